@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -151,12 +151,19 @@ def conclude(events: Iterable[Event]) -> Session:
     """Return the one session that events are about."""
     events = list(events)
     homes = find_sessions_by_trace(events)
-    at_home = [replace(event, session=homes.get(event.session, event.session)) for event in events]
+    at_home = [replace(event, session=find_home(homes, event.session)) for event in events]
     (session,) = [
         session
         for session in sessions(at_home, lost=False).values()
         if session.tasks or session.tool_calls or session.model_calls
     ]
+    return session
+
+
+def find_home(homes: Mapping[str, str], session: str) -> str:
+    """Return the session at the end of a chain of homes."""
+    while session in homes:
+        session = homes[session]
     return session
 
 

@@ -145,8 +145,14 @@ def _list_traces(config: Config, sessions: Iterable[str]) -> list[str]:
     except StoreError:
         return []
     query = "SELECT trace FROM session_homes WHERE session = ?"
+    traces: list[str] = []
+    waiting = list(sessions)
     with closing(connection):
-        return [trace for id in sessions for (trace,) in connection.execute(query, (id,))]
+        while waiting:
+            of_session = [trace for (trace,) in connection.execute(query, (waiting.pop(),))]
+            traces += of_session
+            waiting += of_session
+    return traces
 
 
 def _remove_baselines(config: Config, erasure: Erasure) -> None:

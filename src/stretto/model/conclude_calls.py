@@ -21,6 +21,7 @@ from stretto.model.facts import (
     make_permission_key_of_call,
     split_repeated_calls,
 )
+from stretto.model.match_anonymous_calls import settle_anonymous_calls
 from stretto.names import fact_fields
 from stretto.names.fact_fields import list_stamped_facts
 
@@ -179,8 +180,8 @@ def conclude_model_calls(facts: SessionFacts, ids: Iterable[str] | None = None) 
     ``ids`` restricts the result. It must then contain every call that is linked with another of them by a
     request id, and the session must have no anonymous calls.
 
-    An anonymous call cannot be matched with another source's report of the same call. It counts only in tasks
-    of which no other source reports model calls.
+    A call that a source reports without any id is matched with other reports of it by task, model, tokens and
+    time (``match_anonymous_calls``).
     """
     selected = facts.model_calls if ids is None else {id: facts.model_calls[id] for id in ids}
     merged = _merge_requests_into_responses(selected)
@@ -188,9 +189,7 @@ def conclude_model_calls(facts: SessionFacts, ids: Iterable[str] | None = None) 
         call_id: find_enclosing_task(facts, get_text(call_facts, fact_fields.AGENT_ID))
         for call_id, call_facts in merged.items()
     }
-    tasks_with_ids = {
-        task_of[call_id] for call_id, call_facts in merged.items() if fact_fields.ANONYMOUS not in call_facts
-    }
+    merged = settle_anonymous_calls(merged, task_of)
     calls = [
         ModelCall(
             id=call_id,
@@ -210,7 +209,6 @@ def conclude_model_calls(facts: SessionFacts, ids: Iterable[str] | None = None) 
             is_lower_bound=_is_lower_bound(call_facts),
         )
         for call_id, call_facts in merged.items()
-        if fact_fields.ANONYMOUS not in call_facts or task_of[call_id] not in tasks_with_ids
     ]
     return tuple(sorted(calls, key=lambda call: (call.start or 0, call.id)))
 

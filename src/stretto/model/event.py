@@ -6,6 +6,7 @@ events alone. An event carries names, types, sizes, durations and outcomes, neve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +16,10 @@ VERSION = 1
 
 LATEST = 4_102_444_800_000_000_000
 """2100-01-01 in nanoseconds since the epoch. A later time is rejected: times must fit into 64 bits."""
+
+MOVABLE_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+"""Matches the ids under which a part of a session may arrive before its session is known: traces, and the
+threads of Codex's agents, whose ids are UUIDs of version 7."""
 
 Value = str | int | float | bool | list[str]
 """The types of an attribute's value."""

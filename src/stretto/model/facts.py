@@ -208,11 +208,12 @@ def find_enclosing_task(facts: SessionFacts, parent: str | None) -> str | None:
     """Return the nearest task at or above an id, or None for the main agent.
 
     The walk passes from a span to its entity, from a call to the agent that made it, and ends at a turn,
-    which is the main agent's. An unknown id is returned unchanged: the event about it may still come.
+    which is the main agent's, as the session's own id is. An unknown id is returned unchanged: the event
+    about it may still come.
     """
     visited: set[str] = set()
     while parent is not None and parent not in facts.tasks:
-        if parent in facts.turns or parent in visited:
+        if parent in facts.turns or parent in visited or parent == facts.id:
             return None
         if parent in facts.places:
             visited.add(parent)

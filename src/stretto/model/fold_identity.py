@@ -23,6 +23,7 @@ _SPAN_TEXTS = (
     fact_fields.ROLE,
     fact_fields.TRACE,
     fact_fields.ENTITY,
+    fact_fields.AGENT_ID,
     fact_fields.CALL,
     fact_fields.DESCRIPTION,
     fact_fields.PHASE,

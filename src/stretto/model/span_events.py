@@ -33,7 +33,7 @@ def make_events_of_spans(
 
     The parent of a span that has not arrived is the main agent, unless it is known.
     """
-    nodes = build_span_tree(spans)
+    nodes = build_span_tree(spans, session)
     ids = _EntityIds(nodes)
     first_tasks: dict[str, str] = {}
     for node in sorted(nodes, key=lambda node: (node.start, node.id)):
@@ -71,7 +71,8 @@ class _EntityIds:
         calls: dict[str, int] = {}
         self._ids: dict[str, str] = {}
         for node in nodes:
-            entity = _get_first_text(node, fact_fields.ENTITY)
+            is_run_of_task = node.role is SpanRole.RUN and node.kind is SpanKind.TASK
+            entity = node.thread if is_run_of_task else _get_first_text(node, fact_fields.ENTITY)
             if node.kind is SpanKind.TOOL and entity is None:
                 call = _get_first_text(node, fact_fields.CALL)
                 if call is not None:
@@ -296,7 +297,7 @@ def _make_edges(nodes: list[SpanNode], session: str) -> list[Event]:
     """
     if any(node.kind is SpanKind.SESSION for node in nodes):
         return []
-    nodes = [node for node in nodes if fact_fields.OWNER not in node.facts]
+    nodes = [node for node in nodes if fact_fields.OWNER not in node.facts and node.thread is None]
     roots = [node for node in nodes if node.is_root]
     ended = [node for node in roots if node.end is not None]
     last = max(ended, key=lambda node: (node.end or 0, node.id), default=None)

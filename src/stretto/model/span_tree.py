@@ -44,6 +44,8 @@ class SpanRole(StrEnum):
     """A task with an id of its own, such as the Python API's."""
     UNIT = "unit"
     """A task of a workflow engine. Repeated attempts share an id and are a single task."""
+    RUN = "run"
+    """A run of an agent that names its thread: a turn in the session's own thread, else a task."""
     AGENT = "agent"
     """An agent's run: a turn if it is the outermost span, else a task."""
     WORKFLOW = "workflow"
@@ -80,7 +82,7 @@ class SpanNode:
 
     __slots__ = (
         "above", "children", "end", "facts", "has_agent", "has_usage", "has_work", "id", "is_root", "kind",
-        "merged", "name", "parent", "phase", "role", "start",
+        "merged", "name", "parent", "phase", "role", "start", "thread",
     )  # fmt: skip
 
     def __init__(self, id: str, facts: EntityFacts) -> None:
@@ -88,6 +90,8 @@ class SpanNode:
         self.facts = facts
         self.role = _to_role(get_text(facts, fact_fields.ROLE))
         self.name = get_text(facts, fact_fields.NAME)
+        self.thread = get_text(facts, fact_fields.AGENT_ID)
+        """The thread in which an agent ran, for its run."""
         self.start = get_number(facts, fact_fields.START) or 0
         self.end = get_number(facts, fact_fields.END)
         self.is_root = fact_fields.PARENT not in facts
@@ -118,7 +122,7 @@ class SpanNode:
             node = node.parent
 
 
-def build_span_tree(spans: Mapping[str, EntityFacts]) -> list[SpanNode]:
+def build_span_tree(spans: Mapping[str, EntityFacts], session: str = "") -> list[SpanNode]:
     """Return the spans with their kinds, each after all spans above it."""
     nodes = sorted(
         (SpanNode(id, facts) for id, facts in spans.items()), key=lambda node: (node.start, node.id)
@@ -136,6 +140,8 @@ def build_span_tree(spans: Mapping[str, EntityFacts]) -> list[SpanNode]:
     beside = _group_siblings(nodes)
     for node in ordered:
         _resolve_node(node, beside[_get_group(node)], parallel_roots)
+        if node.role is SpanRole.RUN and node.thread != session:
+            node.kind = SpanKind.TASK
     return ordered
 
 
@@ -302,6 +308,7 @@ def _find_kind(node: SpanNode, beside: list[SpanNode], parallel_roots: set[str])
 _KIND_OF_ROLE = {
     SpanRole.SESSION: SpanKind.SESSION,
     SpanRole.TURN: SpanKind.TURN,
+    SpanRole.RUN: SpanKind.TURN,
     SpanRole.TASK: SpanKind.TASK,
     SpanRole.UNIT: SpanKind.TASK,
     SpanRole.TOOL: SpanKind.TOOL,

@@ -398,8 +398,10 @@ class Ingest:
                 continue
             trace_state = self._get_state(trace)
             self._remove_session(trace)
+            touched.pop(trace, None)
             if trace_state.facts.session:
-                state = touched[session_id] = self._get_state(session_id)
+                home = find_session_home(self._connection, session_id)
+                state = touched[home] = self._get_state(home)
                 state.arrived = max(state.arrived, trace_state.arrived)
                 state.absorb_facts(trace_state.facts)
 

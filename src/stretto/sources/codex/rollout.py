@@ -11,10 +11,8 @@ their own. They are the work. The script is not reported, as Codex's hooks do no
 
 from __future__ import annotations
 
-import json
-import re
-
 from stretto.model.event import Kind, Outcome, Value, omit_none
+from stretto.sources.codex.call_answers import SCRIPT, decode_object, judge_answer, name_tool
 from stretto.sources.histories.decoder import HistoryDecoder
 from stretto.sources.histories.records import Record, get_object, get_texts, iterate_objects, to_epoch_time
 from stretto.sources.transcript.schema import (
@@ -28,19 +26,6 @@ from stretto.sources.transcript.schema import (
 )
 
 CODEX = "codex"
-
-SCRIPT = "exec"
-"""The tool of code mode: one visible call that holds many real calls."""
-
-_TOOLS = {
-    "exec_command": "Bash",
-    "shell": "Bash",
-    "shell_command": "Bash",
-    "container.exec": "Bash",
-    "local_shell": "Bash",
-    "multi_agent_v1spawn_agent": "spawn_agent",
-}
-"""Tool → the name in Codex's hooks, so that both channels name a call alike."""
 
 _ITEM_TOOLS = {
     "CommandExecution": "Bash",
@@ -58,15 +43,6 @@ _ITEM_OUTCOMES = {
     "declined": Outcome.CANCELLED,
     "interrupted": Outcome.CANCELLED,
 }
-
-_EXIT_CODE = re.compile(r"(?:Process exited with code|Exit code:?) (\d{1,10})")
-_HEADER = 400
-"""Characters at the beginning of a command's answer in which Codex writes the exit code."""
-
-_REFUSED = "unsupported call"
-"""Beginning of the answer to a call of a tool that does not exist: nothing ran."""
-
-_DENIED = ("exec command rejected", "patch rejected", "rejected by user", "aborted by user")
 
 
 class RolloutDecoder(HistoryDecoder):
@@ -199,8 +175,7 @@ class RolloutDecoder(HistoryDecoder):
         bare_name = to_name(item.get("name")) or ("local_shell" if item["type"] == "local_shell_call" else "")
         if bare_name == SCRIPT and item["type"] == "custom_tool_call":
             return
-        name = f"{to_name(item.get('namespace')) or ''}{bare_name}"
-        name = _TOOLS.get(name, name)
+        name = name_tool(to_name(item.get("namespace")), bare_name)
         order = _decode_arguments(item)
         attributes: dict[str, Value] = {}
         if name.endswith("spawn_agent"):
@@ -224,8 +199,8 @@ class RolloutDecoder(HistoryDecoder):
         text = answer if isinstance(answer, str) else get_texts(answer)
         started = to_id(self.get_table("started").get(call))
         if started is None and text.startswith('{"agent_id"'):
-            started = to_id(_decode_text(text).get("agent_id"))
-        outcome, duration, attributes = _judge_answer(text)
+            started = to_id(decode_object(text).get("agent_id"))
+        outcome, duration, attributes = judge_answer(text)
         if started is not None:
             attributes |= {"task": started, "status": "async_launched"}
         self.end_call(
@@ -355,40 +330,12 @@ class RolloutDecoder(HistoryDecoder):
         )
 
 
-def _judge_answer(text: str) -> tuple[Outcome, int | None, dict[str, Value]]:
-    """Return outcome, duration and attributes of a call by the beginning of its answer.
-
-    Example: ``{"output": "…", "metadata": {"exit_code": 1, "duration_seconds": 0.4}}`` (before 0.50) is a
-    failure of 0.4 s.
-    """
-    if text.startswith(_REFUSED):
-        return Outcome.CANCELLED, None, {"status": "not_started"}
-    if text.lower().startswith(_DENIED):
-        return Outcome.CANCELLED, None, {"status": "denied"}
-    metadata = get_object(_decode_text(text), "metadata") if text.startswith('{"output"') else {}
-    code = to_count(metadata.get("exit_code"))
-    if code is None and (written := _EXIT_CODE.search(text[:_HEADER])):
-        code = int(written[1])
-    seconds = metadata.get("duration_seconds")
-    duration = from_milliseconds(seconds * 1000) if isinstance(seconds, int | float) else None
-    if code:
-        return Outcome.FAILURE, duration, {"error": "exit_code"}
-    return Outcome.SUCCESS, duration, {}
-
-
 def _decode_arguments(item: Record) -> Record:
     """Return the input of a call; the arguments of a function are JSON as text."""
     if item["type"] == "local_shell_call":
         return get_object(item, "action")
     arguments = item.get("arguments")
-    return _decode_text(arguments) if isinstance(arguments, str) else {}
-
-
-def _decode_text(text: str) -> Record:
-    try:
-        return get_object(json.loads(text, strict=False))
-    except (ValueError, RecursionError):
-        return {}
+    return decode_object(arguments) if isinstance(arguments, str) else {}
 
 
 def _get_tool_name(item: Record) -> str | None:

@@ -21,8 +21,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from stretto.clock import AHEAD, SECOND
-from stretto.model.event import Channel, Event, Kind
-from stretto.sources.otlp import claude_code, conventions, evaluations, gemini_logs, genai, python_api
+from stretto.model.event import MOVABLE_ID, Channel, Event, Kind
+from stretto.sources.otlp import (
+    claude_code,
+    codex,
+    conventions,
+    evaluations,
+    gemini_logs,
+    genai,
+    python_api,
+)
 from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode_request, require_media_type
 from stretto.sources.otlp.plain_records import LogRecord, Span
 from stretto.sources.otlp.span_selection import SpanLinks
@@ -36,12 +44,16 @@ EARLIEST = 946_684_800 * SECOND
 
 TRACE_NOTE = "trace"
 """Attribute that notes a trace's id on an event of its session, so that a restart can link the two again."""
-TRACE_NOTE_PATTERN = re.compile(rb'"(?:session|trace)":"[0-9a-f]{32}"')
+_MOVABLE_ID = MOVABLE_ID.pattern.encode()
+TRACE_NOTE_PATTERN = re.compile(rb'"(?:session|trace)":"(?:' + _MOVABLE_ID + rb')"')
 """Matches the journal's line of every event that ``recall_sessions`` needs."""
-_TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 _WANTED = (
-    frozenset({"service.name"}) | claude_code.ATTRIBUTES | gemini_logs.ATTRIBUTES | conventions.ATTRIBUTES
+    frozenset({"service.name"})
+    | claude_code.ATTRIBUTES
+    | codex.ATTRIBUTES
+    | gemini_logs.ATTRIBUTES
+    | conventions.ATTRIBUTES
 )
 _IMPLAUSIBLE_TIME = "a span or log record with an implausible time"
 
@@ -116,7 +128,7 @@ class Receiver:
             if event.channel is Channel.OTLP:
                 # If a whole trace is a session, the session's id is the trace's and there is no note.
                 trace_id = event.attributes.get(TRACE_NOTE, event.session)
-                if isinstance(trace_id, str) and _TRACE_ID.fullmatch(trace_id):
+                if isinstance(trace_id, str) and MOVABLE_ID.fullmatch(trace_id):
                     self._sessions.set_session(trace_id, event.session)
                     if event.kind is Kind.SPAN and event.id is not None:
                         seen.add(event.id)
@@ -156,13 +168,21 @@ class Receiver:
 
     def _process_spans(self, spans: list[Span], result: _ResultBuilder) -> None:
         client_spans: list[Span] = []
+        codex_spans: list[Span] = []
         traces: dict[str, list[Span]] = {}
         for span in spans:
-            if not claude_code.is_client_span(span):
+            if claude_code.is_client_span(span):
+                if result.accept_times(span.start, span.end):
+                    client_spans.append(span)
+            elif codex.is_client_span(span):
+                if result.accept_times(span.start, span.end):
+                    codex_spans.append(span)
+            else:
                 traces.setdefault(span.trace, []).append(span)
-            elif result.accept_times(span.start, span.end):
-                client_spans.append(span)
         self._process_client_spans(client_spans, result)
+        for span in codex_spans:
+            session = self._get_thread_session(span)
+            result.add_events([] if session is None else codex.translate_client_span(span, session))
         for trace_id, members in traces.items():
             self._process_trace(trace_id, members, result)
 
@@ -197,23 +217,45 @@ class Receiver:
             result.add_events(python_api.make_span_events(span, own_session or session))
 
     def _process_logs(self, logs: list[LogRecord], result: _ResultBuilder) -> None:
+        for log in filter(codex.is_client_log, logs):
+            self._note_started_thread(log)
         for log in logs:
-            if claude_code.is_client_log(log):
+            if self._is_read(log):
                 if result.accept_times(log.time):
-                    session = claude_code.get_session_id(log.attributes)
-                    events = (
-                        [] if session is None else claude_code.translate_client_log(log, session, self._key)
-                    )
-                    result.add_events(events)
-            elif gemini_logs.is_agent_log(log):
-                if result.accept_times(log.time):
-                    result.add_events(gemini_logs.translate_agent_log(log))
-            elif not evaluations.is_result(log):
+                    result.add_events(self._translate_log(log))
+            else:
                 result.ignored += 1
                 self.unread.count_items([log])
-            elif result.accept_times(log.time):
-                session = self._find_log_session(log)
-                result.add_events([] if session is None else [*evaluations.read_log_scores(log, session)])
+
+    def _is_read(self, log: LogRecord) -> bool:
+        return (
+            claude_code.is_client_log(log)
+            or codex.is_client_log(log)
+            or gemini_logs.is_agent_log(log)
+            or evaluations.is_result(log)
+        )
+
+    def _translate_log(self, log: LogRecord) -> list[Event]:
+        if claude_code.is_client_log(log):
+            session = claude_code.get_session_id(log.attributes)
+            return [] if session is None else claude_code.translate_client_log(log, session, self._key)
+        if codex.is_client_log(log):
+            session = self._get_thread_session(log)
+            return [] if session is None else codex.translate_client_log(log, session)
+        if gemini_logs.is_agent_log(log):
+            return gemini_logs.translate_agent_log(log)
+        session = self._find_log_session(log)
+        return [] if session is None else [*evaluations.read_log_scores(log, session)]
+
+    def _note_started_thread(self, log: LogRecord) -> None:
+        started, session = codex.find_started_thread(log), self._get_thread_session(log)
+        if started is not None and session is not None and started != session:
+            self._sessions.set_session(started, session)
+
+    def _get_thread_session(self, item: Span | LogRecord) -> str | None:
+        """Return the session of the Codex thread that a span or log event names, as far as it is known."""
+        thread = codex.get_thread_id(item.attributes)
+        return None if thread is None else self._sessions.find_session(thread)
 
     def _find_log_session(self, log: LogRecord) -> str | None:
         ranked_session = conventions.find_ranked_session(log.attributes)

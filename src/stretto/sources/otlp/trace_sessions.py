@@ -33,6 +33,18 @@ class TraceSessions:
             self._store_session(trace, session)
         return session
 
+    def find_session(self, thread: str) -> str:
+        """Return the session of a thread that another may have started, else the thread itself.
+
+        Example: thread 3 was started by 2 and 2 by 1: its session is 1. A ring ends where it began.
+        """
+        with self._lock:
+            seen = {thread}
+            while (session := self._sessions.get(thread, thread)) not in seen:
+                seen.add(session)
+                thread = session
+        return thread
+
     def set_session(self, trace: str, session: str) -> None:
         """Set the session of a trace, as named by a source that is always right."""
         with self._lock:

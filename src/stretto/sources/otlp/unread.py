@@ -72,6 +72,5 @@ _HINT = (
     " (docs/sources.md)"
 )
 _HINTS = {
-    "codex": "its hooks and its history tell more: stretto hooks install --agent codex, stretto import",
     "opencode": "its history tells more: stretto import",
 }

@@ -1,0 +1,103 @@
+"""Anonymous model calls: match those that a source reports without an id with other reports of them.
+
+Two reports are of the same call if they agree in task, model and tokens and are close in time. A report that
+matches none is dropped only if it lies in the time in which a source with ids reported calls of its task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from stretto.model.facts import EntityFacts, get_number, get_text
+from stretto.model.match_unnamed_reports import SLACK, merge_entity_facts
+from stretto.model.model_name import normalise_model
+from stretto.names import fact_fields
+
+INSTANT = "@"
+"""Part of the ids that log events without an id of the call are given; spans have an id of their own."""
+
+_Table = dict[str, EntityFacts]
+_Tasks = Mapping[str, str | None]
+
+
+def settle_anonymous_calls(calls: _Table, task_of: _Tasks) -> _Table:
+    """Return the model calls without the reports of calls that another report stands for.
+
+    Example: a span from 10 to 12 s and a log event at 12.1 s, both of 100 and 20 tokens and without an id,
+    are a single call; a line of the history at 11.9 s with an id and the same tokens is that call too.
+    """
+    anonymous = [call_id for call_id, call in calls.items() if fact_fields.ANONYMOUS in call]
+    if not anonymous:
+        return calls
+    by_log = {call_id for call_id in anonymous if INSTANT in call_id}
+    named = calls.keys() - set(anonymous)
+    settled = {call_id: dict(call) for call_id, call in calls.items()}
+    spans = [call_id for call_id in anonymous if call_id not in by_log]
+    _merge_reports(settled, spans, named, task_of)
+    _merge_reports(settled, [each for each in anonymous if each in by_log], named, task_of)
+    left_spans = [each for each in spans if each in settled]
+    _merge_reports(settled, [each for each in by_log if each in settled], left_spans, task_of)
+    for call_id in [each for each in anonymous if each in settled]:
+        if _was_listened_to(calls, call_id, named, task_of):
+            del settled[call_id]
+    return settled
+
+
+def _merge_reports(settled: _Table, reports: Iterable[str], others: Iterable[str], task_of: _Tasks) -> None:
+    """Merge each report into the closest other report of the same call, each of which takes up one."""
+    free: dict[object, set[str]] = {}
+    for call_id in others:
+        free.setdefault(_make_key(settled[call_id], task_of[call_id]), set()).add(call_id)
+    for call_id in sorted(reports, key=lambda each: (_get_end(settled[each]), each)):
+        report = settled[call_id]
+        candidates = free.get(_make_key(report, task_of[call_id]), set())
+        matches = [each for each in candidates if _is_same_call(settled[each], report)]
+        if not matches:
+            continue
+        end = _get_end(report)
+        match = min(matches, key=lambda each: (abs(_get_end(settled[each]) - end), each))
+        candidates.remove(match)
+        del settled[call_id]
+        kept = {
+            name: fact
+            for name, fact in report.items()
+            if name not in fact_fields.TOKENS and name != fact_fields.ANONYMOUS
+        }
+        if fact_fields.DURATION in settled[match]:
+            # The start belongs to the length: a report without a length has only the instant of its end.
+            kept.pop(fact_fields.START, None)
+        merge_entity_facts(settled[match], kept)
+
+
+def _make_key(call: EntityFacts, task: str | None) -> object:
+    """Return the task, model and output tokens of a call, which all reports of it share."""
+    model = normalise_model(get_text(call, fact_fields.MODEL))
+    return task, model, get_number(call, fact_fields.OUTPUT_TOKENS)
+
+
+def _is_same_call(one: EntityFacts, other: EntityFacts) -> bool:
+    known = [
+        (get_number(one, name), get_number(other, name))
+        for name in fact_fields.TOKENS
+        if name in one and name in other
+    ]
+    are_close = _get_end(one) + SLACK >= _get_start(other) and _get_end(other) + SLACK >= _get_start(one)
+    return are_close and bool(known) and all(mine == its for mine, its in known)
+
+
+def _was_listened_to(calls: _Table, call_id: str, named: Iterable[str], task_of: _Tasks) -> bool:
+    """Return whether a source with ids reported calls of the task before and after a call, or at its time."""
+    beside = [each for each in named if task_of[each] == task_of[call_id]]
+    if not beside:
+        return False
+    first = min(_get_start(calls[each]) for each in beside)
+    last = max(_get_end(calls[each]) for each in beside)
+    return first - SLACK <= _get_end(calls[call_id]) and _get_start(calls[call_id]) <= last + SLACK
+
+
+def _get_start(call: EntityFacts) -> int:
+    return get_number(call, fact_fields.START) or 0
+
+
+def _get_end(call: EntityFacts) -> int:
+    return _get_start(call) + (get_number(call, fact_fields.DURATION) or 0)
