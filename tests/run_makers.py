@@ -1,0 +1,200 @@
+"""A generated orchestrator: sessions of phases with parallel tasks, as runs, with or without a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stretto.clock import HOUR, SECOND
+from stretto.model.event import Outcome
+from stretto.model.runs import SessionRun, TaskRun
+
+PHASES = ("analysis", "implementation", "review")
+AGENTS = ("architect", "backend", "frontend", "tester")
+TYPES = {"analysis": "architecture", "implementation": "code", "review": "tests"}
+MEDIANS = {"architecture": 60.0, "code": 180.0, "tests": 90.0}
+BEGIN = 20_000 * 24 * HOUR
+
+FAULTS = (
+    "agent",
+    "phase",
+    "tool",
+    "model",
+    "hooks",
+    "person",
+    "imbalance",
+    "late_start",
+    "contention",
+    "retries",
+    "failed_work",
+    "waiting_on_agents",
+)
+
+
+@dataclass
+class GeneratedRuns:
+    """Sessions with their tasks."""
+
+    sessions: list[SessionRun] = field(default_factory=list)
+    tasks: list[TaskRun] = field(default_factory=list)
+
+    @property
+    def by_session(self) -> dict[str, list[TaskRun]]:
+        groups: dict[str, list[TaskRun]] = {}
+        for run in self.tasks:
+            groups.setdefault(run.session, []).append(run)
+        return groups
+
+
+@dataclass(frozen=True)
+class _Task:
+    agent: str
+    model: float
+    tools: float
+    delay: float = 0.0
+    outcome: Outcome = Outcome.SUCCESS
+
+
+def generate_runs(
+    count: int,
+    seed: int,
+    *,
+    fault: str | None = None,
+    first: int = 0,
+    pattern: str = "release",
+    noise: float = 0.25,
+    covariates: Mapping[str, str] | None = None,
+) -> GeneratedRuns:
+    """Return sessions of three phases with four agents each, an hour apart; ``fault`` is in every session."""
+    rng = np.random.default_rng([seed, FAULTS.index(fault) + 1 if fault else 0])
+    made = GeneratedRuns()
+    for number in range(first, first + count):
+        _add_session(made, rng, number, fault, pattern, noise, dict(covariates or {}))
+    return made
+
+
+def _draw_tasks(  # noqa: C901  # a branch per fault
+    rng: np.random.Generator, phase: str, fault: str | None, noise: float
+) -> Iterator[list[_Task]]:
+    """Yield each agent's lane: its tasks one after another."""
+    median = MEDIANS[TYPES[phase]]
+    for agent in AGENTS:
+        tasks = 2
+        if fault == "imbalance" and phase == "implementation":
+            # The same eight tasks, but five of them on a single lane.
+            tasks = 5 if agent == "backend" else 1
+        lane = []
+        for place in range(tasks):
+            size = rng.lognormal(0, noise)
+            model = median * 0.6 * size * rng.lognormal(0, 0.1)
+            tools = median * 0.4 * size * rng.lognormal(0, 0.1)
+            slow = 1.0
+            if (fault == "agent" and agent == "backend") or (fault == "phase" and phase == "implementation"):
+                slow = 2.2
+            if fault == "contention":
+                slow = 1.7
+            if fault == "tool":
+                tools *= 2.5
+            if fault == "model":
+                model *= 2.0
+            delay = abs(float(rng.normal(0, 1.0)))
+            if fault == "late_start" and place == 0 and agent in {"backend", "tester"}:
+                delay += 150
+            lane.append(_Task(agent, model * slow, tools * slow, delay))
+            if fault in {"retries", "failed_work"} and place == 0 and agent in {"backend", "tester"}:
+                failed = _Task(agent, model * 0.9, tools * 0.9, delay, Outcome.FAILURE)
+                lane.insert(-1, failed)
+        if fault == "failed_work":
+            # Tried last, and given up.
+            lane.sort(key=lambda task: task.outcome is Outcome.FAILURE)
+        yield lane
+
+
+def _add_session(  # noqa: PLR0917  # all that a session is made of
+    made: GeneratedRuns,
+    rng: np.random.Generator,
+    number: int,
+    fault: str | None,
+    pattern: str,
+    noise: float,
+    covariates: dict[str, str],
+) -> None:
+    session = f"{pattern}-{number}"
+    start = BEGIN + number * HOUR
+    parts = {
+        "main_tools": 30 * rng.lognormal(0, 0.4),
+        "model": 60 * rng.lognormal(0, 0.4),
+        "hooks": 4 * rng.lognormal(0, 0.5),
+        "waiting": 20 * rng.lognormal(0, 1.0),
+        "nothing": 5 * rng.lognormal(0, 0.6),
+    }
+    excess = {"hooks": ("hooks", 150), "person": ("waiting", 900), "waiting_on_agents": ("nothing", 200)}
+    if fault in excess:
+        part, seconds = excess[fault]
+        parts[part] += seconds * rng.lognormal(0, 0.2)
+    if fault == "model":
+        parts["model"] *= 2
+    if fault == "tool":
+        parts["main_tools"] *= 2.5
+    at = float(sum(parts.values()) / 2)
+    runs: list[TaskRun] = []
+    elapsed = capacity = longest = 0.0
+    for phase in PHASES:
+        ends, loads = [], []
+        for lane in _draw_tasks(rng, phase, fault, noise):
+            clock = at
+            for task in lane:
+                clock += task.delay
+                length = task.model + task.tools
+                runs.append(
+                    TaskRun(
+                        session=session,
+                        task=f"{session}.{len(runs)}",
+                        start=start + round(clock * SECOND),
+                        length=round(length * SECOND),
+                        outcome=task.outcome,
+                        type=TYPES[phase],
+                        agent=task.agent,
+                        phase=phase,
+                        pattern=pattern,
+                        concurrency=float(len(AGENTS)),
+                        tool_time=round(task.tools * SECOND),
+                        tokens=round(50 * length),
+                        covariates=covariates,
+                    )
+                )
+                clock += length
+            ends.append(clock)
+            loads.append(sum(task.model + task.tools for task in lane))
+        elapsed += max(ends) - at
+        capacity += len(AGENTS) * (max(ends) - at)
+        longest += max(loads)
+        at = max(ends)
+    work = sum(run.length or 0 for run in runs)
+    delivered = sum(run.length or 0 for run in runs if run.outcome is Outcome.SUCCESS)
+    types: dict[str, int] = {}
+    for run in runs:
+        types[run.type] = types.get(run.type, 0) + 1
+    made.tasks += runs
+    made.sessions.append(
+        SessionRun(
+            session=session,
+            start=start,
+            end=start + round((at + sum(parts.values()) / 2) * SECOND),
+            outcome=Outcome.SUCCESS,
+            pattern=pattern,
+            task_types=types,
+            work=work,
+            delivered_work=delivered,
+            elapsed=round(elapsed * SECOND),
+            capacity=round(capacity * SECOND),
+            longest_lane=round(longest * SECOND),
+            width=len(AGENTS),
+            wall_parts={"parallel": round(elapsed * SECOND)}
+            | {part: round(seconds * SECOND) for part, seconds in parts.items()},
+            retries=sum(run.outcome is Outcome.FAILURE for run in runs) if fault == "retries" else 0,
+            covariates=covariates,
+        )
+    )
