@@ -20,8 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-PATIENCE = 30.0
-"""Seconds to wait for what a passing test has at once; only a failing test uses them up."""
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from tests.scenes import by_description
 from tests.test_api_journal_exporter import Journal, conclude_events, journalled
 
 MOMENT = 0.005
-"""Seconds that tasks take: the overlap of tasks must be no hand-over."""
+"""Seconds that tasks take together once all run: the overlap of tasks must be no hand-over."""
 
 
 @pytest.fixture
@@ -82,10 +82,11 @@ def check(session: Session) -> IntegrationCheck:
 
 async def write_files(**paths: tuple[str | Path, ...]) -> None:
     """Run a task for each keyword, side by side; each writes its paths."""
+    together = asyncio.Barrier(len(paths))
 
     async def write(name: str) -> None:
         async with stretto.task("write", id=name) as task:
-            await asyncio.sleep(MOMENT)
+            await together.wait()
             task.wrote(*paths[name])
             await asyncio.sleep(MOMENT)
 
@@ -136,9 +137,11 @@ def test_an_agent_that_runs_again_does_not_conflict_with_itself(written: Journal
 
 def test_a_declared_conflict_is_a_conflict_of_the_parallel_execution(written: Journal) -> None:
     """It counts beside written files; a parallel execution without any declaration is not checked."""
+    together = asyncio.Barrier(2)
 
     async def run(name: str, found: bool | None) -> None:
         async with stretto.task("plan", id=name) as task:
+            await together.wait()
             await asyncio.sleep(MOMENT)
             if found is not None:
                 task.conflict(found=found)
@@ -179,9 +182,11 @@ def test_a_call_reports_its_tests_and_files(written: Journal) -> None:
 
 def test_tests_after_tasks_decide_whether_they_fit(written: Journal) -> None:
     """The first tests after a parallel execution are its tests, as with hooks."""
+    together = asyncio.Barrier(2)
 
     async def run(name: str) -> None:
         async with stretto.task("write", id=name) as task:
+            await together.wait()
             await asyncio.sleep(MOMENT)
             task.wrote(f"/repo/{name}")
 
@@ -201,8 +206,9 @@ def test_a_gate_after_tasks_decides_whether_they_fit(written: Journal) -> None:
 
     async def orchestrate() -> None:
         async with stretto.session(id="s1") as session, stretto.phase("build"):
+            together = asyncio.Barrier(2)
             for passed in (True, False):
-                await asyncio.gather(_rest("a"), _rest("b"))
+                await asyncio.gather(_rest("a", together), _rest("b", together))
                 session.gate("contracts", passed)
                 await asyncio.sleep(MOMENT)
 
@@ -234,8 +240,9 @@ def test_a_gate_of_a_task_is_a_part_of_its_completeness(written: Journal) -> Non
     assert complete == {"a": pytest.approx(2 / 3), "b": 1, "c": 1}
 
 
-async def _rest(name: str) -> None:
+async def _rest(name: str, together: asyncio.Barrier) -> None:
     async with stretto.task("write", id=name):
+        await together.wait()
         await asyncio.sleep(MOMENT)
 
 

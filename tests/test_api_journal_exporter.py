@@ -5,7 +5,6 @@ import logging
 import math
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +36,7 @@ from tests.fakes import store
 from tests.otlp_requests import entity_events
 from tests.scenes import by_description
 from tests.test_api_tracing import Spans, sdk
+from tests.waiting import PATIENCE, until
 
 SECRET = "the prompt said: buy low"
 
@@ -482,20 +482,16 @@ def test_events_of_a_blocked_folder_are_written_when_it_is_back(tmp_path: Path) 
     """All events of a folder that is blocked at first are written, though the program records no more."""
     folder = tmp_path / "journal"
     folder.write_text("a file where the folder should be")
+    with journalled(tmp_path / "free") as written:
+        asyncio.run(_orchestrate())
+        free = written.events()
     with journalled(folder) as written:
         asyncio.run(_orchestrate())
         assert not written.spans.provider.force_flush()
         folder.unlink()
-        deadline = time.monotonic() + 30
-        while not folder.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        unblocked = [(event.kind, event.id) for event in events(folder)]
-    with journalled(tmp_path / "free") as written:
-        asyncio.run(_orchestrate())
-        free = written.events()
+        assert until(lambda: folder.exists() and len(events(folder)) >= len(free) > 20)
 
-    assert len(unblocked) == len(free) > 20
-    assert sorted(kind for kind, _ in unblocked) == sorted(event.kind for event in free)
+    assert sorted(event.kind for event in events(folder)) == sorted(event.kind for event in free)
 
 
 def test_waiting_events_are_bounded_and_the_dropped_ones_counted_once(
@@ -524,7 +520,7 @@ def test_a_program_waits_a_moment_for_the_folder_as_it_exits(tmp_path: Path) -> 
     writer.write([b"\n1\n", b"\n2\n"])
     unblock = threading.Timer(0.1, folder.unlink)
     unblock.start()
-    writer.close(timeout=30)
+    writer.close(timeout=PATIENCE)
     unblock.join()
 
     (file,) = journal.list_file_sizes(folder)

@@ -20,8 +20,9 @@ from stretto.store.prune import prune_history
 from tests.fakes import append, store
 from tests.scenes import BEGIN, one_by_one, straggler
 from tests.test_pruned_session_records import KEPT, LATER, NOW, RETENTION, late
-from tests.test_service import configured, report, until, whole_session
+from tests.test_service import configured, report, whole_session
 from tests.test_store_healing import is_whole, running
+from tests.waiting import until
 
 FIRST = "2026-01-01.jsonl"
 

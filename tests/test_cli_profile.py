@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -31,6 +32,20 @@ def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRETTO_STATE", str(tmp_path / "state"))
 
 
+@pytest.fixture
+def timed_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let each run take the seconds that its command names, and return the commands as they are run."""
+    commands: list[str] = []
+
+    def run_at_once(command: Sequence[str], _: object) -> list[float]:
+        commands.append(command[0])
+        # Runs of a real command differ a little too.
+        return [float(command[1]) * (1 + len(commands) % 3 / 100), 0, 0.01, 10_000, 0, 0]
+
+    monkeypatch.setattr("stretto.gates.profiling._start_and_wait", run_at_once)
+    return commands
+
+
 def python(code: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", code]
 
@@ -55,37 +70,37 @@ def test_a_command_is_profiled(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert document["command"] == command[1:]
     runs = document["runs"]
     assert {len(values) for values in runs.values()} == {3}
-    assert all(0.04 <= value < 5 for value in runs["component task review"])
-    assert all(value >= 0.04 for value in runs["component phase build"])
-    assert min(runs["time"]) > max(runs["component task review"]) * 0.5
+    # Both tasks of a run sleep 0.02 s, within the phase, which is within the run.
+    for task, phase, run in zip(
+        runs["component task review"], runs["component phase build"], runs["time"], strict=True
+    ):
+        assert 0.04 <= task <= phase <= run
     text = page.read_text(encoding="utf-8")
     assert text.count("<circle") == 3 * len(runs)
     assert "component task review" in text
     assert not (tmp_path / "state" / "journal").exists(), "the runs' sessions are not the user's"
 
 
+@pytest.mark.usefixtures("timed_runs")
 def test_profiles_are_saved_and_compared(capsys: pytest.CaptureFixture[str]) -> None:
     """A slower command is a regression against the saved profile; the same command is none."""
     run = ["profile", "-n", "6", "--warm-up", "0", "--"]
-    assert main([*run, *python(SLEEP.format(0.05))]) == 0
+    assert main([*run, "first", "0.05"]) == 0
     assert "6 runs" in capsys.readouterr().out
     assert main(["baseline", "save", "quick"]) == 0
     assert main(["baseline", "compare", "quick"]) != 1
-    assert main([*run, *python(SLEEP.format(0.4))]) == 0
+    assert main([*run, "first", "0.4"]) == 0
     capsys.readouterr()
     assert main(["baseline", "compare", "quick"]) == 1
     assert "regression       time" in capsys.readouterr().out
 
 
-def test_two_commands_are_measured_in_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_commands_are_measured_in_turn(timed_runs: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """``--versus`` runs both alternately and compares the first with the second."""
-    log = tmp_path / "log"
-    first = python(f"open({str(log)!r}, 'a').write('a'); {SLEEP.format(0.25)}")
-    second = f"{sys.executable} -I -S -c \"open({str(log)!r}, 'a').write('b')\""
-    assert main(["profile", "-n", "6", "--versus", second, "--", *first]) == 1
+    assert main(["profile", "-n", "6", "--versus", "b 0.05", "--", "a", "0.25"]) == 1
     assert "regression       time" in capsys.readouterr().out
-    turns = log.read_text()
-    assert {"".join(sorted(turns[n : n + 2])) for n in range(0, 14, 2)} == {"ab"}
+    assert len(timed_runs) == 14
+    assert {"".join(sorted(timed_runs[n : n + 2])) for n in range(0, 14, 2)} == {"ab"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from stretto import journal
 from stretto.cli.main import main
 from stretto.model.event import Kind
 from stretto.state.lock import StateLock
-from tests.test_service import configured, report, started, until, whole_session
+from tests.test_service import configured, report, started, whole_session
+from tests.waiting import until
 
 DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
 SESSION = "e8cd2941-d5b4-4cbf-9176-9085d5e9a231"

@@ -30,8 +30,9 @@ from tests.fakes import store
 from tests.scenes import by_description
 from tests.test_api_journal_exporter import events
 from tests.test_api_tracing import sdk
-from tests.test_service import started, until
+from tests.test_service import started
 from tests.test_web_app import three_sessions
+from tests.waiting import until
 from tests.web_served import served
 
 

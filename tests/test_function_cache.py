@@ -16,6 +16,7 @@ import pytest
 
 from stretto.caching import Level, UncacheableArgumentError, cached, call_part, get_cache
 from stretto.caching.policy import CachePolicy
+from tests.waiting import PATIENCE
 
 
 class Clock:
@@ -482,7 +483,7 @@ def test_a_function_that_calls_itself_does_not_wait_for_itself(compute: Counter)
 
 def test_two_computations_that_need_each_other_both_end() -> None:
     """Each of two threads leads a call that the other's computation asks for: one of them computes alone."""
-    started = threading.Barrier(2, timeout=10)
+    started = threading.Barrier(2, timeout=PATIENCE)
 
     @cached("crossed")
     def crossed(name: str, inner: bool) -> str:
@@ -503,7 +504,7 @@ def test_two_computations_that_need_each_other_both_end() -> None:
 
 def test_a_true_circle_of_waits_is_refused() -> None:
     """Leader of a waits for b, and leader of b asks for a: the second computes a for itself."""
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=PATIENCE)
     depth: contextvars.ContextVar[int] = contextvars.ContextVar("depth", default=0)
 
     @cached("circle")
@@ -519,7 +520,7 @@ def test_a_true_circle_of_waits_is_refused() -> None:
 
     with ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(circle, name) for name in "ab"]
-        results = sorted(future.result(timeout=20) for future in futures)
+        results = sorted(future.result(timeout=PATIENCE) for future in futures)
     assert results in (["ab", "ba"], ["ab", "bab"], ["aba", "ba"])
 
 
@@ -593,7 +594,7 @@ def test_patience_ends(compute: Counter) -> None:
     def function() -> int:
         number = compute()
         if number == 1:
-            release.wait(10)
+            release.wait(PATIENCE)
         return number
 
     wrapped = cached("slow", patience=0.05)(function)
@@ -601,33 +602,31 @@ def test_patience_ends(compute: Counter) -> None:
         leader = pool.submit(wrapped)
         while not compute.calls:
             pass
-        assert pool.submit(wrapped).result(timeout=10) == 2
+        assert pool.submit(wrapped).result(timeout=PATIENCE) == 2
         release.set()
-        assert leader.result(timeout=10) == 1
+        assert leader.result(timeout=PATIENCE) == 1
 
 
 def test_a_forked_process_waits_for_no_thread_of_its_parent() -> None:
     """A computation that ran in another thread of the parent is done again in the child."""
     code = (
-        "import os, threading, time\n"
+        "import os, threading\n"
         "from stretto.caching import cached\n"
         "child = False\n"
-        "@cached('c')\n"
+        "inside, never = threading.Event(), threading.Event()\n"
+        "@cached('c', patience=1e6)\n"
         "def f():\n"
-        "    if not child: time.sleep(3)\n"
+        "    if not child: inside.set(); never.wait()\n"
         "    return 7\n"
         "threading.Thread(target=f, daemon=True).start()\n"
-        "time.sleep(0.2)\n"
+        "inside.wait()\n"
         "pid = os.fork()\n"
         "if pid == 0:\n"
         "    child = True\n"
         "    os._exit(0 if f() == 7 else 1)\n"
-        "begun = time.monotonic()\n"
-        "status = os.waitpid(pid, 0)[1]\n"
-        "assert status == 0 and time.monotonic() - begun < 2\n"
-        "os._exit(0)\n"
+        "os._exit(0 if os.waitpid(pid, 0)[1] == 0 else 1)\n"
     )
-    run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=60)
+    run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=PATIENCE)
     assert run.returncode == 0, run.stderr.decode()
 
 

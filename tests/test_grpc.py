@@ -23,6 +23,8 @@ from stretto.web import grpc_server
 from stretto.web.grpc_preface import HINT, PREFACE, make_frame, watch_protocol
 from stretto.web.grpc_server import start_grpc_server
 from tests.otlp_requests import NOW, as_protobuf, span, traces
+from tests.ports import find_free_port
+from tests.waiting import PATIENCE
 
 
 @contextmanager
@@ -47,7 +49,7 @@ def served(seen: list[str]) -> Iterator[int]:
 
 def exchange(port: int, data: bytes, until: bytes | None = None) -> bytes:
     """Return everything that a server answers to some bytes, or its answer up to some bytes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(data)
         answer = b""
         while (until is None or until not in answer) and (part := connection.recv(4096)):
@@ -93,13 +95,6 @@ def test_http_is_served_as_before() -> None:
     assert seen == []
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
 class Inbox:
     """A receiver that keeps its records."""
 
@@ -121,7 +116,7 @@ def call(port: int, service: str, body: bytes, *metadata: tuple[str, str]) -> by
     grpc = pytest.importorskip("grpc", reason="grpcio is an extra")
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         export = channel.unary_unary(f"/{service}/Export")
-        answer: bytes = export(body, timeout=20, metadata=metadata)
+        answer: bytes = export(body, timeout=PATIENCE, metadata=metadata)
     return answer
 
 
@@ -134,7 +129,7 @@ BODY = as_protobuf(Signal.TRACES, traces([span("invoke_agent a", 1, **AGENT)]))
 def test_spans_are_received_over_grpc() -> None:
     """A request is stored and acknowledged; metrics are acknowledged too."""
     pytest.importorskip("grpc", reason="grpcio is an extra")
-    port, inbox = free_port(), Inbox()
+    port, inbox = find_free_port(), Inbox()
     stop = start_grpc_server(f"127.0.0.1:{port}", inbox.receive, None)
     try:
         assert call(port, TRACES, BODY) == b""
@@ -148,7 +143,7 @@ def test_spans_are_received_over_grpc() -> None:
 def test_the_token_is_asked_for() -> None:
     """Without the bearer token nothing is stored; with it everything is."""
     grpc = pytest.importorskip("grpc", reason="grpcio is an extra")
-    port, inbox = free_port(), Inbox()
+    port, inbox = find_free_port(), Inbox()
     stop = start_grpc_server(f"127.0.0.1:{port}", inbox.receive, "secret")
     try:
         with pytest.raises(grpc.RpcError) as refused:
@@ -165,7 +160,7 @@ def test_the_token_is_asked_for() -> None:
 def test_a_broken_request_is_refused() -> None:
     """What cannot be decoded is an invalid argument, which exporters drop and do not repeat."""
     grpc = pytest.importorskip("grpc", reason="grpcio is an extra")
-    port = free_port()
+    port = find_free_port()
     stop = start_grpc_server(f"127.0.0.1:{port}", Inbox().receive, None)
     try:
         with pytest.raises(grpc.RpcError) as refused:

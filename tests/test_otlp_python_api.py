@@ -25,7 +25,8 @@ from stretto.store.ingest import Ingest
 from stretto.summaries.session_summary import build_session_document
 from tests.otlp_requests import only_session, span, span_events
 from tests.test_api_tracing import sdk
-from tests.test_service import configured, started, until
+from tests.test_service import configured, started
+from tests.waiting import until
 from tests.web_served import served
 
 LAST = "that is all"

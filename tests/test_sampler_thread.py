@@ -11,6 +11,7 @@ from stretto.model.event import Event
 from stretto.resources.sampler import Sampler, WatchedSession
 from stretto.resources.sampler_thread import SamplerThread
 from tests.busy_process import busy_process
+from tests.waiting import PATIENCE
 
 
 def test_it_reads_in_a_thread_of_its_own_until_it_is_closed(tmp_path: Path) -> None:
@@ -28,7 +29,7 @@ def test_it_reads_in_a_thread_of_its_own_until_it_is_closed(tmp_path: Path) -> N
         assert sampling.cpu_seconds == 0
         sampling.start()
         for _ in range(4):
-            assert asked.acquire(timeout=30)
+            assert asked.acquire(timeout=PATIENCE)
         sampling.close()
     (sample,) = kept
     assert sample.session == "s"
@@ -89,11 +90,11 @@ def test_a_fault_is_told_and_survived(caplog: pytest.LogCaptureFixture) -> None:
     sampling = SamplerThread(Sampler(read_wall_clock), watched, lambda _: None, interval=0.01)
     sampling.start()
     for _ in range(3):
-        assert called.acquire(timeout=30)
+        assert called.acquire(timeout=PATIENCE)
     assert "the store is gone" in (sampling.error or "")
     broken = False
     for _ in range(3):
-        assert called.acquire(timeout=30)
+        assert called.acquire(timeout=PATIENCE)
     sampling.close()
     assert sampling.error is None
     assert len([record for record in caplog.records if "could not be sampled" in record.message]) == 1

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from http import HTTPStatus
 from importlib import resources
@@ -38,6 +37,8 @@ from tests.busy_process import busy_process
 from tests.fakes import append, dump, rebuilt
 from tests.otlp_receiver import OtlpReceiver
 from tests.otlp_requests import TRACE, as_json, span, traces
+from tests.ports import reserve_dead_address
+from tests.waiting import PATIENCE, until
 
 
 def configured(tmp_path: Path, **environ: str) -> Config:
@@ -80,12 +81,6 @@ def whole_session(session: str) -> list[tuple[str, dict[str, Any]]]:
         ("Stop", {"prompt_id": f"{session}-prompt"}),
         ("SessionEnd", {"reason": "other"}),
     ]
-
-
-def until(ask: Callable[[], bool]) -> bool:
-    """Return whether the condition becomes true within ten seconds."""
-    pause = threading.Event()
-    return any(ask() or pause.wait(0.05) for _ in range(200))
 
 
 def samples(service: Service) -> dict[str, float]:
@@ -308,7 +303,7 @@ def test_an_import_beside_a_running_service_does_not_wait_for_the_recording(
     """The import removes the recording's file and ends once its own events are ingested."""
     config = configured(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("stretto.cli.import_command.WAIT_SECONDS", 10.0)
+    monkeypatch.setattr("stretto.cli.import_command.WAIT_SECONDS", PATIENCE)
     recording = resources.files("stretto.demo").joinpath("fanout.jsonl")
     with StateLock(config.state) as lock:
         lock.release()
@@ -427,7 +422,7 @@ def test_a_session_is_sent_again_until_the_endpoint_has_it(
             for name in "abc":
                 report(config, name, *whole_session(name))
             assert until(lambda: len(receiver.requests) >= 4)
-            assert any("wait to be sent again" in problem for problem in service.list_problems())
+            assert until(lambda: any("wait to be sent again" in each for each in service.list_problems()))
             refused = len(receiver.requests)
             receiver.accept()
             assert until(lambda: samples(service)["stretto_spans_sent{}"] == 9)
@@ -447,7 +442,7 @@ def test_what_no_endpoint_acknowledged_is_sent_at_the_next_start(tmp_path: Path)
     """A service that stops while the endpoint is away sends its finished sessions after the next start."""
     config = configured(tmp_path)
     with OtlpReceiver() as receiver:
-        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_EXPORTER_OTLP_TIMEOUT": "2"}
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
         with started(config, build_sender(environ)) as service:
             receiver.refuse()
             report(config, "mine", *whole_session("mine"))
@@ -492,10 +487,9 @@ def test_a_session_that_alone_is_refused_is_given_up_and_counted(
 def test_spans_that_are_dropped_are_a_problem(tmp_path: Path) -> None:
     """Dropped spans are a problem with the sender's error."""
     config = configured(tmp_path)
-    with OtlpReceiver() as receiver:
-        gone = receiver.url
-    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": gone, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.2"}
-    with started(config, build_sender(environ)) as service:
-        assert service.list_problems() == []
-        report(config, "mine", *whole_session("mine"))
-        assert until(lambda: any("wait to be sent again" in problem for problem in service.list_problems()))
+    with reserve_dead_address() as address:
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{address}", "OTEL_EXPORTER_OTLP_TIMEOUT": "0.2"}
+        with started(config, build_sender(environ)) as service:
+            assert service.list_problems() == []
+            report(config, "mine", *whole_session("mine"))
+            assert until(lambda: any("wait to be sent again" in each for each in service.list_problems()))

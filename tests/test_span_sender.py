@@ -3,7 +3,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import socket
 import threading
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
@@ -18,7 +17,9 @@ from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
 from stretto.otlp_export.sender import NullSender, Sender, build_sender
 from stretto.otlp_export.session_spans import build_spans
-from tests.otlp_receiver import PATIENCE, OtlpReceiver
+from tests.otlp_receiver import OtlpReceiver
+from tests.ports import reserve_dead_address
+from tests.waiting import PATIENCE
 
 START = 1_760_000_000 * SECOND
 QUICK = "0.2"
@@ -88,11 +89,10 @@ def receiver() -> Iterator[OtlpReceiver]:
 
 
 @pytest.fixture
-def dead_url() -> str:
-    """Return an endpoint where nobody listens: a port that was just free."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+def dead_url() -> Iterator[str]:
+    """Provide an endpoint where nobody listens."""
+    with reserve_dead_address() as address:
+        yield f"http://{address}"
 
 
 def test_all_spans_arrive_with_resource_and_scope(receiver: OtlpReceiver) -> None:

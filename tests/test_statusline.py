@@ -15,7 +15,8 @@ import pytest
 from stretto.cli.statusline import BEHIND, NO_DATA, LineOptions, format_line, parse_options
 from stretto.clock import MINUTE, SECOND
 from stretto.store.statusline_query import SessionBrief
-from tests.web_served import NOON, PATIENCE, Store, Work
+from tests.waiting import PATIENCE
+from tests.web_served import NOON, Store, Work
 
 PROGRAM = "import sys; from stretto.cli.main import main; sys.exit(main())"
 

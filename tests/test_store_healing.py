@@ -24,7 +24,8 @@ from stretto.service.service import Service
 from stretto.state.lock import StateLock
 from stretto.store.database import SUFFIXES, open_writer
 from stretto.store.database_schema import VERSION
-from tests.test_service import configured, report, started, until, whole_session
+from tests.test_service import configured, report, started, whole_session
+from tests.waiting import until
 from tests.web_served import served
 
 Spoil = Callable[[Path], None]

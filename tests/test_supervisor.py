@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -28,6 +26,7 @@ from stretto.servers.supervisor import (
     render_configuration,
     stop_leftover,
 )
+from tests.waiting import until
 
 SLEEPER = "import sys, time; print('up', flush=True); time.sleep(600)  # stands in for a server"
 
@@ -172,7 +171,7 @@ def test_a_server_that_dies_is_started_again_and_told(tmp_path: Path) -> None:
     supervisor = Supervisor([sleeper(tmp_path, "print('no', flush=True)")])
     supervisor.start()
     try:
-        assert _poll(lambda: bool(supervisor.list_problems()))
+        assert until(lambda: bool(supervisor.list_problems()))
         assert str(tmp_path / "prometheus.log") in supervisor.list_problems()[0]
     finally:
         supervisor.stop()
@@ -184,7 +183,7 @@ def test_stop_leaves_no_process_and_no_pid_file(tmp_path: Path) -> None:
     """After stop the server has ended, and no file claims that it runs."""
     supervisor = Supervisor([sleeper(tmp_path)])
     supervisor.start()
-    assert _poll(lambda: "up" in _log(tmp_path))
+    assert until(lambda: "up" in _log(tmp_path))
     pid = int(json.loads((tmp_path / "prometheus.pid").read_text(encoding="utf-8"))["pid"])
 
     supervisor.stop()
@@ -225,8 +224,3 @@ def test_a_foreign_or_broken_pid_file_stops_nothing(tmp_path: Path, content: str
 def _log(folder: Path) -> str:
     log = folder / "prometheus.log"
     return log.read_text(encoding="utf-8") if log.exists() else ""
-
-
-def _poll(ask: Callable[[], bool]) -> bool:
-    pause = threading.Event()
-    return any(ask() or pause.wait(0.05) for _ in range(400))

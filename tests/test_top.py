@@ -28,7 +28,9 @@ from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.state.lock import StateLock
 from stretto.store.database import SUFFIXES
 from stretto.summaries.session_summary import build_row_document
-from tests.web_served import NOON, PATIENCE, Store, Work
+from tests.ports import reserve_dead_address
+from tests.waiting import PATIENCE
+from tests.web_served import NOON, Store, Work
 
 PROGRAM = "import sys; from stretto.cli.main import main; sys.exit(main())"
 
@@ -206,24 +208,13 @@ def test_problems_say_that_nobody_follows(store: Store) -> None:
 
 def test_a_service_that_does_not_answer_is_a_problem(store: Store) -> None:
     """A service that holds the lock but does not answer is a problem."""
-    with pty_free_port() as address:
-        pass
     lock = StateLock(store.config.state)
-    lock.acquire(address)
-    try:
-        assert frame(store).problems == (f"the service at {address} does not answer",)
-    finally:
-        lock.release()
-
-
-@contextmanager
-def pty_free_port() -> Iterator[str]:
-    """An address on loopback that was free a moment ago."""
-    import socket  # noqa: PLC0415  # for this alone
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    with reserve_dead_address() as address:
+        lock.acquire(address)
+        try:
+            assert frame(store).problems == (f"the service at {address} does not answer",)
+        finally:
+            lock.release()
 
 
 def test_the_text_is_readable_and_harmless(store: Store) -> None:

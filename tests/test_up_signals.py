@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.trial.service import run_service
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -15,5 +16,5 @@ def test_a_stopped_service_says_which_signal_came(tmp_path: Path, number: signal
     """It ends in order, and its log tells a stop by the service manager from one by Ctrl-C."""
     with run_service(tmp_path / "state", "--no-servers") as service:
         service.process.send_signal(number)
-        assert service.process.wait(timeout=30) == 0
+        assert service.process.wait(timeout=PATIENCE) == 0
     assert f"stopping: {number.name} was received" in service.log.read_text().splitlines()

@@ -23,8 +23,9 @@ from stretto.summaries.snapshot import build_snapshot_document
 from stretto.web.app import HOOK
 from stretto.web.backend import FRESH_SECONDS
 from tests.test_notification_log import alert, message
+from tests.waiting import PATIENCE
 from tests.web_page import full
-from tests.web_served import NOON, PATIENCE, Store, Work, exchange, served
+from tests.web_served import NOON, Store, Work, exchange, served
 
 PAIR = (Work(0, 30), Work(0, 20, "write tests", "tester"))
 

@@ -38,12 +38,10 @@ from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.trends import read_trends
 from stretto.web.app import Backend, create_app
 from stretto.web.live_updates import UpdateStreams
+from tests.waiting import PATIENCE
 
 NOON = 1_795_176_000 * SECOND
 """2026-11-20T12:00:00Z, a full hour: windows begin where one thinks they do."""
-
-PATIENCE = 30.0
-"""Seconds to wait for what a passing test has at once; only a failing test uses them up."""
 
 
 @dataclass(frozen=True, slots=True)

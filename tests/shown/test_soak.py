@@ -9,7 +9,8 @@ import pytest
 
 from stretto.service.service import Service
 from tests.shown.scale import choose_scale
-from tests.test_service import configured, report, started, until, whole_session
+from tests.test_service import configured, report, started, whole_session
+from tests.waiting import until
 
 pytestmark = pytest.mark.shown
 

@@ -6,30 +6,27 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from stretto.servers.credentials import ServerCredentials, read_credentials
+from tests.ports import find_free_port
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 
-FIRST_PORT, PORTS_PER_WORKER = 20_000, 500
-"""Below the ports that the system gives to outgoing connections."""
-
-_port_numbers = count(os.getpid())
+PATIENCE = 240.0
+"""Seconds to wait for what a passing test has sooner; only a failing test uses them up."""
 
 
 def require_servers() -> None:
@@ -48,16 +45,6 @@ def require_servers() -> None:
         pytest.skip(f"{' and '.join(missing)} not installed: make servers")
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on just now, and that no other process of this test run takes."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    while True:
-        port = FIRST_PORT + worker * PORTS_PER_WORKER + next(_port_numbers) % PORTS_PER_WORKER
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
 @dataclass(frozen=True)
 class Running:
     """The service and its servers, by address."""
@@ -73,7 +60,7 @@ class Running:
         request = urllib.request.Request(f"http://{base or self.stretto}{path}")
         if base is not None:
             request.add_header("Authorization", self.credentials.authorization)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
 
     @property
@@ -85,7 +72,7 @@ class Running:
 
     def text(self, path: str) -> str:
         """Return the text at a path of the service."""
-        with urllib.request.urlopen(f"http://{self.stretto}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{self.stretto}{path}", timeout=PATIENCE) as answer:
             return str(answer.read().decode())
 
     def post(self, path: str, body: bytes) -> int:
@@ -93,7 +80,7 @@ class Running:
         request = urllib.request.Request(
             f"http://{self.stretto}{path}", data=body, headers={"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return int(answer.status)
 
     def query(self, promql: str) -> list[dict[str, Any]]:
@@ -109,9 +96,9 @@ class Running:
         return float(result[0]["value"][1]) if result else None
 
 
-def until(what: str, ask: Callable[[], T | None], *, seconds: float) -> T:
+def until(what: str, ask: Callable[[], T | None]) -> T:
     """Ask until there is an answer that counts as true; fail with what was waited for."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     last: object = None
     while time.monotonic() < deadline:
         try:
@@ -122,13 +109,13 @@ def until(what: str, ask: Callable[[], T | None], *, seconds: float) -> T:
             if answer:
                 return answer
         time.sleep(0.2)  # a real server is polled, there is no event to wait for
-    pytest.fail(f"waited {seconds} s for {what}; last: {last!r}")
+    pytest.fail(f"waited {PATIENCE:.0f} s for {what}; last: {last!r}")
 
 
 @contextmanager
 def running(state: Path, *arguments: str, **environ: str) -> Iterator[Running]:
     """Run ``stretto up`` on free ports until the block ends, then stop it as Ctrl-C does."""
-    ports = {name: free_port() for name in ("stretto", "prometheus", "alertmanager")}
+    ports = {name: find_free_port() for name in ("stretto", "prometheus", "alertmanager")}
     process = subprocess.Popen(
         [sys.executable, "-m", "stretto", "--state", str(state), "up", *arguments],
         env={
@@ -150,10 +137,10 @@ def running(state: Path, *arguments: str, **environ: str) -> Iterator[Running]:
     addresses = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
     service = Running(process=process, state=state, **addresses)
     try:
-        until("the service to be ready", lambda: service.text("/readyz"), seconds=30)
+        until("the service to be ready", lambda: service.text("/readyz"))
         yield service
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        _, talk = process.communicate(timeout=30)
+        _, talk = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, talk

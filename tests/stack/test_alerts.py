@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +23,6 @@ from tests.stack.running import Running, require_servers, running, until
 
 pytestmark = pytest.mark.stack
 
-ALERT_SECONDS = 60
-"""From a breach to the notification."""
-
 RECEIVERS = """
 receivers:
   - name: stretto-critical
@@ -38,11 +34,14 @@ receivers:
 """
 
 
+HELD_BACK = {("StrettoSuccessLow", "warning", task_type) for task_type in ("architecture", "testing")}
+"""(alert, severity, task type) of warnings whose graver alert fires."""
+
+
 @dataclass(frozen=True)
 class Told:
-    """One notification as a receiver of the user's got it: a group of alerts, and when (monotonic s)."""
+    """One notification as a receiver of the user's got it: a group of alerts."""
 
-    at: float
     alerts: list[dict[str, Any]]
 
     def of(self, name: str, severity: str, status: str = "firing") -> list[dict[str, str]]:
@@ -83,7 +82,6 @@ class Receiver:
 class Story:
     """What happened, told once; the tests look at it in any order."""
 
-    breached: float
     receiver: Receiver
     notes: list[dict[str, Any]]
     """Those that the service kept by the time that all was well again, the newest first."""
@@ -91,7 +89,6 @@ class Story:
     """(alert, severity, task type) that Alertmanager held back while the failures lasted."""
     heard: list[str]
     """What the loudspeaker was asked to say by then."""
-    stopped: float
 
 
 @pytest.fixture(scope="module")
@@ -104,26 +101,27 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         (state / "receivers.yml").write_text(RECEIVERS.format(url=receiver.url), encoding="utf-8")
         path = f"{tools}{os.pathsep}{os.environ['PATH']}"
         with running(state, PATH=path, STRETTO_SPEAK_ALERTS="1") as service:
-            until("a scrape", lambda: service.query('up{job="stretto"} == 1'), seconds=60)
+            until("a scrape", lambda: service.query('up{job="stretto"} == 1'))
             _write_spaced(state, _failing())
-            breached = time.monotonic()
-            until("every alert at the user's receiver", lambda: _all_told(receiver), seconds=90)
+            until("every alert at the user's receiver", lambda: _all_told(receiver))
+            until("the warnings to be held back", lambda: _suppressed(service) >= HELD_BACK)
             suppressed = _suppressed(service)
 
             # One write, so that no scrape sees the recovery half done: the graver alert would end first.
             _write_spaced(state, _working())
-            until("the end of the failures", lambda: _all_over(receiver), seconds=120)
-            until("the same on the page", lambda: _kept(service, "resolved"), seconds=20)
+            until("the end of the failures", lambda: _all_over(receiver))
+            until("the same on the page", lambda: _kept(service, "resolved"))
             notes = service.get("/api/notifications")["notifications"]
-            heard = said.read_text(encoding="utf-8").splitlines()
+            critical = {note["fingerprint"] for note in notes if note["severity"] == "critical"}
+            until("the loudspeaker", lambda: len(_read_lines(said)) >= len(critical))
+            heard = _read_lines(said)
 
             service.process.send_signal(signal.SIGSTOP)
             try:
-                stopped = time.monotonic()
-                until("word of the standstill", lambda: receiver.first("StrettoDown", "critical"), seconds=90)
+                until("word of the standstill", lambda: receiver.first("StrettoDown", "critical"))
             finally:
                 service.process.send_signal(signal.SIGCONT)
-        yield Story(breached, receiver, notes, suppressed, heard, stopped)
+        yield Story(receiver, notes, suppressed, heard)
 
 
 @pytest.mark.parametrize(
@@ -139,10 +137,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 def test_each_severity_reaches_the_page_and_the_users_receiver(
     story: Story, name: str, severity: str, labels: dict[str, str]
 ) -> None:
-    """Within a minute of the breach the user's own webhook is told, and the service keeps the same."""
+    """The user's own webhook is told, and the service keeps the same.
+
+    That it comes within a minute follows from the intervals that ship: tests/test_rules.py adds them up.
+    """
     told = story.receiver.first(name, severity, **labels)
     assert told is not None
-    assert told.at - story.breached < ALERT_SECONDS
     [alert] = [
         alert
         for alert in told.alerts
@@ -171,8 +171,7 @@ def test_two_subjects_of_one_alert_are_one_notification(story: Story) -> None:
 
 def test_a_warning_is_held_back_while_the_graver_alert_fires(story: Story) -> None:
     """Task types with a critical alert are not told of as a warning too; another type's warning is."""
-    for task_type in ("architecture", "testing"):
-        assert ("StrettoSuccessLow", "warning", task_type) in story.suppressed
+    assert story.suppressed >= HELD_BACK
     assert ("StrettoSuccessLow", "warning", "review") not in story.suppressed
     assert story.receiver.subjects("StrettoSuccessLow", "critical", "task_type") == {
         "architecture",
@@ -212,10 +211,8 @@ def test_the_loudspeaker_says_each_critical_alert_once(story: Story) -> None:
 
 
 def test_a_service_that_stands_still_is_told_of_elsewhere(story: Story) -> None:
-    """The service cannot hear that it is down itself; the user's receiver does, within a minute."""
-    told = story.receiver.first("StrettoDown", "critical")
-    assert told is not None
-    assert 0 < told.at - story.stopped < ALERT_SECONDS
+    """The service cannot hear that it is down itself; the user's receiver does."""
+    assert story.receiver.first("StrettoDown", "critical") is not None
     assert not [note for note in story.notes if note["alertname"] == "StrettoDown"]
 
 
@@ -314,6 +311,10 @@ def _suppressed(service: Running) -> set[tuple[str, str, str]]:
     }
 
 
+def _read_lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
 def _loudspeaker(folder: Path) -> Path:
     """Put an espeak-ng on the path that writes down what it is asked to say, and return where."""
     said = folder / "said"
@@ -332,7 +333,7 @@ def _receiver() -> Iterator[Receiver]:
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            told.append(Told(time.monotonic(), body["alerts"]))
+            told.append(Told(body["alerts"]))
             self.send_response(204)
             self.end_headers()
 

@@ -20,13 +20,16 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from stretto.clock import DAY, HOUR, MINUTE, SECOND, read_wall_clock
 from tests.stack.running import Running, running
 from tests.test_notification_log import alert, message
+from tests.waiting import PATIENCE
 from tests.web_page import ARCHITECTURE, TESTS, full
-from tests.web_served import NOON, PATIENCE, Store, Work, served
+from tests.web_served import NOON, Store, Work, served
 
 pytestmark = pytest.mark.stack
 
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 """What keeps a browser that only draws from asking the network anything."""
+
+expect.set_options(timeout=1000 * PATIENCE)
 
 WIDE = {"width": 1280, "height": 900}
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
@@ -204,7 +207,7 @@ def test_without_a_stream_the_page_looks_by_itself(browser: Browser, tmp_path: P
         expect(page.locator("#live")).to_have_text("renews every 5 s")
         store.scene("another", NOON - SECOND, (ARCHITECTURE, TESTS))
         store.refresh()
-        expect(page.get_by_role("link", name="another")).to_be_visible(timeout=1000 * PATIENCE)
+        expect(page.get_by_role("link", name="another")).to_be_visible()
         context.close()
         bare = browser.new_context(base_url=address, java_script_enabled=False)
         plain = bare.new_page()

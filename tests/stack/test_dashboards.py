@@ -25,8 +25,9 @@ from grafana.board.boards import BOARDS
 from grafana.board.panel import Kind, Panel
 
 from tests.dashboards import substituted
+from tests.ports import find_free_port
 from tests.simulated import DAY, exposition, month
-from tests.stack.running import ROOT, Running, free_port, require_servers, running, until
+from tests.stack.running import PATIENCE, ROOT, Running, require_servers, running, until
 
 pytestmark = pytest.mark.stack
 
@@ -161,7 +162,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     """A Prometheus with a month of backfilled figures, live scrapes and the shipped rules."""
     require_servers()
     folder = tmp_path_factory.mktemp("prometheus")
-    own = f"127.0.0.1:{free_port()}"
+    own = f"127.0.0.1:{find_free_port()}"
     program = shutil.which("prometheus")
     assert program is not None
     with exposed() as target, (folder / "log").open("w") as log:
@@ -181,17 +182,13 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         )
         try:
             found = Prometheus(own)
-            until("Prometheus to be ready", found.is_ready, seconds=90)
-            until(
-                "an alert",
-                lambda: found.instant('ALERTS{alertstate="firing",severity="critical"}'),
-                seconds=90,
-            )
-            until("a rate", lambda: found.instant("rate(stretto_tasks_total[1m])"), seconds=30)
+            until("Prometheus to be ready", found.is_ready)
+            until("an alert", lambda: found.instant('ALERTS{alertstate="firing",severity="critical"}'))
+            until("a rate", lambda: found.instant("rate(stretto_tasks_total[1m])"))
             yield found
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=PATIENCE)
 
 
 def bounds(panel: Panel, number: int) -> tuple[float, float]:
@@ -274,7 +271,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The real service, showing the recording that an empty store begins with."""
     require_servers()
     with running(tmp_path_factory.mktemp("state")) as found:
-        until("figures in Prometheus", lambda: found.query('stretto_speedup_ratio{window="24h"}'), seconds=60)
+        until("figures in Prometheus", lambda: found.query('stretto_speedup_ratio{window="24h"}'))
         yield found
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stretto.cli.main import main
-from tests.stack.running import Running, require_servers, running, until
+from tests.stack.running import PATIENCE, Running, require_servers, running, until
 
 pytestmark = pytest.mark.stack
 
@@ -35,8 +35,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     require_servers()
     with running(tmp_path_factory.mktemp("guarded")) as service:
         for address in (service.prometheus, service.alertmanager):
-            until("an answer", functools.partial(send, address, "GET", "/-/ready"), seconds=30)
-        until("a scrape", lambda: service.value('up{job="stretto"}') == 1, seconds=30)
+            until("an answer", functools.partial(send, address, "GET", "/-/ready"))
+        until("a scrape", lambda: service.value('up{job="stretto"}') == 1)
         yield service
 
 
@@ -44,7 +44,7 @@ def send(
     address: str, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
 ) -> tuple[int, dict[str, str], bytes]:
     """Return status, headers and body of a request as a browser sends it."""
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE)
     try:
         connection.request(method, path, body=body, headers=dict(headers or {}))
         response = connection.getresponse()
@@ -120,20 +120,14 @@ def test_a_page_reads_no_figure(service: Running) -> None:
 def test_the_servers_reach_each_other_with_the_password(service: Running) -> None:
     """Prometheus scrapes itself and Alertmanager, and sends alerts there, with the password."""
     until(
-        "the self-scrapes",
-        lambda: [sample["value"][1] for sample in service.query("up")] == ["1", "1", "1"],
-        seconds=60,
+        "the self-scrapes", lambda: [sample["value"][1] for sample in service.query("up")] == ["1", "1", "1"]
     )
-    until(
-        "a sent alert",
-        lambda: service.get("/api/v2/alerts", base=service.alertmanager),
-        seconds=60,
-    )
+    until("a sent alert", lambda: service.get("/api/v2/alerts", base=service.alertmanager))
 
 
 def test_every_file_of_the_servers_is_private(service: Running) -> None:
     """Configuration, data, logs and credentials are readable for their owner alone."""
-    until("data", lambda: list((service.state / "servers" / "prometheus-data").rglob("*")), seconds=30)
+    until("data", lambda: list((service.state / "servers" / "prometheus-data").rglob("*")))
     open_files = [
         path
         for path in (service.state / "servers").rglob("*")

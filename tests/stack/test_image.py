@@ -147,7 +147,7 @@ def container(podman: Podman) -> Iterator[Container]:
     )  # fmt: skip
     running = Container(podman, "stretto", podman("port", "stretto", "9464/tcp"), state, owner)
     try:
-        until("the service to answer", lambda: running.get("/healthz"), seconds=30)
+        until("the service to answer", lambda: running.get("/healthz"))
         yield running
     except BaseException:
         sys.stderr.write(podman.logs("stretto"))
@@ -198,7 +198,7 @@ def test_a_hook_on_the_host_reaches_the_figures_in_the_container(container: Cont
     container.report("PostToolUse", tool_name="Grep", tool_use_id="t1", duration_ms=1500)
 
     line = 'stretto_tool_calls_total{outcome="success",tool="Grep"} 1.0'
-    until(line, lambda: line in container.get("/metrics", f"Bearer {TOKEN}"), seconds=20)
+    until(line, lambda: line in container.get("/metrics", f"Bearer {TOKEN}"))
 
 
 def test_the_servers_reach_the_service_by_the_mounted_files(container: Container) -> None:
@@ -211,8 +211,8 @@ def test_the_servers_reach_the_service_by_the_mounted_files(container: Container
     alertmanager = serve(container, "alertmanager", 9093, "alertmanager", "prometheus-alertmanager")
     prometheus = serve(container, "prometheus", 9090, "prometheus")
     scraped = "/api/v1/query?" + urllib.parse.urlencode({"query": 'up{job="stretto"} == 1'})
-    until("a scrape", lambda: ask(prometheus, scraped)["data"]["result"], seconds=40)
-    until("rules", lambda: ask(prometheus, "/api/v1/rules")["data"]["groups"], seconds=10)
+    until("a scrape", lambda: ask(prometheus, scraped)["data"]["result"])
+    until("rules", lambda: ask(prometheus, "/api/v1/rules")["data"]["groups"])
     [found] = ask(prometheus, "/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
     assert found["url"].startswith("http://alertmanager:9093/")
 
@@ -222,7 +222,7 @@ def test_the_servers_reach_the_service_by_the_mounted_files(container: Container
     request.add_header("Content-Type", "application/json")
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == HTTPStatus.OK
-    until("the notification", lambda: "MadeUp" in container.notifications(), seconds=30)
+    until("the notification", lambda: "MadeUp" in container.notifications())
     check = compose(STRETTO_STATE="/x")["services"]
     for name in ("prometheus", "alertmanager"):
         if name == "prometheus" and not _takes_client_file():
@@ -275,7 +275,7 @@ def serve(container: Container, name: str, port: int, *programs: str) -> str:
             return bool(answer.status == HTTPStatus.OK)
 
     try:
-        until(f"{name} to answer", healthy, seconds=30)
+        until(f"{name} to answer", healthy)
     except BaseException:
         sys.stderr.write(container.podman.logs(name))
         raise

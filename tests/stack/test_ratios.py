@@ -65,7 +65,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         # Contention and the verdict's better part need a measured baseline: enough runs one after another.
         drawings += [one_by_one(f"one-by-one-{number}") for number in range(FEWEST_SESSIONS)]
         _tell(found.state / "journal", drawings, now)
-        until("the first scrape of them", lambda: found.query("stretto_adoption_ratio"), seconds=60)
+        until("the first scrape of them", lambda: found.query("stretto_adoption_ratio"))
         yield found
 
 
@@ -73,7 +73,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def test_a_ratio_is_worked_out_again(service: Running, ratio: str) -> None:
     """The rule's series are those of the gauge, and each value is the same within one per cent."""
     # Rules are evaluated a few seconds after the scrape that they read.
-    until(f"{RULES[ratio]} to agree with {ratio}", lambda: _agreed(service, ratio), seconds=45)
+    until(f"{RULES[ratio]} to agree with {ratio}", lambda: _agreed(service, ratio))
 
 
 def _tell(folder: Path, drawings: list[Drawing], now: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.stack.running import running
+from tests.stack.running import PATIENCE, running
 
 pytestmark = pytest.mark.stack
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.stack
 def test_a_service_stops_though_pages_are_open(tmp_path: Path) -> None:
     """Ctrl-C ends every stream in order: the service waits for none, says nothing and ends with 0."""
     with ExitStack() as reading, running(tmp_path / "state", "--no-servers") as service:
-        client = reading.enter_context(httpx.Client(timeout=30))
+        client = reading.enter_context(httpx.Client(timeout=PATIENCE))
         streams = [
             reading.enter_context(client.stream("GET", f"http://{service.stretto}/api/events")).iter_lines()
             for _ in range(3)
@@ -25,4 +25,4 @@ def test_a_service_stops_though_pages_are_open(tmp_path: Path) -> None:
         service.process.send_signal(2)
         # One that was cut off would raise here; one that was ended stops behind a whole event.
         assert [list(lines)[-1] for lines in streams] == ["", "", ""]
-        assert service.process.wait(timeout=30) == 0
+        assert service.process.wait(timeout=PATIENCE) == 0

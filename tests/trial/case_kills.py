@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from stretto.clock import read_wall_clock
 from stretto.hook.client.client import build_record
 from stretto.store import queries
 from stretto.store.database import open_reader
+from tests.ports import find_free_port
 from tests.trial.case import Row, Scope, clear_environment, run_stretto
 
 ROUND_SECONDS = 1.2
@@ -91,9 +91,7 @@ def run(scope: Scope) -> Iterator[Row]:
 
 
 def _start(state: Path) -> subprocess.Popen[bytes]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{find_free_port()}"
     return subprocess.Popen(
         [sys.executable, "-m", "stretto", "--state", str(state), "up", "--no-servers", "--listen", address],
         env=clear_environment(state),

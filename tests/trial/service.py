@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,9 +15,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
+from tests.ports import find_free_port
 from tests.trial.case import clear_environment
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 LINK = re.compile(r'href="(/[^"#]*)')
 
@@ -70,13 +70,6 @@ class RunningService:
             text = pages[path].decode(errors="replace")
             waiting += [link.replace("&amp;", "&") for link in LINK.findall(text)]
         return pages
-
-
-def find_free_port() -> int:
-    """Return a port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
