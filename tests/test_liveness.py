@@ -21,7 +21,8 @@ from stretto.service import worker
 from tests.busy_process import busy_process
 from tests.fakes import append, rebuilt, store
 from tests.scenes import Drawing, at, conclude_scene
-from tests.test_service import configured, started, until
+from tests.test_service import configured, started
+from tests.waiting import until
 
 HERE = "boot/1"
 NAMES = ("12:8100", "7:4200")
