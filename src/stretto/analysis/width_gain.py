@@ -1,0 +1,236 @@
+"""Fit the curve of elapsed time over width: what each further agent of a pattern still brings.
+
+The curve is the universal scalability law (Gunther, 1993): n agents do the work of
+n / (1 + s(n-1) + k n(n-1)) of a single agent. s is the part that cannot be shared, k what the agents cost
+each other; with k = 0 it is Amdahl's law. Since sessions differ in size, elapsed time is divided by the usual
+work of the session's tasks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, stats
+
+from stretto.model.event import Outcome
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+from stretto.model.runs import SessionRun, TaskRun
+
+FEWEST_SESSIONS = 12
+FEWEST_WIDTHS = 3
+"""Fewest different widths that a curve goes through."""
+FEWEST_AT_WIDTH = 3
+"""Fewest sessions near a width for it to count as seen."""
+LEVEL = 0.05
+DRAWS = 200
+WIDEST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class WidthGain:
+    """What the last of so many agents brings: the share by which the elapsed time shrinks."""
+
+    width: int
+    gain: float
+    low: float
+    high: float
+    seen: bool
+    """Whether sessions of this width have run; otherwise it is extrapolated."""
+
+    @property
+    def visible(self) -> bool:
+        """Whether the gain is above chance."""
+        return self.low > 0
+
+
+@dataclass(frozen=True, slots=True)
+class WidthCurve:
+    """The curve of a pattern, or the reason why there is none."""
+
+    pattern: str
+    sessions: int
+    gains: tuple[WidthGain, ...] = ()
+    law: str = ""
+    """``amdahl`` if the agents' cost to each other is not above chance, else ``usl``."""
+    shared: float | None = None
+    """The part of the work that cannot be shared."""
+    crosstalk: float | None = None
+    """What each pair of agents costs the others."""
+    reason: str = ""
+
+    @property
+    def last_visible(self) -> WidthGain | None:
+        """The widest agent that brings something that can be seen, without a gap before it."""
+        last = None
+        for gain in self.gains:
+            if not gain.visible:
+                break
+            last = gain
+        return last
+
+    def to_sentence(self) -> str:
+        """Return the curve in words: which agent still brings how much, and which one nothing."""
+        if not self.gains:
+            return self.reason
+        last = self.last_visible
+        if last is None:
+            return "A second agent brings nothing that can be seen."
+        text = (
+            f"The {to_ordinal(last.width)} agent still brings {last.gain:.0%} "
+            f"[{last.low:.0%}, {last.high:.0%}]"
+        )
+        text += "" if last.seen else " (extrapolated)"
+        following = next((gain for gain in self.gains if gain.width == last.width + 1), None)
+        return f"{text}, the {to_ordinal(following.width)} nothing we can see." if following else f"{text}."
+
+    def to_finding(self) -> Finding:
+        """Return the curve as a finding about its pattern; ``details`` have the gain of each width."""
+        last = self.last_visible
+        details: dict[str, float | str | None] = {
+            "law": self.law or None, "shared": self.shared, "crosstalk": self.crosstalk,
+        }  # fmt: skip
+        for gain in self.gains:
+            details[f"gain_{gain.width}"] = gain.gain
+            details[f"gain_{gain.width}_low"] = gain.low
+            details[f"gain_{gain.width}_high"] = gain.high
+        return Finding(
+            kind="gain_by_width",
+            subject={"pattern": self.pattern},
+            verdict=FindingVerdict.NO_EVIDENCE if self.gains else FindingVerdict.TOO_LITTLE_DATA,
+            evidence=FindingEvidence(
+                n=self.sessions,
+                effect=last.gain if last else None,
+                low=last.low if last else None,
+                high=last.high if last else None,
+                unit="share",
+            ),
+            reason=self.reason,
+            advice=self.to_sentence() if self.gains else "",
+            details=details,
+        )
+
+
+def fit_width_curve(
+    pattern: str, sessions: Sequence[SessionRun], tasks: Mapping[str, Sequence[TaskRun]]
+) -> WidthCurve:
+    """Return the gain of each width from 2 to one beyond the widest that was seen."""
+    points = _list_points(sessions, tasks)
+    widths = np.array([width for width, _ in points])
+    near = [round(float(width)) for width in widths]
+    seen = {width for width in near if near.count(width) >= FEWEST_AT_WIDTH}
+    if len(points) < FEWEST_SESSIONS or len(seen) < FEWEST_WIDTHS:
+        reason = (
+            f"{len(points)} sessions at {len(seen)} widths, {FEWEST_SESSIONS} sessions at "
+            f"{FEWEST_WIDTHS} widths are needed, {FEWEST_AT_WIDTH} at each"
+        )
+        return WidthCurve(pattern, len(points), reason=reason)
+    logs = np.array([log for _, log in points])
+    amdahl, usl = _fit(widths, logs, crosstalk=False), _fit(widths, logs, crosstalk=True)
+    freedom = len(points) - 3
+    better = (amdahl.squares - usl.squares) / max(usl.squares / freedom, 1e-300)
+    is_usl = float(stats.f.sf(better, 1, freedom)) < LEVEL
+    chosen = usl if is_usl else amdahl
+    rng = np.random.default_rng(0)
+    drawn: list[_Fit] = []
+    while len(drawn) < DRAWS:
+        places = rng.integers(len(points), size=len(points))
+        if len({near[place] for place in places}) >= FEWEST_WIDTHS:
+            # Limits allow for crosstalk even where it is not above chance.
+            drawn.append(_fit(widths[places], logs[places], crosstalk=True))
+    gains = []
+    for width in range(2, min(max(seen) + 1, WIDEST) + 1):
+        gain = chosen.get_gain(width)
+        low, high = np.quantile([fit.get_gain(width) for fit in drawn], [LEVEL / 2, 1 - LEVEL / 2])
+        gains.append(WidthGain(width, gain, min(float(low), gain), max(float(high), gain), width in seen))
+    return WidthCurve(
+        pattern,
+        len(points),
+        tuple(gains),
+        "usl" if is_usl else "amdahl",
+        chosen.shared,
+        chosen.crosstalk,
+    )
+
+
+def to_ordinal(number: int) -> str:
+    """Return a small number as an ordinal word, others as digits: ``fourth``, ``21st``."""
+    words = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+    if 1 <= number <= len(words):
+        return words[number - 1]
+    teen = number % 100 in {11, 12, 13}
+    return f"{number}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    shared: float
+    crosstalk: float
+    squares: float
+
+    def get_gain(self, width: int) -> float:
+        """Return the share by which the last of so many agents shortens the elapsed time."""
+        return 1 - self._get_elapsed(width) / self._get_elapsed(width - 1)
+
+    def _get_elapsed(self, width: int) -> float:
+        return (1 + self.shared * (width - 1) + self.crosstalk * width * (width - 1)) / width
+
+
+def _fit(widths: np.ndarray, logs: np.ndarray, *, crosstalk: bool) -> _Fit:
+    """Return the least squares of the logarithms; the level is free, since usual lengths are of any width."""
+
+    def get_residuals(values: np.ndarray) -> np.ndarray:
+        slowdown = 1 + values[0] * (widths - 1)
+        if crosstalk:
+            slowdown = slowdown + values[1] * widths * (widths - 1)
+        residual = logs - np.log(slowdown / widths)
+        return np.asarray(residual - residual.mean())
+
+    size = 2 if crosstalk else 1
+    result = optimize.least_squares(
+        get_residuals,
+        [0.1, 0.005][:size],
+        bounds=([0.0] * size, [1.0, 1.0][:size]),
+        x_scale=[0.1, 0.01][:size],
+    )
+    values = [*map(float, result.x), 0.0]
+    return _Fit(values[0], values[1], float(2 * result.cost))
+
+
+def _list_points(
+    sessions: Sequence[SessionRun], tasks: Mapping[str, Sequence[TaskRun]]
+) -> list[tuple[float, float]]:
+    """Return each session's mean width and the logarithm of its elapsed time per usual work.
+
+    Sessions whose tasks ran one after another have width 1. Only delivered tasks are work.
+    """
+    usual = _find_alone_lengths(sessions, tasks)
+    points = []
+    for run in sessions:
+        group = [task for task in tasks.get(run.session, ()) if task.length]
+        parallel = [task for task in group if task.concurrency > 1] if run.width > 1 else group
+        work = sum(
+            usual[task.type] for task in parallel if task.outcome is Outcome.SUCCESS and task.type in usual
+        )
+        if run.width > 1 and run.elapsed and run.capacity:
+            elapsed, width = run.elapsed, run.capacity / run.elapsed
+        else:
+            elapsed, width = sum(task.length or 0 for task in group), 1.0
+        if work and elapsed:
+            points.append((width, math.log(elapsed / work)))
+    return points
+
+
+def _find_alone_lengths(
+    sessions: Sequence[SessionRun], tasks: Mapping[str, Sequence[TaskRun]]
+) -> dict[str, float]:
+    """Return the median length of each task type over all widths: only ratios between sessions matter."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for run in sessions:
+        for task in tasks.get(run.session, ()):
+            if task.length and task.outcome is Outcome.SUCCESS:
+                groups[task.type].append(task.length)
+    return {type_: float(np.median(lengths)) for type_, lengths in groups.items()}
