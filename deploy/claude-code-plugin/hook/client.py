@@ -353,6 +353,11 @@ def _read_word(value: object) -> str | None:
     return value if type(value) is str and _read_letters(value.replace("_", "")) and value.islower() else None
 
 
+def _read_effort(value: object) -> str | None:
+    """Return the effort that the model is asked for, as a word or as the level in an object."""
+    return _read_word(value.get("level") if type(value) is dict else value)
+
+
 def _read_number(value: object) -> int | None:
     """Return a count or duration, rounded; a negative or absurdly large value reads as absent."""
     if (type(value) is int or type(value) is float) and 0 <= value < NUMBER_LIMIT:
@@ -544,6 +549,10 @@ _STOPPED: "Readers" = {
     "duration": ("duration_ms", _read_nanoseconds),
 }
 _RUNNING: "Readers" = {"running": ("background_tasks", _read_running_tasks)}
+_AROUND: "Readers" = {
+    "permission_mode": ("permission_mode", _read_token),
+    "effort": ("effort", _read_effort),
+}
 _DONE: "Readers" = {"task_tool_calls": ("tool_call_count", _read_number)}
 _USED: "Readers" = {
     "input_tokens": ("input_tokens", _read_number),
@@ -555,9 +564,9 @@ _USED: "Readers" = {
 # fmt: off
 EVENTS: "dict[str, tuple[str, str | None, Readers, Readers]]" = {
     "SessionStart": ("session.start", None, {},
-                     {"model": ("model", _read_name), "reason": ("source", _read_name)}),
+                     {"model": ("model", _read_name), "reason": ("source", _read_name), **_AROUND}),
     "SessionEnd": ("session.end", None, {}, {"reason": ("reason", _read_name)}),
-    "UserPromptSubmit": ("turn.start", None, {**_TURN, **_PARENT}, {}),
+    "UserPromptSubmit": ("turn.start", None, {**_TURN, **_PARENT}, _AROUND),
     "PreToolUse": ("tool.start", None, _TOOL, {}),
     "PostToolUse": ("tool.end", "success", _TOOL, {}),
     "PostToolUseFailure": ("tool.end", "failure", _TOOL, {"error": ("error", _read_error_class)}),

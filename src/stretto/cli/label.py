@@ -12,6 +12,7 @@ from stretto.cli.import_command import update_store
 from stretto.cli.session_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
 from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
+from stretto.model.entities import MOST_LABELS
 from stretto.model.event import Channel, Event, Kind
 from stretto.sources.redact import redact_event
 from stretto.state.lock import find_lock_holder
@@ -26,6 +27,8 @@ _HINT = "as in: stretto label last pattern=release arm=B"
 def label_session(context: CommandContext, options: argparse.Namespace) -> int:
     """Append the labels to the journal: they are decisions, so a rebuild keeps them."""
     labels = dict(_parse_labels(options.labels))
+    if len(labels) > MOST_LABELS:
+        raise UsageError(f"a session has at most {MOST_LABELS} labels", cause=f"these are {len(labels)}")
     holder = find_lock_holder(context.config.state)
     # A running service keeps the store up to date and ingests the appended labels.
     service_is_down = holder is None or holder.address is None

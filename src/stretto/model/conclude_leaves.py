@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 from stretto.model.conclude_calls import OUTCOMES, keep_plausible_start
 from stretto.model.entities import (
+    MOST_LABELS,
+    PATTERN_LABEL,
     CacheReport,
     HooksRun,
     HostProcesses,
@@ -62,7 +64,9 @@ def conclude_labels(facts: SessionFacts) -> tuple[tuple[str, str], ...]:
         value = unpack_timed_text(packed)[1] if packed else ""
         if value:
             labels.append((key, value))
-    return tuple(sorted(labels))
+    labels.sort()
+    others = [key for key, _ in labels if key != PATTERN_LABEL][:MOST_LABELS]
+    return tuple((key, value) for key, value in labels if key in {PATTERN_LABEL, *others})
 
 
 def conclude_messages(facts: SessionFacts) -> tuple[Message, ...]:

@@ -316,6 +316,10 @@ PATTERN_LABEL = "pattern"
 """The key of the label that names a session's pattern."""
 
 
+MOST_LABELS = 8
+"""Labels of a session beside its pattern; further ones, in the order of their keys, are left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A run of a coding agent or orchestrator, from start to end."""

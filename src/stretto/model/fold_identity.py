@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from stretto.model.cost import DOLLAR, MOST_DOLLARS
 from stretto.model.event import Event, Kind
 from stretto.model.facts import HEARSAY, EntityFacts, SessionFacts, merge_fact
+from stretto.model.fold_leaves import merge_declared_labels
 from stretto.model.plausible_values import (
     Touched,
     merge_plausible_counts,
@@ -69,7 +70,9 @@ def _fold_span(facts: SessionFacts, event: Event, rank: int) -> Touched:
     cost = event.attributes.get("cost_usd")
     if isinstance(cost, int | float) and 0 <= cost < MOST_DOLLARS:
         merge_fact(span, fact_fields.COST, rank, round(cost * DOLLAR))
-    return ((EntityKind.SPAN, event.id),)
+    labels = event.attributes.get("labels")
+    declared = merge_declared_labels(facts, event.time, labels, rank) if isinstance(labels, list) else ()
+    return ((EntityKind.SPAN, event.id), *declared)
 
 
 def _merge_evidence(span: EntityFacts, event: Event, rank: int) -> None:

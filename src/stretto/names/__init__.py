@@ -14,7 +14,7 @@ from stretto.names.outcome_metrics import OUTCOMES
 from stretto.names.quality_metrics import QUALITY
 from stretto.names.resource_metrics import RESOURCES
 from stretto.names.self_metrics import SELF_METRICS
-from stretto.names.span_attributes import API_SCOPE, EVALUATION, SpanAttribute
+from stretto.names.span_attributes import API_SCOPE, EVALUATION, LABEL_PREFIX, SpanAttribute
 from stretto.names.usage_metrics import USAGE
 from stretto.names.verdict_metrics import VERDICT
 from stretto.names.workflow_metrics import WORKFLOWS
@@ -32,7 +32,7 @@ QUANTILES: dict[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 """Value of the label ``stat`` → its quantile. Prometheus reserves the label ``quantile`` for summaries."""
 
 __all__ = [
-    "API_SCOPE", "DERIVED", "DURATION_BUCKETS", "EVALUATION", "JOB", "LIVE", "MAIN", "METRICS", "NONE",
-    "OTHER", "PREFIX", "QUANTILES", "SELF_METRICS", "WINDOWS", "Label", "Metric", "MetricKind",
-    "MetricOrigin", "SpanAttribute",
+    "API_SCOPE", "DERIVED", "DURATION_BUCKETS", "EVALUATION", "JOB", "LABEL_PREFIX", "LIVE", "MAIN",
+    "METRICS", "NONE", "OTHER", "PREFIX", "QUANTILES", "SELF_METRICS", "WINDOWS", "Label", "Metric",
+    "MetricKind", "MetricOrigin", "SpanAttribute",
 ]  # fmt: skip

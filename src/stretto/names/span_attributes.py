@@ -11,6 +11,10 @@ EVALUATION = "gen_ai.evaluation.result"
 """The event of the GenAI conventions, on a span or in a log, that gives a score."""
 
 
+LABEL_PREFIX = "stretto.label."
+"""Beginning of the attributes of spans, logs and resources that are labels of their session."""
+
+
 class SpanAttribute(StrEnum):
     """Attributes of sent spans: those of the GenAI conventions if they define it, else Stretto's."""
 

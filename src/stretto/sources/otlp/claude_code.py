@@ -12,6 +12,7 @@ path from them, and nothing else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -28,6 +29,7 @@ from stretto.sources.otlp.plain_records import (
     get_class_name,
     get_count,
     get_id,
+    get_labels,
     get_number,
     get_text,
     to_duration,
@@ -42,7 +44,7 @@ ATTRIBUTES = frozenset({
     "model", "output_tokens", "parent_agent_id", "prompt.id", "prompt_length", "query_source",
     "query_source_safe", "request_id", "session.id", "source", "subagent_type", "success", "tool_input",
     "tool_name", "tool_parameters", "tool_use_id", "total_duration_ms", "ttft_ms", "service.namespace",
-    "project", "stop_reason", "llm_request.context",
+    "project", "stop_reason", "llm_request.context", "app.version", "service.version",
 })  # fmt: skip
 """All attributes that are read; none names the user or holds a prompt, an answer or a result."""
 
@@ -50,6 +52,7 @@ _SCOPE = "com.anthropic.claude_code"
 _PREFIX = "claude_code."
 _BUILT_IN = ("agent:builtin:", "agent.builtin.")
 _MILLISECOND = 1_000_000
+_VERSION = re.compile(r"[0-9][A-Za-z0-9.+-]{0,39}").fullmatch
 _COMPLETE = frozenset({"end_turn", "stop_sequence"})
 """Stop reasons of a complete answer."""
 
@@ -264,6 +267,8 @@ def _translate_user_prompt(log: LogRecord, session: str, _: bytes) -> list[Event
                 prompt_length=get_count(log.attributes, "prompt_length"),
                 command=get_class_name(log.attributes, "command_name"),
                 project=get_text(log.attributes, "service.namespace", "project"),
+                client_version=_get_version(log.attributes),
+                labels=get_labels(log.attributes),
             ),
         )
     ]
@@ -393,6 +398,11 @@ _DENIED = {"kind": Kind.TOOL_END, "outcome": Outcome.CANCELLED, "attributes": {"
 
 def _get_call_id(tool: Span) -> str:
     return get_id(tool.attributes, "tool_use_id") or tool.id
+
+
+def _get_version(attributes: Attributes) -> str | None:
+    version = get_text(attributes, "app.version", "service.version")
+    return version if version is not None and _VERSION(version) else None
 
 
 def _get_agent_id(attributes: Attributes) -> str | None:

@@ -15,7 +15,7 @@ from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
 from stretto.model.span_tree import SpanRole
 from stretto.names import SpanAttribute
 from stretto.sources.otlp import conventions, roles
-from stretto.sources.otlp.plain_records import Span, get_count, get_number, get_text, to_duration
+from stretto.sources.otlp.plain_records import Span, get_count, get_labels, get_number, get_text, to_duration
 
 
 def is_relevant_span(span: Span) -> bool:
@@ -67,6 +67,7 @@ def make_span_event(span: Span, session: str) -> Event:
             end=None if duration is not None and span.start + duration == span.end else span.end,
             entity=conventions.get_entity_id(span, role),
             owner=conventions.get_owner(span, role),
+            labels=None if span.parent else get_labels(span.attributes),
             **_get_specific_values(span, role),
         ),
     )

@@ -9,6 +9,8 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from stretto.model.conclude_calls import LONGEST_ACTIVITY
+from stretto.model.entities import MOST_LABELS
+from stretto.names import LABEL_PREFIX
 
 Scalar = str | bool | int | float
 Attributes = Mapping[str, Scalar]
@@ -194,3 +196,16 @@ def get_number(attributes: Attributes, *names: str) -> float | None:
         if (type(value) is int or type(value) is float) and 0 <= value < NUMBER_LIMIT:
             return value
     return None
+
+
+def get_labels(attributes: Attributes) -> list[str] | None:
+    """Return the labels that attributes declare, each as ``key=value``; None without any.
+
+    Example: ``stretto.label.arm`` with the value ``B`` is ``arm=B``.
+    """
+    labels = [
+        f"{key.removeprefix(LABEL_PREFIX)}={value}"
+        for key in attributes
+        if key.startswith(LABEL_PREFIX) and (value := get_text(attributes, key))
+    ]
+    return sorted(labels)[:MOST_LABELS] or None

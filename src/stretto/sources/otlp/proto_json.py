@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from stretto.names import EVALUATION
+from stretto.names import EVALUATION, LABEL_PREFIX
 from stretto.sources.otlp.plain_records import (
     SPAN_JUDGEMENT_LIMIT,
     DecodedRequest,
@@ -262,7 +262,7 @@ def _read_attributes(
 ) -> dict[str, Scalar]:
     attributes = inherited.copy()
     for pair in pairs or ():
-        if pair.key in wanted and pair.value is not None:
+        if (pair.key in wanted or pair.key.startswith(LABEL_PREFIX)) and pair.value is not None:
             value = pair.value.to_scalar()
             if value is not None:
                 attributes[pair.key] = value

@@ -19,7 +19,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from stretto.names import EVALUATION
+from stretto.names import EVALUATION, LABEL_PREFIX
 from stretto.sources.otlp.plain_records import (
     SPAN_JUDGEMENT_LIMIT,
     DecodedRequest,
@@ -203,7 +203,7 @@ def _read_attributes(
     attributes = inherited.copy()
     for pair in pairs:
         key = pair.key
-        if key in wanted:
+        if key in wanted or key.startswith(LABEL_PREFIX):
             value = pair.value
             kind = value.WhichOneof("value")
             if kind in _SCALARS:

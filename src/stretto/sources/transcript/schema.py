@@ -41,6 +41,9 @@ class TranscriptLine(msgspec.Struct, rename="camel"):
     uuid: Any = None
     parent_uuid: Any = None
     cwd: Any = None
+    version: Any = None
+    git_branch: Any = None
+    permission_mode: Any = None
     agent_id: Any = None
     is_sidechain: Any = None
     is_meta: Any = None
@@ -270,6 +273,14 @@ def to_id(value: object) -> str | None:
 
 
 _TOKEN = re.compile(r"[A-Za-z0-9_:-]{1,120}")
+
+
+_VERSION = re.compile(r"[0-9][A-Za-z0-9.+-]{0,39}")
+
+
+def to_version(value: object) -> str | None:
+    """Return a version number, or None for any other value."""
+    return value if isinstance(value, str) and _VERSION.fullmatch(value) else None
 
 
 def to_token(value: object) -> str | None:

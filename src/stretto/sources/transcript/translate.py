@@ -13,6 +13,7 @@ the model asks for several tools at once.
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import blake2b
 
 import msgspec
 
@@ -67,7 +68,7 @@ class LineTranslator:
         context = self._locate_line(line, session, time)
         if context.main:
             if not self.log.has_session(session):
-                self.log.start_session(context, _get_project(line))
+                self.log.start_session(context, self._get_context(line))
         elif self._file.agent is not None:
             self.log.start_run(context)
         return self._translate_by_type(line, context)
@@ -223,7 +224,7 @@ class LineTranslator:
 
     def _start_turn(self, text: str, line: schema.TranscriptLine, context: LineContext) -> None:
         notice = classify.parse_notice(text)
-        attributes = _get_project(line) | {"prompt_length": len(text)}
+        attributes = self._get_context(line) | {"prompt_length": len(text)}
         if notice is not None:
             attributes |= notice.attributes
         elif command := classify.find_command(text):
@@ -231,6 +232,17 @@ class LineTranslator:
         is_hosts = notice is not None or line.prompt_source == "system"
         id = schema.to_id(line.prompt_id) or schema.to_id(line.uuid)
         self.log.start_turn(context, id, "host" if is_hosts else "user", attributes)
+
+    def _get_context(self, line: schema.TranscriptLine) -> dict[str, Value]:
+        """Return where the session works and the circumstances that may explain a difference."""
+        project, worktree = _find_project(line.cwd) if isinstance(line.cwd, str) else (None, None)
+        return omit_none(
+            project=project,
+            worktree=worktree,
+            client_version=schema.to_version(line.version),
+            permission_mode=schema.to_token(line.permission_mode),
+            branch=_hash_branch(line.git_branch, self._key) if isinstance(line.git_branch, str) else None,
+        )
 
     def _end_tool(self, block: schema.ContentBlock, answer: msgspec.Raw, context: LineContext) -> None:
         id = schema.to_id(block.tool_use_id)
@@ -377,12 +389,15 @@ def _get_work_result(work: dict[str, str], block: schema.ContentBlock, outcome: 
     return attributes
 
 
-def _get_project(line: schema.TranscriptLine) -> dict[str, Value]:
-    project, worktree = _find_project(line.cwd) if isinstance(line.cwd, str) else (None, None)
-    return omit_none(project=project, worktree=worktree)
-
-
 @lru_cache(maxsize=256)
 def _find_project(folder: str) -> tuple[str | None, str | None]:
     """Return the repository and the worktree of a folder, looked up once for all lines that name it."""
     return find_project(folder)
+
+
+@lru_cache(maxsize=256)
+def _hash_branch(branch: str, key: bytes) -> str | None:
+    """Return a keyed hash of a branch's name, which may say what people work on; None without name or key."""
+    if not branch or not key:
+        return None
+    return blake2b(branch.encode("utf-8", "replace"), digest_size=8, key=key, person=b"branch").hexdigest()
