@@ -6,9 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.exporter.families import FOLDED, KEPT, NOT_SUMS, build_families, check_figures, fit_budget
+from stretto.exporter.families import (
+    FOLDED,
+    KEPT,
+    NOT_SUMS,
+    build_families,
+    check_figures,
+    fit_budget,
+    split_by_origin,
+)
 from stretto.figures.figure import Figure
 from stretto.names import METRICS, OTHER, Label, MetricOrigin
+from tests.exposed import exposing, samples, value
 
 
 def calls(tool: str, value: float, *, outcome: str = "success", count: int = 1) -> Figure:
@@ -31,20 +40,20 @@ def test_within_the_budget_nothing_changes() -> None:
     """Figures without a value are no series; the rest pass in their order."""
     absent = Figure("stretto_tool_success_ratio", (("tool", "a"), ("window", "1h")), None, 0, "no calls")
     found = fit_budget([*MANY, absent, OPEN], 21)
-    assert (found.derived, found.about_stretto, dict(found.folded)) == ((*MANY, OPEN), (), {})
+    assert (found.figures, dict(found.folded)) == ((*MANY, OPEN), {})
 
 
 def test_beyond_the_budget_the_rarest_values_become_other() -> None:
     """The most common values keep their names; the rest are summed, and the folded values are counted."""
     found = fit_budget([*MANY, OPEN], 20)
-    assert found.derived == (*MANY[:KEPT], OPEN, calls(OTHER, 8, count=sum(100 - n for n in range(KEPT, 20))))
+    assert found.figures == (*MANY[:KEPT], OPEN, calls(OTHER, 8, count=sum(100 - n for n in range(KEPT, 20))))
     assert found.folded == {"tool": 8}
 
 
 def test_what_is_other_already_takes_the_rest_in() -> None:
     """A real value called ``other`` and the folded ones are one series."""
     found = fit_budget([calls(OTHER, 5), *MANY], 20)
-    others = [figure for figure in found.derived if dict(figure.labels)["tool"] == OTHER]
+    others = [figure for figure in found.figures if dict(figure.labels)["tool"] == OTHER]
     assert [figure.value for figure in others] == [5 + 8]
 
 
@@ -52,7 +61,7 @@ def test_a_ratio_of_what_was_folded_is_left_out() -> None:
     """It cannot be added up; nor does ``other`` keep a ratio that its ingredients no longer give."""
     ratios = [success(f"tool-{number:02}", 0.5, 100 - number) for number in range(20)]
     found = fit_budget([*MANY, *ratios, calls(OTHER, 5), success(OTHER, 1)], 30)
-    kept = [dict(f.labels)["tool"] for f in found.derived if f.name == "stretto_tool_success_ratio"]
+    kept = [dict(f.labels)["tool"] for f in found.figures if f.name == "stretto_tool_success_ratio"]
     assert kept == [f"tool-{number:02}" for number in range(KEPT)]
 
 
@@ -64,9 +73,9 @@ def test_a_record_of_what_was_folded_is_left_out() -> None:
         for name in ("best_speedup", "best_speedup_timestamp_seconds")
     ]
     found = fit_budget(records, 25)
-    assert {f.value for f in found.derived} == {2}
-    assert OTHER not in {dict(f.labels)["pattern"] for f in found.derived}
-    assert len(found.derived) == 2 * KEPT
+    assert {f.value for f in found.figures} == {2}
+    assert OTHER not in {dict(f.labels)["pattern"] for f in found.figures}
+    assert len(found.figures) == 2 * KEPT
 
 
 def test_scores_of_what_was_folded_are_left_out() -> None:
@@ -76,11 +85,11 @@ def test_scores_of_what_was_folded_are_left_out() -> None:
         found = fit_budget(
             [Figure(f"stretto_{name}", (("agent", agent), ("window", "1h")), 80, 1) for agent in agents], 13
         )
-        assert [dict(f.labels)["agent"] for f in found.derived] == agents[:KEPT], name
+        assert [dict(f.labels)["agent"] for f in found.figures] == agents[:KEPT], name
     for name, others in (("score_mean", 0), ("window_score_points", 0), ("window_scores", 1)):
         drawn = [(("score", agent), ("task_type", "review"), ("window", "1h")) for agent in agents]
         found = fit_budget([Figure(f"stretto_{name}", labels, 5, 1) for labels in drawn], 13)
-        assert sum(dict(f.labels)["score"] == OTHER for f in found.derived) == others, name
+        assert sum(dict(f.labels)["score"] == OTHER for f in found.figures) == others, name
 
 
 @pytest.mark.parametrize("label", [label for label in Label if label in FOLDED])
@@ -94,7 +103,7 @@ def test_every_label_from_outside_gives_way(label: Label) -> None:
         for n in range(100)
     ]
     found = fit_budget([*many, OPEN], 50)
-    assert (found.derived[-2:], dict(found.folded)) == ((OPEN, found.derived[-1]), {label.value: 100 - KEPT})
+    assert (found.figures[-2:], dict(found.folded)) == ((OPEN, found.figures[-1]), {label.value: 100 - KEPT})
 
 
 @pytest.mark.parametrize("label", [Label.PHASE, Label.SOURCE, Label.MODEL, Label.SCORE, Label.CACHE])
@@ -107,14 +116,18 @@ def test_the_last_resort_is_to_drop_what_stands_last() -> None:
     """Where folding does not help, the series beyond the budget go, and are counted."""
     gauges = [Figure("stretto_window_ends_seen", (("window", str(n)),), 1, 1) for n in range(10)]
     found = fit_budget(gauges, 4)
-    assert found.derived == tuple(gauges[:4])
+    assert found.figures == tuple(gauges[:4])
     assert found.folded == {"all": 6}
 
 
 def test_figures_about_stretto_itself_stay() -> None:
     """Metrics about the scrape show that something is missing, so they are outside the budget."""
-    found = fit_budget([OPEN, OPEN, OWN], 1)
-    assert (found.derived, found.about_stretto, dict(found.folded)) == ((OPEN,), (OWN,), {"all": 1})
+    derived, about_stretto = split_by_origin([OPEN, OWN, OPEN])
+    assert (derived, about_stretto) == ([OPEN, OPEN], [OWN])
+    found = samples(exposing(("snapshot", [OPEN, OWN]), budget=0))
+    assert value(found, "sessions_open") is None
+    assert value(found, "build_info", version="1") == 1
+    assert value(found, "series_folded", label="all") == 1
 
 
 def test_ties_are_broken_by_name() -> None:
@@ -122,7 +135,7 @@ def test_ties_are_broken_by_name() -> None:
     equal = [calls(f"tool-{number:02}", 1) for number in range(20)]
     for figures in (equal, equal[::-1]):
         found = fit_budget(figures, 15)
-        kept = {dict(figure.labels)["tool"] for figure in found.derived}
+        kept = {dict(figure.labels)["tool"] for figure in found.figures}
         assert kept == {f"tool-{number:02}" for number in range(KEPT)} | {OTHER}
 
 
@@ -150,12 +163,12 @@ def figures_at_random(draw: st.DrawFn) -> list[Figure]:
 def test_the_budget_holds_and_no_count_is_lost_by_folding(figures: list[Figure], budget: int) -> None:
     """Never more series than allowed, none twice; sums stay the same unless series were dropped."""
     found = fit_budget(figures, budget)
-    assert len(found.derived) <= budget
-    keys = [(figure.name, figure.labels) for figure in found.derived]
+    assert len(found.figures) <= budget
+    keys = [(figure.name, figure.labels) for figure in found.figures]
     assert len(keys) == len(set(keys))
     if "all" not in found.folded:
         sums = [Counter[str](), Counter[str]()]
-        for side, total in zip((figures, found.derived), sums, strict=True):
+        for side, total in zip((figures, found.figures), sums, strict=True):
             for figure in side:
                 if not figure.name.endswith(NOT_SUMS):
                     total[figure.name] += int(figure.value or 0)

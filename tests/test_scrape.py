@@ -11,7 +11,7 @@ import pytest
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.config.loading import load_config
-from stretto.exporter.scrape import create_registry, encode_metrics
+from stretto.exporter.scrape import FigureCollector, create_registry, encode_metrics
 from stretto.figures.figure import Figure
 from stretto.figures.resource_figures import ResourceUse
 from stretto.model.task_type import TaskTypes
@@ -139,6 +139,21 @@ def test_a_figure_that_is_gone_is_gone() -> None:
     assert value(samples(source), "tasks_running") is None
 
 
+def test_a_snapshot_is_fitted_into_the_budget_once() -> None:
+    """Scrapes of one snapshot share its families; figures of the service change at each scrape."""
+    snapshot: tuple[Figure, ...] = (GONE, OTHER_GAUGE)
+    own = [Figure("stretto_ingest_events", (), count, 1) for count in (1, 2)]
+    scrapes = iter(own)
+    collector = FigureCollector({"snapshot": lambda: snapshot, "service": lambda: [next(scrapes)]}, 100)
+    first, second = ({metric.name: metric for metric in collector.collect()} for _ in range(2))
+    assert first["stretto_sessions_open"] is second["stretto_sessions_open"]
+    counts = [next(iter(found["stretto_ingest_events"].samples)).value for found in (first, second)]
+    assert counts == [1, 2]
+    snapshot = (OTHER_GAUGE,)
+    scrapes = iter(own)
+    assert "stretto_sessions_open" not in {metric.name for metric in collector.collect()}
+
+
 def test_the_format_is_what_was_asked_for() -> None:
     """OpenMetrics where the scraper asks for it, the classic text otherwise, each with its content type."""
     source = exposing(("snapshot", [GONE]))
@@ -177,7 +192,7 @@ def test_the_whole_service_is_exposed_as_the_table_says(tmp_path: Path) -> None:
         service.stop()
     own = {metric.name for metric in METRICS.values() if metric.made is MetricOrigin.SELF}
     # Folding shows only where something was folded.
-    assert own - told <= {"stretto_series_folded"}
+    assert own - told <= {"stretto_series_folded", "stretto_names_folded"}
 
 
 def find_lint_problems(body: bytes) -> str:

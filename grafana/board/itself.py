@@ -207,6 +207,17 @@ _COST = Row(
             steps=ANY,
             absent="nothing folded",
         ),
+        make_bars(
+            "Folded names",
+            "Names beyond the budget of a window that are added up as 'other' before figures are made.",
+            "Which names differ without end?",
+            Unit.COUNT,
+            sum_by(select_series("names_folded"), Label.LABEL),
+            legend="{{label}}",
+            height=5,
+            steps=ANY,
+            absent="nothing folded",
+        ),
         make_stat(
             "Sampler",
             "Processors that sampling the agents' processes takes.",

@@ -55,9 +55,9 @@ def _compute_hours(config: Config) -> Iterator[At]:
         at = read_wall_clock() if first is None else first + HOUR
         while at < read_wall_clock():
             find = make_baseline_finder(connection, config.hours, declared, now=at)
-            figures, _, _ = compute_windows(
+            figures = compute_windows(
                 connection, at, find, config.scoring, rule, workflows=config.workflows
-            )
+            ).figures
             # Most hours of a long history are empty in every window and are left out.
             if any(figure.count for figure in figures):
                 yield at, figures

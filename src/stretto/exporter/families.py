@@ -32,22 +32,19 @@ KEPT = 12
 class BudgetedFigures:
     """Figures within the budget, and the number of folded values by label."""
 
-    derived: tuple[Figure, ...]
-    about_stretto: tuple[Figure, ...]
+    figures: tuple[Figure, ...]
     folded: Mapping[str, int]
 
 
 def fit_budget(figures: Sequence[Figure], budget: int) -> BudgetedFigures:
-    """Return the figures in at most ``budget`` series; those about Stretto itself are not counted.
+    """Return the figures that have a value, in at most ``budget`` series.
 
     If there are more, the rarest values of a label become ``other``, label by label. Counts and seconds are
     summed there; folded ratios and quantiles are left out. If the budget is still too small, the last
     figures are dropped and counted under the folded label ``all``. Example: 130 figures, of them 20 by
     model, and a budget of 125. Of 20 models 12 are kept and 8 are summed in ``other``: 123 figures remain.
     """
-    valued = [figure for figure in figures if figure.value is not None]
-    about_stretto = [figure for figure in valued if METRICS[figure.name].made is MetricOrigin.SELF]
-    derived = [figure for figure in valued if METRICS[figure.name].made is not MetricOrigin.SELF]
+    derived = [figure for figure in figures if figure.value is not None]
     folded: dict[str, int] = {}
     for label in FOLDED:
         if len(derived) <= budget:
@@ -58,7 +55,17 @@ def fit_budget(figures: Sequence[Figure], budget: int) -> BudgetedFigures:
     if len(derived) > budget:
         folded["all"] = len(derived) - budget
         derived = derived[:budget]
-    return BudgetedFigures(tuple(derived), tuple(about_stretto), folded)
+    return BudgetedFigures(tuple(derived), folded)
+
+
+def split_by_origin(figures: Iterable[Figure]) -> tuple[list[Figure], list[Figure]]:
+    """Return the derived figures and those about Stretto itself, which no budget limits."""
+    derived: list[Figure] = []
+    about_stretto: list[Figure] = []
+    for figure in figures:
+        is_own = METRICS[figure.name].made is MetricOrigin.SELF
+        (about_stretto if is_own else derived).append(figure)
+    return derived, about_stretto
 
 
 def check_figures(figures: Iterable[Figure]) -> list[Figure]:

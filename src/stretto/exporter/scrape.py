@@ -6,7 +6,7 @@ If a group of figures cannot be computed, its success gauge is 0 and the other g
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -14,12 +14,36 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from stretto.exporter.families import build_families, check_figures, fit_budget
+from stretto.exporter.families import (
+    BudgetedFigures,
+    build_families,
+    check_figures,
+    fit_budget,
+    split_by_origin,
+)
 from stretto.figures.figure import Figure
 from stretto.names import METRICS
 
 Group = Callable[[], Iterable[Figure]]
 """Computes the figures of a group; may raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckedGroup:
+    """The figures of a group as its last call returned them, split by what they are about."""
+
+    source: Iterable[Figure]
+    derived: Sequence[Figure]
+    about_stretto: Sequence[Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class _FittedFigures:
+    """The derived figures of some groups within the budget, with their families."""
+
+    groups: Sequence[_CheckedGroup]
+    budgeted: BudgetedFigures
+    families: Sequence[GaugeMetricFamily]
 
 
 class FigureCollector(Collector):
@@ -34,29 +58,48 @@ class FigureCollector(Collector):
         self._groups = groups
         self._budget = budget
         self._clock = clock
+        self._last: dict[str, _CheckedGroup] = {}
+        self._fitted: _FittedFigures | None = None
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families of all groups, then success, duration and use of the series budget."""
         success = _start_family("stretto_collector_success")
         seconds = _start_family("stretto_collector_duration_seconds")
-        collected: list[Figure] = []
+        collected: list[_CheckedGroup] = []
         for name, group in self._groups.items():
             started = self._clock()
             try:
-                figures = check_figures(group())
+                checked = self._check_group(name, group())
             except Exception:  # noqa: BLE001  # a broken group must not hide the others
                 success.add_metric([name], 0)
             else:
                 success.add_metric([name], 1)
-                collected += figures
+                collected.append(checked)
             seconds.add_metric([name], self._clock() - started)
-        budgeted = fit_budget(collected, self._budget)
-        yield from build_families((*budgeted.derived, *budgeted.about_stretto))
+        fitted = self._fit_budget([group for group in collected if group.derived])
+        yield from fitted.families
+        yield from build_families(figure for group in collected for figure in group.about_stretto)
         yield success
         yield seconds
-        yield from self._report_budget(len(budgeted.derived), dict(budgeted.folded))
+        yield from self._report_budget(len(fitted.budgeted.figures), fitted.budgeted.folded)
 
-    def _report_budget(self, series: int, folded: dict[str, int]) -> Iterator[GaugeMetricFamily]:
+    def _check_group(self, name: str, figures: Iterable[Figure]) -> _CheckedGroup:
+        """Check the figures of a group; those of a snapshot that was scraped before were checked then."""
+        last = self._last.get(name)
+        if last is None or last.source is not figures or not isinstance(figures, tuple):
+            last = self._last[name] = _CheckedGroup(figures, *split_by_origin(check_figures(figures)))
+        return last
+
+    def _fit_budget(self, groups: Sequence[_CheckedGroup]) -> _FittedFigures:
+        """Fit the groups into the budget, once for each snapshot however often it is scraped."""
+        fitted = self._fitted
+        if fitted is None or [*map(id, fitted.groups)] != [*map(id, groups)]:
+            derived = [figure for group in groups for figure in group.derived]
+            budgeted = fit_budget(derived, self._budget)
+            fitted = self._fitted = _FittedFigures(groups, budgeted, build_families(budgeted.figures))
+        return fitted
+
+    def _report_budget(self, series: int, folded: Mapping[str, int]) -> Iterator[GaugeMetricFamily]:
         for name, value in (("stretto_series", series), ("stretto_series_budget", self._budget)):
             family = _start_family(name)
             family.add_metric([], value)

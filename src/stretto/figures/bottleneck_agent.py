@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stretto.figures.figure import Figure
+from stretto.names import OTHER
 
 ByHour = Mapping[int, Mapping[str, int]]
 """Begin of an hour (ns since the epoch) → agent → nanoseconds on the critical paths that ended in it."""
@@ -35,7 +36,9 @@ def find_bottlenecks(figures: Iterable[Figure], by_hour: ByHour) -> dict[str, Bo
             windows.setdefault(labels["window"], {})[labels["agent"]] = figure.value
     by_window = {}
     for window, agents in windows.items():
-        agent = _find_largest(agents)
+        # Names beyond the budget are together the agent "other", which is no bottleneck that can be named.
+        named = {agent: seconds for agent, seconds in agents.items() if agent != OTHER}
+        agent = _find_largest(named or agents)
         seconds = agents[agent]
         by_window[window] = Bottleneck(
             agent, seconds, seconds / sum(agents.values()), _find_since(agent, by_hour)

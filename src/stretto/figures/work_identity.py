@@ -47,7 +47,7 @@ class WorkIdentity:
     @property
     def signature(self) -> str:
         """The task types, sorted and joined by commas, then the hash of the identity if there is one."""
-        types = ",".join(sorted(task_type for _, task_type in self.workers))
+        types = join_task_types(task_type for _, task_type in self.workers)
         if self.gap is not None:
             return types
         text = json.dumps([self.project, self.pattern, self.workers], ensure_ascii=True)
@@ -77,6 +77,11 @@ def decode_workers(text: str) -> tuple[tuple[str, str], ...]:
 def list_signature_task_types(signature: str) -> list[str]:
     """Return the task types of a signature, sorted, repeats kept."""
     return signature.partition(_MARK)[0].split(",")
+
+
+def join_task_types(task_types: Iterable[str]) -> str:
+    """Return the signature of these task types without an identity."""
+    return ",".join(sorted(task_types))
 
 
 def has_work_identity(signature: str) -> bool:

@@ -138,13 +138,15 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.WORK_ENDS,
     ),
     "figures.scores.slices": (
-        measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.CAPACITY, measures.CHECKED,
+        measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.AGENT_TIME, measures.ANSWERS,
+        measures.ANSWER_TIME, measures.CAPACITY, measures.CHECKED,
         measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT, measures.FANOUTS,
-        measures.LONGEST_LANE, measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK,
-        measures.PARALLEL_ELAPSED, measures.PARALLEL_TASKS,
+        measures.LONGEST_LANE, measures.MESSAGES, measures.PARALLEL_DELIVERED,
+        measures.PARALLEL_DELIVERED_WORK, measures.PARALLEL_ELAPSED, measures.PARALLEL_TASKS,
         measures.PARALLEL_WORK, measures.PATTERN_PHASES, measures.PATTERN_WORK,
         measures.PHASES_COVERED, measures.PHASES_STRETCH, measures.RETRY_ENDS, measures.RETRY_TIME,
-        measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.TURNS,
+        measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM,
+        measures.TALK_MESSAGES, measures.TALK_SHARE, measures.TURNS,
         measures.WORK_DELIVERED, measures.WORK_ENDS, measures.WORK_TIME,
     ),
     "figures.scores.window_scores": (
@@ -198,8 +200,13 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.VERDICT_FANOUTS, measures.VERDICT_PAID, measures.VERDICT_TASKS,
         measures.VERDICT_WORK, measures.WASTED_TASKS, measures.WORK_DELIVERED, measures.WORK_ENDS,
     ),
+    "figures.name_budget": (
+        measures.CACHE_LOOKUPS, measures.CALLS, measures.MESSAGES, measures.MODEL_CALLS, measures.PHASES,
+        measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SESSIONS, measures.TALK_MESSAGES,
+        measures.TEST_RUNS, measures.VERDICT_FANOUTS, measures.VERDICT_TASKS, measures.WORK_ENDS,
+    ),
     "summaries.snapshot": (
-        measures.CRITICAL_PATH_AGENT,
+        measures.CRITICAL_PATH_AGENT, measures.FANOUTS,
     ),
 }  # fmt: skip
 """Module → the measures that it reads."""

@@ -55,6 +55,12 @@ SELF_METRICS: tuple[Metric, ...] = (
         "stretto_series_folded", "1", (Label.LABEL,), f"Label values folded into '{OTHER}' in this scrape."
     ),
     define_self_gauge(
+        "stretto_names_folded",
+        "1",
+        (Label.LABEL,),
+        f"Names beyond the budget of a window that are added up as '{OTHER}' before figures are made.",
+    ),
+    define_self_gauge(
         "stretto_ingest_lag_seconds",
         "s",
         (),

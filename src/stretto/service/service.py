@@ -16,6 +16,7 @@ from stretto.exporter.live_metrics import LiveMetrics
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
 from stretto.features.collection import decide_collection
 from stretto.figures.figure import Figure
+from stretto.figures.name_budget import describe_folded_names
 from stretto.hook.client.client import build_record, identify_host
 from stretto.hook.install.client_copy import ensure_secret, write_hook_line
 from stretto.model.event import Event
@@ -154,6 +155,9 @@ class Service:
         elif self.health.error:
             problems.append(f"the store is not up to date: {self.health.error}")
         problems += self._otlp.unread.describe_silent_sources()
+        folded = None if self.snapshot is None else describe_folded_names(self.snapshot.folded_names)
+        if folded is not None:
+            problems.append(folded)
         if self.grpc_attempts:
             problems.append(
                 f"{self.grpc_attempts} connection(s) spoke gRPC to {self.config.address}: set "
@@ -296,6 +300,8 @@ class Service:
         if snapshot is not None:
             yield Figure("stretto_snapshot_timestamp_seconds", (), snapshot.at / SECOND, 1)
             yield Figure("stretto_ingest_events", (), snapshot.events, snapshot.events)
+            for dimension, count in sorted(snapshot.folded_names.items()):
+                yield Figure("stretto_names_folded", (("label", dimension),), count, count)
             for reason, count in sorted(queries.count_reject_kinds(snapshot.rejects).items()):
                 yield Figure("stretto_rejected_lines", (("reason", reason),), count, count)
         for (source, scope), count in self._otlp.unread.list_counts():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -140,21 +141,40 @@ def list_near_misses(connection: sqlite3.Connection, work: WorkIdentity) -> list
     return [NearMiss(*row) for row in rows]
 
 
-def list_best_fanouts(connection: sqlite3.Connection) -> list[BestFanout]:
-    """Return the best parallel execution of each pattern, in a time that does not grow with history."""
+def list_best_fanouts(
+    connection: sqlite3.Connection, *, most: int | None = None, otherwise: Iterable[str] = ()
+) -> list[BestFanout]:
+    """Return the best parallel execution of each pattern, in a time that does not grow with history.
+
+    If there are more than ``most`` patterns, only those of ``otherwise`` are looked at.
+    """
+    patterns = _list_patterns(connection, most)
+    if patterns is None:
+        patterns = sorted(otherwise)
     best = []
-    pattern = connection.execute("SELECT MIN(pattern) FROM fanouts WHERE delivered = 1").fetchone()[0]
-    while pattern is not None:
+    for pattern in patterns:
         row = connection.execute(
             'SELECT work * 1.0 / elapsed, "end", session FROM fanouts WHERE pattern = ? AND delivered = 1'
             ' ORDER BY work * 1.0 / elapsed DESC, "end", session LIMIT 1',
             (pattern,),
         ).fetchone()
-        best.append(BestFanout(pattern, *row))
+        if row is not None:
+            best.append(BestFanout(pattern, *row))
+    return best
+
+
+def _list_patterns(connection: sqlite3.Connection, most: int | None) -> list[str] | None:
+    """Return the patterns with a delivered parallel execution, or None if there are more than ``most``."""
+    patterns: list[str] = []
+    pattern = connection.execute("SELECT MIN(pattern) FROM fanouts WHERE delivered = 1").fetchone()[0]
+    while pattern is not None:
+        if len(patterns) == most:
+            return None
+        patterns.append(pattern)
         # Steps along the index from pattern to pattern; a GROUP BY would read every row.
         following = "SELECT MIN(pattern) FROM fanouts WHERE pattern > ? AND delivered = 1"
         pattern = connection.execute(following, (pattern,)).fetchone()[0]
-    return best
+    return patterns
 
 
 def count_fanout_mixes(connection: sqlite3.Connection) -> list[MixCount]:

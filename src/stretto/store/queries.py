@@ -161,20 +161,31 @@ def read_sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
     The first slot is that in which the window begins. Slots later than ``now``, of a
     clock that runs ahead, are left out.
     """
-    widths = SLOTS if window <= SLOTS[1] else SLOTS[1:]
-    first, last = ((now - back * SECOND) // (widths[0] * SECOND) for back in (window, 0))
     rows = connection.execute(
-        "WITH stretch (width, first, last) AS MATERIALIZED"
-        " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')"
-        " FROM json_each(?))"
-        " SELECT measure, dims, SUM(value) FROM stretch CROSS JOIN rollup"
-        " ON rollup.width = stretch.width AND slot BETWEEN first AND last GROUP BY measure, dims",
-        (_encode([*split_into_slots(first, last, widths)]).decode(),),
+        f"{FROM_SLOTS.format('measure, dims, SUM(value)')} GROUP BY measure, dims",
+        (encode_slots(now, window),),
     )
     sums: dict[str, dict[tuple[str | int, ...], int]] = {}
     for measure, dims, value in rows:
         sums.setdefault(measure, {})[_decode_dims(dims)] = value
     return sums
+
+
+FROM_SLOTS = (
+    "WITH stretch (width, first, last) AS MATERIALIZED"
+    " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')"
+    " FROM json_each(?))"
+    " SELECT {} FROM stretch CROSS JOIN rollup"
+    " ON rollup.width = stretch.width AND slot BETWEEN first AND last"
+)
+"""Selects columns of the sums in the stretches of slots that ``encode_slots`` returns."""
+
+
+def encode_slots(now: int, window: int) -> str:
+    """Return the stretches of slots of the last ``window`` seconds, as JSON for a query."""
+    widths = SLOTS if window <= SLOTS[1] else SLOTS[1:]
+    first, last = ((now - back * SECOND) // (widths[0] * SECOND) for back in (window, 0))
+    return _encode([*split_into_slots(first, last, widths)]).decode()
 
 
 def split_into_slots(first: int, last: int, widths: Sequence[int]) -> Iterator[tuple[int, int, int]]:

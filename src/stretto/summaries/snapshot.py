@@ -18,6 +18,7 @@ from stretto.figures.efficiency_tree import compute_efficiency_figures
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.gain_and_loss_figures import compute_best_speedup_figures, compute_gain_figures
 from stretto.figures.model_cache_and_test_figures import compute_usage_figures
+from stretto.figures.name_budget import MOST_NAMES
 from stretto.figures.period_rows import PERIOD_MEASURES, WeekChange, compare_weeks
 from stretto.figures.resource_figures import ResourceUse, compute_current_figures, compute_resource_figures
 from stretto.figures.scores.document import build_scores_document
@@ -47,6 +48,7 @@ from stretto.names.measures import Dimension
 from stretto.store import queries
 from stretto.store.fanout_queries import list_best_fanouts, make_baseline_finder
 from stretto.store.queries import Activity, SessionRow
+from stretto.store.window_sums import fold_slots, read_window_sums
 from stretto.summaries.stuck_tasks import StuckTask
 
 _DAY, _WEEK = 24, 168
@@ -79,6 +81,8 @@ class Snapshot:
     """The tasks that are stuck; None if nothing looks for them."""
     open_sessions: tuple[SessionRow, ...] = ()
     """The open sessions, busy ones first, however long ago they were last heard of."""
+    folded_names: Mapping[str, int] = field(default_factory=dict)
+    """Names beyond the budget by dimension; their sums are those of ``other``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,20 @@ class LiveState:
         default_factory=lambda: ResourceUse(reason="only a running service reads processes")
     )
     stuck: tuple[StuckTask, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowFigures:
+    """The figures of all windows at an instant."""
+
+    figures: list[Figure]
+    verdicts: dict[str, Verdict]
+    task_types: set[str]
+    """The task types that ran in parallel."""
+    folded_names: Mapping[str, int]
+    """Names beyond the budget by dimension, in the window that has most of them."""
+    patterns: set[str]
+    """The patterns with a parallel execution, within the budget of names."""
 
 
 def take_snapshot(
@@ -133,13 +151,20 @@ def compute_windows(
     rule: HeadlineRule = BY_WORK,
     *,
     workflows: Hours = MappingProxyType({}),
-) -> tuple[list[Figure], dict[str, Verdict], set[str]]:
-    """Return every windowed figure as of ``now``, the verdicts, and the task types that ran in parallel."""
+) -> WindowFigures:
+    """Return every windowed figure as of ``now``."""
     figures: list[Figure] = []
     verdicts: dict[str, Verdict] = {}
     seen_types: set[str] = set()
+    patterns: set[str] = set()
+    folded: dict[str, int] = {}
+    all_days = queries.list_slot_numbers(now, max(WINDOWS.values()), DAY // SECOND)
+    by_day = fold_slots(queries.read_sums_by_slot(connection, DAY // SECOND, all_days, TREND_MEASURES))
     for window, seconds in WINDOWS.items():
-        sums = queries.read_sums(connection, now, seconds)
+        read = read_window_sums(connection, now, seconds)
+        sums = read.sums
+        folded |= {name: max(count, folded.get(name, 0)) for name, count in read.folded.items()}
+        patterns |= sum_by(sums, measures.FANOUTS, Dimension.PATTERN).keys()
         mixes = build_mixes(sums, find_baseline)
         parallel = sum_parallel_by_type(mixes)
         seen_types |= {task_type for task_type, _ in parallel}
@@ -158,12 +183,12 @@ def compute_windows(
         # Scores come last: they are computed from the window's other figures.
         figures += [*compute_score_figures(window, sums, figures, scoring, find_baseline)]
         days = queries.list_slot_numbers(now, seconds, DAY // SECOND)
-        by_day = queries.read_sums_by_slot(connection, DAY // SECOND, days, TREND_MEASURES)
-        figures += compute_quality_trend_figures(window, by_day, scoring.rules)
+        in_window = {day: sums for day, sums in by_day.items() if day in days}
+        figures += compute_quality_trend_figures(window, in_window, scoring.rules)
     figures += compute_cache_size_figures(
         queries.read_cache_sizes(connection, now - max(WINDOWS.values()) * SECOND, now)
     )
-    return figures, verdicts, seen_types
+    return WindowFigures(figures, verdicts, seen_types, folded, patterns)
 
 
 def _compute_snapshot(
@@ -177,9 +202,8 @@ def _compute_snapshot(
     rule: HeadlineRule,
     workflows: Hours,
 ) -> Snapshot:
-    figures, verdicts, seen_types = compute_windows(
-        connection, now, find_baseline, scoring, rule, workflows=workflows
-    )
+    windows = compute_windows(connection, now, find_baseline, scoring, rule, workflows=workflows)
+    figures = windows.figures
     hours = queries.list_slot_numbers(now, max(WINDOWS.values()), HOUR // SECOND)
     by_hour = queries.read_sums_by_slot(connection, HOUR // SECOND, hours, [measures.CRITICAL_PATH_AGENT])
     decisive = find_bottlenecks(
@@ -189,9 +213,10 @@ def _compute_snapshot(
             for hour, sums in by_hour.items()
         },
     )
-    figures += _compute_targets(task_types, seen_types)
+    figures += _compute_targets(task_types, windows.task_types)
     figures += compute_best_speedup_figures(
-        (best.pattern, best.speedup, best.end) for best in list_best_fanouts(connection)
+        (best.pattern, best.speedup, best.end)
+        for best in list_best_fanouts(connection, most=MOST_NAMES, otherwise=windows.patterns)
     )
     activity = queries.read_activity(connection)
     figures += _compute_current_figures(activity, now)
@@ -201,7 +226,7 @@ def _compute_snapshot(
     return Snapshot(
         at=now,
         figures=tuple(figures),
-        verdicts=verdicts,
+        verdicts=windows.verdicts,
         change=_compare_weeks(connection, now, find_baseline, rule),
         activity=activity,
         latest=tuple(queries.list_sessions(connection, limit=LATEST)),
@@ -211,6 +236,7 @@ def _compute_snapshot(
         bottlenecks=decisive,
         rules=scoring.rules,
         stuck=live.stuck,
+        folded_names=windows.folded_names,
     )
 
 
@@ -283,7 +309,9 @@ def _compare_weeks(
     """Compare the last 168 hours, the current hour included, with the 168 before, in days of 24 hours."""
     end = now // HOUR + 1
     hours = range(end - 2 * _WEEK, end)
-    by_day = queries.read_sums_by_slot(connection, HOUR // SECOND, hours, PERIOD_MEASURES, together=_DAY)
+    by_day = fold_slots(
+        queries.read_sums_by_slot(connection, HOUR // SECOND, hours, PERIOD_MEASURES, together=_DAY)
+    )
     days = [by_day.get(start, {}) for start in hours[::_DAY]]
     until = queries.read_old_definition_until(connection)
     changed = until is not None and until >= hours.start * HOUR

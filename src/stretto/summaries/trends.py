@@ -19,6 +19,7 @@ from stretto.figures.window_verdict import (
 )
 from stretto.store import queries
 from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.window_sums import fold_slots
 
 DAYS = 30
 WEEKS = 12
@@ -45,8 +46,8 @@ def read_trends(
     first = min(today - DAYS + 1, monday - (WEEKS - 1) * _WEEK)
     connection.execute("BEGIN")
     try:
-        by_day = queries.read_sums_by_slot(
-            connection, DAY // SECOND, range(first, today + 1), PERIOD_MEASURES
+        by_day = fold_slots(
+            queries.read_sums_by_slot(connection, DAY // SECOND, range(first, today + 1), PERIOD_MEASURES)
         )
         until = queries.read_old_definition_until(connection)
         find_baseline = make_baseline_finder(connection, hours, declared, now=now)

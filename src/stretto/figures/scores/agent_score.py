@@ -27,7 +27,7 @@ def compute_agent_score(
     agent_sums = pick_slice(sums, Dimension.AGENT, agent) if agent_sums is None else agent_sums
     delivered, all_tasks = compute_delivered_share(agent_sums), sum_up(agent_sums, measures.WORK_ENDS)
     judged = count_succeeded_and_failed(agent_sums, measures.WORK_ENDS)
-    times = read_quantile_sketch(sums, measures.AGENT_TIME, agent=agent)
+    times = read_quantile_sketch(agent_sums, measures.AGENT_TIME, agent=agent)
     median = compute_quantile(times, 0.5)
     response = None if median is None else 1 / (1 + median / SECOND / rules.response_seconds)
     score = combine_parts(
@@ -38,7 +38,7 @@ def compute_agent_score(
             ),
             to_score_part(
                 "collaboration",
-                compute_collaboration_score(sums, rules, agent),
+                compute_collaboration_score(agent_sums, rules, agent),
                 rules.get_weight("agent", "collaboration"),
             ),
             rules.make_part("agent", "errors", judged.share, judged.known, "no task has a known outcome"),

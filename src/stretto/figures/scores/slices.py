@@ -59,6 +59,18 @@ _SPLIT_BY_PATTERN = _SPLIT_BY_ANY | {
 }
 """Measures that a pattern is scored by."""
 
+_SPLIT_BY_AGENT = _SPLIT_BY_ANY | {
+    measures.AGENT_TIME,
+    measures.MESSAGES,
+    measures.TALK_MESSAGES,
+    measures.TALK_SHARE,
+    measures.ANSWERS,
+    measures.ANSWER_TIME,
+}
+"""Measures that an agent is scored by."""
+
+_SPLIT_BY = {Dimension.PATTERN: _SPLIT_BY_PATTERN, Dimension.AGENT: _SPLIT_BY_AGENT}
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCounts:
@@ -90,7 +102,7 @@ def split_sums_by(sums: Sums, dimension: Dimension, names: Iterable[str] | None 
     """
     names = list_slice_keys(sums, dimension) if names is None else names
     slices: dict[str, dict[str, dict[tuple[str | int, ...], int]]] = {name: {} for name in names}
-    split = _SPLIT_BY_PATTERN if dimension is Dimension.PATTERN else _SPLIT_BY_ANY
+    split = _SPLIT_BY.get(dimension, _SPLIT_BY_ANY)
     for measure, cells in sums.items():
         if measure in split:
             place = find_dimension_index(measure, dimension)

@@ -63,10 +63,10 @@ def compute_score_figures(
         labels = (("task_type", task_type), *at)
         yield from _make_quality_figures(labels, compute_quality_score(slice_sums, rules))
     yield _make_figure("stretto_collaboration_score", at, compute_collaboration_score(sums, rules))
-    for agent in list_receivers(sums):
+    for agent, slice_sums in split_sums_by(sums, Dimension.AGENT, list_receivers(sums)).items():
         labels = (("agent", agent), *at)
         yield _make_figure(
-            "stretto_agent_collaboration_score", labels, compute_collaboration_score(sums, rules, agent)
+            "stretto_agent_collaboration_score", labels, compute_collaboration_score(slice_sums, rules, agent)
         )
     for agent, slice_sums in split_sums_by(sums, Dimension.AGENT).items():
         # Tasks without an agent's name belong to no agent.

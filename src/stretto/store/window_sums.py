@@ -1,0 +1,96 @@
+"""Read the sums of a window within the budget of names, in memory that does not grow with their number."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from stretto.figures.name_budget import (
+    MOST_NAMES,
+    MOST_SIGNATURES,
+    WEIGHING_MEASURES,
+    NameBudget,
+    choose_name_budget,
+    fold_sums,
+    list_cells,
+)
+from stretto.figures.sum_reading import Sums
+from stretto.names.measures import Dims
+from stretto.store.queries import FROM_SLOTS, encode_slots, read_sums
+from stretto.store.rollup import decode_dims
+
+MOST_CELLS = 50_000
+"""Sums that are read at once. If there are more, the names are counted before, and folded while reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSums:
+    """The sums of a window, and how many names of each dimension were folded into ``other``."""
+
+    sums: Sums
+    folded: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_window_sums(
+    connection: sqlite3.Connection,
+    now: int,
+    window: int,
+    *,
+    most_names: int = MOST_NAMES,
+    most_signatures: int = MOST_SIGNATURES,
+    most_cells: int = MOST_CELLS,
+) -> WindowSums:
+    """Return the sums over the last ``window`` seconds, with the names beyond the budget as ``other``."""
+    if _count_rows(connection, now, window, most_cells + 1) <= most_cells:
+        sums = read_sums(connection, now, window)
+        budget = choose_name_budget(list_cells(sums), most_names, most_signatures)
+        return WindowSums(fold_sums(sums, budget), {} if budget is None else budget.folded)
+    weighed = (
+        (measure, decode_dims(dims), value)
+        for measure, dims, value in _iterate_rows(connection, now, window, WEIGHING_MEASURES)
+    )
+    budget = choose_name_budget(weighed, most_names, most_signatures)
+    sums = _read_folded(connection, now, window, budget)
+    return WindowSums(sums, {} if budget is None else budget.folded)
+
+
+def fold_slots(by_slot: Mapping[int, Sums]) -> dict[int, Sums]:
+    """Return the sums by slot, with the names beyond the budget of all slots together as ``other``."""
+    budget = choose_name_budget(cell for sums in by_slot.values() for cell in list_cells(sums))
+    return {slot: fold_sums(sums, budget) for slot, sums in by_slot.items()}
+
+
+def _count_rows(connection: sqlite3.Connection, now: int, window: int, most: int) -> int:
+    """Return the number of stored sums of a window, at most ``most``."""
+    query = f"SELECT COUNT(*) FROM ({FROM_SLOTS.format('1')} LIMIT ?)"  # noqa: S608  # constants
+    return int(connection.execute(query, (encode_slots(now, window), most)).fetchone()[0])
+
+
+def _iterate_rows(
+    connection: sqlite3.Connection, now: int, window: int, measures: Sequence[str] = ()
+) -> Iterable[tuple[str, str, int]]:
+    """Return (measure, dimensions as JSON, sum) of each slot of a window, of some or all measures.
+
+    Nothing is grouped: SQLite would sort every row before the first is read.
+    """
+    query = FROM_SLOTS.format("measure, dims, value")
+    if measures:
+        query += f" AND measure IN ({', '.join('?' * len(measures))})"
+    return connection.execute(query, (encode_slots(now, window), *measures))
+
+
+def _read_folded(connection: sqlite3.Connection, now: int, window: int, budget: NameBudget | None) -> Sums:
+    sums: dict[str, dict[Dims, int]] = {}
+    before, fold = "", None
+    cells: dict[Dims, int] = {}
+    for measure, text, value in _iterate_rows(connection, now, window):
+        # In a slot, rows come measure by measure.
+        if measure != before:
+            before, cells = measure, sums.setdefault(measure, {})
+            fold = None if budget is None else budget.make_folder(measure)
+        dims = decode_dims(text)
+        if fold is not None:
+            dims = fold(dims)
+        cells[dims] = cells.get(dims, 0) + value
+    return {**sums}
