@@ -349,6 +349,27 @@ class TestRecord:
         ids = attributes_of({"hook_event_name": "PostToolBatch", "tool_calls": many})["ids"]
         assert ids == [f"t{n}" for n in range(client.LIST_LIMIT)]
 
+    def test_a_batch_says_which_of_its_calls_went_wrong(self) -> None:
+        """A call that was denied or had a bad input runs no other hook; of its text only the kind is kept."""
+        texts = {
+            "t1": "<tool_use_error>InputValidationError: SECRET</tool_use_error>",
+            "t2": "This command requires approval",
+            "t3": "<tool_use_error>Sibling tool call errored</tool_use_error>",
+            "t4": "Permission to use Bash with command SECRET has been denied.",
+            "t5": "SECRET output",
+            "t6": [{"type": "text", "text": "<tool_use_error>an agent's words"}],
+        }
+        calls = [
+            {"tool_use_id": id, "tool_name": "Bash", "tool_response": text} for id, text in texts.items()
+        ]
+        attributes = attributes_of({"hook_event_name": "PostToolBatch", "tool_calls": calls})
+        assert attributes["results"] == [
+            "failure t1 Bash",
+            "denied t2 Bash",
+            "cancelled t3 Bash",
+            "denied t4 Bash",
+        ]
+
     def test_a_permission_request_names_tool_and_task(self) -> None:
         """PermissionRequest has no id."""
         event = event_of({"hook_event_name": "PermissionRequest", "agent_id": "a", "tool_name": "Bash"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,7 +13,7 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.hook.client.tests_and_written_files import hash_written_paths
 from stretto.model.entities import Session
-from stretto.model.event import Event, Kind, Outcome
+from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.sources.otlp import claude_code
 from stretto.sources.otlp.receive import Receiver, Signal
 from tests.otlp_requests import (
@@ -340,7 +341,7 @@ def test_turn() -> None:
         ("p1", T0 + SECOND // 10, T0 + 10 * SECOND, Outcome.UNKNOWN)
     ]
     assert session.pattern == "review"
-    assert [event.type for event in prompt] == [None]
+    assert [event.type for event in prompt] == ["unknown"]
 
 
 def test_a_complete_answer_proves_the_success_of_a_turn() -> None:
@@ -481,9 +482,129 @@ def test_model_call_by_log_event() -> None:
     assert call.attributes == {"output_tokens": 5, "cost_usd": 0.25, "request": "req_1"}
 
 
-def test_request_without_an_id() -> None:
-    """A log event without a request id is ignored: it cannot be matched with the call's span."""
-    assert log_events(own_log("api_request", model="opus", duration_ms=2_000)) == []
+def requests_without_an_id(*ends: float) -> tuple[list[Event], list[Event]]:
+    """Return requests of 2 s through a gateway that sends no ids, by span and by log event."""
+    spans = [
+        own(
+            "llm_request",
+            40 + number,
+            at=end - 2,
+            lasts=2,
+            success=True,
+            model="asked",
+            gen_ai__response__model="opus",
+            input_tokens=5,
+            output_tokens=7,
+        )
+        for number, end in enumerate(ends)
+    ]
+    records = [
+        own_log(
+            "api_request",
+            at=end + 0.1,
+            model="opus",
+            input_tokens="5",
+            output_tokens="7",
+            duration_ms="2000",
+            cost_usd="0.25",
+        )
+        for end in ends
+    ]
+    return span_events(*spans, scope=SCOPE), log_events(*records)
+
+
+def test_a_request_without_an_id_is_found_by_tokens_model_and_time() -> None:
+    """Span and log event of a request are one call with its cost; alone each of them is the call."""
+    by_span, by_log = requests_without_an_id(2, 3, 9)
+    both = only_session([*by_log, *by_span]).model_calls
+
+    assert [len(only_session(events).model_calls) for events in (by_span, by_log)] == [3, 3]
+    assert [call.duration for call in both] == [2 * SECOND] * 3
+    assert [call.cost is not None for call in both] == [True] * 3
+    assert [call.id for call in both] == [f"{40 + number:016x}" for number in range(3)]
+
+
+def test_a_request_without_an_id_gives_way_to_the_history_in_the_time_it_covers() -> None:
+    """A message of the history stands for span and log event; a later request is known by telemetry alone."""
+    by_span, by_log = requests_without_an_id(2, 60)
+    message = Event(
+        kind=Kind.MODEL_CALL,
+        session=SESSION,
+        time=T0 + 1 * SECOND,
+        channel=Channel.TRANSCRIPT,
+        id="msg_1",
+        name="opus",
+        attributes={"input_tokens": 5, "output_tokens": 7},
+    )
+    calls = only_session([*by_span, *by_log, message]).model_calls
+
+    assert [call.id for call in calls] == ["msg_1", f"{41:016x}"]
+    assert calls[0].duration == 2 * SECOND
+    assert calls[0].cost is not None
+
+
+def test_a_call_without_an_id_is_found_by_tool_and_time() -> None:
+    """Clients 2.0 send no id of the call: with hooks the report joins theirs, alone it is a call."""
+    record = own_log("tool_result", at=5, tool_name="Bash", success="true", duration_ms="1000")
+    hooked = [
+        Event(kind=Kind.TOOL_START, session=SESSION, time=T0 + 4 * SECOND, id="toolu_1", name="Bash"),
+        Event(
+            kind=Kind.TOOL_END,
+            session=SESSION,
+            time=T0 + 6 * SECOND,
+            id="toolu_1",
+            name="Bash",
+            outcome=Outcome.SUCCESS,
+        ),
+    ]
+    (alone,) = only_session(log_events(record)).tool_calls
+    (joined,) = only_session([*hooked, *log_events(record)]).tool_calls
+
+    assert (alone.tool, alone.duration, alone.outcome) == ("Bash", SECOND, Outcome.SUCCESS)
+    assert (joined.id, joined.duration) == ("toolu_1", SECOND)
+
+
+@pytest.mark.parametrize("cut", [None, 60])
+def test_kind_and_description_where_the_client_sends_inputs(cut: int | None) -> None:
+    """With details on, a task has the description and the kind of its call, even if the input is cut."""
+    order = {"description": "Review code", "subagent_type": "general-purpose", "prompt": "SECRET " * 20}
+    tool_input = json.dumps(order, separators=(",", ":"))[:cut]
+    record = own_log(
+        "tool_result",
+        at=9,
+        tool_name="Agent",
+        tool_use_id="toolu_agent",
+        success="true",
+        duration_ms=8_000,
+        tool_input=tool_input,
+    )
+    events = [*span_events(*waiting(), scope=SCOPE), *log_events(record)]
+    (task,) = only_session(events).tasks
+
+    assert (task.description, task.agent) == ("Review code", "general-purpose")
+    assert b"SECRET" not in b"".join(map(journal.encode_event, events))
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_a_wait_for_permission_that_comes_before_its_call(split: bool) -> None:
+    """The wait ends before the call and is sent in an earlier request: nothing of it is lost."""
+    wait, call = asked("user_temporary", "accept")
+    (request,) = [
+        event
+        for event in in_requests([[wait], [call]] if split else [[wait, call]])
+        if event.kind is Kind.PERMISSION_REQUEST
+    ]
+
+    assert (request.id, request.parent, request.name, request.duration) == ("t", "a", "Bash", 2 * SECOND)
+
+
+def test_who_prompted_is_unknown_by_telemetry_alone() -> None:
+    """Telemetry does not say whether a person or the host prompted; a hook that does is believed."""
+    record = own_log("user_prompt", at=1, prompt__id="p1", prompt_length=3)
+    hooked = Event(kind=Kind.TURN_START, session=SESSION, time=T0 + SECOND, id="p1", type="user")
+
+    assert [turn.origin for turn in only_session(log_events(record)).turns] == ["unknown"]
+    assert [turn.origin for turn in only_session([*log_events(record), hooked]).turns] == ["user"]
 
 
 # What must not matter, and what must not pass.

@@ -548,6 +548,13 @@ def test_what_a_call_is_asked_lasts_from_one_read_to_the_next(tmp_path: Path) ->
         ([{"type": "text", "text": "User rejected tool use"}], Outcome.CANCELLED, {}),
         ("PreToolUse:Bash hook error: [x]: no", Outcome.CANCELLED, {"status": "denied"}),
         ("Permission to use Bash with command ls has been denied.", Outcome.CANCELLED, {"status": "denied"}),
+        ("This command requires approval", Outcome.CANCELLED, {"status": "denied"}),
+        (
+            "This Bash command contains multiple operations. The following parts require approval: rm x",
+            Outcome.CANCELLED,
+            {"status": "denied"},
+        ),
+        ("Permission to use it was given, and then it broke", Outcome.FAILURE, {}),
         (None, Outcome.FAILURE, {}),
     ],
 )
@@ -1303,3 +1310,19 @@ def test_fields_of_any_shape_never_raise(tmp_path: Path, changes: list[tuple[int
     chunk = read_file(written(tmp_path / "s.jsonl", lines), at_rest=True)
     for event in chunk.events:
         assert journal.parse_line(journal.encode_event(event).strip()) == event
+
+
+@pytest.mark.parametrize("text", ["Warmup", "Look around"])
+def test_a_warm_up_of_an_old_client_is_no_task(tmp_path: Path, text: str) -> None:
+    """Clients 2.0 start agents only to fill the cache: their tokens count, and there is no task."""
+    written(tmp_path / "s1.jsonl", [prompt(1, sessionId="s1"), answer(2, sessionId="s1")])
+    lines = [prompt(0, text, sessionId="s1", agentId="a1", isSidechain=True)]
+    usage = {"input_tokens": 5, "output_tokens": 7}
+    spoken = answer(1, {"type": "text", "text": "ok"}, sessionId="s1", agentId="a1", isSidechain=True)
+    spoken["message"] |= {"id": "m1", "model": "haiku", "usage": usage}
+    written(tmp_path / "agent-a1.jsonl", [*lines, spoken])
+    session = concluded(all_events(tmp_path))
+
+    assert [task.id for task in session.tasks] == ([] if text == "Warmup" else ["a1"])
+    tasks = [call.task for call in session.model_calls if call.id == "m1"]
+    assert tasks == [None if text == "Warmup" else "a1"]

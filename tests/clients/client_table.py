@@ -127,6 +127,18 @@ def set_up_gemini(home: Path, address: str) -> dict[str, str]:
     return {"GEMINI_API_KEY": "x", "GOOGLE_GEMINI_BASE_URL": address, "GEMINI_CLI_NO_RELAUNCH": "1"}
 
 
+def set_up_claude_code(_: Path, address: str) -> dict[str, str]:
+    """Point Claude Code at the model."""
+    return {
+        "ANTHROPIC_BASE_URL": address,
+        "ANTHROPIC_API_KEY": "x",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        # A superuser may then skip the questions about permissions.
+        "IS_SANDBOX": "1",
+    }
+
+
 def _delegate_codex(name: str) -> Step:
     step = call("spawn_agent", message=f"SUBTASK {name}: work", agent_type="explorer")
     return {**step, "namespace": "multi_agent_v1"}
@@ -163,6 +175,23 @@ CLIENTS = {
             set_up_pi,
             ("pi", "--provider", "local", "--model", "m1", "--mode", "json", "-p", PROMPT),
             ".pi/agent/sessions",
+        ),
+        Client(
+            "claude-code",
+            "@anthropic-ai/claude-code@2.1.332",
+            make_script(
+                "Bash",
+                call("Read", file_path="/nothere.txt"),
+                lambda name: call(
+                    "Agent", description=f"job {name}", prompt=f"SUBTASK {name}: do it",
+                    subagent_type="general-purpose", run_in_background=False,
+                ),
+                description="x",
+            ),
+            Expected(("job alpha", "job beta"), 8, 3, 8),
+            set_up_claude_code,
+            ("claude", "-p", PROMPT, "--output-format", "json", "--dangerously-skip-permissions"),
+            ".claude/projects",
         ),
         Client(
             "opencode",

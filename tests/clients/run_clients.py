@@ -92,7 +92,7 @@ def run_stretto(environ: dict[str, str], *arguments: str) -> str | None:
     """Return the answer of a command of ours, or None if it failed."""
     result = subprocess.run(
         [sys.executable, "-m", "stretto", *arguments],
-        env={**environ, "PYTHONPATH": str(ROOT / "src"), "PATH": os.environ["PATH"]},
+        env={**environ, "PYTHONPATH": str(ROOT / "src")},
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     return result.stdout if result.returncode == 0 else None

@@ -1,9 +1,10 @@
 """A scripted model: answers the requests of a coding agent with the steps of a script, on a loopback port.
 
-It speaks OpenAI's Chat Completions and Responses and Gemini's generateContent, streamed or not. A script has
-the rounds of the main agent and those of each subagent; a round is a list of steps, each a text or a call of
-a tool. A request belongs to the subagent whose name its first user text gives (``SUBTASK beta: …``), else to
-the main agent if it says ``MAINJOB``. Any other request (a title, a summary) is answered with a word.
+It speaks OpenAI's Chat Completions and Responses, Gemini's generateContent and Anthropic's Messages, streamed
+or not. A script has the rounds of the main agent and those of each subagent; a round is a list of steps, each
+a text or a call of a tool. A request belongs to the subagent whose name its first user text gives (``SUBTASK
+beta: …``), else to the main agent if it says ``MAINJOB``. Any other request (a title, a summary) is answered
+with a word.
 """
 
 from __future__ import annotations
@@ -120,6 +121,10 @@ def _make_handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:  # noqa
                 self._answer_chat(request)
             elif "responses" in self.path:
                 self._answer_responses(request)
+            elif "count_tokens" in self.path:
+                self._send(b'{"input_tokens": 1}')
+            elif "v1/messages" in self.path:
+                self._answer_messages(request)
             elif "generateContent" in self.path or "streamGenerateContent" in self.path:
                 self._answer_gemini(request)
             else:
@@ -148,6 +153,16 @@ def _make_handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:  # noqa
             texts = [text for entry in users for text in _list_texts(entry.get("content"))]
             steps = model.choose_steps(texts)
             self._send_events([json.dumps(event) for event in make_response_events(steps)], named=True)
+
+        def _answer_messages(self, request: dict[str, Any]) -> None:
+            users = [entry for entry in request.get("messages", []) if entry.get("role") == "user"]
+            texts = [text for entry in users for text in _list_texts(entry.get("content"))]
+            message = make_anthropic_message(model.choose_steps(texts if request.get("tools") else []))
+            if request.get("stream"):
+                events = [json.dumps(event) for event in make_anthropic_events(message)]
+                self._send_events(events, named=True)
+            else:
+                self._send(json.dumps(message).encode())
 
         def _answer_gemini(self, request: dict[str, Any]) -> None:
             users = [entry for entry in request.get("contents", []) if entry.get("role") == "user"]
@@ -257,6 +272,53 @@ def make_response_events(steps: list[Step]) -> Iterator[dict[str, Any]]:
     }
     whole = {**response, "status": "completed", "output": output, "usage": usage}
     yield {"type": "response.completed", "response": whole}
+
+
+def make_anthropic_message(steps: list[Step]) -> dict[str, Any]:
+    """Return an answer of Anthropic's Messages."""
+    content: list[dict[str, Any]] = [
+        {"type": "text", "text": step["text"]}
+        if "text" in step
+        else {"type": "tool_use", "id": _make_id("toolu_"), "name": step["tool"], "input": step["input"]}
+        for step in steps
+    ]
+    usage = {
+        "input_tokens": INPUT - CACHED,
+        "cache_read_input_tokens": CACHED,
+        "cache_creation_input_tokens": 0,
+        "output_tokens": OUTPUT,
+    }
+    return {
+        "id": _make_id("msg_"),
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-sonnet-4-5",
+        "content": content,
+        "stop_reason": "tool_use" if any("tool" in step for step in steps) else "end_turn",
+        "stop_sequence": None,
+        "usage": usage,
+    }
+
+
+def make_anthropic_events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the events of a streamed answer of Anthropic's Messages."""
+    usage = message["usage"]
+    head = {**message, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+    yield {"type": "message_start", "message": head}
+    for index, block in enumerate(message["content"]):
+        is_text = block["type"] == "text"
+        empty = {**block, "text": ""} if is_text else {**block, "input": {}}
+        delta = (
+            {"type": "text_delta", "text": block["text"]}
+            if is_text
+            else {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+        )
+        yield {"type": "content_block_start", "index": index, "content_block": empty}
+        yield {"type": "content_block_delta", "index": index, "delta": delta}
+        yield {"type": "content_block_stop", "index": index}
+    stop = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    yield {"type": "message_delta", "delta": stop, "usage": usage}
+    yield {"type": "message_stop"}
 
 
 def make_gemini_answer(steps: list[Step]) -> dict[str, Any]:

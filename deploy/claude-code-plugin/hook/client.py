@@ -529,6 +529,54 @@ def _mark_interrupted(payload: Fields, event: Fields, attributes: Fields) -> Non
         attributes["error"] = "interrupt"
 
 
+def _add_bad_results(payload: Fields, _: Fields, attributes: Fields) -> None:
+    """Add the calls of a batch that went wrong: for some of them the agent calls no other hook.
+
+    Each is ``outcome id tool``. Example: ``denied toolu_1 Bash``.
+    """
+    results = []
+    for call in _read_objects(payload.get("tool_calls")):
+        call_id, text = _read_id(call.get("tool_use_id")), call.get("tool_response")
+        word = judge_bad_result(text) if type(text) is str else None
+        if call_id is not None and word is not None:
+            results.append(f"{word} {call_id} {_read_name(call.get('tool_name')) or ''}".rstrip())
+    attributes["results"] = results or None
+
+
+def judge_bad_result(text: str) -> str | None:
+    """Return how a call ended by the text of its result, or None if the text does not say.
+
+    It is "failure", "cancelled" (by a person, or since a call beside it failed) or "denied" (no permission).
+    """
+    if text.startswith(CANCELLED_RESULTS):
+        return "cancelled"
+    if text.startswith(DENIED_RESULTS) or (
+        text.startswith(JUDGED_RESULTS) and any(word in text[:400] for word in DENIALS)
+    ):
+        return "denied"
+    return "failure" if text.startswith("<tool_use_error>") else None
+
+
+CANCELLED_RESULTS = (
+    "The user doesn't want to proceed with this tool use",
+    "The user doesn't want to take this action right now",
+    "User rejected tool use",
+    "[Request interrupted by user",
+    "<tool_use_error>Sibling tool call errored",
+    "<tool_use_error>Cancelled: parallel tool call",
+)
+"""Beginnings of the result of a call cancelled by the user, or by a failed call of the same batch."""
+DENIED_RESULTS = (
+    "Permission for this ",
+    "This command requires approval",
+    "This Bash command contains multiple operations. The following part",
+)
+"""Beginnings of the result of a call that was denied."""
+JUDGED_RESULTS = ("PreToolUse:", "Permission to use ", "Claude requested permissions to ")
+"""Beginnings of such a result if one of ``DENIALS`` follows in the same sentence."""
+DENIALS = (" hook error", "denied", "but you haven't granted")
+
+
 def _mark_denied(_: Fields, __: Fields, attributes: Fields) -> None:
     attributes["status"] = "denied"
 
@@ -592,6 +640,7 @@ REFINED: "dict[str, Callable[[Fields, Fields, Fields], None]]" = {
     "PostToolUse": _add_delegated_task,
     "PostToolUseFailure": _mark_interrupted,
     "PermissionDenied": _mark_denied,
+    "PostToolBatch": _add_bad_results,
 }
 """Hook → function that refines the event and its attributes from several fields of the payload."""
 

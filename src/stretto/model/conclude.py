@@ -57,6 +57,7 @@ from stretto.model.join import join_facts
 from stretto.model.person_waits import add_person_waits
 from stretto.model.session_outcome import conclude_session_outcome, judge_turn_by_stops
 from stretto.model.task_type import OTHER, to_label_value
+from stretto.model.warm_up import is_warm_up
 from stretto.names import fact_fields
 from stretto.names.fact_fields import list_stamped_facts, make_stamped_key, unpack_timed_text
 
@@ -153,6 +154,8 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
         if not starts and not ends and (not calls or agent_id.startswith("/")):
             # The host's notices can also be about background shells, which are no agents. A path in a call's
             # answer is an alias of an agent that has not been heard of.
+            continue
+        if not calls and is_warm_up(facts, agent_id):
             continue
         # A transcript also reports an agent of which only the line of the call that started it was read.
         seen = any(rank < _TRANSCRIPT for _, (rank, _) in starts)

@@ -81,9 +81,14 @@ def _conclude_tool_call(
     duration = get_number(call_facts, fact_fields.DURATION)
     task = find_enclosing_task(facts, get_text(call_facts, fact_fields.AGENT_ID))
     overhead = None
+    if start is None and end is None:
+        # Only the end of its batch was reported, as of a call whose input the client rejected.
+        end = get_number(call_facts, fact_fields.BATCHED)
     if end is None:
         over = closed or is_call_over(facts, call_facts, task, start)
-        outcome = Outcome.UNKNOWN if over else Outcome.RUNNING
+        # The result of a denied call stands in the end of its batch, and nobody reports its end.
+        outcome = OUTCOMES[get_text(call_facts, fact_fields.OUTCOME) or Outcome.UNKNOWN]
+        outcome = outcome if over else Outcome.RUNNING
     else:
         outcome = OUTCOMES[get_text(call_facts, fact_fields.OUTCOME) or Outcome.UNKNOWN]
         start = keep_plausible_start(start, end)

@@ -137,7 +137,9 @@ def _fold_turn_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
     turn_id = event.id or f"@{event.time}"
     turn = facts.turns.setdefault(turn_id, {})
     merge_fact(turn, fact_fields.START, rank, event.time)
-    if event.type:
+    if event.type == "unknown":
+        merge_fact(turn, fact_fields.ORIGIN, rank + 2 * HEARSAY, event.type)
+    elif event.type:
         # Host and user prompts can carry the same turn id; the user's origin is preferred.
         origin = "host" if is_host else "user"
         merge_fact(turn, fact_fields.ORIGIN, rank + (HEARSAY if is_host else 0), origin)
@@ -322,7 +324,31 @@ def _fold_batch_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
         return ()
     for call_id in ids:
         merge_fact(facts.calls.setdefault(call_id, {}), fact_fields.BATCHED, rank, event.time)
+    _merge_bad_results(facts, event, rank)
     return tuple((EntityKind.CALL, call_id) for call_id in ids)
+
+
+def _merge_bad_results(facts: SessionFacts, event: Event, rank: int) -> None:
+    """Merge how calls of a batch ended of which no other hook runs: each item is ``outcome id tool``.
+
+    Example: ``denied toolu_1 Bash`` is a call that the client or a person refused. A call that ran has an end
+    of its own, which is believed first: its result may be any text.
+    """
+    rank += HEARSAY
+    results = event.attributes.get("results")
+    for result in results if isinstance(results, list) else ():
+        word, call_id, tool = [*result.split(" ", 2), "", ""][:3]
+        outcome = Outcome.FAILURE if word == Outcome.FAILURE else Outcome.CANCELLED
+        call = facts.calls.get(call_id)
+        if call is None:
+            continue
+        merge_fact(call, fact_fields.OUTCOME, rank, outcome)
+        if word == "denied":
+            merge_fact(call, fact_fields.STATUS, rank, word)
+        if tool:
+            merge_fact(call, fact_fields.TOOL, rank, tool)
+        if event.parent:
+            merge_fact(call, fact_fields.AGENT_ID, rank, event.parent)
 
 
 def _fold_permission_request(facts: SessionFacts, event: Event, rank: int) -> Touched:

@@ -52,11 +52,16 @@ def _merge_reports(settled: _Table, reports: Iterable[str], others: Iterable[str
         report = settled[call_id]
         candidates = free.get(_make_key(report, task_of[call_id]), set())
         matches = [each for each in candidates if _is_same_call(settled[each], report)]
+        if not matches and task_of[call_id] is None:
+            # Log events of older clients do not name the agent.
+            matches = [
+                each for others in free.values() for each in others if _is_same_call(settled[each], report)
+            ]
         if not matches:
             continue
         end = _get_end(report)
         match = min(matches, key=lambda each: (abs(_get_end(settled[each]) - end), each))
-        candidates.remove(match)
+        free[_make_key(settled[match], task_of[match])].remove(match)
         del settled[call_id]
         kept = {
             name: fact
@@ -76,6 +81,8 @@ def _make_key(call: EntityFacts, task: str | None) -> object:
 
 
 def _is_same_call(one: EntityFacts, other: EntityFacts) -> bool:
+    if _make_key(one, None) != _make_key(other, None):
+        return False
     known = [
         (get_number(one, name), get_number(other, name))
         for name in fact_fields.TOKENS

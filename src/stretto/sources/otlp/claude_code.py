@@ -12,16 +12,28 @@ path from them, and nothing else.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
-import msgspec
-
-from stretto.hook.client.client import WORKING
-from stretto.hook.client.tests_and_written_files import find_framework, hash_written_paths
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
+from stretto.model.match_anonymous_calls import INSTANT
+from stretto.sources.otlp.claude_code_values import (
+    DENIED,
+    find_built_in_agent,
+    find_request,
+    find_work,
+    get_agent_id,
+    get_call_id,
+    get_duration,
+    get_error_class,
+    get_outcome,
+    get_request_id,
+    get_tool_name,
+    get_usage,
+    get_version,
+    is_by_person,
+    is_rejected,
+)
 from stretto.sources.otlp.plain_records import (
     Attributes,
     LogRecord,
@@ -32,27 +44,25 @@ from stretto.sources.otlp.plain_records import (
     get_labels,
     get_number,
     get_text,
-    to_duration,
 )
+from stretto.sources.otlp.unanswered_waits import TOOL_SPAN, WAIT_SPAN
 
 SOURCE = "claude-code"
 
 ATTRIBUTES = frozenset({
     "agent_id", "agent_type", "cache_creation_tokens", "cache_read_tokens", "command_name", "cost_usd",
     "decision", "duration_ms", "error", "error.type", "error_class", "error_type", "event.name",
-    "event.sequence", "file_path", "full_command", "gen_ai.response.id", "hook_event", "input_tokens",
-    "model", "output_tokens", "parent_agent_id", "prompt.id", "prompt_length", "query_source",
-    "query_source_safe", "request_id", "session.id", "source", "subagent_type", "success", "tool_input",
-    "tool_name", "tool_parameters", "tool_use_id", "total_duration_ms", "ttft_ms", "service.namespace",
-    "project", "stop_reason", "llm_request.context", "app.version", "service.version",
+    "event.sequence", "file_path", "full_command", "gen_ai.response.id", "gen_ai.response.model",
+    "hook_event", "input_tokens", "model", "output_tokens", "parent_agent_id", "prompt.id",
+    "prompt_length", "query_source", "query_source_safe", "request_id", "session.id", "source",
+    "subagent_type", "success", "tool_input", "tool_name", "tool_parameters", "tool_use_id",
+    "total_duration_ms", "ttft_ms", "service.namespace", "project", "stop_reason", "llm_request.context",
+    "app.version", "service.version",
 })  # fmt: skip
 """All attributes that are read; none names the user or holds a prompt, an answer or a result."""
 
 _SCOPE = "com.anthropic.claude_code"
 _PREFIX = "claude_code."
-_BUILT_IN = ("agent:builtin:", "agent.builtin.")
-_MILLISECOND = 1_000_000
-_VERSION = re.compile(r"[0-9][A-Za-z0-9.+-]{0,39}").fullmatch
 _COMPLETE = frozenset({"end_turn", "stop_sequence"})
 """Stop reasons of a complete answer."""
 
@@ -80,7 +90,7 @@ class SpanBatch:
         self.first_spans: dict[tuple[str, str], Span] = {}
         """(agent id, parent span id) → the agent's earliest span below that parent."""
         for span in spans:
-            if span.name == "claude_code.tool":
+            if span.name == TOOL_SPAN:
                 self.tools[span.id] = span
             elif span.name == "claude_code.tool.execution":
                 self.executions[span.id] = span
@@ -130,7 +140,7 @@ def _translate_interaction(span: Span, session: str, _: SpanBatch) -> list[Event
 
 def _make_answer_end(span: Span, session: str) -> list[Event]:
     """Return the end of a turn if a model call of the main agent completed its answer."""
-    is_mains = _get_agent_id(span.attributes) is None
+    is_mains = get_agent_id(span.attributes) is None
     if not is_mains or get_text(span.attributes, "llm_request.context") == "standalone" or span.failed:
         return []
     if get_text(span.attributes, "stop_reason") not in _COMPLETE:
@@ -139,18 +149,19 @@ def _make_answer_end(span: Span, session: str) -> list[Event]:
 
 
 def _translate_llm_request(span: Span, session: str, batch: SpanBatch) -> list[Event]:
-    response, request = get_id(span.attributes, "gen_ai.response.id"), _get_request_id(span.attributes)
+    response, request = get_id(span.attributes, "gen_ai.response.id"), get_request_id(span.attributes)
     call = _new_event(
         kind=Kind.MODEL_CALL,
         session=session,
         time=span.start,
         id=response or request or span.id,
-        parent=_get_agent_id(span.attributes),
+        parent=get_agent_id(span.attributes),
         duration=span.duration,
-        name=get_text(span.attributes, "model"),
-        outcome=_get_outcome(span.attributes, failed=span.failed),
+        # A log event names the model that answered: only by that name a span without an id joins it.
+        name=get_text(span.attributes, *(() if response or request else ("gen_ai.response.model",)), "model"),
+        outcome=get_outcome(span.attributes, failed=span.failed),
         attributes=omit_none(
-            **_get_usage(span.attributes),
+            **get_usage(span.attributes),
             first_token_ms=get_count(span.attributes, "ttft_ms"),
             request=request,
             response=response,
@@ -165,14 +176,13 @@ def _translate_tool(span: Span, session: str, batch: SpanBatch) -> list[Event]:
     new_call_event = partial(
         _new_event,
         session=session,
-        id=_get_call_id(span),
-        parent=_get_agent_id(span.attributes),
-        name=_get_tool_name(span.attributes),
+        id=get_call_id(span),
+        parent=get_agent_id(span.attributes),
+        name=get_tool_name(span.attributes),
     )
-    tool_input = omit_none(agent=get_text(span.attributes, "subagent_type"))
     return [
-        new_call_event(kind=Kind.TOOL_START, time=span.start, attributes=tool_input),
-        new_call_event(kind=Kind.TOOL_END, time=span.end, attributes=_find_work(span.attributes, batch.key)),
+        new_call_event(kind=Kind.TOOL_START, time=span.start, attributes=find_request(span.attributes)),
+        new_call_event(kind=Kind.TOOL_END, time=span.end, attributes=find_work(span.attributes, batch.key)),
         *_make_task_start(span, session, batch),
     ]
 
@@ -191,12 +201,12 @@ def _translate_execution(span: Span, session: str, batch: SpanBatch) -> list[Eve
             time=span.end,
             id=call,
             duration=span.duration,
-            outcome=_get_outcome(span.attributes, failed=span.failed),
+            outcome=get_outcome(span.attributes, failed=span.failed),
             attributes=omit_none(
                 span=span.id,
                 task=task,
                 status="async_launched" if launched else None,
-                error=_get_error_class(span.attributes),
+                error=get_error_class(span.attributes),
             ),
         )
     ]
@@ -204,17 +214,17 @@ def _translate_execution(span: Span, session: str, batch: SpanBatch) -> list[Eve
 
 def _translate_blocked_on_user(span: Span, session: str, batch: SpanBatch) -> list[Event]:
     tool = batch.tools.get(span.parent)
-    if tool is None or not _is_by_person(span.attributes):
+    if tool is None or not is_by_person(span.attributes):
         return []
     new_call_event = partial(
         _new_event,
         session=session,
-        id=_get_call_id(tool),
-        parent=_get_agent_id(tool.attributes),
-        name=_get_tool_name(tool.attributes),
+        id=get_call_id(tool),
+        parent=get_agent_id(tool.attributes),
+        name=get_tool_name(tool.attributes),
     )
     request = new_call_event(kind=Kind.PERMISSION_REQUEST, time=span.start, duration=span.duration)
-    return [request, new_call_event(**_DENIED, time=span.end)] if _is_rejected(span.attributes) else [request]
+    return [request, new_call_event(**DENIED, time=span.end)] if is_rejected(span.attributes) else [request]
 
 
 def _make_task_start(span: Span, session: str, batch: SpanBatch) -> list[Event]:
@@ -223,7 +233,7 @@ def _make_task_start(span: Span, session: str, batch: SpanBatch) -> list[Event]:
     The start is the earlier of the span's and the call's execution. Example: execution at 10.0 s and first
     model request at 10.4 s give a start at 10.0 s.
     """
-    agent = _get_agent_id(span.attributes)
+    agent = get_agent_id(span.attributes)
     if agent is None or batch.first_spans[agent, span.parent] is not span:
         return []
     execution = batch.executions.get(span.parent)
@@ -234,7 +244,7 @@ def _make_task_start(span: Span, session: str, batch: SpanBatch) -> list[Event]:
             time=span.start if execution is None else min(span.start, execution.start),
             id=agent,
             parent=get_id(span.attributes, "parent_agent_id"),
-            name=_find_built_in_agent(span.attributes),
+            name=find_built_in_agent(span.attributes),
             attributes=omit_none(span_parent=span.parent or None),
         )
     ]
@@ -243,9 +253,9 @@ def _make_task_start(span: Span, session: str, batch: SpanBatch) -> list[Event]:
 _SPANS: dict[str, Callable[[Span, str, SpanBatch], list[Event]]] = {
     "claude_code.interaction": _translate_interaction,
     "claude_code.llm_request": _translate_llm_request,
-    "claude_code.tool": _translate_tool,
+    TOOL_SPAN: _translate_tool,
     "claude_code.tool.execution": _translate_execution,
-    "claude_code.tool.blocked_on_user": _translate_blocked_on_user,
+    WAIT_SPAN: _translate_blocked_on_user,
 }
 
 
@@ -256,18 +266,19 @@ def _translate_user_prompt(log: LogRecord, session: str, _: bytes) -> list[Event
     prompt = get_id(log.attributes, "prompt.id")
     if prompt is None:
         return []
-    # The client does not send whether the user or the host prompted, so the event has no type.
     return [
         _new_event(
             kind=Kind.TURN_START,
             session=session,
             time=log.time,
             id=prompt,
+            # The client does not send whether the user or the host prompted.
+            type="unknown",
             attributes=omit_none(
                 prompt_length=get_count(log.attributes, "prompt_length"),
                 command=get_class_name(log.attributes, "command_name"),
                 project=get_text(log.attributes, "service.namespace", "project"),
-                client_version=_get_version(log.attributes),
+                client_version=get_version(log.attributes),
                 labels=get_labels(log.attributes),
             ),
         )
@@ -275,30 +286,33 @@ def _translate_user_prompt(log: LogRecord, session: str, _: bytes) -> list[Event
 
 
 def _translate_tool_result(log: LogRecord, session: str, key: bytes) -> list[Event]:
-    call, duration = get_id(log.attributes, "tool_use_id"), _get_duration(log.attributes)
-    if call is None:
-        return []
+    duration = get_duration(log.attributes)
+    call = get_id(log.attributes, "tool_use_id")
     new_call_event = partial(
         _new_event,
         session=session,
         id=call,
-        parent=_get_agent_id(log.attributes),
-        name=_get_tool_name(log.attributes),
+        parent=get_agent_id(log.attributes),
+        name=get_tool_name(log.attributes),
     )
-    outcome = _get_outcome(log.attributes, failed=False)
+    # Clients 2.0 do not name the call: it is matched with another channel's report by tool and time.
+    pair: dict[str, Value] = {} if call else {"pair": f"{log.attributes.get('tool_name')}{INSTANT}{log.time}"}
+    outcome = get_outcome(log.attributes, failed=False)
     end = new_call_event(
         kind=Kind.TOOL_END,
         time=log.time,
         duration=duration,
         outcome=outcome,
         attributes={
-            **_find_work(log.attributes, key if outcome is Outcome.SUCCESS else b""),
-            **omit_none(error=_get_error_class(log.attributes)),
+            **find_work(log.attributes, key if outcome is Outcome.SUCCESS else b""),
+            **pair,
+            **omit_none(error=get_error_class(log.attributes)),
         },
     )
-    return (
-        [end] if duration is None else [new_call_event(kind=Kind.TOOL_START, time=log.time - duration), end]
-    )
+    if duration is None:
+        return [end]
+    request = find_request(log.attributes) | pair
+    return [new_call_event(kind=Kind.TOOL_START, time=log.time - duration, attributes=request), end]
 
 
 def _translate_tool_decision(log: LogRecord, session: str, _: bytes) -> list[Event]:
@@ -310,40 +324,39 @@ def _translate_tool_decision(log: LogRecord, session: str, _: bytes) -> list[Eve
         session=session,
         time=log.time,
         id=call,
-        parent=_get_agent_id(log.attributes),
-        name=_get_tool_name(log.attributes),
+        parent=get_agent_id(log.attributes),
+        name=get_tool_name(log.attributes),
     )
-    requests = [new_call_event(kind=Kind.PERMISSION_REQUEST)] if _is_by_person(log.attributes) else []
-    return [*requests, new_call_event(**_DENIED)] if _is_rejected(log.attributes) else requests
+    requests = [new_call_event(kind=Kind.PERMISSION_REQUEST)] if is_by_person(log.attributes) else []
+    return [*requests, new_call_event(**DENIED)] if is_rejected(log.attributes) else requests
 
 
 def _translate_api_request(log: LogRecord, session: str, _: bytes) -> list[Event]:
-    request, duration = _get_request_id(log.attributes), _get_duration(log.attributes)
-    if request is None:
-        # Without an id it cannot be matched with the span of the same request, and would count twice.
-        return []
+    request, duration = get_request_id(log.attributes), get_duration(log.attributes)
     return [
         _new_event(
             kind=Kind.MODEL_CALL,
             session=session,
             time=log.time - (duration or 0),
-            id=request,
-            parent=_get_agent_id(log.attributes),
+            # Gateways send no request id: the span of the same request is found by tokens, model and time.
+            id=request or f"{get_count(log.attributes, 'event.sequence')}{INSTANT}{log.time}",
+            parent=get_agent_id(log.attributes),
             duration=duration,
             name=get_text(log.attributes, "model"),
             outcome=Outcome.SUCCESS,
             attributes=omit_none(
-                **_get_usage(log.attributes),
+                **get_usage(log.attributes),
                 cost_usd=get_number(log.attributes, "cost_usd"),
                 first_token_ms=get_count(log.attributes, "ttft_ms"),
                 request=request,
+                anonymous=None if request else True,
             ),
         )
     ]
 
 
 def _translate_subagent_completed(log: LogRecord, session: str, _: bytes) -> list[Event]:
-    agent, duration = _get_agent_id(log.attributes), _get_duration(log.attributes)
+    agent, duration = get_agent_id(log.attributes), get_duration(log.attributes)
     if agent is None:
         # Clients before 2.1.329 do not send the agent. If its call waited, the call's span reports the end.
         return []
@@ -362,7 +375,7 @@ def _translate_subagent_completed(log: LogRecord, session: str, _: bytes) -> lis
 
 def _translate_hooks_run(log: LogRecord, session: str, _key: bytes) -> list[Event]:
     # Detailed tracing also sends a span of the same run, without a common id. Only the log event is counted.
-    duration = _get_duration(log.attributes, "total_duration_ms")
+    duration = get_duration(log.attributes, "total_duration_ms")
     if duration is None:
         return []
     return [
@@ -372,7 +385,7 @@ def _translate_hooks_run(log: LogRecord, session: str, _key: bytes) -> list[Even
             time=log.time - duration,
             # The sequence restarts with each process of a resumed session, so the time is part of the id.
             id=f"{log.time}/{get_count(log.attributes, 'event.sequence')}",
-            parent=_get_agent_id(log.attributes),
+            parent=get_agent_id(log.attributes),
             duration=duration,
             name=get_text(log.attributes, "hook_event"),
             # In clients before 2.1.329 only the surrounding span shows whose hooks ran.
@@ -389,91 +402,3 @@ _LOGS: dict[str, Callable[[LogRecord, str, bytes], list[Event]]] = {
     "subagent_completed": _translate_subagent_completed,
     "hook_execution_complete": _translate_hooks_run,
 }
-
-
-# Values of attributes.
-
-_DENIED = {"kind": Kind.TOOL_END, "outcome": Outcome.CANCELLED, "attributes": {"status": "denied"}}
-
-
-def _get_call_id(tool: Span) -> str:
-    return get_id(tool.attributes, "tool_use_id") or tool.id
-
-
-def _get_version(attributes: Attributes) -> str | None:
-    version = get_text(attributes, "app.version", "service.version")
-    return version if version is not None and _VERSION(version) else None
-
-
-def _get_agent_id(attributes: Attributes) -> str | None:
-    return get_id(attributes, "agent_id")
-
-
-def _get_request_id(attributes: Attributes) -> str | None:
-    return get_id(attributes, "request_id")
-
-
-def _get_tool_name(attributes: Attributes) -> str | None:
-    return get_text(attributes, "tool_name")
-
-
-def _get_duration(attributes: Attributes, name: str = "duration_ms") -> int | None:
-    milliseconds = get_number(attributes, name)
-    return None if milliseconds is None else to_duration(milliseconds * _MILLISECOND)
-
-
-def _get_outcome(attributes: Attributes, *, failed: bool) -> Outcome:
-    success = attributes.get("success")
-    return Outcome.FAILURE if failed or success is False or success == "false" else Outcome.SUCCESS
-
-
-def _get_error_class(attributes: Attributes) -> str | None:
-    return get_class_name(attributes, "error_type", "error_class", "error.type", "error")
-
-
-def _is_by_person(attributes: Attributes) -> bool:
-    return str(attributes.get("source", "")).startswith("user")
-
-
-def _is_rejected(attributes: Attributes) -> bool:
-    return attributes.get("decision") == "reject"
-
-
-def _find_work(attributes: Attributes, key: bytes) -> dict[str, Value]:
-    """Return the test framework a call ran and the hash of the file it wrote, if its input was sent."""
-    tool = _get_tool_name(attributes)
-    if tool not in WORKING:
-        return {}
-    tool_input = {**_decode_object(attributes, "tool_input"), **_decode_object(attributes, "tool_parameters")}
-    command = attributes.get("full_command") or tool_input.get("full_command") or tool_input.get("command")
-    path = attributes.get("file_path") or tool_input.get("file_path") or tool_input.get("notebook_path")
-    return omit_none(
-        test_framework=find_framework(tool, {**tool_input, "command": command}),
-        wrote=hash_written_paths(tool, {"file_path": path}, None, key),
-    )
-
-
-def _decode_object(attributes: Attributes, name: str) -> dict[str, Any]:
-    try:
-        value = msgspec.json.decode(str(attributes.get(name, "{}")))
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return {}  # the client cuts long values, which leaves invalid JSON
-    return value if isinstance(value, dict) else {}
-
-
-def _find_built_in_agent(attributes: Attributes) -> str | None:
-    """Return the agent's name by the sender of a request, which names only the client's built-in agents."""
-    sender = get_text(attributes, "query_source", "query_source_safe") or ""
-    for prefix in _BUILT_IN:
-        if sender.startswith(prefix):
-            return sender.removeprefix(prefix) or None
-    return None
-
-
-def _get_usage(attributes: Attributes) -> dict[str, int | None]:
-    return {
-        "input_tokens": get_count(attributes, "input_tokens"),
-        "output_tokens": get_count(attributes, "output_tokens"),
-        "cache_read_tokens": get_count(attributes, "cache_read_tokens"),
-        "cache_write_tokens": get_count(attributes, "cache_creation_tokens"),
-    }

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
+from stretto.model.match_anonymous_calls import INSTANT
 from stretto.model.span_tree import SpanRole
 from stretto.sources.codex.call_answers import SCRIPT, decode_object, judge_answer, name_tool
 from stretto.sources.otlp.plain_records import (
@@ -300,7 +301,7 @@ def _translate_response(log: LogRecord, thread: str, session: str) -> list[Event
             session=session,
             time=log.time,
             # The log event has no id of the response.
-            id=f"{thread}@{log.time}",
+            id=f"{thread}{INSTANT}{log.time}",
             parent=thread,
             name=get_text(log.attributes, "model"),
             outcome=Outcome.SUCCESS,

@@ -35,6 +35,7 @@ from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, deco
 from stretto.sources.otlp.plain_records import LogRecord, Span
 from stretto.sources.otlp.span_selection import SpanLinks
 from stretto.sources.otlp.trace_sessions import TraceSessions
+from stretto.sources.otlp.unanswered_waits import UnansweredWaits
 from stretto.sources.otlp.unread import UnreadItems
 
 __all__ = ["Limits", "Receiver", "RefusedError", "RequestResult", "Signal", "make_refusal"]
@@ -118,6 +119,7 @@ class Receiver:
         self._limits = limits or Limits()
         self._sessions = TraceSessions()
         self._links = SpanLinks()
+        self._waits = UnansweredWaits()
         self.unread = UnreadItems()
         """What was received and told nothing, since the start."""
 
@@ -187,6 +189,7 @@ class Receiver:
             self._process_trace(trace_id, members, result)
 
     def _process_client_spans(self, spans: list[Span], result: _ResultBuilder) -> None:
+        spans = self._waits.complete_spans(spans)
         batch = claude_code.SpanBatch(spans, self._key)
         events_by_trace: dict[str, list[list[Event]]] = {}
         for span in spans:

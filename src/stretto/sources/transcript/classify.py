@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from stretto.hook.client.client import judge_bad_result
 from stretto.model.event import Outcome, Value, omit_none
 from stretto.sources.transcript.schema import (
     BLOCKS,
@@ -31,22 +32,6 @@ A command that is sent to the model begins with ``<command-message>``.
 """
 
 _NOTIFICATIONS = ("<task-notification>", "<agent-notification>")
-
-_CANCELLED = (
-    "The user doesn't want to proceed with this tool use",
-    "The user doesn't want to take this action right now",
-    "User rejected tool use",
-    "[Request interrupted by user",
-    "<tool_use_error>Sibling tool call errored",
-    "<tool_use_error>Cancelled: parallel tool call",
-)
-"""Beginnings of the result of a call cancelled by the user, or by a failed call of the same batch."""
-
-_DENIED = re.compile(
-    r"PreToolUse:[^\n]{1,200} hook error|Permission to use .{1,200} (?:has been )?denied|Permission for this "
-    r"|Claude requested permissions to .{1,400} but you haven't granted"
-)
-"""Beginnings of the result of a call that was denied."""
 
 _DURATION = re.compile(r"<duration_ms>([0-9]{1,12})</duration_ms>")
 
@@ -143,10 +128,9 @@ def parse_notice(text: str) -> TaskNotice | None:
 def classify_failure(content: msgspec.Raw) -> tuple[Outcome, dict[str, Value]]:
     """Return outcome and attributes of a call whose result is an error; its text is never kept."""
     text = get_message_text(content) or ""
-    if text.startswith(_CANCELLED):
-        return Outcome.CANCELLED, {}
-    if _DENIED.match(text):
-        return Outcome.CANCELLED, {"status": "denied"}
+    word = judge_bad_result(text)
+    if word in ("cancelled", "denied"):
+        return Outcome.CANCELLED, {"status": word} if word == "denied" else {}
     return Outcome.FAILURE, {"error": "exit_code"} if text.startswith("Exit code ") else {}
 
 

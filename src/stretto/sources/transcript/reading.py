@@ -26,6 +26,9 @@ TAIL = 1 << 18
 SIDECAR_LIMIT = 1 << 16
 """Bytes read of a sidecar."""
 
+HEAD = 4_096
+"""Bytes read of an agent's file to recognise its prompt."""
+
 UNREADABLE = "cannot be read"
 """Beginning of a reject's reason if the file, not a line of it, cannot be read."""
 
@@ -68,7 +71,7 @@ def find_transcripts(root: Path) -> Iterator[TranscriptFile]:
 
 
 def identify_transcript(path: Path) -> TranscriptFile:
-    """Return a transcript's session and agent by its path and sidecar; the transcript is not opened.
+    """Return a transcript's session and agent by its path, its sidecar and, of an old client, its first line.
 
     Example: ``…/S1/subagents/agent-a7.jsonl`` belongs to agent ``a7`` of session ``S1``.
     """
@@ -85,7 +88,17 @@ def identify_transcript(path: Path) -> TranscriptFile:
         delegated_by=schema.to_id(sidecar.tool_use_id),
         parent=schema.to_id(sidecar.parent_agent_id),
         description=schema.to_name(sidecar.description),
+        is_warm_up=not session_folders and _begins_with_warm_up(path),
     )
+
+
+def _begins_with_warm_up(path: Path) -> bool:
+    """Return whether a file is that of an agent that clients 2.0 start only to fill the model's cache."""
+    try:
+        with _open_transcript(path) as stream:
+            return b'"content":"Warmup"' in stream.read(HEAD).partition(b"\n")[0]
+    except (OSError, EOFError):
+        return False
 
 
 def read_transcript(

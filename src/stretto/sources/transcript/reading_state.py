@@ -38,11 +38,14 @@ class TranscriptFile:
     parent: str | None = None
     """The agent that started it; None is the main agent."""
     description: str | None = None
+    is_warm_up: bool = False
+    """Whether the agent was started only to fill the model's cache, as clients 2.0 do."""
 
     @property
     def is_helper(self) -> bool:
         """Whether the client runs the agent for itself, as ``acompact-…``: no task."""
-        return self.agent is not None and "-" in self.agent and self.delegated_by is None
+        is_named_so = self.agent is not None and "-" in self.agent and self.delegated_by is None
+        return is_named_so or self.is_warm_up
 
 
 @dataclass(frozen=True, slots=True)
