@@ -1,0 +1,273 @@
+"""Follow series from check to check: when a change is raised, how long it lasts, and since when it is there.
+
+A check is made at the end of each whole local day. A change is raised after two checks in a row, so that a
+single bad day raises nothing, and lasts until a week is back at the old level, the change is accepted, or it
+has become the normal. All of it is worked out anew from the series, for any instant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from stretto.analysis.day_checks import CheckedSeries, check_all_days, prepare_checks
+from stretto.analysis.day_clusters import LocalDays, cluster_days
+from stretto.analysis.effect_estimates import estimate_share_difference
+from stretto.analysis.rank_tests import (
+    LONGEST_BASELINE,
+    estimate_shift,
+    select_discoveries,
+)
+from stretto.analysis.series import Floats, Series, SeriesScale, thin_by_rank
+from stretto.analysis.weekday_pattern import remove_weekday_pattern
+
+LEVEL = 0.01
+"""Largest p value of a check that counts."""
+
+FALSE_DISCOVERIES = 0.10
+"""Share of false ones among the changes seen on a day that is accepted (Benjamini and Hochberg)."""
+
+THRESHOLD = 0.10
+"""Smallest change that matters: lengths 10 % up or down."""
+
+LEAST_POINTS = 0.05
+"""Smallest change of a share or of a quality from 0 to 1 that matters."""
+
+LONGEST_EPISODE = 60
+"""Clusters after which a change that nobody accepted has become the normal."""
+
+LASTING_LEVEL = 0.001
+"""Largest p value of the comparison with the level before at which a change is still there.
+
+It is strict because the date was chosen to make the difference large.
+"""
+
+LAST_WEEK = 7
+"""Clusters by which it is judged whether a change lasts."""
+
+THINNED = 200
+"""Most values of each side when a shift is estimated: evenly spaced ranks stand for the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A change that was raised."""
+
+    rises: bool
+    raised: int
+    """Day of the check that raised it."""
+    since: int
+    """First cluster of the new level."""
+    ended: int | None = None
+    """Day of the check that ended it; None while it lasts."""
+
+
+@dataclass(slots=True)
+class TrackedSeries:
+    """A series with its checks and the changes that they raised, over the days of a span."""
+
+    series: Series
+    """The series as it is tested: whole days only, weekdays aligned, strata levelled."""
+    checked: CheckedSeries
+    episodes: list[Episode] = field(default_factory=list)
+    rise: Floats = field(default_factory=lambda: np.empty(0))
+    """P value for a rise by day; NaN without a check."""
+    fall: Floats = field(default_factory=lambda: np.empty(0))
+    error_shares: Floats = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def current(self) -> Episode | None:
+        """The change that lasts, if any."""
+        return self.episodes[-1] if self.episodes and self.episodes[-1].ended is None else None
+
+    def slice_values(self, begin: int, end: int) -> Floats:
+        """Return the values of the clusters ``begin`` … ``end`` - 1, as far as they exist."""
+        bounds = self.checked.clusters.bounds
+        return self.checked.values[bounds[max(0, begin)] : bounds[min(end, len(bounds) - 1)]]
+
+
+def track_changes(
+    series: Sequence[Series], days: LocalDays, *, threshold: float = THRESHOLD
+) -> list[TrackedSeries]:
+    """Return each series with its checks and changes over the days. Values of other times are left out."""
+    tracked = [_make_tracked(each, days) for each in series]
+    table = check_all_days([each.checked for each in tracked], len(days))
+    cuts = np.array(
+        [
+            [min(LEVEL, select_discoveries(p_values[:, day], FALSE_DISCOVERIES)) for day in range(len(days))]
+            for p_values in (table.rise, table.fall)
+        ]
+    )
+    for row, each in enumerate(tracked):
+        each.rise, each.fall, each.error_shares = table.rise[row], table.fall[row], table.error_shares[row]
+        _follow_checks(each, cuts, table.widest[row], threshold)
+    return tracked
+
+
+def _make_tracked(series: Series, days: LocalDays) -> TrackedSeries:
+    """Return a series of whole days with its table of ranks."""
+    day_numbers = days.find_days(series.times)
+    inside = (day_numbers >= 0) & (day_numbers < len(days))
+    used, day_numbers = series.select_values(inside), day_numbers[inside]
+    clusters = cluster_days(day_numbers)
+    if used.scale is SeriesScale.RATIO:
+        values = remove_weekday_pattern(used.values, clusters, days)
+        used = used.select_values(np.ones(len(values), dtype=bool), values)
+    return TrackedSeries(used, prepare_checks(used.values, clusters))
+
+
+def _follow_checks(tracked: TrackedSeries, cuts: Floats, widest: Floats, threshold: float) -> None:
+    """Add the episodes of a series, check by check."""
+    clusters = tracked.checked.clusters
+    days = clusters.last_days
+    seen = {
+        rises: p_values[days] <= np.where(np.isnan(p_values[days]), -1.0, cuts[number][days])
+        for number, (rises, p_values) in enumerate(((True, tracked.rise), (False, tracked.fall)))
+    }
+    candidates = np.flatnonzero(
+        np.concatenate([[False], (seen[True][1:] & seen[True][:-1]) | (seen[False][1:] & seen[False][:-1])])
+    ) if len(days) else np.empty(0, dtype=np.intp)  # fmt: skip
+    position = 0
+    while position < len(candidates):
+        check = int(candidates[position])
+        position += 1
+        if tracked.episodes:
+            ended = tracked.episodes[-1].ended
+            if ended is None or days[check] <= ended:
+                continue
+        rises = bool(seen[True][check] and seen[True][check - 1])
+        if all(_is_large(tracked, at, int(widest[days[at]]), rises, threshold) for at in (check, check - 1)):
+            episode = Episode(rises, int(days[check]), date_change(tracked, check, rises))
+            ended = _find_end(tracked, episode, seen[rises], check, threshold)
+            tracked.episodes.append(Episode(rises, episode.raised, episode.since, ended))
+
+
+def _is_large(tracked: TrackedSeries, check: int, window: int, rises: bool, threshold: float) -> bool:
+    """Return whether the shift that a check sees matters, and by an exact test of its counts for shares."""
+    begin = check - window + 1
+    before = tracked.slice_values(begin - LONGEST_BASELINE, begin)
+    after = tracked.slice_values(begin, check + 1)
+    return is_change_large(tracked.series.scale, before, after, rises=rises, threshold=threshold)
+
+
+def is_change_large(
+    scale: SeriesScale, before: Floats, after: Floats, *, rises: bool, threshold: float = THRESHOLD
+) -> bool:
+    """Return whether values differ by as much as matters, in the given direction."""
+    sign = 1.0 if rises else -1.0
+    if scale is SeriesScale.SHARE:
+        estimate = estimate_share_difference((int(before.sum()), len(before)), (int(after.sum()), len(after)))
+        return estimate is not None and sign * estimate.effect >= LEAST_POINTS and estimate.p / 2 <= LEVEL
+    shift = sign * estimate_shift(thin_by_rank(before, THINNED), thin_by_rank(after, THINNED))
+    return shift >= (LEAST_POINTS if scale is SeriesScale.POINTS else math.log1p(threshold))
+
+
+def date_change(tracked: TrackedSeries, check: int, rises: bool) -> int:
+    """Return the first cluster of the new level that a check has seen.
+
+    Of the clusters of the last four weeks, the split with the least squared error of the cluster means.
+    """
+    begin = max(0, check + 1 - 2 * LONGEST_BASELINE)
+    means = tracked.checked.clusters.average_by_cluster(tracked.checked.values)[begin : check + 1]
+    return begin + find_best_split(means, first=max(1, len(means) - 28), rises=rises)
+
+
+def find_best_split(means: Floats, *, first: int, rises: bool) -> int:
+    """Return the index from which on the values are higher (or lower), by least squared error.
+
+    Example: 0 0 0 1 1 is split at 3.
+    """
+    count = len(means)
+    splits = np.arange(first, count)
+    sums = np.concatenate([[0.0], np.cumsum(means)])
+    left, right = sums[splits] / splits, (sums[count] - sums[splits]) / (count - splits)
+    gain = splits * (count - splits) / count * (right - left) ** 2
+    gain[(right > left) != rises] = -1.0
+    return int(splits[np.argmax(gain)])
+
+
+def _find_end(
+    tracked: TrackedSeries, episode: Episode, seen: NDArray[np.bool_], check: int, threshold: float
+) -> int | None:
+    """Return the day of the second check in a row that no longer saw the change, or None.
+
+    A check sees it by the rolling comparison, or by the last two weeks compared with the level before it.
+    """
+    days = tracked.checked.clusters.last_days
+    quiet = 0
+    for later in range(check + 1, len(days)):
+        lasts = seen[later] or _is_apart(tracked, episode, later, threshold)
+        quiet = 0 if lasts else quiet + 1
+        if quiet > 1 or later - episode.since >= LONGEST_EPISODE:
+            return int(days[later])
+    return None
+
+
+def _is_apart(tracked: TrackedSeries, episode: Episode, check: int, threshold: float) -> bool:
+    """Return whether the last week is off the level before a change by as much as matters, beyond chance."""
+    before = tracked.slice_values(episode.since - LONGEST_BASELINE, episode.since)
+    week = tracked.slice_values(max(episode.since, check + 1 - LAST_WEEK), check + 1)
+    sign = 1.0 if episode.rises else -1.0
+    if tracked.series.scale is SeriesScale.SHARE:
+        large = sign * float(week.mean() - before.mean()) >= LEAST_POINTS
+    else:
+        large = is_change_large(tracked.series.scale, before, week, rises=episode.rises, threshold=threshold)
+    begin = max(episode.since, check + 1 - 2 * LAST_WEEK)
+    return large and judge_against_level(tracked, episode, begin, check + 1) <= LASTING_LEVEL
+
+
+def judge_against_level(tracked: TrackedSeries, episode: Episode, begin: int, end: int) -> float:
+    """Return the p value of clusters being off the level before a change, in its direction."""
+    first = max(0, episode.since - LONGEST_BASELINE)
+    scores = score_clusters(tracked, first, episode.since, end)
+    before = scores[: episode.since - first]
+    error = estimate_score_error(before, end - begin)
+    shift = float(scores[begin - first :].mean() - before.mean())
+    freedom = max(1, len(before) - 1)
+    return float(special.stdtr(freedom, -(shift if episode.rises else -shift) / max(error, 1e-9)))
+
+
+def score_clusters(tracked: TrackedSeries, first: int, since: int, end: int) -> Floats:
+    """Return for each cluster from ``first`` on the mean share of earlier values that its values exceed.
+
+    The earlier values are those of the clusters ``first`` … ``since`` - 1. Shares are scored as they are.
+    """
+    clusters = tracked.checked.clusters
+    bounds = clusters.bounds
+    values = tracked.checked.values[bounds[first] : bounds[end]]
+    if tracked.series.scale is SeriesScale.SHARE:
+        scores = values
+    else:
+        ordered = np.sort(values[: bounds[since] - bounds[first]])
+        counts = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
+        scores = counts / (2 * max(1, len(ordered)))
+    sums = np.add.reduceat(scores, bounds[first:end] - bounds[first])
+    return np.asarray(sums / clusters.sizes[first:end], dtype=np.float64)
+
+
+def estimate_score_error(before: Floats, after: int) -> float:
+    """Return the standard error of the mean of ``after`` clusters less that of the clusters before.
+
+    Days that resemble their neighbours widen it.
+    """
+    deviations = before - before.mean()
+    square_sum = float((deviations**2).sum())
+    if len(before) < 2 or square_sum <= 0:  # noqa: PLR2004  # one value has no scatter
+        return 0.0
+    likeness = float((deviations[1:] * deviations[:-1]).sum()) / square_sum + 1 / len(before)
+    inflation = 1 + 2 * min(0.4, max(0.0, likeness))
+    return math.sqrt(square_sum / (len(before) - 1) * inflation * (1 / after + 1 / len(before)))
+
+
+def list_raised_days(tracked: TrackedSeries, days: int, *, rises: bool = True) -> NDArray[np.bool_]:
+    """Return for each day whether a change of this direction was raised."""
+    raised = np.zeros(days, dtype=bool)
+    for episode in tracked.episodes:
+        if episode.rises == rises:
+            raised[episode.raised : episode.ended] = True
+    return raised

@@ -1,0 +1,77 @@
+"""Measure how often changes are raised: with nothing changed, and of changes that were planted.
+
+A set is 100 unchanged series and 10 changed ones that are checked together on each of 30 days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stretto.analysis.change_tracking import list_raised_days, track_changes
+from stretto.analysis.day_clusters import LocalDays
+from stretto.analysis.series import Series
+from tests.detectors.scenarios import draw_series, list_days
+
+UNCHANGED = 100
+CHANGED = 10
+WARM_DAYS = 70
+"""Days before the month that is judged."""
+MONTH = 30
+LONGEST_DELAY = 14
+FIRST_DAY_OF_DISCOVERIES = 3
+"""Day of the change + 3: earlier no change can be confirmed."""
+
+
+@dataclass(slots=True)
+class ChangeCounts:
+    """What the checks of some sets raised."""
+
+    false_episodes: list[int] = field(default_factory=list)
+    """Per set of unchanged series."""
+    series_months: int = 0
+    within_7: int = 0
+    within_14: int = 0
+    changed: int = 0
+    false_shares: list[float] = field(default_factory=list)
+    """Per set: share of the raised series that are unchanged, averaged over the checks of the second week."""
+
+
+def draw_set(
+    scenario: str, per_day: int, factor: float, seed: Sequence[int], letters: str = "abcdefgh"
+) -> list[Series]:
+    """Return 100 unchanged series and 10 that change after the warm days; scenario ``m`` mixes all."""
+    rng = np.random.default_rng([*seed, ord(scenario), per_day])
+    days = WARM_DAYS + MONTH
+    return [
+        draw_series(
+            letters[number % len(letters)] if scenario == "m" else scenario,
+            rng,
+            days,
+            per_day,
+            factor=factor,
+            since=WARM_DAYS if number >= UNCHANGED else None,
+            name=str(number),
+        )
+        for number in range(UNCHANGED + CHANGED)
+    ]
+
+
+def count_changes(series: Sequence[Series], counts: ChangeCounts) -> None:
+    """Add what 30 days of checks of a set raise."""
+    days: LocalDays = list_days(WARM_DAYS + MONTH)
+    raised = np.array([list_raised_days(each, len(days)) for each in track_changes(series, days)])
+    unchanged, changed = raised[:UNCHANGED], raised[UNCHANGED:]
+    begins = unchanged[:, WARM_DAYS:] & ~unchanged[:, WARM_DAYS - 1 : -1]
+    counts.false_episodes.append(int(begins.sum()))
+    counts.series_months += UNCHANGED
+    counts.within_7 += int(changed[:, WARM_DAYS : WARM_DAYS + 7].any(axis=1).sum())
+    counts.within_14 += int(changed[:, WARM_DAYS : WARM_DAYS + LONGEST_DELAY].any(axis=1).sum())
+    counts.changed += len(changed)
+    shares = [
+        float(unchanged[:, day].sum() / max(1, raised[:, day].sum()))
+        for day in range(WARM_DAYS + FIRST_DAY_OF_DISCOVERIES, WARM_DAYS + LONGEST_DELAY + 1)
+    ]
+    counts.false_shares.append(float(np.mean(shares)))

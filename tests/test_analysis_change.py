@@ -1,0 +1,271 @@
+"""Is it getting slower: verdicts about generated series of known truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from stretto.analysis.change_tracking import find_best_split, list_raised_days, track_changes
+from stretto.analysis.regression import Boundary, judge_changes
+from stretto.analysis.series import Series, SeriesKind, make_quality_series, make_task_series
+from stretto.analysis.weekday_pattern import measure_weekdays
+from stretto.clock import DAY, HOUR
+from stretto.model.event import Outcome
+from stretto.model.findings import Finding, FindingVerdict
+from tests.detectors.scenarios import (
+    FIRST_DAY,
+    draw_logs,
+    draw_series,
+    list_days,
+    make_task_runs,
+    place_ends,
+)
+
+REGRESSION, IMPROVEMENT = FindingVerdict.REGRESSION, FindingVerdict.IMPROVEMENT
+NO_EVIDENCE, TOO_LITTLE = FindingVerdict.NO_EVIDENCE, FindingVerdict.TOO_LITTLE_DATA
+
+
+def slowed(factor: float = 1.5, days: int = 80, since: int = 70, per_day: int = 20, seed: int = 1) -> Series:
+    """Independent runs that take ``factor`` times as long from a day on."""
+    rng = np.random.default_rng(seed)
+    return draw_series("a", rng, days, per_day, factor=factor, since=since)
+
+
+def judge(series: Series, day: int, boundaries: Sequence[Boundary] = ()) -> Finding:
+    """The finding about a series at the end of a day."""
+    (finding,) = judge_changes([series], FIRST_DAY + day * DAY, UTC, boundaries)
+    return finding
+
+
+def test_a_slow_down_is_a_regression_with_factor_date_and_runs() -> None:
+    """Runs take 1.5 times as long since day 70: date, interval around 1.5, a run on each side."""
+    logs = draw_logs("a", np.random.default_rng(1), 80, 20, factor=1.5, since=70)
+    runs = make_task_runs(logs, place_ends(80, 20), pattern="release")
+    findings = judge_changes(make_task_series(runs), FIRST_DAY + 80 * DAY)
+    (finding,) = [each for each in findings if each.kind == SeriesKind.TASK_LENGTH]
+    assert finding.verdict is REGRESSION
+    assert finding.subject == {"pattern": "release", "type": "tests"}
+    assert finding.since == FIRST_DAY + 70 * DAY
+    assert finding.evidence.low is not None
+    assert finding.evidence.high is not None
+    assert 1.3 < finding.evidence.low < 1.5 < finding.evidence.high < 1.7
+    before, after = finding.evidence.runs
+    assert (before.role, after.role) == ("before", "after")
+    starts = {run.session: run.start for run in runs}
+    assert starts[before.session] < finding.since <= starts[after.session]
+    assert 1.3 < float(finding.details["after"] or 0) / float(finding.details["before"] or 1) < 1.7
+
+
+def test_a_speed_up_is_an_improvement() -> None:
+    """The same downward, with an effect below 1."""
+    finding = judge(slowed(1 / 1.5), 80)
+    assert finding.verdict is IMPROVEMENT
+    assert finding.evidence.high is not None
+    assert finding.evidence.high < 0.9
+
+
+def test_nothing_planted_is_no_evidence_with_what_would_have_been_seen() -> None:
+    """Silence says how large a change it would have broken."""
+    finding = judge(slowed(1.0), 80)
+    assert finding.verdict is NO_EVIDENCE
+    assert finding.evidence.detectable is not None
+    assert 1.1 <= finding.evidence.detectable <= 1.3
+    assert finding.since is None
+
+
+def test_five_runs_a_day_are_too_little_for_twenty_percent() -> None:
+    """With little data the answer is not "nothing changed", and the detectable ratio is given."""
+    finding = judge(slowed(1.2, per_day=5, seed=2), 80)
+    assert finding.verdict is TOO_LITTLE
+    assert finding.evidence.detectable is not None
+    assert finding.evidence.detectable > 1.3
+    assert finding.reason == "only a larger change would be seen"
+
+
+def test_a_short_history_says_how_many_days_lack() -> None:
+    """Ten days are no baseline; the answer counts."""
+    finding = judge(slowed(days=10, since=9), 10)
+    assert finding.verdict is TOO_LITTLE
+    assert finding.reason == "10 of 14 days with at least 5 runs"
+    assert judge(slowed(days=0), 10).evidence.n == 0
+
+
+def test_work_that_stopped_is_not_judged() -> None:
+    """Two weeks after the last run nothing is said about it."""
+    assert judge(slowed(), 95).verdict is TOO_LITTLE
+    assert judge(slowed(), 95).reason == "no runs in the last two weeks"
+    assert judge(slowed(), 92).verdict is REGRESSION
+
+
+def test_two_checks_in_a_row_raise_a_change() -> None:
+    """A single bad day, however bad, raises nothing; the day after that is bad too does."""
+    series = slowed(4.0, days=72)
+    assert judge(series, 71).verdict is not REGRESSION
+    assert judge(series, 72).verdict is REGRESSION
+
+
+def test_the_answer_of_a_day_knows_nothing_of_the_days_after() -> None:
+    """Judged at any past instant, with or without later runs, the answer is the same."""
+    series = slowed(days=90)
+    for day in (60, 72, 75, 80):
+        earlier = series.select_values(series.times < FIRST_DAY + day * DAY)
+        assert judge(series, day) == judge(earlier, day)
+
+
+def test_the_days_of_a_month_are_those_of_its_instants() -> None:
+    """Following a whole month at once raises on the days on which each instant has a change."""
+    series = [slowed(seed=seed, factor=factor) for seed, factor in ((1, 1.5), (2, 1.0), (3, 1.3))]
+    days = list_days(80)
+    raised = np.array([list_raised_days(each, len(days)) for each in track_changes(series, days)])
+    for day in range(70, 80):
+        findings = judge_changes(series, FIRST_DAY + (day + 1) * DAY)
+        assert [each.verdict is REGRESSION for each in findings] == raised[:, day].tolist()
+
+
+def test_an_accepted_change_is_the_new_normal() -> None:
+    """After acceptance nothing is compared across it; other series are not touched by it."""
+    series = slowed(days=100)
+    accepted = Boundary(FIRST_DAY + 70 * DAY, series.kind, series.subject)
+    other = replace(accepted, subject={"type": "docs"})
+    assert judge(series, 90).verdict is REGRESSION
+    assert judge(series, 90, [other]).verdict is REGRESSION
+    assert judge(series, 90, [accepted]).verdict is NO_EVIDENCE
+    assert judge(series, 78, [accepted]).verdict is TOO_LITTLE
+
+
+def test_an_annotation_cuts_every_series_from_its_time_on() -> None:
+    """What somebody noted, such as an upgrade, is no regression; before its time it changes nothing."""
+    series = slowed(days=100)
+    upgrade = Boundary(FIRST_DAY + 85 * DAY)
+    assert judge(series, 100, [upgrade]).verdict is NO_EVIDENCE
+    assert judge(series, 84, [upgrade]) == judge(series, 84)
+
+
+def test_a_change_that_went_away_ends() -> None:
+    """When a week is back at the level before, the regression is over."""
+    rng = np.random.default_rng(1)
+    logs = draw_logs("a", rng, 100, 20, factor=1.5, since=70)
+    logs[80 * 20 :] -= math.log(1.5)
+    series = Series(SeriesKind.TASK_LENGTH, {}, place_ends(100, 20), logs)
+    assert judge(series, 80).verdict is REGRESSION
+    assert judge(series, 98).verdict is not REGRESSION
+
+
+def test_a_change_that_nobody_accepted_stays_for_two_months() -> None:
+    """The level before is kept while a change lasts: it does not fade because it became the baseline."""
+    series = slowed(days=140)
+    assert judge(series, 120).verdict is REGRESSION
+    assert judge(series, 120).since == FIRST_DAY + 70 * DAY
+    assert judge(series, 140).verdict is not REGRESSION
+
+
+def test_another_mix_of_types_is_no_regression() -> None:
+    """A slow type from 10 to 50 % of an agent's tasks: no type is slower, and the answer names the mix."""
+    rng = np.random.default_rng(4)
+    ends = place_ends(90, 20)
+    slow = rng.random(len(ends)) < np.where(np.arange(len(ends)) < 75 * 20, 0.1, 0.5)
+    logs = rng.normal(size=len(ends)) * 0.4 + np.where(slow, math.log(4), 0.0)
+    runs = [
+        replace(run, type="docs" if is_slow else "tests", agent="qa")
+        for run, is_slow in zip(make_task_runs(logs, ends), slow, strict=True)
+    ]
+    findings = judge_changes(make_task_series(runs), FIRST_DAY + 88 * DAY)
+    assert not [each for each in findings if each.verdict is REGRESSION]
+    (agent,) = [each for each in findings if each.kind == SeriesKind.AGENT_LENGTH]
+    assert agent.reason.startswith("the mix changed: ")
+    assert "of the runs" in agent.reason
+    assert agent.details["cause"] == "mix"
+
+
+def test_every_type_of_a_slower_store_is_found() -> None:
+    """Five types take 1.5 times as long in the last week: five regressions with factor and date."""
+    rng = np.random.default_rng(7)
+    runs = []
+    for scenario, type_ in zip("aeghb", ("tests", "docs", "review", "build", "search"), strict=True):
+        logs = draw_logs(scenario, rng, 90, 40, factor=1.5, since=83)
+        runs += make_task_runs(logs, place_ends(90, 40), type_=type_)
+    findings = [
+        each
+        for each in judge_changes(make_task_series(runs), FIRST_DAY + 90 * DAY)
+        if each.kind == SeriesKind.TASK_LENGTH
+    ]
+    assert [each.verdict for each in findings] == [REGRESSION] * 5
+    for each in findings:
+        assert each.since is not None
+        assert abs(each.since - (FIRST_DAY + 83 * DAY)) <= DAY
+        assert (each.evidence.low or 9) < 1.5 < (each.evidence.high or 0)
+
+
+def test_failures_are_a_series_of_their_own() -> None:
+    """From 5 to 35 % failures: a regression of the share, and none of the lengths of what was delivered."""
+    rng = np.random.default_rng(3)
+    ends = place_ends(84, 20)
+    failed = rng.random(len(ends)) < np.where(np.arange(len(ends)) < 75 * 20, 0.05, 0.35)
+    runs = [
+        replace(run, outcome=Outcome.FAILURE if is_failed else Outcome.SUCCESS)
+        for run, is_failed in zip(make_task_runs(rng.normal(size=len(ends)) * 0.3, ends), failed, strict=True)
+    ]
+    by_kind = {each.kind: each for each in judge_changes(make_task_series(runs), FIRST_DAY + 84 * DAY)}
+    failures = by_kind[SeriesKind.FAILURE_SHARE]
+    assert failures.verdict is REGRESSION
+    assert failures.evidence.unit == "share"
+    assert failures.evidence.effect == pytest.approx(0.3, abs=0.1)
+    assert by_kind[SeriesKind.TASK_LENGTH].verdict is NO_EVIDENCE
+
+
+def test_less_quality_is_a_regression() -> None:
+    """Judgements that fall from .9 to .7 of the points are worse, and rising ones better."""
+    rng = np.random.default_rng(3)
+    points = np.clip(rng.normal(0.9, 0.05, 84 * 6), 0, 1)
+    points[75 * 6 :] -= 0.2
+    ends = place_ends(84, 6)
+    rows = [(int(end), float(value), None) for end, value in zip(ends, points, strict=True)]
+    finding = judge(make_quality_series(rows, {"type": "tests"}), 84)
+    assert finding.verdict is REGRESSION
+    assert finding.evidence.effect == pytest.approx(-0.2, abs=0.05)
+    reverse = [(end, 1 - value, link) for end, value, link in rows]
+    assert judge(make_quality_series(reverse, {}), 84).verdict is IMPROVEMENT
+
+
+def test_slow_weekends_are_no_regression() -> None:
+    """Days that are always slow are aligned; a change beside them is seen all the same."""
+    rng = np.random.default_rng(5)
+    days = list_days(112)
+    weekend = np.repeat([day.weekday() > 4 for day in days.dates], 20)
+    logs = draw_logs("a", rng, 112, 20) + np.where(weekend, math.log(1.6), 0.0)
+    series = Series(SeriesKind.TASK_LENGTH, {}, place_ends(112, 20), logs)
+    (tracked,) = track_changes([series], days)
+    assert tracked.episodes == []
+    slower = series.select_values(
+        np.ones(len(logs), bool), logs + np.where(np.arange(len(logs)) >= 2000, 0.35, 0)
+    )
+    assert judge(slower, 110).verdict is REGRESSION
+
+
+def test_a_weekly_pattern_needs_four_weeks() -> None:
+    """Three weeks are no pattern; a constant has none."""
+    weekdays = np.arange(21.0) % 7
+    assert measure_weekdays(weekdays, weekdays) is None
+    assert measure_weekdays(np.zeros(35), np.arange(35.0) % 7) is None
+
+
+def test_days_are_local() -> None:
+    """The check of a day is made at local midnight: the same runs have another last day elsewhere."""
+    series = slowed(4.0, days=72)
+    instant = FIRST_DAY + 72 * DAY + HOUR
+    assert judge_changes([series], instant)[0].verdict is REGRESSION
+    # In California the second slow day is not over yet.
+    west = judge_changes([series], instant, ZoneInfo("America/Los_Angeles"))[0]
+    assert west.verdict is not REGRESSION
+
+
+def test_a_split_follows_its_direction() -> None:
+    """0 0 0 1 1 is split at 3 for a rise; a fall is searched among falls."""
+    assert find_best_split(np.array([0.0, 0, 0, 1, 1]), first=1, rises=True) == 3
+    assert find_best_split(np.array([0.0, 1, 1, 0, 0]), first=1, rises=False) == 3
