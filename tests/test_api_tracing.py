@@ -103,7 +103,7 @@ def test_each_block_is_a_span_in_the_conventions_words(spans: Spans) -> None:
     assert spans.read_attributes("invoke_workflow fan-out") == {
         **common,
         "gen_ai.operation.name": "invoke_workflow",
-        "gen_ai.workflow.name": "fan-out",
+        "gen_ai.agent.name": "fan-out",
         "stretto.pattern": "fan-out",
         "stretto.project": "shop",
         "stretto.session.name": "release review",

@@ -199,7 +199,7 @@ def test_a_session_becomes_the_trace_that_was_drawn_by_hand() -> None:
             0,
             100,
             "success",
-            gen_ai_workflow_name="/review",
+            gen_ai_agent_name="/review",
             stretto_session_id="s1",
             stretto_source="claude-code",
             stretto_project="atelier",
@@ -507,7 +507,7 @@ def test_without_a_pattern_the_workflow_is_the_source() -> None:
     attributes = dict(root.attributes or {})
 
     assert root.name == "invoke_workflow claude-code"
-    assert attributes["gen_ai.workflow.name"] == "claude-code"
+    assert attributes["gen_ai.agent.name"] == "claude-code"
     assert "stretto.project" not in attributes
 
 

@@ -27,6 +27,7 @@ from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider, set_tr
 from stretto.api.cache_counters import report_all
 from stretto.api.context import read_context, set_inherited_context
 from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
+from stretto.api.sigterm_flush import flush_on_sigterm
 from stretto.api.span_block import DISABLED
 from stretto.api.written_files import set_state_folder
 from stretto.features.program_switch import find_program_collection
@@ -68,6 +69,7 @@ def configure(
     service: str | None = None,
     add_to_host: bool = False,
     join: bool = True,
+    flush_at_sigterm: bool | None = None,
 ) -> Setup:
     """Set up an SDK if the program has none, and return where spans go. A second call changes nothing.
 
@@ -78,8 +80,9 @@ def configure(
     end, and the rest at the program's exit. ``service`` is the program's name (else ``OTEL_SERVICE_NAME``).
 
     An existing SDK is left alone; ``add_to_host`` adds the same processors to it. With ``join`` the program
-    joins the trace and the session of its parent process (see ``stretto.environ``). ``STRETTO_DISABLED=1`` or
-    ``OTEL_SDK_DISABLED=true`` disables recording.
+    joins the trace and the session of its parent process (see ``stretto.environ``). With ``flush_at_sigterm``
+    (else ``STRETTO_FLUSH_AT_SIGTERM=1``) SIGTERM writes and sends what waits before it ends the program.
+    ``STRETTO_DISABLED=1`` or ``OTEL_SDK_DISABLED=true`` disables recording.
     """
     global _done  # noqa: PLW0603  # a process has a single SDK
     with _lock:
@@ -87,6 +90,11 @@ def configure(
             setup = _configure_sdk(state, endpoint, service, os.environ, add_to_host=add_to_host, join=join)
             options = {"state": state, "endpoint": endpoint, "service": service, "join": join}
             _done = _Configured(setup, {**options, "add_to_host": add_to_host})
+            wanted = flush_at_sigterm
+            if wanted is None:
+                wanted = os.environ.get("STRETTO_FLUSH_AT_SIGTERM", "").strip() == "1"
+            if wanted and setup != Setup():
+                flush_on_sigterm(flush)
         return _done.setup
 
 
@@ -169,7 +177,7 @@ def _make_processors(
 
 def _make_sender(endpoint: str | None, environ: Mapping[str, str]) -> SpanProcessor | None:
     """Return the processor that sends by OTLP, or None if OTLP is not configured or not possible."""
-    if endpoint is None and _read_setting(environ, "ENDPOINT") is None:
+    if endpoint is None and read_otlp_setting(environ, "ENDPOINT") is None:
         return None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415  # loads an HTTP client
         OTLPSpanExporter,
@@ -177,9 +185,9 @@ def _make_sender(endpoint: str | None, environ: Mapping[str, str]) -> SpanProces
 
     if endpoint is not None:
         return BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces"))
-    protocol = _read_setting(environ, "PROTOCOL") or "http/protobuf"
+    protocol = read_otlp_setting(environ, "PROTOCOL") or "http/protobuf"
     if protocol != "http/protobuf":
-        address = _read_setting(environ, "ENDPOINT") or ""
+        address = read_otlp_setting(environ, "ENDPOINT") or ""
         if not _is_local(address):
             raise ValueError(
                 f"spans for {address} cannot be sent by {protocol}: set"
@@ -196,7 +204,7 @@ def _is_local(address: str) -> bool:
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
-def _read_setting(environ: Mapping[str, str], name: str) -> str | None:
+def read_otlp_setting(environ: Mapping[str, str], name: str) -> str | None:
     """Return a standard OTLP setting; the setting for traces wins, and an empty value is unset."""
     for variable in (f"OTEL_EXPORTER_OTLP_TRACES_{name}", f"OTEL_EXPORTER_OTLP_{name}"):
         value = environ.get(variable, "").strip()

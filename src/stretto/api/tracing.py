@@ -214,7 +214,7 @@ class SessionBlock(GatedBlock):
             self.id = self.session
         return name_span("invoke_workflow", self._pattern), build_attributes(
             OPERATION_NAME=operation,
-            WORKFLOW_NAME=self._pattern,
+            AGENT_NAME=self._pattern,
             PATTERN=self._pattern,
             LABELS=self._labels,
             PROJECT=self._project or _find_project(),

@@ -176,7 +176,7 @@ def _convert_session(session: Session, untimed: int) -> _EntitySpan:
         operation="invoke_workflow",
         subject=workflow,
         specific={
-            SpanAttribute.WORKFLOW_NAME.value: workflow,
+            SpanAttribute.AGENT_NAME.value: workflow,
             SpanAttribute.SESSION_ID.value: session.id,
             SpanAttribute.SOURCE.value: session.source,
             SpanAttribute.PROJECT.value: session.project,
