@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import stats
@@ -72,6 +72,8 @@ class CapacityPlan:
     width_after_growth: int | None = None
     """Agents that keep the advised width's elapsed time once the work has grown; None if none does."""
     reason: str = ""
+    draws: tuple[tuple[float, ...], ...] = field(default=(), repr=False, compare=False)
+    """Elapsed seconds by width in each draw of sessions."""
 
     def to_finding(self) -> Finding:
         """Return the plan as a finding about its pattern."""
@@ -187,6 +189,7 @@ def plan_capacity(
         growth,
         after,
         "" if phases else "no phases are declared: its tasks are taken as independent of each other",
+        tuple(tuple(map(float, row)) for row in drawn),
     )
 
 

@@ -142,15 +142,23 @@ def measure_imbalance(schedule: RunSchedule, lengths: Sequence[float]) -> float:
     return max(0.0, total)
 
 
+def assign_longest_first(lengths: Sequence[float], lanes: int) -> list[list[int]]:
+    """Return the places of each lane's tasks if the longest come first, each on the shortest lane."""
+    split: list[list[int]] = [[] for _ in range(max(1, lanes))]
+    loads = [(0.0, lane) for lane in range(len(split))]
+    for place in sorted(range(len(lengths)), key=lambda place: (-lengths[place], place)):
+        load, lane = loads[0]
+        split[lane].append(place)
+        heapq.heapreplace(loads, (load + lengths[place], lane))
+    return split
+
+
 def balance_lanes(lengths: Sequence[float], lanes: int) -> float:
     """Return how long the longest lane takes if the longest tasks are handed out first.
 
     Example: 4, 3, 3 and 2 s on two lanes take 6 s.
     """
-    loads = [0.0] * max(1, lanes)
-    for length in sorted(lengths, reverse=True):
-        heapq.heapreplace(loads, loads[0] + length)
-    return max(loads)
+    return max(sum(lengths[place] for place in lane) for lane in assign_longest_first(lengths, lanes))
 
 
 def schedule_in_order(lengths: Sequence[float], lanes: int) -> float:

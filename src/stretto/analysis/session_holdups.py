@@ -78,7 +78,7 @@ class UsualLengths:
     def __init__(self, tasks: Iterable[TaskRun]) -> None:
         groups: dict[tuple[str, str | None], list[TaskRun]] = defaultdict(list)
         for run in tasks:
-            if run.length and run.outcome is Outcome.SUCCESS:
+            if run.length and run.is_delivered:
                 groups[run.type, run.agent].append(run)
                 groups[run.type, None].append(run)
         self._usual = {key: _summarize(runs) for key, runs in groups.items() if len(runs) >= FEWEST_TASKS}
@@ -115,7 +115,7 @@ def measure_phase_length(tasks: Iterable[TaskRun], phase: str) -> int:
     return measure_union_length(
         Interval(run.start, run.start + run.length)
         for run in tasks
-        if run.phase == phase and run.length and run.outcome is Outcome.SUCCESS
+        if run.phase == phase and run.length and run.is_delivered
     )
 
 
@@ -123,7 +123,7 @@ def _measure_task_holdups(schedule: RunSchedule, usual: UsualLengths) -> dict[Ho
     tasks, lengths = schedule.tasks, schedule.lengths
     known = [usual.find(run) for run in tasks]
     excess = [
-        math.log(length / one.total) if one and run.outcome is Outcome.SUCCESS else None
+        math.log(length / one.total) if one and run.is_delivered else None
         for run, length, one in zip(tasks, lengths, known, strict=True)
     ]
 
@@ -135,7 +135,7 @@ def _measure_task_holdups(schedule: RunSchedule, usual: UsualLengths) -> dict[Ho
         (HoldupKind.IMBALANCE, ""): measure_imbalance(
             schedule,
             [
-                0.0 if run.outcome is not Outcome.SUCCESS else one.total if one else float(length)
+                0.0 if not run.is_delivered else one.total if one else float(length)
                 for run, length, one in zip(tasks, lengths, known, strict=True)
             ],
         ),
@@ -169,7 +169,7 @@ def _measure_parts(
     tools: list[float] = []
     rest: list[float] = []
     for run, length, one in zip(schedule.tasks, schedule.lengths, known, strict=True):
-        if one and one.tools and one.rest and run.tool_time and run.outcome is Outcome.SUCCESS:
+        if one and one.tools and one.rest and run.tool_time and run.is_delivered:
             tools.append(math.log(run.tool_time / one.tools))
             rest.append(math.log(max(length - run.tool_time, 1) / one.rest))
     lengths = schedule.lengths
@@ -217,7 +217,7 @@ def _find_retried(tasks: Sequence[TaskRun]) -> set[str]:
     retried = set()
     for run in reversed(tasks):
         key = run.type, run.agent
-        if run.outcome is Outcome.SUCCESS:
+        if run.is_delivered:
             last_delivered[key] = max(last_delivered.get(key, 0), run.start)
         elif last_delivered.get(key, -1) >= run.start + (run.length or 0):
             retried.add(run.task)

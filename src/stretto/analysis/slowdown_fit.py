@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
-from stretto.model.event import Outcome
 from stretto.model.runs import TaskRun
 
 FEWEST_CELLS = 6
@@ -68,7 +67,7 @@ def build_cells(tasks: Iterable[TaskRun]) -> LengthCells:
     sessions: dict[str, int] = {}
     for run in tasks:
         session = sessions.setdefault(run.session, len(sessions))
-        if run.length and run.outcome is Outcome.SUCCESS:
+        if run.length and run.is_delivered:
             types.setdefault(run.type, len(types))
             sessions[run.session] = session
             cells[run.type, run.session, round(run.concurrency, 1)].append(math.log(run.length))

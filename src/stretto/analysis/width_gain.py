@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.model.runs import SessionRun, TaskRun
 
@@ -212,9 +211,7 @@ def _list_points(
     for run in sessions:
         group = [task for task in tasks.get(run.session, ()) if task.length]
         parallel = [task for task in group if task.concurrency > 1] if run.width > 1 else group
-        work = sum(
-            usual[task.type] for task in parallel if task.outcome is Outcome.SUCCESS and task.type in usual
-        )
+        work = sum(usual[task.type] for task in parallel if task.is_delivered and task.type in usual)
         if run.width > 1 and run.elapsed and run.capacity:
             elapsed, width = run.elapsed, run.capacity / run.elapsed
         else:
@@ -231,6 +228,6 @@ def _find_alone_lengths(
     groups: dict[str, list[int]] = defaultdict(list)
     for run in sessions:
         for task in tasks.get(run.session, ()):
-            if task.length and task.outcome is Outcome.SUCCESS:
+            if task.length and task.is_delivered:
                 groups[task.type].append(task.length)
     return {type_: float(np.median(lengths)) for type_, lengths in groups.items()}

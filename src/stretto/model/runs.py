@@ -36,6 +36,11 @@ class TaskRun:
     tool_time: int | None = None
     covariates: Covariates = field(default_factory=dict)
 
+    @property
+    def is_delivered(self) -> bool:
+        """Whether it is delivered, or taken as delivered because no channel reported its outcome."""
+        return self.outcome in {Outcome.SUCCESS, Outcome.UNKNOWN}
+
 
 @dataclass(frozen=True, slots=True)
 class SessionRun:

@@ -1,0 +1,195 @@
+"""Judge recommendations that were applied: the effect they had, and whether it is within the promise.
+
+The sessions of the pattern before and after are compared by their elapsed time per usual work, so that larger
+work afterwards is no failure of the advice, and smaller work no success.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stretto.analysis.effect_estimates import EffectEstimate, estimate_ratio
+from stretto.analysis.experiment_plan import find_detectable_ratio
+from stretto.analysis.rule_inputs import measure_span_per_work
+from stretto.analysis.run_schedule import build_schedule
+from stretto.analysis.session_holdups import UsualLengths
+from stretto.clock import DAY, SECOND
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
+from stretto.model.runs import SessionRun, TaskRun
+
+WAIT = 7 * DAY
+"""Time after which an applied recommendation is judged."""
+BEFORE = 28 * DAY
+"""Time before it that is compared."""
+FEWEST_SESSIONS = 5
+FEWEST_DAYS = 5
+"""Days from which on a day counts once, however many sessions it has."""
+LEVEL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class RealisedEffect:
+    """The effect that an applied recommendation had."""
+
+    verdict: FindingVerdict
+    before: int
+    after: int
+    seconds: float | None = None
+    """Saved per session."""
+    low: float | None = None
+    high: float | None = None
+    within_promise: bool | None = None
+    """Whether the seconds lie within the promised limits."""
+    detectable: float | None = None
+    """The smallest saving (s) that would have been seen."""
+    reason: str = ""
+
+    @property
+    def outcome(self) -> str | None:
+        """``helped`` or ``without_effect``, as feedback counts it; None while there is too little data."""
+        if self.verdict is FindingVerdict.TOO_LITTLE_DATA:
+            return None
+        return "helped" if self.verdict is FindingVerdict.IMPROVEMENT else "without_effect"
+
+    def to_finding(self, kind: str, subject: Mapping[str, str]) -> Finding:
+        """Return the effect as a finding about the recommendation's subject."""
+        return Finding(
+            kind=f"effect_{kind}",
+            subject=subject,
+            verdict=self.verdict,
+            evidence=FindingEvidence(
+                n=self.before + self.after,
+                effect=self.seconds,
+                low=self.low,
+                high=self.high,
+                unit="seconds",
+                detectable=self.detectable,
+            ),
+            reason=self.reason,
+            details={
+                "before": float(self.before),
+                "after": float(self.after),
+                "within_promise": None
+                if self.within_promise is None
+                else "yes"
+                if self.within_promise
+                else "no",
+            },
+        )
+
+
+def judge_applied(
+    promised: tuple[float, float, float],
+    applied: int,
+    sessions: Sequence[SessionRun],
+    tasks: Mapping[str, Sequence[TaskRun]],
+    *,
+    instant: int,
+) -> RealisedEffect:
+    """Return the effect of a recommendation that was applied at a time (ns), by the sessions of its pattern.
+
+    ``promised`` are the seconds per session with their limits. Sessions up to 28 days before are compared
+    with those since. The verdict is too little data until 7 days have passed and both sides have 5 sessions.
+    """
+    before = [run for run in sessions if applied - BEFORE <= run.start and run.end <= applied]
+    after = [run for run in sessions if run.start >= applied and run.end <= instant]
+    if instant - applied < WAIT:
+        days = math.ceil((WAIT - (instant - applied)) / DAY)
+        return RealisedEffect(
+            FindingVerdict.TOO_LITTLE_DATA, len(before), len(after), reason=f"it is judged in {days} days"
+        )
+    usual = UsualLengths(task for run in before for task in tasks.get(run.session, ()))
+    old, new = (sum(bool(tasks.get(run.session)) for run in group) for group in (before, after))
+    if min(old, new) < FEWEST_SESSIONS:
+        return RealisedEffect(
+            FindingVerdict.TOO_LITTLE_DATA,
+            old,
+            new,
+            reason=f"{old} sessions before and {new} after, {FEWEST_SESSIONS} are needed",
+        )
+    logs = [_measure_sides(group, tasks, usual) for group in (before, after)]
+    spans = [build_schedule(tasks.get(run.session, ())).span / SECOND for run in before]
+    length = float(np.mean([span for span in spans if span]))
+    estimate = estimate_ratio([math.exp(value) for value in logs[0]], [math.exp(value) for value in logs[1]])
+    if estimate is None:
+        return RealisedEffect(FindingVerdict.TOO_LITTLE_DATA, old, new, reason="the sessions do not scatter")
+    spread = math.sqrt((np.var(logs[0], ddof=1) + np.var(logs[1], ddof=1)) / 2)
+    ratio = find_detectable_ratio(min(map(len, logs)), spread)
+    seconds = length * (1 - estimate.effect)
+    return RealisedEffect(
+        _conclude(estimate),
+        old,
+        new,
+        seconds,
+        length * (1 - estimate.high),
+        length * (1 - estimate.low),
+        promised[1] <= seconds <= promised[2],
+        length * (1 - 1 / ratio),
+        "" if estimate.p <= LEVEL else "no effect that can be seen",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How the promises of judged recommendations compare with what they brought."""
+
+    judged: int
+    within: int
+    """Those whose effect lay within the promised limits."""
+    promised_seconds: float
+    realised_seconds: float
+
+    @property
+    def ratio(self) -> float | None:
+        """Realised / promised seconds; None if nothing was promised."""
+        return self.realised_seconds / self.promised_seconds if self.promised_seconds > 0 else None
+
+
+def calibrate_promises(judged: Sequence[tuple[float, RealisedEffect]]) -> Calibration:
+    """Return how promises, each with its realised effect, held; undecided effects do not count."""
+    known = [(promised, effect.seconds, effect) for promised, effect in judged if effect.seconds is not None]
+    return Calibration(
+        judged=len(known),
+        within=sum(bool(effect.within_promise) for *_, effect in known),
+        promised_seconds=sum(promised for promised, *_ in known),
+        realised_seconds=sum(seconds for _, seconds, _ in known),
+    )
+
+
+def to_effect_links(sessions: Sequence[SessionRun], applied: int) -> tuple[RunLink, ...]:
+    """Return the last session before and the first after a recommendation was applied."""
+    before = [run for run in sessions if run.end <= applied][-1:]
+    after = [run for run in sessions if run.start >= applied][:1]
+    return tuple(
+        RunLink(run.session, role=role)
+        for group, role in ((before, "before"), (after, "after"))
+        for run in group
+    )
+
+
+def _measure_sides(
+    sessions: Sequence[SessionRun], tasks: Mapping[str, Sequence[TaskRun]], usual: UsualLengths
+) -> list[float]:
+    """Return the logarithms of span per usual work: means of days if there are enough days, else of sessions.
+
+    Sessions of a day resemble each other; days are what is independent.
+    """
+    schedules = [build_schedule(tasks.get(run.session, ())) for run in sessions]
+    values = measure_span_per_work(schedules, usual)
+    days: dict[int, list[float]] = defaultdict(list)
+    for place, value in values.items():
+        days[sessions[place].start // DAY].append(value)
+    if len(days) < FEWEST_DAYS:
+        return [*values.values()]
+    return [float(np.mean(group)) for group in days.values()]
+
+
+def _conclude(estimate: EffectEstimate) -> FindingVerdict:
+    if estimate.p > LEVEL:
+        return FindingVerdict.NO_EVIDENCE
+    return FindingVerdict.IMPROVEMENT if estimate.effect < 1 else FindingVerdict.REGRESSION

@@ -1,0 +1,134 @@
+"""Rules about the machine: processors, memory and disk."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from stretto.analysis.effect_estimates import estimate_ratio
+from stretto.analysis.recommendation import Effort, RecommendationKind
+from stretto.analysis.rule_inputs import (
+    FEWEST_SESSIONS,
+    LEAST_RATIO,
+    LEVEL,
+    RuleInputs,
+    Verdict,
+    measure_span_per_work,
+    recommend,
+)
+from stretto.analysis.workflow_rules import compare_widths
+from stretto.clock import SECOND
+
+FULL = 0.90
+"""Share of processors or memory from which on they are short."""
+
+
+def _find_cpu_share(inputs: RuleInputs) -> float | str:
+    shares = [
+        run.cpu_seconds / (run.elapsed / SECOND * inputs.cores)
+        for run in inputs.sessions
+        if run.cpu_seconds is not None and run.elapsed and inputs.cores
+    ]
+    if len(shares) < FEWEST_SESSIONS:
+        return "how busy the processors were is not known: sessions were not sampled, or run elsewhere"
+    return float(np.median(shares))
+
+
+def advise_processors(inputs: RuleInputs) -> Verdict:
+    """Recommend fewer agents where the processors are busy and fewer are faster."""
+    share = _find_cpu_share(inputs)
+    if isinstance(share, str):
+        return share
+    if share < FULL:
+        return f"its agents use {share:.0%} of the processors"
+    if (inputs.plan.advised or inputs.width) >= inputs.width:
+        return "the processors are busy, but fewer agents would not be faster: see cores"
+    return compare_widths(
+        inputs, RecommendationKind.CPU_BOUND, "Run only {width} agents at once: the processors are busy.",
+        needs_trial=False,
+    )  # fmt: skip
+
+
+def advise_cores(inputs: RuleInputs) -> Verdict:
+    """Return the reason why more processors are not recommended, with the most that they could save."""
+    share = _find_cpu_share(inputs)
+    if isinstance(share, str):
+        return share
+    slowdown = inputs.plan.slowdown
+    if share < FULL or slowdown is None or not slowdown.contention:
+        return f"its agents use {share:.0%} of the processors, or do not slow each other"
+    factor = slowdown.compute_factor(inputs.width)
+    return (
+        f"the processors are {share:.0%} busy and tasks take {factor:.2f} times as long beside each other; "
+        f"more processors save at most {float(inputs.spans.mean()) * (1 - 1 / factor):.0f} s a session, and "
+        "runs of a single machine do not show how much of it"
+    )
+
+
+def _compare_short_memory(inputs: RuleInputs) -> tuple[float, float, np.ndarray] | str:
+    """Return ratio and p of sessions short of memory to the others, and which they are, or a reason."""
+    if not inputs.memory or sum(run.memory_peak is not None for run in inputs.sessions) < FEWEST_SESSIONS:
+        return "how much memory was used is not known: sessions were not sampled, or run elsewhere"
+    short = np.array([(run.memory_peak or 0) / inputs.memory >= FULL for run in inputs.sessions])
+    values = measure_span_per_work(inputs.schedules, inputs.usual)
+    groups = [
+        [math.exp(value) for place, value in values.items() if bool(short[place]) is flag]
+        for flag in (False, True)
+    ]
+    if not short.any():
+        return "memory is never short"
+    estimate = estimate_ratio(groups[0], groups[1])
+    if estimate is None:
+        return "every session is short of memory, or too few are: its effect cannot be compared"
+    return estimate.effect, estimate.p, short
+
+
+def advise_memory(inputs: RuleInputs) -> Verdict:
+    """Recommend more memory where sessions that are short of it take longer."""
+    compared = _compare_short_memory(inputs)
+    if isinstance(compared, str):
+        return compared
+    ratio, p, short = compared
+    if p > LEVEL or ratio < 1 / LEAST_RATIO:
+        return "sessions that are short of memory do not take longer beyond chance"
+    return recommend(
+        inputs,
+        RecommendationKind.MEMORY_BOUND,
+        inputs.spans * short * (1 - 1 / ratio),
+        "Give it more memory, or run fewer agents at once.",
+        f"{short.sum()} of {len(short)} sessions used {FULL:.0%} of the memory; they took {ratio:.2f} times "
+        "as long",
+        effort=Effort.MEDIUM,
+        confidence=1 - p / 2,
+    )
+
+
+def advise_memory_strategy(inputs: RuleInputs) -> Verdict:
+    """Recommend to stagger agents whose memory is short at their peak only."""
+    compared = _compare_short_memory(inputs)
+    if isinstance(compared, str):
+        return compared
+    ratio, p, short = compared
+    peaks = [
+        run.memory_peak / run.memory_mean for run in inputs.sessions if run.memory_peak and run.memory_mean
+    ]
+    if p > LEVEL or ratio < 1 / LEAST_RATIO or len(peaks) < FEWEST_SESSIONS or np.median(peaks) < 2:  # noqa: PLR2004
+        return "memory is not short for a moment only"
+    return recommend(
+        inputs,
+        RecommendationKind.MEMORY_STRATEGY,
+        inputs.spans * short * (1 - 1 / ratio),
+        "Start the agents one after another, so that their peaks do not meet.",
+        f"the peak is {np.median(peaks):.1f} times the mean, and sessions short of memory take "
+        f"{ratio:.2f} times as long",
+        effort=Effort.MEDIUM,
+        confidence=1 - p / 2,
+        needs_trial=True,
+    )
+
+
+def refuse_disk(inputs: RuleInputs) -> Verdict:
+    """Return the reason why nothing is recommended about the disk."""
+    del inputs
+    return "reads, writes and waits for the disk are not kept with the runs"
