@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from stretto.clock import read_wall_clock
+from stretto.otlp_export.sender import NullSender
 from stretto.service.refresh_pace import RefreshPace
+from stretto.service.service import Service
 from stretto.summaries.snapshot import Snapshot, take_snapshot
+from tests.fakes import append, recorded
 from tests.test_service import configured, report, started, whole_session
 from tests.waiting import until
 
@@ -80,3 +85,24 @@ def test_hooks_in_quick_succession_share_a_snapshot(tmp_path: Path, monkeypatch:
         seconds = time.monotonic() - begun
     # The first follows at once, each other 0.9 s after the end of the one before.
     assert 1 <= count <= seconds / 0.9 + 1
+
+
+def test_the_snapshot_is_refreshed_during_a_long_catch_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While there is much to ingest the figures follow batch by batch, and not only when all is stored."""
+    monkeypatch.setattr("stretto.service.refresh_pace.LEAST_SECONDS", 0.0)
+    monkeypatch.setattr("stretto.service.refresh_pace.STALE_FACTOR", 0.0)
+    config = configured(tmp_path)
+    service = Service(config, version="1", clock=read_wall_clock, sender=NullSender())
+    events: list[int] = []
+    service.on_snapshot(lambda snapshot: events.append(snapshot.events))
+    try:
+        for day in range(1, 5):
+            drawn = [replace(event, session=f"day-{day}") for event in recorded("sequential")]
+            append(config.journal, drawn, f"2026-01-0{day}.jsonl")
+        service.worker._ingest_journal()  # a round of the worker, without its thread
+    finally:
+        service.stop()
+    assert len(events) >= 3
+    assert events == sorted(set(events))

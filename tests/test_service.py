@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from http import HTTPStatus
@@ -27,6 +28,7 @@ from stretto.model.event import Event, Kind
 from stretto.names import NONE
 from stretto.otlp_export.sender import NullSender, Sender, build_sender
 from stretto.service import finished_session_export
+from stretto.service.health import IngestedJournal
 from stretto.service.service import Service
 from stretto.sources.otlp.receive import Signal
 from stretto.state.lock import StateLock
@@ -382,6 +384,20 @@ def test_its_own_sizes_and_lag_are_told(tmp_path: Path) -> None:
         service.worker.writer.execute("DROP TRIGGER broken")
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
         assert until(lambda: service.list_problems() == [])
+
+
+def test_events_that_wait_for_more_than_a_minute_are_a_problem(tmp_path: Path) -> None:
+    """The sentence has the seconds and bytes; a service that is up to date has none."""
+    config = configured(tmp_path)
+    service = Service(config, version="1", clock=read_wall_clock, sender=NullSender())
+    try:
+        service.worker.ingested = IngestedJournal({}, time.monotonic() - 90)
+        assert not any("behind the journal" in problem for problem in service.list_problems())
+        report(config, "mine", *whole_session("mine"))
+        service.health.pending_bytes = 2_500_000
+        assert any("9" in p and "2.5 MB" in p for p in service.list_problems() if "behind the journal" in p)
+    finally:
+        service.stop()
 
 
 def test_a_torn_last_line_is_no_lag(tmp_path: Path) -> None:

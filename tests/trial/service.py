@@ -87,18 +87,33 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 @contextmanager
 def run_service(
-    state: Path, *arguments: str, environ: Mapping[str, str] | None = None
+    state: Path,
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    descriptors: int | None = None,
 ) -> Iterator[RunningService]:
-    """Run the service until the block ends, and stop it as Ctrl-C does."""
+    """Run the service until the block ends, and stop it as Ctrl-C does, with so many descriptors at most."""
     address = f"127.0.0.1:{find_free_port()}"
     ports = {
         "STRETTO_PROMETHEUS_PORT": str(find_free_port()),
         "STRETTO_ALERTMANAGER_PORT": str(find_free_port()),
     }
     log = state.parent / f"{state.name}.log"
+    limit = [] if descriptors is None else ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh"]
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "stretto", "--state", str(state), "up", "--listen", address, *arguments],
+            [
+                *limit,
+                sys.executable,
+                "-m",
+                "stretto",
+                "--state",
+                str(state),
+                "up",
+                "--listen",
+                address,
+                *arguments,
+            ],
             env={**clear_environment(state), **ports, **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import signal
 import socket
 from collections.abc import Callable
@@ -12,7 +11,6 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-import uvicorn
 from opentelemetry.sdk.resources import OTELResourceDetector
 
 from stretto.cli.command_context import CommandContext
@@ -47,16 +45,13 @@ from stretto.store.prune import refuse_impossible_cap
 from stretto.store.store_rescue import describe_aside_store
 from stretto.version import read_version
 from stretto.web.app import Backend, create_app
-from stretto.web.grpc_preface import watch_protocol
+from stretto.web.connection_bounds import ConnectionBounds, find_most_connections
 from stretto.web.grpc_server import PORT as OTLP_GRPC_PORT
 from stretto.web.grpc_server import start_grpc_server
-from stretto.web.live_updates import UpdateStreams
+from stretto.web.http_server import serve_http
 
 OTLP_HTTP_PORT = 4318
 """The port of OTLP over HTTP (OTLP specification), to which SDKs send unless they are configured."""
-
-KEEP_ALIVE_SECONDS = 75
-"""Longer than any scrape interval, so that a scraper keeps its connection."""
 
 
 def run_up(context: CommandContext, options: argparse.Namespace) -> int:
@@ -86,8 +81,12 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
             supervisor, notes = _create_servers(config, wanted=not options.no_servers)
             if sender.problem:
                 notes.append(sender.problem)
+            bounds = ConnectionBounds(find_most_connections())
             backend = _build_backend(
-                config, service, lambda: [*notes, *supervisor.list_problems(), *service.list_problems()]
+                config,
+                service,
+                lambda: [*notes, *supervisor.list_problems(), *backend.faults()],
+                lambda: [*service.list_problems(), *filter(None, [bounds.describe_problem()])],
             )
             service.on_snapshot(backend.updates.announce_snapshot)
             if followed:
@@ -100,7 +99,11 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
                 if options.otlp_ports:
                     listeners.append(_bind_address(config, OTLP_HTTP_PORT))
                     context.print_note(_start_grpc(config, service, stack))
-                _serve_http(backend, supervisor, listeners, service.count_grpc_attempt)
+                supervisor.start()
+                stack.callback(supervisor.stop)
+                serve_http(
+                    create_app(backend), backend.updates, listeners, bounds, service.count_grpc_attempt
+                )
         except KeyboardInterrupt as stop:
             # Python's own handler of Ctrl-C raises the exception without a name.
             context.print_note(f"stopping: {str(stop) or signal.SIGINT.name} was received")
@@ -126,18 +129,6 @@ def _raise_interrupt(number: int, _: object) -> None:
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
-class _HttpServer(uvicorn.Server):
-    """Closes the event streams before it waits for open connections: pages never close them."""
-
-    def __init__(self, config: uvicorn.Config, updates: UpdateStreams) -> None:
-        super().__init__(config)
-        self._updates = updates
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._updates.close()
-        await super().shutdown(sockets)
-
-
 def _start_grpc(config: Config, service: Service, stack: ExitStack) -> str:
     """Start the gRPC receiver if its package is installed, and return the sentence about it."""
     if find_spec("grpc") is None:
@@ -145,32 +136,6 @@ def _start_grpc(config: Config, service: Service, stack: ExitStack) -> str:
     host = f"[{config.host}]" if ":" in config.host else config.host
     stack.callback(start_grpc_server(f"{host}:{OTLP_GRPC_PORT}", service.receive_otlp, config.token))
     return f"OTLP over HTTP on port {OTLP_HTTP_PORT}, over gRPC on port {OTLP_GRPC_PORT}"
-
-
-def _serve_http(
-    backend: Backend,
-    supervisor: Supervisor,
-    listeners: list[socket.socket],
-    on_grpc: Callable[[], None],
-) -> None:
-    supervisor.start()
-    try:
-        server = _HttpServer(
-            uvicorn.Config(
-                create_app(backend),
-                http=watch_protocol(on_grpc),
-                log_level="warning",
-                access_log=False,
-                lifespan="off",
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=3,
-                server_header=False,
-            ),
-            backend.updates,
-        )
-        asyncio.run(server.serve(sockets=listeners))
-    finally:
-        supervisor.stop()
 
 
 def _bind_address(config: Config, port: int | None = None) -> socket.socket:
@@ -240,7 +205,12 @@ def _write_token_file(config: Config, folder: Path) -> Path:
     return path
 
 
-def _build_backend(config: Config, service: Service, problems: Callable[[], list[str]]) -> Backend:
+def _build_backend(
+    config: Config,
+    service: Service,
+    problems: Callable[[], list[str]],
+    faults: Callable[[], list[str]] | None = None,
+) -> Backend:
     alerting = config.features.is_on("alerting")
     announcer = Announcer(
         AnnouncementSettings(config.speak_alerts and alerting, config.desktop_alerts and alerting)
@@ -259,7 +229,7 @@ def _build_backend(config: Config, service: Service, problems: Callable[[], list
         notifications=NotificationLog(config.state / "notifications.jsonl"),
         announce=announcer.announce,
         problems=lambda: [*problems(), *announcer.missing],
-        faults=service.list_problems,
+        faults=faults or service.list_problems,
         unready=service.find_unready_reason,
         request_rebuild=service.request_rebuild,
         rebuild_document=service.get_rebuild_document,

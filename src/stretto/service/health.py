@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from stretto.service.rebuild_state import RebuildState
 
+LONGEST_LAG_SECONDS = 60.0
+"""A longer wait of events for the store is a problem: every figure is that much behind."""
+
 
 @dataclass(slots=True)
 class Health:
@@ -40,3 +43,13 @@ class IngestedJournal:
         """Return the longest time in seconds that a byte missing from the store can have waited."""
         is_behind = any(size > self.sizes.get(file, 0) for file, size in sizes.items())
         return now - self.at if is_behind else 0.0
+
+
+def describe_lag(lag: float, pending_bytes: int) -> str | None:
+    """Return a sentence on events that have waited for more than a minute, or None."""
+    if lag <= LONGEST_LAG_SECONDS:
+        return None
+    return (
+        f"the figures are {lag:.0f} s behind the journal, {pending_bytes / 1e6:.1f} MB are still to be"
+        " ingested: a large import takes a while, nothing is lost"
+    )

@@ -23,7 +23,7 @@ from stretto.model.event import Event
 from stretto.otlp_export.sender import NullSender, Sender
 from stretto.resources.sampler import Sampler, WatchedSession
 from stretto.resources.sampler_thread import SamplerThread
-from stretto.service.health import Health
+from stretto.service.health import Health, describe_lag
 from stretto.service.rebuild_state import RebuildRequest, RebuildState, build_rebuild_document
 from stretto.service.store_reader import StoreReader
 from stretto.service.worker import Worker
@@ -154,6 +154,8 @@ class Service:
             problems.append(unready)
         elif self.health.error:
             problems.append(f"the store is not up to date: {self.health.error}")
+        lag = describe_lag(self._measure_lag(), self.health.pending_bytes)
+        problems += [lag] if lag is not None else []
         problems += self._otlp.unread.describe_silent_sources()
         folded = None if self.snapshot is None else describe_folded_names(self.snapshot.folded_names)
         if folded is not None:
@@ -289,6 +291,10 @@ class Service:
     def _append_samples(self, samples: Sequence[Event]) -> None:
         self._append_to_journal(b"".join(journal.encode_event(sample) for sample in samples), self._clock())
 
+    def _measure_lag(self) -> float:
+        sizes = journal.list_file_sizes(self.config.journal)
+        return self.worker.ingested.measure_lag(sizes, time.monotonic())
+
     def _get_figures(self) -> Iterable[Figure]:
         if self.snapshot is None:
             raise RuntimeError("no snapshot yet")
@@ -309,9 +315,7 @@ class Service:
         yield Figure("stretto_grpc_attempts", (), self.grpc_attempts, 1)
         yield Figure("stretto_snapshot_duration_seconds", (), self.health.snapshot_seconds, 1)
         yield Figure("stretto_ingest_pending_bytes", (), self.health.pending_bytes, 1)
-        sizes = journal.list_file_sizes(self.config.journal)
-        lag = self.worker.ingested.measure_lag(sizes, time.monotonic())
-        yield Figure("stretto_ingest_lag_seconds", (), lag, 1)
+        yield Figure("stretto_ingest_lag_seconds", (), self._measure_lag(), 1)
         yield Figure("stretto_journal_bytes", (), journal.measure_disk_use(self.config.journal), 1)
         yield Figure("stretto_store_bytes", (), get_store_size(self.config.database), 1)
         sampler_seconds = self.sampling.cpu_seconds

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from stretto.web.connection_bounds import BoundedProtocol, ConnectionBounds, WaitState
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -79,10 +79,13 @@ def make_frame(kind: int, payload: bytes, *, flags: int = 0, stream: bytes = byt
     return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream + payload
 
 
-def watch_protocol(on_grpc: Callable[[], None]) -> type[asyncio.Protocol]:
-    """Return uvicorn's HTTP protocol, which first looks for the preface and calls ``on_grpc`` if it comes."""
+def watch_protocol(
+    on_grpc: Callable[[], None], connection_bounds: ConnectionBounds | None = None
+) -> type[asyncio.Protocol]:
+    """Return uvicorn's HTTP protocol, which looks for the preface first and calls ``on_grpc`` if it comes."""
 
-    class _WatchingProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chosen at import
+    class _WatchingProtocol(BoundedProtocol):
+        bounds = connection_bounds or ConnectionBounds()
         _is_first = True
         _answers: Http2Answers | None = None
 
@@ -101,5 +104,8 @@ def watch_protocol(on_grpc: Callable[[], None]) -> type[asyncio.Protocol]:
                 transport.close()
             elif answer:
                 transport.write(answer)
+
+        def find_wait_state(self) -> WaitState:
+            return super().find_wait_state() if self._answers is None else WaitState.NEXT_REQUEST
 
     return _WatchingProtocol
