@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Tests start many interpreters: without files of compiled modules each of them compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help up setup quick test style slow shown coverage check counted baselines bench bench-peer clients trial docs dashboards \
   pictures servers stack stack-down clean
@@ -45,7 +48,8 @@ coverage: $(READY) ## measure which lines and branches the tests run, and fail b
 	$(BIN)/coverage json --quiet
 	$(BIN)/python tests/coverage_floors.py coverage.json
 
-check: test slow coverage ## run everything that must hold, speed left out
+check: test slow ## run everything that must hold, speed left out
+	$(MAKE) coverage ARGS=--hypothesis-profile=thorough
 	$(MAKE) shown LONG=1
 
 counted: $(READY) ## write tests/counted.json after the sums' version was raised

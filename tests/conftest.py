@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
 
 # A test's time depends on the load of the machine: no example may fail for it.
-settings.register_profile("stretto", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "stretto", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
+# make check: more examples than a quick answer has time for.
+settings.register_profile("thorough", settings.get_profile("stretto"), max_examples=300)
 # The same examples in every run: a checked change is never refused for an input that chance drew.
 settings.register_profile("repeatable", settings.get_profile("stretto"), derandomize=True, database=None)
 settings.load_profile("stretto")
@@ -15,3 +20,9 @@ settings.load_profile("stretto")
 # pytest-xdist sets them for its workers; programs that tests start in a terminal would believe them.
 for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector of garbage away from the modules and tests, which stay until the end."""
+    gc.collect()
+    gc.freeze()

@@ -112,7 +112,7 @@ def test_a_backup_taken_while_hooks_write_and_a_prune_runs_is_whole(tmp_path: Pa
         stopping = threading.Event()
 
         def write() -> None:
-            while not stopping.is_set():
+            while not stopping.wait(0.01):
                 append(opened.folder, late("writer"), LATER)
 
         thread = threading.Thread(target=write)

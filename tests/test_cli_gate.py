@@ -201,6 +201,7 @@ def test_the_gitlab_job_runs_as_a_runner_would(folder: Path) -> None:
     assert job["allow_failure"]["exit_codes"] == [4]
 
 
+@pytest.mark.slow
 def test_the_example_of_a_gate_does_as_it_says(tmp_path: Path) -> None:
     """The unchanged program passes, the slower one is stopped and the rollback runs."""
     script = f"bash {EXAMPLES / 'gate_in_ci.sh'}"

@@ -250,7 +250,7 @@ def near_events(draw: st.DrawFn) -> bytes:
     return json.dumps(told).encode()
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @given(given_lines=st.lists(near_events() | st.binary(max_size=60), max_size=20))
 def test_whatever_stands_on_a_line_the_next_one_is_read(
     tmp_path_factory: pytest.TempPathFactory, given_lines: list[bytes]

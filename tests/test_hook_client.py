@@ -615,7 +615,7 @@ class TestAnything:
         assert written.count(b"\n") == 2
         assert decoded(written).kind is Kind.REJECT
 
-    @settings(max_examples=300)
+    @settings(max_examples=100)
     @given(st.sampled_from(PAYLOADS), st.sampled_from(sorted(client.EVENTS)), st.data())
     def test_mutated_payloads_give_an_event(
         self, recorded: tuple[int, dict[str, Any]], hook: str, data: st.DataObject
@@ -629,7 +629,7 @@ class TestAnything:
         event = decoded(written)
         assert bool(event.session) == (event.kind is not Kind.REJECT)
 
-    @settings(max_examples=150)
+    @settings(max_examples=60)
     @given(st.sampled_from(PAYLOADS), st.data())
     def test_damaged_text_gives_an_event(
         self, recorded: tuple[int, dict[str, Any]], data: st.DataObject

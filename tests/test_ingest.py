@@ -496,7 +496,9 @@ def assert_incremental(opened: Store, tmp_path: Path, random: Random, sessions: 
 
 
 @pytest.mark.parametrize("held", [ingest.MOST_CALLS_IN_MEMORY, 8])
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize(
+    "seed", [0, 1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 15))]
+)
 def test_incremental_ingest_of_scenes_and_recordings_equals_a_rebuild(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, held: int
 ) -> None:

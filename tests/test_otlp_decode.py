@@ -550,6 +550,9 @@ def json_of(attributes: bytes) -> bytes:
     return b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[' + attributes + b"]}]}]}]}"
 
 
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.skipif(
     sys.platform != "linux", reason="the memory of a process is bounded by the means of Linux"
 )
@@ -557,19 +560,19 @@ def json_of(attributes: bytes) -> bytes:
     ("gzip", "refused 413 the body decompresses to more than 33554432 bytes"),
     ("spans", "refused 413 the request has more than 100000 parts"),
     ("attributes", "taken 0 1"),
-    ("small attributes", "taken 0 15"),
-    ("small events", "taken 0 15"),
-    ("groups", "refused 413 the request has more than 100000 parts"),
-    ("scopes", "refused 413 the request has more than 100000 parts"),
-    ("unknown fields", "refused 413 the request has more than 100000 parts"),
-    ("resource", "refused 400 the body is not an OTLP export request"),
+    pytest.param("small attributes", "taken 0 15", marks=SLOW),
+    pytest.param("small events", "taken 0 15", marks=SLOW),
+    pytest.param("groups", "refused 413 the request has more than 100000 parts", marks=SLOW),
+    pytest.param("scopes", "refused 413 the request has more than 100000 parts", marks=SLOW),
+    pytest.param("unknown fields", "refused 413 the request has more than 100000 parts", marks=SLOW),
+    pytest.param("resource", "refused 400 the body is not an OTLP export request", marks=SLOW),
     ("json spans", "refused 413 the request has more than 1500000 values"),
-    ("less json", "refused 413 the request has more than 100000 parts"),
-    ("json groups", "taken 0 0"),
-    ("json attributes", "taken 0 1"),
+    pytest.param("less json", "refused 413 the request has more than 100000 parts", marks=SLOW),
+    pytest.param("json groups", "taken 0 0", marks=SLOW),
+    pytest.param("json attributes", "taken 0 1", marks=SLOW),
     ("json nesting", "refused 400"),
-    ("snake case json", "taken 0 0"),
-    ("half characters in json", "refused 400"),
+    pytest.param("snake case json", "taken 0 0", marks=SLOW),
+    pytest.param("half characters in json", "refused 400", marks=SLOW),
 ])  # fmt: skip
 def test_memory_is_bounded(kind: str, answer: str) -> None:
     """No body, however dense or compressed, takes more than 400 MiB beside itself."""

@@ -187,7 +187,7 @@ def test_freed_pages_go_back_to_the_disk(tmp_path: Path) -> None:
     day = DAY // 10**9
     with store(tmp_path) as opened:
         for number in range(6):
-            for part in range(15):
+            for part in range(6):
                 drawings = [Drawing(f"{number}-{part}-{n}").opens(number * day) for n in range(20)]
                 for drawing in drawings:
                     for call in range(10):

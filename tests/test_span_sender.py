@@ -76,7 +76,7 @@ def no_thread_is_left() -> Iterator[None]:
     yield
     for thread in set(threading.enumerate()) - before:
         thread.join(PATIENCE)
-    gc.collect()
+    gc.collect(1)
     assert set(threading.enumerate()) <= before
     assert logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter").filters == []
 

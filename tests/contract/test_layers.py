@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.sources import walk_file
 
 PACKAGE = "stretto"
 SOURCE = Path(__file__).parents[2] / "src" / PACKAGE
@@ -54,7 +55,7 @@ def get_module_name(path: Path, source: Path) -> str:
 def find_imports(path: Path, source: Path) -> Iterator[tuple[int, str]]:
     """Yield (line, dotted name) for each import of our own package: at the top, in functions, for types."""
     inside = [PACKAGE, *path.relative_to(source).with_suffix("").parts]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in walk_file(path):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -177,7 +178,7 @@ def test_the_model_needs_nothing_but_the_standard_library() -> None:
     import sys  # noqa: PLC0415  # for the list of its modules only
 
     for path in (SOURCE / "model").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in walk_file(path):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]

@@ -12,6 +12,7 @@ import pytest
 from tests.counted import SCENES
 from tests.fakes import recorded, store
 from tests.scenes import Drawing, frame_drawing
+from tests.sources import parse_file
 
 from stretto.names import METRICS, measures
 from stretto.names.measure_readers_and_writers import READERS, WRITERS
@@ -37,7 +38,7 @@ def modules() -> Mapping[str, ast.Module]:
     for path in sorted(SRC.rglob("*.py")):
         parts = path.relative_to(SRC).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        found[name] = ast.parse(path.read_text(encoding="utf-8"))
+        found[name] = parse_file(path)
     return found
 
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 from tests.commands import list_commands
+from tests.sources import parse_file
 
 from stretto.names import METRICS, PREFIX
 
@@ -28,6 +29,8 @@ INPUTS = frozenset({"Figure", "Sample"})
 
 TREES = ("test_*.py", "corpus/test_*.py", "stack/test_*.py", "contract/test_[!u]*.py")
 
+MOST_WORDS = max(len(command.split()) for command in list_commands())
+
 METRIC_LINE = re.compile(r"stretto_(\w+)(?:\{[^}]*\})? [-+0-9]")
 """A sample in exposition text."""
 
@@ -36,7 +39,7 @@ def read_tests() -> Iterator[ast.Module]:
     """Yield the syntax tree of each test module."""
     for pattern in TREES:
         for path in sorted(TESTS.glob(pattern)):
-            yield ast.parse(path.read_text(encoding="utf-8"))
+            yield parse_file(path)
 
 
 def list_texts(node: ast.AST) -> Iterator[str]:
@@ -82,15 +85,19 @@ def find_tested_metrics() -> frozenset[str]:
     return frozenset(name for name in METRICS if not tested.isdisjoint({name, name.removeprefix(PREFIX)}))
 
 
-def has_words(words: Sequence[object], command: list[str]) -> bool:
-    """Return whether a command's words follow each other among arguments."""
-    return any([*words[n : n + len(command)]] == command for n in range(len(words)))
+def find_commands(words: Sequence[object], commands: Container[tuple[object, ...]]) -> Iterator[str]:
+    """Yield the commands whose words follow each other among arguments."""
+    for start in range(len(words)):
+        for end in range(start + 1, min(start + MOST_WORDS, len(words)) + 1):
+            if (command := tuple(words[start:end])) in commands:
+                yield " ".join(map(str, command))
 
 
 @cache
 def find_tested_commands() -> frozenset[str]:
     """Return the commands whose words stand together in a test function that asserts something."""
     tested: set[str] = set()
+    commands = {tuple(command.split()) for command in list_commands()}
     for tree in read_tests():
         for function in ast.walk(tree):
             if not isinstance(function, ast.FunctionDef) or not function.name.startswith("test_"):
@@ -100,7 +107,7 @@ def find_tested_commands() -> frozenset[str]:
             for node in ast.walk(function):
                 items = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
                 words = [item.value for item in items if isinstance(item, ast.Constant)]
-                tested.update(command for command in list_commands() if has_words(words, command.split()))
+                tested.update(find_commands(words, commands))
     return frozenset(tested)
 
 

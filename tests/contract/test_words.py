@@ -7,9 +7,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.sources import parse_file
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "stretto"
@@ -70,7 +72,7 @@ class Function:
 def read_modules(source: Path) -> Iterator[tuple[Path, ast.Module]]:
     """Yield each module of a package with its syntax tree."""
     for path in sorted(source.rglob("*.py")):
-        yield path.relative_to(source), ast.parse(path.read_text(encoding="utf-8"))
+        yield path.relative_to(source), parse_file(path)
 
 
 def list_docstrings(tree: ast.Module) -> Iterator[str]:
@@ -86,6 +88,12 @@ def list_docstrings(tree: ast.Module) -> Iterator[str]:
                 and isinstance(statement.value, ast.Constant)
                 and isinstance(statement.value.value, str)
             )
+
+
+@cache
+def read_docstrings() -> dict[str, list[str]]:
+    """Return the docstrings of the package by file."""
+    return {str(path): [*list_docstrings(tree)] for path, tree in read_modules(SOURCE)}
 
 
 def list_functions(path: Path, tree: ast.Module) -> Iterator[Function]:
@@ -155,7 +163,7 @@ def list_stems(source: Path) -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("words", MOST_PER_THOUSAND, ids="/".join)
 def test_docstrings_name_things(words: tuple[str, ...]) -> None:
     """Docstrings use nouns of the glossary; words that stand in for a noun stay rare."""
-    by_file = {str(path): [*list_docstrings(tree)] for path, tree in read_modules(SOURCE)}
+    by_file = read_docstrings()
     rate = count_per_thousand((text for texts in by_file.values() for text in texts), words)
     worst = sorted(
         (
