@@ -12,6 +12,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from stretto import demo, journal
 from stretto.cli import text_tables
 from stretto.cli.session_text import format_session
@@ -86,7 +88,7 @@ def _fill(config: Config) -> str:
 
 def _moved(events: Iterable[Event], first: int, to: int, *, session: str | None = None) -> Iterable[Event]:
     for event in events:
-        yield replace(
+        yield structs.replace(
             event,
             session=session or event.session,
             time=to + (event.time - first) * STRETCHED,

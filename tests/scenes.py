@@ -7,8 +7,10 @@ tests draw on the same clock, which starts at ``BEGIN``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import structs
 
 from stretto.clock import SECOND
 from stretto.model.conclude import Classify, conclude_session
@@ -304,7 +306,7 @@ def earlier_runs(sessions: int = 2, command: str | None = "release") -> list[Eve
     """
     begin = -20 * 86_400
     return [
-        replace(event, time=event.time + begin * SECOND)
+        structs.replace(event, time=event.time + begin * SECOND)
         for number in range(sessions)
         for event in one_by_one(f"earlier-{number}", command).events
     ]

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from stretto.model.conclude import conclude_session
 from stretto.model.event import Channel, Event, Kind

@@ -245,7 +245,7 @@ def near_events(draw: st.DrawFn) -> bytes:
         "session": draw(st.sampled_from(["s", "t"])),
         "time": draw(st.integers(1, 50).map(at) | st.sampled_from([1, LATEST - 1])),
     }
-    for name in draw(st.lists(st.sampled_from(sorted(Event.__dataclass_fields__)), max_size=3)):
+    for name in draw(st.lists(st.sampled_from(sorted(Event.__struct_fields__)), max_size=3)):
         told[name] = draw(JSON)
     return json.dumps(told).encode()
 

@@ -89,7 +89,7 @@ class TestRecord:
             event = decoded(written)
             assert event.kind is not Kind.REJECT
             assert (event.time, event.session) == (recorded["t"], recorded["payload"]["session_id"])
-            assert set(json.loads(written)) <= set(Event.__dataclass_fields__)
+            assert set(json.loads(written)) <= set(Event.__struct_fields__)
 
     def test_a_session_start_gives_model_reason_and_project(self) -> None:
         """SessionStart carries the model, why it started, and the folder's name but not its path."""

@@ -3,13 +3,13 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from stretto import journal
 from stretto.clock import SECOND
@@ -27,7 +27,7 @@ from stretto.store.database import open_writer
 from stretto.store.database_schema import CONCLUDED
 from stretto.store.ingest import IngestResult
 from stretto.store.rollup import Additions, write_sums
-from stretto.store.session_in_memory import load_all_facts
+from stretto.store.stored_facts import load_all_facts
 from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, any_event, append, rebuilt, recorded, store
 from tests.scenes import (
     BEGIN,

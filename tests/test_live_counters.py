@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from stretto.clock import SECOND
@@ -117,7 +118,7 @@ def test_counters_begin_at_nothing_and_history_is_not_counted() -> None:
     assert samples(source) == {}
     count(live, conclude_scene(straggler().call("c", 1, 3).events), conclude_scene(background().events))
     assert samples(source) == {}
-    live.count_tool_calls([replace(CALL, start=at(999), end=at(1_000))])
+    live.count_tool_calls([structs.replace(CALL, start=at(999), end=at(1_000))])
     assert value(samples(source), "tool_calls_total", tool="Bash", outcome="success") == 1
 
 
@@ -134,7 +135,7 @@ def test_a_recording_is_not_counted_as_a_session() -> None:
 def test_what_has_no_end_is_not_counted() -> None:
     """Lost and running calls, tasks and turns have no length and no moment to count them at."""
     source, live = counting()
-    live.count_tool_calls([replace(CALL, end=None, duration=None, outcome=Outcome.UNKNOWN)])
+    live.count_tool_calls([structs.replace(CALL, end=None, duration=None, outcome=Outcome.UNKNOWN)])
     lost = conclude_scene(Drawing().opens().prompt(0).run("a", 1).events, lost=True)
     live.count_tasks(lost.tasks)
     live.record_turns((lost, turn) for turn in lost.turns)
@@ -148,7 +149,7 @@ def test_no_attribute_set_is_ever_folded_by_the_library() -> None:
     """Thousands of tools: the first keep their names, the rest are ``other``, no call is lost."""
     source, live = counting()
     live.count_tool_calls(
-        replace(CALL, id=str(number), tool=f"mcp__tool_{number}") for number in range(5_000)
+        structs.replace(CALL, id=str(number), tool=f"mcp__tool_{number}") for number in range(5_000)
     )
     found = samples(source)
     calls = {labels: count for (name, labels), count in found.items() if name == "tool_calls_total"}
@@ -163,7 +164,7 @@ def test_odd_names_are_values_like_any_other() -> None:
     """Quotes, newlines and backslashes in a tool's name come back as they were."""
     source, live = counting()
     odd = 'a"b\\c\nd{e="f"} é'
-    live.count_tool_calls([replace(CALL, tool=odd)])
+    live.count_tool_calls([structs.replace(CALL, tool=odd)])
     assert value(samples(source), "tool_calls_total", tool=odd, outcome="success") == 1
     assert_sound(source)
 

@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from stretto.clock import SECOND, read_wall_clock
 from stretto.hook.client.client import identify_host, identify_process

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec import structs
 
 from stretto.clock import SECOND
 from stretto.figures.critical_path import find_critical_path, measure_fanout_path_length
@@ -114,7 +113,7 @@ def nested_wait(*, background: bool = False) -> list[Event]:
     if not background:
         return events
     return [
-        replace(event, time=at(6), attributes={"status": "async_launched", "task": "inner"})
+        structs.replace(event, time=at(6), attributes={"status": "async_launched", "task": "inner"})
         if event.id == "call-inner" and event.kind is Kind.TOOL_END
         else event
         for event in events
@@ -137,5 +136,7 @@ def test_an_agent_does_not_wait_for_one_in_the_background() -> None:
 def test_an_agent_with_another_agent_at_work_does_not_wait() -> None:
     """While a second inner agent works, from 0 to 40 s, the outer one has work done; then it waits."""
     drawing = Drawing().task("second", 0, 40, "review", parent="outer")
-    tasks = by_id(conclude_scene([*nested_wait(), *(replace(e, session="scene") for e in drawing.events)]))
+    tasks = by_id(
+        conclude_scene([*nested_wait(), *(structs.replace(e, session="scene") for e in drawing.events)])
+    )
     assert in_seconds(tasks["outer"]) == [(40, 60)]

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from stretto.clock import SECOND
 from stretto.model.event import Event, Kind, Outcome

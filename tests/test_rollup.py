@@ -4,10 +4,10 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.figures.fanouts import find_fanouts

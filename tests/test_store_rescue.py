@@ -198,7 +198,7 @@ def test_a_damaged_page_is_found_by_the_thorough_check(tmp_path: Path) -> None:
     """A file that opens but has damaged pages is moved aside, not rebuilt into."""
     path = tmp_path / "s.db"
     with closing(open_writer(path)) as connection:
-        rows = [("s", "call", str(number), b"x" * 200) for number in range(500)]
+        rows = [("s", "call", str(number), b"x" * 200) for number in range(2_000)]
         connection.executemany("INSERT INTO facts VALUES (?, ?, ?, ?)", rows)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     data = bytearray(path.read_bytes())

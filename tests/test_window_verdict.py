@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from stretto.clock import SECOND
 from stretto.figures.baselines import MeasuredRuns, Provenance, choose_baseline
@@ -160,7 +161,7 @@ def test_outcomes_that_nobody_reported_are_said_to_be_so() -> None:
     for name in "ab":
         drawing.run(name, 1, 11)
     for event in [event for event in drawing.events if event.outcome is Outcome.SUCCESS]:
-        drawing.events[drawing.events.index(event)] = replace(event, outcome=None)
+        drawing.events[drawing.events.index(event)] = structs.replace(event, outcome=None)
     found = verdict(drawing.stop(20).ends(30)).lead
     assert found is not None
     assert (found.delivered, found.taken, found.speedup) == (0, 2, 2)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -17,6 +16,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes import ROOT
 from tests.histories import make_opencode_database, read_folder
 from tests.otlp_requests import JSON, as_json, events_of, sessions

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec import structs
 from tests.fakes import ROOT, rebuilt, store
 from tests.otlp_requests import JSON, as_json, events_of, sessions
 from tests.scenes import by_description
@@ -199,7 +200,7 @@ def arrange(requests: Requests, way: str) -> list[Event]:
 def read_session(events: list[Event]) -> Session:
     """Return the only session that did anything, each event at the home of its trace as in the store."""
     homes = find_sessions_by_trace(events)
-    at_home = [replace(event, session=homes.get(event.session, event.session)) for event in events]
+    at_home = [structs.replace(event, session=homes.get(event.session, event.session)) for event in events]
     (session,) = [
         session
         for session in sessions(at_home, lost=False).values()

@@ -5,7 +5,9 @@ The hook client does the same for hooks by the words of ``to_hook_line``; this i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from stretto.features.feature_table import LEVELS, FeatureStates
 from stretto.model.event import Event, Kind

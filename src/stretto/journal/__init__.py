@@ -3,11 +3,6 @@
 from stretto.journal.event_files import (
     CHUNK,
     DAY_FILE,
-    LONGEST_DURATION,
-    LONGEST_LINE,
-    LONGEST_LIST,
-    LONGEST_TEXT,
-    MOST_ATTRIBUTES,
     RECENT,
     SUFFIX,
     Batch,
@@ -15,7 +10,6 @@ from stretto.journal.event_files import (
     Reject,
     Rewrite,
     append_records,
-    encode_event,
     find_recent_events,
     get_day_file,
     identify_content,
@@ -23,13 +17,14 @@ from stretto.journal.event_files import (
     list_file_sizes,
     measure_disk_use,
     open_content,
-    parse_line,
     read_batch,
     read_next_batch,
     reread_batch_by_line,
     rewrite_with_kept_sessions,
     scan_file_states,
 )
+from stretto.journal.event_lines import LONGEST_LINE, encode_event, parse_line
+from stretto.model.event import LONGEST_DURATION, LONGEST_LIST, LONGEST_TEXT, MOST_ATTRIBUTES
 
 __all__ = [
     "CHUNK",

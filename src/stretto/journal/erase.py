@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from stretto.journal.event_files import LONGEST_LINE
+from stretto.journal.event_lines import LONGEST_LINE
 
 MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ")
 """First bytes of compressed files, whose lines cannot be overwritten in place."""

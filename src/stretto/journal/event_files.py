@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
-
-from stretto.clock import DAY, HOUR, SECOND
+from stretto.clock import HOUR, SECOND
 from stretto.journal.compression import (
     CLOSING,
     COMPRESSED,
@@ -31,31 +29,18 @@ from stretto.journal.compression import (
     read_content_size,
     write_compressed,
 )
+from stretto.journal.event_lines import LONGEST_LINE, parse_line
 from stretto.journal.file_identity import compute_identity
-from stretto.model.event import LATEST, VERSION, Event, Kind, Outcome, Value
+from stretto.model.event import Event, Kind
 
 SUFFIX = ".jsonl"
-CHUNK = 1 << 19
-"""Bytes per read: a batch of about 2,000 events, small enough to bound memory."""
-
-LONGEST_LINE = 1 << 20
-"""Bytes. All parts of an event are bounded, so no event is this long; a longer line is not parsed."""
-
-LONGEST_TEXT = 200
-"""Characters in a name, an id or an attribute."""
-
-LONGEST_LIST = 1_000
-MOST_ATTRIBUTES = 64
-LONGEST_DURATION = 3_650 * DAY
-"""Nanoseconds. Like the bound on times, it keeps sums within 64 bits."""
+CHUNK = 1 << 20
+"""Bytes per read: a batch of about 5,000 events, small enough to bound memory."""
 
 RECENT = 1 << 25
 """Bytes: about a hundred thousand events, which are read in a fraction of a second."""
 
 DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}" + re.escape(SUFFIX)).fullmatch
-
-_decoder = msgspec.json.Decoder(Event)
-_encoder = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +67,6 @@ class Batch:
     rejects: tuple[Reject, ...]
     identity: str = ""
     """Identity of the file as it was read up to ``end``."""
-
-
-def encode_event(event: Event) -> bytes:
-    """Return the journal record of an event, newlines included."""
-    present = {
-        name: value
-        for name in Event.__dataclass_fields__
-        if (value := getattr(event, name)) is not None and value != {}
-    }
-    return b"\n" + _encoder.encode(present) + b"\n"
 
 
 def get_day_file(folder: Path, now: int) -> Path:
@@ -191,18 +166,6 @@ def identify_content(folder: Path, file: str, offset: int) -> str | None:
     """Return the identity of a file that was read up to ``offset``; None if it is shorter."""
     with open_content(folder, file) as content:
         return compute_identity(content, offset)
-
-
-def parse_line(line: bytes) -> Event | str:
-    """Return the event on a line, or the reason for rejecting the line. Never raises."""
-    try:
-        event = _decoder.decode(line)
-    except msgspec.ValidationError as error:
-        # The message may quote the value; only its end names the field.
-        return f"not an event: {str(error).rpartition(' - at ')[2].strip('`')[:LONGEST_TEXT]}"
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return "not JSON"
-    return _find_problem(event) or event
 
 
 def is_day_file_closed(file: str, now: int) -> bool:
@@ -381,60 +344,6 @@ def _skip_line(journal: BinaryIO, offset: int) -> tuple[int, bool]:
             return length + end, True
         length += len(chunk)
     return length, False
-
-
-def _find_problem(event: Event) -> str | None:
-    """Return the reason for rejecting an event, or None: its values must fit the store and the labels."""
-    problem: str | None
-    if not 0 < event.version <= VERSION:
-        problem = "newer version" if event.version > 0 else "not an event: $.version"
-    elif not 0 < event.time < LATEST:
-        problem = "time out of range"
-    elif event.duration is not None and not 0 <= event.duration <= LONGEST_DURATION:
-        problem = "duration out of range"
-    elif event.outcome is Outcome.RUNNING:
-        problem = "not an event: $.outcome"
-    elif not event.session and event.kind is not Kind.REJECT:
-        problem = "no session"
-    else:
-        problem = _find_text_problem(event)
-        if problem is None and event.attributes:
-            problem = _find_attribute_problem(event.attributes)
-    return problem
-
-
-def _find_text_problem(event: Event) -> str | None:
-    texts = (event.source, event.id, event.parent, event.name, event.type)
-    total_length = len(event.session)
-    for text in texts:
-        if text is not None:
-            if not text:
-                return "empty text"
-            total_length += len(text)
-    # Cheap test first: the total is nearly always shorter than the limit for a single text.
-    if total_length > LONGEST_TEXT and _measure_longest(filter(None, (event.session, *texts))) > LONGEST_TEXT:
-        return "text too long"
-    return None
-
-
-def _find_attribute_problem(attributes: Mapping[str, Value]) -> str | None:
-    if len(attributes) > MOST_ATTRIBUTES:
-        return "too many attributes"
-    longest = _measure_longest(attributes)
-    for value in attributes.values():
-        if isinstance(value, str):
-            longest = max(longest, len(value))
-        elif isinstance(value, list):
-            if len(value) > LONGEST_LIST:
-                return "list too long"
-            if "" in value:
-                return "empty text"
-            longest = max(longest, _measure_longest(value))
-    return "text too long" if longest > LONGEST_TEXT else None
-
-
-def _measure_longest(texts: Iterable[str]) -> int:
-    return max(map(len, texts), default=0)
 
 
 def _get_reported_reason(event: Event) -> str:

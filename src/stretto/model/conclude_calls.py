@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from stretto.clock import DAY
 from stretto.model.entities import ModelCall, Task, TestRun, Tokens, ToolCall
@@ -64,10 +65,11 @@ def conclude_calls_under_key(facts: SessionFacts, call_id: str, *, closed: bool)
 
     Their task is the agent, not yet its run.
     """
-    if get_text(facts.calls[call_id], fact_fields.STATUS) == NOT_STARTED:
+    call_facts = facts.calls[call_id]
+    if fact_fields.STATUS in call_facts and get_text(call_facts, fact_fields.STATUS) == NOT_STARTED:
         return ()
-    calls = split_repeated_calls(call_id, facts.calls[call_id])
-    return tuple([_conclude_tool_call(facts, id, call_facts, closed=closed) for id, call_facts in calls])
+    calls = split_repeated_calls(call_id, call_facts)
+    return tuple([_conclude_tool_call(facts, id, facts_of_it, closed=closed) for id, facts_of_it in calls])
 
 
 def _conclude_tool_call(
@@ -79,7 +81,9 @@ def _conclude_tool_call(
     """
     start, end = get_number(call_facts, fact_fields.START), get_number(call_facts, fact_fields.END)
     duration = get_number(call_facts, fact_fields.DURATION)
-    task = find_enclosing_task(facts, get_text(call_facts, fact_fields.AGENT_ID))
+    task = get_text(call_facts, fact_fields.AGENT_ID)
+    if task is not None and task not in facts.tasks:
+        task = find_enclosing_task(facts, task)
     overhead = None
     if start is None and end is None:
         # Only the end of its batch was reported, as of a call whose input the client rejected.
@@ -108,7 +112,7 @@ def _conclude_tool_call(
         overhead,
         outcome,
         get_text(call_facts, fact_fields.WROTE),
-        _conclude_test_run(call_facts),
+        _conclude_test_run(call_facts) if fact_fields.TEST_FRAMEWORK in call_facts else None,
     )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
 from stretto.clock import SECOND
 from stretto.model.delivery import TaskDelivery, judge_delivery_by_outcome
 from stretto.model.event import Outcome
@@ -32,8 +34,8 @@ class TestRun:
         return Outcome.SUCCESS if self.passed and self.failed == 0 else of_call
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+# A Struct, because a session has many and they are made again with every change.
+class ToolCall(msgspec.Struct, frozen=True, gc=False):
     """A call of a tool by the main agent (``task`` is None) or inside a task."""
 
     id: str

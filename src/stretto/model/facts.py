@@ -184,24 +184,31 @@ def is_delegating_call(call_facts: EntityFacts) -> bool:
 
 def merge_fact(entity_facts: EntityFacts, name: str, rank: int, value: int | str) -> None:
     """Merge a fact into an entity's. All values of a field have the same type."""
-    # The largest value wins whatever its rank, so its rank is stored as 0: it must not depend on the order.
-    largest = name in _LARGEST
-    new = (0 if largest else rank, value)
-    old = entity_facts.get(name)
-    if old is None or (new > old if largest else new < old):
-        entity_facts[name] = new
+    if name in _LARGEST:
+        # The largest value wins whatever its rank: a rank of 0 keeps the result independent of the order.
+        new = (0, value)
+        if name not in entity_facts or new > entity_facts[name]:
+            entity_facts[name] = new
+    else:
+        new = (rank, value)
+        if name not in entity_facts or new < entity_facts[name]:
+            entity_facts[name] = new
 
 
 def get_number(entity_facts: EntityFacts, name: str) -> int | None:
     """Return a field's value if it is a number, else None."""
-    fact = entity_facts.get(name)
-    return fact[1] if fact is not None and isinstance(fact[1], int) else None
+    if name in entity_facts:
+        value = entity_facts[name][1]
+        return value if isinstance(value, int) else None
+    return None
 
 
 def get_text(entity_facts: EntityFacts, name: str) -> str | None:
     """Return a field's value if it is a text, else None."""
-    fact = entity_facts.get(name)
-    return fact[1] if fact is not None and isinstance(fact[1], str) else None
+    if name in entity_facts:
+        value = entity_facts[name][1]
+        return value if isinstance(value, str) else None
+    return None
 
 
 def find_enclosing_task(facts: SessionFacts, parent: str | None) -> str | None:

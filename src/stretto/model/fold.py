@@ -67,17 +67,18 @@ def fold_events(facts: SessionFacts, events: Sequence[Event]) -> set[tuple[str, 
         return set()
     session = facts.session
     touched = {(EntityKind.SESSION, "")}
+    handlers, rank_of = _HANDLERS, RANK
     for event in events:
-        handle = _HANDLERS.get(event.kind)
-        if handle is not None:
-            touched.update(handle(facts, event, RANK[event.channel]))
+        kind = event.kind
+        if kind in handlers:
+            touched.update(handlers[kind](facts, event, rank_of[event.channel]))
     signs = [event for event in events if event.kind not in NO_SIGN_OF_LIFE]
     if signs:
         merge_fact(session, fact_fields.FIRST, 0, min(event.time for event in signs))
         merge_fact(session, fact_fields.LAST, 0, max(event.time for event in signs))
     for channel, source in {(event.channel, event.source) for event in signs if event.kind is not Kind.SPAN}:
         merge_fact(session, fact_fields.SOURCE, RANK[channel], source)
-    for event in events:
+    for event in events if len(signs) < len(events) else ():
         if event.kind in NO_SIGN_OF_LIFE:
             # These date the session only if nothing else does.
             merge_fact(session, fact_fields.FIRST, HEARSAY, event.time)
@@ -248,8 +249,9 @@ def _fold_tool_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
     call = _fold_call(facts, event, call_id, rank)
     if event.id is None:
         facts.unnamed_calls.add(call_id)
-    start = fact_fields.START if event.id else make_stamped_key(fact_fields.START, event.time)
-    merge_fact(call, start, rank, event.time)
+        merge_fact(call, make_stamped_key(fact_fields.START, event.time), rank, event.time)
+    else:
+        merge_fact(call, fact_fields.START, rank, event.time)
     if event.attributes:
         for name in _CALL_START_TEXTS:
             value = read_text(event.attributes, name)
@@ -307,11 +309,11 @@ def _fold_call(facts: SessionFacts, event: Event, call_id: str, rank: int) -> En
     facts.index_permission_key(call_id, call)
     if event.attributes:
         for name in _CALL_TEXTS:
-            value = read_text(event.attributes, name)
+            value = read_text(event.attributes, name) if name in event.attributes else None
             if value:
                 merge_fact(call, name, rank, value)
         for name in fact_fields.TEST_COUNTS:
-            count = read_plausible_count(event, name)
+            count = read_plausible_count(event, name) if name in event.attributes else None
             if count is not None:
                 # Calls that share a key each have tests of their own.
                 merge_fact(call, name if event.id else make_stamped_key(name, event.time), rank, count)

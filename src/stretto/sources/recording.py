@@ -11,12 +11,13 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from stretto.errors import SourceError
 from stretto.model.event import LATEST, Event

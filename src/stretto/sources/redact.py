@@ -7,9 +7,10 @@ Names repeat, so texts that were checked are remembered, and only a new text is 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
+
+from msgspec.structs import replace
 
 from stretto.model.event import Event, Value
 from stretto.sources.secret_formats import PLAIN_ID, strike_secrets

@@ -1,6 +1,6 @@
 """The schema of the store. All times are integer nanoseconds since the epoch, all lengths in nanoseconds.
 
-``facts`` is the state of the fold, a row for each entity; everything else is concluded from it. The store is
+``facts`` and ``packed_facts`` are the state of the fold; everything else is concluded from it. The store is
 a view of the journal: a change of schema raises VERSION, and the store is built anew from the journal. Rows
 with ``kept`` above 0 come from the kept records of pruned sessions, and name a session by its hash. If such a
 session is resumed and pruned again, ``kept`` numbers its runs and fan-outs by pruning: 1, 2, and so on.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 12
+VERSION = 13
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -36,10 +36,13 @@ CREATE TABLE rejects (
   PRIMARY KEY (file, offset)
 ) WITHOUT ROWID;
 
+-- While a session runs; the facts of sessions that are over are packed (stored_facts).
 CREATE TABLE facts (
   session TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, known BLOB NOT NULL,
   PRIMARY KEY (session, kind, id)
 ) WITHOUT ROWID;
+
+CREATE TABLE packed_facts (session TEXT PRIMARY KEY, known BLOB NOT NULL);
 
 -- Traces that turned out to be part of a session with another name.
 CREATE TABLE session_homes (trace TEXT PRIMARY KEY, session TEXT NOT NULL) WITHOUT ROWID;
@@ -143,8 +146,8 @@ CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROW
 """
 
 CONCLUDED = (
-    "journal", "rejects", "facts", "sessions", "sequential_runs", "fanouts", "cache_entries", "rollup",
-    "pruned", "session_homes", "session_runs", "task_runs",
+    "journal", "rejects", "facts", "packed_facts", "sessions", "sequential_runs", "fanouts", "cache_entries",
+    "rollup", "pruned", "session_homes", "session_runs", "task_runs",
     "decisions", "finding_history",
 )  # fmt: skip
 """The tables that a rebuild makes anew. Their rows must then equal those of incremental ingest."""

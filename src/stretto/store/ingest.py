@@ -56,6 +56,7 @@ from stretto.store.session_in_memory import (
     SettledSession,
     load_session_state,
 )
+from stretto.store.stored_facts import delete_facts, write_facts
 
 LOG = logging.getLogger(__name__)
 
@@ -386,7 +387,8 @@ class Ingest:
         for table in KEPT_TABLES:
             query = f"DELETE FROM {table} WHERE session = ? AND kept = 0"  # noqa: S608  # names from a constant
             self._connection.execute(query, (session_id,))
-        for table, key in (("facts", "session"), ("cache_entries", "session"), ("sessions", "id")):
+        delete_facts(self._connection, session_id)
+        for table, key in (("cache_entries", "session"), ("sessions", "id")):
             query = f"DELETE FROM {table} WHERE {key} = ?"  # noqa: S608  # names from the line above
             self._connection.execute(query, (session_id,))
         self._states.pop(session_id, None)
@@ -432,16 +434,17 @@ class Ingest:
 
     def _write_sessions(self, touched: dict[str, SessionState], newly_ended: NewlyEnded) -> None:
         change: Additions = Counter()
-        facts: list[tuple[str, str, str, bytes]] = []
-        for session_id, state in touched.items():
+        for state in touched.values():
             settled = state.update_sums(self._rules, change, newly_ended)
-            facts += (
-                (session_id, kind, key, _encode(state.facts.get_entity(kind, key)))
-                for kind, key in state.changed_entities
+            state.facts_form = write_facts(
+                self._connection,
+                state.facts,
+                state.changed_entities,
+                over=state.over,
+                before=state.facts_form,
             )
             state.changed_entities.clear()
             self._write_session(state, settled)
-        self._connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)", facts)
         write_sums(self._connection, change)
 
     def _write_session(self, state: SessionState, settled: SettledSession) -> None:

@@ -19,7 +19,7 @@ from stretto.model.facts import SessionFacts
 from stretto.sources.redact import redact_id
 from stretto.store.complete_old_sums import OLD_DEFINITION_UNTIL
 from stretto.store.rollup import SLOTS
-from stretto.store.session_in_memory import load_all_facts, load_session_entity_facts
+from stretto.store.stored_facts import load_all_facts, load_session_entity_facts
 
 
 @dataclass(frozen=True, slots=True)

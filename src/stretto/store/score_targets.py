@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from stretto.model.event import Event
 from stretto.sources import outside_score
 from stretto.sources.outside_score import LATEST, Judgement
 from stretto.sources.redact import redact_id
+from stretto.store.stored_facts import list_entities
 
 SESSIONS_SEARCHED = 1_000
 """A task or phase without a session id is searched in this many sessions, the latest first."""
@@ -19,8 +20,13 @@ _NAMED = 4
 _KINDS = {"task": ("task", "call"), "phase": ("phase",)}
 """Kind of target → kinds of facts that may have its id. A task may be known by its call alone."""
 
+_ALL_KINDS = frozenset(kind for kinds in _KINDS.values() for kind in kinds)
+
 SessionAndSource = tuple[str, str]
 """(session id, the source of the session)."""
+
+_Owners = dict[tuple[str, str], list[SessionAndSource]]
+"""(kind, id) of an entity → the latest sessions that have it, at most ``_NAMED``."""
 
 
 def make_score_events(connection: sqlite3.Connection, items: Iterable[object], now: int) -> list[Event | str]:
@@ -29,18 +35,27 @@ def make_score_events(connection: sqlite3.Connection, items: Iterable[object], n
     Each score is stamped 1 ns after the score before, from ``now`` (ns) on. So the last of two scores on the
     same target wins.
     """
-    results: list[Event | str] = []
-    for number, item in enumerate(items):
-        score = outside_score.parse_judgement(item)
-        results.append(score if isinstance(score, str) else _make_event(connection, score, now + number))
-    return results
+    scores = [outside_score.parse_judgement(item) for item in items]
+    owners = _find_owners(
+        connection,
+        {
+            id
+            for score in scores
+            if isinstance(score, Judgement) and score.session is None and score.of != "session"
+            for id in _list_stored_ids(score)
+        },
+    )
+    return [
+        score if isinstance(score, str) else _make_event(connection, score, owners, now + number)
+        for number, score in enumerate(scores)
+    ]
 
 
-def _make_event(connection: sqlite3.Connection, score: Judgement, time: int) -> Event | str:
+def _make_event(connection: sqlite3.Connection, score: Judgement, owners: _Owners, time: int) -> Event | str:
     session = None if score.session is None else _find_session(connection, redact_id(score.session))
     if isinstance(session, str):
         return session
-    owner = session if score.of == "session" else _find_session_of(connection, score, session)
+    owner = session if score.of == "session" else _find_session_of(connection, score, session, owners)
     if owner is None or isinstance(owner, str):
         return owner or f"there is no {score.of} {score.of_id!r}"
     id, source = owner
@@ -65,34 +80,39 @@ def _find_session(connection: sqlite3.Connection, id: str) -> SessionAndSource |
 
 
 def _find_session_of(
-    connection: sqlite3.Connection, score: Judgement, session: SessionAndSource | None
+    connection: sqlite3.Connection, score: Judgement, session: SessionAndSource | None, owners: _Owners
 ) -> SessionAndSource | str | None:
     """Return the session that has a task or phase. None if there is none, a sentence if there are several."""
-    # A second run of agent "a" is task "a/2", and its facts are stored under "a".
-    base, _, run = score.of_id.rpartition("/")
-    ids = [redact_id(id) for id in ([score.of_id, base] if run.isdecimal() and base else [score.of_id])]
-    for kind in _KINDS[score.of]:
+    ids, kinds = _list_stored_ids(score), _KINDS[score.of]
+    if session is not None:
+        known = set(list_entities(connection, session[0], kinds))
+        return session if any((kind, id) in known for kind in kinds for id in ids) else None
+    for kind in kinds:
         for id in ids:
-            owners = _list_sessions_with(connection, kind, id, session)
-            if len(owners) > 1:
-                listed = ", ".join(session for session, _ in owners[: _NAMED - 1])
-                more = " …" if len(owners) >= _NAMED else ""
+            sessions = owners.get((kind, id), [])
+            if len(sessions) > 1:
+                listed = ", ".join(session for session, _ in sessions[: _NAMED - 1])
+                more = " …" if len(sessions) >= _NAMED else ""
                 subject = f"{score.of} {score.of_id!r}"
                 return f"{subject} is in several sessions ({listed}{more}): name the session, too"
-            if owners:
-                return owners[0]
+            if sessions:
+                return sessions[0]
     return None
 
 
-def _list_sessions_with(
-    connection: sqlite3.Connection, kind: str, id: str, session: SessionAndSource | None
-) -> list[SessionAndSource]:
-    if session is not None:
-        query = "SELECT 1 FROM facts WHERE session = ? AND kind = ? AND id = ?"
-        return [session] if connection.execute(query, (session[0], kind, id)).fetchone() else []
-    return connection.execute(
-        "SELECT s.id, s.source FROM"
-        " (SELECT id, source FROM sessions WHERE NOT recording ORDER BY last DESC LIMIT ?) AS s"
-        " CROSS JOIN facts AS f ON f.session = s.id AND f.kind = ? AND f.id = ? LIMIT ?",
-        (SESSIONS_SEARCHED, kind, id, _NAMED),
-    ).fetchall()
+def _list_stored_ids(score: Judgement) -> list[str]:
+    """Return the ids under which the facts of a score's target may be stored."""
+    # A second run of agent "a" is task "a/2", and its facts are stored under "a".
+    base, _, run = score.of_id.rpartition("/")
+    return [redact_id(id) for id in ([score.of_id, base] if run.isdecimal() and base else [score.of_id])]
+
+
+def _find_owners(connection: sqlite3.Connection, ids: Collection[str]) -> _Owners:
+    """Return the latest sessions that have an entity with one of the ids, in one pass for all scores."""
+    owners: _Owners = {}
+    query = "SELECT id, source FROM sessions WHERE NOT recording ORDER BY last DESC LIMIT ?"
+    for session in connection.execute(query, (SESSIONS_SEARCHED,)) if ids else ():
+        for kind, id in list_entities(connection, session[0], _ALL_KINDS):
+            if id in ids and len(sessions := owners.setdefault((kind, id), [])) < _NAMED:
+                sessions.append(session)
+    return owners

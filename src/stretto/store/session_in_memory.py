@@ -8,15 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import msgspec
-
 from stretto.figures.fanouts import Fanout, SequentialRun, find_fanouts, find_sequential_runs
 from stretto.model.conclude import Classify, conclude_session, is_session_over
 from stretto.model.conclude_leaves import conclude_phases
 from stretto.model.cost import NewUsage, Price, get_reported_cost
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
-from stretto.model.facts import ENTITY_KINDS, EntityFacts, SessionFacts
+from stretto.model.facts import ENTITY_KINDS, SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.join import find_changed_entities, join_facts
 from stretto.model.match_unnamed_reports import merge_entity_facts
@@ -28,13 +26,12 @@ from stretto.store.rollup import Additions
 from stretto.store.run_rows import NO_RUNS, RunRows
 from stretto.store.session_model_calls import ModelCallSums
 from stretto.store.session_tool_calls import ToolCallSums
+from stretto.store.stored_facts import FactsForm, find_facts_form, load_all_facts
 
 T = TypeVar("T")
 
 ExecutionRows = tuple[Sequence[tuple[str | int | None, ...]], Sequence[tuple[str | int | None, ...]]]
 """The stored rows of a session's sequential runs, and those of its fan-outs."""
-
-_decode = msgspec.json.Decoder(dict[str, tuple[int, int | str]]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +78,8 @@ class SessionState:
     """The last journal file, in the order of names, that has an event of the session."""
     changed_entities: set[tuple[str, str]] = field(default_factory=set)
     """(kind, key) of the entities whose facts are not yet written."""
+    facts_form: FactsForm = FactsForm.NONE
+    """How the facts are stored now."""
     joined_entities: set[str] = field(default_factory=set)
     """The kinds of entity that the last join changed."""
     tool_calls: ToolCallSums = field(default_factory=ToolCallSums)
@@ -240,33 +239,12 @@ def load_session_state(connection: sqlite3.Connection, session_id: str, rules: R
     row = connection.execute("SELECT lost, arrived FROM sessions WHERE id = ?", (session_id,)).fetchone()
     state = SessionState(facts, lost=bool(row and row[0]), arrived=row[1] if row else "")
     if row:
+        state.facts_form = find_facts_form(connection, session_id)
         state.run_rows = None
         state.tool_calls.mark_changed(facts.calls)
         state.changed_model_calls = set(facts.model_calls)
         state.update_sums(rules, Counter(), NewlyEnded())
     return state
-
-
-def load_all_facts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
-    """Return the facts of a session; empty for an unknown session."""
-    facts = SessionFacts(session_id)
-    rows = connection.execute("SELECT kind, id, known FROM facts WHERE session = ?", (session_id,))
-    for kind, key, encoded in rows:
-        facts.restore_entity(kind, key, _decode_facts(encoded))
-    return facts
-
-
-def load_session_entity_facts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
-    """Return the facts of the session entity alone, without those of its turns, tasks and calls."""
-    facts = SessionFacts(session_id)
-    rows = connection.execute("SELECT known FROM facts WHERE session = ? AND kind = 'session'", (session_id,))
-    for (encoded,) in rows:
-        facts.session = _decode_facts(encoded)
-    return facts
-
-
-def _decode_facts(encoded: bytes) -> EntityFacts:
-    return _decode(encoded)
 
 
 def _add_signed(change: Additions, additions: Additions | None, sign: int) -> None:

@@ -7,8 +7,9 @@ writes: phases, messages, cache reports and the names of sessions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from stretto.clock import SECOND
 from stretto.model.event import Channel, Event, Kind, Value, omit_none

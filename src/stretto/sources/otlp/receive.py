@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
@@ -273,7 +273,9 @@ class Receiver:
         for events in reversed(span_events):
             for number, event in enumerate(events):
                 if event.session == session:
-                    events[number] = replace(event, attributes={**event.attributes, TRACE_NOTE: trace_id})
+                    events[number] = msgspec.structs.replace(
+                        event, attributes={**event.attributes, TRACE_NOTE: trace_id}
+                    )
                     return
 
     def _get_client_session(self, span: Span) -> str:

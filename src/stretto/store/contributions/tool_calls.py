@@ -16,27 +16,28 @@ from stretto.store.rollup import Addition, Amount, find_slot_number
 
 def make_tool_call_counts(call: ToolCall) -> tuple[Addition, ...]:
     """Return the additions of 1 that a tool call makes: nothing while it runs."""
-    at = get_counted_time(call)
+    at, tool, duration, overhead = get_counted_time(call), call.tool or NONE, call.duration, call.overhead
     if at is None:
         return ()
-    tool = call.tool or NONE
-    duration = None if call.duration is None or tool in DELEGATING_TOOLS else find_bucket(call.duration)
-    overhead = None if call.overhead is None else find_bucket(call.overhead)
-    outcome = call.outcome if call.end is not None else None
-    return _share_additions(find_slot_number(at), tool, outcome, duration, overhead)
+    return _share_additions(
+        find_slot_number(at),
+        tool,
+        call.outcome if call.end is not None else None,
+        None if duration is None or tool in DELEGATING_TOOLS else find_bucket(duration),
+        None if overhead is None else find_bucket(overhead),
+    )
 
 
 def add_up_tool_call(call: ToolCall) -> tuple[Amount, ...]:
     """Return the other amounts that a tool call adds: its time, and the tests that it ran."""
-    at = get_counted_time(call)
-    if at is None:
+    at, duration = get_counted_time(call), call.duration
+    if at is None or (not duration and call.tests is None):
         return ()
-    slot, amounts = find_slot_number(at), []
-    if call.duration and call.tool not in DELEGATING_TOOLS:
-        amounts.append((_share_tool_seconds(slot), call.duration))
-    if call.tests is not None:
-        amounts += _yield_test_amounts(slot, call, call.tests)
-    return tuple(amounts)
+    slot = find_slot_number(at)
+    amounts: tuple[Amount, ...] = ()
+    if duration and call.tool not in DELEGATING_TOOLS:
+        amounts = ((_share_tool_seconds(slot), duration),)
+    return amounts if call.tests is None else (*amounts, *_yield_test_amounts(slot, call, call.tests))
 
 
 @lru_cache(maxsize=256)
