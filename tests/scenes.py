@@ -180,10 +180,11 @@ class Drawing:
         *,
         parent: str | None = None,
         outcome: Outcome = Outcome.SUCCESS,
+        agent: str = "worker",
     ) -> Drawing:
         """Draw a task that its caller waits for: order, run, answer."""
-        self.order(f"call-{agent_id}", start, about, parent=parent)
-        self.run(agent_id, start, end)
+        self.order(f"call-{agent_id}", start, about, agent=agent, parent=parent)
+        self.run(agent_id, start, end, agent=agent)
         return self.answer(f"call-{agent_id}", end, agent_id, parent=parent, outcome=outcome)
 
     def phase(

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from stretto.figures.scores.agent_score import compute_agent_score
@@ -11,48 +9,58 @@ from tests.scored import RULES, sums_of
 
 
 def test_the_delivery_is_scored_as_on_paper() -> None:
-    """Two of three delivered, median 30 s; quality and talk as in their own tests; capped at two thirds."""
+    """Two of three delivered, which is the cap; quality and talk as in their own tests; no call failed."""
     found = compute_agent_score(sums_of(delivery()), "worker", RULES)
     values = {part.name: part.value for part in found.parts}
     assert values["delivery"] == pytest.approx(2 / 3)
-    assert values["quality"] == pytest.approx(0.8333333)
-    assert values["collaboration"] == pytest.approx(0.74)
-    assert values["errors"] == pytest.approx(2 / 3)
-    assert values["response"] == pytest.approx(1 / 1.1, rel=0.002)
-    # The weighted mean would be 0.747.
-    assert found.value == pytest.approx(2 / 3)
-    assert found.coverage == pytest.approx(1)
+    assert values["collaboration"] == pytest.approx(0.9)
+    assert (values["errors"], values["response"]) == (1, 1)
+    quality = next(part for part in found.parts if part.name == "quality")
+    assert (quality.low, quality.high) == pytest.approx((0.740741, 0.851852), abs=1e-5)
+    # The range of the weighted mean would be 0.815 to 0.843.
+    assert (found.value, found.low, found.high) == pytest.approx((2 / 3, 2 / 3, 2 / 3))
 
 
-def test_without_quality_and_messages_the_rest_counts() -> None:
-    """Delivery, errors and response have 0.55 of the weight: enough, and the coverage shows it."""
+def test_what_nobody_could_report_has_no_weight() -> None:
+    """No message and no tool call: delivery 0.30, response 0.10 and quality from 0.286 to 1 of 0.25."""
     found = compute_agent_score(sums_of(fork_join()), "worker", RULES)
-    assert found.coverage == pytest.approx(0.55)
-    assert found.value == pytest.approx((0.45 + 0.1 / 1.1) / 0.55, rel=0.002)
+    assert [part.name for part in found.parts if not part.applies] == ["collaboration", "errors"]
+    assert found.low == pytest.approx((0.4 + 0.25 * 2 / 7) / 0.65)
+    assert found.high == 1
+    assert found.value is None
 
 
-def test_an_agent_of_which_too_little_is_known_is_withheld() -> None:
-    """Of a task whose end was never seen only that it delivered nothing."""
+def test_a_lost_task_delivered_nothing() -> None:
+    """Whatever else it may have been worth."""
     lost = Drawing().opens().run("a", 1).ends(9)
     found = compute_agent_score(sums_of(lost), "worker", RULES)
-    assert found.value is None
-    assert found.coverage == pytest.approx(0.3)
-    assert found.parts[0].value == 0
+    assert (found.low, found.high, found.parts[0].value) == (0, 0, 0)
 
 
-def test_a_cancelled_task_is_not_delivered_and_no_error() -> None:
-    """Delivery is 1 of 2; the single task with a known outcome did not fail."""
+def test_errors_are_those_of_its_tool_calls() -> None:
+    """One of four calls of its tasks failed; the main agent's call and a cancelled task do not count."""
     drawing = frame_drawing(Drawing(), 50).task("a", 0, 10, "review")
     drawing.task("b", 20, 30, "review", outcome=Outcome.CANCELLED)
+    for number in range(4):
+        outcome = Outcome.FAILURE if number == 0 else Outcome.SUCCESS
+        drawing.call(f"c{number}", 1 + number, 2 + number, parent="a", outcome=outcome)
+    drawing.call("main", 40, 41, outcome=Outcome.FAILURE)
     values = {p.name: p.value for p in compute_agent_score(sums_of(drawing), "worker", RULES).parts}
-    assert (values["delivery"], values["errors"]) == (0.5, 1)
+    assert (values["delivery"], values["errors"]) == (0.5, 0.75)
 
 
-def test_the_faster_the_better_by_tau() -> None:
-    """At τ the response is 0.5."""
-    rules = replace(RULES, response_seconds=30)
-    values = {p.name: p.value for p in compute_agent_score(sums_of(fork_join()), "worker", rules).parts}
-    assert values["response"] == pytest.approx(0.5, rel=0.02)
+def test_an_agent_is_as_fast_as_the_tasks_of_its_types() -> None:
+    """Three reviews of 60 s by one agent, one of 120 s by another: 1 and 0.5; a slow type is no fault."""
+    drawing = frame_drawing(Drawing(), 900)
+    for number in range(3):
+        drawing.task(f"r{number}", 100 * number, 100 * number + 60, "review", agent="quick")
+    drawing.task("r3", 300, 420, "review", agent="slow").task("p", 500, 800, "plan", agent="planner")
+    sums = sums_of(drawing)
+    response = {
+        agent: next(p.value for p in compute_agent_score(sums, agent, RULES).parts if p.name == "response")
+        for agent in ("quick", "slow", "planner")
+    }
+    assert response == pytest.approx({"quick": 1, "slow": 0.5, "planner": 1}, rel=0.03)
 
 
 def test_an_agent_whose_every_task_fails_scores_nothing() -> None:

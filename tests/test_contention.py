@@ -25,15 +25,16 @@ def measured(seconds: float) -> SequentialTime:
 
 
 def test_a_session_s_use_is_that_of_its_samples() -> None:
-    """Sums, peaks, means weighted by time, and quantiles that are the lower of two values."""
+    """Sums, peaks, means weighted by time; of two values p50 is the smaller and p95 the larger."""
     use = measure_session_machine_use(SAMPLES, TARGET)
     assert use is not None
     assert (use.samples, use.sampled_seconds, use.cpu_seconds) == (2, 120, 120)
-    assert (use.cpu_mean, use.cpu_peak, use.cpu_p50, use.cpu_p95) == (1.0, 3.0, 0.5, 0.5)
+    assert (use.cpu_mean, use.cpu_peak, use.cpu_p50, use.cpu_p95) == (1.0, 3.0, 0.5, 1.5)
     assert (use.memory_mean_bytes, use.memory_peak_bytes) == (2e9, 3 * 10**9 + 1)
-    assert (use.memory_p50_bytes, use.memory_p95_bytes) == (10**9, 10**9)
+    assert (use.memory_p50_bytes, use.memory_p95_bytes) == (10**9, 3 * 10**9)
     assert (use.read_bytes, use.written_bytes) == (4_000, 0)
     assert use.machine_cpu_ratio == 174 / 240
+    assert use.agents_cpu_ratio == 120 / 240
     assert use.machine_memory_available_bytes == 10**9
     assert (use.cpu_target, use.cpu_standing) == (TARGET, "below")
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stretto.figures.scores.message_exchange_score import compute_collaboration_score, list_receivers
@@ -23,10 +25,10 @@ def talk(count: int, *, answered: float | None = 30, outcome: Outcome | None = O
 
 
 def test_the_delivery_is_scored_as_on_paper() -> None:
-    """Five of ten messages, answered within a minute, all successful: 0.4·0.5 + 0.3·0.8 + 0.3·1."""
+    """Five messages, answered within a minute, all successful: 0.5·0.8 + 0.5·1; balance has no weight."""
     sums = sums_of(delivery())
     assert parts(sums) == pytest.approx({"balance": 0.5, "response": 0.8, "success": 1})
-    assert compute_collaboration_score(sums, RULES).value == pytest.approx(0.74)
+    assert compute_collaboration_score(sums, RULES).value == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize(("count", "balance"), [(1, 0.1), (5, 0.5), (10, 1), (20, 0.5), (40, 0.25)])
@@ -60,13 +62,16 @@ def test_an_agent_is_compared_with_its_share_of_messages() -> None:
     assert parts(sums) == pytest.approx({"balance": 1, "response": None, "success": 0.5})
 
 
-def test_balance_alone_is_too_little() -> None:
-    """It has 0.4 of the weight, and half is asked for."""
-    found = compute_collaboration_score(sums_of(talk(10, answered=None, outcome=None)), RULES)
-    assert found.value is None
-    assert found.coverage == pytest.approx(0.4)
-    assert found.reason is not None
-    assert "response: no message with a known answer time" in found.reason
+def test_what_nobody_reported_of_messages_does_not_count() -> None:
+    """Without answer times and outcomes nothing with a weight is left; a configured balance counts."""
+    sums = sums_of(talk(10, answered=None, outcome=None))
+    found = compute_collaboration_score(sums, RULES)
+    assert (found.value, found.low) == (None, None)
+    weights = {**RULES.weights, "collaboration": {"balance": 0.4, "response": 0.3, "success": 0.3}}
+    configured = compute_collaboration_score(sums, replace(RULES, weights=weights))
+    # Somebody could have reported how the messages ended.
+    assert (configured.low, configured.high) == pytest.approx((0.4 / 0.7, 1))
+    assert [part.name for part in configured.parts if not part.applies] == ["response"]
 
 
 def test_without_messages_there_is_no_score() -> None:

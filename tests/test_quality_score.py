@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from stretto.clock import SECOND
 from stretto.figures.scores.quality_score import (
     QualityTrend,
     build_quality_parts,
@@ -39,8 +40,11 @@ def test_the_delivery_is_scored_as_on_paper() -> None:
             "parity": None,
         }
     )
-    assert found.value == pytest.approx((0.3 * 0.8 + 0.2 * 2.5 / 3 + 0.2 + 0.1 * 0.6) / 0.8)
-    assert found.coverage == pytest.approx(0.8)
+    known = 0.3 * 0.8 + 0.2 * 2.5 / 3 + 0.2 + 0.1 * 0.6
+    # Nobody judged actionability; too few tasks ran alone for parity, which then has no weight.
+    assert (found.low, found.high) == pytest.approx((known / 0.9, (known + 0.1) / 0.9))
+    assert found.value == pytest.approx((known + 0.05) / 0.9)
+    assert [part.name for part in found.parts if not part.applies] == ["parity"]
 
 
 def test_two_of_three_tasks_conflict() -> None:
@@ -50,15 +54,14 @@ def test_two_of_three_tasks_conflict() -> None:
     assert found["completeness"] == 1
 
 
-def test_one_known_part_is_too_little() -> None:
-    """That tasks ended well is no quality yet; how many parts are asked for is configured."""
-    sums = sums_of(fork_join())
-    found = compute_quality_score(sums, RULES)
-    assert found.value is None
-    assert found.coverage == pytest.approx(0.2)
+def test_without_a_judgement_there_is_a_range_and_no_number() -> None:
+    """That tasks ended well is a fifth of 0.7 of the weight: quality is anything from 2.9 to 10."""
+    found = compute_quality_score(sums_of(fork_join()), RULES)
+    assert (found.value, found.high) == (None, 1)
+    assert found.low == pytest.approx(0.2 / 0.7)
+    assert found.coverage == pytest.approx(0.2 / 0.7)
     assert found.reason is not None
-    assert found.reason.startswith("1 of 6 parts known (judgement: no quality was scored;")
-    assert compute_quality_score(sums, replace(RULES, min_parts=1)).value == 1
+    assert found.reason.startswith("between 29% and 100% (judgement: no quality was scored;")
 
 
 def test_a_score_off_its_scale_is_left_out_with_the_reason() -> None:
@@ -78,31 +81,44 @@ def test_a_scale_without_an_end_makes_no_part() -> None:
 
 
 def by_place(together: tuple[int, int], alone: tuple[int, int]) -> Sums:
-    """Return sums of (succeeded, failed) tasks side by side and alone."""
-    ends: dict[tuple[str | int, ...], int] = {}
-    for place, counts in (("parallel", together), ("alone", alone)):
-        for outcome, count in zip((Outcome.SUCCESS, Outcome.FAILURE), counts, strict=True):
-            ends["p", "review", "worker", place, outcome.value] = count
-    return {"work_ends": ends}
+    """Return sums of (tasks, seconds in all) side by side and alone."""
+    counts = {
+        ("p", "review", "worker", place): (tasks, seconds * SECOND)
+        for place, (tasks, seconds) in (("parallel", together), ("alone", alone))
+    }
+    return {
+        "placed_tasks": {dims: tasks for dims, (tasks, _) in counts.items()},
+        "placed_time": {dims: time for dims, (_, time) in counts.items()},
+    }
 
 
-def test_parity_holds_tasks_side_by_side_against_tasks_alone() -> None:
-    """6 of 10 against 9 of 10; better than alone is no more than parity."""
-    assert parts(by_place((6, 4), (9, 1)))["parity"] == pytest.approx(0.6 / 0.9)
-    assert parts(by_place((9, 1), (6, 4)))["parity"] == 1
-    assert parts(by_place((0, 10), (9, 1)))["parity"] == 0
+def test_parity_compares_the_lengths_of_tasks() -> None:
+    """90 s on average side by side and 60 s alone; faster than alone is no more than parity."""
+    assert parts(by_place((10, 900), (10, 600)))["parity"] == pytest.approx(60 / 90)
+    assert parts(by_place((10, 600), (10, 900)))["parity"] == 1
+
+
+def test_parity_does_not_look_at_success() -> None:
+    """The same lengths with failures in place of successes give the same parity."""
+    scenes = []
+    for outcome in (Outcome.SUCCESS, Outcome.FAILURE):
+        drawing = frame_drawing(Drawing(), 900)
+        for number in range(5):
+            drawing.task(f"a{number}", 100 + 20 * number, 110 + 20 * number, "review")
+            drawing.task(f"b{number}", 300, 320, "review", outcome=outcome)
+        scenes.append(parts(sums_of(drawing))["parity"])
+    assert scenes == pytest.approx([0.5, 0.5])
 
 
 def test_parity_takes_a_cohort_on_both_sides() -> None:
-    """Four tasks of a kind are too few, and without a success alone there is no parity."""
-    assert parts(by_place((4, 0), (9, 1)))["parity"] is None
-    assert parts(by_place((9, 1), (4, 0)))["parity"] is None
-    assert parts(by_place((9, 1), (0, 10)))["parity"] is None
-    assert parts(by_place((4, 0), (4, 0)), replace(RULES, cohort=4))["parity"] == 1
+    """Four tasks of a kind are too few."""
+    assert parts(by_place((4, 4), (9, 9)))["parity"] is None
+    assert parts(by_place((9, 9), (4, 4)))["parity"] is None
+    assert parts(by_place((4, 4), (4, 4)), replace(RULES, cohort=4))["parity"] == 1
 
 
-def test_parity_of_judged_quality_counts_as_much_as_that_of_success() -> None:
-    """Judged 6 side by side and 8 alone, with the same success: (1 + 0.75) / 2."""
+def test_parity_of_judged_quality_counts_as_much_as_that_of_lengths() -> None:
+    """Judged 6 side by side and 8 alone, with the same lengths: (1 + 0.75) / 2."""
     places: Sums = {
         "score_count": {("quality", "p", "review", "worker", place): 5 for place in ("parallel", "alone")},
         "score_sum": {
@@ -110,24 +126,23 @@ def test_parity_of_judged_quality_counts_as_much_as_that_of_success() -> None:
             ("quality", "p", "review", "worker", "alone"): 40_000_000,
         },
     }
-    assert parts({**by_place((5, 0), (5, 0)), **places})["parity"] == pytest.approx(0.875)
+    assert parts({**by_place((5, 5), (5, 5)), **places})["parity"] == pytest.approx(0.875)
     assert parts(places)["parity"] == pytest.approx(0.75)
 
 
 def test_the_overall_quality_weighs_types_by_their_tasks() -> None:
-    """Three reviews and three implementations of different quality, and a type without any."""
+    """Three reviews, three implementations and a test, each type with its range."""
     sums = sums_of(delivery(), conflict(), frame_drawing(Drawing("x").task("x", 0, 9, "testing"), 10))
-    values = [
-        compute_quality_score(pick_slice(sums, Dimension.TASK_TYPE, name), RULES).value
-        for name in ("review", "implementation")
-    ]
-    assert compute_quality_score(pick_slice(sums, Dimension.TASK_TYPE, "testing"), RULES).value is None
-    assert None not in values
+    scores = {
+        name: compute_quality_score(pick_slice(sums, Dimension.TASK_TYPE, name), RULES)
+        for name in ("review", "implementation", "testing")
+    }
     found = compute_overall_quality(sums, RULES)
-    assert found is not None
-    assert found[0] == pytest.approx(sum(v for v in values if v is not None) / 2)
-    assert found[1] == 6
-    assert compute_overall_quality({}, RULES) is None
+    weights = {"review": 3, "implementation": 3, "testing": 1}
+    for edge in ("low", "high"):
+        mean = sum(weight * getattr(scores[name], edge) for name, weight in weights.items()) / 7
+        assert getattr(found, edge) == pytest.approx(mean)
+    assert compute_overall_quality({}, RULES).applies is False
 
 
 def day(quality_score: float, complete: float, *, consistent: bool = False) -> Sums:

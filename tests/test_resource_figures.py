@@ -39,6 +39,7 @@ def test_samples_are_summed_over_a_window(tmp_path: Path) -> None:
         ("window_machine_busy_seconds", "1h"): 87,
         ("window_machine_available_seconds", "1h"): 120,
         ("machine_cpu_ratio", "1h"): 87 / 120,
+        ("agents_cpu_ratio", "1h"): 120 / 120,
         ("window_agents_io_bytes", "read"): 4_000,
         ("window_agents_io_bytes", "write"): 0,
     }

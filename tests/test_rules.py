@@ -215,7 +215,8 @@ def test_alert_is_labelled_for_routing_and_inhibition(alert: Rule) -> None:
     assert [
         name
         for name in series_in(alert.expr)
-        if name in {figure, f"stretto_{figure}"} or name.endswith(recorded_for(figure))
+        if name in {figure, f"stretto_{figure}", f"stretto_{figure}_low", f"stretto_{figure}_high"}
+        or name.endswith(recorded_for(figure))
     ]
 
 

@@ -55,9 +55,7 @@ def test_weights_sum_to_one(changed: dict[str, float]) -> None:
 def test_the_document_has_every_rule() -> None:
     """Weights are shares; scales have their ends, an endless scale has none."""
     told = build_rules_document(ScoreRules())
-    assert told["weights"]["collaboration"] == pytest.approx(
-        {"balance": 0.4, "response": 0.3, "success": 0.3}
-    )
+    assert told["weights"]["collaboration"] == pytest.approx({"balance": 0, "response": 0.5, "success": 0.5})
     assert told["scales"]["security_findings"] == [0, None]
     assert told["cohort"] == 5
 
@@ -72,7 +70,7 @@ def test_the_document_has_every_rule() -> None:
         ("[scores]\ncohort = true", "it is True"),
         ("[scores]\nmin_coverage = 1.1", "scores.min_coverage must be a number from 0 to 1"),
         ("[scores]\nmin_coverage = nan", "scores.min_coverage must be a number"),
-        ("[scores]\nresponse_seconds = '5'", "it is '5'"),
+        ("[scores]\nanswer_seconds = '5'", "it is '5'"),
         ("[scores]\ncpu_low = 0.9", "scores.cpu_low and scores.cpu_high cannot be used"),
         ("[scores]\ncpu_high = 1.0", "scores.cpu_low and scores.cpu_high cannot be used"),
         ("[scores]\nweights = 5", "scores.weights must be a table"),

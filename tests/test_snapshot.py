@@ -214,15 +214,18 @@ def test_scores_have_weights_coverage_and_reasons(tmp_path: Path) -> None:
             )
         )
     found = told["scores"]["1h"]["efficiency"]
-    # Two of three tasks were delivered, which is less than the mean of the parts.
-    assert found["score"] == pytest.approx(200 / 3)
-    assert found["coverage"] == pytest.approx(0.3 + 0.3 / 4 + 0.25 + 0.15)
+    # As in the worked example, with another target, and wall time that is all work: 54.2 to 77.4.
+    assert found["score"] == pytest.approx(65.834, abs=1e-3)
+    assert found["low"] == pytest.approx(54.237, abs=1e-3)
+    # Two of three tasks were delivered.
+    assert found["high"] == pytest.approx(200 / 3)
+    assert found["coverage"] == pytest.approx(1 - 0.23194, abs=1e-5)
     resource = found["dimensions"]["resource"]
     assert (resource["score"], resource["coverage"], resource["weight"]) == (None, 0.25, 0.3)
-    assert resource["reason"].startswith("1 of 4 parts known (cpu: the machine was not sampled")
-    assert resource["parts"]["concurrency"] == {"score": 75, "reason": None}
+    assert resource["reason"].startswith("between 19% and 94% (cpu: no session has five samples")
+    assert resource["parts"]["concurrency"] == {"score": 75, "low": 75, "high": 75, "reason": None}
     quality = told["scores"]["7d"]["quality"]["review"]
-    assert quality["score"] == pytest.approx(8.3333, abs=1e-3)
+    assert quality["score"] == pytest.approx(7.9630, abs=1e-3)
     judgement = quality["parts"]["judgement"]
     assert (judgement["score"], judgement["reason"]) == (8, None)
     assert judgement["weight"] == pytest.approx(0.3)

@@ -11,6 +11,7 @@ from stretto.figures.sum_reading import Sums
 from stretto.names import METRICS, MetricOrigin
 from tests.scenes import Drawing, conflict, delivery, fork_join, frame_drawing, one_by_one, retried, straggler
 from tests.scored import RULES, by_work, sums_of, valued
+from tests.test_efficiency_score import machine, reported
 
 
 def figures(sums: Sums, cohort: int = 5) -> list[Figure]:
@@ -96,19 +97,37 @@ def test_a_score_without_a_scale_is_shown_raw() -> None:
 
 
 def test_each_score_is_a_figure_with_its_parts() -> None:
-    """The delivery: 66.7, since two of three delivered; its dimensions and parts, its agent and pattern."""
+    """The delivery: its ranges, and numbers where they are narrow; dimensions, parts, agent and pattern."""
     values = valued(figures(sums_of(delivery())))
-    assert values["efficiency_score", ""] == pytest.approx(66.667, abs=1e-3)
+    assert values["efficiency_score", ""] is None
+    assert values["efficiency_score_low", ""] == pytest.approx(50.112, abs=1e-3)
+    assert values["efficiency_score_high", ""] == pytest.approx(66.667, abs=1e-3)
     assert values["efficiency_dimension_score", "time"] == pytest.approx(45.357, abs=1e-3)
     assert values["efficiency_dimension_score", "resource"] is None
     assert values["efficiency_part_score", "workflow,recovery"] == 100
-    assert values["quality_score", "review"] == pytest.approx(8.3333, abs=1e-3)
+    assert values["quality_score", "review"] == pytest.approx(7.9630, abs=1e-3)
+    assert values["quality_score_low", "review"] == pytest.approx(7.4074, abs=1e-3)
+    assert values["quality_score_high", "review"] == pytest.approx(8.5185, abs=1e-3)
     assert values["quality_part_score", "review,judgement"] == pytest.approx(8)
     assert values["quality_part_score", "review,parity"] is None
-    assert values["collaboration_score", ""] == pytest.approx(74)
-    assert values["agent_collaboration_score", "worker"] == pytest.approx(74)
+    assert values["collaboration_score", ""] == pytest.approx(90)
+    assert values["collaboration_score_low", ""] == pytest.approx(90)
+    assert values["collaboration_score_high", ""] == pytest.approx(90)
+    assert values["agent_collaboration_score", "worker"] == pytest.approx(90)
     assert values["agent_score", "worker"] == pytest.approx(66.667, abs=1e-3)
+    assert values["agent_score_low", "worker"] == pytest.approx(66.667, abs=1e-3)
+    assert values["agent_score_high", "worker"] == pytest.approx(66.667, abs=1e-3)
     assert values["pattern_efficiency_score", "release"] == pytest.approx(66.667, abs=1e-3)
+    assert values["pattern_efficiency_score_low", "release"] == pytest.approx(66.667, abs=1e-3)
+    assert values["pattern_efficiency_score_high", "release"] == pytest.approx(66.667, abs=1e-3)
+    assert values["pattern_efficiency_score", "release"] == pytest.approx(66.667, abs=1e-3)
+
+
+def test_a_narrow_range_has_a_number() -> None:
+    """With machine, tokens and wall time it is 67.5 to 68.2, but two of three tasks were delivered."""
+    sums = {**sums_of(delivery()), **machine(0.6)}
+    found = compute_score_figures("1h", sums, reported(), Scoring(RULES, lambda _: 0.6), by_work)
+    assert valued(found)["efficiency_score", ""] == pytest.approx(66.667, abs=1e-3)
 
 
 def test_patterns_are_scored_alone() -> None:

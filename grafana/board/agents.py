@@ -88,6 +88,8 @@ _EACH = Row(
             {Label.AGENT: "Agent"},
             Column("Tasks", sum_by(select_series("window_agent_tasks"), Label.AGENT), Unit.COUNT),
             Column("Score", max_by(select_series("agent_score"), Label.AGENT), Unit.PLAIN, high=100),
+            Column("At least", max_by(select_series("agent_score_low"), Label.AGENT), Unit.PLAIN, high=100),
+            Column("At most", max_by(select_series("agent_score_high"), Label.AGENT), Unit.PLAIN, high=100),
             Column(
                 "Errors",
                 max_by(select_series("agent_error_ratio"), Label.AGENT),
@@ -239,7 +241,11 @@ _TOGETHER = Row(
             "The collaboration score, 0 to 100.",
             "Is working together getting better?",
             Unit.PLAIN,
-            {"score": max_by(select_series("collaboration_score"))},
+            {
+                "score": max_by(select_series("collaboration_score")),
+                "at least": max_by(select_series("collaboration_score_low")),
+                "at most": max_by(select_series("collaboration_score_high")),
+            },
             high=100,
         ),
     ),

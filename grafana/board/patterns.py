@@ -53,6 +53,18 @@ _PATTERNS = Row(
                 high=100,
             ),
             Column(
+                "Score at least",
+                max_by(select_series("pattern_efficiency_score_low"), Label.PATTERN),
+                Unit.PLAIN,
+                high=100,
+            ),
+            Column(
+                "Score at most",
+                max_by(select_series("pattern_efficiency_score_high"), Label.PATTERN),
+                Unit.PLAIN,
+                high=100,
+            ),
+            Column(
                 "Integrated",
                 max_by(select_series("integration_success_ratio"), Label.PATTERN),
                 Unit.RATIO,

@@ -28,10 +28,14 @@ _SCORE = Row(
     (
         make_stat(
             "Efficiency score of all",
-            "Weighted from the four dimensions, 0 to 100.",
+            "Weighted from the four dimensions, 0 to 100, and the least and most that it can be.",
             "How well is the whole run?",
             Unit.PLAIN,
-            change.compute_score(),
+            {
+                "score": change.compute_score(),
+                "at least": max_by(select_series("efficiency_score_low")),
+                "at most": max_by(select_series("efficiency_score_high")),
+            },
             steps=make_steps("efficiency_score", low=True),
             high=100,
             decimals=0,
@@ -79,6 +83,12 @@ _QUALITY = Row(
                 Unit.PLAIN,
                 make_steps("quality_score", low=True),
                 high=10,
+            ),
+            Column(
+                "At least", max_by(select_series("quality_score_low"), Label.TASK_TYPE), Unit.PLAIN, high=10
+            ),
+            Column(
+                "At most", max_by(select_series("quality_score_high"), Label.TASK_TYPE), Unit.PLAIN, high=10
             ),
             Column("Current", max_by(select_series("quality_current"), Label.TASK_TYPE), Unit.PLAIN, high=10),
             Column(

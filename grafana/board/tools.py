@@ -286,14 +286,18 @@ _MACHINE = Row(
         ),
         make_lines(
             "Machine busy while agents ran",
-            "Share of the machine's processors that was busy.",
+            "Share of the machine's processors that was busy, and the agents' part of it.",
             "Is the machine the bottleneck?",
             Unit.RATIO,
             {
                 "busy": divide_sums(
                     select_series("window_machine_busy_seconds"),
                     select_series("window_machine_available_seconds"),
-                )
+                ),
+                "agents": divide_sums(
+                    select_series("window_agents_cpu_seconds"),
+                    select_series("window_machine_available_seconds"),
+                ),
             },
             draw_limit("machine_cpu_ratio", "warning"),
             width=8,

@@ -18,6 +18,7 @@ UNUSED: dict[str, str] = {
             "stretto_capture_completeness_ratio",
             "stretto_completion_ratio",
             "stretto_improvement_ratio",
+            "stretto_agents_cpu_ratio",
             "stretto_machine_cpu_ratio",
             "stretto_parallel_delivered_work_seconds",
             "stretto_parallel_failure_ratio",

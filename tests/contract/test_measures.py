@@ -142,6 +142,10 @@ def test_what_is_written_has_the_declared_dimensions(tmp_path: Path) -> None:
         # The writer waits for no one: it has slack while the reader decides when the end comes.
         slack = Drawing("slack").run("a", 0, 10, agent="writer").run("b", 0, 30, agent="reader")
         opened.take(frame_drawing(slack, 30).events)
+        often = Drawing("often").opens().prompt(0)
+        for second in range(5):
+            often.sample(second, 1, memory=10, machine_busy=1, machine_available=2)
+        opened.take(often.events)
         rows = opened.rows()["rollup"]
     for _, _, measure, dims, *_ in rows:
         row, values = MEASURES[measure], json.loads(dims)

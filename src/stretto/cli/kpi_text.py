@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from stretto.format.quantities import format_score_range
+
 RATIOS = (
     "completion", "success", "retry", "recovery", "phase_success", "integration_success", "adoption",
 )  # fmt: skip
@@ -47,7 +49,7 @@ def _collect_known(
     known = []
     for name, figure in table.items():
         title = name.replace("_", " ")
-        if figure[key] is None:
+        if figure[key] is None and figure.get("low") is None:
             # A reason ends with the score's parts in brackets; without them equal reasons share a line.
             reason = str(figure["reason"] or "not known").partition(" (")[0]
             missing.setdefault(reason, []).append(title)
@@ -65,16 +67,8 @@ def _format_share(figure: Mapping[str, Any]) -> str:
 
 
 def _format_of_100(figure: Mapping[str, Any]) -> str:
-    return f"{figure['score']:.0f}/100{_format_coverage(figure)}"
+    return f"{format_score_range(figure, 0)}/100"
 
 
 def _format_of_10(figure: Mapping[str, Any]) -> str:
-    return f"{figure['score']:.1f}/10{_format_coverage(figure)}"
-
-
-def _format_coverage(figure: Mapping[str, Any]) -> str:
-    return (
-        ""
-        if figure["coverage"] is None or figure["coverage"] >= 1
-        else f" ({figure['coverage']:.0%} of it known)"
-    )
+    return f"{format_score_range(figure, 1)}/10"

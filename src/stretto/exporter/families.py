@@ -19,8 +19,8 @@ FOLDED = (
 
 NOT_SUMS = (
     "_ratio", "_quantile", "_quantile_seconds", "_quantile_bytes",
-    "_speedup", "_timestamp_seconds", "_score", "_mean", "_score_points", "_current", "_per_day",
-    "_volatility",
+    "_speedup", "_timestamp_seconds", "_score", "_score_low", "_score_high", "_mean",
+    "_score_points", "_current", "_per_day", "_volatility",
 )  # fmt: skip
 """Endings of metric names whose values cannot be summed; two scores may have different scales."""
 

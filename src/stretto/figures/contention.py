@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout, SequentialTime
 from stretto.figures.gain_and_loss_figures import measure_slowdown
+from stretto.figures.quantile_sketch import pick_quantile
 from stretto.model.entities import Sample
 
 SATURATED = 0.90
@@ -44,6 +45,8 @@ class SessionMachineUse:
     written_bytes: int | None
     machine_cpu_ratio: float | None
     """Share of the machine's processors that was busy meanwhile, for any process."""
+    agents_cpu_ratio: float | None
+    """Share of the machine's processors that the session's processes used."""
     machine_memory_available_bytes: int | None
     """Least memory available on the machine."""
     cpu_target: tuple[float, float]
@@ -95,15 +98,26 @@ def measure_session_machine_use(
         if total_length
         else None,
         memory_peak_bytes=max(memory_peaks, default=None),
-        memory_p50_bytes=_pick_quantile(memories, 0.5),
-        memory_p95_bytes=_pick_quantile(memories, 0.95),
+        memory_p50_bytes=pick_quantile(memories, 0.5),
+        memory_p95_bytes=pick_quantile(memories, 0.95),
         read_bytes=_sum_reported(samples, lambda sample: sample.read),
         written_bytes=_sum_reported(samples, lambda sample: sample.written),
         machine_cpu_ratio=busy,
+        agents_cpu_ratio=_compute_agents_share(samples),
         machine_memory_available_bytes=min(free, default=None),
         cpu_target=target,
         cpu_standing=None if busy is None else _compare_with_target(busy, target),
     )
+
+
+def _compute_agents_share(samples: Iterable[Sample]) -> float | None:
+    pairs = [
+        (sample.cpu, sample.machine_available)
+        for sample in samples
+        if sample.cpu is not None and sample.machine_available is not None
+    ]
+    available = sum(total for _, total in pairs)
+    return sum(used for used, _ in pairs) / available if available else None
 
 
 def compute_busy_ratio(weighted_samples: Iterable[tuple[Sample, float]]) -> float | None:
@@ -173,11 +187,6 @@ def _sum_reported(samples: Iterable[Sample], read_amount: Callable[[Sample], int
     return sum(amounts) if amounts else None
 
 
-def _pick_quantile(values: Sequence[int], q: float) -> int | None:
-    """Return the q-quantile of sorted values; between two values the lower."""
-    return values[int(q * (len(values) - 1))] if values else None
-
-
 def _scale_quantile(values: Sequence[int], q: float, unit: float) -> float | None:
-    value = _pick_quantile(values, q)
+    value = pick_quantile(values, q)
     return None if value is None else value / unit

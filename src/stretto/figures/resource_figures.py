@@ -42,6 +42,8 @@ def compute_resource_figures(window: str, sums: Sums) -> Iterator[Figure]:
     available = sum_up(sums, measures.MACHINE_AVAILABLE)
     busy = sum_up(sums, measures.MACHINE_BUSY)
     yield make_ratio("stretto_machine_cpu_ratio", at, busy, available, samples)
+    agents = sum_up(sums, measures.AGENTS_CPU)
+    yield make_ratio("stretto_agents_cpu_ratio", at, agents, available, samples)
     yield from compute_quantile_figures(at, sums, measures.AGENTS_CPU_USE, "stretto_agents_cpu_quantile")
     yield from compute_quantile_figures(
         at, sums, measures.AGENTS_MEMORY, "stretto_agents_memory_quantile_bytes", unit=1

@@ -108,8 +108,9 @@ def measure_completeness(
 ) -> dict[str, float]:
     """Return how complete each task was, from 0 to 1, by id: the mean of up to three known parts.
 
-    The parts are: its outcome (1 for success, 0 for failure or cancellation; without it the task is left
-    out); no call left open (if the task is in ``calls_known``); its last tests passed (``tests`` by start).
+    The parts are: its delivery (1 if it was delivered or taken as delivered, 0 if it was wasted); no call
+    left open (if the task is in ``calls_known``); its last tests passed (``tests`` by start). Running tasks
+    are left out.
     Example: success, an open call and passed tests give 2 / 3.
     """
     by_id = {task.id: task for task in tasks}
@@ -122,9 +123,10 @@ def measure_completeness(
             last_verdict.update(dict.fromkeys(walk_ancestry(call.task, parents), verdict))
     completeness = {}
     for task in by_id.values():
-        if task.outcome in {Outcome.RUNNING, Outcome.UNKNOWN}:
+        if task.outcome is Outcome.RUNNING:
             continue
-        parts = [task.outcome is Outcome.SUCCESS]
+        # An unknown outcome that turns out to be a failure must not make a part known.
+        parts = [not task.is_wasted]
         if task.id in tasks_with_calls:
             parts.append(task.id not in tasks_with_open_calls)
         if task.id in last_verdict:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from math import floor, log10
+from typing import Any
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 
@@ -165,3 +166,18 @@ def _trim_zeros(value: float, digits: int) -> str:
 def _round_significant(value: float) -> float:
     """Return a number to three significant digits."""
     return 0 if value == 0 else round(value, 2 - floor(log10(abs(value))))
+
+
+def format_score_range(score: Mapping[str, Any], digits: int | None = None) -> str:
+    """Return a score with its range: ``71 [66–76]``, ``[29–84]`` if it is withheld, ``71`` without a range.
+
+    Without ``digits`` a score up to 10 has one.
+    """
+    value, low, high = score["score"], score["low"], score["high"]
+    if digits is None:
+        digits = 0 if max(value or 0, high or 0) > 10 else 1  # noqa: PLR2004  quality is from 0 to 10
+    number = "" if value is None else f"{value:.{digits}f}"
+    if low is None or high is None or low == high:
+        return number
+    bounds = f"[{low:.{digits}f}–{high:.{digits}f}]"
+    return f"{number} {bounds}".strip()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import median, quantiles
+
+from stretto.figures.quantile_sketch import find_rank, pick_quantile
 
 SIZES = ("small", "medium", "large")
 
@@ -60,13 +61,20 @@ def _find_size(load: SessionLoad, sessions: list[SessionLoad]) -> str:
         return "all"
     ordered = sorted(each.tasks for each in sessions)
     # The bounds are sizes that occur, so that sessions of one size are never divided.
-    bounds = ordered[(len(ordered) - 1) // 3], ordered[2 * (len(ordered) - 1) // 3]
+    bounds = [ordered[find_rank(len(ordered), third / 3) - 1] for third in (1, 2)]
     return SIZES[sum(load.tasks > bound for bound in bounds)]
 
 
 def _summarise(pattern: str, size: str, sessions: list[SessionLoad]) -> WorkloadClass:
-    seconds = [load.seconds for load in sessions]
+    seconds = sorted(load.seconds for load in sessions)
+    work = sorted(load.work_seconds for load in sessions)
     tasks = [load.tasks for load in sessions]
-    p90 = quantiles(seconds, n=10, method="inclusive")[8] if len(seconds) >= 10 else None  # noqa: PLR2004  # a tenth
-    work = median(load.work_seconds for load in sessions)
-    return WorkloadClass(pattern, size, len(sessions), (min(tasks), max(tasks)), median(seconds), p90, work)
+    return WorkloadClass(
+        pattern,
+        size,
+        len(sessions),
+        (min(tasks), max(tasks)),
+        seconds[find_rank(len(seconds), 0.5) - 1],
+        pick_quantile(seconds, 0.9) if len(seconds) >= 10 else None,  # noqa: PLR2004  # a tenth
+        work[find_rank(len(work), 0.5) - 1],
+    )

@@ -44,11 +44,13 @@ WRITERS: dict[str, tuple[str, ...]] = {
     ),
     "store.contributions.result_checks": (
         measures.CHECKED, measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT,
+        measures.AGENT_CALLS,
     ),
     "store.contributions.samples": (
         measures.AGENTS_CPU, measures.AGENTS_CPU_USE, measures.AGENTS_IO,
         measures.AGENTS_IO_SAMPLES, measures.AGENTS_MEMORY, measures.MACHINE_AVAILABLE,
         measures.MACHINE_BUSY, measures.SAMPLED,
+        measures.MEMORY_EVENNESS, measures.SAMPLED_SESSIONS, measures.SESSION_MACHINE_USE,
     ),
     "store.contributions.sessions": (
         measures.SESSIONS, measures.SESSION_TIME, measures.TURN_TIME,
@@ -62,6 +64,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "store.contributions.task_outcomes": (
         measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.RETRY_ENDS, measures.RETRY_TIME,
         measures.TURNS, measures.WORK_DELIVERED, measures.WORK_ENDS, measures.WORK_TIME,
+        measures.PLACED_TASKS, measures.PLACED_TIME,
     ),
     "store.contributions.tasks_and_fanouts": (
         measures.AGENT_TIME, measures.CAPACITY, measures.EMPTY_IN_BALANCE, measures.EMPTY_IN_CONCURRENCY,
@@ -112,7 +115,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.MACHINE_BUSY, measures.SAMPLED,
     ),
     "figures.scores.agent_score": (
-        measures.AGENT_TIME, measures.WORK_ENDS,
+        measures.AGENT_CALLS, measures.AGENT_TIME, measures.TASK_TIME, measures.WORK_ENDS,
     ),
     "figures.scores.message_exchange_score": (
         measures.ANSWERS, measures.ANSWER_TIME, measures.MESSAGES, measures.TALK_MESSAGES,
@@ -121,11 +124,12 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.scores.efficiency_score": (
         measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.CALLS, measures.CAPACITY,
         measures.CHECKED, measures.PATTERN_PHASES, measures.PATTERN_WORK, measures.PHASES_COVERED,
-        measures.PHASES_STRETCH, measures.RETRY_ENDS, measures.RETRY_TIME, measures.WORK_ENDS,
-        measures.WORK_TIME,
+        measures.MEMORY_EVENNESS, measures.PHASES_STRETCH, measures.RETRY_TIME,
+        measures.SAMPLED_SESSIONS, measures.SESSION_MACHINE_USE, measures.WORK_ENDS, measures.WORK_TIME,
     ),
     "figures.scores.quality_score": (
-        measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT, measures.SCORE_COUNT,
+        measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT, measures.PLACED_TASKS,
+        measures.PLACED_TIME, measures.SCORE_COUNT,
         measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.WORK_ENDS,
     ),
     "figures.scores.score_counts": (
@@ -138,8 +142,8 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.WORK_ENDS,
     ),
     "figures.scores.slices": (
-        measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.AGENT_TIME, measures.ANSWERS,
-        measures.ANSWER_TIME, measures.CAPACITY, measures.CHECKED,
+        measures.AGENT_CALLS, measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.AGENT_TIME,
+        measures.ANSWERS, measures.ANSWER_TIME, measures.CAPACITY, measures.CHECKED,
         measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT, measures.FANOUTS,
         measures.LONGEST_LANE, measures.MESSAGES, measures.PARALLEL_DELIVERED,
         measures.PARALLEL_DELIVERED_WORK, measures.PARALLEL_ELAPSED, measures.PARALLEL_TASKS,
@@ -148,10 +152,12 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM,
         measures.TALK_MESSAGES, measures.TALK_SHARE, measures.TURNS,
         measures.WORK_DELIVERED, measures.WORK_ENDS, measures.WORK_TIME,
+        measures.PLACED_TASKS, measures.PLACED_TIME,
     ),
     "figures.scores.window_scores": (
         measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT, measures.SCORE_COUNT,
         measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.WORK_ENDS,
+        measures.PLACED_TASKS, measures.PLACED_TIME,
     ),
     "figures.speedup_cost": (
         measures.COST_DELIVERED, measures.COST_ELAPSED, measures.COST_FANOUTS, measures.COST_NANO_USD,

@@ -67,6 +67,7 @@ class Unit(StrEnum):
     """Shares from 0 to 1, or scores in their own scale, times 1,000,000."""
     SKETCH_NANOSECONDS = "count by bucket of ns"
     SKETCH_BYTES = "count by bucket of By"
+    SKETCH_PERCENT = "count by bucket of whole percents"
     SKETCH_CORES = "count by bucket of billionths of a processor"
 
 
@@ -409,6 +410,18 @@ AGENTS_IO_SAMPLES = define_measure(
     "agents_io_samples", (_D.DIRECTION,), _U.COUNT, "Samples that report bytes read or written, 0 included."
 )
 AGENTS_IO = define_measure("agents_io", (_D.DIRECTION,), _U.BYTES, "Bytes read from and written to disk.")
+SAMPLED_SESSIONS = define_measure(
+    "sampled_sessions", (), _U.COUNT, "Sessions with enough samples of their memory."
+)
+MEMORY_EVENNESS = define_measure(
+    "memory_evenness", (), _U.MILLIONTHS, "Mean over peak memory of these sessions, summed."
+)
+SESSION_MACHINE_USE = define_measure(
+    "session_machine_use",
+    (_D.BUCKET,),
+    _U.SKETCH_PERCENT,
+    "Sessions with enough samples, by the busy share of the machine meanwhile.",
+)
 MACHINE_BUSY = define_measure("machine_busy", (), _U.NANOSECONDS, "Processor time that the machine was busy.")
 MACHINE_AVAILABLE = define_measure(
     "machine_available", (), _U.NANOSECONDS, "Processor time that the machine had."
@@ -420,6 +433,14 @@ WORK_DELIVERED = define_measure(
     "work_delivered", _WORK, _U.COUNT, "Tasks that were delivered or taken as delivered."
 )
 WORK_TIME = define_measure("work_time", _WORK, _U.NANOSECONDS, "Length of tasks.")
+PLACED_TASKS = define_measure("placed_tasks", (*_WORK, _D.PLACE), _U.COUNT, "Tasks with a known length.")
+PLACED_TIME = define_measure("placed_time", (*_WORK, _D.PLACE), _U.NANOSECONDS, "Length of these tasks.")
+AGENT_CALLS = define_measure(
+    "agent_calls",
+    (_D.AGENT, _D.OUTCOME),
+    _U.COUNT,
+    "Tool calls inside an agent's tasks, in sessions that are over.",
+)
 RETRY_ENDS = define_measure(
     "retry_ends", (*_WORK, _D.OUTCOME), _U.COUNT, "Tasks that repeated a failed task."
 )

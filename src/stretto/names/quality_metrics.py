@@ -30,7 +30,7 @@ QUALITY: tuple[Metric, ...] = (
         "Sum of the scores given from outside, each in its own scale.",
     ),
     define_gauge(
-        "stretto_quality_score", "1", (_T, _W), "Quality of tasks from 0 to 10: the mean of its known parts."
+        "stretto_quality_score", "1", (_T, _W), "Quality of tasks from 0 to 10: the mean of its parts."
     ),
     define_gauge(
         "stretto_quality_part_score",
@@ -119,7 +119,7 @@ QUALITY: tuple[Metric, ...] = (
         "stretto_agent_score",
         "1",
         (_A, _W),
-        "Weighted score of an agent from 0 to 100: completion, quality, collaboration, errors, response.",
+        "Weighted score of an agent from 0 to 100: delivery, quality, collaboration, errors, response.",
     ),
     define_gauge(
         "stretto_collaboration_score",
@@ -132,5 +132,65 @@ QUALITY: tuple[Metric, ...] = (
         "1",
         (_A, _W),
         "How well an agent answered messages, from 0 to 100.",
+    ),
+    define_gauge(
+        "stretto_efficiency_score_low",
+        "1",
+        (_W,),
+        "Lowest value that the efficiency score can have, whatever its unknown parts are.",
+    ),
+    define_gauge(
+        "stretto_efficiency_score_high",
+        "1",
+        (_W,),
+        "Highest value that the efficiency score can have, whatever its unknown parts are.",
+    ),
+    define_gauge(
+        "stretto_pattern_efficiency_score_low",
+        "1",
+        (_P, _W),
+        "Lowest value that the efficiency score of a pattern can have, whatever its unknown parts are.",
+    ),
+    define_gauge(
+        "stretto_pattern_efficiency_score_high",
+        "1",
+        (_P, _W),
+        "Highest value that the efficiency score of a pattern can have, whatever its unknown parts are.",
+    ),
+    define_gauge(
+        "stretto_agent_score_low",
+        "1",
+        (_A, _W),
+        "Lowest value that the score of an agent can have, whatever its unknown parts are.",
+    ),
+    define_gauge(
+        "stretto_agent_score_high",
+        "1",
+        (_A, _W),
+        "Highest value that the score of an agent can have, whatever its unknown parts are.",
+    ),
+    define_gauge(
+        "stretto_collaboration_score_low",
+        "1",
+        (_W,),
+        "Lowest value that the collaboration score can have, whatever its unknown parts are.",
+    ),
+    define_gauge(
+        "stretto_collaboration_score_high",
+        "1",
+        (_W,),
+        "Highest value that the collaboration score can have, whatever its unknown parts are.",
+    ),
+    define_gauge(
+        "stretto_quality_score_low",
+        "1",
+        (_T, _W),
+        "Lowest value that the quality score, from 0 to 10 can have, whatever its unknown parts are.",
+    ),
+    define_gauge(
+        "stretto_quality_score_high",
+        "1",
+        (_T, _W),
+        "Highest value that the quality score, from 0 to 10 can have, whatever its unknown parts are.",
     ),
 )

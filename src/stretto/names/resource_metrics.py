@@ -46,6 +46,14 @@ RESOURCES: tuple[Metric, ...] = (
         "Processor time that the machine had while agents ran: cores times time.",
     ),
     define_gauge(
+        "stretto_agents_cpu_ratio",
+        "1",
+        (_W,),
+        "Share of the machine's processor time that the agents' processes used while they ran.",
+        "stretto_window_agents_cpu_seconds",
+        "stretto_window_machine_available_seconds",
+    ),
+    define_gauge(
         "stretto_machine_cpu_ratio",
         "1",
         (_W,),

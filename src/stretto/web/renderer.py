@@ -47,6 +47,7 @@ class Renderer:
             "size": quantities.format_bytes,
             "money": quantities.format_dollars,
             "plain": quantities.format_number,
+            "score_range": quantities.format_score_range,
         }
         self._environment.filters.update(
             filters,

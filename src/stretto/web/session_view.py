@@ -218,17 +218,17 @@ def name_task(task: Task) -> str:
 
 
 def describe_score_parts(score: Document) -> list[str]:
-    """Return a line for each part of a score: its score and weight, or the reason it is unknown."""
-    return [
-        f"{name.replace('_', ' ')}: "
-        + (
-            f"withheld, {part['reason'] or 'not known'}"
-            if part["score"] is None
-            else f"{quantities.format_number(part['score'])}, weight"
-            f" {quantities.format_percent(part['weight'])}"
-        )
-        for name, part in score["parts"].items()
-    ]
+    """Return a line for each part of a score: its score or range and its weight, or why it has neither."""
+    return [f"{name.replace('_', ' ')}: {_describe_part(part)}" for name, part in score["parts"].items()]
+
+
+def _describe_part(part: Document) -> str:
+    reason = part["reason"] or "not known"
+    if not part["applies"]:
+        return f"does not count, {reason}"
+    weight = f"weight {quantities.format_percent(part['weight'])}"
+    shown = quantities.format_score_range(part)
+    return f"{shown}, {weight}" if shown else f"anything from nothing to all, {weight}: {reason}"
 
 
 def draw_path(document: Document, drawing: Drawing) -> list[PathLine]:

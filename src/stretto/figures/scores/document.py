@@ -16,8 +16,8 @@ NamedFigures = dict[tuple[str, ...], Figure]
 def build_scores_document(figures: Iterable[Figure], rules: ScoreRules) -> dict[str, Any]:
     """Return the efficiency score and the quality of each task type by window.
 
-    Coverage is the known share of the weight. For an efficiency score it is the weighted mean of its
-    dimensions' shares of known parts.
+    Coverage is 1 less the width of a score's range. For an efficiency score it is the weighted mean of its
+    dimensions' coverage: its range is narrower where it is capped.
     """
     score_figures = [f for f in figures if f.name.startswith(("stretto_efficiency_", "stretto_quality_"))]
     return {
@@ -43,37 +43,39 @@ def _index_figures(figures: Iterable[Figure], window: str, prefix: str) -> Named
 
 def _build_efficiency(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
     dimensions = {}
-    coverage_sum = 0.0
+    coverage_sum = weight_sum = 0.0
     for dimension in rules.weights["efficiency"]:
         weight = rules.get_weight("efficiency", dimension)
         parts = {key[2]: f for key, f in named.items() if key[:2] == ("part_score", dimension)}
-        coverage = sum(f.value is not None for f in parts.values()) / max(1, len(parts))
-        coverage_sum += weight * coverage
+        figure = named.get(("dimension_score", dimension))
+        coverage = _get_coverage(figure, 100)
+        if figure is not None and figure.low is not None:
+            coverage_sum, weight_sum = coverage_sum + weight * coverage, weight_sum + weight
         dimensions[dimension] = {
-            **_to_score(named.get(("dimension_score", dimension))),
+            **_to_score(figure),
             "weight": weight,
             "coverage": coverage,
             "parts": {part: _to_score(figure) for part, figure in parts.items()},
         }
-    return {**_to_score(named.get(("score",))), "coverage": coverage_sum, "dimensions": dimensions}
+    coverage = coverage_sum / weight_sum if weight_sum else 0.0
+    return {**_to_score(named.get(("score",))), "coverage": coverage, "dimensions": dimensions}
 
 
 def _build_quality(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
-    # Example: with only judgement (weight 0.3) and depth (weight 0.1) known, the coverage is 0.4.
+    # Example: a quality from 5 to 7 of 10 has a coverage of 0.8.
     by_task_type = {}
     for key, figure in named.items():
         if key[0] != "score":
             continue
         task_type = key[1]
         parts = {part_key[2]: f for part_key, f in named.items() if part_key[:2] == ("part_score", task_type)}
-        known_parts = [part for part, f in parts.items() if f.value is not None]
         current, rate, volatility = (
             named.get((name, task_type)) for name in ("current", "rate_per_day", "volatility")
         )
         direction = None if rate is None or rate.value is None else name_trend_direction(rate.value)
         by_task_type[task_type] = {
             **_to_score(figure),
-            "coverage": sum(rules.get_weight("quality", part) for part in known_parts),
+            "coverage": _get_coverage(figure, 10),
             "parts": {
                 part: {**_to_score(f), "weight": rules.get_weight("quality", part)}
                 for part, f in parts.items()
@@ -90,7 +92,13 @@ def _build_quality(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
     return by_task_type
 
 
+def _get_coverage(figure: Figure | None, scale: float) -> float:
+    if figure is None or figure.low is None or figure.high is None:
+        return 0.0
+    return 1 - (figure.high - figure.low) / scale
+
+
 def _to_score(figure: Figure | None) -> dict[str, Any]:
     if figure is None:
-        return {"score": None, "reason": "nothing is known about it"}
-    return {"score": figure.value, "reason": figure.reason}
+        return {"score": None, "low": None, "high": None, "reason": "nothing is known about it"}
+    return {"score": figure.value, "low": figure.low, "high": figure.high, "reason": figure.reason}

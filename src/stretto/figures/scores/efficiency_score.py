@@ -1,7 +1,7 @@
 """Compute the efficiency score: the dimensions time, resource, quality and workflow, and their parts.
 
-A dimension is the mean of its known parts. Every part is a pure function of the inputs of a window, a pattern
-or a session. If its inputs are missing, the part is unknown and takes no weight.
+A dimension is the mean of its parts. Every part is a pure function of the inputs of a window, a pattern or a
+session. If its inputs are missing, the part is unknown; if there was nothing to report, it has no weight.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ from stretto.figures.scores.composite import (
 from stretto.figures.scores.inputs import PublishedFigures
 from stretto.figures.scores.quality_score import compute_overall_quality
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import INTEGRATED, compute_delivered_share, count_succeeded_and_failed
+from stretto.figures.scores.slices import (
+    INTEGRATED,
+    MICRO,
+    compute_delivered_share,
+    compute_recovery,
+    count_succeeded_and_failed,
+)
 from stretto.figures.sum_reading import Sums, sum_up
 from stretto.names import measures
 
@@ -41,6 +47,8 @@ class EfficiencyInputs:
     """Other figures of the same window or session; empty if they do not exist by pattern."""
     target: Target
     rules: ScoreRules
+    is_of_pattern: bool = False
+    """Whether these are the sums of a single pattern, by which machine, calls and wall time are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,39 +58,35 @@ class EfficiencyScore:
     score: CompositeScore
     dimensions: Mapping[str, CompositeScore]
 
-    @property
-    def coverage(self) -> float:
-        """Known share of all parts, by the weights of their dimensions."""
-        weight = {part.name: part.weight for part in self.score.parts}
-        return sum(weight[name] * composite.coverage for name, composite in self.dimensions.items())
-
 
 def compute_efficiency_score(shown: EfficiencyInputs) -> EfficiencyScore:
-    """Return the efficiency score, at most the delivered share of the tasks.
-
-    A dimension is withheld if fewer than half of its parts are known.
-    """
+    """Return the efficiency score, at most the delivered share of the tasks."""
+    rules = shown.rules
     dimensions = {
         dimension: combine_parts(
-            [
-                ScorePart(name, *_clamp_value(compute_part(shown), reason))
-                for name, (compute_part, reason) in parts.items()
-            ],
-            min_coverage=0.5,
+            [_make_part(name, part, shown) for name, part in parts.items()], min_coverage=rules.min_coverage
         )
         for dimension, parts in DIMENSIONS.items()
     }
-    rules = shown.rules
-    parts = [
-        to_score_part(name, composite, rules.get_weight("efficiency", name))
-        for name, composite in dimensions.items()
-    ]
-    score = combine_parts(parts, min_coverage=rules.min_coverage)
+    score = combine_parts(
+        [
+            to_score_part(name, composite, rules.get_weight("efficiency", name))
+            for name, composite in dimensions.items()
+        ],
+        min_coverage=rules.min_coverage,
+    )
     return EfficiencyScore(cap_score(score, compute_delivered_share(shown.sums)), dimensions)
 
 
-def _clamp_value(value: float | None, reason: str) -> tuple[float | None, float, str | None]:
-    return (None, 1.0, reason) if value is None else (min(1.0, max(0.0, value)), 1.0, None)
+def _make_part(name: str, part: PartRule, shown: EfficiencyInputs) -> ScorePart:
+    value = part.compute(shown)
+    if isinstance(value, CompositeScore):
+        return to_score_part(name, value, 1.0)
+    if value is not None:
+        return ScorePart(name, min(1.0, max(0.0, value)))
+    if shown.is_of_pattern and not part.by_pattern:
+        return ScorePart(name, None, reason="it is not known by pattern", applies=False)
+    return ScorePart(name, None, reason=part.reason, applies=part.could_be_reported(shown))
 
 
 def _score_expected(shown: EfficiencyInputs) -> float | None:
@@ -108,17 +112,26 @@ def _score_handover(shown: EfficiencyInputs) -> float | None:
 
 
 def _score_cpu(shown: EfficiencyInputs) -> float | None:
-    """Return 1 inside the target range, falling to 0 at an idle and at a saturated machine."""
-    busy, rules = shown.published.sum_values("stretto_machine_cpu_ratio"), shown.rules
-    if busy is None:
-        return None
-    return min(busy / rules.cpu_low, 1.0, (1 - busy) / (1 - rules.cpu_high))
+    """Return the mean over sessions of 1 inside the target range, falling to 0 at idle and at saturation.
+
+    Example: of two sessions with the machine at 80 % and at 37.5 %, and a target from 75 %, it is 0.75.
+    """
+    rules = shown.rules
+    sessions = {
+        int(percent) / 100: count
+        for (percent,), count in shown.sums.get(measures.SESSION_MACHINE_USE, {}).items()
+    }
+    fits = [
+        count * min(busy / rules.cpu_low, 1.0, (1 - busy) / (1 - rules.cpu_high))
+        for busy, count in sessions.items()
+    ]
+    return sum(fits) / sum(sessions.values()) if sum(sessions.values()) else None
 
 
 def _score_memory(shown: EfficiencyInputs) -> float | None:
-    name = "stretto_agents_memory_quantile_bytes"
-    median, peak = (shown.published.sum_values(name, stat=stat) for stat in ("p50", "p99"))
-    return None if median is None or not peak else median / peak
+    """Return the mean over sessions of mean over peak memory."""
+    sessions = sum_up(shown.sums, measures.SAMPLED_SESSIONS)
+    return sum_up(shown.sums, measures.MEMORY_EVENNESS) / MICRO / sessions if sessions else None
 
 
 def _score_concurrency(shown: EfficiencyInputs) -> float | None:
@@ -130,7 +143,8 @@ def _score_cache(shown: EfficiencyInputs) -> float | None:
 
 
 def _score_success(shown: EfficiencyInputs) -> float | None:
-    return count_succeeded_and_failed(shown.sums, measures.WORK_ENDS).share
+    """Return the delivered share: an unknown outcome that turns out to be a failure never raises it."""
+    return compute_delivered_share(shown.sums)
 
 
 def _score_errors(shown: EfficiencyInputs) -> float | None:
@@ -143,9 +157,8 @@ def _score_retries(shown: EfficiencyInputs) -> float | None:
     return 1 - sum_up(shown.sums, measures.RETRY_TIME) / work if work else None
 
 
-def _score_quality(shown: EfficiencyInputs) -> float | None:
-    quality = compute_overall_quality(shown.sums, shown.rules)
-    return quality[0] if quality else None
+def _score_quality(shown: EfficiencyInputs) -> CompositeScore:
+    return compute_overall_quality(shown.sums, shown.rules)
 
 
 def _score_phases(shown: EfficiencyInputs) -> float | None:
@@ -168,10 +181,8 @@ def _score_working(shown: EfficiencyInputs) -> float | None:
 
 
 def _score_recovery(shown: EfficiencyInputs) -> float | None:
-    """Divide recoveries by first failures: a retry that fails again is not a new failure."""
-    retried = count_succeeded_and_failed(shown.sums, measures.RETRY_ENDS)
-    first_failures = count_succeeded_and_failed(shown.sums, measures.WORK_ENDS).failed - retried.failed
-    return retried.succeeded / first_failures if first_failures > 0 else None
+    """Divide delivered retries by first failures; 1 if nothing failed, None if no task is over."""
+    return compute_recovery(shown.sums)[0]
 
 
 def _divide_totals(sums: Sums, numerator: str, denominator: str) -> float | None:
@@ -179,33 +190,65 @@ def _divide_totals(sums: Sums, numerator: str, denominator: str) -> float | None
     return sum_up(sums, numerator) / divisor if divisor else None
 
 
-DIMENSIONS: Mapping[str, Mapping[str, tuple[Callable[[EfficiencyInputs], float | None], str]]] = {
+def _has_tasks(shown: EfficiencyInputs) -> bool:
+    return sum_up(shown.sums, measures.WORK_ENDS) > 0
+
+
+def _has_calls(shown: EfficiencyInputs) -> bool:
+    return sum_up(shown.sums, measures.CALLS) > 0
+
+
+def _always(_: EfficiencyInputs) -> bool:
+    return True
+
+
+def _never(_: EfficiencyInputs) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class PartRule:
+    """How a part is computed, and what its absence means."""
+
+    compute: Callable[[EfficiencyInputs], float | CompositeScore | None]
+    reason: str
+    """Why it is unknown, if it is."""
+    could_be_reported: Callable[[EfficiencyInputs], bool] = _never
+    """Whether somebody could have reported it. If not, there was nothing to judge, and it has no weight."""
+    by_pattern: bool = True
+    """Whether it is known by pattern."""
+
+
+DIMENSIONS: Mapping[str, Mapping[str, PartRule]] = {
     "time": {
-        "expected": (_score_expected, "no task ran in parallel"),
-        "improvement": (_score_improvement, "no task ran in parallel"),
-        "busy": (_score_busy, "no turn with two or more tasks of known length"),
-        "handover": (_score_handover, "no session with two or more phases of known length"),
+        "expected": PartRule(_score_expected, "no task ran in parallel"),
+        "improvement": PartRule(_score_improvement, "no task ran in parallel"),
+        "busy": PartRule(_score_busy, "no turn with two or more tasks of known length"),
+        "handover": PartRule(_score_handover, "no session with two or more phases of known length"),
     },
     "resource": {
-        "cpu": (_score_cpu, "the machine was not sampled"),
-        "memory": (_score_memory, "the agents' memory was not sampled"),
-        "concurrency": (_score_concurrency, "no task ran in parallel"),
-        "cache": (_score_cache, "no source reported tokens"),
+        "cpu": PartRule(_score_cpu, "no session has five samples of the machine", _always, by_pattern=False),
+        "memory": PartRule(
+            _score_memory, "no session has five samples of its memory", _always, by_pattern=False
+        ),
+        "concurrency": PartRule(_score_concurrency, "no task ran in parallel"),
+        "cache": PartRule(_score_cache, "no source reported tokens", _always, by_pattern=False),
     },
     "quality": {
-        "success": (_score_success, "no task has a known outcome"),
-        "errors": (_score_errors, "no tool call has a known outcome"),
-        "retries": (_score_retries, "no task has a known length"),
-        "quality": (_score_quality, "no task type has a quality score"),
+        "success": PartRule(_score_success, "no task is over"),
+        "errors": PartRule(_score_errors, "no tool call has a known outcome", _has_calls, by_pattern=False),
+        "retries": PartRule(_score_retries, "no task has a known length", _has_tasks),
+        "quality": PartRule(_score_quality, "no task is over"),
     },
     "workflow": {
-        "phases": (_score_phases, "no phase has a known outcome"),
-        "integration": (
-            _score_integration,
-            "for no parallel execution is it known whether the results fit together",
+        "phases": PartRule(_score_phases, "no phase has a known outcome"),
+        "integration": PartRule(
+            _score_integration, "for no parallel execution is it known whether the results fit together"
         ),
-        "working": (_score_working, "no session has its wall time split into parts"),
-        "recovery": (_score_recovery, "nothing failed"),
+        "working": PartRule(
+            _score_working, "no session has its wall time split into parts", _has_tasks, by_pattern=False
+        ),
+        "recovery": PartRule(_score_recovery, "no task is over"),
     },
 }
-"""Dimension → part → (function that computes its value from 0 to 1, reason if the value is unknown)."""
+"""Dimension → part → how it is computed, from 0 to 1."""

@@ -24,9 +24,11 @@ def list_receivers(sums: Sums) -> list[str]:
 def compute_collaboration_score(sums: Sums, rules: ScoreRules, agent: str | None = None) -> CompositeScore:
     """Return the collaboration score of all messages, or of the messages to an agent.
 
-    Balance is the smaller over the larger of the number of messages and its target. The target of a session
-    is shared equally by its receivers. Response is 1 - t / limit, at least 0, for the mean answer time t.
-    Success is the share of successful messages. Example: 5 messages at a target of 10 give a balance of 0.5.
+    Messages that nobody sent, and answers without a time, are nothing to judge. Balance, which has no weight
+    unless it is configured, is the smaller over the larger of the number of messages and its target. A
+    session's target is shared equally by its receivers. Response is 1 - t / limit, at least 0, for the mean
+    answer time t. Success is the share of successful messages. Example: 5 messages at a target of 10 give a
+    balance of 0.5.
     """
     return combine_parts(
         [
@@ -42,13 +44,14 @@ def _score_balance(sums: Sums, rules: ScoreRules, agent: str | None) -> ScorePar
     messages = sum_up(sums, measures.TALK_MESSAGES, **_select_agent(agent))
     target = sum_up(sums, measures.TALK_SHARE, **_select_agent(agent)) / MICRO * rules.messages
     value = min(messages, target) / max(messages, target) if messages and target else None
-    return rules.make_part("collaboration", "balance", value, messages, "no message")
+    return rules.make_part("collaboration", "balance", value, messages, "no message", applies=False)
 
 
 def _score_response(sums: Sums, rules: ScoreRules, agent: str | None) -> ScorePart:
     answers = sum_up(sums, measures.ANSWERS, **_select_agent(agent))
     if not answers:
-        return rules.make_part("collaboration", "response", None, 0, "no message with a known answer time")
+        reason = "no message with a known answer time"
+        return rules.make_part("collaboration", "response", None, 0, reason, applies=False)
     mean = sum_up(sums, measures.ANSWER_TIME, **_select_agent(agent)) / answers / SECOND
     return rules.make_part(
         "collaboration", "response", max(0.0, 1 - mean / rules.answer_seconds), answers, ""
@@ -57,9 +60,9 @@ def _score_response(sums: Sums, rules: ScoreRules, agent: str | None) -> ScorePa
 
 def _score_success(sums: Sums, rules: ScoreRules, agent: str | None) -> ScorePart:
     judged = count_succeeded_and_failed(sums, measures.MESSAGES, **_select_agent(agent))
-    return rules.make_part(
-        "collaboration", "success", judged.share, judged.known, "no message with a known outcome"
-    )
+    reason = "no message with a known outcome"
+    sent = sum_up(sums, measures.MESSAGES, **_select_agent(agent)) > 0
+    return rules.make_part("collaboration", "success", judged.share, judged.known, reason, applies=sent)
 
 
 def _select_agent(agent: str | None) -> dict[str, str]:

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from stretto.figures.scores.composite import CompositeScore, ScorePart, combine_parts
+from stretto.figures.scores.composite import CompositeScore, ScorePart, combine_parts, to_score_part
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.slices import (
     ALONE,
     FINE,
     MICRO,
     PARALLEL,
-    OutcomeCounts,
-    count_succeeded_and_failed,
     split_sums_by,
 )
 from stretto.figures.sum_reading import Sums, sum_up
@@ -50,18 +48,19 @@ def name_trend_direction(rate_per_day: float) -> str:
 
 def compute_quality_score(sums: Sums, rules: ScoreRules) -> CompositeScore:
     """Return the quality of the tasks of some sums: the weighted mean of its known parts."""
-    return combine_parts(build_quality_parts(sums, rules), min_parts=rules.min_parts)
+    return combine_parts(
+        build_quality_parts(sums, rules), min_coverage=rules.min_coverage, min_parts=rules.min_parts
+    )
 
 
-def compute_overall_quality(sums: Sums, rules: ScoreRules) -> tuple[float, int] | None:
-    """Return the mean quality over task types, weighted by tasks, and the number of tasks; else None."""
-    value = count = 0.0
-    for type_sums in split_sums_by(sums, Dimension.TASK_TYPE).values():
-        quality = compute_quality_score(type_sums, rules).value
-        if quality is not None:
-            tasks = sum_up(type_sums, measures.WORK_ENDS)
-            value, count = value + quality * tasks, count + tasks
-    return (value / count, int(count)) if count else None
+def compute_overall_quality(sums: Sums, rules: ScoreRules) -> CompositeScore:
+    """Return the mean quality over task types, each with the weight of its tasks."""
+    return combine_parts(
+        to_score_part(
+            task_type, compute_quality_score(type_sums, rules), sum_up(type_sums, measures.WORK_ENDS)
+        )
+        for task_type, type_sums in split_sums_by(sums, Dimension.TASK_TYPE).items()
+    )
 
 
 def build_quality_parts(sums: Sums, rules: ScoreRules) -> list[ScorePart]:
@@ -93,6 +92,7 @@ def compute_quality_trend(days: Mapping[int, Sums], rules: ScoreRules) -> Qualit
     }
     scores = []
     for day, by_name in parts.items():
+        # The line through the days follows the known parts alone.
         quality = combine_parts([by_name[name] for name in sorted(shared)], min_parts=rules.min_parts)
         if quality.value is None:
             return f"fewer than {rules.min_parts} parts of quality are known on each of {len(parts)} days"
@@ -116,7 +116,8 @@ def _score_judgements(name: str, score: str, sums: Sums, rules: ScoreRules) -> S
         totals[measure] = sum_up(sums, measure, score=score)
     count, outside = totals[measures.SCORE_COUNT], totals[measures.SCORE_OUTSIDE]
     if scale is None or scale.high is None:
-        return rules.make_part("quality", name, None, 0, f"the score {score} has no scale with an end")
+        reason = f"the score {score} has no scale with an end"
+        return rules.make_part("quality", name, None, 0, reason, applies=False)
     if not count:
         reason = f"{outside} score(s) outside the scale {scale}" if outside else f"no {score} was scored"
         return rules.make_part("quality", name, None, 0, reason)
@@ -128,9 +129,7 @@ def _score_judgements(name: str, score: str, sums: Sums, rules: ScoreRules) -> S
 def _score_completeness(sums: Sums, rules: ScoreRules) -> ScorePart:
     tasks = sum_up(sums, measures.COMPLETE_TASKS)
     value = sum_up(sums, measures.COMPLETE) / MICRO / tasks if tasks else None
-    return rules.make_part(
-        "quality", "completeness", value, tasks, "no task of a session that is over has a known outcome"
-    )
+    return rules.make_part("quality", "completeness", value, tasks, "no session with tasks is over")
 
 
 def _score_consistency(sums: Sums, rules: ScoreRules) -> ScorePart:
@@ -142,27 +141,36 @@ def _score_consistency(sums: Sums, rules: ScoreRules) -> ScorePart:
         value,
         tasks,
         "for no parallel execution is it known which files were written",
+        applies=False,
     )
 
 
 def _score_parity(sums: Sums, rules: ScoreRules) -> ScorePart:
-    """Compare parallel tasks with tasks alone: by share of success, and by outside judgements of quality."""
-    together = count_succeeded_and_failed(sums, measures.WORK_ENDS, place=PARALLEL)
-    alone = count_succeeded_and_failed(sums, measures.WORK_ENDS, place=ALONE)
+    """Compare parallel tasks with tasks alone: by their lengths, and by outside judgements of quality.
+
+    Never by success, and whatever the outcome: a task that fails must neither leave nor enter the comparison.
+    """
+    counts = [sum_up(sums, measures.PLACED_TASKS, place=place) for place in (PARALLEL, ALONE)]
     ratios = [
         ratio
-        for ratio in (_compare_success(together, alone, rules.cohort), _compare_judgements(sums, rules))
+        for ratio in (_compare_lengths(sums, rules.cohort), _compare_judgements(sums, rules))
         if ratio is not None
     ]
     value = sum(ratios) / len(ratios) if ratios else None
-    reason = f"fewer than {rules.cohort} tasks in parallel or alone, or none that succeeded alone"
-    return rules.make_part("quality", "parity", value, min(together.known, alone.known), reason)
+    reason = f"fewer than {rules.cohort} tasks of known length in parallel or alone"
+    return rules.make_part("quality", "parity", value, min(counts), reason, applies=False)
 
 
-def _compare_success(together: OutcomeCounts, alone: OutcomeCounts, cohort: int) -> float | None:
-    if min(together.known, alone.known) < cohort or not alone.succeeded:
-        return None
-    return min(1.0, (together.share or 0.0) / (alone.share or 1.0))
+def _compare_lengths(sums: Sums, cohort: int) -> float | None:
+    """Divide the mean length of tasks alone by that in parallel, at most 1."""
+    means = []
+    for place in (ALONE, PARALLEL):
+        tasks = sum_up(sums, measures.PLACED_TASKS, place=place)
+        if tasks < cohort:
+            return None
+        means.append(sum_up(sums, measures.PLACED_TIME, place=place) / tasks)
+    alone, together = means
+    return min(1.0, alone / together) if together else None
 
 
 def _compare_judgements(sums: Sums, rules: ScoreRules) -> float | None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stretto.errors import ConfigError, make_unknown_key_error
-from stretto.figures.scores.composite import ScorePart
+from stretto.figures.scores.composite import NARROW, ScorePart
 from stretto.model.score_scales import MOST, SCALES, Scale, Scales
 from stretto.model.task_type import DEFAULT_TARGET, to_label_value
 
@@ -25,7 +25,7 @@ WEIGHTS: Mapping[str, Weights] = MappingProxyType(
             "errors": 0.15,
             "response": 0.10,
         },
-        "collaboration": {"balance": 0.4, "response": 0.3, "success": 0.3},
+        "collaboration": {"balance": 0.0, "response": 0.3, "success": 0.3},
         "quality": {
             "judgement": 0.30,
             "completeness": 0.20,
@@ -45,14 +45,12 @@ class ScoreRules:
 
     weights: Mapping[str, Weights] = field(default_factory=lambda: WEIGHTS)
     scales: Scales = SCALES
-    min_coverage: float = 0.5
-    """Least known share of a score's weight."""
+    min_coverage: float = NARROW
+    """1 less the widest range, as a share of the scale, at which a score is shown as a number."""
     min_parts: int = 2
     """Fewest known parts of a quality score."""
     cohort: int = 5
     """Fewest turns, tasks or judgements for a comparison."""
-    response_seconds: float = 300.0
-    """Median task time at which an agent's response is 0.5."""
     answer_seconds: float = 300.0
     """Mean answer time at and above which the response in collaboration is 0."""
     messages: float = 10.0
@@ -71,10 +69,16 @@ class ScoreRules:
         weights = self.weights[score]
         return weights[part] / sum(weights.values())
 
-    def make_part(self, score: str, name: str, value: float | None, count: int, reason: str) -> ScorePart:
-        """Return a part of a score with its weight; ``reason`` is kept only if there is no value."""
+    def make_part(
+        self, score: str, name: str, value: float | None, count: int, reason: str, *, applies: bool = True
+    ) -> ScorePart:
+        """Return a part of a score with its weight; ``reason`` is kept only if there is no value.
+
+        ``applies`` is False if, without a value, nobody could have reported it: the part has no weight then.
+        """
+        known = value is not None
         return ScorePart(
-            name, value, self.get_weight(score, name), None if value is not None else reason, count
+            name, value, self.get_weight(score, name), None if known else reason, count, known or applies
         )
 
 
@@ -82,13 +86,15 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "min_coverage": (0.0, 1.0),
     "min_parts": (1, len(WEIGHTS["quality"])),
     "cohort": (1, 1_000_000),
-    "response_seconds": (0.001, 1e7),
     "answer_seconds": (0.001, 1e7),
     "messages": (1, 1e6),
     "cpu_low": (0.0, 1.0),
     "cpu_high": (0.0, 1.0),
 }
 """Key → (smallest, largest) accepted value."""
+
+_WITHOUT_EFFECT = frozenset({"response_seconds"})
+"""Keys of configurations of the first release: an agent is now compared with others of its task types."""
 
 _WHOLE = frozenset({"min_parts", "cohort"})
 
@@ -122,6 +128,8 @@ def parse_score_rules(tables: object, where: str) -> ScoreRules:
         elif isinstance(value, dict):
             scale = _parse_scale(key, value, where)
             scales[scale.name] = scale
+        elif key in _WITHOUT_EFFECT:
+            continue
         elif key in _NUMBERS:
             numbers[key] = _check_number(
                 f"scores.{key}", value, *_NUMBERS[key], whole=key in _WHOLE, where=where

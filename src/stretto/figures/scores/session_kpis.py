@@ -7,11 +7,14 @@ from typing import Any
 
 from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
 from stretto.figures.baselines import FindBaseline
-from stretto.figures.contention import compute_busy_ratio
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.scores.agent_score import compute_agent_score
 from stretto.figures.scores.composite import to_score_document
-from stretto.figures.scores.efficiency_score import EfficiencyInputs, compute_efficiency_score
+from stretto.figures.scores.efficiency_score import (
+    EfficiencyInputs,
+    EfficiencyScore,
+    compute_efficiency_score,
+)
 from stretto.figures.scores.inputs import PublishedFigures
 from stretto.figures.scores.message_exchange_score import compute_collaboration_score
 from stretto.figures.scores.quality_score import compute_quality_score
@@ -20,6 +23,7 @@ from stretto.figures.scores.slices import (
     CONFLICT,
     INTEGRATED,
     PARALLEL,
+    compute_recovery,
     count_succeeded_and_failed,
     count_with_outcomes,
     split_sums_by,
@@ -27,7 +31,7 @@ from stretto.figures.scores.slices import (
 from stretto.figures.sum_reading import Sums, sum_up
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.names import NONE, QUANTILES, measures
+from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
 
 WINDOW = "session"
@@ -59,29 +63,25 @@ def build_kpis_document(
             for agent, slice_sums in split_sums_by(sums, Dimension.AGENT).items()
             if agent != NONE
         },
-        "efficiency": {
-            **to_score_document(efficiency.score),
-            "coverage": efficiency.coverage,
-            "parts": {
-                name: {**to_score_document(composite), "weight": rules.get_weight("efficiency", name)}
-                for name, composite in efficiency.dimensions.items()
-            },
-        },
+        "efficiency": _build_efficiency_document(efficiency),
     }
 
 
+def _build_efficiency_document(efficiency: EfficiencyScore) -> dict[str, Any]:
+    whole = to_score_document(efficiency.score)
+    parts = {
+        name: {
+            **to_score_document(composite),
+            **{key: whole["parts"][name][key] for key in ("weight", "applies")},
+        }
+        for name, composite in efficiency.dimensions.items()
+    }
+    return {**whole, "parts": parts}
+
+
 def compute_session_figures(session: Session) -> Iterator[Figure]:
-    """Yield the figures of a session's machine use, memory and prompt cache, if they were reported."""
+    """Yield the figures of a session's prompt cache, if they were reported."""
     at: Labels = (("window", WINDOW),)
-    samples = session.samples
-    busy = compute_busy_ratio((sample, 1.0) for sample in samples)
-    if busy is not None:
-        yield Figure("stretto_machine_cpu_ratio", at, busy, len(samples))
-    memory = sorted(sample.memory for sample in samples if sample.memory is not None)
-    for stat in ("p50", "p99") if memory else ():
-        labels = (("stat", stat), *at)
-        value = memory[int(QUANTILES[stat] * (len(memory) - 1))]
-        yield Figure("stretto_agents_memory_quantile_bytes", labels, value, len(memory))
     # A source that does not report the cache must not count as prompts that read nothing from it.
     tokens_with_cache = [call.tokens for call in session.model_calls if call.tokens.cache_read is not None]
     read = sum(tokens.cache_read or 0 for tokens in tokens_with_cache)
@@ -97,12 +97,13 @@ def _compute_ratios(sums: Sums) -> Iterator[tuple[str, Figure]]:
         count_succeeded_and_failed(sums, measures.WORK_ENDS),
         count_succeeded_and_failed(sums, measures.PATTERN_PHASES),
     )
-    retried = count_succeeded_and_failed(sums, measures.RETRY_ENDS)
+    recovery, failures = compute_recovery(sums)
+    reason = "no task is over" if recovery is None else None
+    yield "recovery", Figure("recovery", (), recovery, failures, reason)
     for name, count, total in (
         ("completion", ended, all_tasks),
         ("success", judged.succeeded, judged.known),
         ("retry", sum_up(sums, measures.RETRY_ENDS), all_tasks),
-        ("recovery", retried.succeeded, judged.failed - retried.failed),
         ("phase_success", phases.succeeded, phases.known),
         (
             "integration_success",

@@ -27,6 +27,8 @@ _SPLIT_BY_ANY = frozenset(
         measures.WORK_ENDS,
         measures.WORK_DELIVERED,
         measures.WORK_TIME,
+        measures.PLACED_TASKS,
+        measures.PLACED_TIME,
         measures.RETRY_ENDS,
         measures.RETRY_TIME,
         measures.COMPLETE,
@@ -60,6 +62,7 @@ _SPLIT_BY_PATTERN = _SPLIT_BY_ANY | {
 """Measures that a pattern is scored by."""
 
 _SPLIT_BY_AGENT = _SPLIT_BY_ANY | {
+    measures.AGENT_CALLS,
     measures.AGENT_TIME,
     measures.MESSAGES,
     measures.TALK_MESSAGES,
@@ -128,6 +131,19 @@ def compute_delivered_share(sums: Sums) -> float | None:
     """Return the share of tasks that were delivered or taken as delivered; None if no task is over."""
     all_tasks = sum_up(sums, measures.WORK_ENDS)
     return sum_up(sums, measures.WORK_DELIVERED) / all_tasks if all_tasks else None
+
+
+def compute_recovery(sums: Sums) -> tuple[float | None, int]:
+    """Return retries that delivered over first failures, and the number of those failures.
+
+    A retry that fails again is not a new failure. Where nothing failed, recovery is 1; without any task that
+    is over it is None.
+    """
+    retried = count_succeeded_and_failed(sums, measures.RETRY_ENDS)
+    first_failures = count_succeeded_and_failed(sums, measures.WORK_ENDS).failed - retried.failed
+    if first_failures > 0:
+        return min(1.0, retried.succeeded / first_failures), first_failures
+    return (1.0 if sum_up(sums, measures.WORK_ENDS) else None), 0
 
 
 def count_with_outcomes(sums: Sums, measure: str, ended: Iterable[Outcome]) -> tuple[int, int]:

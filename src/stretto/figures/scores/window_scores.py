@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
 from stretto.figures.baselines import FindBaseline
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.scores.agent_score import compute_agent_score
-from stretto.figures.scores.composite import CompositeScore
+from stretto.figures.scores.agent_score import collect_usual_times, compute_agent_score
+from stretto.figures.scores.composite import CompositeScore, ScorePart
 from stretto.figures.scores.efficiency_score import (
     EfficiencyInputs,
     EfficiencyScore,
@@ -31,6 +31,8 @@ from stretto.names.measures import Dimension
 
 TREND_MEASURES = (
     measures.WORK_ENDS,
+    measures.PLACED_TASKS,
+    measures.PLACED_TIME,
     measures.COMPLETE,
     measures.COMPLETE_TASKS,
     measures.CONSISTENT,
@@ -39,6 +41,19 @@ TREND_MEASURES = (
     measures.SCORE_OUTSIDE,
 )
 """The measures of quality, which a trend needs day by day."""
+
+
+_RANGES = {
+    "stretto_efficiency_score": ("stretto_efficiency_score_low", "stretto_efficiency_score_high"),
+    "stretto_pattern_efficiency_score": (
+        "stretto_pattern_efficiency_score_low",
+        "stretto_pattern_efficiency_score_high",
+    ),
+    "stretto_agent_score": ("stretto_agent_score_low", "stretto_agent_score_high"),
+    "stretto_collaboration_score": ("stretto_collaboration_score_low", "stretto_collaboration_score_high"),
+    "stretto_quality_score": ("stretto_quality_score_low", "stretto_quality_score_high"),
+}
+"""A score → the metrics of the ends of its range."""
 
 
 def compute_score_figures(
@@ -62,37 +77,42 @@ def compute_score_figures(
     for task_type, slice_sums in split_sums_by(sums, Dimension.TASK_TYPE).items():
         labels = (("task_type", task_type), *at)
         yield from _make_quality_figures(labels, compute_quality_score(slice_sums, rules))
-    yield _make_figure("stretto_collaboration_score", at, compute_collaboration_score(sums, rules))
+    yield from _make_figures("stretto_collaboration_score", at, compute_collaboration_score(sums, rules))
     for agent, slice_sums in split_sums_by(sums, Dimension.AGENT, list_receivers(sums)).items():
         labels = (("agent", agent), *at)
         yield _make_figure(
             "stretto_agent_collaboration_score", labels, compute_collaboration_score(slice_sums, rules, agent)
         )
+    usual_times = collect_usual_times(sums)
     for agent, slice_sums in split_sums_by(sums, Dimension.AGENT).items():
         # Tasks without an agent's name belong to no agent.
         if agent != NONE:
-            yield _make_figure(
+            yield from _make_figures(
                 "stretto_agent_score",
                 (("agent", agent), *at),
-                compute_agent_score(sums, agent, rules, slice_sums),
+                compute_agent_score(sums, agent, rules, slice_sums, usual_times),
             )
 
-    def score_efficiency(slice_sums: Sums, others: PublishedFigures) -> EfficiencyScore:
+    def score_efficiency(
+        slice_sums: Sums, others: Iterable[Figure], *, is_of_pattern: bool
+    ) -> EfficiencyScore:
         return compute_efficiency_score(
             EfficiencyInputs(
                 slice_sums,
                 sum_parallel_by_type(build_mixes(slice_sums, find_baseline)),
-                others,
+                PublishedFigures(others, window),
                 scoring.target,
                 rules,
+                is_of_pattern=is_of_pattern,
             )
         )
 
-    yield from _make_efficiency_figures(at, score_efficiency(sums, PublishedFigures(published, window)))
-    no_figures = PublishedFigures((), window)
+    yield from _make_efficiency_figures(at, score_efficiency(sums, published, is_of_pattern=False))
     for pattern, slice_sums in split_sums_by(sums, Dimension.PATTERN).items():
-        efficiency = score_efficiency(slice_sums, no_figures)
-        yield _make_figure("stretto_pattern_efficiency_score", (("pattern", pattern), *at), efficiency.score)
+        efficiency = score_efficiency(slice_sums, (), is_of_pattern=True)
+        yield from _make_figures(
+            "stretto_pattern_efficiency_score", (("pattern", pattern), *at), efficiency.score
+        )
 
 
 def compute_quality_trend_figures(
@@ -131,25 +151,42 @@ def compute_quality_trends(days: Mapping[int, Sums], rules: ScoreRules) -> dict[
 
 
 def _make_quality_figures(labels: Labels, quality: CompositeScore) -> Iterator[Figure]:
-    yield _make_figure("stretto_quality_score", labels, quality, scale=10)
+    yield from _make_figures("stretto_quality_score", labels, quality, scale=10)
     task_type, *rest = labels
     for part in quality.parts:
-        value = None if part.value is None else part.value * 10
-        part_labels = (task_type, ("part", part.name), *rest)
-        yield Figure("stretto_quality_part_score", part_labels, value, part.count, part.reason)
+        yield _make_part_figure(
+            "stretto_quality_part_score", (task_type, ("part", part.name), *rest), part, scale=10
+        )
 
 
 def _make_efficiency_figures(at: Labels, efficiency: EfficiencyScore) -> Iterator[Figure]:
-    yield _make_figure("stretto_efficiency_score", at, efficiency.score)
+    yield from _make_figures("stretto_efficiency_score", at, efficiency.score)
     for dimension, composite in efficiency.dimensions.items():
         labels: Labels = (("dimension", dimension), *at)
         yield _make_figure("stretto_efficiency_dimension_score", labels, composite)
         for part in composite.parts:
-            value = None if part.value is None else part.value * 100
             part_labels = (("dimension", dimension), ("part", part.name), *at)
-            yield Figure("stretto_efficiency_part_score", part_labels, value, part.count, part.reason)
+            yield _make_part_figure("stretto_efficiency_part_score", part_labels, part)
+
+
+def _make_figures(
+    name: str, labels: Labels, composite: CompositeScore, scale: float = 100
+) -> Iterator[Figure]:
+    """Yield a score, and its range as series of their own, which exist also where the score is withheld."""
+    yield _make_figure(name, labels, composite, scale)
+    for side, edge in zip(_RANGES[name], (composite.low, composite.high), strict=True):
+        value = None if edge is None else edge * scale
+        yield Figure(side, labels, value, composite.count, composite.reason if edge is None else None)
 
 
 def _make_figure(name: str, labels: Labels, composite: CompositeScore, scale: float = 100) -> Figure:
-    value = None if composite.value is None else composite.value * scale
-    return Figure(name, labels, value, composite.count, composite.reason)
+    value, low, high = (
+        None if edge is None else edge * scale for edge in (composite.value, composite.low, composite.high)
+    )
+    return Figure(name, labels, value, composite.count, composite.reason, low, high)
+
+
+def _make_part_figure(name: str, labels: Labels, part: ScorePart, scale: float = 100) -> Figure:
+    value = None if part.value is None else part.value * scale
+    low, high = (part.low * scale, part.high * scale) if part.is_known else (None, None)
+    return Figure(name, labels, value, part.count, part.reason, low, high)

@@ -6,13 +6,17 @@ from collections import Counter
 
 from stretto.figures.result_integration import measure_completeness
 from stretto.figures.scores.slices import CONFLICT, FAILED, FINE, INTEGRATED, MICRO
+from stretto.model.event import Outcome
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
 from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_result_checks(context: SessionContext) -> Additions:
-    """Return the sums of checked fan-outs and of tasks with a known end; nothing while the session runs."""
+    """Return the sums of checked fan-outs, of tasks with a known end and of their calls.
+
+    Nothing while the session runs.
+    """
     added: Additions = Counter()
     session = context.session
     if not context.over or not session.tasks:
@@ -34,6 +38,13 @@ def add_up_result_checks(context: SessionContext) -> Additions:
         left_open=[call.task for call in calls if call.task is not None and call.end is None],
         tests=calls,
     )
+    agents = {task.id: task.agent or NONE for task in session.tasks}
+    for call in calls:
+        called_at = get_counted_time(call)
+        if call.task in agents and called_at is not None:
+            outcome = call.outcome if call.end is not None else Outcome.UNKNOWN
+            of_agent = (agents[call.task], outcome.value)
+            added[find_slot_number(called_at), measures.AGENT_CALLS, of_agent] += 1
     for task in session.tasks:
         at = get_counted_time(task)
         if at is not None and task.id in complete:

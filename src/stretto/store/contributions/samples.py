@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from stretto.figures.quantile_sketch import find_bucket
+from stretto.figures.resource_use import measure_resource_use
+from stretto.figures.scores.slices import MICRO
 from stretto.model.conclude_leaves import conclude_samples
 from stretto.model.entities import Sample
 from stretto.names import measures
@@ -15,8 +17,17 @@ from stretto.store.rollup import Additions, find_slot_number
 def add_up_samples(context: SessionContext) -> Additions:
     """Return the sums of the samples, each in the slot in which it ended."""
     added: Additions = Counter()
-    for sample in conclude_samples(context.facts):
+    samples = conclude_samples(context.facts)
+    for sample in samples:
         _add_sample(added, sample)
+    if samples:
+        slot = find_slot_number(samples[-1].start + samples[-1].duration)
+        use = measure_resource_use(samples)
+        if use.memory_evenness is not None:
+            added[slot, measures.SAMPLED_SESSIONS, ()] += 1
+            added[slot, measures.MEMORY_EVENNESS, ()] += round(use.memory_evenness * MICRO)
+        if use.machine_busy_ratio is not None:
+            added[slot, measures.SESSION_MACHINE_USE, (round(use.machine_busy_ratio * 100),)] += 1
     return added
 
 

@@ -41,6 +41,8 @@ def add_up_task_outcomes(context: SessionContext) -> Additions:
             added[find_slot_number(at), measures.WORK_DELIVERED, work] += 1
         if task.length is not None:
             added[find_slot_number(at), measures.WORK_TIME, work] += task.length
+            added[find_slot_number(at), measures.PLACED_TASKS, (*work, place)] += 1
+            added[find_slot_number(at), measures.PLACED_TIME, (*work, place)] += task.length
     for retry in find_retries(session.tasks):
         task, at = retry.task, get_counted_time(retry.task)
         if at is None:
