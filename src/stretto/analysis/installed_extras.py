@@ -10,7 +10,7 @@ from stretto.errors import AnalysisNotInstalledError
 EXTRAS = {
     "analysis": ("numpy", "scipy"),
     "forecast": ("numpy", "scipy", "statsmodels"),
-    "predictor": ("numpy", "scipy", "sklearn"),
+    "predictor": ("numpy", "scipy", "sklearn", "threadpoolctl"),
 }
 """Extra → packages that it installs, by the name they are imported under."""
 
