@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import math
+import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
+from msgspec.structs import replace
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -23,6 +26,7 @@ from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.span_events import make_events_of_spans
 from stretto.sources.otlp.receive import Receiver, RequestResult, Signal
+from stretto.store.session_homes import find_session_home, find_session_joins, note_session_join
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
@@ -186,6 +190,17 @@ def sessions(events: Iterable[Event], *, lost: bool = True) -> dict[str, Session
             facts, lost=lost, classify=lambda described, *_: described or "other"
         )
     return sessions_by_id
+
+
+def move_home(events: Iterable[Event]) -> list[Event]:
+    """Return the events with the sessions that the store finds for them, whatever ids they came under."""
+    events = list(events)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE session_homes (trace TEXT PRIMARY KEY, session TEXT NOT NULL)")
+        for join in find_session_joins(events):
+            note_session_join(connection, join)
+        homes = {id: find_session_home(connection, id) for id in {event.session for event in events}}
+    return [replace(event, session=homes[event.session]) for event in events]
 
 
 def only_session(events: Iterable[Event], *, lost: bool = True) -> Session:

@@ -107,6 +107,20 @@ def test_encodings_agree(signal: Signal, request_: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.parametrize("media", [JSON, PROTOBUF])
+def test_linked_traces_of_a_message_runtime(media: str) -> None:
+    """The other traces that a runtime's span is linked with are written; links of other senders are not."""
+    other, third = "1" * 32, "2" * 32
+    links = [{"traceId": id, "spanId": "3" * 16} for id in (other, TRACE, other, third)]
+    linked = {**span("publish", 1), "links": links}
+
+    for scope, expected in (("autogen SingleThreadedAgentRuntime", [[other, third]]), ("queue", [])):
+        request = traces([linked], scope=scope)
+        body = as_json(request) if media == JSON else as_protobuf(Signal.TRACES, request)
+        events = events_of(receive_bytes(Signal.TRACES, body, media).records)
+        assert [event.attributes["joined"] for event in events] == expected
+
+
 def test_gzip() -> None:
     """A compressed body gives the same records as the plain body."""
     body = as_protobuf(Signal.TRACES, a_trace())

@@ -6,6 +6,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from stretto.model.event import Channel, Event, Kind
 from stretto.store import queries
@@ -68,3 +69,52 @@ def test_spans_that_come_later_go_home(tmp_path: Path) -> None:
 
     assert session is not None
     assert [task.id for task in session.tasks] == ["a", "b"]
+
+
+def linked(trace: str, *others: str, start: int) -> Event:
+    """Return the span of an agent in a trace that links join with others."""
+    event = span(f"of-{trace[-1]}", "above", "agent", trace, start, trace=trace)
+    return replace(event, attributes={**event.attributes, "joined": list(others)})
+
+
+TRACES = [f"{number:032x}" for number in range(4)]
+LINKED = [
+    linked(TRACES[2], TRACES[3], start=1),
+    linked(TRACES[3], TRACES[1], start=2),
+    linked(TRACES[0], TRACES[2], start=3),
+    linked(TRACES[1], start=4),
+]
+"""Four traces of a run, each known to another by a link only."""
+
+
+@pytest.mark.parametrize("order", range(24))
+def test_linked_traces_are_one_session_in_any_order(order: int, tmp_path: Path) -> None:
+    """The session has the smallest trace's id, whichever link comes first; a rebuild gives the same rows."""
+    with store(tmp_path) as opened:
+        for event in [*permutations(LINKED)][order]:
+            opened.take([event])
+        (row,) = queries.list_sessions(opened.connection)
+        session = queries.read_session(opened.connection, row.id, by_description)
+        rows = opened.rows()
+
+    assert row.id == TRACES[0]
+    assert session is not None
+    assert [task.id for task in session.tasks] == ["of-2", "of-3", "of-0", "of-1"]
+    assert rows == rebuilt(opened.folder, tmp_path / "anew.db", now=0)
+
+
+def test_a_named_session_takes_linked_traces_and_two_named_ones_stay_apart(tmp_path: Path) -> None:
+    """A link is no name: a trace joins the conversation that its partner names, and no other conversation."""
+    named = [
+        span("n1", None, "agent", "talk", 0, trace=TRACES[0]),
+        span("n2", None, "agent", "other talk", 0, trace=TRACES[3]),
+    ]
+    with store(tmp_path) as opened:
+        for event in [linked(TRACES[1], TRACES[0], start=1), *named, linked(TRACES[0], TRACES[3], start=2)]:
+            opened.take([event])
+        listed = {row.id for row in queries.list_sessions(opened.connection)}
+        session = queries.read_session(opened.connection, "talk", by_description)
+
+    assert listed == {"talk", "other talk"}
+    assert session is not None
+    assert {task.id for task in session.tasks} == {"of-1", "of-0"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -16,10 +16,9 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pytest
-from msgspec.structs import replace
 from tests.fakes import ROOT
 from tests.histories import make_opencode_database, read_folder
-from tests.otlp_requests import JSON, as_json, events_of, sessions
+from tests.otlp_requests import JSON, as_json, events_of, move_home, sessions
 
 from stretto import journal
 from stretto.clock import SECOND
@@ -29,7 +28,6 @@ from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.sources.otlp.receive import Receiver, Signal
 from stretto.sources.recording import read_recording
-from stretto.store.session_homes import find_sessions_by_trace
 
 CLIENTS = ROOT.parent / "shared" / "data" / "agents-real-clients"
 
@@ -150,20 +148,11 @@ def read_channels(name: str, scratch: Path) -> dict[str, list[Event]]:
 def conclude(events: Iterable[Event]) -> Session:
     """Return the one session that events are about."""
     events = list(events)
-    homes = find_sessions_by_trace(events)
-    at_home = [replace(event, session=find_home(homes, event.session)) for event in events]
     (session,) = [
         session
-        for session in sessions(at_home, lost=False).values()
+        for session in sessions(move_home(events), lost=False).values()
         if session.tasks or session.tool_calls or session.model_calls
     ]
-    return session
-
-
-def find_home(homes: Mapping[str, str], session: str) -> str:
-    """Return the session at the end of a chain of homes."""
-    while session in homes:
-        session = homes[session]
     return session
 
 

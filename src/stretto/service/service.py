@@ -33,6 +33,7 @@ from stretto.store import queries
 from stretto.store import score_targets as judged
 from stretto.store.database import get_store_size
 from stretto.store.declared_baselines import DeclaredBaselineFile
+from stretto.store.overlapping_sessions import describe_overlapping_sessions
 from stretto.store.queries import SessionRow
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
 from stretto.summaries.session_summary import SessionSummary, summarise_session
@@ -157,6 +158,9 @@ class Service:
         lag = describe_lag(self._measure_lag(), self.health.pending_bytes)
         problems += [lag] if lag is not None else []
         problems += self._otlp.unread.describe_silent_sources()
+        if unready is None:
+            with self._reader.use() as connection:
+                problems += describe_overlapping_sessions(connection, self._clock())
         folded = None if self.snapshot is None else describe_folded_names(self.snapshot.folded_names)
         if folded is not None:
             problems.append(folded)

@@ -48,7 +48,7 @@ from stretto.store.pruned_sessions import (
 )
 from stretto.store.rollup import Additions, write_sums
 from stretto.store.run_rows import NO_RUNS, make_run_rows, write_run_rows
-from stretto.store.session_homes import find_session_home, find_sessions_by_trace, note_session_home
+from stretto.store.session_homes import find_session_home, find_session_joins, note_session_join
 from stretto.store.session_in_memory import (
     NewlyEnded,
     Rules,
@@ -395,14 +395,15 @@ class Ingest:
 
     def _move_named_traces(self, events: Iterable[Event], touched: dict[str, SessionState]) -> None:
         """Move what is stored of traces into the sessions that their later spans name."""
-        for trace, session_id in find_sessions_by_trace(events).items():
-            if not note_session_home(self._connection, trace, session_id):
+        for join in find_session_joins(events):
+            trace = note_session_join(self._connection, join)
+            if trace is None:
                 continue
             trace_state = self._get_state(trace)
             self._remove_session(trace)
             touched.pop(trace, None)
             if trace_state.facts.session:
-                home = find_session_home(self._connection, session_id)
+                home = find_session_home(self._connection, trace)
                 state = touched[home] = self._get_state(home)
                 state.arrived = max(state.arrived, trace_state.arrived)
                 state.absorb_facts(trace_state.facts)

@@ -3,37 +3,59 @@
 The spans of a trace may come before the span that names their session. They are a session named by the trace
 until then. The name is noted here, the trace's facts move into the named session, and so do its later events.
 A thread of Codex is part of the session of the thread that started it, and that thread may in turn be part of
-another's. Both are called traces here.
+another's. Traces that a runtime's span links join are a single session, too. All of these are called traces
+here.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from stretto.model.event import MOVABLE_ID, Event, Kind
 
 
-def find_sessions_by_trace(events: Iterable[Event]) -> dict[str, str]:
-    """Return trace → session for the spans whose session is named otherwise than their trace."""
-    homes: dict[str, str] = {}
+class SessionJoin(NamedTuple):
+    """The report that two ids belong to the same session."""
+
+    trace: str
+    session: str
+    is_link: bool
+    """Whether the second is a trace, too, so that neither names the session."""
+
+
+def find_session_joins(events: Iterable[Event]) -> list[SessionJoin]:
+    """Return the joins that spans report: of their trace with their session, and with linked traces."""
+    joins: dict[SessionJoin, None] = {}
     for event in events:
-        if event.kind is Kind.SPAN:
-            trace = event.attributes.get("trace")
-            if isinstance(trace, str) and trace != event.session:
-                homes.setdefault(trace, event.session)
-    return homes
+        if event.kind is not Kind.SPAN:
+            continue
+        trace = event.attributes.get("trace")
+        if not isinstance(trace, str):
+            continue
+        if trace != event.session:
+            joins[SessionJoin(trace, event.session, False)] = None
+        linked = event.attributes.get("joined")
+        for other in linked if isinstance(linked, list) else ():
+            joins[SessionJoin(trace, other, True)] = None
+    return list(joins)
 
 
-def note_session_home(connection: sqlite3.Connection, trace: str, session: str) -> bool:
-    """Note the session that a trace belongs to; return False if the trace has a session already.
+def note_session_join(connection: sqlite3.Connection, join: SessionJoin) -> str | None:
+    """Note that two ids belong to the same session; return the id that moved to the other, or None.
 
-    Two traces that name each other, as only a false report does, leave the second where it is.
+    A name that a trace has stays. Of two linked traces without a name, the session is that with the smaller
+    id, so that the order of the reports does not matter.
     """
-    if find_session_home(connection, session) == trace:
-        return False
-    query = "INSERT OR IGNORE INTO session_homes VALUES (?, ?)"
-    return connection.execute(query, (trace, session)).rowcount > 0
+    first, second = (find_session_home(connection, id) for id in join[:2])
+    moving, home = (max(first, second), min(first, second)) if join.is_link else (first, second)
+    if join.is_link and MOVABLE_ID.fullmatch(moving) is None:
+        moving, home = home, moving
+    if first == second or MOVABLE_ID.fullmatch(moving) is None:
+        return None
+    connection.execute("INSERT INTO session_homes VALUES (?, ?)", (moving, home))
+    return moving
 
 
 def find_session_home(connection: sqlite3.Connection, session_id: str) -> str:

@@ -24,6 +24,7 @@ def is_relevant_span(span: Span) -> bool:
         roles.find_role(span) is not SpanRole.LINK
         or conventions.is_from_api(span)
         or conventions.has_judgement(span)
+        or bool(span.joined_traces)
     )
 
 
@@ -67,6 +68,7 @@ def make_span_event(span: Span, session: str) -> Event:
             end=None if duration is not None and span.start + duration == span.end else span.end,
             entity=conventions.get_entity_id(span, role),
             owner=conventions.get_owner(span, role),
+            joined=list(span.joined_traces) or None,
             labels=None if span.parent else get_labels(span.attributes),
             **_get_specific_values(span, role),
         ),

@@ -54,6 +54,15 @@ class SpanEvent(msgspec.Struct, frozen=True, gc=False):
     attributes: Attributes
 
 
+MESSAGE_RUNTIMES = ("autogen ", "agent_runtime ")
+"""Beginnings of the scopes of AutoGen and Semantic Kernel, whose agents' messages begin traces of their own.
+
+Elsewhere links also join what is no single run, such as the requests that a worker takes from a queue.
+"""
+
+JOINED_TRACE_LIMIT = 16
+"""Traces read per span; a message has few senders."""
+
 SPAN_JUDGEMENT_LIMIT = 128
 """Judgements read per span; SDKs keep at most that many events of a span by default."""
 
@@ -74,6 +83,8 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     """Name of the instrumentation that made it."""
     service: str
     """The resource's ``service.name``."""
+    joined_traces: tuple[str, ...] = ()
+    """The other traces that a message runtime's span is linked with; links of other senders are not read."""
     judgements: tuple[SpanEvent, ...] = ()
     """Its events ``gen_ai.evaluation.result``, at most ``SPAN_JUDGEMENT_LIMIT``; others are not read."""
 

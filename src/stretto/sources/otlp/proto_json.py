@@ -17,6 +17,8 @@ import msgspec
 
 from stretto.names import EVALUATION, LABEL_PREFIX
 from stretto.sources.otlp.plain_records import (
+    JOINED_TRACE_LIMIT,
+    MESSAGE_RUNTIMES,
     SPAN_JUDGEMENT_LIMIT,
     DecodedRequest,
     Encoding,
@@ -70,6 +72,10 @@ class _EventMessage(msgspec.Struct, rename="camel", gc=False):
     attributes: list[_KeyValue] | None = None
 
 
+class _LinkMessage(msgspec.Struct, rename="camel", gc=False):
+    trace_id: str = ""
+
+
 class _SpanMessage(msgspec.Struct, rename="camel", gc=False):
     trace_id: str = ""
     span_id: str = ""
@@ -80,6 +86,7 @@ class _SpanMessage(msgspec.Struct, rename="camel", gc=False):
     attributes: list[_KeyValue] | None = None
     # Few spans have an evaluation event, so the events are decoded only if its name occurs in them.
     events: msgspec.Raw = msgspec.Raw(b"")
+    links: msgspec.Raw = msgspec.Raw(b"")
     status: _Status | None = None
 
 
@@ -127,6 +134,7 @@ _request = msgspec.json.Decoder(_Request, strict=False)
 _span_decoder = msgspec.json.Decoder(_SpanMessage, strict=False)
 _log_decoder = msgspec.json.Decoder(_LogMessage, strict=False)
 _events_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_links_decoder = msgspec.json.Decoder(list[_LinkMessage], strict=False)
 _event_decoder = msgspec.json.Decoder(_EventMessage, strict=False)
 _EVALUATION = EVALUATION.encode()
 
@@ -221,8 +229,22 @@ def _make_span(raw: msgspec.Raw, context: ScopeContext, wanted: frozenset[str]) 
         attributes=_read_attributes(message.attributes, wanted, context.attributes),
         scope=context.scope,
         service=context.service,
+        joined_traces=_read_links(message.links, trace_id)
+        if context.scope.startswith(MESSAGE_RUNTIMES)
+        else (),
         judgements=_read_judgements(message.events, wanted) if _EVALUATION in bytes(message.events) else (),
     )
+
+
+def _read_links(links: msgspec.Raw, own_trace: str) -> tuple[str, ...]:
+    """Return the other traces that a span is linked with; unreadable links are left out."""
+    traces: list[str] = []
+    with suppress(*_UNREADABLE, RecursionError):
+        for link in _links_decoder.decode(links):
+            trace = _normalise_id(link.trace_id, _TRACE_DIGITS)
+            if trace and trace not in {own_trace, *traces}:
+                traces.append(trace)
+    return tuple(traces[:JOINED_TRACE_LIMIT])
 
 
 def _read_judgements(events: msgspec.Raw, wanted: frozenset[str]) -> tuple[SpanEvent, ...]:

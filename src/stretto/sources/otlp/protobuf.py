@@ -21,6 +21,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from stretto.names import EVALUATION, LABEL_PREFIX
 from stretto.sources.otlp.plain_records import (
+    JOINED_TRACE_LIMIT,
+    MESSAGE_RUNTIMES,
     SPAN_JUDGEMENT_LIMIT,
     DecodedRequest,
     Encoding,
@@ -171,8 +173,19 @@ def _make_span(data: bytes, context: ScopeContext, wanted: frozenset[str]) -> Sp
         attributes=_read_attributes(message.attributes, wanted, context.attributes),
         scope=context.scope,
         service=context.service,
+        joined_traces=_read_links(message) if context.scope.startswith(MESSAGE_RUNTIMES) else (),
         judgements=_read_judgements(message, wanted) if message.events else (),
     )
+
+
+def _read_links(message: SpanMessage) -> tuple[str, ...]:
+    """Return the other traces that a span is linked with."""
+    traces = dict.fromkeys(
+        link.trace_id.hex()
+        for link in islice(message.links, JOINED_TRACE_LIMIT)
+        if len(link.trace_id) == _TRACE_BYTES and any(link.trace_id) and link.trace_id != message.trace_id
+    )
+    return tuple(traces)
 
 
 def _read_judgements(message: SpanMessage, wanted: frozenset[str]) -> tuple[SpanEvent, ...]:
