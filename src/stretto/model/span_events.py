@@ -152,6 +152,8 @@ def _find_task(node: SpanNode, ids: _EntityIds, known: Container[str]) -> str | 
     owner = get_text(node.facts, fact_fields.OWNER)
     if owner is not None:
         return owner or None
+    if node.thread is not None:
+        return node.thread
     above = node.above
     last = node
     while above is not None and above.kind in {SpanKind.MODEL, SpanKind.TOOL}:

@@ -91,7 +91,7 @@ class SpanNode:
         self.role = _to_role(get_text(facts, fact_fields.ROLE))
         self.name = get_text(facts, fact_fields.NAME)
         self.thread = get_text(facts, fact_fields.AGENT_ID)
-        """The thread in which an agent ran, for its run."""
+        """The agent whose run it is, or that made the call, where the client names it."""
         self.start = get_number(facts, fact_fields.START) or 0
         self.end = get_number(facts, fact_fields.END)
         self.is_root = fact_fields.PARENT not in facts

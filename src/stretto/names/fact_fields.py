@@ -419,7 +419,7 @@ _SPAN = (
     FactField(EntityKind.SPAN, NAME, _TEXT, "The name of its agent, tool, model, phase or workflow."),
     FactField(EntityKind.SPAN, TYPE, _TEXT, "The task type, or a turn's origin, that it declares."),
     FactField(EntityKind.SPAN, ENTITY, _TEXT, "The id that its entity has in every channel."),
-    FactField(EntityKind.SPAN, AGENT_ID, _TEXT, "The thread of the agent whose run it is."),
+    FactField(EntityKind.SPAN, AGENT_ID, _TEXT, "The agent whose run it is, or that made the call."),
     FactField(EntityKind.SPAN, CALL, _TEXT, "The id that the model gave to a tool call."),
     FactField(EntityKind.SPAN, OWNER, _TEXT, "The id above its entity; empty is the main agent."),
     FactField(EntityKind.SPAN, DESCRIPTION, _TEXT, "The description of its task."),

@@ -272,6 +272,16 @@ def get_owner(span: Span, role: SpanRole) -> str | None:
     return None
 
 
+def get_agent_session(span: Span, role: SpanRole) -> str | None:
+    """Return the id of the agent that made a call, if its client gives each agent a session of its own.
+
+    The main agent's id is that of the whole session.
+    """
+    if span.service != "opencode" or role not in {SpanRole.TOOL, SpanRole.MODEL}:
+        return None
+    return get_id(span.attributes, "session.id")
+
+
 def get_invoking_call(span: Span) -> str | None:
     """Return the id of the tool call that started a span's agent, if the span names it."""
     return get_id(span.attributes, *_INVOKING_CALLS)
