@@ -64,6 +64,9 @@ from stretto.names.fact_fields import list_stamped_facts, make_stamped_key, unpa
 Classify = Callable[[str | None, str | None], str]
 """(description, agent) → task type."""
 
+_STARTING_SOURCES = frozenset({"claude-code", "codex", "copilot-cli", "droid", "gemini-cli", "qwen-code"})
+"""Clients whose hooks report the start of every session."""
+
 _Edges = list[tuple[int, Fact]]
 """The starts or the ends of an agent, with their facts."""
 
@@ -116,6 +119,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
         cache_reports=conclude_cache_reports(facts) if calls else (),
         ends=tuple(sorted(time for time, _ in list_stamped_facts(session, fact_fields.ENDED))),
         processes=conclude_host_processes(facts),
+        is_partial=_is_partial(facts),
         opened_by_program=_is_opened_by_program(session) and not turns,
         labels=labels,
         covariates=tuple(
@@ -129,6 +133,13 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
 def is_session_over(facts: SessionFacts, *, lost: bool) -> bool:
     """Return whether the session is over: by its end, by the end of its processes, or by rule (``lost``)."""
     return lost or has_session_ended(facts) or have_processes_gone(facts)
+
+
+def is_known_by_telemetry_alone(facts: SessionFacts) -> bool:
+    """Return whether neither hooks nor a history have reported anything of a session."""
+    rank, _ = facts.session.get(fact_fields.SOURCE, (HEARSAY, ""))
+    # Both report who prompted.
+    return rank == RANK[Channel.OTLP] and fact_fields.PROMPTED not in facts.session
 
 
 def has_session_ended(facts: SessionFacts) -> bool:
@@ -414,6 +425,15 @@ def _conclude_turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
             outcome = judge_turn_by_stops(facts, own_stops)
             turns.append(Turn(f"@{asked}", "user", asked, stop, OUTCOMES[outcome]))
     return tuple(sorted(turns, key=lambda turn: (turn.start, turn.id)))
+
+
+def _is_partial(facts: SessionFacts) -> bool:
+    """Return whether the hooks of a client that reports a session's start have not reported it."""
+    session = facts.session
+    if fact_fields.BEGUN in session or get_text(session, fact_fields.SOURCE) not in _STARTING_SOURCES:
+        return False
+    ranks = {fact[0] for turn in facts.turns.values() if (fact := turn.get(fact_fields.START))}
+    return RANK[Channel.HOOK] in ranks and RANK[Channel.TRANSCRIPT] not in ranks
 
 
 def _is_opened_by_program(session: EntityFacts) -> bool:

@@ -356,6 +356,8 @@ class Session:
     """The worktree of the project's repository in which it began, if in any."""
     processes: HostProcesses | None = None
     """The processes in which it runs on this machine, as last reported."""
+    is_partial: bool = False
+    """Whether it ran before anything reported it: its hooks were installed later."""
     opened_by_program: bool = False
     """Whether a program opened it through the Python API: it is at work from its start to its end."""
     labels: tuple[tuple[str, str], ...] = ()

@@ -40,6 +40,9 @@ _MAX_FIRST_TOKEN_MS = 30 * 86_400_000
 MAX_PROCESSES = 8
 """Processes kept per report; the hook client reports five at most."""
 
+_CONTINUATIONS = ("resume", "compact")
+"""Reasons of a session's start that begin no session but go on with it."""
+
 _OUTCOME_OF_STATUS = {
     "completed": Outcome.SUCCESS,
     "failed": Outcome.FAILURE,
@@ -105,6 +108,8 @@ def _find_calls_waiting_for_permission(facts: SessionFacts, event: Event) -> Tou
 def _fold_session_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
     session = facts.session
     merge_fact(session, fact_fields.OPENED, rank, event.time)
+    if event.attributes.get("reason") not in _CONTINUATIONS:
+        merge_fact(session, fact_fields.BEGUN, rank, event.time)
     touched = _merge_context(facts, event, rank)
     pattern = read_text(event.attributes, "pattern")
     if pattern:

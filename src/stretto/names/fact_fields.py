@@ -40,6 +40,7 @@ AGENT: Final = "agent"
 AGENT_ID: Final = "agent_id"
 ANONYMOUS: Final = "anonymous"
 ASKED: Final = "asked"
+BEGUN: Final = "begun"
 BATCHED: Final = "batched"
 BRANCH: Final = "branch"
 BY: Final = "by"
@@ -232,6 +233,7 @@ _SESSION = (
     _define_largest(
         EntityKind.SESSION, OPENED, _TIME, "The latest start or prompt: it reopens an ended session."
     ),
+    FactField(EntityKind.SESSION, BEGUN, _TIME, "When it began: the start of no continuation."),
     FactField(EntityKind.SESSION, PATTERN, _TEXT, "The pattern that an orchestrator declared."),
     FactField(EntityKind.SESSION, RECORDING, _FLAG, "The session is the recording of an empty store."),
     _define_largest(EntityKind.SESSION, ENDED, _TIME, "The latest end."),

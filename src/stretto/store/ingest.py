@@ -19,14 +19,14 @@ from typing import BinaryIO
 import msgspec
 
 from stretto import journal
-from stretto.clock import SECOND
+from stretto.clock import MINUTE, SECOND
 from stretto.figures.overlapping_fanouts import count_fanouts_once
 from stretto.figures.work_identity import identify_work
 from stretto.journal import pruned_session_records
 from stretto.journal.compression import delete_leftover_parts
 from stretto.journal.file_identity import compute_identity
 from stretto.journal.pruned_session_records import KeptRecord, hash_session_id, is_kept_file
-from stretto.model.conclude import Classify
+from stretto.model.conclude import Classify, is_known_by_telemetry_alone
 from stretto.model.conclude_leaves import find_newest_cache_sizes
 from stretto.model.cost import Price, get_reported_cost
 from stretto.model.event import Event, Kind, Outcome
@@ -65,6 +65,12 @@ ATTEMPTS = 3
 
 MOST_CALLS_IN_MEMORY = 20_000
 """Most tool calls and other entities of sessions that stay in memory between batches."""
+
+TELEMETRY_IDLE = 30 * MINUTE
+"""Nanoseconds of silence that end a session known by telemetry alone; hooks may be silent for hours."""
+
+TELEMETRY_SOURCES = ("claude-code", "codex")
+"""Clients whose telemetry reports each request to the model as it ends."""
 
 SESSIONS_PER_TRANSACTION = 16
 """Most idle sessions that are loaded and closed at once: a session takes about 0.4 MB."""
@@ -114,6 +120,8 @@ class Ingest:
         self._connection = connection
         self._rules = Rules(classify, price, scales)
         self._idle_limit = idle_limit * SECOND
+        self._otherwise_known: set[str] = set()
+        """The idle sessions that hooks or a history report, too: they are not looked at again."""
         self._positions = JournalPositions(connection)
         self._is_tidy = False
         """Whether compressions that a kill interrupted were looked for."""
@@ -303,11 +311,31 @@ class Ingest:
         memory does not grow with the number of sessions.
         """
         query = "SELECT id FROM sessions WHERE outcome = ? AND last < ? ORDER BY last, id"
-        idle = self._connection.execute(query, (Outcome.RUNNING.value, now - self._idle_limit)).fetchall()
+        rows = self._connection.execute(query, (Outcome.RUNNING.value, now - self._idle_limit)).fetchall()
+        idle = [id for (id,) in rows] + self._find_silent_telemetry(now)
         for first in range(0, len(idle), SESSIONS_PER_TRANSACTION):
-            result = self._close_sessions([id for (id,) in idle[first : first + SESSIONS_PER_TRANSACTION]])
+            result = self._close_sessions(idle[first : first + SESSIONS_PER_TRANSACTION])
             if publish is not None:
                 publish(result)
+
+    def _find_silent_telemetry(self, now: int) -> list[str]:
+        """Return the open sessions of which only telemetry reported, none of it for ``TELEMETRY_IDLE``.
+
+        It reports no session's end, and each request to the model: silence is an end sooner than by hooks.
+        """
+        query = "SELECT id FROM sessions WHERE outcome = ? AND last >= ? AND last < ? AND source IN (?, ?) ORDER BY id"
+        until = now - TELEMETRY_IDLE
+        period = (now - self._idle_limit, until)
+        rows = self._connection.execute(query, (Outcome.RUNNING.value, *period, *TELEMETRY_SOURCES))
+        silent = []
+        for (session_id,) in rows.fetchall():
+            if session_id not in self._otherwise_known:
+                if is_known_by_telemetry_alone(self._get_state(session_id).facts):
+                    silent.append(session_id)
+                else:
+                    self._otherwise_known.add(session_id)
+        self._release_states({})
+        return silent
 
     def _close_sessions(self, session_ids: Iterable[str]) -> IngestResult:
         result = IngestResult()

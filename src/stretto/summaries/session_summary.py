@@ -435,6 +435,8 @@ def _build_confidence(fanout: Fanout, sequential: SequentialTime) -> dict[str, A
 def _explain_absences(session: Session, parallel: bool) -> dict[str, str]:
     # Example: two tasks without a seen end give "the end of 2 task(s) was never seen".
     absent: dict[str, str] = {}
+    if session.is_partial:
+        absent["beginning"] = "it ran before its hooks were installed: what came before is not known"
     ended = [task for task in session.tasks if task.outcome is not Outcome.RUNNING]
     if not parallel:
         absent["fanouts"] = _explain_no_fanout(session.tasks)

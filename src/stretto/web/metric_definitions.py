@@ -103,6 +103,7 @@ PARTS = {
 """Part of a session's wall time → its title, and its term in ``DEFINITIONS``."""
 
 ABSENT = {
+    "beginning": "Beginning of the session",
     "fanouts": "Parallel executions",
     "tasks.seconds": "Times of tasks",
     "tool_calls.seconds": "Times of tool calls",
