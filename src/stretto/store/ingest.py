@@ -323,7 +323,10 @@ class Ingest:
 
         It reports no session's end, and each request to the model: silence is an end sooner than by hooks.
         """
-        query = "SELECT id FROM sessions WHERE outcome = ? AND last >= ? AND last < ? AND source IN (?, ?) ORDER BY id"
+        query = (
+            "SELECT id FROM sessions WHERE outcome = ? AND last >= ? AND last < ? AND source IN (?, ?)"
+            " ORDER BY last, id"
+        )
         until = now - TELEMETRY_IDLE
         period = (now - self._idle_limit, until)
         rows = self._connection.execute(query, (Outcome.RUNNING.value, *period, *TELEMETRY_SOURCES))
