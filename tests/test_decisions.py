@@ -90,10 +90,10 @@ def test_a_finding_is_known_from_its_beginning_to_its_end(tmp_path: Path) -> Non
     """It begins, grows, ends and begins again: the last beginning counts; a rebuild gives the same."""
     grown = replace(SLOWER, evidence=replace(SLOWER.evidence, effect=1.7))
     changes = [
-        FindingChange(SLOWER_ID, at(100), BEGAN, SLOWER),
-        FindingChange(SLOWER_ID, at(200), CHANGED, grown),
-        FindingChange(SLOWER_ID, at(300), ENDED, grown),
-        FindingChange(SLOWER_ID, at(400), BEGAN, SLOWER),
+        FindingChange(SLOWER_ID, at(100), BEGAN, "regression", SLOWER),
+        FindingChange(SLOWER_ID, at(200), CHANGED, "regression", grown),
+        FindingChange(SLOWER_ID, at(300), ENDED, "regression", grown),
+        FindingChange(SLOWER_ID, at(400), BEGAN, "regression", SLOWER),
     ]
     with store(tmp_path) as opened:
         opened.take(straggler().events)
@@ -126,7 +126,7 @@ def test_an_answer_that_fails_keeps_the_last_good_one(tmp_path: Path) -> None:
 
 def test_records_of_findings_are_read_by_versions_before_them(tmp_path: Path) -> None:
     """Such a record is a kept record of no session with no sums: unknown members are ignored."""
-    append_finding_changes(tmp_path, [FindingChange(SLOWER_ID, at(100), BEGAN, SLOWER)])
+    append_finding_changes(tmp_path, [FindingChange(SLOWER_ID, at(100), BEGAN, "regression", SLOWER)])
     (file,) = journal.list_file_sizes(tmp_path)
     assert file.startswith("kept-")
     assert b'"sums"' not in (tmp_path / file).read_bytes()

@@ -21,6 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"sources", "journal", "features", "figures", "analysis", "hook", "demo", "cost_computation"}),
     frozenset({"store", "servers", "notifications", "api", "caching", "gates", "resources"}),
     frozenset({"summaries"}),
+    frozenset({"findings"}),
     frozenset({"exporter", "otlp_export", "web"}),
     frozenset({"cli", "service", "config", "__main__"}),
 )

@@ -21,8 +21,10 @@ from stretto.hook.client.client import build_record, identify_host
 from stretto.hook.install.client_copy import ensure_secret, write_hook_line
 from stretto.model.event import Event
 from stretto.otlp_export.sender import NullSender, Sender
+from stretto.resources import machine
 from stretto.resources.sampler import Sampler, WatchedSession
 from stretto.resources.sampler_thread import SamplerThread
+from stretto.service.analysis_schedule import AnalysisSchedule
 from stretto.service.health import Health, describe_lag
 from stretto.service.rebuild_state import RebuildRequest, RebuildState, build_rebuild_document
 from stretto.service.store_reader import StoreReader
@@ -67,6 +69,13 @@ class Service:
             self._append_samples,
             interval=config.resources_interval_seconds,
         )
+        self.analyses = AnalysisSchedule(
+            config.database,
+            config.journal,
+            clock=clock,
+            zone=config.timezone,
+            machine_memory=machine.read().memory,
+        )
         self.worker = Worker(
             config,
             clock=clock,
@@ -77,6 +86,7 @@ class Service:
             live=self._live,
             resource_use=lambda: self.sampling.use,
             on_busy_change=self.sampling.wake,
+            store_findings=self.analyses.store_round,
         )
         self._reader = StoreReader(config.database, self.worker.request_rebuild)
         self.worker.reader = self._reader
@@ -263,9 +273,12 @@ class Service:
         self._otlp.recall_sessions(journal.find_recent_events(self.config.journal, TRACE_NOTE_PATTERN))
         self.worker.start(demo_wanted=demo_wanted, report=report)
         self.sampling.start()
+        with self._reader.use() as connection:
+            self.analyses.start(connection)
 
     def stop(self) -> None:
         """Finish the current round, send the spans that wait and close the store."""
+        self.analyses.stop()
         self.sampling.close()
         self.worker.stop()
         self._sender.close(timeout=5.0)

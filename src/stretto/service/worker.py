@@ -79,6 +79,7 @@ class Worker:
         live: LiveMetrics,
         resource_use: Callable[[], ResourceUse],
         on_busy_change: Callable[[], None] = lambda: None,
+        store_findings: Callable[[sqlite3.Connection], bool] = lambda _: False,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -86,6 +87,7 @@ class Worker:
         self._live = live
         self._resource_use = resource_use
         self._on_busy_change = on_busy_change
+        self._store_findings = store_findings
         self._busy: frozenset[str] = frozenset()
         """The sessions that were busy after the last batch."""
         self._processes = ProcessWatch(clock, LivenessWatch(identify_host()))
@@ -217,6 +219,8 @@ class Worker:
                 # One step of pruning a round, so that ingest continues between two steps.
                 if next(pruning, None) is None and now - pruned >= PRUNE_SECONDS:
                     pruning, pruned = self._start_pruning(), now
+                if self._store_findings(self.writer):
+                    self._announce_snapshot()
                 self._refresh_if_due()
                 self.spans.send_due()
                 self.health.error = None

@@ -112,7 +112,8 @@ CREATE TABLE decisions (
 
 -- Each change of a finding: it began, its numbers changed, it ended. From kept records.
 CREATE TABLE finding_history (
-  id TEXT NOT NULL, time INTEGER NOT NULL, state TEXT NOT NULL, document TEXT NOT NULL,
+  id TEXT NOT NULL, time INTEGER NOT NULL, state TEXT NOT NULL, analysis TEXT NOT NULL,
+  document TEXT NOT NULL,
   PRIMARY KEY (id, time)
 ) WITHOUT ROWID;
 

@@ -24,6 +24,8 @@ BEGAN, CHANGED, ENDED = "began", "changed", "ended"
 _RECORD = "findings"
 """The name under which records of findings are noted as added."""
 
+_COLUMNS = dict.fromkeys(("id", "time", "state", "analysis", "document")).keys()
+
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode_finding = msgspec.json.Decoder(Finding).decode
 _decode_findings = msgspec.json.Decoder(tuple[Finding, ...]).decode
@@ -37,6 +39,8 @@ class FindingChange:
     time: int
     state: str
     """``BEGAN``, ``CHANGED`` or ``ENDED``."""
+    analysis: str
+    """The analysis that answers about it."""
     finding: Finding
 
 
@@ -45,6 +49,7 @@ class StoredFinding:
     """A finding with its history: when it was first seen, and since when it is no longer."""
 
     id: str
+    analysis: str
     finding: Finding
     first_seen: int
     last_change: int
@@ -97,12 +102,8 @@ def append_finding_changes(folder: Path, changes: Sequence[FindingChange]) -> No
 def write_finding_changes(connection: sqlite3.Connection, rows: Iterable[KeptRow]) -> None:
     """Store the changes of a record; a row that lacks something is left out."""
     connection.executemany(
-        "INSERT OR REPLACE INTO finding_history (id, time, state, document) VALUES (?, ?, ?, ?)",
-        [
-            (row["id"], row["time"], row["state"], row["document"])
-            for row in rows
-            if {"id", "time", "state", "document"} <= row.keys()
-        ],
+        "INSERT OR REPLACE INTO finding_history (id, time, state, analysis, document) VALUES (?, ?, ?, ?, ?)",
+        [tuple(row[name] for name in _COLUMNS) for row in rows if row.keys() >= _COLUMNS],
     )
 
 
@@ -113,13 +114,14 @@ def read_findings(connection: sqlite3.Connection, *, at: int | None = None) -> l
     """
     until = (1 << 63) - 1 if at is None else at
     found: dict[str, StoredFinding] = {}
-    for id, time, state, document in connection.execute(
-        "SELECT id, time, state, document FROM finding_history WHERE time <= ? ORDER BY time", (until,)
+    for id, time, state, analysis, document in connection.execute(
+        "SELECT id, time, state, analysis, document FROM finding_history WHERE time <= ? ORDER BY time",
+        (until,),
     ):
         before = found.get(id)
         first = time if before is None or state == BEGAN else before.first_seen
         found[id] = StoredFinding(
-            id, _decode_finding(document), first, time, ended=time if state == ENDED else None
+            id, analysis, _decode_finding(document), first, time, ended=time if state == ENDED else None
         )
     return sorted(found.values(), key=lambda finding: (-finding.last_change, finding.id))
 
@@ -158,5 +160,6 @@ def _make_row(change: FindingChange) -> KeptRow:
         "id": change.id,
         "time": change.time,
         "state": change.state,
+        "analysis": change.analysis,
         "document": _encode(change.finding).decode(),
     }

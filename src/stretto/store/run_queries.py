@@ -103,10 +103,10 @@ def read_length_series(
     }
 
 
-def find_first_run_time(connection: sqlite3.Connection) -> int | None:
-    """Return the start (ns) of the first task that is stored as a run; None if there is none."""
-    (first,) = connection.execute("SELECT MIN(start) FROM task_runs").fetchone()
-    return None if first is None else int(first)
+def read_newest_run_time(connection: sqlite3.Connection) -> int | None:
+    """Return the end (ns) of the newest session that is stored as a run; None if there is none."""
+    (newest,) = connection.execute('SELECT MAX("end") FROM session_runs').fetchone()
+    return None if newest is None else int(newest)
 
 
 def _yield_session_runs(

@@ -1,0 +1,137 @@
+"""Run analyses over a store, as a process of its own: ``python -m stretto.findings.analysis_run``.
+
+The request is JSON on the standard input, the answers are JSON on the standard output. The process is nice,
+and bounded in processor time and memory, so that a store of any size costs the machine only so much. An
+analysis that fails leaves the answers of the others whole.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stretto.analysis.installed_extras import require_extra
+from stretto.clock import DAY
+from stretto.errors import StrettoError
+from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS, AnalysisAnswer, AnalysisInput
+from stretto.model.findings import Finding
+from stretto.store.database import open_reader
+from stretto.store.decision_rows import read_decisions
+from stretto.store.finding_history import read_findings
+from stretto.store.run_queries import read_session_runs, read_task_runs
+
+CPU_SECONDS = 120
+"""Processor time of one run of the process."""
+
+MEMORY_BYTES = 6 << 30
+"""Address space; libraries map far more than they use."""
+
+NICE = 10
+
+
+class AnalysisRequest(msgspec.Struct, frozen=True):
+    """What the service asks for."""
+
+    database: str
+    instant: int
+    names: tuple[str, ...]
+    zone: str = "UTC"
+    machine_memory: float | None = None
+
+
+class AnalysisReply(msgspec.Struct, frozen=True):
+    """The answer of one analysis, or why it failed."""
+
+    name: str
+    seconds: float = 0.0
+    findings: tuple[Finding, ...] = ()
+    checks: int = 0
+    extra: Mapping[str, Any] = {}
+    error: str | None = None
+
+
+class AnalysisReplies(msgspec.Struct, frozen=True):
+    """All that the process prints."""
+
+    replies: tuple[AnalysisReply, ...]
+    cpu_seconds: float
+    """Processor time of the process, its start included."""
+
+
+def answer_request(
+    request: AnalysisRequest, measure: Callable[[], float] = time.process_time
+) -> list[AnalysisReply]:
+    """Return the reply of each analysis that is asked for. Raises StoreError if the store cannot be read."""
+    with closing(open_reader(Path(request.database))) as connection:
+        given = read_analysis_input(
+            connection, request.instant, request.zone, machine_memory=request.machine_memory
+        )
+    replies = []
+    for analysis in ANALYSES:
+        if analysis.name not in request.names:
+            continue
+        started = measure()
+        try:
+            require_extra(analysis.extra)
+            answer = analysis.run(given)
+        except StrettoError as error:
+            replies.append(AnalysisReply(analysis.name, error=f"{error.to_line()}; {error.hint}"))
+        except Exception as error:  # noqa: BLE001  # one analysis must not take the answers of the others along
+            replies.append(AnalysisReply(analysis.name, error=f"{type(error).__name__}: {error}"))
+        else:
+            replies.append(_make_reply(analysis.name, answer, measure() - started))
+    return replies
+
+
+def read_analysis_input(
+    connection: sqlite3.Connection, instant: int, zone: str, *, machine_memory: float | None = None
+) -> AnalysisInput:
+    """Read what all analyses need of a store, as it was known at an instant (ns)."""
+    start, end = instant - HISTORY_DAYS * DAY, instant + 1
+    return AnalysisInput(
+        instant=instant,
+        tasks=read_task_runs(connection, start, end, at=instant),
+        sessions=read_session_runs(connection, start, end, at=instant),
+        decisions=read_decisions(connection, at=instant),
+        zone=zone,
+        machine_memory=machine_memory,
+        subjects={
+            stored.id: (stored.finding.kind, stored.finding.subject)
+            for stored in read_findings(connection, at=instant)
+        },
+    )
+
+
+def run_as_process() -> None:
+    """Answer the request of the standard input on the standard output."""
+    with suppress(OSError, ValueError):
+        os.nice(NICE)
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=AnalysisRequest)
+    try:
+        replies = answer_request(request)
+    except (StrettoError, sqlite3.Error, MemoryError) as error:
+        text = error.to_line() if isinstance(error, StrettoError) else f"{type(error).__name__}: {error}"
+        replies = [AnalysisReply(name, error=text) for name in request.names]
+    answer = AnalysisReplies(tuple(replies), time.process_time())
+    sys.stdout.buffer.write(msgspec.json.encode(answer))
+
+
+def _make_reply(name: str, answer: AnalysisAnswer, seconds: float) -> AnalysisReply:
+    findings = tuple(answer.findings)
+    checks = len(findings) if answer.checks is None else answer.checks
+    return AnalysisReply(name, seconds, findings, checks, answer.extra)
+
+
+if __name__ == "__main__":
+    run_as_process()

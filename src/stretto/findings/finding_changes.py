@@ -1,0 +1,57 @@
+"""Compare an analysis' new answer with the findings that were open: what began, changed and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from stretto.model.findings import Finding, FindingVerdict
+from stretto.store.finding_history import (
+    BEGAN,
+    CHANGED,
+    ENDED,
+    FindingChange,
+    StoredFinding,
+    make_finding_id,
+)
+
+NOTABLE = frozenset({FindingVerdict.REGRESSION, FindingVerdict.IMPROVEMENT})
+"""The verdicts that are findings to look at; the others are quiet checks."""
+
+
+def is_notable(finding: Finding) -> bool:
+    """Return whether a person should see the finding: something differs, or there is something to do."""
+    return finding.verdict in NOTABLE or bool(finding.advice and finding.evidence.effect is not None)
+
+
+def list_finding_changes(
+    analysis: str, answer: Iterable[Finding], known: Iterable[StoredFinding], now: int
+) -> list[FindingChange]:
+    """Return what happened to the findings of one analysis with its new answer at ``now`` (ns).
+
+    A finding changed if its verdict did, or if its size left the interval that was stored.
+    """
+    before = {each.id: each for each in known if each.analysis == analysis and each.is_open}
+    notable: Mapping[str, Finding] = {
+        make_finding_id(finding.kind, finding.subject): finding for finding in answer if is_notable(finding)
+    }
+    changes = []
+    for id, finding in notable.items():
+        if id not in before:
+            changes.append(FindingChange(id, now, BEGAN, analysis, finding))
+        elif _differs(before[id].finding, finding):
+            changes.append(FindingChange(id, now, CHANGED, analysis, finding))
+    changes += [
+        FindingChange(id, now, ENDED, analysis, stored.finding)
+        for id, stored in before.items()
+        if id not in notable
+    ]
+    return sorted(changes, key=lambda change: change.id)
+
+
+def _differs(before: Finding, now: Finding) -> bool:
+    if before.verdict is not now.verdict or before.since != now.since:
+        return True
+    effect, low, high = now.evidence.effect, before.evidence.low, before.evidence.high
+    if effect is None or low is None or high is None:
+        return effect != before.evidence.effect
+    return not low <= effect <= high

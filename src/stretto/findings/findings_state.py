@@ -1,0 +1,207 @@
+"""The answer of all analyses at one instant, frozen: every surface prints findings from it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stretto.analysis.installed_extras import find_missing_package
+from stretto.clock import SECOND
+from stretto.findings.finding_changes import NOTABLE, is_notable
+from stretto.findings.finding_sentences import describe_finding
+from stretto.format.rfc3339 import to_exact_rfc3339
+from stretto.model.decisions import ABOUT_FINDINGS, Decision, DecisionKind
+from stretto.model.findings import Finding, FindingVerdict
+from stretto.store.decision_rows import read_decisions
+from stretto.store.finding_history import (
+    AnalysisResult,
+    StoredFinding,
+    read_analysis_results,
+    read_findings,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FindingsState:
+    """The findings of a store, with what was decided about them."""
+
+    at: int
+    """When it was read (ns)."""
+    findings: tuple[StoredFinding, ...] = ()
+    """The whole history, the latest change first."""
+    decisions: tuple[Decision, ...] = ()
+    results: Mapping[str, AnalysisResult] = field(default_factory=dict)
+    """The last good answer of each analysis."""
+    zone: str = "UTC"
+    missing: str | None = None
+    """Why no analysis can run here, and what to install; None if they can."""
+
+    @property
+    def open_findings(self) -> list[StoredFinding]:
+        """The findings that hold now, without those that a person rejected or accepted since they began."""
+        return [
+            stored
+            for stored in self.findings
+            if stored.is_open and self.find_last_decision(stored) not in _SETTLED
+        ]
+
+    @property
+    def regressions(self) -> list[StoredFinding]:
+        """The series that got worse and are not settled, the largest first."""
+        worse = [
+            stored
+            for stored in self.open_findings
+            if stored.analysis == "changes" and stored.finding.verdict is FindingVerdict.REGRESSION
+        ]
+        return sorted(worse, key=lambda stored: -(stored.finding.evidence.effect or 0))
+
+    @property
+    def checks(self) -> Mapping[str, int]:
+        """The number of checks of the last good answers by verdict: silence is told from not looking."""
+        counts = {verdict.value: 0 for verdict in FindingVerdict}
+        for result in self.results.values():
+            for finding in result.findings:
+                counts[finding.verdict.value] += 1
+        return counts
+
+    @property
+    def quiet_checks(self) -> int:
+        """Checks with enough data that found nothing."""
+        return sum(
+            not is_notable(finding)
+            for result in self.results.values()
+            for finding in result.findings
+            if finding.verdict is FindingVerdict.NO_EVIDENCE
+        )
+
+    def find_last_decision(self, stored: StoredFinding) -> DecisionKind | None:
+        """Return the last decision about a finding since it began, if there is any."""
+        kinds = [decision.kind for decision in self.list_decisions(stored)]
+        return kinds[-1] if kinds else None
+
+    def list_decisions(self, stored: StoredFinding) -> list[Decision]:
+        """Return what was decided about a finding since it began, by time."""
+        return [
+            decision
+            for decision in self.decisions
+            if decision.kind in ABOUT_FINDINGS
+            and decision.subject == stored.id
+            and decision.time >= stored.first_seen
+        ]
+
+    def list_failed(self) -> list[AnalysisResult]:
+        """Return the last good answers of the analyses that failed since."""
+        return [result for result in self.results.values() if result.failed_at is not None]
+
+
+_SETTLED = frozenset({DecisionKind.ACCEPTED, DecisionKind.REJECTED})
+
+
+def read_findings_state(connection: sqlite3.Connection, now: int, zone: str = "UTC") -> FindingsState:
+    """Read the findings of a store at ``now`` (ns)."""
+    return FindingsState(
+        at=now,
+        findings=tuple(read_findings(connection)),
+        decisions=tuple(read_decisions(connection)),
+        results=read_analysis_results(connection),
+        zone=zone,
+        missing=describe_missing_extra(),
+    )
+
+
+def describe_missing_extra() -> str | None:
+    """Return a sentence on what to install if no analysis can run here, else None."""
+    missing = find_missing_package("analysis")
+    if missing is None:
+        return None
+    return f"the analyses need {missing}: install stretto[analysis]"
+
+
+def build_findings_document(state: FindingsState) -> dict[str, Any]:
+    """Return the findings as JSON."""
+    return {
+        "at": to_exact_rfc3339(state.at),
+        "missing": state.missing,
+        "open": [_build_stored(state, stored) for stored in state.open_findings],
+        "settled": [
+            _build_stored(state, stored) for stored in state.findings if stored not in state.open_findings
+        ],
+        "quiet_checks": state.quiet_checks,
+        "checks": dict(state.checks),
+        "analyses": [_build_result(state, result) for result in state.results.values()],
+        "annotations": [
+            _build_decision(decision)
+            for decision in state.decisions
+            if decision.kind is DecisionKind.ANNOTATION
+        ],
+    }
+
+
+def build_finding_document(finding: Finding, zone: str = "UTC") -> dict[str, Any]:
+    """Return one finding as JSON, with its sentence."""
+    evidence = finding.evidence
+    return {
+        "kind": finding.kind,
+        "subject": dict(finding.subject),
+        "verdict": finding.verdict.value,
+        "sentence": describe_finding(finding, zone),
+        "since": None if finding.since is None else to_exact_rfc3339(finding.since),
+        "reason": finding.reason,
+        "advice": finding.advice,
+        "evidence": {
+            "n": evidence.n, "effect": evidence.effect, "low": evidence.low, "high": evidence.high,
+            "unit": evidence.unit, "p": evidence.p, "detectable": evidence.detectable,
+            "coverage": evidence.coverage,
+            "runs": [{"session": run.session, "task": run.task, "role": run.role} for run in evidence.runs],
+        },
+        "details": dict(finding.details),
+    }  # fmt: skip
+
+
+def _build_stored(state: FindingsState, stored: StoredFinding) -> dict[str, Any]:
+    return {
+        "id": stored.id,
+        "analysis": stored.analysis,
+        "first_seen": to_exact_rfc3339(stored.first_seen),
+        "last_change": to_exact_rfc3339(stored.last_change),
+        "ended": None if stored.ended is None else to_exact_rfc3339(stored.ended),
+        "decisions": [_build_decision(decision) for decision in state.list_decisions(stored)],
+        **build_finding_document(stored.finding, state.zone),
+    }
+
+
+def _build_decision(decision: Decision) -> dict[str, Any]:
+    return {
+        "id": decision.id,
+        "time": to_exact_rfc3339(decision.time),
+        "kind": decision.kind.value,
+        "subject": decision.subject,
+        "text": decision.text,
+        "details": dict(decision.details),
+    }
+
+
+def _build_result(state: FindingsState, result: AnalysisResult) -> dict[str, Any]:
+    return {
+        "name": result.kind,
+        "at": None if result.at is None else to_exact_rfc3339(result.at),
+        "age_seconds": None if result.at is None else (state.at - result.at) / SECOND,
+        "seconds": result.seconds,
+        "checks": len(result.findings),
+        "notable": sum(finding.verdict in NOTABLE for finding in result.findings),
+        "error": result.error,
+    }
+
+
+def list_extra(state: FindingsState, analysis: str, name: str) -> Any:
+    """Return a further value of an analysis' last good answer, or None."""
+    result = state.results.get(analysis)
+    return None if result is None else result.extra.get(name)
+
+
+def find_stored(findings: Sequence[StoredFinding], id: str) -> list[StoredFinding]:
+    """Return the findings whose id begins with a text; exactly that one if it is a whole id."""
+    exact = [stored for stored in findings if stored.id == id]
+    return exact or [stored for stored in findings if id and stored.id.startswith(id)]

@@ -1,0 +1,222 @@
+"""Work the analyses out in a process of their own, when they are due, and keep the last good answers.
+
+The thread only waits for the process. Its answers go to the worker, the only writer of the store.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from stretto.clock import HOUR, SECOND, Clock
+from stretto.errors import StoreError
+from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest
+from stretto.findings.analysis_table import ANALYSES, list_due
+from stretto.findings.finding_changes import list_finding_changes
+from stretto.findings.findings_state import FindingsState, describe_missing_extra, read_findings_state
+from stretto.store.database import open_reader, open_transaction
+from stretto.store.finding_history import (
+    AnalysisResult,
+    append_finding_changes,
+    read_findings,
+    write_analysis_result,
+)
+from stretto.store.run_queries import read_newest_run_time
+
+LOG = logging.getLogger(__name__)
+
+TICK_SECONDS = 5.0
+"""Pause between two looks at what is due."""
+
+FIRST_SECONDS = 20.0
+"""Time from the start to the first answers: a start is busy enough."""
+
+TIMEOUT_SECONDS = 600
+"""Wall time of a run of the process; it is nice, so that a busy machine makes it slow."""
+
+_MODULE = "stretto.findings.analysis_run"
+
+# One thread of arithmetic: the process must not take every processor for a moment.
+_ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRound:
+    """The result of one run of the process."""
+
+    instant: int
+    names: tuple[str, ...]
+    replies: AnalysisReplies | None
+    """None if the process failed as a whole."""
+    error: str | None = None
+
+
+class AnalysisSchedule:
+    """Runs the analyses that are due and hands their answers to the worker."""
+
+    def __init__(
+        self,
+        database: Path,
+        journal: Path,
+        *,
+        clock: Clock,
+        zone: str,
+        machine_memory: float | None = None,
+        run: Callable[[AnalysisRequest], AnalysisRound] | None = None,
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._zone = zone
+        self._machine_memory = machine_memory
+        self._run_process = run or run_analysis_process
+        self.rounds: queue.SimpleQueue[AnalysisRound] = queue.SimpleQueue()
+        """Answers that the worker has not stored yet."""
+        self.state = FindingsState(clock(), zone=zone, missing=describe_missing_extra())
+        """The findings as last stored."""
+        self.cpu_seconds = 0.0
+        """Processor time of all analyses since the start."""
+        self._mark: tuple[int | None, int, int] | None = None
+        """Newest run, number of decisions and hour of the last answers."""
+        self._seen: tuple[int, int] | None = None
+        """Rows of decisions and of changes of findings that ``state`` was read with."""
+        self._answered: dict[str, int | None] = {}
+        """When each analysis was last tried (ns)."""
+        self._stopping = threading.Event()
+        self._asked = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="analysis", daemon=True)
+
+    def start(self, connection: sqlite3.Connection) -> None:
+        """Read the last good answers and begin."""
+        self.refresh_state(connection)
+        self._answered = {name: result.at for name, result in self.state.results.items()}
+        if self.state.missing is None:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; an answer that is under way is dropped."""
+        self._stopping.set()
+        self._asked.set()
+
+    def run_soon(self) -> None:
+        """Work all analyses out again now, as after a decision."""
+        self._answered = {}
+        self._mark = None
+        self._asked.set()
+
+    def store_round(self, connection: sqlite3.Connection) -> bool:
+        """Store the answers that wait, in the worker's thread; return whether the findings changed."""
+        while not self.rounds.empty():
+            self._store_answers(connection, self.rounds.get())
+            self._seen = None
+        seen = _count_rows(connection, "decisions"), _count_rows(connection, "finding_history")
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        self.refresh_state(connection)
+        return True
+
+    def refresh_state(self, connection: sqlite3.Connection) -> None:
+        """Read the findings again."""
+        self.state = read_findings_state(connection, self._clock(), self._zone)
+
+    def _follow(self) -> None:
+        self._asked.wait(FIRST_SECONDS)
+        while not self._stopping.is_set():
+            now = self._clock()
+            due = list_due(self._answered, now)
+            if due and self._has_news(now):
+                request = AnalysisRequest(
+                    str(self._database), now, tuple(due), self._zone, self._machine_memory
+                )
+                answer = self._run_process(request)
+                if not self._stopping.is_set():
+                    self.rounds.put(answer)
+                self._answered |= dict.fromkeys(due, now)
+            self._asked.wait(TICK_SECONDS)
+            self._asked.clear()
+
+    def _has_news(self, now: int) -> bool:
+        """Return whether a new answer could differ: runs or decisions came, or an hour has passed."""
+        try:
+            with closing(open_reader(self._database)) as connection:
+                mark = (read_newest_run_time(connection), _count_rows(connection, "decisions"), now // HOUR)
+        except (StoreError, sqlite3.Error):
+            # The store is made again just now.
+            return False
+        if mark[0] is None or mark == self._mark:
+            return False
+        self._mark = mark
+        return True
+
+    def _store_answers(self, connection: sqlite3.Connection, done: AnalysisRound) -> None:
+        if done.replies is None:
+            results = [AnalysisResult(name, failed_at=done.instant, error=done.error) for name in done.names]
+        else:
+            self.cpu_seconds += done.replies.cpu_seconds
+            results = [
+                AnalysisResult(reply.name, done.instant, reply.seconds, reply.findings, reply.extra)
+                if reply.error is None
+                else AnalysisResult(reply.name, failed_at=done.instant, error=reply.error)
+                for reply in done.replies.replies
+            ]
+        known = read_findings(connection)
+        changes = [
+            change
+            for result in results
+            if result.failed_at is None
+            for change in list_finding_changes(result.kind, result.findings, known, done.instant)
+        ]
+        if changes:
+            append_finding_changes(self._journal, changes)
+        with open_transaction(connection):
+            for result in results:
+                write_analysis_result(connection, result)
+
+
+def _count_rows(connection: sqlite3.Connection, table: str) -> int:
+    (count,) = connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()  # noqa: S608  # a constant
+    return int(count)
+
+
+def run_analysis_process(request: AnalysisRequest) -> AnalysisRound:
+    """Run the process for a request and return its answer, or why there is none. Never raises."""
+    try:
+        done = subprocess.run(  # noqa: S603  # our own module
+            [sys.executable, "-m", _MODULE],
+            input=msgspec.json.encode(request),
+            capture_output=True,
+            timeout=TIMEOUT_SECONDS,
+            env=os.environ | _ENVIRONMENT,
+            check=False,
+        )
+        replies = msgspec.json.decode(done.stdout, type=AnalysisReplies)
+    except subprocess.TimeoutExpired:
+        error = f"it took longer than {TIMEOUT_SECONDS} s"
+    except (OSError, msgspec.DecodeError):
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] if "done" in locals() else []
+        error = last[0] if last else "its process ended without an answer"
+    else:
+        return AnalysisRound(request.instant, request.names, replies)
+    LOG.warning("the analyses failed: %s", error)
+    return AnalysisRound(request.instant, request.names, None, error)
+
+
+def list_ages(results: Mapping[str, AnalysisResult], now: int) -> dict[str, float]:
+    """Return how old the last good answer of each analysis is, in seconds; those without one are left out."""
+    return {
+        analysis.name: (now - result.at) / SECOND
+        for analysis in ANALYSES
+        if (result := results.get(analysis.name)) is not None and result.at is not None
+    }

@@ -1,0 +1,220 @@
+"""The analyses over a store: what they find, what they keep, and what becomes of a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stretto.analysis.installed_extras import EXTRAS
+from stretto.clock import DAY
+from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, AnalysisRequest, answer_request
+from stretto.findings.analysis_table import ANALYSES, Analysis, AnalysisAnswer, AnalysisInput, list_due
+from stretto.findings.finding_changes import list_finding_changes
+from stretto.findings.findings_state import build_findings_document, read_findings_state
+from stretto.model.decisions import Decision, DecisionKind
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule, run_analysis_process
+from stretto.store.decision_rows import append_decisions
+from stretto.store.finding_history import (
+    BEGAN,
+    CHANGED,
+    ENDED,
+    AnalysisResult,
+    StoredFinding,
+    make_finding_id,
+    read_analysis_results,
+    read_findings,
+)
+from tests.fakes import Store, store
+from tests.month import end_of_day, month_of_sessions
+from tests.scenes import BEGIN
+
+DAYS = 38
+SLOW_DAY = 30
+NAMES = tuple(analysis.name for analysis in ANALYSES)
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store of 38 days; from day 30 on test tasks take 1.6 times as long, with a new client."""
+    slower, version = {SLOW_DAY: 1.6}, {0: "2.0.0", SLOW_DAY: "2.1.0"}
+    with store(tmp_path_factory.mktemp("month")) as opened:
+        opened.take(month_of_sessions(DAYS, slower=slower, version=version))
+        yield opened
+
+
+def ask(month: Store, day: int, *names: str) -> dict[str, tuple[Finding, ...]]:
+    """Return the findings by analysis at the end of a day."""
+    database = month.connection.execute("PRAGMA database_list").fetchone()[2]
+    replies = answer_request(AnalysisRequest(database, end_of_day(day), names or NAMES))
+    assert [reply.error for reply in replies if reply.error] == []
+    return {reply.name: reply.findings for reply in replies}
+
+
+def test_a_planted_slow_down_is_found_with_factor_and_date(month: Store) -> None:
+    """A week after the change the tests' series says 1.6 since day 30; the reviews' series says nothing."""
+    findings = {
+        finding.kind + str(finding.subject.get("type", "")): finding
+        for finding in ask(month, 37, "changes")["changes"]
+    }
+    tests = findings["task_lengthtests"]
+    assert tests.verdict is FindingVerdict.REGRESSION
+    assert tests.evidence.low is not None
+    assert tests.evidence.high is not None
+    assert tests.evidence.low <= 1.6 <= tests.evidence.high
+    assert tests.since is not None
+    assert abs(tests.since - (BEGIN + SLOW_DAY * DAY)) <= DAY
+    assert {link.role for link in tests.evidence.runs} == {"before", "after"}
+    assert findings["task_lengthreview"].verdict is not FindingVerdict.REGRESSION
+
+
+def test_before_the_change_the_month_is_quiet(month: Store) -> None:
+    """On day 29 nothing differs, and what was known then does not include what came later."""
+    assert all(
+        finding.verdict is not FindingVerdict.REGRESSION for finding in ask(month, 29, "changes")["changes"]
+    )
+
+
+def test_all_analyses_answer_over_one_store(month: Store) -> None:
+    """Each analysis of the table gives an answer without an error, also where its data is too little."""
+    answers = ask(month, 37)
+    assert answers.keys() == set(NAMES)
+    assert {finding.kind for finding in answers["widths"]} == {"capacity"}
+    assert {finding.kind for finding in answers["gains"]} == {"gain_by_width"}
+
+
+def test_the_process_answers_like_the_function(month: Store) -> None:
+    """The process of its own gives the same findings, with the processor time that it took."""
+    database = month.connection.execute("PRAGMA database_list").fetchone()[2]
+    request = AnalysisRequest(database, end_of_day(37), ("changes",))
+    done = run_analysis_process(request)
+    assert done.replies is not None
+    assert done.replies.replies[0].findings == ask(month, 37, "changes")["changes"]
+    assert done.replies.cpu_seconds > 0
+
+
+def test_a_process_without_a_store_gives_an_error_and_no_answer(tmp_path: Path) -> None:
+    """The reason names what is missing; the last good answer then stays."""
+    done = run_analysis_process(AnalysisRequest(str(tmp_path / "none.db"), BEGIN, ("changes",)))
+    assert done.replies is not None
+    assert "there is no store yet" in (done.replies.replies[0].error or "")
+
+
+def test_one_analysis_that_fails_leaves_the_others_whole(
+    month: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault in one is its own error; an analysis whose extra is missing says what to install."""
+
+    def fail(_: AnalysisInput) -> AnalysisAnswer:
+        raise ValueError("nothing fits")
+
+    table = (Analysis("broken", 300, fail), ANALYSES[0], replace(ANALYSES[0], name="more", extra="predictor"))
+    monkeypatch.setattr("stretto.findings.analysis_run.ANALYSES", table)
+    monkeypatch.setitem(EXTRAS, "predictor", ("no_such",))
+    database = month.connection.execute("PRAGMA database_list").fetchone()[2]
+    broken, good, missing = answer_request(
+        AnalysisRequest(database, end_of_day(37), ("broken", "changes", "more"))
+    )
+    assert broken.error == "ValueError: nothing fits"
+    assert good.error is None
+    assert "stretto[predictor]" in (missing.error or "")
+
+
+def slower(effect: float = 1.5, verdict: FindingVerdict = FindingVerdict.REGRESSION) -> Finding:
+    """Return a finding about tests with the interval of 1.4 to 1.6."""
+    evidence = FindingEvidence(n=50, effect=effect, low=1.4, high=1.6)
+    return Finding("task_length", {"type": "tests"}, verdict, evidence, since=BEGIN)
+
+
+TESTS_ID = make_finding_id("task_length", {"type": "tests"})
+
+
+def test_a_finding_begins_changes_and_ends() -> None:
+    """It changes once its size leaves the stored interval, not at each check; without evidence it ends."""
+    known = [StoredFinding(TESTS_ID, "changes", slower(), BEGIN, BEGIN)]
+    assert [c.state for c in list_finding_changes("changes", [slower()], [], BEGIN)] == [BEGAN]
+    assert list_finding_changes("changes", [slower(1.55)], known, BEGIN + 1) == []
+    assert [c.state for c in list_finding_changes("changes", [slower(1.7)], known, BEGIN + 1)] == [CHANGED]
+    quiet = slower(1.0, FindingVerdict.NO_EVIDENCE)
+    assert [c.state for c in list_finding_changes("changes", [quiet], known, BEGIN + 1)] == [ENDED]
+    assert list_finding_changes("holdups", [], known, BEGIN + 1) == []
+
+
+def answered(*findings: Finding, at: int) -> AnalysisRound:
+    """Return a round in which the first analysis gave these findings."""
+    reply = AnalysisReply("changes", 0.5, findings, len(findings))
+    return AnalysisRound(at, ("changes",), AnalysisReplies((reply,), 1.5))
+
+
+def test_answers_are_stored_with_their_history_and_a_failure_keeps_them(tmp_path: Path) -> None:
+    """A finding that began is in the journal and open; a failed round leaves answer and finding."""
+    with store(tmp_path) as opened:
+        schedule = AnalysisSchedule(
+            tmp_path / "stretto.db", opened.folder, clock=lambda: BEGIN + 1_000, zone="UTC"
+        )
+        schedule.rounds.put(answered(slower(), at=BEGIN + 100))
+        assert schedule.store_round(opened.connection)
+        opened.take()
+        assert schedule.store_round(opened.connection)
+        assert not schedule.store_round(opened.connection)
+        (open_finding,) = schedule.state.regressions
+        assert (open_finding.id, open_finding.first_seen) == (TESTS_ID, BEGIN + 100)
+        schedule.rounds.put(AnalysisRound(BEGIN + 200, ("changes",), None, "out of memory"))
+        schedule.store_round(opened.connection)
+        result = read_analysis_results(opened.connection)["changes"]
+        assert (result.at, result.failed_at, result.error) == (BEGIN + 100, BEGIN + 200, "out of memory")
+        assert [stored.is_open for stored in read_findings(opened.connection)] == [True]
+        assert schedule.cpu_seconds == 1.5
+
+
+def test_an_accepted_finding_is_settled_until_it_begins_again(tmp_path: Path) -> None:
+    """Accepted it is no longer open on any surface; applied it stays open, since it still holds."""
+    with store(tmp_path) as opened:
+        schedule = AnalysisSchedule(
+            tmp_path / "stretto.db", opened.folder, clock=lambda: BEGIN + 900, zone="UTC"
+        )
+        schedule.rounds.put(answered(slower(), at=BEGIN + 100))
+        schedule.store_round(opened.connection)
+        for time, kind in ((500, DecisionKind.APPLIED), (600, DecisionKind.ACCEPTED)):
+            append_decisions(opened.folder, [Decision(kind.value, BEGIN + time, kind, TESTS_ID)])
+            opened.take()
+            state = read_findings_state(opened.connection, BEGIN + 900)
+            assert bool(state.open_findings) is (kind is DecisionKind.APPLIED)
+        document = build_findings_document(state)
+        assert document["open"] == []
+        assert [decision["kind"] for decision in document["settled"][0]["decisions"]] == [
+            "accepted",
+            "applied",
+        ]
+        assert document["settled"][0]["sentence"].startswith(
+            "Tasks (tests) take 1.50 times as long since 1 January"
+        )
+
+
+def test_only_what_is_due_is_worked_out_again() -> None:
+    """Changes are due after five minutes, widths after an hour; an analysis without an answer at once."""
+    second = 10**9
+    answered_at: dict[str, int | None] = dict.fromkeys(NAMES, BEGIN)
+    assert list_due(answered_at, BEGIN + 299 * second) == []
+    assert "changes" in list_due(answered_at, BEGIN + 300 * second)
+    assert "widths" not in list_due(answered_at, BEGIN + 300 * second)
+    assert "widths" in list_due(answered_at, BEGIN + 3_600 * second)
+    assert list_due({}, BEGIN) == [*NAMES]
+
+
+def test_silence_is_counted(tmp_path: Path) -> None:
+    """Three checks found nothing, one had too little data: four checks, three of them quiet."""
+    quiet = [
+        replace(slower(1.0, FindingVerdict.NO_EVIDENCE), subject={"type": str(number)}) for number in range(3)
+    ]
+    little = replace(slower(1.0, FindingVerdict.TOO_LITTLE_DATA), subject={"type": "few"})
+    with store(tmp_path) as opened:
+        schedule = AnalysisSchedule(tmp_path / "stretto.db", opened.folder, clock=lambda: BEGIN, zone="UTC")
+        schedule.rounds.put(answered(*quiet, little, at=BEGIN))
+        schedule.store_round(opened.connection)
+        assert schedule.state.quiet_checks == 3
+        assert schedule.state.checks["too_little_data"] == 1
+        assert isinstance(schedule.state.results["changes"], AnalysisResult)
