@@ -53,6 +53,11 @@ VALUES: dict[Label, tuple[str, ...]] = {
     Label.GROUP: ("snapshot",),
     Label.VERSION: ("1.0.0",),
     Label.LABEL: ("tool",),
+    Label.NAME: ("release/tests",),
+    Label.ANALYSIS: ("changes", "holdups"),
+    Label.VERDICT: ("regression", "no_evidence"),
+    Label.EXPERIMENT: ("cache",),
+    Label.BOUND: ("effect", "low", "high"),
     Label.PART: ("parallel", "single", "waiting"),
 }
 

@@ -10,9 +10,12 @@ import pytest
 
 from stretto.analysis.installed_extras import EXTRAS
 from stretto.clock import DAY
+from stretto.exporter.live_metrics import LiveMetrics
+from stretto.exporter.scrape import create_registry
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, AnalysisRequest, answer_request
 from stretto.findings.analysis_table import ANALYSES, Analysis, AnalysisAnswer, AnalysisInput, list_due
 from stretto.findings.finding_changes import list_finding_changes
+from stretto.findings.finding_figures import compute_analysis_figures, compute_finding_figures
 from stretto.findings.findings_state import build_findings_document, read_findings_state
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
@@ -186,12 +189,83 @@ def test_an_accepted_finding_is_settled_until_it_begins_again(tmp_path: Path) ->
         document = build_findings_document(state)
         assert document["open"] == []
         assert [decision["kind"] for decision in document["settled"][0]["decisions"]] == [
-            "accepted",
             "applied",
+            "accepted",
         ]
         assert document["settled"][0]["sentence"].startswith(
             "Tasks (tests) take 1.50 times as long since 1 January"
         )
+
+
+def test_confirmed_regressions_are_series_and_settled_ones_are_not(tmp_path: Path) -> None:
+    """1.5 [1.4, 1.6] since the first; accepted, the series ends. A share is a ratio of shares."""
+    share = replace(
+        slower(), kind="failure_share", details={"before": 0.02, "after": 0.10},
+        evidence=FindingEvidence(n=50, effect=0.08, low=0.05, high=0.11, unit="share"),
+    )  # fmt: skip
+    counted: dict[str, int] = {}
+    with store(tmp_path) as opened:
+        schedule = AnalysisSchedule(
+            tmp_path / "stretto.db",
+            opened.folder,
+            clock=lambda: BEGIN + 900,
+            zone="UTC",
+            count_checks=counted.update,
+        )
+        schedule.rounds.put(answered(slower(), share, at=BEGIN + 100))
+        schedule.store_round(opened.connection)
+        opened.take()
+        schedule.store_round(opened.connection)
+        values = {
+            (f.name, dict(f.labels).get("kind")): f.value for f in compute_finding_figures(schedule.state)
+        }
+        assert values["stretto_regression_ratio", "task_length"] == 1.5
+        assert values["stretto_regression_low_ratio", "task_length"] == 1.4
+        assert values["stretto_regression_high_ratio", "task_length"] == 1.6
+        assert values["stretto_regression_since_timestamp_seconds", "task_length"] == BEGIN / 10**9
+        assert values["stretto_regression_ratio", "failure_share"] == pytest.approx(5.0)
+        assert ("stretto_regression_low_ratio", "failure_share") not in values
+        open_findings = {f.name: f.value for f in compute_finding_figures(schedule.state) if not f.low}
+        assert open_findings["stretto_open_findings"] == 2
+        assert counted == {"regression": 2}
+        registry = create_registry()
+        live = LiveMetrics(registry, since=BEGIN, version="1.0")
+        live.count_checks(counted)
+        assert registry.get_sample_value("stretto_analysis_checks_total", {"verdict": "regression"}) == 2
+        live.close()
+        append_decisions(opened.folder, [Decision("d", BEGIN + 500, DecisionKind.ACCEPTED, TESTS_ID)])
+        opened.take()
+        schedule.store_round(opened.connection)
+        names = {dict(f.labels).get("kind") for f in compute_finding_figures(schedule.state)}
+        assert names == {"failure_share", None}
+
+
+def test_experiments_and_the_cost_of_analyses_are_series(tmp_path: Path) -> None:
+    """An effect of .8 [.7, .9]; the answer is 60 s old, took .5 s, and all together 1.5 s."""
+    evidence = FindingEvidence(n=40, effect=0.8, low=0.7, high=0.9)
+    experiment = Finding(
+        "experiment", {"experiment": "cache", "metric": "tokens"}, FindingVerdict.IMPROVEMENT, evidence
+    )
+    with store(tmp_path) as opened:
+        schedule = AnalysisSchedule(tmp_path / "stretto.db", opened.folder, clock=lambda: BEGIN, zone="UTC")
+        schedule.rounds.put(answered(experiment, at=BEGIN))
+        schedule.store_round(opened.connection)
+        bounds = {
+            dict(f.labels)["bound"]: f.value
+            for f in compute_finding_figures(schedule.state)
+            if f.name == "stretto_experiment_effect_ratio"
+        }
+        assert bounds == {"effect": 0.8, "low": 0.7, "high": 0.9}
+        assert {"stretto_experiment_effect_ratio": bounds["effect"]} == {
+            "stretto_experiment_effect_ratio": 0.8
+        }
+        now = BEGIN + 60 * 10**9
+        cost = {f.name: f.value for f in compute_analysis_figures(schedule.state, now, schedule.cpu_seconds)}
+        assert cost == {
+            "stretto_analysis_age_seconds": 60,
+            "stretto_analysis_duration_seconds": 0.5,
+            "stretto_analysis_cpu_seconds": 1.5,
+        }
 
 
 def test_only_what_is_due_is_worked_out_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grafana.board.advice import ADVICE
 from grafana.board.agents import AGENTS
 from grafana.board.board import Board
 from grafana.board.itself import ITSELF
@@ -12,4 +13,4 @@ from grafana.board.quality import QUALITY
 from grafana.board.tools import TOOLS
 from grafana.board.trends import TRENDS
 
-BOARDS: tuple[Board, ...] = (OVERVIEW, PARALLELISM, AGENTS, PATTERNS, TOOLS, QUALITY, TRENDS, ITSELF)
+BOARDS: tuple[Board, ...] = (OVERVIEW, PARALLELISM, AGENTS, PATTERNS, TOOLS, QUALITY, TRENDS, ADVICE, ITSELF)

@@ -20,6 +20,7 @@ class BoardId(StrEnum):
     TOOLS = "tools"
     QUALITY = "quality"
     TRENDS = "trends"
+    ADVICE = "advice"
     ITSELF = "itself"
 
     @property

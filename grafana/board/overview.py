@@ -48,7 +48,7 @@ _VERDICT = Row(
             VERDICT,
             states=VERDICTS,
             high=3,
-            links=(Link(BoardId.TRENDS, "Trends"),),
+            links=(Link(BoardId.TRENDS, "Change"), Link(BoardId.ADVICE, "Advice")),
         ),
         make_stat(
             "Time saved",

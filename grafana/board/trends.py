@@ -1,4 +1,4 @@
-"""The dashboard of trends: changes since last week, by agent, task type, pattern and tool."""
+"""The dashboard of change: what is confirmed to have changed, and what differs from last week."""
 
 from __future__ import annotations
 
@@ -7,8 +7,26 @@ from grafana.board.board import Board, Row
 from grafana.board.change import At, build_difference_column, build_relative_column
 from grafana.board.limit import make_steps
 from grafana.board.link import BoardId, Link
-from grafana.board.panel import Panel, Query, Unit, draw_limit, make_bars, make_lines, make_table
-from grafana.board.query import WEEK, divide_sums, max_by, select_series, share_outcome, sum_by
+from grafana.board.panel import (
+    Column,
+    Panel,
+    Query,
+    Unit,
+    draw_limit,
+    make_bars,
+    make_lines,
+    make_table,
+)
+from grafana.board.query import (
+    WEEK,
+    divide_sums,
+    max_by,
+    measure_age,
+    measure_increase,
+    select_series,
+    share_outcome,
+    sum_by,
+)
 
 from stretto.names import Label
 
@@ -32,6 +50,10 @@ def _compute_speedup(offset: str) -> str:
     return f"({divide_sums(sequential, elapsed, Label.TASK_TYPE)})"
 
 
+_SUBJECT = (Label.KIND, Label.NAME)
+
+_WORSE = make_steps("regression_ratio")
+
 _ALL = Row(
     "Against last week",
     (
@@ -50,6 +72,37 @@ _ALL = Row(
             {change.FIGURE: "Figure"},
             *change.build_amount_columns(),
             width=12,
+        ),
+    ),
+)
+
+_CONFIRMED = Row(
+    "Confirmed",
+    (
+        make_table(
+            "Regressions",
+            "Series that got worse, confirmed by two checks in a row, with the 95 % interval of the change.",
+            "What got slower, fails more often or costs more, and since when?",
+            {Label.KIND: "What", Label.NAME: "Which"},
+            Column("Times as much", max_by(select_series("regression_ratio"), *_SUBJECT), Unit.TIMES, _WORSE),
+            Column("At least", max_by(select_series("regression_low_ratio"), *_SUBJECT), Unit.TIMES),
+            Column("At most", max_by(select_series("regression_high_ratio"), *_SUBJECT), Unit.TIMES),
+            Column(
+                "Began ago",
+                measure_age(max_by(select_series("regression_since_timestamp_seconds"), *_SUBJECT)),
+                Unit.SECONDS,
+            ),
+            width=16,
+        ),
+        make_lines(
+            "Checks by verdict",
+            "Comparisons that the analyses made.",
+            "Is it quiet because nothing changed, or because nobody looked?",
+            Unit.COUNT,
+            {"{{verdict}}": sum_by(measure_increase("analysis_checks_total", "1h"), Label.VERDICT)},
+            width=8,
+            height=9,
+            stacked=True,
         ),
     ),
 )
@@ -146,7 +199,6 @@ _REGRESSIONS = Row(
             Unit.RATIO,
             f"{_compute_speedup('')} / ({_compute_speedup(WEEK)} > 0) - 1",
             legend="{{task_type}}",
-            steps=make_steps("performance_drop_ratio", low=True, sign=-1),
             low=-1,
             width=12,
             height=9,
@@ -257,9 +309,9 @@ _LONG = Row(
 
 TRENDS = Board(
     id=BoardId.TRENDS,
-    title="Stretto / Trends and regressions",
-    asks="What moved against last week, and who or what moved it?",
-    rows=(_ALL, _OVER_TIME, _REGRESSIONS, _LONG),
+    title="Stretto / Change",
+    asks="What changed for certain, what moved against last week, and who or what moved it?",
+    rows=(_CONFIRMED, _ALL, _OVER_TIME, _REGRESSIONS, _LONG),
     since="now-30d",
     window="7d",
     refresh="5m",

@@ -294,6 +294,7 @@ SHOWN: dict[str, set[str]] = {
     "tools": {"Tool time, p95", "Tool failures"},
     "quality": {"Success by task type", "Failures in parallel"},
     "trends": set(),
+    "advice": {"Open findings"},
     "itself": {"Service", "Capture completeness", "Age of the newest event", "Age of the figures", "Version"},
 }
 """Board → panels that one recorded run fills, the least of them."""

@@ -67,6 +67,11 @@ class LiveMetrics:
         """Stop counting and remove these metrics from the registry."""
         self._provider.shutdown()
 
+    def count_checks(self, verdicts: Mapping[str, int]) -> None:
+        """Count the checks of an analysis by verdict."""
+        for verdict, count in verdicts.items():
+            self._add_count("stretto_analysis_checks_total", count, {"verdict": verdict})
+
     def count_sessions(self, ended: Iterable[Session]) -> None:
         """Count sessions that have ended and record how long they took."""
         for session in ended:

@@ -6,6 +6,7 @@ under a name that is not in it. ``measures`` and ``fact_fields`` are the tables 
 
 from __future__ import annotations
 
+from stretto.names.analysis_metrics import ANALYSIS_COST, ESTIMATED, FINDINGS
 from stretto.names.counter_metrics import LIVE
 from stretto.names.fanout_metrics import PARALLEL
 from stretto.names.labels import JOB, MAIN, NONE, OTHER, PREFIX, WINDOWS, Label
@@ -13,13 +14,24 @@ from stretto.names.metric import Metric, MetricKind, MetricOrigin
 from stretto.names.outcome_metrics import OUTCOMES
 from stretto.names.quality_metrics import QUALITY
 from stretto.names.resource_metrics import RESOURCES
-from stretto.names.self_metrics import SELF_METRICS
+from stretto.names.self_metrics import SELF_METRICS as _SELF
 from stretto.names.span_attributes import API_SCOPE, EVALUATION, LABEL_PREFIX, SpanAttribute
 from stretto.names.usage_metrics import USAGE
 from stretto.names.verdict_metrics import VERDICT
 from stretto.names.workflow_metrics import WORKFLOWS
 
-DERIVED: tuple[Metric, ...] = (*VERDICT, *PARALLEL, *WORKFLOWS, *OUTCOMES, *USAGE, *QUALITY, *RESOURCES)
+DERIVED: tuple[Metric, ...] = (
+    *VERDICT,
+    *PARALLEL,
+    *WORKFLOWS,
+    *OUTCOMES,
+    *USAGE,
+    *QUALITY,
+    *RESOURCES,
+    *FINDINGS,
+)
+
+SELF_METRICS: tuple[Metric, ...] = (*_SELF, *ANALYSIS_COST)
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in (*LIVE, *DERIVED, *SELF_METRICS)}
 
@@ -32,7 +44,7 @@ QUANTILES: dict[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 """Value of the label ``stat`` → its quantile. Prometheus reserves the label ``quantile`` for summaries."""
 
 __all__ = [
-    "API_SCOPE", "DERIVED", "DURATION_BUCKETS", "EVALUATION", "JOB", "LABEL_PREFIX", "LIVE", "MAIN",
-    "METRICS", "NONE", "OTHER", "PREFIX", "QUANTILES", "SELF_METRICS", "WINDOWS", "Label", "Metric",
+    "API_SCOPE", "DERIVED", "DURATION_BUCKETS", "ESTIMATED", "EVALUATION", "JOB", "LABEL_PREFIX", "LIVE",
+    "MAIN", "METRICS", "NONE", "OTHER", "PREFIX", "QUANTILES", "SELF_METRICS", "WINDOWS", "Label", "Metric",
     "MetricKind", "MetricOrigin", "SpanAttribute",
 ]  # fmt: skip

@@ -12,6 +12,12 @@ LIVE: tuple[Metric, ...] = (
     define_counter("stretto_sessions_total", "1", (Label.SOURCE, _O), "Sessions that ended."),
     define_counter("stretto_tasks_total", "1", (_T, _A, _O), "Tasks that ended."),
     define_counter("stretto_tool_calls_total", "1", (_TOOL, _O), "Tool calls that ended."),
+    define_counter(
+        "stretto_analysis_checks_total",
+        "1",
+        (Label.VERDICT,),
+        "Checks that the analyses made, by verdict: silence is told from not looking.",
+    ),
     define_counter("stretto_fanouts_total", "1", (_P,), "Parallel executions that ended."),
     define_counter(
         "stretto_work_seconds_total", "s", (_T,), "Busy time of tasks inside parallel executions, summed."

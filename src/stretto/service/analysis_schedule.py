@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,10 +20,10 @@ from pathlib import Path
 
 import msgspec
 
-from stretto.clock import HOUR, SECOND, Clock
+from stretto.clock import HOUR, Clock
 from stretto.errors import StoreError
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest
-from stretto.findings.analysis_table import ANALYSES, list_due
+from stretto.findings.analysis_table import list_due
 from stretto.findings.finding_changes import list_finding_changes
 from stretto.findings.findings_state import FindingsState, describe_missing_extra, read_findings_state
 from stretto.store.database import open_reader, open_transaction
@@ -74,6 +75,7 @@ class AnalysisSchedule:
         zone: str,
         machine_memory: float | None = None,
         run: Callable[[AnalysisRequest], AnalysisRound] | None = None,
+        count_checks: Callable[[Mapping[str, int]], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._journal = journal
@@ -81,6 +83,7 @@ class AnalysisSchedule:
         self._zone = zone
         self._machine_memory = machine_memory
         self._run_process = run or run_analysis_process
+        self._count_checks = count_checks
         self.rounds: queue.SimpleQueue[AnalysisRound] = queue.SimpleQueue()
         """Answers that the worker has not stored yet."""
         self.state = FindingsState(clock(), zone=zone, missing=describe_missing_extra())
@@ -180,6 +183,9 @@ class AnalysisSchedule:
         ]
         if changes:
             append_finding_changes(self._journal, changes)
+        self._count_checks(
+            Counter(finding.verdict.value for result in results for finding in result.findings)
+        )
         with open_transaction(connection):
             for result in results:
                 write_analysis_result(connection, result)
@@ -211,12 +217,3 @@ def run_analysis_process(request: AnalysisRequest) -> AnalysisRound:
         return AnalysisRound(request.instant, request.names, replies)
     LOG.warning("the analyses failed: %s", error)
     return AnalysisRound(request.instant, request.names, None, error)
-
-
-def list_ages(results: Mapping[str, AnalysisResult], now: int) -> dict[str, float]:
-    """Return how old the last good answer of each analysis is, in seconds; those without one are left out."""
-    return {
-        analysis.name: (now - result.at) / SECOND
-        for analysis in ANALYSES
-        if (result := results.get(analysis.name)) is not None and result.at is not None
-    }

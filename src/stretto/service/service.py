@@ -17,6 +17,7 @@ from stretto.exporter.scrape import Exposition, FigureCollector, create_registry
 from stretto.features.collection import decide_collection
 from stretto.figures.figure import Figure
 from stretto.figures.name_budget import describe_folded_names
+from stretto.findings.finding_figures import compute_analysis_figures, compute_finding_figures
 from stretto.hook.client.client import build_record, identify_host
 from stretto.hook.install.client_copy import ensure_secret, write_hook_line
 from stretto.model.event import Event
@@ -75,6 +76,7 @@ class Service:
             clock=clock,
             zone=config.timezone,
             machine_memory=machine.read().memory,
+            count_checks=self._live.count_checks,
         )
         self.worker = Worker(
             config,
@@ -92,7 +94,12 @@ class Service:
         self.worker.reader = self._reader
         self.registry.register(
             FigureCollector(
-                {"snapshot": self._get_figures, "service": self._yield_own_figures}, config.series_budget
+                {
+                    "snapshot": self._get_figures,
+                    "findings": self._yield_finding_figures,
+                    "service": self._yield_own_figures,
+                },
+                config.series_budget,
             )
         )
         self._secret = ensure_secret(config.state)
@@ -317,6 +324,11 @@ class Service:
             raise RuntimeError("no snapshot yet")
         return self.snapshot.figures
 
+    def _yield_finding_figures(self) -> Iterator[Figure]:
+        yield from compute_finding_figures(self.analyses.state)
+        overdue = self.worker.expectations.count_overdue(self._clock())
+        yield Figure("stretto_overdue_tasks", (), overdue, len(self.worker.expectations.running))
+
     def _yield_own_figures(self) -> Iterator[Figure]:
         snapshot = self.snapshot
         yield Figure("stretto_build_info", (("version", self._version),), 1, 1)
@@ -337,5 +349,6 @@ class Service:
         yield Figure("stretto_store_bytes", (), get_store_size(self.config.database), 1)
         sampler_seconds = self.sampling.cpu_seconds
         yield Figure("stretto_sampler_cpu_seconds", (), sampler_seconds, 1, self.sampling.use.reason)
+        yield from compute_analysis_figures(self.analyses.state, self._clock(), self.analyses.cpu_seconds)
         yield Figure("stretto_spans_sent", (), self._sender.sent, 1)
         yield Figure("stretto_spans_dropped", (), self.worker.spans.dropped, 1)

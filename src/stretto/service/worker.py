@@ -45,6 +45,11 @@ from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.ingest import IngestResult
 from stretto.store.prune import PruneStep, measure_bytes_over_cap, prune_history
 from stretto.store.store_rescue import move_store_aside, move_unusable_store_aside
+from stretto.summaries.running_tasks import (
+    TaskExpectations,
+    read_finished_lengths,
+    read_running_tasks,
+)
 from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot
 from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
 
@@ -61,6 +66,7 @@ LIVENESS_SECONDS = 5.0
 """Pause between two looks at the processes of open sessions."""
 
 SWEEP_SECONDS = 30.0
+LENGTHS_SECONDS = 300.0
 PRUNE_SECONDS = 3_600.0
 
 
@@ -121,6 +127,9 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._stuck = StuckTaskWatch(config.task_types.classify, limit=config.stuck_minutes * MINUTE)
         self._stuck_tasks: tuple[StuckTask, ...] = ()
+        self.expectations = TaskExpectations()
+        """The running tasks as of the last sweep, and the finished ones that they are compared with."""
+        self._lengths_read = 0.0
 
     def _open_store(self) -> None:
         """Open the store for writing, and remember which file it is."""
@@ -182,6 +191,7 @@ class Worker:
         self._recording.place_if_needed(wanted=demo_wanted)
         self._ingest.close_idle_sessions(self._clock())
         self._find_stuck_tasks()
+        self._expect_tasks()
         self._refresh_snapshot()
         self.spans.add_unsent()
 
@@ -211,6 +221,7 @@ class Worker:
                 if now - swept >= SWEEP_SECONDS:
                     self._ingest.close_idle_sessions(self._clock(), self._publish)
                     self._find_stuck_tasks()
+                    self._expect_tasks()
                     self._pace.is_stale = True
                     swept = now
                 if now - looked >= LIVENESS_SECONDS:
@@ -286,6 +297,7 @@ class Worker:
             self.health.rebuild = replace(state, finished=False)
         self._ingest.close_idle_sessions(self._clock())
         self._find_stuck_tasks()
+        self._expect_tasks()
         self.health.rebuild, self._requested = state, None
         if self.reader is not None:
             self.reader.resume()
@@ -404,3 +416,12 @@ class Worker:
         self._stuck_tasks = self._stuck.find_stuck_tasks(
             self.writer, self._clock(), lambda session: self._processes.find_state(self.writer, session)
         )
+
+    def _expect_tasks(self) -> None:
+        """Read the running tasks again, and every few minutes the finished ones of their kinds."""
+        now = self._clock()
+        running = read_running_tasks(self.writer, now, self._config.task_types.classify)
+        lengths = self.expectations.lengths
+        if running and (not lengths or time.monotonic() - self._lengths_read >= LENGTHS_SECONDS):
+            lengths, self._lengths_read = read_finished_lengths(self.writer, now), time.monotonic()
+        self.expectations = TaskExpectations(running, lengths)

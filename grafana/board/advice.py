@@ -1,0 +1,111 @@
+"""The dashboard of advice: what is open, what is overdue, how experiments stand, and what looking costs."""
+
+from __future__ import annotations
+
+from grafana.board.board import Board, Row
+from grafana.board.limit import make_steps
+from grafana.board.link import BoardId, ServiceLink
+from grafana.board.panel import Query, Unit, make_bars, make_lines, make_stat
+from grafana.board.query import RATE, max_by, select_series, sum_by
+
+from stretto.names import Label
+
+_FINDINGS = (ServiceLink("/findings", "All findings"),)
+
+_NOW = Row(
+    "Now",
+    (
+        make_stat(
+            "Open findings",
+            "Findings that hold now and that nobody has accepted or rejected.",
+            "Is there anything to decide?",
+            Unit.COUNT,
+            f"{sum_by(select_series('open_findings'))} or vector(0)",
+            links=_FINDINGS,
+        ),
+        make_stat(
+            "Overdue tasks",
+            "Running tasks that take longer than 99 % of their kind did.",
+            "Is a task late right now?",
+            Unit.COUNT,
+            sum_by(select_series("overdue_tasks")),
+        ),
+        make_bars(
+            "Findings by analysis",
+            "Open findings of each analysis.",
+            "What are they about?",
+            Unit.COUNT,
+            sum_by(select_series("open_findings"), Label.ANALYSIS),
+            legend="{{analysis}}",
+            width=16,
+            height=5,
+            links=_FINDINGS,
+        ),
+    ),
+)
+
+_EXPERIMENTS = Row(
+    "Experiments and overdue tasks over time",
+    (
+        make_lines(
+            "Effect of experiments",
+            "The new arm over the usual one; below 1 it is less.",
+            "Is the new way better, and how sure is that?",
+            Unit.TIMES,
+            {
+                "{{experiment}} {{bound}}": max_by(
+                    select_series("experiment_effect_ratio"), Label.EXPERIMENT, Label.BOUND
+                )
+            },
+            Query("vector(1)", "no effect", "blue"),
+        ),
+        make_lines(
+            "Overdue tasks over time",
+            "Running tasks beyond the 99 % of their kind; one of a hundred is one by chance.",
+            "Are more tasks late than chance explains?",
+            Unit.COUNT,
+            {"overdue": sum_by(select_series("overdue_tasks"))},
+        ),
+    ),
+)
+
+_COST = Row(
+    "The cost of looking",
+    (
+        make_bars(
+            "Age of the answers",
+            "Time since the last good answer of each analysis.",
+            "Is what I see of now?",
+            Unit.SECONDS,
+            max_by(select_series("analysis_age_seconds"), Label.ANALYSIS),
+            legend="{{analysis}}",
+            steps=make_steps("analysis_age_seconds"),
+        ),
+        make_bars(
+            "Time by analysis",
+            "Processor time of the last good answer of each analysis.",
+            "Which analysis costs the most?",
+            Unit.SECONDS,
+            max_by(select_series("analysis_duration_seconds"), Label.ANALYSIS),
+            legend="{{analysis}}",
+        ),
+        make_lines(
+            "Share of a processor",
+            "Processor time of all analyses per second.",
+            "What does looking cost the machine?",
+            Unit.RATIO,
+            f"sum (rate({select_series('analysis_cpu_seconds')}[{RATE}]))",
+            width=8,
+        ),
+    ),
+)
+
+ADVICE = Board(
+    id=BoardId.ADVICE,
+    title="Stretto / Advice",
+    asks="What should be decided, what is late, and did what was tried help?",
+    rows=(_NOW, _EXPERIMENTS, _COST),
+    since="now-7d",
+    window="7d",
+    refresh="1m",
+)

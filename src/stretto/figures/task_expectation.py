@@ -1,0 +1,75 @@
+"""Expect how long a running task takes: the limit beyond which it is overdue, and the time that is left.
+
+Both compare it with finished tasks of the same pattern and type. Nothing but their order is used, so the
+shape of their scatter does not matter.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+OVERDUE = 0.01
+"""Share of tasks that are overdue by chance."""
+
+FEWEST_FOR_RANK = 99
+"""Finished tasks from which on a rank of 1 % exists."""
+
+FEWEST_FOR_RULE = 10
+"""Finished tasks from which on the rule of thumb is used."""
+
+RULE_FACTOR = 3
+
+FEWEST_LEFT = 5
+"""Finished tasks that took longer than this one has run already; with fewer the rest is a guess."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueLimit:
+    """The length beyond which a task is overdue."""
+
+    length: int
+    """Nanoseconds."""
+    n: int
+    """Finished tasks of its kind."""
+    by_rule: bool
+    """Whether it is the rule of thumb, 3 × the 95 % of them, because they are few."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLeft:
+    """The time (ns) that a running task still takes: the median, and the range of 80 %."""
+
+    median: int
+    low: int
+    high: int
+    n: int
+    """Finished tasks that it rests on."""
+
+
+def find_overdue_limit(lengths: Sequence[int]) -> OverdueLimit | None:
+    """Return the limit for tasks of a kind; ``lengths`` (ns) are sorted. None if there are too few.
+
+    Example: of 199 lengths the limit is the second largest, since (199 + 1) × .99 is the 198th.
+    """
+    n = len(lengths)
+    if n >= FEWEST_FOR_RANK:
+        return OverdueLimit(lengths[math.ceil((n + 1) * (1 - OVERDUE)) - 1], n, by_rule=False)
+    if n >= FEWEST_FOR_RULE:
+        return OverdueLimit(RULE_FACTOR * lengths[math.ceil(0.95 * n) - 1], n, by_rule=True)
+    return None
+
+
+def estimate_time_left(lengths: Sequence[int], elapsed: int) -> TimeLeft | None:
+    """Return how long a task still runs that has run for ``elapsed`` (ns), like those that ran longer.
+
+    Example: of tasks that took 10, 20, … 100 s, one at 45 s is like those of 50 to 100 s: 30 s more.
+    """
+    longer = lengths[bisect_right(lengths, elapsed) :]
+    n = len(longer)
+    if n < FEWEST_LEFT:
+        return None
+    low, median, high = (longer[min(n - 1, math.floor(share * n))] for share in (0.1, 0.5, 0.9))
+    return TimeLeft(median - elapsed, low - elapsed, high - elapsed, n)

@@ -1,0 +1,61 @@
+"""Metrics of the analyses: what got worse, what is overdue, how experiments stand, and their own cost."""
+
+from __future__ import annotations
+
+from stretto.names.labels import Label
+from stretto.names.metric import Metric, define_gauge, define_self_gauge
+
+_SUBJECT = (Label.KIND, Label.NAME)
+
+FINDINGS: tuple[Metric, ...] = (
+    define_gauge(
+        "stretto_regression_ratio",
+        "1",
+        _SUBJECT,
+        "How many times as long, as often or as much as before, while a regression is confirmed.",
+    ),
+    define_gauge(
+        "stretto_regression_low_ratio", "1", _SUBJECT, "Lower end of the 95 % interval of the regression."
+    ),
+    define_gauge(
+        "stretto_regression_high_ratio", "1", _SUBJECT, "Upper end of the 95 % interval of the regression."
+    ),
+    define_gauge(
+        "stretto_regression_since_timestamp_seconds", "unixtime", _SUBJECT, "When the regression began."
+    ),
+    define_gauge("stretto_open_findings", "1", (Label.ANALYSIS,), "Findings that hold and nobody settled."),
+    define_gauge(
+        "stretto_overdue_tasks", "1", (), "Running tasks that take longer than 99 % of their kind did."
+    ),
+    define_gauge(
+        "stretto_experiment_effect_ratio",
+        "1",
+        (Label.EXPERIMENT, Label.BOUND),
+        "Effect of an experiment's new arm over the usual one, with the bounds of its interval.",
+    ),
+)
+
+ANALYSIS_COST: tuple[Metric, ...] = (
+    define_self_gauge(
+        "stretto_analysis_age_seconds", "s", (Label.ANALYSIS,), "Age of the last good answer of an analysis."
+    ),
+    define_self_gauge(
+        "stretto_analysis_duration_seconds",
+        "s",
+        (Label.ANALYSIS,),
+        "Processor time that the last good answer of an analysis took.",
+    ),
+    define_self_gauge(
+        "stretto_analysis_cpu_seconds", "s", (), "Processor time of all analyses since the start."
+    ),
+)
+
+ESTIMATED = frozenset(
+    {
+        "stretto_regression_ratio",
+        "stretto_regression_low_ratio",
+        "stretto_regression_high_ratio",
+        "stretto_experiment_effect_ratio",
+    }
+)
+"""Ratios that are estimated from single runs: no sums could give them."""

@@ -1,0 +1,106 @@
+"""What is expected of a running task: when it is overdue, and how long it still takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+from stretto.clock import SECOND
+from stretto.config.loading import load_config
+from stretto.figures.task_expectation import estimate_time_left, find_overdue_limit
+from stretto.otlp_export.sender import NullSender
+from stretto.service.service import Service
+from stretto.summaries.running_tasks import (
+    Kind,
+    RunningTask,
+    TaskExpectations,
+    read_finished_lengths,
+    read_running_tasks,
+)
+from tests.fakes import store
+from tests.month import end_of_day, month_of_sessions
+from tests.scenes import BEGIN, Drawing, by_description
+
+
+def test_the_limit_is_a_rank_of_enough_tasks_and_else_a_rule_of_thumb() -> None:
+    """Of 199 the second largest, of 99 the largest; of 20 three times the 95 %; of 9 none."""
+    many = find_overdue_limit(range(1, 200))
+    assert many is not None
+    assert (many.length, many.by_rule) == (198, False)
+    enough = find_overdue_limit(range(1, 100))
+    assert enough is not None
+    assert enough.length == 99
+    few = find_overdue_limit(range(1, 21))
+    assert few is not None
+    assert (few.length, few.by_rule) == (57, True)
+    assert find_overdue_limit(range(1, 10)) is None
+
+
+def test_one_of_a_hundred_is_overdue_by_chance() -> None:
+    """Whatever the shape: of exponential and of two-humped lengths .8 to 1.2 % are beyond the limit."""
+    random = Random(7)
+
+    def draw_humps() -> float:
+        return random.gauss(5 if random.random() < 0.7 else 20, 1)
+
+    def draw_tail() -> float:
+        return random.expovariate(1)
+
+    for draw in (draw_humps, draw_tail):
+        over = tries = 0
+        for _ in range(150):
+            limit = find_overdue_limit(sorted(round(draw() * 1e6) for _ in range(199)))
+            assert limit is not None
+            over += sum(draw() * 1e6 > limit.length for _ in range(200))
+            tries += 200
+        assert 0.007 <= over / tries <= 0.013
+
+
+def test_the_time_left_is_that_of_tasks_that_ran_longer() -> None:
+    """Of 10, 20, … 100 s, one at 45 s is like the six from 50 s on; at 60 s only four ran longer."""
+    lengths = [second * SECOND for second in range(10, 101, 10)]
+    left = estimate_time_left(lengths, 45 * SECOND)
+    assert left is not None
+    assert (left.median, left.low, left.high, left.n) == (35 * SECOND, 5 * SECOND, 55 * SECOND, 6)
+    assert estimate_time_left(lengths, 60 * SECOND) is None
+
+
+def test_a_running_task_is_overdue_once_it_passes_its_limit(tmp_path: Path) -> None:
+    """A test task runs: within its limit it has a time left with a range, beyond it it is overdue."""
+    now = end_of_day(13)
+    with store(tmp_path, idle=10**9) as opened:
+        opened.take(month_of_sessions(14))
+        start = (now - 1_767_225_600 * SECOND) / SECOND
+        drawing = Drawing("live").opens(start, pattern="release").prompt(start).order("call", start, "tests")
+        opened.take(drawing.run("live-task", start).events)
+        expectations = TaskExpectations(
+            read_running_tasks(opened.connection, now + SECOND, by_description),
+            read_finished_lengths(opened.connection, now),
+        )
+    (task,) = expectations.list_expected(now + 10 * SECOND)
+    assert task.running.kind == ("release", "tests")
+    assert task.limit is not None
+    assert not task.limit.by_rule
+    assert task.left is not None
+    assert task.left.low < task.left.median < task.left.high
+    assert expectations.count_overdue(task.running.start + task.limit.length) == 0
+    assert expectations.count_overdue(task.running.start + task.limit.length + 1) == 1
+
+
+def test_overdue_tasks_are_a_series_of_the_very_moment(tmp_path: Path) -> None:
+    """At 30 s of a kind that takes at most 20 s a task is overdue; the scrape before it passed says 0."""
+    running = RunningTask("s", "t", ("release", "tests"), "worker", BEGIN)
+    lengths: dict[Kind, list[int]] = {("release", "tests"): [second * SECOND for second in range(1, 21)] * 5}
+    now = BEGIN
+    config = load_config({}, tmp_path, state=str(tmp_path / "state"))
+    service = Service(config, version="1.0", clock=lambda: now, sender=NullSender())
+    try:
+        service.worker.expectations = TaskExpectations((running,), lengths)
+        for second, overdue in ((20, 0), (30, 1)):
+            now = BEGIN + second * SECOND
+            exposed = {family.name: family for family in service.registry.collect()}
+            values = {sample.name: sample.value for sample in exposed["stretto_overdue_tasks"].samples}
+            assert values == {"stretto_overdue_tasks": overdue}
+        assert values["stretto_overdue_tasks"] == 1
+    finally:
+        service.stop()
