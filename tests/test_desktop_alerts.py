@@ -12,7 +12,7 @@ from stretto.notifications.desktop_alerts import (
     AnnouncementSettings,
     Announcer,
     Find,
-    describe_alert,
+    describe_alerts,
     find_desktop_command,
     find_speech_command,
 )
@@ -62,11 +62,47 @@ def test_a_critical_alert_is_spoken_once(tmp_path: Path) -> None:
     assert record.read_text() == "Critical: Prometheus gets no figures from Stretto.|\n"
 
 
+def test_the_spoken_text_names_subject_and_value() -> None:
+    """Two failing agents are two sentences; control characters and overlong texts are not passed on."""
+    failing = [
+        changed(description=f"{n} of 5 tasks of agent {name} failed.", fingerprint=name)
+        for n, name in ((4, "builder"), (3, "tester"))
+    ]
+    assert describe_alerts(failing[:1]) == "Critical: 4 of 5 tasks of agent builder failed."
+    assert describe_alerts(failing) == "Critical: 4 of 5 tasks of agent builder failed. And one more."
+    assert describe_alerts(failing[1:] * 12).endswith("agent tester failed. And 11 more.")
+    long = describe_alerts([changed(description="a\x1b[2J\nb" + "x" * 999)])
+    assert long.startswith("Critical: a [2J bx")
+    assert len(long) <= 311
+
+
+def test_alerts_that_come_together_are_spoken_together(tmp_path: Path) -> None:
+    """Five at once are one announcement: the first, and four more."""
+    record = program(tmp_path, "espeak-ng")
+    announcer = Announcer(AnnouncementSettings(speak=True), find=on(tmp_path))
+    announcer.announce([changed(fingerprint=f"f{number}") for number in range(5)])
+    announcer.wait_until_done()
+    assert record.read_text().count("Critical: ") == 1
+    assert record.read_text().endswith("And four more.|\n")
+
+
+def test_nothing_is_spoken_twice_over_a_restart(tmp_path: Path) -> None:
+    """The alerts in the log were announced before; an old firing after its resolution is no news either."""
+    record = program(tmp_path, "espeak-ng")
+    over = changed(status="resolved", fingerprint="over")
+    announcer = Announcer(AnnouncementSettings(speak=True), find=on(tmp_path), earlier=[FIRING, over])
+    announcer.announce([FIRING, changed(fingerprint="over")])
+    announcer.announce([changed(fingerprint="new")])
+    announcer.wait_until_done()
+    assert len(record.read_text().splitlines()) == 1
+
+
 def test_an_alert_that_fires_again_is_spoken_again(tmp_path: Path) -> None:
     """A new start of the alert is announced again."""
     record = program(tmp_path, "espeak-ng")
     announcer = Announcer(AnnouncementSettings(speak=True), find=on(tmp_path))
     announcer.announce([FIRING])
+    announcer.wait_until_done()
     announcer.announce([changed(starts_at="2026-01-02T00:00:00Z")])
     announcer.wait_until_done()
     assert len(record.read_text().splitlines()) == 2
@@ -119,5 +155,5 @@ def test_macos_gets_the_text_as_an_argument(tmp_path: Path) -> None:
 
 def test_an_alert_without_a_summary_has_its_name_said() -> None:
     """An alert without a summary or name has a substitute text."""
-    assert describe_alert(changed(summary=None)) == "Critical: StrettoDown"
-    assert describe_alert(changed(summary=None, alertname=None)) == "Critical: an alert without a name"
+    assert describe_alerts([changed(summary=None)]) == "Critical: StrettoDown"
+    assert describe_alerts([changed(summary=None, alertname=None)]) == "Critical: an alert without a name"

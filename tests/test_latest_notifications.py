@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import yaml
 
 from stretto.clock import MINUTE
 from stretto.notifications import latest_notifications as alerts
@@ -59,3 +61,58 @@ def test_alerting_is_heard_silent_or_never(tmp_path: Path) -> None:
     assert "No sign of alerting since Stretto started." in never
     assert "Alerting works: last heard 5 min ago." in heard
     assert "Alerting is silent: last heard 16 min ago." in silent
+
+
+def entry(
+    status: str, minutes: float, *, start: str = "2026-01-01T00:00:00Z", severity: str = "critical"
+) -> Notification:
+    """Return a notification about one alert, received so many minutes after noon."""
+    (notification,) = parse_webhook(
+        message(alert(status=status, startsAt=start)), NOON + round(minutes * MINUTE)
+    )
+    return replace(notification, severity=severity)
+
+
+def test_a_firing_after_its_resolution_revives_nothing() -> None:
+    """A message that came late, with the start that was resolved; a new start fires again."""
+    late = [entry("firing", 2), entry("resolved", 1), entry("firing", 0)]
+    assert [n.status for n in alerts.select_alerts(late).resolved] == ["resolved"]
+    assert alerts.select_alerts(late).firing == ()
+    again = [entry("firing", 3, start="2026-01-01T00:30:00Z"), *late]
+    assert len(alerts.select_alerts(again).firing) == 1
+
+
+@pytest.mark.parametrize(
+    ("severity", "minutes"), [("critical", 70), ("warning", 250), ("info", 1450), ("x", 250)]
+)
+def test_an_alert_that_is_not_repeated_is_marked(severity: str, minutes: int) -> None:
+    """Alertmanager repeats it every 1, 4 or 24 hours, ten minutes later at most."""
+    fires = entry("firing", 0, severity=severity)
+    assert alerts.select_alerts([fires], now=NOON + minutes * MINUTE).overdue == frozenset()
+    assert alerts.select_alerts([fires], now=NOON + minutes * MINUTE + 1).overdue == {fires.alert}
+    over = entry("resolved", 1, severity=severity)
+    assert alerts.select_alerts([over, fires], now=NOON + 10_000 * MINUTE).overdue == frozenset()
+
+
+def test_the_page_and_the_answer_say_that_it_may_be_over(tmp_path: Path) -> None:
+    """Beside the alert, and as ``overdue`` in JSON."""
+    store = Store(tmp_path)
+    with shown(store) as client:
+        client.post("/api/notifications", content=message(alert()))
+        (first,) = client.get("/api/notifications").json()["notifications"]
+        store.now += 25 * 60 * MINUTE
+        (later,) = client.get("/api/notifications").json()["notifications"]
+        assert (first["overdue"], later["overdue"]) == (False, True)
+        assert "Not repeated in time: it may be over." in read(client).text
+
+
+def test_the_repeat_intervals_are_those_of_alertmanager() -> None:
+    """The service knows how long Alertmanager waits, by the file that it is started with."""
+    path = Path(__file__).parents[1] / "deploy/alertmanager/alertmanager.yml"
+    route = yaml.safe_load(path.read_text())["route"]
+    hours = {"warning": route["repeat_interval"]}
+    for each in route["routes"]:
+        severity = each["matchers"][0].partition('severity = "')[2].rstrip('"')
+        if severity and "repeat_interval" in each:
+            hours[severity] = each["repeat_interval"]
+    assert hours == {name: f"{interval // (60 * MINUTE)}h" for name, interval in alerts.REPEATS.items()}

@@ -212,8 +212,10 @@ def _build_backend(
     faults: Callable[[], list[str]] | None = None,
 ) -> Backend:
     alerting = config.features.is_on("alerting")
+    log = NotificationLog(config.state / "notifications.jsonl")
     announcer = Announcer(
-        AnnouncementSettings(config.speak_alerts and alerting, config.desktop_alerts and alerting)
+        AnnouncementSettings(config.speak_alerts and alerting, config.desktop_alerts and alerting),
+        earlier=log.list_newest(),
     )
     return Backend(
         snapshot=lambda: service.snapshot,
@@ -226,7 +228,7 @@ def _build_backend(
         append_hook=service.append_hook,
         append_scores=service.append_scores,
         receive_otlp=service.receive_otlp,
-        notifications=NotificationLog(config.state / "notifications.jsonl"),
+        notifications=log,
         announce=announcer.announce,
         problems=lambda: [*problems(), *announcer.missing],
         faults=faults or service.list_problems,

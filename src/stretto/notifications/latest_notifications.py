@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from stretto.clock import MINUTE
+from stretto.clock import HOUR, MINUTE
 from stretto.notifications.notification_log import Notification
 from stretto.notifications.silence_link import build_silence_url
 
@@ -13,6 +13,12 @@ RESOLVED_SHOWN = 5
 
 SILENT = 15 * MINUTE
 """Alerting counts as silent after this time without the watchdog alert, which is sent every 5 minutes."""
+
+REPEATS = {"critical": 1 * HOUR, "warning": 4 * HOUR, "info": 24 * HOUR}
+"""How often Alertmanager repeats an alert that fires on, by severity: deploy/alertmanager."""
+
+REPEAT_SLACK = 10 * MINUTE
+"""A repetition may be later by this time: groups wait for each other."""
 
 _SEVERITY_RANK = {"critical": 0, "warning": 1, "info": 2}
 
@@ -27,6 +33,8 @@ class CurrentAlerts:
     """When (ns) the watchdog was last received; None if never since the start."""
     silent: bool = False
     """Whether the watchdog was received before and is now overdue."""
+    overdue: frozenset[str] = frozenset()
+    """The firing alerts that were not repeated in time: they may be over."""
 
 
 def select_alerts(
@@ -34,16 +42,31 @@ def select_alerts(
 ) -> CurrentAlerts:
     """Return the newest notification of each alert.
 
-    ``notifications`` are sorted newest first. ``heard`` and ``now`` are in nanoseconds.
+    ``notifications`` are sorted newest first. ``heard`` and ``now`` are in nanoseconds. A firing that arrives
+    after the resolution with the same start is an old message that came late, and does not revive the alert.
     """
+    notifications = list(notifications)
+    over = {
+        (entry.alert, entry.starts_at): entry
+        for entry in reversed(notifications)
+        if entry.status == "resolved"
+    }
     newest: dict[str, Notification] = {}
     for notification in notifications:
-        newest.setdefault(notification.alert, notification)
+        resolution = over.get((notification.alert, notification.starts_at))
+        newest.setdefault(notification.alert, resolution or notification)
     firing = [n for n in newest.values() if n.status == "firing"]
     resolved = [n for n in newest.values() if n.status == "resolved"]
     firing.sort(key=lambda n: (_SEVERITY_RANK.get(n.severity or "", len(_SEVERITY_RANK)), -n.received))
     silent = heard is not None and now - heard > SILENT
-    return CurrentAlerts(tuple(firing), tuple(resolved[:RESOLVED_SHOWN]), heard, silent)
+    overdue = frozenset(entry.alert for entry in firing if is_repeat_overdue(entry, now))
+    return CurrentAlerts(tuple(firing), tuple(resolved[:RESOLVED_SHOWN]), heard, silent, overdue)
+
+
+def is_repeat_overdue(notification: Notification, now: int) -> bool:
+    """Return whether a firing alert was not repeated for longer than Alertmanager takes to repeat it."""
+    interval = REPEATS.get(notification.severity or "", REPEATS["warning"])
+    return notification.status == "firing" and now - notification.received > interval + REPEAT_SLACK
 
 
 def get_silence_link(notification: Notification) -> str | None:

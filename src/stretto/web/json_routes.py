@@ -10,6 +10,7 @@ from starlette.routing import Route
 from stretto.clock import to_rfc3339
 from stretto.format import rfc3339
 from stretto.notifications import notification_log as notifications
+from stretto.notifications.latest_notifications import is_repeat_overdue, select_alerts
 from stretto.store.queries import SessionRow
 from stretto.summaries import snapshot
 from stretto.summaries.session_summary import build_row_document, build_session_document
@@ -105,9 +106,14 @@ class JsonRoutes:
         return await run_in_threadpool(self._list_notifications)
 
     def _list_notifications(self) -> Response:
+        newest, now = self._backend.notifications.list_newest(), self._backend.clock()
+        current = {id(entry) for entry in select_alerts(newest).firing}
         listed = [
-            notifications.build_document(notification)
-            for notification in self._backend.notifications.list_newest()
+            {
+                **notifications.build_document(entry),
+                "overdue": id(entry) in current and is_repeat_overdue(entry, now),
+            }
+            for entry in newest
         ]
         last_watchdog = self._backend.notifications.watchdog_heard
         return responses.build_json(
