@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from stretto.clock import HOUR, SECOND
+from stretto.analysis.capacity_plan import simulate_lanes
+from stretto.analysis.run_schedule import schedule_in_order
+from stretto.analysis.slowdown_fit import Slowdown
+from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.runs import SessionRun, TaskRun
 
@@ -16,6 +19,7 @@ AGENTS = ("architect", "backend", "frontend", "tester")
 TYPES = {"analysis": "architecture", "implementation": "code", "review": "tests"}
 MEDIANS = {"architecture": 60.0, "code": 180.0, "tests": 90.0}
 BEGIN = 20_000 * 24 * HOUR
+GB = 2.0**30
 
 FAULTS = (
     "agent",
@@ -198,3 +202,110 @@ def _add_session(  # noqa: PLR0917  # all that a session is made of
             covariates=covariates,
         )
     )
+
+
+def spread_over_days(made: GeneratedRuns, per_day: int) -> GeneratedRuns:
+    """The same sessions, a few a day."""
+    moved = GeneratedRuns()
+    by_session = made.by_session
+    for run in made.sessions:
+        number = int(run.session.rpartition("-")[2])
+        shift = BEGIN + number // per_day * DAY + number % per_day * 2 * HOUR - run.start
+        moved.sessions.append(replace(run, start=run.start + shift, end=run.end + shift))
+        moved.tasks += [replace(task, start=task.start + shift) for task in by_session[run.session]]
+    return moved
+
+
+def generate_sets(
+    widths: Sequence[int],
+    seed: int,
+    *,
+    contention: float = 0.0,
+    crosstalk: float = 0.0,
+    tasks: int = 16,
+    spread: float = 0.4,
+    memory: float = 0.0,
+    drawn: Sequence[float] | None = None,
+) -> tuple[list[SessionRun], dict[str, list[TaskRun]]]:
+    """Sessions that run sets of tasks at given widths, with a true slow-down."""
+    rng = np.random.default_rng(seed)
+    true = Slowdown(contention, crosstalk)
+    sessions, by_session = [], {}
+    for number, width in enumerate(widths):
+        alone = drawn or [60.0 * float(rng.lognormal(0, spread)) for _ in range(tasks)]
+        elapsed = simulate_lanes(alone, width, true)
+        running = sum(alone) / schedule_in_order(alone, width)
+        factor = true.compute_factor(running)
+        name = f"s{seed}-{number}"
+        by_session[name] = [
+            TaskRun(
+                name,
+                f"{name}.{place}",
+                number * HOUR + place,
+                round(length * factor * SECOND),
+                Outcome.SUCCESS,
+                "code",
+                concurrency=running,
+            )
+            for place, length in enumerate(alone)
+        ]
+        sessions.append(
+            SessionRun(
+                name,
+                number * HOUR,
+                number * HOUR + round(elapsed * SECOND),
+                Outcome.SUCCESS,
+                pattern="release",
+                width=width if width > 1 else 0,
+                elapsed=round(elapsed * SECOND) if width > 1 else None,
+                capacity=round(width * elapsed * SECOND) if width > 1 else None,
+                memory_peak=GB + memory * width if memory else None,
+                dollars=0.5,
+            )
+        )
+    return sessions, by_session
+
+
+def generate_conditions(
+    count: int, seed: int, success: Callable[[dict[str, str]], float], patterns: int = 2
+) -> list[SessionRun]:
+    """Sessions with eight covariates of two values; ``success`` is the probability of it."""
+    rng = np.random.default_rng(seed)
+    sessions = []
+    for number in range(count):
+        covariates = {f"c{place}": str(rng.integers(2)) for place in range(8)}
+        pattern = f"p{rng.integers(patterns)}"
+        tasks = int(rng.integers(2, 6))
+        length = round(150 * SECOND * tasks * rng.lognormal(0, 0.5))
+        sessions.append(
+            SessionRun(
+                f"s{number}", number * HOUR, number * HOUR + length,
+                Outcome.SUCCESS if rng.random() < success(covariates) else Outcome.FAILURE,
+                pattern=pattern, task_types={"code": tasks}, width=int(rng.integers(1, 5)),
+                elapsed=length, covariates=covariates,
+            )
+        )  # fmt: skip
+    return sessions
+
+
+def generate_lengths(
+    sessions: int, seed: int, *, per_session: int = 12, driven_by_size: bool = False
+) -> list[TaskRun]:
+    """Tasks of three types whose level differs from session to session, or by a size known beforehand."""
+    rng = np.random.default_rng(seed)
+    tasks = []
+    for number in range(sessions):
+        level = rng.normal(0, 0.2)
+        for place in range(per_session):
+            type_, median = (("lint", 20.0), ("code", 200.0), ("tests", 90.0))[place % 3]
+            size = float(rng.uniform(1, 10)) if driven_by_size else 3.0
+            length = (
+                median * size / 3 * float(np.exp(level + rng.normal(0, 0.3 if not driven_by_size else 0.1)))
+            )
+            tasks.append(
+                TaskRun(
+                    f"{seed}-{number}", f"{seed}-{number}.{place}", number * HOUR, round(length * SECOND),
+                    Outcome.SUCCESS, type_, pattern="release", covariates={"size": f"{size:.3f}"},
+                )
+            )  # fmt: skip
+    return tasks

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,68 +16,17 @@ from stretto.analysis.capacity_plan import (
 from stretto.analysis.run_schedule import schedule_in_order
 from stretto.analysis.slowdown_fit import Slowdown, fit_slowdown
 from stretto.analysis.width_gain import WidthCurve, WidthGain, fit_width_curve, to_ordinal
-from stretto.clock import HOUR, SECOND
+from stretto.clock import SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.runs import SessionRun, TaskRun
-
-GB = 2.0**30
-
-
-def run_sets(
-    widths: Sequence[int],
-    seed: int,
-    *,
-    contention: float = 0.0,
-    crosstalk: float = 0.0,
-    tasks: int = 16,
-    spread: float = 0.4,
-    memory: float = 0.0,
-    drawn: Sequence[float] | None = None,
-) -> tuple[list[SessionRun], dict[str, list[TaskRun]]]:
-    """Sessions that run sets of tasks at given widths, with a true slow-down."""
-    rng = np.random.default_rng(seed)
-    true = Slowdown(contention, crosstalk)
-    sessions, by_session = [], {}
-    for number, width in enumerate(widths):
-        alone = drawn or [60.0 * float(rng.lognormal(0, spread)) for _ in range(tasks)]
-        elapsed = simulate_lanes(alone, width, true)
-        running = sum(alone) / schedule_in_order(alone, width)
-        factor = true.compute_factor(running)
-        name = f"s{seed}-{number}"
-        by_session[name] = [
-            TaskRun(
-                name,
-                f"{name}.{place}",
-                number * HOUR + place,
-                round(length * factor * SECOND),
-                Outcome.SUCCESS,
-                "code",
-                concurrency=running,
-            )
-            for place, length in enumerate(alone)
-        ]
-        sessions.append(
-            SessionRun(
-                name,
-                number * HOUR,
-                number * HOUR + round(elapsed * SECOND),
-                Outcome.SUCCESS,
-                pattern="release",
-                width=width if width > 1 else 0,
-                elapsed=round(elapsed * SECOND) if width > 1 else None,
-                capacity=round(width * elapsed * SECOND) if width > 1 else None,
-                memory_peak=GB + memory * width if memory else None,
-                dollars=0.5,
-            )
-        )
-    return sessions, by_session
+from stretto.model.runs import TaskRun
+from tests.run_makers import GB, generate_sets
 
 
 def test_equal_lengths_take_the_exact_list_schedule() -> None:
     """Without a slow-down every width takes the exact list schedule of the sets, to a billionth."""
     lengths = [50.0, 20.0, 30.0, 40.0, 10.0, 25.0]
-    sessions, tasks = run_sets([1] * 6, 1, drawn=lengths)
+    sessions, tasks = generate_sets([1] * 6, 1, drawn=lengths)
     plan = plan_capacity("release", sessions, tasks)
     for each in plan.widths:
         assert each.seconds == pytest.approx(schedule_in_order(lengths, each.width), rel=1e-9)
@@ -89,8 +37,8 @@ def test_equal_lengths_take_the_exact_list_schedule() -> None:
 def test_widths_of_one_two_and_four_predict_eight() -> None:
     """Five seeds: fitted to widths 1, 2 and 4, the elapsed time at 8 is within 15 % of the true one."""
     for seed in range(5):
-        sessions, tasks = run_sets([1, 2, 4] * 10, seed, contention=0.06)
-        others, _ = run_sets([8] * 30, seed + 100, contention=0.06)
+        sessions, tasks = generate_sets([1, 2, 4] * 10, seed, contention=0.06)
+        others, _ = generate_sets([8] * 30, seed + 100, contention=0.06)
         plan = plan_capacity("release", sessions, tasks)
         true = float(np.mean([(run.elapsed or 0) / SECOND for run in others]))
         predicted = plan.widths[7]
@@ -101,7 +49,7 @@ def test_widths_of_one_two_and_four_predict_eight() -> None:
 
 def test_the_slowdown_is_fitted_within_types() -> None:
     """Long types that ran mostly side by side are no slow-down; a true one of 6 % a task is found."""
-    _, tasks = run_sets([1, 2, 4] * 10, 3, contention=0.06)
+    _, tasks = generate_sets([1, 2, 4] * 10, 3, contention=0.06)
     fitted = fit_slowdown(run for group in tasks.values() for run in group)
     assert fitted.contention == pytest.approx(0.06, abs=0.03)
     mixed = [
@@ -115,7 +63,7 @@ def test_the_slowdown_is_fitted_within_types() -> None:
 
 def test_memory_forbids_a_width() -> None:
     """Agents of 2 GB beside 1 GB on 12 GB: four need 9 GB; five need 11 GB, more than 90 %."""
-    sessions, tasks = run_sets([1, 2, 3] * 4, 2, memory=2 * GB)
+    sessions, tasks = generate_sets([1, 2, 3] * 4, 2, memory=2 * GB)
     plan = plan_capacity("release", sessions, tasks, machine_memory=12 * GB)
     assert (plan.advised, plan.binds) == (4, "memory")
     assert plan.widths[3].memory == pytest.approx(9 * GB)
@@ -133,12 +81,12 @@ def test_memory_forbids_a_width() -> None:
 
 def test_the_reason_for_no_further_agent_is_named() -> None:
     """A long task, a slow-down, or the number of tasks bind; the plan names which."""
-    long_task = run_sets([1, 2] * 5, 4, drawn=[300.0, *[30.0] * 10])
+    long_task = generate_sets([1, 2] * 5, 4, drawn=[300.0, *[30.0] * 10])
     plan = plan_capacity("release", *long_task)
     assert (plan.advised, plan.binds) == (2, "longest_task")
-    slowed = plan_capacity("release", *run_sets([1, 2, 4] * 8, 5, contention=0.5, spread=0.1))
+    slowed = plan_capacity("release", *generate_sets([1, 2, 4] * 8, 5, contention=0.5, spread=0.1))
     assert slowed.binds == "contention"
-    few = plan_capacity("release", *run_sets([1, 2] * 5, 6, drawn=[30.0] * 4))
+    few = plan_capacity("release", *generate_sets([1, 2] * 5, 6, drawn=[30.0] * 4))
     assert (few.advised, few.binds) == (2, "tasks")
     finding = few.to_finding()
     assert finding.advice == "Run 2 agents side by side."
@@ -147,16 +95,16 @@ def test_the_reason_for_no_further_agent_is_named() -> None:
 
 def test_growth_asks_for_more_agents() -> None:
     """A quarter more work needs a further agent for the same elapsed time, or no width is enough."""
-    sessions, tasks = run_sets([1, 2] * 5, 7, drawn=[30.0] * 12)
+    sessions, tasks = generate_sets([1, 2] * 5, 7, drawn=[30.0] * 12)
     plan = plan_capacity("release", sessions, tasks, growth=0.25, widest=6, least_gain=0.3)
     assert (plan.advised, plan.width_after_growth) == (3, 4)
-    bound = plan_capacity("release", *run_sets([1, 2] * 5, 8, drawn=[30.0] * 4), growth=0.5, widest=2)
+    bound = plan_capacity("release", *generate_sets([1, 2] * 5, 8, drawn=[30.0] * 4), growth=0.5, widest=2)
     assert (bound.advised, bound.width_after_growth) == (2, None)
 
 
 def test_phases_run_one_after_another() -> None:
     """Two phases of two tasks of 30 s take 60 s at any width from two on."""
-    sessions, tasks = run_sets([1] * 5, 9, drawn=[30.0] * 4)
+    sessions, tasks = generate_sets([1] * 5, 9, drawn=[30.0] * 4)
     staged = {
         name: [replace(run, phase="ab"[place // 2]) for place, run in enumerate(group)]
         for name, group in tasks.items()
@@ -168,14 +116,14 @@ def test_phases_run_one_after_another() -> None:
 
 def test_few_sets_are_too_few() -> None:
     """Four sessions are no pattern; the reason names both numbers."""
-    plan = plan_capacity("release", *run_sets([2] * 4, 1))
+    plan = plan_capacity("release", *generate_sets([2] * 4, 1))
     assert plan == CapacityPlan("release", 4, reason="4 sessions with tasks, 5 are needed")
     assert plan.to_finding().verdict is FindingVerdict.TOO_LITTLE_DATA
 
 
 def test_the_curve_says_which_agent_still_brings_something() -> None:
     """At widths 1 to 5 with a slow-down that grows, the gain of each agent lies within its limits."""
-    sessions, tasks = run_sets(
+    sessions, tasks = generate_sets(
         [1, 2, 3, 4, 5] * 12, 11, contention=0.10, crosstalk=0.03, tasks=60, spread=0.3
     )
     curve = fit_width_curve("release", sessions, tasks)
@@ -218,7 +166,7 @@ def test_the_curve_in_words() -> None:
 
 def test_a_curve_needs_widths() -> None:
     """Two widths are no curve; the reason counts sessions and widths."""
-    curve = fit_width_curve("release", *run_sets([2, 4] * 10, 12))
+    curve = fit_width_curve("release", *generate_sets([2, 4] * 10, 12))
     assert curve.gains == ()
     assert curve.reason.startswith("20 sessions at 2 widths, 12 sessions at 3 widths are needed")
     assert curve.to_finding().verdict is FindingVerdict.TOO_LITTLE_DATA

@@ -14,29 +14,7 @@ from stretto.analysis.length_predictor import (
 from stretto.clock import HOUR, MINUTE, SECOND
 from stretto.model.event import Outcome
 from stretto.model.runs import SessionRun, TaskRun
-
-
-def make_tasks(
-    sessions: int, seed: int, *, per_session: int = 12, driven_by_size: bool = False
-) -> list[TaskRun]:
-    """Tasks of three types whose level differs from session to session, or by a size known beforehand."""
-    rng = np.random.default_rng(seed)
-    tasks = []
-    for number in range(sessions):
-        level = rng.normal(0, 0.2)
-        for place in range(per_session):
-            type_, median = (("lint", 20.0), ("code", 200.0), ("tests", 90.0))[place % 3]
-            size = float(rng.uniform(1, 10)) if driven_by_size else 3.0
-            length = (
-                median * size / 3 * float(np.exp(level + rng.normal(0, 0.3 if not driven_by_size else 0.1)))
-            )
-            tasks.append(
-                TaskRun(
-                    f"{seed}-{number}", f"{seed}-{number}.{place}", number * HOUR, round(length * SECOND),
-                    Outcome.SUCCESS, type_, pattern="release", covariates={"size": f"{size:.3f}"},
-                )
-            )  # fmt: skip
-    return tasks
+from tests.run_makers import generate_lengths
 
 
 def measure_cover(predictor: LengthPredictor, tasks: list[TaskRun]) -> float:
@@ -49,7 +27,7 @@ def measure_cover(predictor: LengthPredictor, tasks: list[TaskRun]) -> float:
 
 def test_the_forecast_is_the_median_of_its_kind() -> None:
     """A task of a known pattern and type gets their median, of a new type that of all."""
-    tasks = make_tasks(20, 1)
+    tasks = generate_lengths(20, 1)
     predictor = fit_predictor(tasks)
     code = predictor.predict_length(tasks[1])
     assert code is not None
@@ -72,14 +50,15 @@ def test_the_forecast_is_the_median_of_its_kind() -> None:
 def test_ranges_cover_new_sessions() -> None:
     """In ten stores the ranges cover 78 to 86 % of the tasks of sessions that were not seen."""
     covers = [
-        measure_cover(fit_predictor(make_tasks(40, seed)), make_tasks(20, seed + 50)) for seed in range(10)
+        measure_cover(fit_predictor(generate_lengths(40, seed)), generate_lengths(20, seed + 50))
+        for seed in range(10)
     ]
     assert 0.78 <= float(np.mean(covers)) <= 0.86
 
 
 def test_few_tasks_are_not_boosted() -> None:
     """Below 1,000 tasks the trees are not tried; the reason says so."""
-    quality = fit_predictor(make_tasks(30, 2, driven_by_size=True)).quality
+    quality = fit_predictor(generate_lengths(30, 2, driven_by_size=True)).quality
     assert (quality.tasks, quality.sessions) == (360, 30)
     assert quality.reason == "360 tasks of 30 sessions, 1000 are needed"
     assert quality.boosting_error is None
@@ -88,22 +67,22 @@ def test_few_tasks_are_not_boosted() -> None:
 
 def test_trees_are_used_only_if_they_are_much_better() -> None:
     """Lengths that follow a known size: trees, with ranges that hold; lengths that do not: medians."""
-    earned = fit_predictor(make_tasks(90, 3, driven_by_size=True))
+    earned = fit_predictor(generate_lengths(90, 3, driven_by_size=True))
     assert earned.quality.method is PredictionMethod.BOOSTING
     assert earned.quality.boosting_error is not None
-    new = make_tasks(60, 60, driven_by_size=True)
+    new = generate_lengths(60, 60, driven_by_size=True)
     forecast = earned.predict_length(new[0])
     assert forecast is not None
     assert forecast.method is PredictionMethod.BOOSTING
     assert 0.68 <= measure_cover(earned, new) <= 0.92
-    in_vain = fit_predictor(make_tasks(90, 4))
+    in_vain = fit_predictor(generate_lengths(90, 4))
     assert in_vain.quality.method is PredictionMethod.PATTERN_AND_TYPE
     assert in_vain.quality.reason.endswith("better on held-out sessions, 14% are needed")
 
 
 def test_an_end_is_never_a_bare_number() -> None:
     """A running task ends within a range that lies ahead of now, and later the longer it has run."""
-    predictor = fit_predictor(make_tasks(30, 5))
+    predictor = fit_predictor(generate_lengths(30, 5))
     running = TaskRun("new", "t", 10 * HOUR, None, Outcome.RUNNING, "code", pattern="release")
     early = predictor.forecast_end(running, 10 * HOUR + 10 * SECOND)
     late = predictor.forecast_end(running, 10 * HOUR + 4 * MINUTE)
@@ -118,7 +97,7 @@ def test_an_end_is_never_a_bare_number() -> None:
 
 def test_what_is_later_than_its_kind_has_no_end() -> None:
     """Beyond all of its kind there is no estimate; the reason says how it compares."""
-    predictor = fit_predictor(make_tasks(30, 6))
+    predictor = fit_predictor(generate_lengths(30, 6))
     running = TaskRun("new", "t", 0, None, Outcome.RUNNING, "lint", pattern="release")
     overdue = predictor.forecast_end(running, HOUR)
     assert (overdue.end, overdue.latest, overdue.longer_than) == (None, None, 1.0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
@@ -13,39 +11,18 @@ from stretto.analysis.outcome_conditions import (
     find_outcome_conditions,
     list_conditions,
 )
-from stretto.clock import HOUR, SECOND
+from stretto.clock import HOUR
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.runs import SessionRun
-
-
-def make_sessions(
-    count: int, seed: int, success: Callable[[dict[str, str], str], float], patterns: int = 2
-) -> list[SessionRun]:
-    """Sessions with eight covariates of two values; ``success`` is the probability of it."""
-    rng = np.random.default_rng(seed)
-    sessions = []
-    for number in range(count):
-        covariates = {f"c{place}": str(rng.integers(2)) for place in range(8)}
-        pattern = f"p{rng.integers(patterns)}"
-        tasks = int(rng.integers(2, 6))
-        length = round(150 * SECOND * tasks * rng.lognormal(0, 0.5))
-        sessions.append(
-            SessionRun(
-                f"s{number}", number * HOUR, number * HOUR + length,
-                Outcome.SUCCESS if rng.random() < success(covariates, pattern) else Outcome.FAILURE,
-                pattern=pattern, task_types={"code": tasks}, width=int(rng.integers(1, 5)),
-                elapsed=length, covariates=covariates,
-            )
-        )  # fmt: skip
-    return sessions
+from tests.run_makers import generate_conditions
 
 
 def test_nothing_planted_shows_nothing() -> None:
     """Of 40 stores of 300 sessions without any effect at most six show a condition."""
     shown = 0
     for seed in range(40):
-        answer = find_outcome_conditions(make_sessions(300, seed, lambda _, __: 0.6))
+        answer = find_outcome_conditions(generate_conditions(300, seed, lambda _: 0.6))
         shown += bool(answer.found)
         assert answer.checked >= 20
     assert shown <= 6
@@ -56,7 +33,7 @@ def test_a_planted_lift_is_found() -> None:
     found = 0
     for seed in range(10):
         answer = find_outcome_conditions(
-            make_sessions(300, seed, lambda each, _: 0.75 if each["c3"] == "1" else 0.5)
+            generate_conditions(300, seed, lambda each: 0.75 if each["c3"] == "1" else 0.5)
         )
         planted = [each for each in answer.found if each.condition in {"c3=1", "c3=0"}]
         found += bool(planted)
@@ -92,14 +69,14 @@ def test_a_pattern_that_always_succeeds_makes_no_condition_good() -> None:
 def test_new_patterns_are_emerging_until_later_sessions_show_them() -> None:
     """A strong effect of all sessions is confirmed; that of the first two thirds only is emerging."""
 
-    def lasting(each: dict[str, str], _: str) -> float:
+    def lasting(each: dict[str, str]) -> float:
         return 0.9 if each["c1"] == "1" else 0.3
 
-    confirmed = find_outcome_conditions(make_sessions(600, 3, lasting))
+    confirmed = find_outcome_conditions(generate_conditions(600, 3, lasting))
     assert all(each.confirmed for each in confirmed.found if each.condition == "c1=0")
     assert any(each.condition == "c1=0" for each in confirmed.found)
-    past = make_sessions(600, 3, lasting)[:400] + [
-        run for run in make_sessions(600, 4, lambda _, __: 0.6) if int(run.session[1:]) >= 400
+    past = generate_conditions(600, 3, lasting)[:400] + [
+        run for run in generate_conditions(600, 4, lambda _: 0.6) if int(run.session[1:]) >= 400
     ]
     (emerging,) = [each for each in find_outcome_conditions(past).found if each.condition == "c1=0"]
     assert emerging.confirmed is False
@@ -110,7 +87,7 @@ def test_new_patterns_are_emerging_until_later_sessions_show_them() -> None:
 
 def test_conditions_are_few_and_supported() -> None:
     """At most twenty conditions, each with fifteen sessions on either side."""
-    sessions = make_sessions(200, 5, lambda _, __: 0.5)
+    sessions = generate_conditions(200, 5, lambda _: 0.5)
     conditions = list_conditions(sessions)
     assert 0 < len(conditions) <= MOST_CONDITIONS
     assert all(15 <= len(ids) <= 185 for ids in conditions.values())
@@ -118,10 +95,10 @@ def test_conditions_are_few_and_supported() -> None:
 
 def test_few_sessions_are_too_few() -> None:
     """Below 100 sessions there is no answer; with enough and nothing to see it counts what was checked."""
-    answer = find_outcome_conditions(make_sessions(99, 1, lambda _, __: 0.5))
+    answer = find_outcome_conditions(generate_conditions(99, 1, lambda _: 0.5))
     assert answer.reason == "99 sessions, 100 are needed"
     assert answer.to_findings()[0].verdict is FindingVerdict.TOO_LITTLE_DATA
-    quiet = find_outcome_conditions(make_sessions(120, 11, lambda _, __: 1.0, patterns=1))
+    quiet = find_outcome_conditions(generate_conditions(120, 11, lambda _: 1.0, patterns=1))
     assert all(each.effect in {ConditionEffect.FAST, ConditionEffect.SLOW} for each in quiet.found)
     if not quiet.found:
         (finding,) = quiet.to_findings()

@@ -37,21 +37,9 @@ from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.runs import SessionRun, TaskRun
-from tests.run_makers import BEGIN, GeneratedRuns, generate_runs
+from tests.run_makers import GeneratedRuns, generate_runs, spread_over_days
 
 GB = 2.0**30
-
-
-def spread_over_days(made: GeneratedRuns, per_day: int) -> GeneratedRuns:
-    """The same sessions, a few a day."""
-    moved = GeneratedRuns()
-    by_session = made.by_session
-    for run in made.sessions:
-        number = int(run.session.rpartition("-")[2])
-        shift = BEGIN + number // per_day * DAY + number % per_day * 2 * HOUR - run.start
-        moved.sessions.append(replace(run, start=run.start + shift, end=run.end + shift))
-        moved.tasks += [replace(task, start=task.start + shift) for task in by_session[run.session]]
-    return moved
 
 
 def make_inputs(made: GeneratedRuns, **options: object) -> RuleInputs:

@@ -1,0 +1,278 @@
+"""Measure the error rates of the answers that advise: experiments, hold-ups, recommendations and others."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from scipy import stats
+
+from stretto.analysis.agent_rules import advise_agent
+from stretto.analysis.bottleneck_causes import find_bottlenecks
+from stretto.analysis.capacity_plan import plan_capacity, simulate_lanes
+from stretto.analysis.experiment_plan import ExperimentDefinition, ExperimentMetric, define_experiment
+from stretto.analysis.experiments import ExperimentStatus, ExperimentUnit, judge_experiment
+from stretto.analysis.length_predictor import fit_predictor
+from stretto.analysis.outcome_conditions import find_outcome_conditions
+from stretto.analysis.planned_looks import weigh_pairs
+from stretto.analysis.realised_effects import judge_applied
+from stretto.analysis.recommendation import RecommendationKind
+from stretto.analysis.recommendation_rules import apply_rules
+from stretto.analysis.rule_inputs import RuleInputs
+from stretto.analysis.session_comparison import compare_groups, rank_session
+from stretto.analysis.slowdown_fit import Slowdown
+from stretto.analysis.width_gain import fit_width_curve
+from stretto.clock import DAY, HOUR, SECOND
+from stretto.model.event import Outcome
+from stretto.model.findings import FindingVerdict
+from stretto.model.runs import SessionRun, TaskRun
+from tests.detectors.rate import Amount, Rate
+from tests.run_makers import (
+    FAULTS,
+    generate_conditions,
+    generate_lengths,
+    generate_runs,
+    generate_sets,
+    spread_over_days,
+)
+
+Row = Rate | Amount
+Rng = np.random.Generator
+DECIDED = {FindingVerdict.REGRESSION, FindingVerdict.IMPROVEMENT}
+
+SHAPES: dict[str, Callable[[Rng, int], np.ndarray]] = {
+    "spread .5": lambda rng, count: rng.lognormal(0, 0.5, count),
+    "spread 1": lambda rng, count: rng.lognormal(0, 1.0, count),
+    "two modes": lambda rng, count: rng.lognormal(0, 0.3, count) * np.where(rng.random(count) < 0.3, 4, 1),
+}
+
+
+def list_advice_rates(*, long: bool) -> Iterator[Row]:
+    """Yield every rate of the answers E to K; the long form is what the numbers are promised for."""
+    yield from measure_capacity(100 if long else 10)
+    yield from measure_comparison(2_000 if long else 300)
+    yield from measure_experiments(10_000 if long else 1_500)
+    yield from measure_holdups(20 if long else 6)
+    yield from measure_recommendations(100 if long else 15)
+    yield from measure_conditions(200 if long else 40)
+    yield from measure_predictor(40 if long else 8)
+
+
+def measure_experiments(runs: int) -> Iterator[Row]:
+    """Yield findings at four looks, the cover of limits, looks after every pair, and the plan."""
+    planned = ExperimentDefinition("x", ExperimentMetric.ELAPSED_SECONDS, 20, looks=4)
+    single = ExperimentDefinition("x", ExperimentMetric.ELAPSED_SECONDS, 20)
+    for name, draw in SHAPES.items():
+        rng = np.random.default_rng([1, len(name)])
+        wrong = covered = 0
+        for _ in range(runs):
+            units = _make_units(draw(rng, 20), draw(rng, 20))
+            wrong += judge_experiment(planned, units).verdict in DECIDED
+            estimate = judge_experiment(single, units).estimate
+            covered += estimate is not None and estimate.low <= 1 <= estimate.high
+        yield Rate("G", f"equal arms differ at 4 looks, {name}", wrong, runs, 0.04, 0.06)
+        yield Rate("G", f"the interval holds the true ratio, {name}", covered, runs, 0.94, 0.96)
+    rng = np.random.default_rng(2)
+    found = sum(
+        judge_experiment(
+            planned, _make_units(SHAPES["spread .5"](rng, 20), 2 * SHAPES["spread .5"](rng, 20))
+        ).verdict
+        is FindingVerdict.REGRESSION
+        for _ in range(runs // 5)
+    )
+    yield Rate("G", "a ratio of 2 is found by 20 per arm", found, runs // 5, at_least=0.95)
+    mixed = sum(_judge_unequal_mix(rng).verdict in DECIDED for _ in range(runs // 5))
+    yield Rate("G", "equal arms of unequal mix differ", mixed, runs // 5, at_most=0.06)
+    peeks = runs // 5
+    exceeded = 0
+    for _ in range(peeks):
+        pairs = rng.lognormal(0, 0.5, (60, 2))
+        exceeded += any(
+            weigh_pairs([(a, b) for a, b in pairs[:count]]).e_value >= 20 for count in range(2, 61, 2)
+        )
+    yield Rate(
+        "G", "equal arms ever reach an e-value of 20, looked at 30 times", exceeded, peeks, at_most=0.05
+    )
+    plan = define_experiment("x", metric="task_seconds", smallest_effect=1.2, spread=0.5, looks=4)
+    yield Amount("G", "planned runs per arm for +20 % at spread .5", plan.units, 1, 113, 125)
+
+
+def measure_holdups(seeds: int) -> Iterator[Row]:
+    """Yield how often a planted fault is the first hold-up, or among three, and how often there is none."""
+    first = among = quiet = 0
+    for seed in range(seeds):
+        usual = generate_runs(40, seed)
+        for fault in FAULTS:
+            faulty = generate_runs(1, seed, fault=fault, first=40)
+            answer = find_bottlenecks(faulty.sessions, usual.sessions, usual.by_session | faulty.by_session)
+            kinds = [holdup.kind for holdup in answer.holdups]
+            first += kinds[:1] == [fault]
+            among += fault in kinds[:3]
+    faults = seeds * len(FAULTS)
+    yield Rate("H", "a planted fault is the first hold-up", first, faults, at_least=0.80)
+    yield Rate("H", "a planted fault is among the first three", among, faults, at_least=0.95)
+    stores = seeds * 5
+    for seed in range(stores):
+        made = generate_runs(41, seed + 1_000)
+        quiet += not find_bottlenecks(made.sessions[-1:], made.sessions[:-1], made.by_session).holdups
+    yield Rate("H", "a usual session has no hold-up", quiet, stores, at_least=0.95)
+
+
+def measure_recommendations(stores: int) -> Iterator[Row]:
+    """Yield how often fixes land within their promise, unfixed ones have none, and luck is recommended."""
+    within = without = 0
+    for seed in range(stores):
+        before = spread_over_days(generate_runs(56, seed, fault="imbalance"), 2)
+        found, _ = apply_rules(RuleInputs("release", tuple(before.sessions), before.by_session))
+        (promise,) = [each.gain for each in found if each.kind is RecommendationKind.UNBALANCED_AGENTS]
+        for fault in (None, "imbalance"):
+            after = spread_over_days(generate_runs(14, seed + 5_000, fault=fault, first=56), 2)
+            applied = after.sessions[0].start
+            effect = judge_applied(
+                (promise.seconds, promise.low, promise.high),
+                applied,
+                [*before.sessions, *after.sessions],
+                before.by_session | after.by_session,
+                instant=applied + 7 * DAY,
+            )
+            if fault is None:
+                within += bool(effect.within_promise)
+            else:
+                without += effect.verdict is FindingVerdict.NO_EVIDENCE
+    yield Rate("I", "an applied fix lands within its promise", within, stores, at_least=0.80)
+    yield Rate("I", "applied with nothing changed has no effect", without, stores, at_least=0.95)
+    rng = np.random.default_rng(3)
+    stores *= 4
+    refused = sum(isinstance(advise_agent(_make_equal_agents(rng, 20, 30)), str) for _ in range(stores))
+    yield Rate("I", "none of 20 equal agents is recommended", refused, stores, at_least=0.95)
+
+
+def measure_capacity(seeds: int) -> Iterator[Row]:
+    """Yield how well widths 1, 2 and 4 predict 8, and how often the gain's limits hold the true gain."""
+    near = covered = gains = 0
+    for seed in range(seeds):
+        sessions, tasks = generate_sets([1, 2, 4] * 10, seed, contention=0.06)
+        others, _ = generate_sets([8] * 60, seed + 1_000, contention=0.06)
+        true = float(np.mean([run.elapsed or 0 for run in others])) / SECOND
+        near += abs(plan_capacity("p", sessions, tasks).widths[7].seconds / true - 1) <= 0.15
+        sessions, tasks = generate_sets([1, 2, 3, 4, 5] * 10, seed, contention=0.1, crosstalk=0.03, tasks=60)
+        curve = fit_width_curve("p", sessions, tasks)
+        elapsed = [simulate_lanes([60.0] * 6_000, width, Slowdown(0.1, 0.03)) for width in range(1, 7)]
+        for gain, (before, after) in zip(curve.gains, itertools.pairwise(elapsed), strict=True):
+            covered += gain.low <= 1 - after / before <= gain.high
+            gains += 1
+    yield Rate("E", "widths 1, 2 and 4 predict 8 within 15 %", near, seeds, at_least=0.95)
+    yield Rate("E", "the limits of a width's gain hold the true gain", covered, gains, at_least=0.90)
+
+
+def measure_comparison(pairs: int) -> Iterator[Row]:
+    """Yield how often equal groups are called different, and whether percentiles are uniform."""
+    rng = np.random.default_rng(4)
+    different = sum(
+        compare_groups(_make_days(rng, "a"), _make_days(rng, "b")).verdict in DECIDED for _ in range(pairs)
+    )
+    yield Rate("F", "equal groups are called different", different, pairs, at_most=0.05)
+    percentiles = []
+    for _ in range(pairs):
+        runs = [
+            SessionRun(f"s{n}", 0, round(float(length) * SECOND), Outcome.SUCCESS, task_types={"code": 4})
+            for n, length in enumerate(rng.lognormal(4, 0.5, 41))
+        ]
+        percentiles.append(rank_session(runs[0], runs).percentile or 0.0)
+    p = float(stats.kstest(percentiles, "uniform").pvalue)
+    yield Amount("F", "p that percentiles are uniform with nothing changed", p, pairs, at_least=0.01)
+
+
+def measure_conditions(stores: int) -> Iterator[Row]:
+    """Yield how often stores without an effect show a condition, and how often a planted lift is found."""
+    shown = sum(
+        bool(find_outcome_conditions(generate_conditions(1_000, seed, lambda _: 0.6)).found)
+        for seed in range(stores)
+    )
+    yield Rate("J", "1,000 sessions without an effect show a condition", shown, stores, at_most=0.05)
+    found = sum(
+        any(
+            each.condition in {"c3=0", "c3=1"}
+            for each in find_outcome_conditions(
+                generate_conditions(300, seed, lambda each: 0.75 if each["c3"] == "1" else 0.5)
+            ).found
+        )
+        for seed in range(stores)
+    )
+    yield Rate("J", "a lift of 1.5 is found in 300 sessions", found, stores, at_least=0.90)
+
+
+def measure_predictor(stores: int) -> Iterator[Row]:
+    """Yield the mean cover of the 80 % ranges on sessions that were not seen."""
+    covers = []
+    for seed in range(stores):
+        predictor = fit_predictor(generate_lengths(40, seed))
+        new = generate_lengths(20, seed + 5_000)
+        covers.append(
+            np.mean(
+                [
+                    one is not None and one.low <= (run.length or 0) / SECOND <= one.high
+                    for one, run in zip(predictor.predict_lengths(new), new, strict=True)
+                ]
+            )
+        )
+    yield Amount("K", "ranges of 80 % cover new sessions", float(np.mean(covers)), stores, 0.78, 0.86)
+
+
+def _make_units(
+    first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray
+) -> list[ExperimentUnit]:
+    return [
+        ExperimentUnit(f"{arm}{place}", arm, float(value), place)
+        for arm, values in (("A", first), ("B", second))
+        for place, value in enumerate(values)
+    ]
+
+
+def _judge_unequal_mix(rng: Rng) -> ExperimentStatus:
+    units = [
+        ExperimentUnit(
+            f"{arm}{place}",
+            arm,
+            float(rng.lognormal(math.log(10) * long, 0.4)),
+            place,
+            "long" if long else "short",
+        )
+        for arm, share in (("A", 0.3), ("B", 0.7))
+        for place in range(40)
+        for long in [rng.random() < share]
+    ]
+    return judge_experiment(ExperimentDefinition("x", ExperimentMetric.ELAPSED_SECONDS, 40), units)
+
+
+def _make_equal_agents(rng: Rng, agents: int, sessions: int) -> RuleInputs:
+    tasks = {
+        f"s{number}": [
+            TaskRun(
+                f"s{number}", f"s{number}.{agent}", number * HOUR, round(60 * SECOND * rng.lognormal(0, 0.5)),
+                Outcome.SUCCESS, "code", f"agent{agent}", concurrency=6.0,
+            )
+            for agent in rng.choice(agents, 6, replace=False)
+        ]
+        for number in range(sessions)
+    }  # fmt: skip
+    runs = tuple(
+        SessionRun(name, group[0].start, group[0].start + HOUR // 2, Outcome.SUCCESS, width=6)
+        for name, group in tasks.items()
+    )
+    return RuleInputs("p", runs, tasks)
+
+
+def _make_days(rng: Rng, name: str) -> list[SessionRun]:
+    """Twelve good and bad days of four sessions, of which one in five fails."""
+    return [
+        SessionRun(
+            f"{name}{day}.{number}", day * DAY,
+            day * DAY + round(100 * SECOND * level * rng.lognormal(0, 0.3)),
+            Outcome.FAILURE if rng.random() < 0.2 else Outcome.SUCCESS, task_types={"code": 4},
+        )
+        for day, level in enumerate(rng.lognormal(0, 0.15, 12))
+        for number in range(4)
+    ]  # fmt: skip
