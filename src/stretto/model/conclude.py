@@ -19,6 +19,7 @@ from collections.abc import Callable
 from itertools import zip_longest
 
 from stretto.model.agent_run_edges import Run, RunTimes, determine_run_times
+from stretto.model.client_agents import is_helper, is_warm_up
 from stretto.model.conclude_calls import (
     OUTCOMES,
     conclude_calls,
@@ -57,7 +58,6 @@ from stretto.model.join import join_facts
 from stretto.model.person_waits import add_person_waits
 from stretto.model.session_outcome import conclude_session_outcome, judge_turn_by_stops
 from stretto.model.task_type import OTHER, to_label_value
-from stretto.model.warm_up import is_warm_up
 from stretto.names import fact_fields
 from stretto.names.fact_fields import list_stamped_facts, make_stamped_key, unpack_timed_text
 
@@ -166,7 +166,7 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
             # The host's notices can also be about background shells, which are no agents. A path in a call's
             # answer is an alias of an agent that has not been heard of.
             continue
-        if not calls and is_warm_up(facts, agent_id):
+        if not calls and (is_warm_up(facts, agent_id) or is_helper(task_facts)):
             continue
         # A transcript also reports an agent of which only the line of the call that started it was read.
         seen = any(rank < _TRANSCRIPT for _, (rank, _) in starts)

@@ -570,6 +570,7 @@ DENIED_RESULTS = (
     "Permission for this ",
     "This command requires approval",
     "This Bash command contains multiple operations. The following part",
+    "Auto mode is unavailable",
 )
 """Beginnings of the result of a call that was denied."""
 JUDGED_RESULTS = ("PreToolUse:", "Permission to use ", "Claude requested permissions to ")

@@ -53,7 +53,7 @@ ATTRIBUTES = frozenset({
     "agent_id", "agent_type", "cache_creation_tokens", "cache_read_tokens", "command_name", "cost_usd",
     "decision", "duration_ms", "error", "error.type", "error_class", "error_type", "event.name",
     "event.sequence", "file_path", "full_command", "gen_ai.response.id", "gen_ai.response.model",
-    "hook_event", "input_tokens", "model", "output_tokens", "parent_agent_id", "prompt.id",
+    "hook_event", "hook_name", "input_tokens", "model", "output_tokens", "parent_agent_id", "prompt.id",
     "prompt_length", "query_source", "query_source_safe", "request_id", "session.id", "source",
     "subagent_type", "success", "tool_input", "tool_name", "tool_parameters", "tool_use_id",
     "total_duration_ms", "ttft_ms", "service.namespace", "project", "stop_reason", "llm_request.context",
@@ -376,7 +376,8 @@ def _translate_subagent_completed(log: LogRecord, session: str, _: bytes) -> lis
 def _translate_hooks_run(log: LogRecord, session: str, _key: bytes) -> list[Event]:
     # Detailed tracing also sends a span of the same run, without a common id. Only the log event is counted.
     duration = get_duration(log.attributes, "total_duration_ms")
-    if duration is None:
+    # A process that resumes a session has another id until these hooks have run.
+    if duration is None or log.attributes.get("hook_name") == "SessionStart:resume":
         return []
     return [
         _new_event(

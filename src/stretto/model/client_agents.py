@@ -1,9 +1,9 @@
-"""Warm-up: agents that Claude Code 2.0 starts before the first prompt, only to fill the model's cache."""
+"""Client agents: those that Claude Code runs for itself, to fill the model's cache or to compact a session."""
 
 from __future__ import annotations
 
 from stretto.clock import SECOND
-from stretto.model.facts import SessionFacts, get_number, get_text
+from stretto.model.facts import EntityFacts, SessionFacts, get_number, get_text
 from stretto.names import fact_fields
 from stretto.names.fact_fields import list_stamped_facts
 
@@ -12,6 +12,11 @@ SOURCE = "claude-code"
 _KINDS = frozenset({"Explore", "Plan"})
 _BEFORE_PROMPT = 10 * SECOND
 """Nanoseconds within which a prompt follows the start of such an agent."""
+
+
+def is_helper(task_facts: EntityFacts) -> bool:
+    """Return whether an agent is known by its end alone and has no kind: the client runs it for itself."""
+    return fact_fields.AGENT not in task_facts and not list_stamped_facts(task_facts, fact_fields.START)
 
 
 def is_warm_up(facts: SessionFacts, agent_id: str) -> bool:
