@@ -1,4 +1,4 @@
-"""Client agents: those that Claude Code runs for itself, to fill the model's cache or to compact a session."""
+"""Client agents: those that Claude Code runs for itself, to fill the model's cache or compact a session."""
 
 from __future__ import annotations
 

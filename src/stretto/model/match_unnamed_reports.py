@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from stretto.clock import SECOND
+from stretto.model.event import Outcome
 from stretto.model.facts import (
     EntityFacts,
     SessionFacts,
@@ -165,12 +166,18 @@ def pair_calls(joined: SessionFacts) -> None:
         by_tool.setdefault(get_text(report.facts, fact_fields.TOOL), []).append(report)
     for report in sorted(_split_unnamed_calls(joined, unnamed), key=lambda each: (each.start, each.key)):
         candidates = by_tool.get(get_text(report.facts, fact_fields.TOOL), [])
-        match = _find_closest(report, candidates)
+        match = _find_closest(report, [each for each in candidates if _ended_alike(each, report)])
         if match is not None:
             candidates.remove(match)
             merge_entity_facts(match.facts, report.facts)
         if match is not None or first - SLACK <= report.start <= last + SLACK:
             _remove_report(joined, report)
+
+
+def _ended_alike(one: _Report, other: _Report) -> bool:
+    """Return whether two reports agree on how a call ended, as far as both know."""
+    outcomes = {get_text(report.facts, fact_fields.OUTCOME) for report in (one, other)}
+    return len(outcomes - {None, Outcome.UNKNOWN}) <= 1
 
 
 def _list_named_calls(joined: SessionFacts, unnamed: set[str]) -> list[_Report]:
