@@ -74,3 +74,17 @@ def test_silent_telemetry_ends_a_session_sooner_than_silent_hooks(hooked: bool, 
 
     assert outcomes == ["running", "running" if hooked else "success"]
     assert rows == rebuilt(opened.folder, tmp_path / "anew.db", now=after)
+
+
+@pytest.mark.parametrize(("source", "turns"), [("droid", 1), ("claude-code", 0)])
+def test_a_program_that_calls_no_hook_for_its_prompt_has_its_turn(source: str, turns: int) -> None:
+    """``droid exec`` reports its start and its stop alone: the turn is from one to the other."""
+    events = [
+        event(Kind.SESSION_START, 1, source=source),
+        event(Kind.TURN_END, 9, source=source, outcome=Outcome.SUCCESS),
+        event(Kind.SESSION_END, 10, source=source),
+    ]
+    session = conclude_scene(events)
+
+    found = [(turn.start, turn.end, turn.outcome) for turn in session.turns]
+    assert found == [(at(1), at(9), Outcome.SUCCESS)] * turns

@@ -64,6 +64,9 @@ from stretto.names.fact_fields import list_stamped_facts, make_stamped_key, unpa
 Classify = Callable[[str | None, str | None], str]
 """(description, agent) → task type."""
 
+_PROMPTLESS_SOURCES = frozenset({"droid"})
+"""Clients that call no hook for the prompt with which a program starts them (``droid exec``)."""
+
 _STARTING_SOURCES = frozenset({"claude-code", "codex", "copilot-cli", "droid", "gemini-cli", "qwen-code"})
 """Clients whose hooks report the start of every session."""
 
@@ -417,6 +420,11 @@ def _conclude_turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
             end = None
         origin = get_text(turn_facts, fact_fields.ORIGIN) or "user"
         turns.append(Turn(turn_id, origin, start, end, OUTCOMES[outcome or Outcome.UNKNOWN]))
+    if not turns and stops and get_text(facts.session, fact_fields.SOURCE) in _PROMPTLESS_SOURCES:
+        # The program began with its prompt.
+        start, end = get_number(facts.session, fact_fields.FIRST) or stops[0][0], stops[-1][0]
+        outcome = judge_turn_by_stops(facts, stops)
+        turns.append(Turn(f"@{start}", "user", start, end, OUTCOMES[outcome]))
     # A stop that carries its turn's duration is the only report of that turn if it contains no prompt.
     for stop, _ in stops:
         asked = get_number(facts.session, make_stamped_key(fact_fields.ASKED, stop))

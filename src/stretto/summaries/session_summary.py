@@ -29,6 +29,7 @@ from stretto.figures.fanouts import (
     find_fanouts,
 )
 from stretto.figures.gain_and_loss_figures import compute_expected_improvement, find_baseline_doubt
+from stretto.figures.missing_usage import explain_missing_usage
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.session_kpis import build_kpis_document, compute_session_figures
 from stretto.figures.session_analysis import (
@@ -460,9 +461,16 @@ def _explain_absences(session: Session, parallel: bool) -> dict[str, str]:
         )
     if not session.samples:
         absent["resources"] = _explain_no_samples(session)
-    if not session.model_calls:
-        absent["model_calls"] = "no source reported model calls; hooks do not"
+    missing = _explain_missing_model_calls(session)
+    if missing is not None:
+        absent["model_calls"] = missing
     return absent
+
+
+def _explain_missing_model_calls(session: Session) -> str | None:
+    if not session.model_calls:
+        return "no source reported model calls; hooks do not"
+    return explain_missing_usage(session)
 
 
 def _explain_no_fanout(tasks: Sequence[Task]) -> str:

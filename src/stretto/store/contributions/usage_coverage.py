@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from stretto.figures.missing_usage import find_turns_without_usage
 from stretto.model.conclude_calls import index_runs_by_agent
 from stretto.model.event import Outcome
 from stretto.names import measures
@@ -18,6 +19,7 @@ def add_up_usage_coverage(context: SessionContext) -> Additions:
 
     A task reported its tokens if a model call of it is known; a call, unless only an unfinished answer was
     seen.
+    A turn with tool calls and without any model call could, and did not.
     Example: two calls and two tasks whose own files are gone add 4 that could, and 2 that did.
     """
     added: Additions = Counter()
@@ -63,3 +65,6 @@ def _iterate_reports(context: SessionContext) -> Iterator[tuple[int, bool]]:
         if at is None or task.outcome is Outcome.RUNNING:
             continue
         yield at, task.id in reporting
+    # Of other turns the model calls themselves are counted; these are known to be missing.
+    for turn in find_turns_without_usage(context.whole):
+        yield turn.end or turn.start, False
