@@ -28,12 +28,12 @@ async def main(pace: float) -> None:
                 group.create_task(review("architect", "architecture", 1.2 * pace, quality=9.2))
                 group.create_task(review("security", "security", 1.6 * pace, quality=8.7))
                 group.create_task(review("writer", "documentation", 0.9 * pace, quality=8.1))
-            analysis.score("coverage", 0.8, by="lead")
+            analysis.score("coverage", 80, of=100, by="lead")
         with stretto.phase("testing"):
             async with asyncio.TaskGroup() as group:
                 group.create_task(run_tests("unit tests", 0.7 * pace))
                 group.create_task(with_second_attempt("integration tests", 0.5 * pace))
-        session.score("quality", 8.9, by="lead")
+        session.score("quality", 8.9, of=10, by="lead")
     print(f"session {session.id}: look at the page, or run: stretto show {session.id}")
 
 
@@ -44,7 +44,7 @@ async def review(persona: str, subject: str, seconds: float, *, quality: float) 
         await asyncio.to_thread(read_files, 20_000)
         await ask_model(400, seconds * 0.5)
         stretto.message("lead").sent()
-        task.score("quality", quality, by="lead")
+        task.score("quality", quality, of=10, by="lead")
 
 
 async def with_second_attempt(suite: str, seconds: float) -> None:

@@ -526,6 +526,21 @@ def test_a_score_after_the_end_is_not_lost(spans: Spans) -> None:
     assert spans.read_attributes("gen_ai.evaluation.result")["stretto.session.id"] == "s"
 
 
+def test_a_score_is_answered_with_its_scale(spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
+    """On the scale of its name, on one that is named, or left out with the way to name it."""
+    with stretto.task("t") as task:
+        assert task.score("quality", 9.2) == "0 to 10"
+        assert task.score("quality", 92, of=100) == "0 to 10"
+        assert stretto.score("charm", 3, of=5) == "0 to 5"
+        assert task.score("charm", -3) == "no scale"
+        with caplog.at_level(logging.WARNING):
+            assert task.score("quality", 92) is None
+            assert task.score("quality", 6, of=5) is None
+    assert "the score quality 92 of a task was left out: it is outside the scale 0 to 10" in caplog.text
+    kept = _judgements(spans.find_span("invoke_agent"))
+    assert [each.get("stretto.score.out_of") for each in kept] == [None, 100, 5, None]
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_score_that_is_no_number_is_left_out(
     spans: Spans, caplog: pytest.LogCaptureFixture, value: float

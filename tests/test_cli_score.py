@@ -52,10 +52,10 @@ def test_a_score_is_kept(
     state: Path, capsys: pytest.CaptureFixture[str], what: list[str], judged: tuple[str, str]
 ) -> None:
     """Without a service the score is in the journal and the store at once, however its target is named."""
-    assert main(["--state", str(state), "score", *what, "quality", "-8.5", "--by", "lead", "--json"]) == 0
+    assert main(["--state", str(state), "score", *what, "quality", "8.5", "--by", "lead", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert (answer["session"], answer["of"], answer["of_id"], answer["value"]) == (SESSION, *judged, -8.5)
-    assert scores(state, capsys) == [(*judged, "quality", -8.5, "lead")]
+    assert (answer["session"], answer["of"], answer["of_id"], answer["value"]) == (SESSION, *judged, 8.5)
+    assert scores(state, capsys) == [(*judged, "quality", 8.5, "lead")]
     assert main(["--state", str(state), "show", "last"]) == 0
     assert "lead" in capsys.readouterr().out
 
@@ -64,7 +64,7 @@ def test_a_judge_who_judges_again_corrects(state: Path, capsys: pytest.CaptureFi
     """A judge's newest score wins, another judge's score stays, and a rebuild gives the same."""
     for value, by in (("1", "lead"), ("7", "customer"), ("9", "lead")):
         assert main(["--state", str(state), "score", "latest", "quality", value, "--by", by]) == 0
-    assert "quality 9: session" in capsys.readouterr().out
+    assert "quality 9 (0 to 10): session" in capsys.readouterr().out
     kept = scores(state, capsys)
     assert sorted(score[3:] for score in kept) == [(7.0, "customer"), (9.0, "lead")]
     assert main(["--state", str(state), "rebuild"]) == 0
@@ -125,3 +125,17 @@ def test_a_service_that_runs_takes_it_in(tmp_path: Path, capsys: pytest.CaptureF
         if event.kind is Kind.SCORE
     ]
     assert [(event.id, event.source) for event in events] == [("mine", "claude-code")]
+
+
+def test_a_score_is_read_on_its_scale(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """92 of 100 is 9.2 of 10, and the answer says so; 92 alone is refused with the way out."""
+    arguments = ["--state", str(state), "score", "latest", "quality", "92"]
+    assert main([*arguments, "--of", "100"]) == 0
+    assert "quality 9.2 (0 to 10): session" in capsys.readouterr().out
+    assert main([*arguments, "--of", "100", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["value"], answer["scale"]) == (9.2, [0, 10])
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "quality 92 is outside the scale 0 to 10" in error
+    assert "--of 100" in error

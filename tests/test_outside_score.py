@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from stretto.model.event import Channel, Event, Kind
+from stretto.model.score_scales import SCALES, build_scale_document
 from stretto.sources.outside_score import parse_judgement
 from stretto.store import queries, score_targets
 from tests.fakes import Store, store
 from tests.scenes import Drawing, at, by_description, frame_drawing, orchestrated
+from tests.scored import sums_of
 
 GOOD: dict[str, Any] = {"session": "s", "name": "quality", "value": 8.5, "by": "lead"}
 
@@ -33,7 +35,7 @@ GOOD: dict[str, Any] = {"session": "s", "name": "quality", "value": 8.5, "by": "
         ({"session": "x" * 201}, "'session' must be a text of 1 to 200 characters"),
         ({"session": None}, "name a session, a task or a phase"),
         ({"task": "t", "phase": "p"}, "name a task or a phase, not both"),
-        ({"scale": 10}, "'scale' is not known; a score has by, name, phase, session, task, value"),
+        ({"scale": 10}, "'scale' is not known; a score has by, name, of, phase, session, task, value"),
     ],
 )
 def test_an_invalid_score_is_explained(changed: dict[str, Any], problem: str) -> None:
@@ -58,10 +60,10 @@ def test_any_finite_number_is_a_score(value: float) -> None:
 
 def make_score(opened: Store, **item: Any) -> Event | str:
     """Return the event of a score, or the sentence about its fault."""
-    (event,) = score_targets.make_score_events(
-        opened.connection, [{"name": "quality", "value": 1, **item}], at(1_000)
+    (receipt,) = score_targets.read_scores(
+        opened.connection, [{"name": "quality", "value": 1, **item}], at(1_000), SCALES
     )
-    return event
+    return receipt.event or receipt.problem or ""
 
 
 def get_target(event: Event | str) -> tuple[str, str | None, Any]:
@@ -124,9 +126,9 @@ def test_one_bad_score_loses_no_other(tmp_path: Path) -> None:
             {"task": "left", "name": "quality", "value": 3, "by": "lead"},
             {"task": "left", "name": "quality", "value": 5, "by": "me@example.org"},
         ]
-        answers = score_targets.make_score_events(opened.connection, items, at(1_000))
-        assert [isinstance(event, Event) for event in answers] == [True, False, False, True, True]
-        events = [event for event in answers if isinstance(event, Event)]
+        receipts = score_targets.read_scores(opened.connection, items, at(1_000), SCALES)
+        assert [receipt.event is not None for receipt in receipts] == [True, False, False, True, True]
+        events = [receipt.event for receipt in receipts if receipt.event is not None]
         assert {(event.kind, event.channel, event.source) for event in events} == {
             (Kind.SCORE, Channel.API, "claude-code")
         }
@@ -137,3 +139,56 @@ def test_one_bad_score_loses_no_other(tmp_path: Path) -> None:
             (3, "lead", at(1_000) + 3),
             (5, "[redacted]", at(1_000) + 4),
         ]
+
+
+@pytest.mark.parametrize(
+    ("item", "answer"),
+    [
+        ({"value": 9.2}, (9.2, [0, 10])),
+        ({"value": 92, "of": 100}, (9.2, [0, 10])),
+        ({"name": "charm", "value": 3, "of": 5}, (3, [0, 5])),
+        ({"name": "charm", "value": -3}, (-3, None)),
+        ({"value": 92}, "quality 92 is outside the scale 0 to 10: name its top with 'of'"),
+        ({"value": 101, "of": 100}, "quality 101 is outside the scale 0 to 100"),
+        ({"value": 1, "of": 0}, "quality 1 is on no scale: 'of' must be above 0"),
+        (
+            {"value": 1, "of": "ten"},
+            "'of' must be a finite number: the top of the scale that the value is on",
+        ),
+        (
+            {"name": "security_findings", "value": 1, "of": 5},
+            "security_findings 1 is a count without an end: leave out 'of'",
+        ),
+    ],
+)
+def test_a_score_is_answered_with_its_scale(tmp_path: Path, item: dict[str, Any], answer: object) -> None:
+    """The value on the scale of its name, and that scale; off it, the reason."""
+    with store(tmp_path) as opened:
+        opened.take(orchestrated().events)
+        given = {"session": "orchestrated", "name": "quality", **item}
+        (receipt,) = score_targets.read_scores(opened.connection, [given], at(1_000), SCALES)
+        if receipt.placed is None:
+            assert receipt.problem == answer
+            return
+        assert (receipt.placed.value, build_scale_document(receipt.placed.scale)) == answer
+        assert receipt.event is not None
+        opened.take([receipt.event])
+        session = queries.read_session(opened.connection, "orchestrated", by_description)
+        assert session is not None
+        kept = next(score for score in session.scores if score.time == receipt.event.time)
+        assert SCALES.place_score(kept.name, kept.value, kept.out_of) == receipt.placed
+
+
+def test_judges_of_one_thing_are_not_added_up() -> None:
+    """Two judges give a task 6 and 8: it counts once, with 7. Another task's score counts beside it."""
+    drawing = frame_drawing(Drawing(), 90).task("a", 0, 9, "review").task("b", 20, 29, "review")
+    for by, value in (("lead", 6), ("customer", 8)):
+        drawing.stroke(
+            Kind.SCORE, 30, id="a", name="quality", attributes={"value": value, "of": "task", "by": by}
+        )
+    drawing.stroke(
+        Kind.SCORE, 30, id="b", name="quality", attributes={"value": 40, "of": "task", "out_of": 50}
+    )
+    sums = sums_of(drawing)
+    assert sum(sums["score_count"].values()) == 2
+    assert sum(sums["score_sum"].values()) == (7 + 8) * 1_000_000

@@ -101,6 +101,7 @@ def test_an_orchestrators_session_document_is_complete(tmp_path: Path) -> None:
         "of_id": "right",
         "name": "quality",
         "value": 8,
+        "scale": [0, 10],
         "by": "lead",
         "time": "2026-01-01T00:00:29.000000Z",
         "reason": None,

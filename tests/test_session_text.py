@@ -96,7 +96,7 @@ def test_phases_scores_and_messages_are_told(tmp_path: Path) -> None:
         ["analysis", "phase-analysis", "+0", "ms", "30", "s", "—", "success"]
     ]
     judged = next(line for line in lines if line.startswith("quality  "))
-    assert judged.split() == ["quality", "8", "task", "right", "lead", "2026-01-01T00:00:29Z", "yes"]
+    assert " ".join(judged.split()) == "quality 8 on 0 to 10 task right lead 2026-01-01T00:00:29Z yes"
     assert any(line.startswith("scores: ") for line in lines)
 
 

@@ -44,13 +44,17 @@ def test_a_score_is_kept(store: Store, client: httpx.Client) -> None:
         "/api/scores", json={"session": "first", "name": "quality", "value": 8.5, "by": "lead"}
     )
 
-    assert (answer.status_code, answer.json()) == (200, {"taken": 1, "rejected": []})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"taken": 1, "read": [{"index": 0, "value": 8.5, "scale": [0, 10]}], "rejected": []},
+    )
     assert scores(store, client) == [
         {
             "of": "session",
             "of_id": "first",
             "name": "quality",
             "value": 8.5,
+            "scale": [0, 10],
             "by": "lead",
             "time": "2026-11-20T12:00:00.000000Z",
             "reason": None,
@@ -66,6 +70,7 @@ def test_of_many_scores_the_bad_ones_are_named(store: Store, client: httpx.Clien
     assert answer.status_code == 200
     assert answer.json() == {
         "taken": 1,
+        "read": [{"index": 0, "value": 1, "scale": [0, 10]}],
         "rejected": [
             {"index": 1, "problem": "there is no task 'x'"},
             {"index": 2, "problem": "a score must be an object"},
@@ -85,6 +90,10 @@ def test_of_many_scores_the_bad_ones_are_named(store: Store, client: httpx.Clien
         (b"[" + b"7," * MOST + b"7]", f"a request holds 1 to {MOST} scores"),
         (b"7", "a score must be an object"),
         (b'{"session":"first","name":"quality","value":"NaN"}', "'value' must be a finite number"),
+        (
+            b'{"session":"first","name":"quality","value":11}',
+            "quality 11 is outside the scale 0 to 10: name its top with 'of'",
+        ),
         (b'{"session":"gone","name":"quality","value":1}', "there is no session 'gone'"),
     ],
 )

@@ -83,12 +83,12 @@ class Store:
             journal.append_records(journal.get_day_file(self.config.journal, self.now), got.records)
         return got
 
-    def append_scores(self, items: Sequence[object]) -> list[str | None]:
+    def append_scores(self, items: Sequence[object]) -> list[judged.ScoreReceipt]:
         """Append scores to the journal, as the service does."""
         with closing(open_reader(self.config.database)) as connection:
-            found = judged.make_score_events(connection, items, self.now)
-        self.events([event for event in found if isinstance(event, Event)])
-        return [event if isinstance(event, str) else None for event in found]
+            receipts = judged.read_scores(connection, items, self.now, self.config.scores.scales)
+        self.events([receipt.event for receipt in receipts if receipt.event is not None])
+        return receipts
 
     def scene(
         self, session: str, start: int, tasks: Sequence[Work], *, over: bool = True, **first: Any

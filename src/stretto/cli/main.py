@@ -170,7 +170,8 @@ def build_parser() -> argparse.ArgumentParser:
         commands, "score", "score:record_score", "record a judgement on a session, task or phase"
     )
     score.usage = (
-        "stretto score [-h] [--json] (latest | --session ID | --task ID | --phase ID) NAME VALUE [--by WHO]"
+        "stretto score [-h] [--json] (latest | --session ID | --task ID | --phase ID) NAME VALUE [--of TOP]"
+        " [--by WHO]"
     )
     # A single list: argparse would treat an optional first word as absent after an option.
     score.add_argument(
@@ -186,6 +187,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     score.add_argument("--task", metavar="ID", help="a task, by its id in 'stretto show'")
     score.add_argument("--phase", metavar="ID", help="a phase, by its id in 'stretto show'")
+    score.add_argument(
+        "--of",
+        type=float,
+        metavar="TOP",
+        help="the top of the scale that the number is on, from 0: 92 --of 100",
+    )
     score.add_argument(
         "--by", metavar="WHO", help="who judges; a later score by the same name replaces the earlier score"
     )

@@ -11,12 +11,15 @@ from stretto.cli.import_command import update_store
 from stretto.clock import read_wall_clock, to_rfc3339
 from stretto.errors import UsageError
 from stretto.model.event import Event
+from stretto.model.score_scales import PlacedScore, build_scale_document
+from stretto.model.task_type import to_label_value
 from stretto.sources import outside_score
-from stretto.sources.outside_score import LATEST
+from stretto.sources.outside_score import LATEST, Judgement
 from stretto.state.lock import find_lock_holder
 from stretto.store import queries
 from stretto.store import score_targets as judged
 from stretto.store.database import open_reader
+from stretto.store.score_targets import ScoreReceipt
 
 NOT_FOUND = 1
 
@@ -35,10 +38,16 @@ def record_score(context: CommandContext, options: argparse.Namespace) -> int:
     service_is_down = _is_service_down(context)
     if service_is_down:
         update_store(context)
-    event = _build_event(context, item)
-    if isinstance(event, str):
+    off_scale = _find_scale_problem(context, parsed)
+    if off_scale is not None:
+        raise UsageError(
+            off_scale, hint="name the top of its scale: stretto score latest quality 92 --of 100"
+        )
+    receipt = _read_score(context, item)
+    event, placed = receipt.event, receipt.placed
+    if event is None or placed is None:
         context.print_note(
-            f"{event}: 'stretto sessions' lists sessions, 'stretto show --json' what is in one"
+            f"{receipt.problem}: 'stretto sessions' lists sessions, 'stretto show --json' what is in one"
         )
         return NOT_FOUND
     journal.append_records(
@@ -46,7 +55,7 @@ def record_score(context: CommandContext, options: argparse.Namespace) -> int:
     )
     if service_is_down:
         update_store(context)
-    context.print_answer(_build_document(event), _describe_score(event))
+    context.print_answer(_build_document(event, placed), _describe_score(event, placed))
     return 0
 
 
@@ -65,21 +74,28 @@ def _build_item(options: argparse.Namespace) -> dict[str, object]:
         value = float(words[1])
     except ValueError:
         raise UsageError(f"{words[1]!r} is not a number", hint=_HINT) from None
-    item = {**targets, "name": words[0], "value": value, "by": options.by}
+    item = {**targets, "name": words[0], "value": value, "of": options.of, "by": options.by}
     return {key: entry for key, entry in item.items() if entry is not None}
 
 
-def _build_event(context: CommandContext, item: dict[str, object]) -> Event | str:
+def _find_scale_problem(context: CommandContext, score: Judgement) -> str | None:
+    name = to_label_value(score.name)
+    placed = context.config.scores.scales.place_score(name, score.value, score.out_of)
+    return None if placed.problem is None else f"{score.name} {score.value:g} is {placed.problem}"
+
+
+def _read_score(context: CommandContext, item: dict[str, object]) -> ScoreReceipt:
     with closing(open_reader(context.config.database)) as connection:
         session = item.get("session")
         if isinstance(session, str) and session != LATEST:
             ids = queries.find_session_ids(connection, session)
             if session not in ids and len(ids) > 1:
-                return f"{session!r} is the beginning of several sessions"
+                return ScoreReceipt(problem=f"{session!r} is the beginning of several sessions")
             if session not in ids and ids:
                 item = {**item, "session": ids[0]}
-        (event,) = judged.make_score_events(connection, [item], read_wall_clock())
-    return event
+        scales = context.config.scores.scales
+        (receipt,) = judged.read_scores(connection, [item], read_wall_clock(), scales)
+    return receipt
 
 
 def _is_service_down(context: CommandContext) -> bool:
@@ -87,20 +103,22 @@ def _is_service_down(context: CommandContext) -> bool:
     return holder is None or holder.address is None
 
 
-def _build_document(event: Event) -> dict[str, object]:
+def _build_document(event: Event, placed: PlacedScore) -> dict[str, object]:
     return {
         "session": event.session,
         "of": event.attributes["of"],
         "of_id": event.id,
         "name": event.name,
-        "value": event.attributes["value"],
+        "value": placed.value,
+        "scale": build_scale_document(placed.scale),
         "by": event.attributes.get("by"),
         "time": to_rfc3339(event.time),
     }
 
 
-def _describe_score(event: Event) -> str:
+def _describe_score(event: Event, placed: PlacedScore) -> str:
     of = event.attributes["of"]
     subject = f"session {event.session}" if of == "session" else f"{of} {event.id} of session {event.session}"
     by = event.attributes.get("by")
-    return f"{event.name} {event.attributes['value']:g}: {subject}" + (f", says {by}" if by else "")
+    read = f"{event.name} {placed.value:g} ({placed.describe_scale()})"
+    return f"{read}: {subject}" + (f", says {by}" if by else "")

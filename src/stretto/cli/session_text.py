@@ -272,13 +272,13 @@ def _format_scores(session: Session, scales: Scales) -> str:
         subject = (
             "the session" if score.of == "session" else f"{score.of} {names.get(score.of_id, score.of_id)}"
         )
-        fault = scales.explain_refusal(to_label_value(score.name), score.value)
+        placed = scales.place_score(to_label_value(score.name), score.value, score.out_of)
         table.add_row(
             score.name,
-            f"{score.value:g}",
+            f"{placed.value:g}" + ("" if placed.scale is None else f" on {placed.scale}"),
             subject,
             score.by or ABSENT,
             to_rfc3339(score.time)[:19] + "Z",
-            "yes" if fault is None else f"no: {fault}",
+            "yes" if placed.problem is None else f"no: {placed.problem}",
         )
     return render_text(table)

@@ -91,7 +91,8 @@ def conclude_scores(facts: SessionFacts) -> tuple[Score, ...]:
     """Return the latest judgement of each judge on each entity and criterion, by time."""
     scores = []
     for _, score_facts in _list_leaves(facts, EntityKind.SCORE):
-        time, value = unpack_timed_text(get_text(score_facts, fact_fields.SAID) or "0 nan")
+        time, text = unpack_timed_text(get_text(score_facts, fact_fields.SAID) or "0 nan")
+        value, _, out_of = text.partition(" ")
         of, of_id = _find_judged_entity(
             facts,
             get_text(score_facts, fact_fields.OF) or EntityKind.SESSION,
@@ -105,6 +106,7 @@ def conclude_scores(facts: SessionFacts) -> tuple[Score, ...]:
                 value=float(value),
                 by=get_text(score_facts, fact_fields.BY),
                 time=time,
+                out_of=float(out_of) if out_of else None,
             )
         )
     return tuple(sorted(scores, key=lambda score: (score.time, score.of_id, score.name, score.by or "")))

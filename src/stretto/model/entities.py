@@ -224,6 +224,8 @@ class Score:
     value: float
     by: str | None
     time: int
+    out_of: float | None = None
+    """The top of the scale on which the value was given, if it was named; it begins at 0."""
 
 
 @dataclass(frozen=True, slots=True)

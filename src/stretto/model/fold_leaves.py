@@ -71,7 +71,10 @@ def _fold_score(facts: SessionFacts, event: Event, rank: int) -> Touched:
         (fact_fields.BY, by),
     )
     # A judge who judges again corrects the earlier judgement: the largest timed text is the latest.
-    merge_fact(score, fact_fields.SAID, rank, pack_timed_text(event.time, repr(float(value))))
+    out_of = event.attributes.get("out_of")
+    top = [repr(float(out_of))] if isinstance(out_of, int | float) and not isinstance(out_of, bool) else []
+    said = pack_timed_text(event.time, repr(float(value)), *top)
+    merge_fact(score, fact_fields.SAID, rank, said)
     return ((EntityKind.SCORE, key),)
 
 

@@ -362,7 +362,7 @@ _SCORE = (
     FactField(EntityKind.SCORE, OF_ID, _TEXT, "The id of the judged entity."),
     FactField(EntityKind.SCORE, NAME, _TEXT, "The criterion, such as quality."),
     FactField(EntityKind.SCORE, BY, _TEXT, "The judge."),
-    _define_largest(EntityKind.SCORE, SAID, _TIMED, "The value of the judge's latest judgement."),
+    _define_largest(EntityKind.SCORE, SAID, _TIMED, "The judge's latest value, and the top of its scale."),
 )
 
 _HOOKS = (

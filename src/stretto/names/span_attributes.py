@@ -62,6 +62,7 @@ class SpanAttribute(StrEnum):
     SCORE_BY = "stretto.score.by"
     SCORE_OF = "stretto.score.of"
     SCORE_OF_ID = "stretto.score.of_id"
+    SCORE_OUT_OF = "stretto.score.out_of"
     SESSION_ID = "stretto.session.id"
     SESSION_NAME = "stretto.session.name"
     SOURCE = "stretto.source"

@@ -257,18 +257,19 @@ class Service:
         """Count a connection that spoke gRPC to the HTTP port."""
         self.grpc_attempts += 1
 
-    def append_scores(self, items: Sequence[object]) -> list[str | None]:
-        """Append scores from outside; return for each the reason of its refusal, or None if it is stored.
+    def append_scores(self, items: Sequence[object]) -> list[judged.ScoreReceipt]:
+        """Append scores from outside; return for each how it was read, or the reason of its refusal.
 
         Raises OSError if the journal cannot be written.
         """
         now = self._clock()
         with self._reader.use() as connection:
-            results = judged.make_score_events(connection, items, now)
-        records = b"".join(journal.encode_event(event) for event in results if isinstance(event, Event))
+            receipts = judged.read_scores(connection, items, now, self.config.scores.scales)
+        events = [receipt.event for receipt in receipts if receipt.event is not None]
+        records = b"".join(journal.encode_event(event) for event in events)
         if records:
             self._append_to_journal(records, now)
-        return [event if isinstance(event, str) else None for event in results]
+        return receipts
 
     def start(
         self, *, demo_wanted: bool = False, report: Callable[[RebuildState], None] = lambda _: None

@@ -1,7 +1,8 @@
 """Judgements: check a score that a person or a program gives by the command line or over HTTP.
 
 A judgement is about a session, or about a task or phase. The session may be left out if the id of the task
-or phase occurs in only one session. The value is any finite number; its scale is not known here.
+or phase occurs in only one session. The value is any finite number, ``of`` the top of
+the scale that it is on; the scale of the criterion is not known here.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ ID_LIMIT = 200
 """Longest id of a session, task or phase, in characters."""
 
 _TEXTS = ("session", "task", "phase", "name", "by")
-_FIELDS = frozenset({*_TEXTS, "value"})
+_FIELDS = frozenset({*_TEXTS, "value", "of"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,12 @@ class Judgement:
     name: str
     value: float
     by: str | None
+    out_of: float | None = None
+    """The top of the scale that the value was given on, if it was named."""
 
     def to_event(self, session: str, source: str, of_id: str, time: int) -> Event:
         """Return the judgement as an event of a session and source that the caller has found; time in ns."""
-        attributes = omit_none(value=self.value, of=self.of, by=self.by)
+        attributes = omit_none(value=self.value, of=self.of, by=self.by, out_of=self.out_of)
         return redact_event(
             Event(
                 kind=Kind.SCORE,
@@ -64,7 +67,9 @@ def parse_judgement(item: object) -> Judgement | str:
         return problem
     task, phase, session = item.get("task"), item.get("phase"), item.get("session")
     of, of_id = ("task", task) if task else ("phase", phase) if phase else ("session", session)
-    return Judgement(of, of_id or "", session, item["name"], float(item["value"]), item.get("by"))
+    top = item.get("of")
+    out_of = None if top is None else float(top)
+    return Judgement(of, of_id or "", session, item["name"], float(item["value"]), item.get("by"), out_of)
 
 
 def _find_problem(item: Mapping[object, object]) -> str | None:
@@ -76,8 +81,10 @@ def _find_problem(item: Mapping[object, object]) -> str | None:
     if not any(item.get(name) for name in ("session", "task", "phase")):
         return "name a session, a task or a phase"
     value = item.get("value")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+    if not _is_number(value):
         return "'value' must be a finite number"
+    if item.get("of") is not None and not _is_number(item["of"]):
+        return "'of' must be a finite number: the top of the scale that the value is on"
     return None
 
 
@@ -92,7 +99,9 @@ def _find_shape_problem(item: Mapping[object, object]) -> str | None:
     return "'name' is missing: name the quality that is scored" if item.get("name") is None else None
 
 
-def _is_finite(value: float) -> bool:
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
     try:
         return math.isfinite(value)
     except OverflowError:  # an int too large for a float

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from stretto.model.event import Event
+from stretto.model.score_scales import PlacedScore, Scales
+from stretto.model.task_type import to_label_value
 from stretto.sources import outside_score
 from stretto.sources.outside_score import LATEST, Judgement
 from stretto.sources.redact import redact_id
@@ -29,11 +32,23 @@ _Owners = dict[tuple[str, str], list[SessionAndSource]]
 """(kind, id) of an entity → the latest sessions that have it, at most ``_NAMED``."""
 
 
-def make_score_events(connection: sqlite3.Connection, items: Iterable[object], now: int) -> list[Event | str]:
-    """Return for each decoded JSON object the event of its score, or a sentence with the reason of refusal.
+@dataclass(frozen=True, slots=True)
+class ScoreReceipt:
+    """The answer to a score: the event and how it was read, or a sentence with the reason of refusal."""
 
-    Each score is stamped 1 ns after the score before, from ``now`` (ns) on. So the last of two scores on the
-    same target wins.
+    event: Event | None = None
+    placed: PlacedScore | None = None
+    problem: str | None = None
+
+
+def read_scores(
+    connection: sqlite3.Connection, items: Iterable[object], now: int, scales: Scales
+) -> list[ScoreReceipt]:
+    """Return the answer to each decoded JSON object.
+
+    A value off its scale is refused: nobody can tell whether 11 of 10 is a slip or on another scale. Each
+    score is stamped 1 ns after the score before, from ``now`` (ns) on. So the last of two scores on the same
+    target wins.
     """
     scores = [outside_score.parse_judgement(item) for item in items]
     owners = _find_owners(
@@ -46,9 +61,22 @@ def make_score_events(connection: sqlite3.Connection, items: Iterable[object], n
         },
     )
     return [
-        score if isinstance(score, str) else _make_event(connection, score, owners, now + number)
+        ScoreReceipt(problem=score)
+        if isinstance(score, str)
+        else _receive_score(connection, score, owners, now + number, scales)
         for number, score in enumerate(scores)
     ]
+
+
+def _receive_score(
+    connection: sqlite3.Connection, score: Judgement, owners: _Owners, time: int, scales: Scales
+) -> ScoreReceipt:
+    placed = scales.place_score(to_label_value(score.name), score.value, score.out_of)
+    if placed.problem is not None:
+        hint = "" if score.out_of is not None or placed.scale is None else ": name its top with 'of'"
+        return ScoreReceipt(problem=f"{score.name} {score.value:g} is {placed.problem}{hint}")
+    event = _make_event(connection, score, owners, time)
+    return ScoreReceipt(problem=event) if isinstance(event, str) else ScoreReceipt(event, placed)
 
 
 def _make_event(connection: sqlite3.Connection, score: Judgement, owners: _Owners, time: int) -> Event | str:

@@ -46,9 +46,9 @@ from stretto.figures.work_tree import LONGEST_SESSION
 from stretto.figures.workflow_hours import NO_TASK, build_workflow_document, measure_workflow
 from stretto.model.conclude import Classify
 from stretto.model.cost import DOLLAR, Cost, Price, get_reported_cost
-from stretto.model.entities import Sample, Session, Task, Tokens, ToolCall
+from stretto.model.entities import Sample, Score, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.score_scales import MOST, Scales
+from stretto.model.score_scales import MOST, Scales, build_scale_document
 from stretto.model.task_type import to_label_value
 from stretto.names import NONE
 from stretto.store import queries
@@ -355,18 +355,7 @@ def _build_side_records(session: Session, scales: Scales) -> dict[str, list[dict
             }
             for message in session.messages
         ],
-        "scores": [
-            {
-                "of": score.of,
-                "of_id": score.of_id,
-                "name": score.name,
-                "value": score.value if abs(score.value) <= MOST else None,
-                "by": score.by,
-                "time": to_rfc3339(score.time),
-                "reason": scales.explain_refusal(to_label_value(score.name), score.value),
-            }
-            for score in session.scores
-        ],
+        "scores": [_build_score_document(score, scales) for score in session.scores],
         "hooks_run": [
             {
                 "event": run.event,
@@ -506,3 +495,17 @@ def _format_time(at: int | None) -> str | None:
 
 def _to_seconds(length: float | None) -> float | None:
     return None if length is None else length / SECOND
+
+
+def _build_score_document(score: Score, scales: Scales) -> dict[str, Any]:
+    placed = scales.place_score(to_label_value(score.name), score.value, score.out_of)
+    return {
+        "of": score.of,
+        "of_id": score.of_id,
+        "name": score.name,
+        "value": placed.value if abs(placed.value) <= MOST else None,
+        "scale": build_scale_document(placed.scale),
+        "by": score.by,
+        "time": to_rfc3339(score.time),
+        "reason": placed.problem,
+    }

@@ -11,6 +11,7 @@ from stretto.figures.figure import Figure
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.sources.otlp.receive import RequestResult, Signal
 from stretto.store.queries import SessionRow
+from stretto.store.score_targets import ScoreReceipt
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
 from stretto.web.live_updates import UpdateStreams
@@ -49,8 +50,8 @@ class Backend:
     """Accept header → all metrics. Raises StrettoError if there are none."""
     append_hook: Callable[[bytes], None]
     """Appends a hook's payload to the journal. Raises OSError if the journal cannot be written."""
-    append_scores: Callable[[Sequence[object]], list[str | None]]
-    """Appends decoded JSON objects; returns for each the reason it was refused, or None. Raises OSError."""
+    append_scores: Callable[[Sequence[object]], list[ScoreReceipt]]
+    """Appends decoded JSON objects; returns how each was read, or why it was refused. Raises OSError."""
     receive_otlp: Callable[[Signal, bytes, str, str], RequestResult]
     """(signal, body, Content-Type, Content-Encoding) → the accepted records. Raises RefusedError for a
     malformed request, OSError if the journal cannot be written."""

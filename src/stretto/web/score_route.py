@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from stretto.model.score_scales import build_scale_document
+from stretto.store.score_targets import ScoreReceipt
 from stretto.web import responses
 from stretto.web.backend import Backend
 
@@ -18,7 +20,7 @@ PATH = "/api/scores"
 MOST = 500
 """Most scores in a request."""
 
-_HINT = 'send {"session": "<id>", "name": "quality", "value": 8.5}, or a list of such objects'
+_HINT = 'send {"session": "<id>", "name": "quality", "value": 8.5, "of": 10}, or a list of such objects'
 
 
 class ScoreRoute:
@@ -41,19 +43,30 @@ class ScoreRoute:
         if not 1 <= len(items) <= MOST:
             return responses.build_error(PATH, 400, f"a request holds 1 to {MOST} scores", _HINT)
         try:
-            problems = await run_in_threadpool(self._backend.append_scores, items)
+            receipts = await run_in_threadpool(self._backend.append_scores, items)
         except OSError as error:
             return responses.build_error(
                 PATH, 503, f"the scores cannot be stored: {error.strerror}", "send them again"
             )
-        return _report_result(problems)
+        return _report_result(receipts)
 
 
-def _report_result(problems: Sequence[str | None]) -> Response:
+def _report_result(receipts: Sequence[ScoreReceipt]) -> Response:
     rejected = [
-        {"index": index, "problem": problem} for index, problem in enumerate(problems) if problem is not None
+        {"index": index, "problem": receipt.problem}
+        for index, receipt in enumerate(receipts)
+        if receipt.problem is not None
     ]
-    content: dict[str, Any] = {"taken": len(problems) - len(rejected), "rejected": rejected}
-    if content["taken"]:
+    read = [
+        {
+            "index": index,
+            "value": receipt.placed.value,
+            "scale": build_scale_document(receipt.placed.scale),
+        }
+        for index, receipt in enumerate(receipts)
+        if receipt.placed is not None
+    ]
+    content: dict[str, Any] = {"taken": len(read), "read": read, "rejected": rejected}
+    if read:
         return responses.build_json(content)
     return responses.build_json({**content, "error": rejected[0]["problem"], "hint": _HINT}, 400)

@@ -66,8 +66,14 @@ def _read_scores(
             value=value,
             by=get_text(attributes, SpanAttribute.SCORE_BY.value),
             of=get_text(attributes, SpanAttribute.SCORE_OF.value) if target_id else of,
+            out_of=_read_number(attributes.get(SpanAttribute.SCORE_OUT_OF.value)),
         ),
     )
+
+
+def _read_number(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]  # a number
 
 
 def _find_target(span: Span, session: str) -> tuple[str, str]:

@@ -30,7 +30,7 @@ from stretto.store.contributions.task_outcomes import add_up_task_outcomes
 from stretto.store.contributions.tasks_and_fanouts import add_up_tasks
 from stretto.store.contributions.usage_coverage import add_up_usage_coverage
 
-SUMS_VERSION = 13
+SUMS_VERSION = 14
 """The version of the sums. Raise it with every change of the amounts that anything adds."""
 
 # The names are stored with the version, so that a store made by another list is made anew.

@@ -6,7 +6,7 @@ from collections import Counter
 
 from stretto.figures.scores.slices import MICRO, UNPLACED
 from stretto.model.conclude_leaves import conclude_messages, conclude_phases, conclude_scores
-from stretto.model.entities import Score, Task
+from stretto.model.entities import Score, Session, Task
 from stretto.model.interval import measure_union_length
 from stretto.model.task_type import OTHER, to_label_value
 from stretto.names import NONE, measures
@@ -16,25 +16,42 @@ from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_scores(context: SessionContext) -> Additions:
-    """Return the sums of scores: on their scale as a sum in millionths, off their scale as a count."""
+    """Return the sums of scores: on their scale as a sum in millionths, off their scale as a count.
+
+    Several judges of one thing are one judgement, the mean of theirs. Example: two judges give a task 6 and 8
+    of 10: one score of 7.
+    """
     added: Additions = Counter()
     scores = conclude_scores(context.facts)
     if not scores:
         return added
     session, place_by_task = context.session, find_execution_modes(context)
     tasks = {task.id: task for task in session.tasks}
+    judged: dict[tuple[str, str, str], list[tuple[Score, float]]] = {}
     for score in scores:
-        slot, name = find_slot_number(score.time), to_label_value(score.name) or OTHER
-        task = _find_scored_task(score, tasks)
-        task_type, agent = (NONE, NONE) if task is None else (task.task_type, task.agent or NONE)
-        place = UNPLACED if task is None else place_by_task.get(task.id, UNPLACED)
-        work = (name, session.pattern or NONE, task_type, agent)
-        if context.scales.is_valid(name, score.value):
-            added[slot, measures.SCORE_COUNT, (*work, place)] += 1
-            added[slot, measures.SCORE_SUM, (*work, place)] += round(score.value * MICRO)
+        name = to_label_value(score.name) or OTHER
+        placed = context.scales.place_score(name, score.value, score.out_of)
+        if placed.problem is None:
+            judged.setdefault((name, score.of, score.of_id), []).append((score, placed.value))
         else:
-            added[slot, measures.SCORE_OUTSIDE, work] += 1
+            task = _find_scored_task(score, tasks)
+            outside = (name, *_describe_work(session, task))
+            added[find_slot_number(score.time), measures.SCORE_OUTSIDE, outside] += 1
+    for (name, _, _), values in judged.items():
+        latest, _ = values[-1]
+        task = _find_scored_task(latest, tasks)
+        place = UNPLACED if task is None else place_by_task.get(task.id, UNPLACED)
+        dims, slot = (name, *_describe_work(session, task), place), find_slot_number(latest.time)
+        added[slot, measures.SCORE_COUNT, dims] += 1
+        added[slot, measures.SCORE_SUM, dims] += round(
+            sum(value for _, value in values) / len(values) * MICRO
+        )
     return added
+
+
+def _describe_work(session: Session, task: Task | None) -> tuple[str, str, str]:
+    task_type, agent = (NONE, NONE) if task is None else (task.task_type, task.agent or NONE)
+    return session.pattern or NONE, task_type, agent
 
 
 def add_up_message_balance(context: SessionContext) -> Additions:
