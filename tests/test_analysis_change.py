@@ -250,9 +250,9 @@ def test_slow_weekends_are_no_regression() -> None:
 
 def test_a_weekly_pattern_needs_four_weeks() -> None:
     """Three weeks are no pattern; a constant has none."""
-    weekdays = np.arange(21.0) % 7
-    assert measure_weekdays(weekdays, weekdays) is None
-    assert measure_weekdays(np.zeros(35), np.arange(35.0) % 7) is None
+    weekdays = np.arange(21) % 7
+    assert measure_weekdays(np.arange(21.0), weekdays) is None
+    assert measure_weekdays(np.zeros(35), np.arange(35) % 7) is None
 
 
 def test_days_are_local() -> None:

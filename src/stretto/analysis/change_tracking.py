@@ -194,16 +194,14 @@ def find_best_split(means: Floats, *, first: int, rises: bool) -> int:
 def _find_end(
     tracked: TrackedSeries, episode: Episode, seen: NDArray[np.bool_], check: int, threshold: float
 ) -> int | None:
-    """Return the day of the second check in a row that no longer saw the change, or None.
+    """Return the day of the first check that no longer saw the change, or None.
 
     A check sees it by the rolling comparison, or by the last two weeks compared with the level before it.
     """
     days = tracked.checked.clusters.last_days
-    quiet = 0
     for later in range(check + 1, len(days)):
         lasts = seen[later] or _is_apart(tracked, episode, later, threshold)
-        quiet = 0 if lasts else quiet + 1
-        if quiet > 1 or later - episode.since >= LONGEST_EPISODE:
+        if not lasts or later - episode.since >= LONGEST_EPISODE:
             return int(days[later])
     return None
 

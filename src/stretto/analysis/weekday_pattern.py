@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from stretto.analysis.day_clusters import Clusters, LocalDays
@@ -17,22 +18,31 @@ CLEAR = 0.01
 WEEK = 7
 
 
-def measure_weekdays(means: Floats, weekdays: Floats) -> tuple[Floats, float] | None:
-    """Return (offset by weekday, p value) of daily values, or None below four values of each weekday.
+def measure_weekdays(
+    residuals: Floats, weekdays: NDArray[np.intp], fewest: int = FEWEST_WEEKS
+) -> tuple[Floats, float] | None:
+    """Return (offset by weekday, p value) of daily values, or None below ``fewest`` values of each.
 
-    Each value is compared with the median of the seven days around it, so that a change of level is no
-    pattern. The test is Kruskal and Wallis' on days, never on runs: runs of a day are not independent.
+    The test is Kruskal and Wallis' on days, never on runs: runs of a day are not independent.
     """
     groups = [np.flatnonzero(weekdays == weekday) for weekday in range(WEEK)]
-    if min(len(group) for group in groups) < FEWEST_WEEKS:
-        return None
-    padded = np.pad(means, WEEK // 2, mode="edge")
-    residuals = means - np.median(np.lib.stride_tricks.sliding_window_view(padded, WEEK), axis=1)
-    if np.ptp(residuals) == 0:
+    if min(len(group) for group in groups) < fewest or np.ptp(residuals) == 0:
         return None
     p = float(stats.kruskal(*(residuals[group] for group in groups)).pvalue)
     offsets = np.array([np.median(residuals[group]) for group in groups])
     return offsets - offsets.mean(), p
+
+
+def subtract_week(means: Floats) -> Floats:
+    """Return daily values less the median of the seven days around each: a change of level is no pattern."""
+    padded = np.pad(means, WEEK // 2, mode="edge")
+    return np.asarray(means - np.median(np.lib.stride_tricks.sliding_window_view(padded, WEEK), axis=1))
+
+
+def subtract_line(means: Floats) -> Floats:
+    """Return daily values less the straight line through them."""
+    centred = np.arange(len(means)) - (len(means) - 1) / 2
+    return np.asarray(means - means.mean() - centred * (centred @ means) / max(1.0, float(centred @ centred)))
 
 
 def remove_weekday_pattern(values: Floats, clusters: Clusters, days: LocalDays) -> Floats:
@@ -45,7 +55,7 @@ def remove_weekday_pattern(values: Floats, clusters: Clusters, days: LocalDays) 
         return values
     weekdays = np.array([days.dates[day].weekday() for day in clusters.last_days])
     means = clusters.average_by_cluster(values)
-    measured = measure_weekdays(means[single], weekdays[single])
+    measured = measure_weekdays(subtract_week(means[single]), weekdays[single])
     if measured is None or measured[1] > CLEAR:
         return values
     offsets = np.where(single, measured[0][weekdays], 0.0)

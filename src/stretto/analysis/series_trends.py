@@ -1,0 +1,157 @@
+"""Say which way a series goes over weeks, with a p value that knows that days resemble their neighbours.
+
+The slope shown is Theil and Sen's, which a few wild days do not turn. Whether it differs from 0 is judged by
+the least-squares slope. Its variance is widened by (1 + r) / (1 - r), r being the autocorrelation of the days
+around the line; as many days fewer count as independent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+
+import numpy as np
+from scipy import special, stats
+
+from stretto.analysis.day_clusters import list_local_days
+from stretto.analysis.series import Floats, Series, SeriesScale
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+
+TREND_DAYS = 30
+"""Days over which a trend is looked for, and by which its size is given."""
+
+FEWEST_DAYS = 14
+"""Fewest days with runs that have a trend."""
+
+TREND_LEVEL = 0.05
+"""Largest p value of a trend."""
+
+FEWEST_EFFECTIVE = 3.0
+"""Independent days that count at least, so that the t distribution has a degree of freedom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The slope of daily values, per day."""
+
+    slope: float
+    low: float
+    high: float
+    p: float
+    """Two-sided."""
+    days: int
+    effective_days: float
+    error: float
+
+    @property
+    def detectable(self) -> float:
+        """Smallest slope that would have been seen nine times of ten."""
+        freedom = self.effective_days - 2
+        needed = -special.stdtrit(freedom, TREND_LEVEL / 2) + special.stdtrit(freedom, 0.9)
+        return float(needed * self.error)
+
+
+def estimate_trend(days: Floats, values: Floats) -> Trend | None:
+    """Return the trend of values by day; None below three days or without scatter.
+
+    Example: ten days that rise by .1 each, with a little noise, have the slope .1 and a small p value.
+    """
+    count = len(values)
+    if count < 3:  # noqa: PLR2004  # a line through two points has no scatter
+        return None
+    centred = days - days.mean()
+    square_sum = float(centred @ centred)
+    slope = float(centred @ values) / square_sum
+    residuals = values - values.mean() - slope * centred
+    residual_sum = float(residuals @ residuals)
+    if residual_sum <= 0:
+        return None
+    likeness = correct_autocorrelation(float(residuals[1:] @ residuals[:-1]) / residual_sum, count)
+    inflation = (1 + likeness) / (1 - likeness)
+    effective = max(FEWEST_EFFECTIVE, count / inflation)
+    error = math.sqrt(residual_sum / (count - 2) / square_sum * inflation)
+    robust = float(stats.theilslopes(values, days)[0])
+    half = -float(special.stdtrit(effective - 2, TREND_LEVEL / 2)) * error
+    return Trend(
+        robust,
+        robust - half,
+        robust + half,
+        float(2 * special.stdtr(effective - 2, -abs(slope) / error)),
+        count,
+        effective,
+        error,
+    )
+
+
+def correct_autocorrelation(estimate: float, count: int) -> float:
+    """Return the autocorrelation without the downward bias of a short series, between 0 and .95."""
+    return min(0.95, max(0.0, estimate + (1 + 3 * estimate) / count))
+
+
+def average_days(series: Series, instant: int, zone: tzinfo, count: int) -> tuple[Floats, Floats]:
+    """Return (number of the day, mean value) of the whole local days with runs before an instant."""
+    days = list_local_days(instant, count, zone)
+    numbers = days.find_days(series.times)
+    inside = (numbers >= 0) & (numbers < len(days))
+    sums = np.bincount(numbers[inside], weights=series.values[inside], minlength=len(days))
+    sizes = np.bincount(numbers[inside], minlength=len(days))
+    known = np.flatnonzero(sizes)
+    return known.astype(np.float64), np.asarray(sums[known] / sizes[known], dtype=np.float64)
+
+
+def judge_trends(
+    series: Iterable[Series], instant: int, zone: tzinfo = UTC, *, days: int = TREND_DAYS
+) -> list[Finding]:
+    """Return a finding about the trend of each series; the effect is its change in 30 days."""
+    return [_conclude_trend(each, *average_days(each, instant, zone, days)) for each in series]
+
+
+def _conclude_trend(series: Series, days: Floats, values: Floats) -> Finding:
+    """Return the finding about the trend of daily values."""
+    kind, unit = f"{series.kind.value}_trend", series.scale.value
+    subject = dict(series.subject)
+    if len(values) < FEWEST_DAYS:
+        return Finding(
+            kind,
+            subject,
+            FindingVerdict.TOO_LITTLE_DATA,
+            FindingEvidence(n=len(values), unit=unit),
+            reason=describe_lacking_days(len(values)),
+        )
+    trend = estimate_trend(days, values)
+    if trend is None:
+        return Finding(
+            kind,
+            subject,
+            FindingVerdict.NO_EVIDENCE,
+            FindingEvidence(n=len(values), unit=unit),
+            reason="all days are alike",
+        )
+    is_ratio = series.scale is SeriesScale.RATIO
+    effect, low, high, detectable = (
+        math.exp(TREND_DAYS * slope) if is_ratio else TREND_DAYS * slope
+        for slope in (trend.slope, trend.low, trend.high, trend.detectable)
+    )
+    verdict = FindingVerdict.NO_EVIDENCE
+    if trend.p <= TREND_LEVEL:
+        worse = (trend.slope > 0) == series.less_is_better
+        verdict = FindingVerdict.REGRESSION if worse else FindingVerdict.IMPROVEMENT
+    return Finding(
+        kind,
+        subject,
+        verdict,
+        FindingEvidence(
+            n=trend.days, effect=effect, low=low, high=high, unit=unit, p=trend.p, detectable=detectable
+        ),
+        details={"effective_days": trend.effective_days},
+    )
+
+
+def describe_lacking_days(days: int, needed: int = FEWEST_DAYS) -> str:
+    """Return how many days with runs lack, as text."""
+    lacking = needed - days
+    return (
+        f"{lacking} more {'day' if lacking == 1 else 'days'} with runs needed, {days} of {needed} are there"
+    )

@@ -1,0 +1,56 @@
+"""Measure how often trends, weekdays and daily cycles are seen: with none there, and with planted ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from stretto.analysis.calendar_patterns import find_hour_pattern, find_weekday_pattern
+from stretto.analysis.series import Series, SeriesKind
+from stretto.analysis.series_trends import TREND_LEVEL, estimate_trend
+from stretto.clock import DAY
+from tests.detectors.scenarios import FIRST_DAY, draw_series, follow, place_ends
+
+DAY_SPREAD = 0.10
+"""Spread of the daily values, as a logarithm."""
+
+
+def count_trends(likeness: float, days: int, factor: float, cases: int, seed: int) -> int:
+    """Return in how many of the cases a trend is seen; ``factor`` is the planted change in 30 days."""
+    rng = np.random.default_rng([seed, days, round(likeness * 10)])
+    numbers = np.arange(float(days))
+    slope = math.log(factor) / 30
+    trends = [
+        estimate_trend(numbers, follow(rng, days, likeness, DAY_SPREAD) + slope * numbers)
+        for _ in range(cases)
+    ]
+    return sum(trend is not None and trend.p <= TREND_LEVEL for trend in trends)
+
+
+def count_weekday_patterns(cases: int, seed: int, *, planted: float = 0.0) -> int:
+    """Return in how many series of 56 days × 20 runs with good and bad days a weekly pattern is seen."""
+    rng = np.random.default_rng([seed, 7])
+    found = 0
+    for _ in range(cases):
+        series = draw_series("h", rng, 56, 20)
+        if planted:
+            mondays = (series.times // DAY) % 7 == 4
+            series = replace(series, values=series.values + planted * mondays)
+        found += find_weekday_pattern(series, FIRST_DAY + 56 * DAY).is_real
+    return found
+
+
+def count_daily_cycles(scenario: str, days: int, cases: int, seed: int) -> int:
+    """Return in how many series of 20 runs a day a daily cycle is seen."""
+    rng = np.random.default_rng([seed, ord(scenario), days])
+    end = FIRST_DAY + days * DAY
+    return sum(
+        find_hour_pattern(draw_series(scenario, rng, days, 20), end, days=days).is_real for _ in range(cases)
+    )
+
+
+def make_constant(days: int, per_day: int) -> Series:
+    """Return a series without any scatter."""
+    return Series(SeriesKind.TASK_LENGTH, {}, place_ends(days, per_day), np.full(days * per_day, 3.0))
