@@ -56,7 +56,6 @@ def test_windows_compare_the_last_days_with_those_before() -> None:
     assert checks.checks.tolist() == [12, 13]
     assert checks.baseline_sizes.tolist() == [12, 13]
     assert checks.differences.tolist() == [6.5, 7.0]
-    assert checks.pool_sizes.tolist() == [13, 14]
     # A straight line resembles itself: the estimate is high.
     assert (estimate_autocorrelation(checks) > 0.5).all()
 

@@ -21,8 +21,6 @@ WARM_DAYS = 70
 """Days before the month that is judged."""
 MONTH = 30
 LONGEST_DELAY = 14
-FIRST_DAY_OF_DISCOVERIES = 3
-"""Day of the change + 3: earlier no change can be confirmed."""
 
 
 @dataclass(slots=True)
@@ -35,8 +33,8 @@ class ChangeCounts:
     within_7: int = 0
     within_14: int = 0
     changed: int = 0
-    false_shares: list[float] = field(default_factory=list)
-    """Per set: share of the raised series that are unchanged, averaged over the checks of the second week."""
+    raised_days: list[tuple[int, int]] = field(default_factory=list)
+    """Per set: over the 30 checks, (unchanged series raised, all series raised)."""
 
 
 def draw_set(
@@ -70,8 +68,4 @@ def count_changes(series: Sequence[Series], counts: ChangeCounts) -> None:
     counts.within_7 += int(changed[:, WARM_DAYS : WARM_DAYS + 7].any(axis=1).sum())
     counts.within_14 += int(changed[:, WARM_DAYS : WARM_DAYS + LONGEST_DELAY].any(axis=1).sum())
     counts.changed += len(changed)
-    shares = [
-        float(unchanged[:, day].sum() / max(1, raised[:, day].sum()))
-        for day in range(WARM_DAYS + FIRST_DAY_OF_DISCOVERIES, WARM_DAYS + LONGEST_DELAY + 1)
-    ]
-    counts.false_shares.append(float(np.mean(shares)))
+    counts.raised_days.append((int(unchanged[:, WARM_DAYS:].sum()), int(raised[:, WARM_DAYS:].sum())))

@@ -29,7 +29,7 @@ from stretto.analysis.weekday_pattern import remove_weekday_pattern
 LEVEL = 0.01
 """Largest p value of a check that counts."""
 
-FALSE_DISCOVERIES = 0.10
+FALSE_DISCOVERIES = 0.07
 """Share of false ones among the changes seen on a day that is accepted (Benjamini and Hochberg)."""
 
 THRESHOLD = 0.10
@@ -78,7 +78,6 @@ class TrackedSeries:
     rise: Floats = field(default_factory=lambda: np.empty(0))
     """P value for a rise by day; NaN without a check."""
     fall: Floats = field(default_factory=lambda: np.empty(0))
-    error_shares: Floats = field(default_factory=lambda: np.empty(0))
 
     @property
     def current(self) -> Episode | None:
@@ -104,7 +103,7 @@ def track_changes(
         ]
     )
     for row, each in enumerate(tracked):
-        each.rise, each.fall, each.error_shares = table.rise[row], table.fall[row], table.error_shares[row]
+        each.rise, each.fall = table.rise[row], table.fall[row]
         _follow_checks(each, cuts, table.widest[row], threshold)
     return tracked
 

@@ -15,6 +15,7 @@ import numpy as np
 from stretto.analysis.day_clusters import Clusters
 from stretto.analysis.rank_tests import (
     LAGS,
+    LONGEST_BASELINE,
     WINDOW_WEIGHTS,
     WINDOWS,
     RankTable,
@@ -38,6 +39,9 @@ PRIOR_SPREAD = 0.01
 
 FEWEST_DEGREES = 5.0
 
+TABLES = 2
+"""Tables of ranks of a series: of the values, and of the values capped at the early median."""
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedSeries:
@@ -45,7 +49,8 @@ class CheckedSeries:
 
     values: Floats
     clusters: Clusters
-    table: RankTable
+    tables: tuple[RankTable, RankTable]
+    """Ranks of the values, and of the values capped at their early median."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +61,29 @@ class CheckTable:
     fall: Floats
     widest: Floats
     """The recent part (in clusters) with the smallest p value for a rise or a fall."""
-    error_shares: Floats
-    """Standard error of the difference of the longest recent part, as a share of the ranks."""
 
 
 def prepare_checks(values: Floats, clusters: Clusters) -> CheckedSeries:
-    """Return a series with its table of ranks."""
+    """Return a series with its tables of ranks.
+
+    Lengths have slow spells of their own, such as retries. The faster half of the runs does not see them, and
+    shows a change of all runs more clearly. Its limit is fixed early, so that later runs do not move it.
+    """
     used = values[: clusters.bounds[-1]]
-    return CheckedSeries(used, clusters, RankTable(used, clusters))
+    early = used[: clusters.bounds[min(len(clusters), LONGEST_BASELINE)]]
+    capped = np.minimum(used, np.median(early)) if len(early) else used
+    return CheckedSeries(used, clusters, (RankTable(used, clusters), RankTable(capped, clusters)))
 
 
 def check_all_days(
     series: Sequence[CheckedSeries], days: int, windows: Sequence[int] = WINDOWS
 ) -> CheckTable:
     """Return the p values of all checks of some series over the same ``days``."""
-    shape = (len(windows), len(series), days)
+    tests = [(table, window) for table in range(TABLES) for window in windows]
+    shape = (len(tests), len(series), days)
     rises, falls = np.full(shape, np.nan), np.full(shape, np.nan)
-    errors = np.full(shape[1:], np.nan)
-    for number, window in enumerate(windows):
-        checks = [compare_windows(each.table, len(each.clusters), window) for each in series]
+    for number, (table, window) in enumerate(tests):
+        checks = [compare_windows(each.tables[table], len(each.clusters), window) for each in series]
         correlation = _pool_autocorrelation(series, checks, days)
         for row, (each, one_series) in enumerate(zip(checks, series, strict=True)):
             if len(each.checks) == 0:
@@ -89,24 +98,24 @@ def check_all_days(
             freedom = np.maximum(FEWEST_DEGREES, each.baseline_sizes / inflation - 1)
             rises[number, row, columns] = compute_t_p_values(each.differences / error, freedom)
             falls[number, row, columns] = compute_t_p_values(-each.differences / error, freedom)
-            errors[row, columns] = error / each.pool_sizes
+    smallest = np.argmin(np.where(np.isnan(rises), 2.0, np.minimum(rises, falls)), axis=0)
+    weights = np.array([WINDOW_WEIGHTS[WINDOWS.index(window)] for _, window in tests])
     return CheckTable(
-        _combine_windows(rises),
-        _combine_windows(falls),
-        np.asarray(windows, dtype=np.float64)[
-            np.argmin(np.where(np.isnan(rises), 2.0, np.minimum(rises, falls)), axis=0)
-        ],
-        errors,
+        _combine_tests(rises, weights),
+        _combine_tests(falls, weights),
+        np.array([window for _, window in tests], dtype=np.float64)[smallest],
     )
 
 
-def _combine_windows(p_values: Floats) -> Floats:
-    """Return the combined p values of the windows that were possible on each day."""
+def _combine_tests(p_values: Floats, weights: Floats) -> Floats:
+    """Return the combined p values of the tests that were possible on each day: longer windows come later."""
+    known = ~np.isnan(p_values)
     combined = np.full(p_values.shape[1:], np.nan)
-    for count in range(1, len(p_values) + 1):
-        # Longer windows become possible later: on a day, the possible ones are the first ``count``.
-        ready = (~np.isnan(p_values)).sum(axis=0) == count
-        combined[ready] = combine_p_values(p_values[:count, ready], np.array(WINDOW_WEIGHTS[:count]))
+    for count in np.unique(known.sum(axis=0)):
+        ready = known.sum(axis=0) == count
+        if count:
+            chosen = known[:, ready][:, 0]
+            combined[ready] = combine_p_values(p_values[chosen][:, ready], weights[chosen])
     return combined
 
 

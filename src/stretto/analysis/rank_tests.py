@@ -53,7 +53,6 @@ class RankTable:
         means = np.add.reduceat(counts, clusters.bounds[:-1], axis=0) / clusters.sizes[:, None]
         self._sums = np.zeros((count, count + 1))
         np.cumsum(means, axis=1, out=self._sums[:, 1:])
-        self.cluster_sizes = clusters.sizes
 
     def rank_clusters(self, rows: NDArray[np.intp], begin: NDArray[np.intp], end: NDArray[np.intp]) -> Floats:
         """Return the mean midrank (less 1/2) of clusters among the values of the clusters begin … end - 1."""
@@ -72,8 +71,6 @@ class WindowChecks:
     baseline_sizes: NDArray[np.intp]
     deviations: Floats
     """Ranks of the baseline's clusters less their mean, newest first; 0 beyond the baseline's size."""
-    pool_sizes: NDArray[np.intp]
-    """Values of both parts together."""
 
 
 def compare_windows(
@@ -88,14 +85,12 @@ def compare_windows(
     in_baseline = inside[:, window:]
     sizes = in_baseline.sum(axis=1)
     centers = (ranks[:, window:] * in_baseline).sum(axis=1) / np.maximum(1, sizes)
-    totals = np.concatenate([[0], np.cumsum(table.cluster_sizes)])
     return WindowChecks(
         window,
         checks,
         ranks[:, :window].mean(axis=1) - centers,
         sizes,
         (ranks[:, window:] - centers[:, None]) * in_baseline,
-        totals[checks + 1] - totals[begin],
     )
 
 

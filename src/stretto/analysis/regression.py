@@ -266,7 +266,7 @@ def compute_detectable(tracked: TrackedSeries, end: int | None = None) -> float 
     needed = -float(special.stdtrit(freedom, LEVEL * weight)) + float(special.stdtrit(freedom, POWER))
     if tracked.series.scale is SeriesScale.SHARE:
         return needed * error
-    values = thin_by_rank(tracked.slice_values(begin, count), THINNED)
+    values = thin_by_rank(tracked.slice_values(begin, count), THINNED // 2)
     share = 0.5 + needed * error
     if share >= 1:
         return None
