@@ -29,7 +29,7 @@ from stretto.analysis.weekday_pattern import remove_weekday_pattern
 LEVEL = 0.01
 """Largest p value of a check that counts."""
 
-FALSE_DISCOVERIES = 0.07
+FALSE_DISCOVERIES = 0.10
 """Share of false ones among the changes seen on a day that is accepted (Benjamini and Hochberg)."""
 
 THRESHOLD = 0.10

@@ -141,7 +141,8 @@ def widen_by_horizon(
     """Return the deviation of each step ahead as a multiple of the first.
 
     Hyndman et al. 2008, table 6.1: 1 + the sum of c(j) squared over earlier steps, with c(j) = level +
-    trend × (phi + … + phi^j) + season if j is a whole number of periods. Level .5 alone widens a week to 1.58.
+    trend × (phi + … + phi^j) + season if j is a whole number of periods. Level .5 alone widens the
+    seventh day to 1.58.
     """
     steps = np.arange(1, horizon)
     damped = np.cumsum(damping_trend**steps)
