@@ -1,0 +1,164 @@
+"""The table's rows about change: eight scenarios, a slower store, another mix, too little data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy import optimize
+
+from stretto.analysis.regression import judge_changes
+from stretto.analysis.series import SeriesKind, make_task_series
+from stretto.clock import DAY
+from stretto.model.findings import FindingVerdict
+from tests.detectors.change_rates import WARM_DAYS, ChangeCounts, count_changes, draw_set
+from tests.detectors.rows import Row, bound_count, make_exact, make_frequency, make_rate
+from tests.detectors.scenarios import FIRST_DAY, draw_logs, make_task_runs, place_ends
+
+ANSWER = "A"
+SHORT = "adf"
+MOST_FALSE = 0.15
+MOST_FALSE_DRIFTING = 0.30
+MOST_FALSE_DISCOVERIES = 0.10
+WITHIN_7 = {**dict.fromkeys("aefgh", 0.99), **dict.fromkeys("bd", 0.70)}
+WITHIN_14 = {**dict.fromkeys("aefg", 0.65), "h": 0.55}
+DRIFT = (
+    "a level that wanders by 10 % cannot be told from a step of 10 % within days; "
+    "a stricter test finds +20 % there in fewer than half of the series"
+)
+
+
+def measure_changes(*, long: bool) -> Iterator[Row]:
+    """Yield the rows of the scenarios at 20 and 5 runs a day; ≥ 400 series-months each in the long form."""
+    for scenario in "abcdefgh" if long else SHORT:
+        yield from measure_scenario(scenario, 20, sets=4 if long else 2)
+        if long:
+            yield from measure_scenario(scenario, 5, sets=4, finds=False)
+
+
+def measure_scenario(scenario: str, per_day: int, sets: int, *, finds: bool = True) -> Iterator[Row]:
+    """Yield the rows of a scenario: false episodes, false discoveries, changes found in time."""
+    label = f"({scenario}) {per_day} a day:"
+    large = ChangeCounts()
+    for number in range(sets):
+        count_changes(draw_set(scenario, per_day, 1.5, (number, 15)), large)
+    most = MOST_FALSE_DRIFTING if scenario == "f" else MOST_FALSE
+    episodes = sum(large.false_episodes)
+    yield make_frequency(
+        ANSWER, f"{label} false episodes a series-month", episodes, large.series_months,
+        at_most=most, unit="series-months",
+    )  # fmt: skip
+    yield make_discovery_row(label, large, DRIFT if scenario == "f" else "")
+    if not finds:
+        return
+    if scenario in WITHIN_7:
+        yield make_rate(
+            ANSWER, f"{label} +50 % found within 7 days", large.within_7, large.changed,
+            at_least=WITHIN_7[scenario],
+        )  # fmt: skip
+    if scenario in WITHIN_14:
+        small = ChangeCounts()
+        for number in range(sets):
+            count_changes(draw_set(scenario, per_day, 1.2, (number, 12)), small)
+        yield make_rate(
+            ANSWER, f"{label} +20 % found within 14 days", small.within_14, small.changed,
+            at_least=WITHIN_14[scenario],
+        )  # fmt: skip
+
+
+def make_discovery_row(label: str, counts: ChangeCounts, known: str) -> Row:
+    """Return the share of raised series that are unchanged, over the checks of the month.
+
+    Its interval is that of the number of false episodes: each lasts some checks.
+    """
+    false_days = sum(false for false, _ in counts.raised_days)
+    true_days = sum(every - false for false, every in counts.raised_days)
+    episodes = sum(counts.false_episodes)
+    scales = [bound / max(1, episodes) for bound in bound_count(episodes)]
+    low, value, high = (
+        false_days * scale / max(1.0, false_days * scale + true_days) for scale in (scales[0], 1.0, scales[1])
+    )
+    return Row(
+        ANSWER, f"{label} false discoveries", value, low, high, at_most=MOST_FALSE_DISCOVERIES,
+        cases=f"{false_days} of {false_days + true_days} series-days", known=known,
+    )  # fmt: skip
+
+
+def measure_slower_stores(*, long: bool) -> Iterator[Row]:
+    """Yield the rows of stores whose tasks of five types all take 1.5 times as long in the last week."""
+    stores = 20 if long else 4
+    found = held = dated = 0
+    for number in range(stores):
+        rng = np.random.default_rng([number, 5])
+        runs = []
+        for scenario, type_ in zip("aeghb", ("tests", "docs", "review", "build", "search"), strict=True):
+            logs = draw_logs(scenario, rng, 90, 40, factor=1.5, since=83)
+            runs += make_task_runs(logs, place_ends(90, 40), type_=type_)
+        for finding in judge_changes(make_task_series(runs), FIRST_DAY + 90 * DAY):
+            if finding.kind == SeriesKind.TASK_LENGTH and finding.verdict is FindingVerdict.REGRESSION:
+                found += 1
+                held += (finding.evidence.low or 9) <= 1.5 <= (finding.evidence.high or 0)
+                dated += abs((finding.since or 0) - (FIRST_DAY + 83 * DAY)) <= DAY
+    yield make_rate(ANSWER, "store × 1.5 in the last week: types found", found, 5 * stores, at_least=0.99)
+    yield make_rate(ANSWER, "store × 1.5: the 95 % interval holds 1.5", held, max(1, found), at_least=0.95)
+    yield make_rate(ANSWER, "store × 1.5: dated to the day, ± 1", dated, max(1, found), at_least=0.95)
+
+
+def measure_mixes(*, long: bool) -> Iterator[Row]:
+    """Yield the rows of an agent whose slow type rises from 10 to 50 % of its tasks."""
+    stores = 20 if long else 4
+    false = named = 0
+    for number in range(stores):
+        rng = np.random.default_rng([number, 6])
+        ends = place_ends(90, 20)
+        slow = rng.random(len(ends)) < np.where(np.arange(len(ends)) < 75 * 20, 0.1, 0.5)
+        logs = rng.normal(size=len(ends)) * 0.4 + np.where(slow, math.log(4), 0.0)
+        runs = [
+            replace(run, type="docs" if is_slow else "tests", agent="qa")
+            for run, is_slow in zip(make_task_runs(logs, ends), slow, strict=True)
+        ]
+        findings = judge_changes(make_task_series(runs), FIRST_DAY + 88 * DAY)
+        false += any(finding.verdict is FindingVerdict.REGRESSION for finding in findings)
+        named += any(finding.reason.startswith("the mix changed") for finding in findings)
+    yield make_rate(ANSWER, "slow type from 10 to 50 %: stores with a regression", false, stores, at_most=0.0)
+    yield make_rate(ANSWER, "slow type from 10 to 50 %: says mix", named, stores, at_least=0.95)
+
+
+def measure_detectable(*, long: bool) -> Iterator[Row]:
+    """Yield the row of the detectable ratio at 5 a day beside the ratio that is found nine times of ten."""
+    if not long:
+        return
+    factors = (1.35, 1.5, 1.7)
+    hits, cases = [], []
+    claimed: list[float] = []
+    for factor in factors:
+        counts = ChangeCounts()
+        for number in range(4):
+            series = draw_set("a", 5, factor, (number, round(100 * factor)))
+            count_changes(series, counts)
+            if factor == factors[0]:
+                findings = judge_changes(series[:20], FIRST_DAY + WARM_DAYS * DAY)
+                claimed += [each.evidence.detectable for each in findings if each.evidence.detectable]
+        hits.append(counts.within_14)
+        cases.append(counts.changed)
+    simulated = fit_detectable(factors, hits, cases)
+    ratio = float(np.median(claimed)) / simulated
+    yield make_exact(
+        ANSWER, f"detectable ratio at 5 a day / the simulated one ({simulated:.2f})", ratio,
+        at_least=0.85, at_most=1.15, cases=f"{len(claimed)} series, {sum(cases)} changes",
+    )  # fmt: skip
+
+
+def fit_detectable(factors: Sequence[float], hits: Sequence[int], cases: Sequence[int]) -> float:
+    """Return the factor that is found nine times of ten, by a logistic curve over the logarithms."""
+    logs = np.log(factors)
+
+    def miss(parameters: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+        chance = 1 / (1 + np.exp(-(parameters[0] + parameters[1] * (logs - logs.mean()))))
+        chance = np.clip(chance, 1e-6, 1 - 1e-6)
+        return -float(np.sum(np.array(hits) * np.log(chance) + (np.array(cases) - hits) * np.log(1 - chance)))
+
+    level, slope = optimize.minimize(miss, np.array([0.0, 5.0]), method="Nelder-Mead").x
+    return float(np.exp(logs.mean() + (math.log(9) - level) / slope))

@@ -1,0 +1,103 @@
+"""Rows of the table of error rates: a measured number with its interval, and the bound it must keep."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One number. It holds unless the nearer end of its interval is beyond a bound."""
+
+    answer: str
+    name: str
+    value: float
+    low: float
+    high: float
+    at_least: float | None = None
+    at_most: float | None = None
+    cases: str = ""
+    """How many runs, series or files it comes from."""
+    known: str = ""
+    """Why it is known not to hold; then the table says so and the command does not fail."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bound is kept, by the interval."""
+        above = self.at_least is None or self.high >= self.at_least
+        below = self.at_most is None or self.low <= self.at_most
+        return above and below
+
+    @property
+    def bound(self) -> str:
+        """The bound as text."""
+        parts = []
+        if self.at_least is not None:
+            parts.append(f"≥ {format_number(self.at_least)}")
+        if self.at_most is not None:
+            parts.append(f"≤ {format_number(self.at_most)}")
+        return ", ".join(parts) or "shown only"
+
+    def to_markdown(self) -> str:
+        """Return the row of the table."""
+        verdict = "yes" if self.holds else "**no** (known)" if self.known else "**no**"
+        interval = "" if self.low == self.high else f"{format_number(self.low)} – {format_number(self.high)}"
+        cells = (self.answer, self.name, format_number(self.value), interval, self.bound, verdict, self.cases)
+        return "| " + " | ".join(cells) + " |"
+
+
+def format_number(value: float) -> str:
+    """Return a number with three digits."""
+    if math.isinf(value):
+        return "∞"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def make_rate(
+    answer: str,
+    name: str,
+    hits: int,
+    cases: int,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    known: str = "",
+) -> Row:
+    """Return the row of a share, with the exact interval of Clopper and Pearson."""
+    interval = stats.binomtest(hits, cases).proportion_ci(CONFIDENCE, method="exact")
+    return Row(
+        answer, name, hits / cases, float(interval.low), float(interval.high), at_least, at_most,
+        f"{hits} of {cases}", known,
+    )  # fmt: skip
+
+
+def bound_count(count: int) -> tuple[float, float]:
+    """Return the exact interval of the mean of a Poisson count."""
+    tail = (1 - CONFIDENCE) / 2
+    low = float(stats.chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
+    return low, float(stats.chi2.ppf(1 - tail, 2 * count + 2)) / 2
+
+
+def make_frequency(answer: str, name: str, count: int, units: int, *, at_most: float, unit: str) -> Row:
+    """Return the row of a number of events per unit, with the exact interval of a Poisson count."""
+    low, high = bound_count(count)
+    cases = f"{count} in {units} {unit}"
+    return Row(answer, name, count / units, low / units, high / units, at_most=at_most, cases=cases)
+
+
+def make_exact(
+    answer: str,
+    name: str,
+    value: float,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    cases: str = "",
+) -> Row:
+    """Return the row of a number without chance: a score on fixed files."""
+    return Row(answer, name, value, value, value, at_least, at_most, cases)
