@@ -1,4 +1,4 @@
-"""Was this run odd, which running tasks are overdue, and is a series off its usual level."""
+"""Was this run odd, were too many runs, and is a series off its usual level."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ import pytest
 from stretto.analysis.series_anomalies import debounce_scores, measure_level_distance, score_oddness
 from stretto.analysis.unusual_runs import (
     RULE_OF_THUMB,
-    RunningTask,
     collect_lengths,
     count_flags,
-    find_limits,
-    find_overdue,
     judge_excess,
     judge_run,
     rank_length,
@@ -79,36 +76,12 @@ def make_tasks(lengths: list[int]) -> list[TaskRun]:
     ]
 
 
-def test_a_running_task_is_overdue_from_the_moment_it_passes_its_limit() -> None:
-    """Of 99 earlier tasks the longest is the limit: a nanosecond beyond is overdue, waits do not count."""
-    tasks = make_tasks([number * SECOND for number in range(1, 100)])
-    limits = find_limits(collect_lengths(tasks, 10**15))
-    limit = limits["release", "tests"]
-    assert (limit.limit, limit.rule, limit.runs) == (99 * SECOND, "rank", 99)
-    running = RunningTask("s", "t", 0, "tests", "release")
-    assert find_overdue([running], limits, 99 * SECOND) == []
-    (overdue,) = find_overdue([running], limits, 99 * SECOND + 1)
-    assert overdue.since == 99 * SECOND
-    waiting = replace(running, waited=10 * SECOND)
-    assert find_overdue([waiting], limits, 105 * SECOND) == []
-    assert find_overdue([replace(running, type="docs")], limits, 10**15) == []
-
-
-def test_a_limit_of_few_tasks_is_a_rule_of_thumb() -> None:
-    """With 20 earlier tasks three times their 95 % limit; with nine there is none. Failures do not count."""
-    tasks = make_tasks([SECOND] * 20)
-    limits = find_limits(collect_lengths(tasks, 10**15))
-    assert limits["release", "tests"].limit == 3 * SECOND
-    assert limits["release", "tests"].rule == RULE_OF_THUMB
-    assert find_limits(collect_lengths(tasks[:9], 10**15)) == {}
-    failed = [replace(task, outcome=Outcome.FAILURE) for task in tasks]
-    assert collect_lengths(failed, 10**15) == {}
-
-
 def test_only_what_was_over_is_history() -> None:
-    """A limit at an instant knows the tasks that had ended by then."""
+    """The history at an instant has the tasks that had ended by then, failed ones left out."""
     tasks = make_tasks([SECOND] * 20)
     assert len(collect_lengths(tasks, 10 * SECOND)["release", "tests"]) == 10
+    failed = [replace(task, outcome=Outcome.FAILURE) for task in tasks]
+    assert collect_lengths(failed, 10**15) == {}
 
 
 def test_a_jump_of_a_series_is_odd_once() -> None:

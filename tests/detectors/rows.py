@@ -43,12 +43,13 @@ class Row:
             parts.append(f"≤ {format_number(self.at_most)}")
         return ", ".join(parts) or "shown only"
 
-    def to_markdown(self) -> str:
-        """Return the row of the table."""
-        verdict = "yes" if self.holds else "**no** (known)" if self.known else "**no**"
-        interval = "" if self.low == self.high else f"{format_number(self.low)} – {format_number(self.high)}"
-        cells = (self.answer, self.name, format_number(self.value), interval, self.bound, verdict, self.cases)
-        return "| " + " | ".join(cells) + " |"
+    def to_row(self) -> str:
+        """Return the row of the table of detectors."""
+        verdict = "holds" if self.holds else "**fails** (known)" if self.known else "**fails**"
+        value = format_number(self.value)
+        if self.low != self.high:
+            value += f" [{format_number(self.low)}, {format_number(self.high)}]"
+        return f"| {self.answer} | {self.name} | {value} | {self.cases} | {self.bound} | {verdict} |"
 
 
 def format_number(value: float) -> str:

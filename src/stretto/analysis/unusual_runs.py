@@ -1,4 +1,4 @@
-"""Say whether a run was unusually long among its like, and which running tasks are overdue.
+"""Say whether a run was unusually long among its like, and whether too many runs were.
 
 A run is compared with the earlier runs of its pattern and type by its rank alone (conformal prediction, Vovk
 et al. 2005), so that the share of false flags is known whatever the shape of the lengths. With fewer than 199
@@ -7,9 +7,8 @@ earlier runs a rank cannot be that rare: then a multiple of the 95 % limit takes
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,13 +20,8 @@ from stretto.model.runs import TaskRun
 UNUSUAL_RATE = 0.005
 """Share of ordinary runs that are flagged."""
 
-OVERDUE_RATE = 0.01
-"""Share of ordinary tasks that are called overdue before they end."""
-
 FEWEST_FOR_FLAG = 199
 """Fewest earlier runs for a flag by rank: 1 / rate - 1."""
-
-FEWEST_FOR_LIMIT = 99
 
 FEWEST_FOR_RULE = 10
 """Fewest earlier runs whose 95 % limit is worth a multiple."""
@@ -43,17 +37,6 @@ EXCESS_LEVEL = 0.001
 
 TaskKind = tuple[str | None, str]
 """Pattern and task type."""
-
-
-@dataclass(frozen=True, slots=True)
-class LengthLimit:
-    """The length (ns) beyond which a run is unusual, and how it was found."""
-
-    limit: float
-    runs: int
-    rule: str
-    """``rank`` or ``RULE_OF_THUMB``."""
-    median: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,71 +86,6 @@ def collect_lengths(tasks: Iterable[TaskRun], instant: int) -> dict[TaskKind, Fl
         kind: np.array([length for _, length in sorted(several)[-MOST_HISTORY:]], dtype=np.float64)
         for kind, several in rows.items()
     }
-
-
-def find_limits(
-    lengths: Mapping[TaskKind, Floats], rate: float = OVERDUE_RATE
-) -> dict[TaskKind, LengthLimit]:
-    """Return the limit of each kind that has ten earlier runs: for others nothing is overdue.
-
-    By rank it is the smallest length that a further ordinary run exceeds at most with ``rate``.
-    """
-    limits = {}
-    for kind, values in lengths.items():
-        if len(values) < FEWEST_FOR_RULE:
-            continue
-        median = float(np.median(values))
-        if len(values) >= math.ceil(1 / rate) - 1:
-            # A run longer than the k-th smallest of n has at most n - k earlier runs that are as long.
-            allowed = math.floor(rate * (len(values) + 1) + 1e-9) - 1
-            limit = float(np.sort(values)[len(values) - 1 - allowed])
-            limits[kind] = LengthLimit(limit, len(values), "rank", median)
-        else:
-            limit = RULE_FACTOR * float(np.quantile(values, 0.95))
-            limits[kind] = LengthLimit(limit, len(values), RULE_OF_THUMB, median)
-    return limits
-
-
-@dataclass(frozen=True, slots=True)
-class RunningTask:
-    """A task that is not over; ``waited`` is the time in which it waited for a person (ns)."""
-
-    session: str
-    task: str
-    start: int
-    type: str
-    pattern: str | None = None
-    agent: str | None = None
-    waited: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class OverdueTask:
-    """A running task that passed the limit of its kind."""
-
-    task: RunningTask
-    length: int
-    """So far, without waits (ns)."""
-    limit: LengthLimit
-    since: int
-    """When it passed the limit (ns)."""
-
-
-def find_overdue(
-    running: Iterable[RunningTask], limits: Mapping[TaskKind, LengthLimit], instant: int
-) -> list[OverdueTask]:
-    """Return the running tasks beyond their limit at an instant, the longest over it first.
-
-    The limits change slowly; this function is cheap, so that a caller asks it every second.
-    """
-    overdue = []
-    for task in running:
-        limit = limits.get((task.pattern, task.type)) or limits.get((None, task.type))
-        length = instant - task.start - task.waited
-        if limit is not None and length > limit.limit:
-            passed = task.start + task.waited + round(limit.limit)
-            overdue.append(OverdueTask(task, length, limit, passed))
-    return sorted(overdue, key=lambda each: each.limit.limit / each.length)
 
 
 @dataclass(frozen=True, slots=True)
