@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup quick test style slow shown coverage check counted baselines bench bench-peer clients trial docs dashboards \
+.PHONY: help up setup quick test style slow shown coverage check counted detectors baselines bench bench-peer clients trial docs dashboards \
   pictures servers stack stack-down clean
 
 # Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
@@ -70,6 +70,9 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_api.py
 	$(BIN)/python tests/bench/bench_transcript.py --floor 0.25
 	$(BIN)/python -m tests.bench.bench_resources
+
+detectors: $(READY) ## measure the error rates of the analyses beside their bounds (ARGS=--short, ARGS=--write)
+	$(BIN)/python -m tests.detectors $(ARGS)
 
 baselines: $(READY) ## print how often a measured baseline is admitted, over generated stores and recordings
 	$(BIN)/python -m tests.bench.bench_baselines $(ARGS)

@@ -17,8 +17,8 @@ from stretto.analysis.regression import judge_changes
 from stretto.clock import DAY
 from tests.detectors import change_rows, other_rows
 from tests.detectors.advice_rates import list_advice_rates
-from tests.detectors.rate import Amount, Rate
 from tests.detectors.public_benchmarks import measure_benchmarks
+from tests.detectors.rate import Amount, Rate
 from tests.detectors.rows import Row, make_exact
 from tests.detectors.scenarios import FIRST_DAY, draw_series
 from tests.fakes import ROOT
@@ -78,9 +78,8 @@ def write_page(rows: list[AnyRow], *, long: bool) -> None:
     form = "long" if long else "short"
     head, _, tail = PAGE.read_text(encoding="utf-8").partition(MARK)
     tail = tail.partition(MARK)[2]
-    known = "".join(
-        f"\nKnown: {row.name}: {find_known_reason(row)}.\n" for row in rows if find_known_reason(row) and not row.holds
-    )
+    failing = [(row.name, find_known_reason(row)) for row in rows if not row.holds]
+    known = "".join(f"\nKnown: {name}: {reason}.\n" for name, reason in failing if reason)
     table = "\n".join([HEADER, *(row.to_row() for row in rows)])
     text = f"{head}{MARK}\n\nMeasured at commit {commit}, {form} form.\n\n{table}\n{known}\n{MARK}{tail}"
     PAGE.write_text(text, encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy import stats
@@ -89,6 +90,17 @@ def make_frequency(answer: str, name: str, count: int, units: int, *, at_most: f
     low, high = bound_count(count)
     cases = f"{count} in {units} {unit}"
     return Row(answer, name, count / units, low / units, high / units, at_most=at_most, cases=cases)
+
+
+def make_mean(
+    answer: str, name: str, shares: Sequence[float], *, at_least: float, at_most: float, unit: str
+) -> Row:
+    """Return the row of a mean share over independent units, with Student's interval."""
+    count = len(shares)
+    mean = sum(shares) / count
+    error = math.sqrt(sum((share - mean) ** 2 for share in shares) / (count - 1) / count)
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
+    return Row(answer, name, mean, mean - half, mean + half, at_least, at_most, f"{count} {unit}")
 
 
 def make_exact(
