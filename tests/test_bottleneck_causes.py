@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stretto.analysis.bottleneck_causes import explain_holdup, find_bottlenecks
+from stretto.analysis.bottleneck_causes import explain_sessions, find_bottlenecks
 from stretto.analysis.run_schedule import (
     balance_lanes,
     build_schedule,
@@ -86,10 +86,21 @@ def test_the_circumstance_that_explains_a_holdup_is_named() -> None:
     tasks = before.by_session | after.by_session
     answer = find_bottlenecks(after.sessions, before.sessions, tasks)
     (holdup, *_) = answer.holdups
-    explained = explain_holdup(holdup, [*before.sessions, *after.sessions], tasks, after.sessions)
-    assert explained.cause == "version=2"
-    unknown = explain_holdup(holdup, before.sessions, tasks, before.sessions)
-    assert unknown.cause == ""
+    assert (holdup.kind, holdup.cause) == (HoldupKind.HOOKS, "version=2")
+    assert answer.to_findings()[0].details["cause"] == "version=2"
+    same = [replace(run, covariates={}) for run in after.sessions]
+    unexplained = find_bottlenecks(same, before.sessions, tasks)
+    assert unexplained.holdups[0].cause == ""
+    assert unexplained.to_findings()[0].reason.startswith("no cause found")
+
+
+def test_each_session_is_explained_by_the_others() -> None:
+    """Of 30 sessions the one with slow hooks is held up by them; most others by nothing."""
+    usual, odd = generate_runs(29, 8), generate_runs(1, 8, fault="hooks", first=29)
+    answers = explain_sessions([*usual.sessions, *odd.sessions], usual.by_session | odd.by_session, latest=10)
+    assert [*answers] == [run.session for run in [*usual.sessions, *odd.sessions][-10:]]
+    assert answers["release-29"].holdups[0].kind is HoldupKind.HOOKS
+    assert sum(bool(answer.holdups) for answer in answers.values()) <= 3
 
 
 def test_conflicts_are_priced_by_history() -> None:

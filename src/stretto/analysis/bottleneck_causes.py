@@ -8,8 +8,7 @@ So the limit holds for all kinds together and for any shape of their scatter.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,17 +25,25 @@ from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, Run
 from stretto.model.runs import SessionRun, TaskRun
 
 LEVEL = 0.05
+CAUTIOUS = 0.02
+FEW = 0.005
+"""Levels of groups, and of few usual sessions: limits are approximations there, and costs have long tails."""
 FEWEST_SESSIONS = 5
 """Fewest usual sessions: below them nothing is usual."""
 ENOUGH_SESSIONS = 19
 """Fewest usual sessions whose largest hold-up is a limit at .05; below it Student's t is used."""
 MOST_SUBJECTS = 20
 """Latest sessions that are judged together."""
+MOST_USUAL = 60
+"""Latest usual sessions: more change the limit little, and each takes time."""
 PHASE_RATIO = 1.5
 """Times its usual cost from which on a phase counts, as the client's command has it."""
 FEWEST_OF_CAUSE = 5
 """Fewest sessions with and without a circumstance that are compared."""
 DRAWS = 400
+
+LARGE = 50.0
+"""Largest argument of sinh: beyond it nothing would be detected."""
 
 _FLOOR = 0.02
 """Share of the usual length of a session below which differences in cost do not matter."""
@@ -127,29 +134,40 @@ def find_bottlenecks(
     ``tasks`` are the tasks by session. Example: a session whose hooks took 160 s instead of 4 s is held up by
     hooks, 156 s.
     """
-    subjects = [*subjects][-MOST_SUBJECTS:]
+    subjects, usual_sessions = [*subjects][-MOST_SUBJECTS:], [*usual_sessions][-MOST_USUAL:]
+    return _judge(subjects, usual_sessions, _measure_costs(usual_sessions, subjects, tasks), tasks)
+
+
+def explain_sessions(
+    sessions: Sequence[SessionRun], tasks: Mapping[str, Sequence[TaskRun]], *, latest: int = MOST_USUAL
+) -> dict[str, BottleneckAnswer]:
+    """Return the hold-ups of each of the latest sessions of a pattern, compared with the others, by session.
+
+    The costs of all are measured once: this takes little longer than the answer about a single session.
+    """
+    sessions = [*sessions][-MOST_USUAL - 1 :]
+    costs = _measure_costs(sessions, (), tasks)
+    return {
+        run.session: _judge([run], [other for other in sessions if other is not run], costs, tasks)
+        for run in sessions[-latest:]
+    }
+
+
+def _judge(
+    subjects: Sequence[SessionRun],
+    usual_sessions: Sequence[SessionRun],
+    costs_of: Mapping[str, Mapping[HoldupKey, float]],
+    tasks: Mapping[str, Sequence[TaskRun]],
+) -> BottleneckAnswer:
     pattern = subjects[0].pattern or "none" if subjects else "none"
     links = tuple(RunLink(run.session, role="slowest") for run in sorted(subjects, key=_get_wall)[-1:])
+    answer = BottleneckAnswer(
+        FindingVerdict.TOO_LITTLE_DATA, pattern, len(subjects), len(usual_sessions), links=links
+    )
     if not subjects or len(usual_sessions) < FEWEST_SESSIONS:
         reason = f"{len(usual_sessions)} usual sessions of the pattern, {FEWEST_SESSIONS} are needed"
-        return BottleneckAnswer(
-            FindingVerdict.TOO_LITTLE_DATA,
-            pattern,
-            len(subjects),
-            len(usual_sessions),
-            reason=reason,
-            links=links,
-        )
-    lengths = UsualLengths(run for session in usual_sessions for run in tasks.get(session.session, ()))
-    price = _price_conflict(usual_sessions)
-    before, now = (
-        [
-            measure_holdups(run, tasks.get(run.session, ()), lengths) | _charge_conflicts(run, price)
-            for run in group
-        ]
-        for group in (usual_sessions, subjects)
-    )
-    floor = max(_FLOOR * float(np.median([_get_wall(run) for run in usual_sessions])), 1e-9)
+        return replace(answer, reason=reason)
+    before, now = ([costs_of[run.session] for run in group] for group in (usual_sessions, subjects))
     keys = sorted(
         key
         for key in {key for costs in now for key in costs}
@@ -157,69 +175,70 @@ def find_bottlenecks(
         and sum(key in costs for costs in now) == len(now)
     )
     if not keys:
-        return BottleneckAnswer(
-            FindingVerdict.TOO_LITTLE_DATA,
-            pattern,
-            len(subjects),
-            len(usual_sessions),
-            reason="its tasks and parts of wall time are not known in usual sessions",
-            links=links,
-        )
+        reason = "its tasks and parts of wall time are not known in usual sessions"
+        return replace(answer, reason=reason)
+    floor = max(_FLOOR * float(np.median([_get_wall(run) for run in usual_sessions])), 1e-9)
     scores, limit, detectable = _score_kinds(keys, before, now, floor)
     wall = float(np.mean([_get_wall(run) for run in subjects]))
-    holdups = []
-    for key, score in zip(keys, scores, strict=True):
-        holdup = _describe(key, before, now, wall)
-        if score > limit and holdup.seconds > floor:
-            holdups.append(holdup)
     holdups = [
         holdup
-        for holdup in holdups
-        if holdup.kind is not HoldupKind.PHASE
-        or _compare_phase(holdup.name, subjects, usual_sessions, tasks) > PHASE_RATIO
+        for key, score in zip(keys, scores, strict=True)
+        if score > limit
+        and (holdup := _describe(key, before, now, wall)).seconds > floor
+        and (
+            key[0] is not HoldupKind.PHASE
+            or _compare_phase(key[1], subjects, usual_sessions, tasks) > PHASE_RATIO
+        )
     ]
-    holdups.sort(key=lambda holdup: -holdup.seconds)
-    return BottleneckAnswer(
-        FindingVerdict.REGRESSION if holdups else FindingVerdict.NO_EVIDENCE,
-        pattern,
-        len(subjects),
-        len(usual_sessions),
-        tuple(holdups),
+    holdups = [_explain(holdup, [*usual_sessions, *subjects], costs_of, subjects) for holdup in holdups]
+    return replace(
+        answer,
+        verdict=FindingVerdict.REGRESSION if holdups else FindingVerdict.NO_EVIDENCE,
+        holdups=tuple(sorted(holdups, key=lambda holdup: -holdup.seconds)),
         quiet=len(keys) - len(holdups),
         detectable=detectable,
         reason="" if holdups else "every kind of hold-up is as usual",
-        links=links,
     )
 
 
-def explain_holdup(
+def _measure_costs(
+    usual_sessions: Sequence[SessionRun],
+    subjects: Sequence[SessionRun],
+    tasks: Mapping[str, Sequence[TaskRun]],
+) -> dict[str, Mapping[HoldupKey, float]]:
+    """Return what each hold-up cost each session, by its id.
+
+    Usual lengths are those of usual sessions, and of a single session itself: like the others it takes part
+    in them.
+    """
+    known = [*usual_sessions, *subjects] if len(subjects) == 1 else usual_sessions
+    lengths = UsualLengths(run for session in known for run in tasks.get(session.session, ()))
+    price = _price_conflict(usual_sessions)
+    return {
+        run.session: measure_holdups(run, tasks.get(run.session, ()), lengths) | _charge_conflicts(run, price)
+        for run in (*usual_sessions, *subjects)
+    }
+
+
+def _explain(
     holdup: Holdup,
     sessions: Sequence[SessionRun],
-    tasks: Mapping[str, Sequence[TaskRun]],
-    subjects: Iterable[SessionRun],
+    costs_of: Mapping[str, Mapping[HoldupKey, float]],
+    subjects: Sequence[SessionRun],
 ) -> Holdup:
     """Return the hold-up with the circumstance that explains it, if there is any.
 
     The hold-up's cost is compared between sessions with and without each circumstance that all subjects
-    share, less the median of their pattern, by the Mann-Whitney test; p values are adjusted by Benjamini and
-    Hochberg. Of those that pass, the largest difference is named.
+    share, by the Mann-Whitney test; p values are adjusted by Benjamini and Hochberg. Of those that pass, the
+    largest difference is named.
     """
-    present = [{*run.covariates.items()} for run in subjects]
-    shared = set.intersection(*present) if present else set()
-    lengths = UsualLengths(run for session in sessions for run in tasks.get(session.session, ()))
+    shared = set.intersection(*({*run.covariates.items()} for run in subjects))
     key = holdup.kind, holdup.name
-    costs = [measure_holdups(run, tasks.get(run.session, ()), lengths).get(key) for run in sessions]
-    known = [(run, cost) for run, cost in zip(sessions, costs, strict=True) if cost is not None]
-    by_pattern: dict[str | None, list[float]] = defaultdict(list)
-    for run, cost in known:
-        by_pattern[run.pattern].append(cost)
-    level = {pattern: float(np.median(values)) for pattern, values in by_pattern.items()}
+    known = [(run, costs_of[run.session][key]) for run in sessions if key in costs_of[run.session]]
     candidates: list[tuple[str, float, float]] = []
     for name, value in sorted(shared):
-        with_it = [cost - level[run.pattern] for run, cost in known if run.covariates.get(name) == value]
-        without = [
-            cost - level[run.pattern] for run, cost in known if run.covariates.get(name, value) != value
-        ]
+        with_it = [cost for run, cost in known if run.covariates.get(name) == value]
+        without = [cost for run, cost in known if run.covariates.get(name, value) != value]
         if min(len(with_it), len(without)) >= FEWEST_OF_CAUSE:
             p = float(stats.mannwhitneyu(with_it, without, alternative="greater").pvalue)
             candidates.append((f"{name}={value}", p, float(np.median(with_it) - np.median(without))))
@@ -244,21 +263,25 @@ def _score_kinds(
     usual = np.array([[costs.get(key, np.nan) for key in keys] for costs in before])
     present = np.array([[costs[key] for key in keys] for costs in now])
     count = len(before)
+    # A single session is a member of the group that it is compared with: only then is its rank among them
+    # uniform if nothing holds it up.
+    group = np.vstack([usual, present]) if len(now) == 1 else usual
     # Linear within the usual scatter, logarithmic beyond it: a wait for a person scatters by factors.
-    unit = np.maximum(np.nanquantile(usual, 0.95, axis=0) - np.nanmedian(usual, axis=0), floor)
-    usual, present = np.arcsinh(usual / unit), np.arcsinh(present / unit).mean(axis=0)
+    unit = np.maximum(np.nanquantile(group, 0.95, axis=0) - np.nanmedian(group, axis=0), floor)
+    usual, group = np.arcsinh(usual / unit), np.arcsinh(group / unit)
+    present = np.arcsinh(present / unit).mean(axis=0)
     if count < ENOUGH_SESSIONS:
         center = np.nanmean(usual, axis=0)
         spread = np.maximum(np.nanstd(usual, axis=0, ddof=1), 0.1) * math.sqrt(1 / len(now) + 1 / count)
-        limit = -float(special.stdtrit(count - 1, LEVEL / len(keys)))
+        limit = -float(special.stdtrit(count - 1, FEW / len(keys)))
     else:
-        center = np.nanmedian(usual, axis=0)
+        center = np.nanmedian(group, axis=0)
         # Most sessions have no late start, a few a long one: the upper tail is the scatter that matters.
-        deviation = (np.nanquantile(usual, 0.95, axis=0) - center) / -float(special.ndtri(0.05))
+        deviation = (np.nanquantile(group, 0.95, axis=0) - center) / -float(special.ndtri(0.05))
         spread = np.maximum(deviation, 0.1) / math.sqrt(len(now))
         limit = _find_limit(usual - center, spread, len(now))
     scores = [float(score) for score in (present - center) / spread]
-    return scores, limit, float(np.median(np.sinh(limit * spread) * unit))
+    return scores, limit, float(np.median(np.sinh(np.minimum(limit * spread, LARGE)) * unit))
 
 
 def _find_limit(deviations: np.ndarray, spread: np.ndarray, size: int) -> float:
@@ -266,13 +289,14 @@ def _find_limit(deviations: np.ndarray, spread: np.ndarray, size: int) -> float:
     deviations = np.nan_to_num(deviations)
     if size == 1:
         largest = np.sort((deviations / spread).max(axis=1))
-    else:
-        # Drawn with replacement: a group of usual sessions, as large as that of the subjects.
-        rng = np.random.default_rng(0)
-        groups = rng.integers(len(deviations), size=(DRAWS, size))
-        largest = np.sort((deviations[groups].mean(axis=1) / spread).max(axis=1))
-    place = math.ceil((len(largest) + 1) * (1 - LEVEL)) - 1
-    return float(largest[min(place, len(largest) - 1)])
+        # With the session itself there is one more: of 41, the two largest are a twentieth.
+        return float(largest[-max(1, math.floor(LEVEL * (len(largest) + 1)))])
+    # Drawn with replacement: a group of usual sessions, as large as that of the subjects. The middle is not
+    # known better than the usual sessions allow.
+    rng = np.random.default_rng(0)
+    groups = rng.integers(len(deviations), size=(DRAWS, size))
+    means = deviations[groups].mean(axis=1) * math.sqrt(1 + size / len(deviations))
+    return float(np.quantile((means / spread).max(axis=1), 1 - CAUTIOUS))
 
 
 def _compare_phase(

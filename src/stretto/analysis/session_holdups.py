@@ -9,7 +9,7 @@ as five.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,6 +29,9 @@ from stretto.model.runs import SessionRun, TaskRun
 
 FEWEST_TASKS = 2
 """Fewest tasks of an agent or phase, and of the others, that are compared."""
+
+MOST_NAMES = 20
+"""Agents, and phases, of a session that are looked at: those with the most tasks."""
 
 CONCURRENT = 1.5
 """Tasks running at once, on average, from which on a task can be slowed by others."""
@@ -171,7 +174,7 @@ def _measure_parts(
     for run, length, one in zip(schedule.tasks, schedule.lengths, known, strict=True):
         if one and one.tools and one.rest and run.tool_time and run.is_delivered:
             tools.append(math.log(run.tool_time / one.tools))
-            rest.append(math.log(max(length - run.tool_time, 1) / one.rest))
+            rest.append(math.log(max(length - _get_tools(run), 1) / one.rest))
     lengths = schedule.lengths
     concurrent = {run.task for run in schedule.tasks if run.concurrency >= CONCURRENT}
     if len(tools) < FEWEST_TASKS:
@@ -181,12 +184,12 @@ def _measure_parts(
     faster_tools, faster_rest = math.exp(of_rest - of_tools), math.exp(of_tools - of_rest)
     costs = {
         (HoldupKind.TOOL, ""): save(
-            lambda n, run: lengths[n] - (run.tool_time or 0) * (1 - min(1.0, faster_tools))
+            lambda n, run: lengths[n] - _get_tools(run) * (1 - min(1.0, faster_tools))
         ),
         (HoldupKind.MODEL, ""): save(
             lambda n, run: (
                 lengths[n]
-                - (0 if run.tool_time is None else lengths[n] - run.tool_time) * (1 - min(1.0, faster_rest))
+                - (0 if run.tool_time is None else lengths[n] - _get_tools(run)) * (1 - min(1.0, faster_rest))
             )
         ),
     }
@@ -203,7 +206,8 @@ def _contrast_groups(
     """Return by name how much longer than usual its tasks took, compared with all others (logarithms)."""
     values = [(read_name(run), value) for run, value in zip(tasks, excess, strict=True) if value is not None]
     contrasts = {}
-    for name in {name for name, _ in values if name is not None}:
+    counts = Counter(name for name, _ in values if name is not None)
+    for name, _ in counts.most_common(MOST_NAMES):
         inside = [value for other, value in values if other == name]
         outside = [value for other, value in values if other != name]
         if min(len(inside), len(outside)) >= FEWEST_TASKS:
@@ -226,7 +230,7 @@ def _find_retried(tasks: Sequence[TaskRun]) -> set[str]:
 
 def _summarize(runs: Sequence[TaskRun]) -> _Usual:
     tools = [run.tool_time for run in runs if run.tool_time]
-    rest = [run.length - run.tool_time for run in runs if run.tool_time and run.length]
+    rest = [run.length - _get_tools(run) for run in runs if run.tool_time and run.length]
     return _Usual(
         median(run.length or 0 for run in runs),
         median(tools) if len(tools) >= FEWEST_TASKS else None,
@@ -240,3 +244,8 @@ def _get_agent(run: TaskRun) -> str | None:
 
 def _get_phase(run: TaskRun) -> str | None:
     return run.phase
+
+
+def _get_tools(run: TaskRun) -> int:
+    """Return the time (ns) of a task's tools, at most its length: calls may run side by side."""
+    return min(run.tool_time or 0, run.length or 0)

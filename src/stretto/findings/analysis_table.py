@@ -112,7 +112,10 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
 
 def find_holdups(given: AnalysisInput) -> AnalysisAnswer:
     """Answer what holds up each pattern's sessions of the last day, and each of the latest sessions."""
-    from stretto.analysis.bottleneck_causes import find_bottlenecks  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.bottleneck_causes import (  # noqa: PLC0415  # loads scipy
+        explain_sessions,
+        find_bottlenecks,
+    )
 
     findings: list[Finding] = []
     by_session: dict[str, list[dict[str, Any]]] = {}
@@ -121,10 +124,9 @@ def find_holdups(given: AnalysisInput) -> AnalysisAnswer:
         recent, usual = [run for run in runs if run.end >= since], [run for run in runs if run.end < since]
         if recent:
             findings += find_bottlenecks(recent, usual, given.tasks_by_session).to_findings()
-        for run in runs[-MOST_EXPLAINED:]:
-            like = [other for other in runs if other is not run]
-            answer = find_bottlenecks([run], like, given.tasks_by_session)
-            by_session[run.session] = [
+        explained = explain_sessions(runs, given.tasks_by_session, latest=MOST_EXPLAINED)
+        for session, answer in explained.items():
+            by_session[session] = [
                 {"kind": str(holdup.kind), "name": holdup.name, "seconds": holdup.seconds, "low": holdup.low,
                  "high": holdup.high, "share": holdup.share, "cause": holdup.cause or None}
                 for holdup in answer.holdups
