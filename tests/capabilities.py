@@ -17,8 +17,13 @@ from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from tests.corpus.test_channels import CLIENTS, conclude, read_channels
 from tests.fakes import ROOT
+from tests.otlp_requests import only_session
+from tests.test_claude_code_recordings import CHANNELS as CHANNELS_OF_CLAUDE_CODE
 
 FILE = ROOT / "docs" / "capabilities.json"
+
+SCRIPTED = CLIENTS.with_name("claude-code-scripted")
+"""Runs of Claude Code 2.1.197 and 2.1.329 with the script of the others."""
 
 CHANNELS = ("hooks", "otlp", "history")
 
@@ -28,6 +33,10 @@ TOLD = (Outcome.SUCCESS, Outcome.FAILURE, Outcome.CANCELLED)
 def measure_recordings(scratch: Path) -> list[dict[str, Any]]:
     """Return a row for each recording and channel that reports it."""
     rows = []
+    for run in ("fanout", "fanout-background"):
+        for channel, read in CHANNELS_OF_CLAUDE_CODE.items():
+            session = only_session(read(SCRIPTED / run), lost=False)
+            rows.append({"agent": "claude-code", "run": run, "channel": channel, **describe_session(session)})
     for scenario in sorted(CLIENTS.glob("*/*/scenario.json")):
         agent, run = scenario.parent.parent.name, scenario.parent.name
         channels = read_channels(f"{agent}/{run}", scratch / agent / run)

@@ -20,11 +20,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stretto.clock import SECOND
 from stretto.hook.client import client, dialects
 from stretto.hook.client.client import build_record
 from stretto.hook.client.dialects import DIALECTS
 from stretto.journal import parse_line
 from stretto.model.event import Event, Kind, Outcome
+from tests.otlp_requests import only_session
 
 DOCUMENTED = sorted((Path(__file__).parent / "recorded" / "dialects").glob("*.jsonl"))
 KEY = b"k" * 32
@@ -512,6 +514,12 @@ class TestFolder:
         assert set(loaded) - set(bare) <= {b"client", b"dialects", b"_json", b"_blake2"}
 
 
+def stamp(second: int) -> str:
+    """Return the agent's stamp of a second before the hooks of a test arrive."""
+    moment = dt.datetime.fromtimestamp(NOW / SECOND - 60 + second, dt.UTC)
+    return moment.isoformat().replace("+00:00", "Z")
+
+
 class TestAgentsInAgents:
     """Copilot's and Codex's agents that start agents: each in the session it belongs to, below its parent."""
 
@@ -545,6 +553,34 @@ class TestAgentsInAgents:
         event = self.send("copilot-cli", call, tmp_path / "absent")
         assert (event["session"], event["parent"], event["name"]) == ("root", "child", "view")
         assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("stops", [False, True])
+    def test_an_agent_of_copilot_ends_with_its_error_unless_it_stops(
+        self, tmp_path: Path, stops: bool
+    ) -> None:
+        """A failed agent runs no stop hook: its error ends it. One that gets over an error stops later."""
+        child = {"agent_id": "child", "agent_type": "explore", "parent_agent_id": "root"}
+        payloads: list[dict[str, Any]] = [
+            {"session_id": "root", **child, "hook_event_name": "SubagentStart", "timestamp": stamp(0)},
+            {"session_id": "child", **child, "hook_event_name": "ErrorOccurred", "timestamp": stamp(5),
+             "error": {"message": "SECRET"}, "recoverable": True},
+            {"session_id": "root", "hook_event_name": "ErrorOccurred", "timestamp": stamp(6)},
+        ]  # fmt: skip
+        if stops:
+            payloads.append(
+                {"session_id": "root", **child, "hook_event_name": "SubagentStop", "timestamp": stamp(9),
+                 "stop_reason": "end_turn"}
+            )  # fmt: skip
+        lines = [
+            build_record(json.dumps(each).encode(), NOW, agent="copilot-cli", key=KEY, folder=str(tmp_path))
+            for each in payloads
+        ]
+        assert b"SECRET" not in b"".join(lines)
+        events = [event for line in lines if isinstance(event := parse_line(line), Event)]
+        (task,) = only_session(events).tasks
+        assert task.outcome is (Outcome.SUCCESS if stops else Outcome.FAILURE)
+        assert task.interval is not None
+        assert task.interval.length == (9 if stops else 5) * SECOND
 
     def test_notes_do_not_grow_for_ever(self, tmp_path: Path) -> None:
         """A full file of notes begins anew."""

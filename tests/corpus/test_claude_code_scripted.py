@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 from tests.fakes import ROOT, rebuilt, store
+from tests.otlp_requests import only_session
 from tests.scenes import by_description, conclude_scene
+from tests.test_claude_code_recordings import CHANNELS
 
 from stretto.clock import SECOND
 from stretto.demo import parse_hook_payload
 from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.fanouts import estimate_sequential_time, find_fanouts
 from stretto.model.entities import Session
-from stretto.model.event import Outcome
+from stretto.model.event import Event, Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.sources.recording import read_recording
 from stretto.summaries import snapshot
@@ -95,3 +98,32 @@ def test_the_store_holds_the_fanout_against_its_work(tmp_path: Path) -> None:
         assert taken.rejects == {}
         opened.ingest.close_idle_sessions(now)
         assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=now)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_set_of_channels_is_the_same_session(name: str) -> None:
+    """By hooks, telemetry and transcripts, alone and together: the same tasks, calls, tokens and fan-outs."""
+    channels = {channel: read(CORPUS / name) for channel, read in CHANNELS.items()}
+    stories = {}
+    for size in range(1, len(channels) + 1):
+        for chosen in combinations(channels, size):
+            session = only_session([event for channel in chosen for event in channels[channel]])
+            tokens = [call.tokens.output or 0 for call in session.model_calls]
+            stories[chosen] = (
+                [task.id for task in session.tasks],
+                {call.id: call.outcome for call in session.tool_calls},
+                [fanout.width for fanout in find_fanouts(session.tasks)],
+                sum(tokens) if chosen != ("hooks",) else stories_tokens(channels),
+            )
+    assert len({repr(sorted_story(story)) for story in stories.values()}) == 1, stories
+
+
+def stories_tokens(channels: dict[str, list[Event]]) -> int:
+    """Return the output tokens of the transcripts, for the hooks, which do not report any."""
+    return sum(call.tokens.output or 0 for call in only_session(channels["history"]).model_calls)
+
+
+def sorted_story(story: tuple[list[str], dict[str, Outcome], list[int], int]) -> tuple[object, ...]:
+    """Return a story in an order that does not depend on the channel's times."""
+    tasks, calls, widths, tokens = story
+    return sorted(tasks), sorted(calls.items()), widths, tokens

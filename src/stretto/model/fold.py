@@ -203,6 +203,9 @@ def _fold_task_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
 
 
 def _fold_task_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    if event.attributes.get("uncertain") is True:
+        # An error that may end the agent: any other report of its end is believed first.
+        rank += HEARSAY
     touched = _fold_task_edge(facts, event, rank, fact_fields.END)
     if event.id:
         merge_plausible_duration(

@@ -7,7 +7,9 @@ matches none is dropped only if it lies in the time in which a source with ids r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
+from stretto.clock import SECOND
 from stretto.model.facts import EntityFacts, get_number, get_text
 from stretto.model.match_unnamed_reports import SLACK, merge_entity_facts
 from stretto.model.model_name import normalise_model
@@ -44,24 +46,25 @@ def settle_anonymous_calls(calls: _Table, task_of: _Tasks) -> _Table:
 
 
 def _merge_reports(settled: _Table, reports: Iterable[str], others: Iterable[str], task_of: _Tasks) -> None:
-    """Merge each report into the closest other report of the same call, each of which takes up one."""
+    """Merge each report into the closest other report of the same call, each of which takes up one.
+
+    A report without a task is the main agent's, or an agent's: log events of older clients do not name it.
+    """
     free: dict[object, set[str]] = {}
     for call_id in others:
-        free.setdefault(_make_key(settled[call_id], task_of[call_id]), set()).add(call_id)
+        free.setdefault(_make_key(settled[call_id]), set()).add(call_id)
     for call_id in sorted(reports, key=lambda each: (_get_end(settled[each]), each)):
-        report = settled[call_id]
-        candidates = free.get(_make_key(report, task_of[call_id]), set())
-        matches = [each for each in candidates if _is_same_call(settled[each], report)]
-        if not matches and task_of[call_id] is None:
-            # Log events of older clients do not name the agent.
-            matches = [
-                each for others in free.values() for each in others if _is_same_call(settled[each], report)
-            ]
+        report, task = settled[call_id], task_of[call_id]
+        candidates = free.get(_make_key(report), set())
+        matches = [
+            each
+            for each in candidates
+            if (task is None or task_of[each] == task) and _is_same_call(settled[each], report)
+        ]
         if not matches:
             continue
-        end = _get_end(report)
-        match = min(matches, key=lambda each: (abs(_get_end(settled[each]) - end), each))
-        free[_make_key(settled[match], task_of[match])].remove(match)
+        match = min(matches, key=partial(_rank_match, settled, task_of, call_id))
+        candidates.remove(match)
         del settled[call_id]
         kept = {
             name: fact
@@ -74,15 +77,22 @@ def _merge_reports(settled: _Table, reports: Iterable[str], others: Iterable[str
         merge_entity_facts(settled[match], kept)
 
 
-def _make_key(call: EntityFacts, task: str | None) -> object:
-    """Return the task, model and output tokens of a call, which all reports of it share."""
-    model = normalise_model(get_text(call, fact_fields.MODEL))
-    return task, model, get_number(call, fact_fields.OUTPUT_TOKENS)
+def _rank_match(settled: _Table, task_of: _Tasks, call_id: str, other: str) -> tuple[bool, bool, int, str]:
+    """Return how well two reports fit, the smallest best: at the same instant, in the same task, closest."""
+    distance = abs(_get_end(settled[other]) - _get_end(settled[call_id]))
+    return distance > SAME_INSTANT, task_of[other] != task_of[call_id], distance, other
+
+
+SAME_INSTANT = SECOND // 20
+"""Nanoseconds by which a span and a log event of the same call differ at most, on an idle machine."""
+
+
+def _make_key(call: EntityFacts) -> object:
+    """Return the model and the output tokens of a call, which all reports of it share."""
+    return normalise_model(get_text(call, fact_fields.MODEL)), get_number(call, fact_fields.OUTPUT_TOKENS)
 
 
 def _is_same_call(one: EntityFacts, other: EntityFacts) -> bool:
-    if _make_key(one, None) != _make_key(other, None):
-        return False
     known = [
         (get_number(one, name), get_number(other, name))
         for name in fact_fields.TOKENS

@@ -326,20 +326,34 @@ def _add_note(folder: str, line: str) -> None:
         posix.close(descriptor)
 
 
+def _translate_copilot_error(payload: Fields, event: Fields, attributes: Fields) -> str:
+    if payload.get("agent_id") is None:
+        return "Notification"
+    # No other hook reports the end of an agent that failed; one that goes on stops later.
+    event["outcome"], attributes["uncertain"] = "failure", True
+    return "SubagentStop"
+
+
+def _judge_copilot_result(payload: Fields, event: Fields, attributes: Fields) -> None:
+    response = _read_object(payload.get("tool_result"))
+    result = response.get("result_type", "success")
+    if result != "success":
+        event["outcome"] = "failure" if result == "failure" else None
+        attributes["wrote"] = None
+    if result not in ("success", "failure"):
+        attributes["test_framework"] = None  # the call was refused and ran nothing
+    text = response.get("text_result_for_llm")
+    if payload.get("tool_name") == "Bash" and type(text) is str:
+        code = text[-TAIL:].rpartition("completed with exit code ")[2].partition(">")[0]
+        if code.isdigit() and code.strip("0"):
+            event["outcome"], attributes["error"] = "failure", "exit_code"
+
+
 def _refine_copilot(hook: str, payload: Fields, event: Fields, attributes: Fields) -> str:
+    if payload.get("hook_event_name") == "ErrorOccurred":
+        return _translate_copilot_error(payload, event, attributes)
     if hook == "PostToolUse":
-        response = _read_object(payload.get("tool_result"))
-        result = response.get("result_type", "success")
-        if result != "success":
-            event["outcome"] = "failure" if result == "failure" else None
-            attributes["wrote"] = None
-        if result not in ("success", "failure"):
-            attributes["test_framework"] = None  # the call was refused and ran nothing
-        text = response.get("text_result_for_llm")
-        if payload.get("tool_name") == "Bash" and type(text) is str:
-            code = text[-TAIL:].rpartition("completed with exit code ")[2].partition(">")[0]
-            if code.isdigit() and code.strip("0"):
-                event["outcome"], attributes["error"] = "failure", "exit_code"
+        _judge_copilot_result(payload, event, attributes)
     elif payload.get("agent_id") is not None:
         if hook == "UserPromptSubmit":
             return "SubagentStart"  # an agent's prompt is not a turn of the user, nor its stop the turn's end
@@ -443,9 +457,12 @@ DIALECTS: dict[str, Dialect] = {
         refine=_refine_gemini,
     ),
     "copilot-cli": Dialect(
-        events=_keep_all("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse",
-                         "PostToolUseFailure", "SubagentStart", "SubagentStop", "Stop", "Notification",
-                         "PreCompact"),
+        events={
+            **_keep_all("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse",
+                        "PostToolUseFailure", "SubagentStart", "SubagentStop", "Stop", "Notification",
+                        "PreCompact"),
+            "ErrorOccurred": "SubagentStop",
+        },
         fields={"session_id": "sessionId"},
         # Hooks registered by Claude Code's names report its tools; these are the agent's names of them.
         tools={"task": "Agent", "Bash": "bash", "Read": "view", "Glob": "glob", "Grep": "grep",
