@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,11 +113,13 @@ def until(what: str, ask: Callable[[], T | None]) -> T:
 
 
 @contextmanager
-def running(state: Path, *arguments: str, **environ: str) -> Iterator[Running]:
+def running(
+    state: Path, *arguments: str, program: Sequence[str] = ("-m", "stretto"), **environ: str
+) -> Iterator[Running]:
     """Run ``stretto up`` on free ports until the block ends, then stop it as Ctrl-C does."""
     ports = {name: find_free_port() for name in ("stretto", "prometheus", "alertmanager")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "stretto", "--state", str(state), "up", *arguments],
+        [sys.executable, *program, "--state", str(state), "up", *arguments],
         env={
             **{
                 name: value
