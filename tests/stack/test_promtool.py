@@ -58,7 +58,7 @@ def amtool() -> str:
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a tool to its end; what it says is kept."""
     return subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=False, timeout=120
+        [str(part) for part in command], capture_output=True, text=True, check=False, timeout=900
     )
 
 
@@ -133,7 +133,7 @@ def moved(rule: str, *, up: bool) -> str:
 def failures(folder: Path, *, minimums: bool, up: bool) -> list[str]:
     """Return what promtool says of each case that fails where all limits, or all minimums, have moved."""
     copy = folder / f"{minimums}-{up}"
-    shutil.copytree(ROOT / "prometheus", copy)
+    shutil.copytree(ROOT / "prometheus", copy, dirs_exist_ok=True)
     path = copy / "rules/thresholds.yml"
     for series, rule in thresholds():
         if (":min_" in series) == minimums:
