@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
   pictures servers stack stack-down clean
 
 # Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
-# share its servers: tests/stack/conftest.py keeps them together.
+# share its servers, so a file is not divided.
 SERVER_TESTS := 4
 # A selection in ARGS may leave one of two runs without tests: pytest's exit code 5 counts only without ARGS.
 UNLESS_EMPTY := || { code=$$?; test $$code = 5 -a -n "$(ARGS)" || exit $$code; }
@@ -33,7 +33,7 @@ style: $(READY) ## check style and types
 
 test: style ## check style and types, run the tests, those of real servers too
 	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack and not shown" $(ARGS) $(UNLESS_EMPTY)
-	$(BIN)/pytest -n $(SERVER_TESTS) --dist loadgroup -m "stack and not slow" $(ARGS) $(UNLESS_EMPTY)
+	$(BIN)/pytest -n $(SERVER_TESTS) --dist loadfile -m "stack and not slow" $(ARGS) $(UNLESS_EMPTY)
 
 slow: $(READY) ## run the tests that take minutes
 	$(BIN)/pytest -m slow $(ARGS)
