@@ -290,3 +290,15 @@ def test_the_program_ends_the_session() -> None:
     assert session.end is not None
     assert session.end - session.start == 20_000_000_000
     assert {event.kind for event in receive(requests[-1:])} == {Kind.SPAN}
+
+
+def test_the_rest_of_its_spans_is_counted_and_not_complained_about() -> None:
+    """Thousands of spans of its machinery tell nothing: they are counted, and nobody calls Codex silent."""
+    receiver = Receiver(journal.encode_event)
+    machinery = [span("session_loop", number, at=0, lasts=1, thread__id="4") for number in range(1, 40)]
+    requests = [(Signal.TRACES, traces(machinery, service="codex_exec", scope="codex_exec")), NESTED[-1]]
+    for signal, body in requests:
+        receiver.receive_request(signal, as_json(body), content_type=JSON, now=NOW)
+
+    assert [(sender.source, count) for sender, count in receiver.unread.list_counts()] == [("codex", 39)]
+    assert receiver.unread.describe_silent_sources() == []

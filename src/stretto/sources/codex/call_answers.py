@@ -52,7 +52,7 @@ def judge_answer(text: str) -> tuple[Outcome, int | None, dict[str, Value]]:
     """
     if text.startswith(_REFUSED):
         return Outcome.CANCELLED, None, {"status": "not_started"}
-    if text.lower().startswith(_DENIED):
+    if text[:_HEADER].lower().startswith(_DENIED):
         return Outcome.CANCELLED, None, {"status": "denied"}
     metadata = get_object(decode_object(text), "metadata") if text.startswith('{"output"') else {}
     code = to_count(metadata.get("exit_code"))

@@ -184,7 +184,9 @@ class Receiver:
         self._process_client_spans(client_spans, result)
         for span in codex_spans:
             session = self._get_thread_session(span)
-            result.add_events([] if session is None else codex.translate_client_span(span, session))
+            events = [] if session is None else codex.translate_client_span(span, session)
+            self._note_reading(span, events)
+            result.add_events(events)
         for trace_id, members in traces.items():
             self._process_trace(trace_id, members, result)
 
@@ -244,11 +246,19 @@ class Receiver:
             return [] if session is None else claude_code.translate_client_log(log, session, self._key)
         if codex.is_client_log(log):
             session = self._get_thread_session(log)
-            return [] if session is None else codex.translate_client_log(log, session)
+            events = [] if session is None else codex.translate_client_log(log, session)
+            self._note_reading(log, events)
+            return events
         if gemini_logs.is_agent_log(log):
             return gemini_logs.translate_agent_log(log)
         session = self._find_log_session(log)
         return [] if session is None else [*evaluations.read_log_scores(log, session)]
+
+    def _note_reading(self, item: Span | LogRecord, events: list[Event]) -> None:
+        if events:
+            self.unread.note_read(conventions.get_source(item))
+        else:
+            self.unread.count_items([item])
 
     def _note_started_thread(self, log: LogRecord) -> None:
         started, session = codex.find_started_thread(log), self._get_thread_session(log)
