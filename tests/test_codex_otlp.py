@@ -302,3 +302,18 @@ def test_the_rest_of_its_spans_is_counted_and_not_complained_about() -> None:
 
     assert [(sender.source, count) for sender, count in receiver.unread.list_counts()] == [("codex", 39)]
     assert receiver.unread.describe_silent_sources() == []
+
+
+def test_a_service_with_a_name_like_codex_is_read_as_what_it_is() -> None:
+    """An agent of another program's service ``codex-reviews`` follows the conventions, and stays a task."""
+    agents = [
+        span("invoke_agent lead", 1, lasts=9, gen_ai__operation__name="invoke_agent"),
+        span(
+            "invoke_agent a", 2, 1, lasts=5, gen_ai__operation__name="invoke_agent", gen_ai__agent__name="a"
+        ),
+    ]
+    request = (Signal.TRACES, traces(agents, service="codex-reviews", scope="shop"))
+    (session,) = sessions(receive([request]), lost=False).values()
+
+    assert [task.agent for task in session.tasks] == ["a"]
+    assert session.source == "codex-reviews"

@@ -54,13 +54,13 @@ _new_event = partial(Event, source=SOURCE, channel=Channel.OTLP)
 
 
 def is_client_span(span: Span) -> bool:
-    """Return whether Codex made a span."""
-    return span.service.startswith(SOURCE)
+    """Return whether Codex itself made a span; another program's service may have a name like its."""
+    return span.service.startswith(SOURCE) and span.scope.startswith(SOURCE)
 
 
 def is_client_log(log: LogRecord) -> bool:
-    """Return whether Codex wrote a log event."""
-    return log.service.startswith(SOURCE)
+    """Return whether Codex itself wrote a log event."""
+    return log.service.startswith(SOURCE) and log.scope.startswith(SOURCE)
 
 
 def get_thread_id(attributes: Attributes) -> str | None:
