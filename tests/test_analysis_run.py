@@ -12,8 +12,10 @@ from stretto.analysis.installed_extras import EXTRAS
 from stretto.clock import DAY
 from stretto.exporter.live_metrics import LiveMetrics
 from stretto.exporter.scrape import create_registry
+from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, AnalysisRequest, answer_request
-from stretto.findings.analysis_table import ANALYSES, Analysis, AnalysisAnswer, AnalysisInput, list_due
+from stretto.findings.analysis_table import ANALYSES, Analysis, list_due
+from stretto.findings.applied_advice import collect_feedback, judge_all_applied
 from stretto.findings.finding_changes import list_finding_changes
 from stretto.findings.finding_figures import compute_analysis_figures, compute_finding_figures
 from stretto.findings.findings_state import build_findings_document, read_findings_state
@@ -292,3 +294,67 @@ def test_silence_is_counted(tmp_path: Path) -> None:
         assert schedule.state.quiet_checks == 3
         assert schedule.state.checks["too_little_data"] == 1
         assert isinstance(schedule.state.results["changes"], AnalysisResult)
+
+
+def test_recommendations_promise_and_what_they_brought_are_series(tmp_path: Path) -> None:
+    """30 s are promised and open; an applied one brought 24 of 30 s: four fifths of the promise."""
+    promise = FindingEvidence(n=20, effect=30.0, low=20.0, high=40.0, unit="seconds")
+    advice = Finding(
+        "recommendation_load_balance",
+        {"pattern": "release"},
+        FindingVerdict.NO_EVIDENCE,
+        promise,
+        advice="Share.",
+    )
+    effect = Finding(
+        "effect_pool_size", {"pattern": "release"}, FindingVerdict.IMPROVEMENT, replace(promise, effect=24.0)
+    )
+    calibration = {"judged": 1, "within": 1, "promised_seconds": 30.0, "realised_seconds": 24.0, "ratio": 0.8}
+    replies = (
+        AnalysisReply("advice", 0.1, (advice,), 1),
+        AnalysisReply("effects", 0.1, (effect,), 1, {"calibration": calibration}),
+    )
+    with store(tmp_path) as opened:
+        schedule = AnalysisSchedule(
+            tmp_path / "stretto.db", opened.folder, clock=lambda: BEGIN + 9, zone="UTC"
+        )
+        schedule.rounds.put(AnalysisRound(BEGIN, ("advice", "effects"), AnalysisReplies(replies, 0.2)))
+        schedule.store_round(opened.connection)
+        opened.take()
+        schedule.store_round(opened.connection)
+        figures = [*compute_finding_figures(schedule.state)]
+        seconds = {
+            (dict(f.labels)["kind"], dict(f.labels)["state"]): f.value
+            for f in figures
+            if f.name == "stretto_recommendation_seconds"
+        }
+        assert seconds == {("load_balance", "open"): 30, ("pool_size", "realised"): 24}
+        kept = {f.name: f.value for f in figures if f.name.endswith("calibration_ratio")}
+        assert kept == {"stretto_recommendation_calibration_ratio": 0.8}
+        named = {"stretto_recommendation_seconds": seconds["pool_size", "realised"]}
+        assert named == {"stretto_recommendation_seconds": 24}
+
+
+def test_feedback_and_realised_effects_come_from_decisions() -> None:
+    """Two rejected, one applied a week ago without data: counted by kind, and judged as too little data."""
+    history = {
+        key: Finding(
+            f"recommendation_{kind}",
+            {"pattern": "release", "name": key},
+            FindingVerdict.NO_EVIDENCE,
+            FindingEvidence(n=20, effect=30.0, low=20.0, high=40.0, unit="seconds"),
+            advice="Do it.",
+        )
+        for key, kind in (("a", "batching"), ("b", "batching"), ("c", "load_balance"))
+    }
+    kinds = {"a": DecisionKind.REJECTED, "b": DecisionKind.REJECTED, "c": DecisionKind.APPLIED}
+    decisions = [Decision(key, BEGIN, kind, key) for key, kind in kinds.items()]
+    given = AnalysisInput(BEGIN + 8 * DAY, (), (), decisions, history=history)
+    assert {kind.value: counts.rejected for kind, counts in collect_feedback(given).items()} == {
+        "batching": 2
+    }
+    answer = judge_all_applied(given)
+    assert [(f.kind, f.verdict) for f in answer.findings] == [
+        ("effect_load_balance", FindingVerdict.TOO_LITTLE_DATA)
+    ]
+    assert answer.extra["calibration"]["judged"] == 0

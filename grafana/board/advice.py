@@ -69,6 +69,30 @@ _EXPERIMENTS = Row(
     ),
 )
 
+_ADVICE = Row(
+    "Recommendations",
+    (
+        make_bars(
+            "Promised and realised",
+            "Seconds a session that recommendations promise, by decision; realised ones were measured.",
+            "What is worth doing first, and what did it bring?",
+            Unit.SECONDS,
+            sum_by(select_series("recommendation_seconds"), Label.KIND, Label.STATE),
+            legend="{{kind}} {{state}}",
+            width=16,
+        ),
+        make_stat(
+            "Promises kept",
+            "Seconds that applied recommendations brought over those that they promised.",
+            "Can the promises be trusted?",
+            Unit.RATIO,
+            max_by(select_series("recommendation_calibration_ratio")),
+            width=8,
+            height=8,
+        ),
+    ),
+)
+
 _COST = Row(
     "The cost of looking",
     (
@@ -104,7 +128,7 @@ ADVICE = Board(
     id=BoardId.ADVICE,
     title="Stretto / Advice",
     asks="What should be decided, what is late, and did what was tried help?",
-    rows=(_NOW, _EXPERIMENTS, _COST),
+    rows=(_NOW, _ADVICE, _EXPERIMENTS, _COST),
     since="now-7d",
     window="7d",
     refresh="1m",

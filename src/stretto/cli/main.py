@@ -382,11 +382,13 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from stretto.cli.findings_options import add_findings  # noqa: PLC0415  # as below
     from stretto.cli.gate_options import add_features, add_gate, add_profile  # noqa: PLC0415  # the status line needs neither
 
     add_gate(commands, _add_command)
     add_profile(commands, _add_command)
     add_features(commands, _add_command)
+    add_findings(commands, _add_command)
 
 
 def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -36,6 +36,7 @@ from stretto.clock import SECOND, read_wall_clock
 from stretto.errors import StrettoError
 from stretto.figures.baselines import Provenance
 from stretto.figures.window_verdict import Verdict
+from stretto.findings.finding_sentences import describe_left
 from stretto.format import quantities
 from stretto.model.entities import ToolCall
 from stretto.model.process_state import ProcessState
@@ -205,7 +206,13 @@ def _draw_agent_activity(agent: RunningAgent, now: int) -> Text:
         return Text("its process is gone", style="bold red")
     if agent.stuck_since is not None:
         return Text(f"stuck? no event for {_format_age(agent.stuck_since, now)}", style="bold red")
-    return _draw_activity(agent.call, now)
+    activity, expected = _draw_activity(agent.call, now), agent.expected
+    if expected is None:
+        return activity
+    if expected.is_overdue:
+        return Text(f"overdue: {describe_left(expected)}", style="bold yellow")
+    # A bare number would promise an end; without a range there is none.
+    return activity if expected.left is None else Text.assemble(activity, f", {describe_left(expected)}")
 
 
 def _draw_activity(call: ToolCall | None, now: int) -> Text:

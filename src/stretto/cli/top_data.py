@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +37,13 @@ from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.queries import Activity, SessionRow
+from stretto.summaries.running_tasks import (
+    ExpectedTask,
+    Kind,
+    RunningTask,
+    TaskExpectations,
+    read_finished_lengths,
+)
 from stretto.summaries.session_summary import build_row_document, build_spending_document
 
 SLOW = 10 * SECOND
@@ -48,6 +55,9 @@ RATE_WINDOW = 5 * MINUTE
 
 SHOWN = 12
 """Most open sessions in a frame; busy sessions come first."""
+
+LENGTHS = 300 * SECOND
+"""Time between two readings of the finished tasks that running ones are compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,8 @@ class RunningAgent:
     """Time of its last event if the task looks stuck; None otherwise."""
     process: ProcessState = ProcessState.UNKNOWN
     """Whether its session's process still runs."""
+    expected: ExpectedTask | None = None
+    """Whether it is overdue among its kind, and the time that is left; None if its start is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +128,9 @@ class FrameReader:
     """The boot and pid namespace of this process."""
     _sessions: dict[str, CachedSession] = field(default_factory=dict)
     _slow_at: int | None = None
+    _lengths: dict[Kind, Sequence[int]] = field(default_factory=dict)
+    """Lengths of finished tasks by kind, read every few minutes."""
+    _lengths_at: int | None = None
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
     _spent: dict[str, Spending] = field(default_factory=dict)
     _alerts: tuple[Notification, ...] = ()
@@ -170,16 +185,31 @@ class FrameReader:
             row,
             calls.get(None),
             tuple(
-                RunningAgent(task, calls.get(task.id), newest[task.id] if task.id in stuck else None, process)
+                RunningAgent(
+                    task,
+                    calls.get(task.id),
+                    newest[task.id] if task.id in stuck else None,
+                    process,
+                    self._expect(session, task, now),
+                )
                 for task in running
             ),
             sum_spending(priced).total if priced else None,
             _compute_token_rate(session, now),
         )
 
+    def _expect(self, session: Session, task: Task, now: int) -> ExpectedTask | None:
+        if task.start is None:
+            return None
+        kind = (session.pattern, task.task_type)
+        running = RunningTask(session.id, task.id, kind, task.agent, task.start)
+        return TaskExpectations((running,), self._lengths).list_expected(now)[0]
+
     def _sum_up(self, connection: sqlite3.Connection, now: int) -> None:
         problems: list[str] = []
         config = self.config
+        if self._lengths_at is None or not 0 <= now - self._lengths_at < LENGTHS:
+            self._lengths, self._lengths_at = read_finished_lengths(connection, now), now
         recorded = declared.load_declared_baselines(config.state)
         find = make_baseline_finder(connection, config.hours, recorded, now=now)
         rule = config.make_headline_rule(recorded)

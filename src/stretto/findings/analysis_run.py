@@ -22,7 +22,8 @@ import msgspec
 from stretto.analysis.installed_extras import require_extra
 from stretto.clock import DAY
 from stretto.errors import StrettoError
-from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS, AnalysisAnswer, AnalysisInput
+from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
+from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS
 from stretto.model.findings import Finding
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import read_decisions
@@ -104,10 +105,8 @@ def read_analysis_input(
         decisions=read_decisions(connection, at=instant),
         zone=zone,
         machine_memory=machine_memory,
-        subjects={
-            stored.id: (stored.finding.kind, stored.finding.subject)
-            for stored in read_findings(connection, at=instant)
-        },
+        history={stored.id: stored.finding for stored in read_findings(connection, at=instant)},
+        cores=os.cpu_count(),
     )
 
 

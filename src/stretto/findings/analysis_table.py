@@ -5,74 +5,29 @@ An analysis is a function of the runs, the decisions and an instant. It is impor
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY
-from stretto.model.decisions import Decision, DecisionKind
+from stretto.findings.analysis_input import NEW_NORMAL, AnalysisAnswer, AnalysisInput
+from stretto.model.decisions import DecisionKind
 from stretto.model.findings import Finding
-from stretto.model.runs import SessionRun, TaskRun
 
 FIVE_MINUTES, HOUR_SECONDS = 300, 3_600
 
 HISTORY_DAYS = 154
 """Days of runs that are read: a season of baselines, and the changes before them."""
 
-NEW_NORMAL = "new_normal"
-"""The detail of an annotation after which earlier runs are no longer compared."""
-
 RECENT_DAYS = 1
 """Sessions of the last days are what a pattern is held up by now; earlier ones are usual."""
 
+ADVICE_DAYS = 28
+"""Days whose sessions recommendations are made from."""
+
 MOST_EXPLAINED = 40
 """Sessions, the latest first, for which it is worked out what held them up."""
-
-
-@dataclass(frozen=True)
-class AnalysisInput:
-    """The input of all analyses: runs and decisions as known at an instant."""
-
-    instant: int
-    tasks: Sequence[TaskRun]
-    sessions: Sequence[SessionRun]
-    decisions: Sequence[Decision] = ()
-    zone: str = "UTC"
-    machine_memory: float | None = None
-    """Bytes of the machine, if they are known."""
-    subjects: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
-    """Id of each finding of the history → its kind and subject, which decisions refer to."""
-
-    @cached_property
-    def tasks_by_session(self) -> Mapping[str, Sequence[TaskRun]]:
-        """The tasks of each session, by start."""
-        grouped: dict[str, list[TaskRun]] = defaultdict(list)
-        for run in self.tasks:
-            grouped[run.session].append(run)
-        return grouped
-
-    @cached_property
-    def sessions_by_pattern(self) -> Mapping[str, Sequence[SessionRun]]:
-        """The sessions that delegated, by pattern, each by end. Those without a pattern are left out."""
-        grouped: dict[str, list[SessionRun]] = defaultdict(list)
-        for run in self.sessions:
-            if run.pattern is not None and run.task_types:
-                grouped[run.pattern].append(run)
-        return grouped
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisAnswer:
-    """The answer of an analysis."""
-
-    findings: Sequence[Finding]
-    checks: int | None = None
-    """Comparisons that were made; None if each is a finding."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    """Further values for surfaces, such as the hold-ups of single sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +57,9 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
         if decision.kind is DecisionKind.ANNOTATION and decision.details.get(NEW_NORMAL) is True
     ]
     for decision in given.decisions:
-        kind, subject = given.subjects.get(decision.subject or "", ("", {}))
-        if decision.kind is DecisionKind.ACCEPTED and kind in set(SeriesKind):
-            boundaries.append(Boundary(decision.time, SeriesKind(kind), subject))
+        about = given.history.get(decision.subject or "")
+        if decision.kind is DecisionKind.ACCEPTED and about and about.kind in set(SeriesKind):
+            boundaries.append(Boundary(decision.time, SeriesKind(about.kind), about.subject))
     series = [*make_task_series(given.tasks), *make_fanout_series(given.sessions)]
     findings = judge_changes(series, given.instant, ZoneInfo(given.zone), boundaries)
     return AnalysisAnswer(findings)
@@ -116,14 +71,17 @@ def find_holdups(given: AnalysisInput) -> AnalysisAnswer:
         explain_sessions,
         find_bottlenecks,
     )
+    from stretto.analysis.session_comparison import rank_session  # noqa: PLC0415  # likewise
 
     findings: list[Finding] = []
     by_session: dict[str, list[dict[str, Any]]] = {}
+    standings: dict[str, dict[str, Any]] = {}
     since = given.instant - RECENT_DAYS * DAY
     for runs in given.sessions_by_pattern.values():
         recent, usual = [run for run in runs if run.end >= since], [run for run in runs if run.end < since]
         if recent:
             findings += find_bottlenecks(recent, usual, given.tasks_by_session).to_findings()
+        by_id = {run.session: run for run in runs}
         explained = explain_sessions(runs, given.tasks_by_session, latest=MOST_EXPLAINED)
         for session, answer in explained.items():
             by_session[session] = [
@@ -131,7 +89,12 @@ def find_holdups(given: AnalysisInput) -> AnalysisAnswer:
                  "high": holdup.high, "share": holdup.share, "cause": holdup.cause or None}
                 for holdup in answer.holdups
             ]  # fmt: skip
-    return AnalysisAnswer(findings, extra={"sessions": by_session})
+            standing = rank_session(by_id[session], runs)
+            standings[session] = {
+                "percentile": standing.percentile, "low": standing.low, "high": standing.high,
+                "similar": standing.similar, "gap_seconds": standing.gap_seconds, "reason": standing.reason,
+            }  # fmt: skip
+    return AnalysisAnswer(findings, extra={"sessions": by_session, "standings": standings})
 
 
 def plan_widths(given: AnalysisInput) -> AnalysisAnswer:
@@ -162,6 +125,39 @@ def fit_width_gains(given: AnalysisInput) -> AnalysisAnswer:
     )
 
 
+def advise(given: AnalysisInput) -> AnalysisAnswer:
+    """Answer what to do about each pattern, ordered by gain, feedback and effort."""
+    from stretto.analysis.recommendation import (  # noqa: PLC0415  # loads scipy
+        RecommendationFilters,
+        order_recommendations,
+    )
+    from stretto.analysis.recommendation_rules import apply_rules  # noqa: PLC0415  # likewise
+    from stretto.analysis.rule_inputs import RuleInputs  # noqa: PLC0415  # likewise
+    from stretto.findings.applied_advice import collect_feedback  # noqa: PLC0415  # likewise
+
+    feedback = collect_feedback(given)
+    findings: list[Finding] = []
+    reasons: dict[str, dict[str, str]] = {}
+    since = given.instant - ADVICE_DAYS * DAY
+    for pattern, runs in given.sessions_by_pattern.items():
+        recent = tuple(run for run in runs if run.end >= since)
+        found, why_not = apply_rules(
+            RuleInputs(pattern, recent, given.tasks_by_session, given.cores, given.machine_memory)
+        )
+        advice = order_recommendations(found, why_not, feedback, RecommendationFilters())
+        findings += [recommendation.to_finding() for recommendation in advice.recommendations]
+        reasons[pattern] = {kind.value: reason for kind, reason in advice.reasons.items()}
+    checks = sum(len(by_kind) for by_kind in reasons.values()) + len(findings)
+    return AnalysisAnswer(findings, checks, {"reasons": reasons})
+
+
+def judge_advice(given: AnalysisInput) -> AnalysisAnswer:
+    """Answer what the applied recommendations brought, and how their promises held."""
+    from stretto.findings.applied_advice import judge_all_applied  # noqa: PLC0415  # loads scipy
+
+    return judge_all_applied(given)
+
+
 def judge_experiments(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how each experiment stands that is not concluded."""
     from stretto.analysis.experiments import (  # noqa: PLC0415  # loads scipy
@@ -184,6 +180,8 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis("changes", FIVE_MINUTES, find_changes),
     Analysis("holdups", FIVE_MINUTES, find_holdups),
     Analysis("experiments", FIVE_MINUTES, judge_experiments),
+    Analysis("advice", HOUR_SECONDS, advise),
+    Analysis("effects", HOUR_SECONDS, judge_advice),
     Analysis("widths", HOUR_SECONDS, plan_widths),
     Analysis("gains", HOUR_SECONDS, fit_width_gains),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from stretto.clock import SECOND
@@ -24,6 +24,7 @@ def compute_finding_figures(state: FindingsState) -> Iterator[Figure]:
         yield from _yield_regression(stored.finding)
     for analysis, count in sorted(Counter(stored.analysis for stored in state.open_findings).items()):
         yield Figure("stretto_open_findings", (("analysis", analysis),), count, count)
+    yield from _yield_recommendations(state)
     for result in state.results.values():
         for finding in result.findings:
             if finding.kind == "experiment" and finding.evidence.unit == "ratio":
@@ -77,3 +78,24 @@ def _yield_experiment(finding: Finding) -> Iterator[Figure]:
     for bound, value in (("effect", evidence.effect), ("low", evidence.low), ("high", evidence.high)):
         labels: Labels = (("bound", bound), ("experiment", finding.subject.get("experiment", "")))
         yield Figure("stretto_experiment_effect_ratio", labels, value, evidence.n)
+
+
+def _yield_recommendations(state: FindingsState) -> Iterator[Figure]:
+    """Yield the seconds a session that recommendations promise, and that applied ones brought, by kind."""
+    seconds: dict[tuple[str, str], float] = defaultdict(float)
+    for stored in state.findings:
+        if stored.analysis == "advice" and stored.is_open:
+            last = state.find_last_decision(stored)
+            kind = stored.finding.kind.removeprefix("recommendation_")
+            seconds[kind, "open" if last is None else last.value] += stored.finding.evidence.effect or 0.0
+    effects = state.results.get("effects")
+    for finding in () if effects is None else effects.findings:
+        if finding.evidence.effect is not None:
+            seconds[finding.kind.removeprefix("effect_"), "realised"] += finding.evidence.effect
+    for (kind, decided), total in sorted(seconds.items()):
+        yield Figure("stretto_recommendation_seconds", (("kind", kind), ("state", decided)), total, 1)
+    calibration = None if effects is None else effects.extra.get("calibration")
+    if calibration and calibration["ratio"] is not None:
+        yield Figure(
+            "stretto_recommendation_calibration_ratio", (), calibration["ratio"], calibration["judged"]
+        )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from stretto.clock import SECOND
 from stretto.format.quantities import format_duration
 from stretto.model.findings import Finding, FindingVerdict
+from stretto.summaries.running_tasks import ExpectedTask
 
 KINDS = {
     "task_length": "Tasks",
@@ -59,6 +62,8 @@ def describe_finding(finding: Finding, zone: str = "UTC") -> str:
     """
     if finding.kind.startswith("holdup_"):
         return _describe_holdup(finding)
+    if finding.kind.startswith("effect_"):
+        return _describe_realised(finding)
     if finding.advice and finding.kind not in KINDS:
         return finding.advice
     subject = (
@@ -100,6 +105,20 @@ def _describe_interval(finding: Finding) -> str:
     return f" [{low:.2f}, {high:.2f}]"
 
 
+def _describe_realised(finding: Finding) -> str:
+    kind = finding.kind.removeprefix("effect_").replace("_", " ")
+    subject, evidence = name_subject(finding), finding.evidence
+    if evidence.effect is None or evidence.low is None or evidence.high is None:
+        return f"{kind} ({subject}): {finding.reason or 'not judged yet'}."
+    within = {"yes": ", as promised", "no": ", not as promised"}.get(
+        str(finding.details.get("within_promise")), ""
+    )
+    if finding.verdict is FindingVerdict.NO_EVIDENCE:
+        return f"{kind} ({subject}): no effect that can be seen{within}."
+    saved = f"{'saves' if evidence.effect > 0 else 'costs'} {format_duration(abs(evidence.effect))} a session"
+    return f"{kind} ({subject}) {saved} [{evidence.low:.0f} s, {evidence.high:.0f} s]{within}."
+
+
 def _describe_holdup(finding: Finding) -> str:
     kind = finding.kind.removeprefix("holdup_")
     what = HOLDUPS.get(kind, kind.replace("_", " "))
@@ -111,4 +130,40 @@ def _describe_holdup(finding: Finding) -> str:
     return (
         f"{pattern} is held up by {what}{f' ({name})' if name else ''}: {format_duration(seconds)} a session"
         f" more than usual{because}."
+    )
+
+
+def describe_left(task: ExpectedTask) -> str:
+    """Return a text on how long a running task still takes, always with its range.
+
+    Example: "40 s more (20 s to 1 min), by 120 like it".
+    """
+    if task.is_overdue and task.limit is not None:
+        rule = " (rule of thumb)" if task.limit.by_rule else ""
+        return f"longer than {format_duration(task.limit.length / SECOND)}, beyond 99 % of its kind{rule}"
+    if task.left is None:
+        return "too few finished tasks of its kind to expect an end"
+    median, low, high = (
+        format_duration(value / SECOND) for value in (task.left.median, task.left.low, task.left.high)
+    )
+    return f"{median} more ({low} to {high}), by {task.left.n} like it"
+
+
+def describe_session_holdup(holdup: Mapping[str, Any]) -> str:
+    """Return what held up one session as a sentence."""
+    name = f" ({holdup['name']})" if holdup["name"] else ""
+    cause = f"explained by {holdup['cause']}" if holdup["cause"] else "no cause found"
+    return (
+        f"{HOLDUPS.get(holdup['kind'], holdup['kind'])}{name}: {format_duration(holdup['seconds'])} more than"
+        f" usual, {holdup['share']:.0%} of it; {cause}"
+    )
+
+
+def describe_standing(standing: Mapping[str, Any]) -> str:
+    """Return how a session stands among its like as a sentence, never without the interval."""
+    if standing["percentile"] is None or standing["low"] is None or standing["high"] is None:
+        return f"not compared with its like: {standing['reason']}"
+    return (
+        f"faster than {standing['percentile']:.0%} [{standing['low']:.0%}, {standing['high']:.0%}]"
+        f" of {standing['similar']} sessions like it"
     )

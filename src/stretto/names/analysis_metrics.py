@@ -28,6 +28,18 @@ FINDINGS: tuple[Metric, ...] = (
         "stretto_overdue_tasks", "1", (), "Running tasks that take longer than 99 % of their kind did."
     ),
     define_gauge(
+        "stretto_recommendation_seconds",
+        "s",
+        (Label.KIND, Label.STATE),
+        "Seconds a session that recommendations promise, or that applied ones brought, by kind.",
+    ),
+    define_gauge(
+        "stretto_recommendation_calibration_ratio",
+        "1",
+        (),
+        "Seconds that applied recommendations brought over those that they promised.",
+    ),
+    define_gauge(
         "stretto_experiment_effect_ratio",
         "1",
         (Label.EXPERIMENT, Label.BOUND),
@@ -56,6 +68,7 @@ ESTIMATED = frozenset(
         "stretto_regression_low_ratio",
         "stretto_regression_high_ratio",
         "stretto_experiment_effect_ratio",
+        "stretto_recommendation_calibration_ratio",
     }
 )
 """Ratios that are estimated from single runs: no sums could give them."""

@@ -53,6 +53,7 @@ class Label(StrEnum):
     NAME = "name"
     """The subject of a finding: task type, agent or pattern, joined by a slash if there are several."""
     ANALYSIS = "analysis"
+    STATE = "state"
     VERDICT = "verdict"
     EXPERIMENT = "experiment"
     BOUND = "bound"

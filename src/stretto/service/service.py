@@ -18,8 +18,10 @@ from stretto.features.collection import decide_collection
 from stretto.figures.figure import Figure
 from stretto.figures.name_budget import describe_folded_names
 from stretto.findings.finding_figures import compute_analysis_figures, compute_finding_figures
+from stretto.findings.findings_state import FindingsState
 from stretto.hook.client.client import build_record, identify_host
 from stretto.hook.install.client_copy import ensure_secret, write_hook_line
+from stretto.model.decisions import Decision
 from stretto.model.event import Event
 from stretto.otlp_export.sender import NullSender, Sender
 from stretto.resources import machine
@@ -35,10 +37,12 @@ from stretto.sources.redact import redact_for_journal
 from stretto.store import queries
 from stretto.store import score_targets as judged
 from stretto.store.database import get_store_size
+from stretto.store.decision_rows import append_decisions
 from stretto.store.declared_baselines import DeclaredBaselineFile
 from stretto.store.overlapping_sessions import describe_overlapping_sessions
 from stretto.store.queries import SessionRow
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
+from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.trends import read_trends
@@ -223,6 +227,20 @@ class Service:
     def get_rebuild_document(self) -> dict[str, Any]:
         """Return the progress of the rebuild under way, or the result of the last."""
         return build_rebuild_document(self.worker.get_rebuild_state())
+
+    def get_findings(self) -> FindingsState:
+        """Return what the analyses found, and what was decided about it, as last stored."""
+        return self.analyses.state
+
+    def append_decision(self, decision: Decision) -> None:
+        """Append a decision, and look again soon. Raises OSError if the journal cannot be written."""
+        append_decisions(self.config.journal, [decision])
+        self.analyses.run_soon()
+        self.worker.wake()
+
+    def list_expected_tasks(self) -> list[ExpectedTask]:
+        """Return the running tasks with their time left, the overdue ones first."""
+        return self.worker.expectations.list_expected(self._clock())
 
     def append_hook(self, payload: bytes) -> None:
         """Append the payload of an HTTP hook. Raises OSError if the journal cannot be written."""

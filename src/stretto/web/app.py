@@ -22,6 +22,7 @@ from stretto.clock import SECOND
 from stretto.errors import StrettoError
 from stretto.web import otlp_routes, responses
 from stretto.web.backend import Backend
+from stretto.web.findings_routes import FindingsRoutes
 from stretto.web.guard import Guard
 from stretto.web.json_routes import NOTIFICATIONS, JsonRoutes
 from stretto.web.live_updates import UpdateRoute
@@ -59,6 +60,7 @@ def create_app(backend: Backend) -> ASGIApp:
             *_MachineRoutes(backend, static).list_routes(),
             *JsonRoutes(backend).list_routes(),
             *ScoreRoute(backend).list_routes(),
+            *FindingsRoutes(backend).list_routes(),
             *RebuildRoute(backend).list_routes(),
             *UpdateRoute(backend.updates).list_routes(),
             *OtlpRoutes(backend).list_routes(),

@@ -8,10 +8,13 @@ from typing import Any, Protocol
 
 from stretto.clock import Clock, read_wall_clock
 from stretto.figures.figure import Figure
+from stretto.findings.findings_state import FindingsState
+from stretto.model.decisions import Decision
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.sources.otlp.receive import RequestResult, Signal
 from stretto.store.queries import SessionRow
 from stretto.store.score_targets import ScoreReceipt
+from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
 from stretto.web.live_updates import UpdateStreams
@@ -73,6 +76,12 @@ class Backend:
     """Starts a rebuild of the store."""
     rebuild_document: Callable[[], dict[str, Any]] = dict
     """Returns the progress of the rebuild under way, or the result of the last."""
+    findings: Callable[[], FindingsState] = lambda: FindingsState(0)
+    """Returns what the analyses found, and what was decided about it."""
+    append_decision: Callable[[Decision], None] = lambda _: None
+    """Appends a decision to the journal. Raises OSError if the journal cannot be written."""
+    expected_tasks: Callable[[], Sequence[ExpectedTask]] = list
+    """Returns the running tasks with their time left, the overdue ones first."""
     self_figures: Callable[[], Sequence[Figure]] = list
     """Returns the figures about Stretto itself, as they are exported."""
     updates: UpdateStreams = field(default_factory=UpdateStreams)

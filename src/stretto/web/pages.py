@@ -19,6 +19,7 @@ from stretto.notifications import latest_notifications as alerts
 from stretto.summaries.session_summary import build_session_document
 from stretto.web import (
     dimension_views,
+    findings_view,
     headline,
     markdown,
     responses,
@@ -53,6 +54,7 @@ class PageRoutes:
         """Return the routes. Names and ids are chosen outside Stretto and may hold a slash."""
         return [
             Route("/", self.show_overview),
+            Route("/findings", self.show_findings),
             Route("/sessions", self.show_sessions),
             Route("/sessions/{id:path}", self.show_session),
             *(Route(f"/{view}", self.show_view) for view in LABELS),
@@ -76,6 +78,7 @@ class PageRoutes:
                 if self._has_page(n.alertname)
             },
             "set_aside": log.set_aside,
+            "news": findings_view.list_news(backend.findings(), backend.expected_tasks()),
         }
         if (refusal := _refuse_unknown_window(request)) is not None:
             return refusal
@@ -113,6 +116,26 @@ class PageRoutes:
             rejects=dimension_views.rank_reject_reasons(snapshot),
             stale=(now - snapshot.at) / SECOND > backend.fresh_seconds,
             **common,
+        )
+
+    def show_findings(self, request: Request) -> Response:
+        """Answer what changed, why, what to do, what was done about it and what that brought."""
+        backend, now = self._backend, self._backend.clock()
+        state = backend.findings()
+        return self._page(
+            "findings.html",
+            request,
+            now,
+            live=True,
+            state=state,
+            open=[findings_view.describe_stored(state, stored) for stored in state.open_findings],
+            settled=[
+                findings_view.describe_stored(state, stored) for stored in findings_view.list_settled(state)
+            ],
+            effects=findings_view.list_effects(state),
+            annotations=findings_view.list_annotations(state),
+            expected=findings_view.describe_expected(backend.expected_tasks()),
+            answers=findings_view.describe_answers(state, now),
         )
 
     def show_view(self, request: Request) -> Response:
@@ -222,6 +245,7 @@ class PageRoutes:
             most=session_view.ROWS_SHOWN,
             absent_figures=summary.absent,
             absent_words=ABSENT,
+            holdups=findings_view.list_session_holdups(self._backend.findings(), entity.id),
         )
 
     def show_runbooks(self, request: Request) -> Response:

@@ -1,0 +1,61 @@
+"""The input and the answer of an analysis."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from stretto.model.decisions import Decision
+from stretto.model.findings import Finding
+from stretto.model.runs import SessionRun, TaskRun
+
+NEW_NORMAL = "new_normal"
+"""The detail of an annotation after which earlier runs are no longer compared."""
+
+
+@dataclass(frozen=True)
+class AnalysisInput:
+    """The input of all analyses: runs and decisions as known at an instant."""
+
+    instant: int
+    tasks: Sequence[TaskRun]
+    sessions: Sequence[SessionRun]
+    decisions: Sequence[Decision] = ()
+    zone: str = "UTC"
+    machine_memory: float | None = None
+    """Bytes of the machine, if they are known."""
+    history: Mapping[str, Finding] = field(default_factory=dict)
+    """Id of each finding of the history → how it was last, which decisions refer to."""
+    cores: int | None = None
+    """Processors of the machine."""
+
+    @cached_property
+    def tasks_by_session(self) -> Mapping[str, Sequence[TaskRun]]:
+        """The tasks of each session, by start."""
+        grouped: dict[str, list[TaskRun]] = defaultdict(list)
+        for run in self.tasks:
+            grouped[run.session].append(run)
+        return grouped
+
+    @cached_property
+    def sessions_by_pattern(self) -> Mapping[str, Sequence[SessionRun]]:
+        """The sessions that delegated, by pattern, each by end. Those without a pattern are left out."""
+        grouped: dict[str, list[SessionRun]] = defaultdict(list)
+        for run in self.sessions:
+            if run.pattern is not None and run.task_types:
+                grouped[run.pattern].append(run)
+        return grouped
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisAnswer:
+    """The answer of an analysis."""
+
+    findings: Sequence[Finding]
+    checks: int | None = None
+    """Comparisons that were made; None if each is a finding."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further values for surfaces, such as the hold-ups of single sessions."""

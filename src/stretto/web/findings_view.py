@@ -1,0 +1,120 @@
+"""The values that the page of findings shows. No arithmetic: sentences come from ``findings``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from stretto.clock import SECOND
+from stretto.findings.finding_sentences import (
+    describe_finding,
+    describe_left,
+    describe_session_holdup,
+    describe_standing,
+)
+from stretto.findings.findings_state import FindingsState, list_extra
+from stretto.format.quantities import format_count_with_noun, format_duration
+from stretto.model.decisions import Decision, DecisionKind
+from stretto.model.findings import RunLink
+from stretto.store.finding_history import StoredFinding
+from stretto.summaries.running_tasks import ExpectedTask
+
+MOST_SETTLED = 50
+MOST_NEWS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """A finding as the page shows it."""
+
+    id: str
+    sentence: str
+    reason: str
+    first_seen: int
+    ended: int | None
+    runs: Sequence[RunLink]
+    n: int
+    decisions: Sequence[Decision]
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """How old the answer of an analysis is."""
+
+    name: str
+    at: int | None
+    checks: int
+    error: str | None
+
+
+def describe_stored(state: FindingsState, stored: StoredFinding) -> FindingView:
+    """Return a finding with its sentence and what was decided about it."""
+    finding = stored.finding
+    return FindingView(
+        id=stored.id,
+        sentence=describe_finding(finding, state.zone),
+        reason=finding.reason,
+        first_seen=stored.first_seen,
+        ended=stored.ended,
+        runs=finding.evidence.runs,
+        n=finding.evidence.n,
+        decisions=state.list_decisions(stored),
+        verdict=finding.verdict.value,
+    )
+
+
+def list_settled(state: FindingsState) -> list[StoredFinding]:
+    """Return the findings that ended, or that were accepted or rejected, the latest first."""
+    open_ids = {stored.id for stored in state.open_findings}
+    return [stored for stored in state.findings if stored.id not in open_ids][:MOST_SETTLED]
+
+
+def list_effects(state: FindingsState) -> list[str]:
+    """Return a sentence on what each applied recommendation brought."""
+    result = state.results.get("effects")
+    return [] if result is None else [describe_finding(finding, state.zone) for finding in result.findings]
+
+
+def list_annotations(state: FindingsState) -> list[Decision]:
+    """Return the annotations, the latest first."""
+    return [each for each in reversed(state.decisions) if each.kind is DecisionKind.ANNOTATION]
+
+
+def list_news(state: FindingsState, expected: Iterable[ExpectedTask]) -> list[str]:
+    """Return what the first page says before everything else: what got worse, and what is overdue now."""
+    news = [describe_finding(stored.finding, state.zone) for stored in state.regressions[:MOST_NEWS]]
+    overdue = [task for task in expected if task.is_overdue]
+    if overdue:
+        longest = max(task.elapsed for task in overdue) / SECOND
+        noun = format_count_with_noun(len(overdue), "running task")
+        news.append(f"{noun} overdue among their kind; the longest runs for {format_duration(longest)}.")
+    return news
+
+
+def describe_expected(expected: Iterable[ExpectedTask]) -> list[tuple[ExpectedTask, str]]:
+    """Return the running tasks, each with a text on the time that is left."""
+    return [(task, describe_left(task)) for task in expected]
+
+
+def describe_answers(state: FindingsState, now: int) -> list[AnswerView]:
+    """Return how old each analysis' answer is."""
+    return [
+        AnswerView(
+            result.kind,
+            None if result.at is None else min(result.at, now),
+            len(result.findings),
+            result.error,
+        )
+        for result in state.results.values()
+    ]
+
+
+def list_session_holdups(state: FindingsState, session: str) -> list[str] | None:
+    """Return how a session stands among its like and what held it up; None if it was not analysed."""
+    holdups = (list_extra(state, "holdups", "sessions") or {}).get(session)
+    if holdups is None:
+        return None
+    standing = (list_extra(state, "holdups", "standings") or {}).get(session)
+    sentences = [] if standing is None else [describe_standing(standing)]
+    return [*sentences, *map(describe_session_holdup, holdups)]

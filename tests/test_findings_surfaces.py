@@ -1,0 +1,252 @@
+"""Findings where people meet them: page, API and terminal; and what they decide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from stretto import journal
+from stretto.clock import DAY, HOUR, SECOND
+from stretto.figures.task_expectation import OverdueLimit, TimeLeft
+from stretto.findings.finding_sentences import describe_finding, describe_left, describe_standing
+from stretto.findings.findings_state import FindingsState
+from stretto.model.decisions import Decision, DecisionKind
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
+from stretto.store.finding_history import AnalysisResult, StoredFinding, make_finding_id
+from stretto.summaries.running_tasks import ExpectedTask, RunningTask
+from tests.fakes import append
+from tests.month import end_of_day, month_of_sessions
+from tests.scenes import BEGIN
+from tests.test_cli import _own_world, answer, run  # noqa: F401  # the fixture applies by its name
+from tests.web_served import NOON, Store, Work, served
+
+BLANK = "\N{NO-BREAK SPACE}"
+
+SLOWER = Finding(
+    "task_length",
+    {"pattern": "release", "type": "tests"},
+    FindingVerdict.REGRESSION,
+    FindingEvidence(n=50, effect=1.5, low=1.4, high=1.6, runs=(RunLink("first", None, "before"),)),
+    since=NOON - 7 * DAY,
+)
+ID = make_finding_id(SLOWER.kind, SLOWER.subject)
+SENTENCE = "Tasks (tests of release) take 1.50 times as long since 13 November [1.40, 1.60]."
+QUIET = replace(SLOWER, verdict=FindingVerdict.NO_EVIDENCE, subject={"type": "docs"})
+HOLDUP = {
+    "kind": "hooks",
+    "name": "",
+    "seconds": 156.0,
+    "low": 90.0,
+    "high": 200.0,
+    "share": 0.4,
+    "cause": "client 2.1",
+}
+STANDING = {"percentile": 0.25, "low": 0.1, "high": 0.4, "similar": 24, "reason": ""}
+STATE = FindingsState(
+    at=NOON,
+    findings=(StoredFinding(ID, "changes", SLOWER, NOON - DAY, NOON - DAY),),
+    results={
+        "changes": AnalysisResult("changes", NOON - 60 * SECOND, 0.5, (SLOWER, QUIET)),
+        "holdups": AnalysisResult(
+            "holdups", NOON, 0.5, (), {
+                "sessions": {"first": [HOLDUP]},
+                "standings": {"first": STANDING},
+            },
+        ),
+    },
+)  # fmt: skip
+LATE = ExpectedTask(
+    RunningTask("first", "t", ("release", "tests"), "qa", NOON - 600 * SECOND),
+    600 * SECOND,
+    OverdueLimit(300 * SECOND, 120, by_rule=False),
+    None,
+)
+
+
+@pytest.fixture
+def decided() -> list[Decision]:
+    """Give the decisions that were appended."""
+    return []
+
+
+@pytest.fixture
+def client(tmp_path: Path, decided: list[Decision]) -> Iterator[httpx.Client]:
+    """Serve a store with one regression and one task that is late."""
+    store = Store(tmp_path)
+    store.scene("first", NOON - HOUR, (Work(0, 30), Work(0, 20, "write tests", "tester")))
+    store.refresh()
+    backend = store.make_backend(
+        findings=lambda: STATE, append_decision=decided.append, expected_tasks=lambda: [LATE]
+    )
+    with served(backend) as made:
+        yield made
+
+
+def test_the_first_page_says_first_what_got_worse_and_what_is_late(client: httpx.Client) -> None:
+    """Both sentences stand above the verdict, and lead to the findings."""
+    page = client.get("/").text.replace(BLANK, " ")
+    for sentence in (SENTENCE, "1 running task overdue among their kind; the longest runs for 10 min."):
+        assert sentence in page
+        assert page.index(sentence) < page.index('id="verdict"')
+    assert '<a href="/findings">' in page
+
+
+def test_the_page_of_findings_says_what_changed_and_how_much_was_quiet(client: httpx.Client) -> None:
+    """The finding with its run, the late task, and that one check was quiet."""
+    page = client.get("/findings").text.replace(BLANK, " ")
+    assert SENTENCE in page
+    assert '<a href="/sessions/first">A run before</a>' in page
+    assert "1 finding to look at. 1 check was quiet" in page
+    assert "longer than 5 min, beyond 99 % of its kind" in page
+
+
+def test_the_page_of_a_session_says_where_it_stands_and_what_held_it_up(client: httpx.Client) -> None:
+    """Its percentile with the interval, then each hold-up with its cause."""
+    page = client.get("/sessions/first").text.replace(BLANK, " ")
+    assert "faster than 25% [10%, 40%] of 24 sessions like it" in page
+    assert "hooks: 2 min 36 s more than usual, 40% of it; explained by client 2.1" in page
+
+
+def test_programs_read_findings_with_ids_and_silence(client: httpx.Client) -> None:
+    """The document has the open finding, the count of quiet checks and the age of each answer."""
+    document = client.get("/api/findings").json()
+    assert [each["id"] for each in document["open"]] == [ID]
+    assert document["open"][0]["sentence"] == SENTENCE
+    assert document["quiet_checks"] == 1
+    assert {each["name"]: each["age_seconds"] for each in document["analyses"]} == {
+        "changes": 60,
+        "holdups": 0,
+    }
+
+
+def test_decisions_are_made_by_program_and_by_form(client: httpx.Client, decided: list[Decision]) -> None:
+    """JSON names the finding by the beginning of its id; the page's form leads back to the page."""
+    sent = client.post("/api/decisions", json={"kind": "applied", "finding": ID[:4], "text": "two agents"})
+    assert sent.status_code == 200
+    assert sent.json()["finding"] == ID
+    form = client.post(
+        "/api/decisions", data={"kind": "annotation", "text": "new client", "new_normal": "on"}
+    )
+    assert (form.status_code, form.headers["location"]) == (303, "/findings")
+    assert [(each.kind, each.subject, each.text) for each in decided] == [
+        (DecisionKind.APPLIED, ID, "two agents"),
+        (DecisionKind.ANNOTATION, None, "new client"),
+    ]
+    assert decided[1].details == {"new_normal": True}
+
+
+@pytest.mark.parametrize(
+    ("item", "problem"),
+    [
+        ({"kind": "loved", "finding": ID}, "kind must be one of"),
+        ({"kind": "accepted", "finding": "none"}, "there is no finding 'none'"),
+        ({"kind": "annotation"}, "an annotation needs a text"),
+        (
+            {"kind": "annotation", "text": "x", "time": "2030-01-01T00:00:00Z"},
+            "time must not lie in the future",
+        ),
+        ({"kind": "annotation", "text": "x" * 201}, "at most 200 characters"),
+        ({"kind": "accepted", "finding": ID, "why": "x"}, "'why' is not known"),
+        ([1], "a decision is an object"),
+    ],
+)
+def test_a_decision_that_is_none_is_refused_with_the_reason(
+    client: httpx.Client, decided: list[Decision], item: object, problem: str
+) -> None:
+    """The answer is 400 and says which rule it breaks; nothing is stored."""
+    refused = client.post("/api/decisions", json=item)
+    assert refused.status_code == 400
+    assert problem in refused.json()["error"]
+    assert decided == []
+
+
+def test_strangers_may_not_decide(client: httpx.Client, decided: list[Decision]) -> None:
+    """A form of another site is refused by its origin."""
+    headers = {"Origin": "https://elsewhere.example"}
+    data = {"kind": "annotation", "text": "x"}
+    assert client.post("/api/decisions", data=data, headers=headers).status_code == 403
+    assert decided == []
+
+
+def test_a_time_left_is_never_a_bare_number() -> None:
+    """It has its range and the number of tasks behind it; without enough of them there is none."""
+    second = SECOND
+    known = replace(LATE, limit=None, left=TimeLeft(40 * second, 20 * second, 60 * second, 120))
+    assert describe_left(known).replace(BLANK, " ") == "40 s more (20 s to 1 min), by 120 like it"
+    assert describe_left(replace(known, left=None)).startswith("too few finished tasks")
+    assert describe_standing({"percentile": None, "low": None, "high": None, "reason": "3 like it"}).endswith(
+        "3 like it"
+    )
+
+
+def test_realised_effects_are_sentences() -> None:
+    """Saved as promised, or no effect that can be seen."""
+    evidence = FindingEvidence(n=40, effect=30.0, low=20.0, high=40.0, unit="seconds")
+    effect = Finding(
+        "effect_load_balance", {"pattern": "release"}, FindingVerdict.IMPROVEMENT, evidence,
+        details={"within_promise": "yes"},
+    )  # fmt: skip
+    assert (
+        describe_finding(effect).replace(BLANK, " ")
+        == "load balance (release) saves 30 s a session [20 s, 40 s], as promised."
+    )
+    none = replace(effect, verdict=FindingVerdict.NO_EVIDENCE, details={"within_promise": "no"})
+    assert describe_finding(none) == "load balance (release): no effect that can be seen, not as promised."
+
+
+def test_the_terminal_finds_decides_and_explains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a service: the planted slow-down is found, annotated and explained; decisions are kept."""
+    for module in ("findings_command", "import_command"):
+        monkeypatch.setattr(f"stretto.cli.{module}.read_wall_clock", lambda: end_of_day(37))
+    version = {0: "2.0.0", 30: "2.1.0"}
+    append(tmp_path / "state/journal", list(month_of_sessions(38, slower={30: 1.6}, version=version)))
+    document = answer(capsys, "findings")
+    assert document["quiet_checks"] > 0
+    assert {each["name"] for each in document["analyses"]} >= {"changes", "holdups"}
+    assert run(capsys, "annotate", "upgraded the client")[0] == 0
+    assert [each["text"] for each in answer(capsys, "findings")["annotations"]] == ["upgraded the client"]
+    assert answer(capsys, "why", "last")["session"] == "d37n7"
+    assert run(capsys, "why")[0] == 0
+    code, _, error = run(capsys, "decide", "accepted", "nonesuch")
+    assert (code, "there is no finding 'nonesuch'" in error) == (2, True)
+    lines = (tmp_path / "state/journal/decisions.jsonl").read_text().split()
+    assert len([line for line in lines if "annotation" in line]) == 1
+
+
+def test_an_experiment_goes_from_definition_to_conclusion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Planned, assigned the same arm twice, not concluded before its look, and ended early on request."""
+    for module in ("experiment", "findings_command", "import_command"):
+        monkeypatch.setattr(f"stretto.cli.{module}.read_wall_clock", lambda: BEGIN)
+    append(tmp_path / "state/journal", [])
+    planned = answer(
+        capsys, "experiment", "define", "cache", "--metric", "tokens", "--mde", "1.3", "--looks", "4"
+    )
+    assert planned["units"] >= 20
+    first = answer(capsys, "experiment", "assign", "cache", "s1")
+    assert first["environment"] == {"STRETTO_LABELS": f"arm={first['arm']}"}
+    assert answer(capsys, "experiment", "assign", "cache", "s1") == first
+    (status,) = answer(capsys, "experiment", "status")["experiments"]
+    assert (status["kind"], status["evidence"]["n"]) == ("experiment", 0)
+    code, _, error = run(capsys, "experiment", "conclude", "cache")
+    assert (code, "is not over" in error) == (2, True)
+    code, _, error = run(capsys, "experiment", "define", "cache", "--metric", "tokens")
+    assert (code, "is defined already" in error) == (2, True)
+    monkeypatch.setattr("stretto.cli.experiment.read_wall_clock", lambda: BEGIN + SECOND)
+    assert answer(capsys, "experiment", "conclude", "cache", "--early")["verdict"] == "ended_early"
+    assert answer(capsys, "experiment", "status")["experiments"] == []
+    kinds = [
+        json.loads(line)["type"]
+        for line in (tmp_path / "state/journal/decisions.jsonl").read_text().split("\n")
+        if line
+    ]
+    assert kinds == ["experiment", "assignment", "conclusion"]
+    assert journal.list_file_sizes(tmp_path / "state/journal")
