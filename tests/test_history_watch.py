@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 
 from stretto import journal
 from stretto.cli.command_context import CommandContext
-from stretto.cli.first_import import has_agreed, import_history
+from stretto.cli.first_import import has_agreed, import_history, list_followed
 from stretto.cli.history_import import HISTORIES as JOURNAL_FILE
 from stretto.cli.history_watch import HOT, THOROUGH, HistoryWatch
+from stretto.cli.main import main
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.config.loading import load_config
+from stretto.hook.install.codex_trust import list_untrusted
 from stretto.model.event import Event
 from stretto.sources.histories.folders import HistoryFolder, list_history_folders
 from tests.histories import HISTORIES, make_opencode_database
@@ -183,3 +186,52 @@ class TestOffer:
         assert "codex" in asked[0]
         assert "pi/agent" not in asked[0]
         assert not has_agreed(context)
+
+
+HOOKED = ("claude-code", "copilot-cli", "gemini-cli", "qwen-code", "droid", "pi", "opencode")
+
+
+def install_hooks(context: CommandContext, monkeypatch: pytest.MonkeyPatch, agent: str, *more: str) -> None:
+    """Install an agent's hooks in the home of the test."""
+    monkeypatch.setenv("HOME", str(context.home))
+    project = context.home / "project"
+    project.mkdir(exist_ok=True)
+    monkeypatch.chdir(project)
+    assert main(["hooks", "install", "--agent", agent, *more]) == 0
+
+
+def list_sources(context: CommandContext) -> set[str]:
+    """Return the agents whose histories are followed."""
+    return {folder.source for folder in list_followed(context, "yes")}
+
+
+@pytest.mark.parametrize("agent", HOOKED)
+def test_an_agent_with_hooks_is_not_followed(
+    context: CommandContext, monkeypatch: pytest.MonkeyPatch, agent: str
+) -> None:
+    before = list_sources(context)
+    install_hooks(context, monkeypatch, agent)
+    assert before - list_sources(context) == {agent}
+    assert list_followed(context, "no") == []
+
+
+def test_hooks_that_codex_does_not_trust_leave_it_followed(
+    context: CommandContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_hooks(context, monkeypatch, "codex")
+    assert "codex" in list_sources(context)
+    settings = context.home / ".codex" / "hooks.json"
+    config = settings.with_name("config.toml")
+    events = list_untrusted(settings, config)
+    names = [re.sub(r"(?<!^)(?=[A-Z])", "_", event).lower() for event in events]
+    config.write_text(
+        "".join(f'[hooks.state."{settings}:{name}:0:0"]\ntrusted_hash = "sha256:x"\n' for name in names)
+    )
+    assert "codex" not in list_sources(context)
+
+
+def test_hooks_of_one_project_leave_the_agent_followed(
+    context: CommandContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_hooks(context, monkeypatch, "claude-code", "--scope", "project")
+    assert "claude-code" in list_sources(context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import pytest
 
 from stretto.cli.command_context import CommandContext
 from stretto.cli.first_import import import_history
+from stretto.cli.import_command import show_progress
 from stretto.cli.main import main
 from stretto.cli.transcript_import import import_transcripts
 from stretto.config.loading import load_config
@@ -121,6 +123,22 @@ def test_history_never_lands_in_this_hour(capsys: pytest.CaptureFixture[str]) ->
     (row,) = answer(capsys, "sessions")["sessions"]
 
     assert row["start"].startswith("2026-11-20T15:46:27")
+
+
+class Terminal(io.StringIO):
+    """A terminal that keeps what is shown on it."""
+
+    def isatty(self) -> bool:
+        """Return that it is one."""
+        return True
+
+
+def test_progress_is_shown_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for terminal, shown in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr("sys.stderr", terminal)
+        with show_progress(3, "Codex") as progress_bar:
+            assert list(progress_bar("abc")) == ["a", "b", "c"]
+        assert ("Codex" in terminal.getvalue() and "3/3" in terminal.getvalue()) is shown
 
 
 def test_a_folder_with_nothing_in_it_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

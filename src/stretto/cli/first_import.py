@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stretto.cli.command_context import CommandContext
 from stretto.cli.history_import import import_histories, list_read_histories
+from stretto.cli.hooks import find_hook_status
 from stretto.cli.import_command import show_progress
 from stretto.cli.import_journal import ImportedFile
 from stretto.cli.transcript_import import find_unread, import_transcripts
@@ -88,6 +89,20 @@ def find_transcripts_folder(context: CommandContext) -> Path:
     """Return the folder of Claude Code's transcripts."""
     folder = context.environ.get("CLAUDE_CONFIG_DIR")
     return (Path(folder) if folder else context.home / ".claude") / "projects"
+
+
+def list_followed(context: CommandContext, mode: str) -> list[HistoryFolder]:
+    """Return the folders of the agents without hooks, if the user wants their histories read.
+
+    Hooks of one project tell nothing of the others, and hooks that cannot run or are not trusted tell nothing
+    at all: such agents are followed, and what both channels tell is joined.
+    """
+    if mode == "no" or not (mode == "yes" or has_agreed(context)):
+        return []
+    hooked = {scope.agent for scope in find_hook_status(context).scopes if scope.is_everywhere}
+    claude_code = HistoryFolder(CLAUDE_CODE, "Claude Code", find_transcripts_folder(context))
+    folders = [claude_code, *list_history_folders(context.home, context.environ, absent=True)]
+    return [folder for folder in folders if folder.source not in hooked]
 
 
 def find_prompt() -> Callable[[str], str] | None:

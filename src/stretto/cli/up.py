@@ -14,7 +14,7 @@ from pathlib import Path
 from opentelemetry.sdk.resources import OTELResourceDetector
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.first_import import find_prompt, find_transcripts_folder, has_agreed, import_history
+from stretto.cli.first_import import find_prompt, import_history, list_followed
 from stretto.cli.history_watch import HistoryWatch
 from stretto.cli.hooks import describe_hooks, find_hook_status
 from stretto.cli.rebuild import RebuildProgress
@@ -38,8 +38,6 @@ from stretto.servers.supervisor import (
     stop_leftovers,
 )
 from stretto.service.service import Service
-from stretto.sources.histories.folders import HistoryFolder, list_history_folders
-from stretto.sources.histories.formats import CLAUDE_CODE
 from stretto.state.lock import StateLock
 from stretto.store.prune import refuse_impossible_cap
 from stretto.store.store_rescue import describe_aside_store
@@ -71,7 +69,7 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
         service = Service(
             config, version=read_version(), clock=read_wall_clock, sender=sender, resource=resource
         )
-        followed = _list_followed(context, options.history)
+        followed = list_followed(context, options.history)
         watch = HistoryWatch(config, followed, read_wall_clock)
         if service.worker.aside is not None:
             context.print_note(describe_aside_store(service.worker.aside))
@@ -113,16 +111,6 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
     finally:
         lock.release()
     return 0
-
-
-def _list_followed(context: CommandContext, mode: str) -> list[HistoryFolder]:
-    """Return the folders of the agents without hooks, if the user wants their histories read."""
-    if mode == "no" or not (mode == "yes" or has_agreed(context)):
-        return []
-    hooked = {scope.agent for scope in find_hook_status(context).scopes if scope.events}
-    claude_code = HistoryFolder(CLAUDE_CODE, "Claude Code", find_transcripts_folder(context))
-    folders = [claude_code, *list_history_folders(context.home, context.environ, absent=True)]
-    return [folder for folder in folders if folder.source not in hooked]
 
 
 def _raise_interrupt(number: int, _: object) -> None:

@@ -47,6 +47,12 @@ class ScopeStatus:
     """The hooks that the agent will not run until the user trusts them (Codex)."""
 
     @property
+    def is_everywhere(self) -> bool:
+        """Whether the agent runs these hooks in every project."""
+        can_run = bool(self.events) and not self.dangling and not self.untrusted
+        return self.scope in ("user", "managed") and can_run
+
+    @property
     def label(self) -> str:
         """Short name of the scope and agent; Claude Code is not named."""
         return self.scope if self.agent == CLAUDE_CODE.name else f"{self.agent} {self.scope}"
