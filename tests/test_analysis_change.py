@@ -14,6 +14,7 @@ import pytest
 from stretto.analysis.change_tracking import find_best_split, list_raised_days, track_changes
 from stretto.analysis.regression import Boundary, judge_changes
 from stretto.analysis.series import Series, SeriesKind, make_quality_series, make_task_series
+from stretto.analysis.tail_shares import judge_tails
 from stretto.analysis.weekday_pattern import measure_weekdays
 from stretto.clock import DAY, HOUR
 from stretto.model.event import Outcome
@@ -217,6 +218,41 @@ def test_failures_are_a_series_of_their_own() -> None:
     assert failures.evidence.unit == "share"
     assert failures.evidence.effect == pytest.approx(0.3, abs=0.1)
     assert by_kind[SeriesKind.TASK_LENGTH].verdict is NO_EVIDENCE
+
+
+def test_no_failure_so_far_hides_no_rise() -> None:
+    """Tasks that never failed have a detectable share all the same: chance allows a few failures."""
+    logs = draw_logs("a", np.random.default_rng(1), 60, 10)
+    runs = make_task_runs(logs, place_ends(60, 10))
+    by_kind = {each.kind: each for each in judge_changes(make_task_series(runs), FIRST_DAY + 60 * DAY)}
+    assert by_kind[SeriesKind.FAILURE_SHARE].verdict is NO_EVIDENCE
+    assert by_kind[SeriesKind.FAILURE_SHARE].evidence.detectable == pytest.approx(0.05)
+
+
+def test_a_slow_tail_is_seen_though_the_usual_length_stays() -> None:
+    """If eight of a hundred take six times as long, the length is as before, the tail a regression."""
+    rng = np.random.default_rng(3)
+    ends = place_ends(84, 20)
+    logs = rng.normal(size=len(ends)) * 0.3
+    logs[(np.arange(len(ends)) >= 75 * 20) & (rng.random(len(ends)) < 0.08)] += math.log(6)
+    series = make_task_series(make_task_runs(logs, ends))
+    instant = FIRST_DAY + 84 * DAY
+    findings = judge_changes(series, instant)
+    (tail,) = judge_tails(series, findings, instant)
+    assert tail.kind == SeriesKind.TAIL_SHARE
+    assert tail.verdict is REGRESSION
+    assert tail.evidence.effect == pytest.approx(0.08, abs=0.05)
+    assert tail.evidence.unit == "share"
+    assert not [each for each in findings if each.verdict is REGRESSION]
+
+
+def test_a_tail_that_moved_with_the_length_is_no_second_finding() -> None:
+    """A type whose usual length changed has no finding about its tail, and neither has one of few tasks."""
+    series = slowed()
+    instant = FIRST_DAY + 80 * DAY
+    assert judge_tails([series], judge_changes([series], instant), instant) == []
+    few = slowed(1.0, days=20, since=20, per_day=5)
+    assert judge_tails([few], judge_changes([few], FIRST_DAY + 20 * DAY), FIRST_DAY + 20 * DAY) == []
 
 
 def test_less_quality_is_a_regression() -> None:

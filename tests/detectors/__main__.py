@@ -32,6 +32,7 @@ AnyRow = Row | Rate | Amount
 
 PARTS: dict[str, Callable[..., Iterator[AnyRow]]] = {
     "changes": change_rows.measure_changes,
+    "tails": change_rows.measure_tails,
     "slower-stores": change_rows.measure_slower_stores,
     "mixes": change_rows.measure_mixes,
     "detectable": change_rows.measure_detectable,

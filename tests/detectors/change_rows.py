@@ -10,12 +10,13 @@ import numpy as np
 from scipy import optimize
 
 from stretto.analysis.regression import judge_changes
-from stretto.analysis.series import SeriesKind, make_task_series
+from stretto.analysis.series import Series, SeriesKind, make_task_series
+from stretto.analysis.tail_shares import judge_tails
 from stretto.clock import DAY
 from stretto.model.findings import FindingVerdict
 from tests.detectors.change_rates import WARM_DAYS, ChangeCounts, count_changes, draw_set
 from tests.detectors.rows import Row, bound_count, make_exact, make_frequency, make_rate
-from tests.detectors.scenarios import FIRST_DAY, draw_logs, make_task_runs, place_ends
+from tests.detectors.scenarios import FIRST_DAY, draw_logs, draw_series, make_task_runs, place_ends
 
 ANSWER = "A"
 SHORT = "adf"
@@ -84,6 +85,39 @@ def make_discovery_row(label: str, counts: ChangeCounts, known: str) -> Row:
         ANSWER, f"{label} false discoveries", value, low, high, at_most=MOST_FALSE_DISCOVERIES,
         cases=f"{false_days} of {false_days + true_days} series-days", known=known,
     )  # fmt: skip
+
+
+def measure_tails(*, long: bool) -> Iterator[Row]:
+    """Yield how often a change of the tail is raised on a day: of none, and of 15 % slow runs."""
+    series_count = 100 if long else 40
+    for scenario in "abcdefgh" if long else SHORT:
+        rng = np.random.default_rng([ord(scenario), 10])
+        series = [draw_series(scenario, rng, 80, 20, name=str(number)) for number in range(series_count)]
+        label = f"({scenario}) 20 a day:"
+        false = count_tails(series)
+        yield make_rate(ANSWER, f"{label} unchanged tails raised on a day", false, series_count, at_most=0.05)
+        if scenario == "a":
+            slow = [slow_tail(each, rng) for each in series]
+            found = count_tails(slow)
+            yield make_rate(
+                ANSWER, f"{label} 15 % six times as long found within 10 days, as tail or length", found,
+                series_count, at_least=0.65,
+            )  # fmt: skip
+
+
+def slow_tail(series: Series, rng: np.random.Generator) -> Series:
+    """Return a series of which 15 % of the runs take six times as long from day 70 on."""
+    later = np.arange(len(series.values)) >= 70 * 20
+    chosen = later & (rng.random(len(series.values)) < 0.15)
+    return replace(series, values=series.values + np.where(chosen, math.log(6), 0.0))
+
+
+def count_tails(series: Sequence[Series]) -> int:
+    """Return how many series have a regression of the tail, or of the length, after 80 days."""
+    instant = FIRST_DAY + 80 * DAY
+    findings = judge_changes(series, instant)
+    every = [*findings, *judge_tails(series, findings, instant)]
+    return len({each.subject["type"] for each in every if each.verdict is FindingVerdict.REGRESSION})
 
 
 def measure_slower_stores(*, long: bool) -> Iterator[Row]:

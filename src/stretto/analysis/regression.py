@@ -15,6 +15,7 @@ import numpy as np
 from scipy import special
 
 from stretto.analysis.change_tracking import (
+    LEAST_POINTS,
     LEVEL,
     THINNED,
     THRESHOLD,
@@ -265,7 +266,12 @@ def compute_detectable(tracked: TrackedSeries, end: int | None = None) -> float 
     weight = WINDOW_WEIGHTS[WINDOWS.index(window)] / sum(WINDOW_WEIGHTS)
     needed = -float(special.stdtrit(freedom, LEVEL * weight)) + float(special.stdtrit(freedom, POWER))
     if tracked.series.scale is SeriesScale.SHARE:
-        return needed * error
+        before = tracked.slice_values(begin, count)
+        # A share of 0 does not scatter, but the next week's may: as if one more task had failed.
+        share = (float(before.sum()) + 1) / (len(before) + 2)
+        after = max(1.0, len(before) * window / (count - begin))
+        chance = math.sqrt(share * (1 - share) * (1 / after + 1 / len(before)))
+        return max(LEAST_POINTS, needed * max(error, chance))
     values = thin_by_rank(tracked.slice_values(begin, count), THINNED // 2)
     share = 0.5 + needed * error
     if share >= 1:

@@ -50,6 +50,7 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
         make_fanout_series,
         make_task_series,
     )
+    from stretto.analysis.tail_shares import judge_tails  # noqa: PLC0415  # likewise
 
     boundaries = [
         Boundary(decision.time)
@@ -62,7 +63,8 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
             boundaries.append(Boundary(decision.time, SeriesKind(about.kind), about.subject))
     series = [*make_task_series(given.tasks), *make_fanout_series(given.sessions)]
     findings = judge_changes(series, given.instant, ZoneInfo(given.zone), boundaries)
-    return AnalysisAnswer(findings)
+    tails = judge_tails(series, findings, given.instant, ZoneInfo(given.zone), boundaries)
+    return AnalysisAnswer([*findings, *tails])
 
 
 def find_holdups(given: AnalysisInput) -> AnalysisAnswer:
