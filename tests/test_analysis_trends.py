@@ -39,6 +39,8 @@ def test_a_rise_is_a_trend_with_its_size_in_thirty_days() -> None:
     assert finding.kind == "task_length_trend"
     assert finding.evidence.effect == pytest.approx(1.2, abs=0.06)
     assert (finding.evidence.low or 9) < 1.2 < (finding.evidence.high or 0)
+    assert finding.advice.startswith("Task length (tests) rose by ")
+    assert " % in 30 days [" in finding.advice
     (finding,) = judge_trends([rising(0.8)], FIRST_DAY + 30 * DAY)
     assert finding.verdict is FindingVerdict.IMPROVEMENT
 

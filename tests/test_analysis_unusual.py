@@ -14,10 +14,12 @@ from stretto.analysis.unusual_runs import (
     count_flags,
     judge_excess,
     judge_run,
+    judge_unusual_runs,
     rank_length,
 )
-from stretto.clock import SECOND
+from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
+from stretto.model.findings import FindingVerdict
 from stretto.model.runs import TaskRun
 from tests.detectors.nab_scores import (
     LabelledFile,
@@ -74,6 +76,29 @@ def make_tasks(lengths: list[int]) -> list[TaskRun]:
         TaskRun("s", str(number), number * SECOND, length, Outcome.SUCCESS, "tests", pattern="release")
         for number, length in enumerate(lengths)
     ]
+
+
+def test_a_day_of_unusual_runs_is_a_finding_with_its_runs() -> None:
+    """Of 20 tasks on the last day six are longer than all before: an excess; an ordinary day is none."""
+    rng = np.random.default_rng(1)
+    lengths = (rng.lognormal(size=420) * 60 * SECOND).astype(int)
+    starts = [number * DAY // 20 for number in range(420)]
+    tasks = [
+        TaskRun("s", str(number), start, int(length), Outcome.SUCCESS, "tests", pattern="release")
+        for number, (start, length) in enumerate(zip(starts, lengths, strict=True))
+    ]
+    (quiet,) = judge_unusual_runs(tasks, 21 * DAY)
+    assert quiet.verdict is FindingVerdict.NO_EVIDENCE
+    slow = [
+        replace(task, length=3600 * SECOND) if number >= 414 else task for number, task in enumerate(tasks)
+    ]
+    (finding,) = judge_unusual_runs(slow, 21 * DAY + HOUR)
+    assert finding.verdict is FindingVerdict.REGRESSION
+    assert finding.subject == {"pattern": "release", "type": "tests"}
+    assert {link.role for link in finding.evidence.runs} == {"unusual"}
+    assert len(finding.evidence.runs) == 5
+    assert "tasks of tests in the last day were unusually long" in finding.advice
+    assert judge_unusual_runs(tasks[:100], 5 * DAY) == []
 
 
 def test_only_what_was_over_is_history() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from scipy import special, stats
 
 from stretto.analysis.day_clusters import list_local_days
+from stretto.analysis.rank_tests import select_discoveries
 from stretto.analysis.series import Floats, Series, SeriesScale
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 
@@ -27,6 +28,9 @@ FEWEST_DAYS = 14
 
 TREND_LEVEL = 0.05
 """Largest p value of a trend."""
+
+FALSE_TRENDS = 0.10
+"""Share of false ones among the trends seen together that is accepted (Benjamini and Hochberg)."""
 
 FEWEST_EFFECTIVE = 3.0
 """Independent days that count at least, so that the t distribution has a degree of freedom."""
@@ -104,29 +108,40 @@ def average_days(series: Series, instant: int, zone: tzinfo, count: int) -> tupl
 def judge_trends(
     series: Iterable[Series], instant: int, zone: tzinfo = UTC, *, days: int = TREND_DAYS
 ) -> list[Finding]:
-    """Return a finding about the trend of each series; the effect is its change in 30 days."""
-    return [_conclude_trend(each, *average_days(each, instant, zone, days)) for each in series]
+    """Return a finding about the trend of each series; the effect is its change in 30 days.
+
+    A trend counts if p ≤ .05, and if at most a tenth of the trends that are seen together are false.
+    """
+    rows = [(each, *average_days(each, instant, zone, days)) for each in series]
+    trends = [
+        estimate_trend(numbers, values) if len(values) >= FEWEST_DAYS else None for _, numbers, values in rows
+    ]
+    p_values = np.array([trend.p for trend in trends if trend is not None])
+    level = min(TREND_LEVEL, select_discoveries(p_values, FALSE_TRENDS))
+    return [
+        _conclude_trend(each, len(values), trend, level)
+        for (each, _, values), trend in zip(rows, trends, strict=True)
+    ]
 
 
-def _conclude_trend(series: Series, days: Floats, values: Floats) -> Finding:
-    """Return the finding about the trend of daily values."""
+def _conclude_trend(series: Series, days: int, trend: Trend | None, level: float) -> Finding:
+    """Return the finding about the trend of a number of daily values."""
     kind, unit = f"{series.kind.value}_trend", series.scale.value
     subject = dict(series.subject)
-    if len(values) < FEWEST_DAYS:
+    if days < FEWEST_DAYS:
         return Finding(
             kind,
             subject,
             FindingVerdict.TOO_LITTLE_DATA,
-            FindingEvidence(n=len(values), unit=unit),
-            reason=describe_lacking_days(len(values)),
+            FindingEvidence(n=days, unit=unit),
+            reason=describe_lacking_days(days),
         )
-    trend = estimate_trend(days, values)
     if trend is None:
         return Finding(
             kind,
             subject,
             FindingVerdict.NO_EVIDENCE,
-            FindingEvidence(n=len(values), unit=unit),
+            FindingEvidence(n=days, unit=unit),
             reason="all days are alike",
         )
     is_ratio = series.scale is SeriesScale.RATIO
@@ -135,7 +150,7 @@ def _conclude_trend(series: Series, days: Floats, values: Floats) -> Finding:
         for slope in (trend.slope, trend.low, trend.high, trend.detectable)
     )
     verdict = FindingVerdict.NO_EVIDENCE
-    if trend.p <= TREND_LEVEL:
+    if trend.p <= level:
         worse = (trend.slope > 0) == series.less_is_better
         verdict = FindingVerdict.REGRESSION if worse else FindingVerdict.IMPROVEMENT
     return Finding(
@@ -145,8 +160,21 @@ def _conclude_trend(series: Series, days: Floats, values: Floats) -> Finding:
         FindingEvidence(
             n=trend.days, effect=effect, low=low, high=high, unit=unit, p=trend.p, detectable=detectable
         ),
+        advice=describe_trend(series, effect, low, high) if verdict is not FindingVerdict.NO_EVIDENCE else "",
         details={"effective_days": trend.effective_days},
     )
+
+
+def describe_trend(series: Series, effect: float, low: float, high: float) -> str:
+    """Return a trend as a sentence: ``Task length (tests) rose by 12 % in 30 days [4, 21].``."""
+    name = f"{series.kind.value.replace('_', ' ').capitalize()} ({', '.join(series.subject.values())})"
+    if series.scale is SeriesScale.RATIO:
+        effect, low, high = effect - 1, low - 1, high - 1
+    unit = " points" if series.scale is not SeriesScale.RATIO else " %"
+    sign = 1 if effect >= 0 else -1
+    ends = sorted((round(100 * sign * low), round(100 * sign * high)))
+    word = "rose" if effect >= 0 else "fell"
+    return f"{name} {word} by {round(100 * abs(effect))}{unit} in {TREND_DAYS} days [{ends[0]}, {ends[1]}]."
 
 
 def describe_lacking_days(days: int, needed: int = FEWEST_DAYS) -> str:

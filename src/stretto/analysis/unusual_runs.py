@@ -15,6 +15,8 @@ import numpy as np
 from scipy import stats
 
 from stretto.analysis.series import DELIVERED, Floats
+from stretto.clock import DAY
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.model.runs import TaskRun
 
 UNUSUAL_RATE = 0.005
@@ -31,6 +33,9 @@ RULE_OF_THUMB = "3 x p95 (rule of thumb)"
 
 MOST_HISTORY = 2_000
 """Most earlier runs that are kept by kind, the newest: habits change."""
+
+MOST_LINKS = 5
+"""Most unusual runs that a finding links."""
 
 EXCESS_LEVEL = 0.001
 """Largest p value of an excess of flags."""
@@ -118,4 +123,51 @@ def count_flags(values: Floats, first: int, rate: float = UNUSUAL_RATE) -> int:
     return sum(
         rank_length(float(values[number]), values[max(0, number - MOST_HISTORY) : number]) <= rate
         for number in range(max(first, FEWEST_FOR_FLAG), len(values))
+    )
+
+
+def judge_unusual_runs(tasks: Iterable[TaskRun], instant: int, *, span: int = DAY) -> list[Finding]:
+    """Return, by pattern and type, whether the runs of the last day were unusual more often than by chance.
+
+    Each run is ranked among those that were over before the day began. Kinds with fewer than 199 of them, and
+    kinds without a run on the day, have no finding.
+    """
+    begin = instant - span
+    every = [task for task in tasks if task.start + (task.length or 0) <= instant]
+    earlier = collect_lengths(every, begin)
+    recent: dict[TaskKind, list[TaskRun]] = defaultdict(list)
+    for task in every:
+        if task.length and task.outcome in DELIVERED and task.start + task.length > begin:
+            recent[task.pattern, task.type].append(task)
+    return [
+        _conclude_excess(kind, runs, earlier[kind])
+        for kind, runs in sorted(recent.items(), key=lambda item: (item[0][0] or "", item[0][1]))
+        if len(earlier.get(kind, ())) >= FEWEST_FOR_FLAG
+    ]
+
+
+def _conclude_excess(kind: TaskKind, runs: list[TaskRun], earlier: Floats) -> Finding:
+    """Return the finding about the runs of a day, with the longest of the flagged ones."""
+    flagged = [task for task in runs if judge_run(task.length, earlier).flagged]
+    excess = judge_excess(len(flagged), len(runs))
+    pattern, type_ = kind
+    longest = sorted(flagged, key=lambda task: -(task.length or 0))[:MOST_LINKS]
+    return Finding(
+        "unusual_runs",
+        {"pattern": pattern, "type": type_} if pattern else {"type": type_},
+        FindingVerdict.REGRESSION if excess.is_excess else FindingVerdict.NO_EVIDENCE,
+        FindingEvidence(
+            n=excess.runs,
+            effect=excess.flags / excess.runs,
+            unit="share",
+            p=excess.p,
+            runs=tuple(RunLink(task.session, task.task, "unusual") for task in longest),
+        ),
+        advice=(
+            f"{excess.flags} of {excess.runs} tasks of {type_} in the last day were unusually long;"
+            f" chance explains {excess.expected:.1f}."
+            if excess.is_excess
+            else ""
+        ),
+        details={"flagged": float(excess.flags), "expected": excess.expected},
     )

@@ -67,6 +67,22 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
     return AnalysisAnswer([*findings, *tails])
 
 
+def find_trends(given: AnalysisInput) -> AnalysisAnswer:
+    """Answer which way lengths, failures, tokens and money went over the last 30 days."""
+    from stretto.analysis.series import make_fanout_series, make_task_series  # noqa: PLC0415  # loads numpy
+    from stretto.analysis.series_trends import judge_trends  # noqa: PLC0415  # loads scipy
+
+    series = [*make_task_series(given.tasks), *make_fanout_series(given.sessions)]
+    return AnalysisAnswer(judge_trends(series, given.instant, ZoneInfo(given.zone)))
+
+
+def find_unusual_runs(given: AnalysisInput) -> AnalysisAnswer:
+    """Answer whether more tasks of the last day were unusually long than chance explains."""
+    from stretto.analysis.unusual_runs import judge_unusual_runs  # noqa: PLC0415  # loads scipy
+
+    return AnalysisAnswer(judge_unusual_runs(given.tasks, given.instant))
+
+
 def find_holdups(given: AnalysisInput) -> AnalysisAnswer:
     """Answer what holds up each pattern's sessions of the last day, and each of the latest sessions."""
     from stretto.analysis.bottleneck_causes import (  # noqa: PLC0415  # loads scipy
@@ -186,6 +202,8 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis("effects", HOUR_SECONDS, judge_advice),
     Analysis("widths", HOUR_SECONDS, plan_widths),
     Analysis("gains", HOUR_SECONDS, fit_width_gains),
+    Analysis("trends", HOUR_SECONDS, find_trends),
+    Analysis("unusual", FIVE_MINUTES, find_unusual_runs),
 )
 
 
