@@ -309,3 +309,34 @@ def test_only_hashes_are_read_from_spans() -> None:
     assert get_written_files({"stretto.wrote": 7}) is None
     many = get_written_files({"stretto.wrote": " ".join(f"{n:016x}" for n in range(FILES_LIMIT + 9))})
     assert len(many or ()) == FILES_LIMIT
+
+
+def test_a_task_reports_its_progress_and_what_blocks_it(written: Journal) -> None:
+    """Messages of the task without a receiver, in their order, by journal and by OTLP alike."""
+    with stretto.session(), stretto.task("plan", agent="planner") as task:
+        task.progress(0.25)
+        task.blocked("waits for the schema")
+        task.progress(1)
+    session = read_both(written)
+    reports = [
+        (message.type, message.share, message.description, message.receiver, message.task)
+        for message in session.messages
+    ]
+    assert reports == [
+        ("progress", 0.25, None, None, task.id),
+        ("blocked", None, "waits for the schema", None, task.id),
+        ("progress", 1, None, None, task.id),
+    ]
+    assert all(message.is_report for message in session.messages)
+    assert read_by_otlp(written).messages == session.messages
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_off_its_scale_is_left_out(
+    written: Journal, caplog: pytest.LogCaptureFixture, share: float
+) -> None:
+    """The log says so; the task goes on."""
+    with caplog.at_level(logging.WARNING), stretto.session(), stretto.task("plan") as task:
+        task.progress(share)
+    assert "it must be from 0 to 1" in caplog.text
+    assert conclude_events(written.events()).messages == ()

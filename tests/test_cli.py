@@ -573,8 +573,10 @@ def test_show_tells_the_kpis_and_why_some_are_withheld(capsys: pytest.CaptureFix
     assert "success 100% of 3" in outcomes
     assert "recovery" not in outcomes
     (scores,) = (line for line in lines if line.startswith("scores: "))
-    assert f"efficiency {kpis['efficiency']['score']:.0f}/100" in scores
-    assert "  withheld: recovery, phase success, integration success: nothing to divide by" in lines
+    efficiency = kpis["efficiency"]
+    assert efficiency["score"] is None
+    assert f"efficiency [{efficiency['low']:.0f}–{efficiency['high']:.0f}]/100" in scores
+    assert "  withheld: phase success, integration success: nothing to divide by" in lines
 
 
 def test_json_lines_of_another_kind_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

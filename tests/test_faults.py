@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -165,6 +167,9 @@ def test_the_share_that_reported_tokens_is_a_series(tmp_path: Path) -> None:
     assert values["stretto_window_usage_expected"] == 4
     assert values["stretto_window_usage_reported"] == 1
     assert values["stretto_usage_coverage_ratio"] == 0.25
+    # Sums of the window say that they are too small: a page shows "at least".
+    partial = {figure.name for figure in figures if figure.coverage == 0.25}
+    assert "stretto_window_tokens" in partial
 
 
 @pytest.mark.parametrize("fault", ["placeholder-output-tokens", "tasks-without-tokens", "copied-history"])
@@ -191,6 +196,55 @@ def test_coverage_falls_with_a_lost_line_of_a_known_message() -> None:
     without = spend([prompt + b"\n", first + b"\n"])
     assert (whole.coverage, whole.tokens["output"]) == (1, 900)
     assert (without.coverage, without.tokens["output"]) == (0, 1)
+
+
+MEASURED = """
+import resource, sys
+from stretto.cli.main import main
+code = main(["--state", sys.argv[1], "import", sys.argv[2], "--json"])
+print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+def write_session(folder: Path, number: int, calls: int = 120) -> None:
+    """Write a transcript of so many model calls, which has no end, as transcripts never do."""
+    session, day = f"{number:08x}-2121-4111-8111-111111111111", "2026-11-20"
+    lines = []
+    for call in range(calls):
+        second = 36_000 + 20 * call
+        clock = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+        usage = {"input_tokens": 3, "output_tokens": call, "cache_read_input_tokens": 20_000 + call}
+        message = {
+            "id": f"msg_{number}_{call}", "role": "assistant", "model": "claude-opus-4-6",
+            "stop_reason": None, "content": [{"type": "text", "text": "a"}], "usage": usage,
+        }  # fmt: skip
+        line = {
+            "type": "assistant", "uuid": f"{number}-{call}", "sessionId": session, "cwd": "/w/p",
+            "timestamp": f"{day}T{clock}.000Z", "requestId": f"r{number}-{call}", "isSidechain": False,
+            "message": message,
+        }  # fmt: skip
+        lines.append(json.dumps(line))
+    (folder / f"{session}.jsonl").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has another unit elsewhere")
+def test_memory_of_a_first_import_does_not_grow_with_history(tmp_path: Path) -> None:
+    """Four times as many sessions take at most 20 MB more, and both less than 150 MB."""
+    used = []
+    for count in (100, 400):
+        folder = tmp_path / f"p{count}"
+        folder.mkdir()
+        for number in range(count):
+            write_session(folder, number)
+        words = [sys.executable, "-c", MEASURED, str(tmp_path / f"s{count}"), str(folder)]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        code, kilobytes = done.stderr.split()[-2:]
+        assert code == "0"
+        assert done.stdout.count('"events": 12') == count
+        used.append(int(kilobytes) / 1024)
+    assert used[1] < 150
+    assert used[1] - used[0] < 20
 
 
 def spend(lines: list[bytes]) -> Spending:

@@ -91,6 +91,8 @@ def test_an_orchestrators_session_document_is_complete(tmp_path: Path) -> None:
         "sender": "lead",
         "receiver": "left",
         "type": None,
+        "share": None,
+        "description": None,
         "task": None,
         "time": "2026-01-01T00:00:12.000000Z",
         "response_seconds": 2,

@@ -226,7 +226,7 @@ def test_the_text_is_readable_and_harmless(store: Store) -> None:
     assert lines[0] == "stretto  2026-11-20 12:00:00 UTC  1 open session, 1 busy, 2 agents running"
     assert lines[1].split("  ", 1)[0] == "1h"
     assert "up to 2× as fast, 10 s saved over 1 parallel execution, 2 tasks (work)" in lines[1]
-    assert "$0.25, 1.23 k tokens" in lines[1]
+    assert "at least $0.25, at least 1.23 k tokens" in lines[1]
     (builder,) = (line for line in lines if "builder" in line)
     assert "Bash for 12 s" in builder
     assert "build [/x]" in builder
@@ -247,7 +247,8 @@ def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureF
     agent = built["sessions"][0]["agents"][0]
     assert agent["call"] == {"id": "b1", "tool": "Bash", "start": "2026-11-20T11:59:48.000000Z"}
     assert agent.keys() == {
-        "task", "task_type", "agent", "description", "start", "call", "stuck_since", "process",
+        "task", "task_type", "agent", "description", "start", "call", "stuck_since", "process", "progress",
+        "blocked",
     }  # fmt: skip
     assert built["spending"]["1h"]["cost_usd"] == 0.25
     page = (Path(__file__).parents[1] / "docs" / "json.md").read_text(encoding="utf-8")

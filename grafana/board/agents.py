@@ -237,6 +237,23 @@ _TOGETHER = Row(
             draw_limit("collaboration_seconds", "warning"),
         ),
         make_lines(
+            "Messages by kind",
+            "Messages between agents and reports of tasks, by kind.",
+            "Do agents ask, hand over, or wait?",
+            Unit.COUNT,
+            {"{{kind}}": sum_by(select_series("window_messages_by_kind"), Label.KIND)},
+        ),
+        make_lines(
+            "Calls for agents that were refused",
+            "Calls that no agent took up, and those that a later call made good.",
+            "Do orders for agents fail?",
+            Unit.COUNT,
+            {
+                "refused": sum_by(select_series("window_refused_agent_calls")),
+                "repaired": sum_by(select_series("window_repaired_agent_calls")),
+            },
+        ),
+        make_lines(
             "Collaboration over time",
             "The collaboration score, 0 to 100.",
             "Is working together getting better?",

@@ -14,6 +14,7 @@ from tests.fakes import recorded, store
 from tests.scenes import Drawing, frame_drawing
 from tests.sources import parse_file
 
+from stretto.model.event import Outcome
 from stretto.names import METRICS, measures
 from stretto.names.measure_readers_and_writers import READERS, WRITERS
 from stretto.names.measures import MEASURES, Dimension, Unit
@@ -146,6 +147,10 @@ def test_what_is_written_has_the_declared_dimensions(tmp_path: Path) -> None:
         for second in range(5):
             often.sample(second, 1, memory=10, machine_busy=1, machine_available=2)
         opened.take(often.events)
+        # An agent's name was mistyped, and the call made again.
+        mended = Drawing("mended").order("wrong", 1, "review", agent="reviwer")
+        mended.answer("wrong", 2, None, outcome=Outcome.FAILURE).order("right", 3, "review").run("m", 4, 9)
+        opened.take(frame_drawing(mended.answer("right", 9, "m"), 10).events)
         rows = opened.rows()["rollup"]
     for _, _, measure, dims, *_ in rows:
         row, values = MEASURES[measure], json.loads(dims)

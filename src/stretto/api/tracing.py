@@ -38,6 +38,8 @@ from stretto.api.written_files import WrittenFiles
 from stretto.clock import SECOND
 from stretto.hook.client.client import find_project
 from stretto.model.event import Outcome
+from stretto.model.facts import GATE_TOOL
+from stretto.model.message_kinds import BLOCKED, PROGRESS
 from stretto.model.plausible_values import MAX_COUNT
 from stretto.names import API_SCOPE, SpanAttribute
 
@@ -49,8 +51,6 @@ __all__ = [
 _DESCRIBES = os.environ.get("STRETTO_DESCRIPTIONS") != "0"
 """Whether descriptions are recorded; the hook client reads the same variable."""
 
-_GATE = "gate"
-"""The tool whose calls are gates."""
 
 _log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class GatedBlock(JudgedBlock):
             return
         token = attach(set_value(KEY, self, set_span_in_context(span, get_context())))
         try:
-            with ToolCallBlock(_GATE) as call:
+            with ToolCallBlock(GATE_TOOL) as call:
                 call.tests(name, passed=int(bool(passed)), failed=int(not passed))
         finally:
             detach(token)
@@ -296,6 +296,28 @@ class TaskBlock(GatedBlock):
         """
         if self._span is not None and self._span.is_recording():
             self._span.set_attribute(_TASK_CONFLICT, bool(found))
+
+    def progress(self, share: float) -> None:
+        """Report how much of the work is done, from 0 to 1: a sign of life, which takes back ``blocked``."""
+        number = float(share)
+        if not 0 <= number <= 1:
+            _log.warning("progress of a task was left out: it must be from 0 to 1, not %r", share)
+            return
+        self._report(PROGRESS, TASK_PROGRESS=number)
+
+    def blocked(self, reason: str) -> None:
+        """Report that the task cannot go on, and why, until the next ``progress`` or its end."""
+        self._report(BLOCKED, TASK_BLOCKED=trim_name(reason) or "no reason given")
+
+    def _report(self, kind: str, **attributes: float | str) -> None:
+        span = self._span
+        if span is None or not span.is_recording():
+            return
+        token = attach(set_value(KEY, self, set_span_in_context(span, get_context())))
+        try:
+            ReportBlock(kind, build_attributes(**attributes)).sent()
+        finally:
+            detach(token)
 
     def _make_copy(self) -> Self:
         """Return a new block with the same settings."""
@@ -511,6 +533,25 @@ class MessageBlock(SpanBlock):
             seconds = max(0, self._ago or end - self._start) / SECOND
             span.set_attribute(SpanAttribute.MESSAGE_RESPONSE_SECONDS.value, seconds)
         super()._close_span(span, outcome, end)
+
+
+class ReportBlock(MessageBlock):
+    """A report of a task about itself: a message without a receiver."""
+
+    __slots__ = ("_attributes",)
+
+    def __init__(self, kind: str, attributes: Attributes) -> None:
+        super().__init__(None, None, kind)
+        self._attributes = attributes
+
+    def _make_copy(self) -> Self:
+        """Return a new block with the same settings."""
+        return type(self)(self._type or "", self._attributes)
+
+    def _describe_span(self) -> tuple[str, Attributes]:
+        """Add the report to the description of the message."""
+        name, attributes = super()._describe_span()
+        return name, {**attributes, **self._attributes}
 
 
 def _check_count(count: int | None) -> int | None:

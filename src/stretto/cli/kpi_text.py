@@ -49,6 +49,9 @@ def _collect_known(
     known = []
     for name, figure in table.items():
         title = name.replace("_", " ")
+        if figure.get("count") == 0 and figure[key] is not None:
+            # Nothing failed, so nothing had to be recovered: true, but not worth a line.
+            continue
         if figure[key] is None and figure.get("low") is None:
             # A reason ends with the score's parts in brackets; without them equal reasons share a line.
             reason = str(figure["reason"] or "not known").partition(" (")[0]

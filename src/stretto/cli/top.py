@@ -206,7 +206,12 @@ def _draw_agent_activity(agent: RunningAgent, now: int) -> Text:
         return Text("its process is gone", style="bold red")
     if agent.stuck_since is not None:
         return Text(f"stuck? no event for {_format_age(agent.stuck_since, now)}", style="bold red")
+    report = agent.report
+    if report is not None and report.share is None:
+        return Text(f"blocked: {_replace_controls(report.description or '')}", style="bold red")
     activity, expected = _draw_activity(agent.call, now), agent.expected
+    if report is not None:
+        activity = Text(f"{report.share:.0%} done, ").append_text(activity)
     if expected is None:
         return activity
     if expected.is_overdue:

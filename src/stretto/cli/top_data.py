@@ -22,7 +22,7 @@ from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.figures.task_silence import find_last_signs_of_life, find_silent_tasks
 from stretto.figures.window_verdict import Verdict, build_verdict, build_verdict_document
 from stretto.hook.client.client import identify_host
-from stretto.model.entities import Session, Task, ToolCall
+from stretto.model.entities import Message, Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.process_state import ProcessState, find_process_state
 from stretto.names import WINDOWS, measures
@@ -73,6 +73,8 @@ class RunningAgent:
     """Whether its session's process still runs."""
     expected: ExpectedTask | None = None
     """Whether it is overdue among its kind, and the time that is left; None if its start is unknown."""
+    report: Message | None = None
+    """The task's latest report about its progress, if it made any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ class FrameReader:
         stuck = find_silent_tasks(newest, now, self.config.stuck_minutes * 60 * SECOND)
         running = [task for task in session.tasks if task.outcome is Outcome.RUNNING]
         calls = _find_open_calls(session, running)
+        reports = {message.task: message for message in session.messages if message.is_report}
         process = find_process_state(session.processes, self.host, is_process_running)
         price = self.config.prices.compute_cost
         priced = [(call, price(call)) for call in session.model_calls]
@@ -191,6 +194,7 @@ class FrameReader:
                     newest[task.id] if task.id in stuck else None,
                     process,
                     self._expect(session, task, now),
+                    reports.get(task.id),
                 )
                 for task in running
             ),
@@ -267,6 +271,8 @@ def build_document(frame: Frame) -> dict[str, Any]:
                         "call": _build_call_document(agent.call),
                         "stuck_since": _format_time(agent.stuck_since),
                         "process": agent.process.value,
+                        "progress": None if agent.report is None else agent.report.share,
+                        "blocked": None if agent.report is None else agent.report.description,
                     }
                     for agent in session.agents
                 ],
@@ -307,11 +313,14 @@ def _find_open_calls(session: Session, running: list[Task]) -> dict[str | None, 
 
 
 def _sum_spending(sums: Sums) -> Spending:
+    expected, reported = sum_up(sums, measures.USAGE_EXPECTED), sum_up(sums, measures.USAGE_REPORTED)
     return Spending(
         model_calls=sum_up(sums, measures.MODEL_CALLS),
         tokens=sum_by(sums, measures.TOKENS, Dimension.KIND),
         cost=sum_up(sums, measures.COST) if sums.get(measures.PRICED_CALLS) else None,
         unpriced=sum_up(sums, measures.UNPRICED_CALLS),
+        unreported=max(0, expected - reported),
+        expected=expected,
     )
 
 

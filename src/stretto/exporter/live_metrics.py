@@ -21,7 +21,7 @@ from stretto.figures.fanouts import Fanout, SequentialTime
 from stretto.model.cost import DOLLAR, NewUsage
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
-from stretto.model.facts import DELEGATING_TOOLS
+from stretto.model.tool_lengths import has_length
 from stretto.names import DURATION_BUCKETS, LIVE, NONE, OTHER, MetricKind
 
 VALUES = 50
@@ -107,16 +107,13 @@ class LiveMetrics:
                 )
 
     def count_tool_calls(self, ended: Iterable[ToolCall]) -> None:
-        """Count ended tool calls and record their time, except the time of delegating calls.
-
-        A delegating call takes as long as its task, whose time is recorded already.
-        """
+        """Count ended tool calls and record the time of those that have a length of their own."""
         for call in ended:
             if call.end is None or call.end < self._since or call.outcome is Outcome.UNKNOWN:
                 continue
             tool = call.tool or NONE
             self._add_count("stretto_tool_calls_total", 1, {"tool": tool, "outcome": call.outcome.value})
-            if call.duration is not None and tool not in DELEGATING_TOOLS:
+            if call.duration is not None and has_length(call):
                 self._record_duration("stretto_tool_duration_seconds", call.duration, {"tool": tool})
 
     def record_phases(self, ended: Iterable[Phase]) -> None:

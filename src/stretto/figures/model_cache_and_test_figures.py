@@ -34,13 +34,15 @@ def _compute_model_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
         at, sums, measures.FIRST_TOKEN_TIME, "stretto_first_token_quantile_seconds", Dimension.MODEL
     )
     tokens = sum_by_dimensions(sums, measures.TOKENS, Dimension.MODEL, Dimension.KIND)
+    coverage = _compute_usage_coverage(sums)
     for (model, kind), count in sorted(tokens.items()):
-        yield Figure("stretto_window_tokens", (("model", model), ("kind", kind), *at), count, count)
+        labels = (("model", model), ("kind", kind), *at)
+        yield Figure("stretto_window_tokens", labels, count, count, coverage=coverage)
     for model, prompt in sorted(sum_by(sums, measures.PROMPT_TOKENS, Dimension.MODEL).items()):
         labels = (("model", model), *at)
         read = tokens.get((model, "cache_read"), 0)
-        yield Figure("stretto_window_prompt_tokens", labels, prompt, prompt)
-        yield Figure("stretto_window_cache_read_tokens", labels, read, prompt)
+        yield Figure("stretto_window_prompt_tokens", labels, prompt, prompt, coverage=coverage)
+        yield Figure("stretto_window_cache_read_tokens", labels, read, prompt, coverage=coverage)
         yield make_ratio("stretto_cache_read_ratio", labels, read, prompt, prompt)
 
 
@@ -48,10 +50,17 @@ def _compute_cost_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     costs = sum_by(sums, measures.COST, Dimension.MODEL)
     for model, calls in sorted(sum_by(sums, measures.PRICED_CALLS, Dimension.MODEL).items()):
         labels = (("model", model), *at)
-        yield Figure("stretto_window_cost_usd", labels, costs.get(model, 0) / DOLLAR, calls)
+        cost = costs.get(model, 0) / DOLLAR
+        yield Figure("stretto_window_cost_usd", labels, cost, calls, coverage=_compute_usage_coverage(sums))
     for model, calls in sorted(sum_by(sums, measures.UNPRICED_CALLS, Dimension.MODEL).items()):
         labels = (("model", model), *at)
         yield Figure("stretto_window_unpriced_model_calls", labels, calls, calls)
+
+
+def _compute_usage_coverage(sums: Sums) -> float | None:
+    """Return the share of calls and tasks that reported their use; None if all did and sums are whole."""
+    expected, reported = sum_up(sums, measures.USAGE_EXPECTED), sum_up(sums, measures.USAGE_REPORTED)
+    return reported / expected if reported < expected else None
 
 
 def _compute_coverage_figures(at: Labels, sums: Sums) -> Iterator[Figure]:

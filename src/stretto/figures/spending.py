@@ -35,21 +35,26 @@ class Spending:
     unpriced: int = 0
     """Calls that used tokens but have no known cost; ``cost`` does not include them."""
 
+    expected: int = 0
+    """Calls and tasks of a window that could have reported tokens, where they are counted together."""
+    unreported: int = 0
+    """Those of them that did not."""
+
     @property
     def is_token_sum_complete(self) -> bool:
         """Whether everything that could report tokens did; else they are a lower bound."""
-        return not self.lower_bounds and not self.silent_tasks
+        return not (self.lower_bounds or self.silent_tasks or self.unreported)
 
     @property
     def is_cost_complete(self) -> bool:
         """Whether the cost is not a lower bound."""
-        return not (self.cost_lower_bounds or self.lower_bounds or self.silent_tasks or self.unpriced)
+        return self.is_token_sum_complete and not (self.cost_lower_bounds or self.unpriced)
 
     @property
     def coverage(self) -> float | None:
         """The share of the calls and tasks that reported their tokens; None if there are none."""
-        expected = self.model_calls + self.tasks
-        reported = expected - self.lower_bounds - self.silent_tasks
+        expected = self.expected or self.model_calls + self.tasks
+        reported = expected - self.lower_bounds - self.silent_tasks - self.unreported
         return reported / expected if expected else None
 
     def add_call(self, call: ModelCall, cost: Cost | None) -> None:

@@ -161,3 +161,10 @@ def _compute_phases(at: Labels, sums: Sums) -> Iterator[Figure]:
 def _compute_messages(at: Labels, sums: Sums) -> Iterator[Figure]:
     by_receiver = sum_in_table(sums, measures.MESSAGES, Dimension.AGENT, Dimension.OUTCOME)
     yield from compute_outcome_figures(at, "agent", by_receiver, counts="stretto_window_messages")
+    for kind, count in sorted(sum_by(sums, measures.MESSAGE_KINDS, Dimension.KIND).items()):
+        yield Figure("stretto_window_messages_by_kind", (("kind", kind), *at), count, count)
+    refused = sum_up(sums, measures.REFUSED_DELEGATIONS)
+    if refused:
+        repaired = sum_up(sums, measures.REPAIRED_DELEGATIONS)
+        yield Figure("stretto_window_refused_agent_calls", at, refused, refused)
+        yield Figure("stretto_window_repaired_agent_calls", at, repaired, refused)

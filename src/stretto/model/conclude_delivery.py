@@ -68,11 +68,12 @@ def make_work_key(task: Task) -> WorkKey:
     It is the parent with the description, without case, punctuation and words such as "retry" or "attempt 2";
     without a description the parent with agent and task type.
     """
-    words = _normalise_description(task.description)
+    words = normalise_description(task.description)
     return (task.parent, words) if words else (task.parent, task.agent, task.task_type)
 
 
-def _normalise_description(description: str | None) -> str:
+def normalise_description(description: str | None) -> str:
+    """Return the words of a description without case, punctuation, and words such as "retry"."""
     return " ".join(re.findall(r"\w+", _RETRY_WORDS.sub(" ", (description or "").lower())))
 
 

@@ -81,10 +81,17 @@ def conclude_messages(facts: SessionFacts) -> tuple[Message, ...]:
             response=get_number(message_facts, fact_fields.RESPONSE),
             outcome=_get_outcome(message_facts),
             type=get_text(message_facts, fact_fields.TYPE),
+            share=_get_share(message_facts),
+            description=get_text(message_facts, fact_fields.DESCRIPTION),
         )
         for message_id, message_facts in _list_leaves(facts, EntityKind.MESSAGE)
     ]
     return tuple(sorted(messages, key=lambda message: (message.time, message.id)))
+
+
+def _get_share(message_facts: EntityFacts) -> float | None:
+    millionths = get_number(message_facts, fact_fields.SHARE)
+    return None if millionths is None else millionths / 1_000_000
 
 
 def conclude_scores(facts: SessionFacts) -> tuple[Score, ...]:

@@ -14,6 +14,7 @@ from stretto.clock import SECOND
 from stretto.model.delivery import TaskDelivery, judge_delivery_by_outcome
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval, subtract_intervals
+from stretto.model.message_kinds import REPORTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,15 @@ class Message:
     outcome: Outcome
     type: str | None = None
     """Its kind, as the orchestrator declared it."""
+    share: float | None = None
+    """How much of its work the task has done, from 0 to 1, in a report of progress."""
+    description: str | None = None
+    """Why the task cannot go on, in a report that it is blocked."""
+
+    @property
+    def is_report(self) -> bool:
+        """Whether it is a report of a task about itself, without a receiver who answers."""
+        return self.type in REPORTS and self.receiver is None
 
 
 @dataclass(frozen=True, slots=True)

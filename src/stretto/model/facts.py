@@ -32,6 +32,9 @@ HOST_PREFIX = "host@"
 DELEGATING_TOOLS = frozenset({"Agent", "Task"})
 """The tools that start a subagent; Claude Code before 2.1.63 called ``Agent`` by the name ``Task``."""
 
+GATE_TOOL = "gate"
+"""The tool whose calls are checks that an orchestrator reports: they ran a test and have no length."""
+
 LEAF_KINDS = (
     EntityKind.PHASE,
     EntityKind.MESSAGE,

@@ -46,7 +46,11 @@ def _fold_message(facts: SessionFacts, event: Event, rank: int) -> Touched:
         (fact_fields.TYPE, event.type),
         (fact_fields.AGENT_ID, event.parent),
         (fact_fields.OUTCOME, event.outcome),
+        (fact_fields.DESCRIPTION, read_text(event.attributes, "description")),
     )
+    share = event.attributes.get("share")
+    if isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1:
+        merge_fact(message, fact_fields.SHARE, rank, round(share * 1_000_000))
     return ((EntityKind.MESSAGE, message_id),)
 
 

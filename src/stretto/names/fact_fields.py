@@ -118,6 +118,7 @@ RUNNING: Final = "running"
 SAID: Final = "said"
 SAVED: Final = "saved"
 SENDER: Final = "sender"
+SHARE: Final = "share"
 SOURCE: Final = "source"
 SPAN: Final = "span"
 SPAN_PARENT: Final = "span_parent"
@@ -354,6 +355,8 @@ _MESSAGE = (
     FactField(EntityKind.MESSAGE, SENDER, _TEXT, "The name of the sending agent."),
     FactField(EntityKind.MESSAGE, AGENT_ID, _TEXT, "The id of the sending agent; none is the main agent."),
     FactField(EntityKind.MESSAGE, TYPE, _TEXT, "Its kind, such as request or handover."),
+    FactField(EntityKind.MESSAGE, SHARE, _COUNT, "Millionths of its work that the sending task has done."),
+    FactField(EntityKind.MESSAGE, DESCRIPTION, _TEXT, "Why the sending task cannot go on."),
     FactField(EntityKind.MESSAGE, OUTCOME, _OUTCOME, "Whether it was answered."),
 )
 

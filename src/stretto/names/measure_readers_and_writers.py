@@ -24,6 +24,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.CACHE_EVICTED_MISSES, measures.CACHE_LOOKUPS, measures.CACHE_LOOKUP_TIME,
         measures.CACHE_REFUSED, measures.CACHE_REMOVALS, measures.CACHE_SAVED, measures.HOOKS_TIME,
         measures.MESSAGES, measures.MESSAGE_TIME, measures.PHASES, measures.PHASE_TIME,
+        measures.MESSAGE_KINDS,
     ),
     "store.contributions.model_calls": (
         measures.COST, measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME,
@@ -41,6 +42,9 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.SLACK_TASK_TYPE, measures.SLACK_TASK_TYPE_SESSIONS, measures.SLACK_TOOL,
         measures.SLACK_TOOL_SESSIONS, measures.WALL, measures.WORKFLOW_ELAPSED,
         measures.WORKFLOW_SESSIONS, measures.WORKFLOW_SHARE,
+    ),
+    "store.contributions.refused_delegations": (
+        measures.REFUSED_DELEGATIONS, measures.REPAIRED_DELEGATIONS,
     ),
     "store.contributions.result_checks": (
         measures.CHECKED, measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT,
@@ -87,6 +91,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "cli.top_data": (
         measures.COST, measures.MODEL_CALLS, measures.PRICED_CALLS, measures.TOKENS,
         measures.UNPRICED_CALLS,
+        measures.USAGE_EXPECTED, measures.USAGE_REPORTED,
     ),
     "figures.critical_path": (
         measures.CRITICAL_PATH, measures.CRITICAL_PATH_AGENT, measures.CRITICAL_PATH_TASK_TYPE,
@@ -193,6 +198,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.PARALLEL_OUTCOMES, measures.PHASES, measures.PHASE_TIME,
         measures.SESSIONS, measures.SESSION_TIME, measures.TASKS, measures.TASK_TIME,
         measures.TURN_TIME,
+        measures.MESSAGE_KINDS, measures.REFUSED_DELEGATIONS, measures.REPAIRED_DELEGATIONS,
     ),
     "figures.workflow_hours": (
         measures.SESSIONS, measures.WORKFLOW_ELAPSED, measures.WORKFLOW_SESSIONS, measures.WORKFLOW_SHARE,

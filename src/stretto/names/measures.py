@@ -32,7 +32,7 @@ class Dimension(StrEnum):
     """``read`` from or ``write`` to disk."""
     FRAMEWORK = "framework"
     KIND = "kind"
-    """A kind of tokens: ``input``, ``output``, ``cache_read``, ``cache_write``."""
+    """A kind of tokens (``input``, ``output``, ``cache_read``, ``cache_write``) or of messages."""
     MODEL = "model"
     ORIGIN = "origin"
     """How a cost is known: configured, reported by its source, or by list price."""
@@ -322,6 +322,13 @@ PHASES = define_measure("phases", (_D.PHASE, _D.OUTCOME), _U.COUNT, "Phases that
 PHASE_TIME = define_measure("phase_time", (_D.PHASE, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of phases.")
 MESSAGES = define_measure(
     "messages", (_D.AGENT, _D.OUTCOME), _U.COUNT, "Messages between agents, by receiver."
+)
+MESSAGE_KINDS = define_measure("message_kinds", (_D.KIND,), _U.COUNT, "Messages between agents, by kind.")
+REFUSED_DELEGATIONS = define_measure(
+    "refused_delegations", (), _U.COUNT, "Calls for an agent that were refused or failed, so that none ran."
+)
+REPAIRED_DELEGATIONS = define_measure(
+    "repaired_delegations", (), _U.COUNT, "Those of them that a later call for the same work made good."
 )
 MESSAGE_TIME = define_measure(
     "message_time", (_D.AGENT, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Time from a message to its answer."

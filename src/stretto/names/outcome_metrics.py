@@ -209,6 +209,24 @@ OUTCOMES: tuple[Metric, ...] = (
         "stretto_window_messages", "1", (_A, _O, _W), "Messages between agents, by receiver and outcome."
     ),
     define_gauge(
+        "stretto_window_messages_by_kind",
+        "1",
+        (Label.KIND, _W),
+        "Messages between agents and reports of tasks, by kind; unknown kinds are other.",
+    ),
+    define_gauge(
+        "stretto_window_refused_agent_calls",
+        "1",
+        (_W,),
+        "Calls for an agent that were refused or failed, so that no agent ran.",
+    ),
+    define_gauge(
+        "stretto_window_repaired_agent_calls",
+        "1",
+        (_W,),
+        "Refused calls for an agent that a later call for the same work made good.",
+    ),
+    define_gauge(
         "stretto_message_response_quantile_seconds",
         "s",
         (_STAT, _W),

@@ -63,8 +63,8 @@ LOG = logging.getLogger(__name__)
 ATTEMPTS = 3
 """How often a batch is tried before it is ingested line by line."""
 
-MOST_CALLS_IN_MEMORY = 20_000
-"""Most tool calls and other entities of sessions that stay in memory between batches."""
+MOST_CALLS_IN_MEMORY = 8_000
+"""Most tool calls and other entities of sessions that stay in memory between batches, about 5 kB each."""
 
 TELEMETRY_IDLE = 30 * MINUTE
 """Nanoseconds of silence that end a session known by telemetry alone; hooks may be silent for hours."""

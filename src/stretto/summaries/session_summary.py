@@ -348,6 +348,8 @@ def _build_side_records(session: Session, scales: Scales) -> dict[str, list[dict
                 "sender": message.sender,
                 "receiver": message.receiver,
                 "type": message.type,
+                "share": message.share,
+                "description": message.description,
                 "task": message.task,
                 "time": to_rfc3339(message.time),
                 "response_seconds": _to_seconds(message.response),

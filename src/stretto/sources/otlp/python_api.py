@@ -38,6 +38,12 @@ def make_span_events(span: Span, session: str) -> list[Event]:
     return events
 
 
+_MESSAGE_MARKS = frozenset(
+    mark.value for mark in (SpanAttribute.MESSAGE_TO, SpanAttribute.TASK_PROGRESS, SpanAttribute.TASK_BLOCKED)
+)
+"""Attributes of a span that is a message: a report of a task about itself has no receiver."""
+
+
 def _make_api_events(span: Span, session: str) -> list[Event]:
     if SpanAttribute.CACHE_NAME.value in span.attributes:
         return [make_cache_report(span, session)]
@@ -47,7 +53,8 @@ def _make_api_events(span: Span, session: str) -> list[Event]:
     )
     if SpanAttribute.PHASE_ID.value in attributes:
         return _make_phase_events(span, new_event)
-    return [_make_message_event(span, new_event)] if SpanAttribute.MESSAGE_TO.value in attributes else []
+    is_message = not _MESSAGE_MARKS.isdisjoint(attributes)
+    return [_make_message_event(span, new_event)] if is_message else []
 
 
 def _make_phase_events(span: Span, new_event: Callable[..., Event]) -> list[Event]:
@@ -74,7 +81,11 @@ def _make_message_event(span: Span, new_event: Callable[..., Event]) -> Event:
         name=get_text(attributes, SpanAttribute.MESSAGE_TO.value),
         type=get_text(attributes, SpanAttribute.MESSAGE_TYPE.value),
         outcome=conventions.get_outcome(span),
-        attributes=omit_none(sender=get_text(attributes, SpanAttribute.MESSAGE_FROM.value)),
+        attributes=omit_none(
+            sender=get_text(attributes, SpanAttribute.MESSAGE_FROM.value),
+            share=get_number(attributes, SpanAttribute.TASK_PROGRESS.value),
+            description=get_text(attributes, SpanAttribute.TASK_BLOCKED.value),
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from stretto.model.conclude_leaves import (
     conclude_messages,
     conclude_phases,
 )
+from stretto.model.message_kinds import name_message_kind
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
 from stretto.store.rollup import Additions, find_slot_number
@@ -31,10 +32,13 @@ def add_up_phases(context: SessionContext) -> Additions:
 
 
 def add_up_messages(context: SessionContext) -> Additions:
-    """Return the sums of messages by receiver."""
+    """Return the sums of messages by receiver and by kind; reports of progress have no receiver."""
     added: Additions = Counter()
     for message in conclude_messages(context.facts):
         slot, agent = find_slot_number(message.time), message.receiver or NONE
+        added[slot, measures.MESSAGE_KINDS, (name_message_kind(message.type),)] += 1
+        if message.is_report:
+            continue
         added[slot, measures.MESSAGES, (agent, message.outcome.value)] += 1
         if message.response is not None:
             added[slot, measures.MESSAGE_TIME, (agent, find_bucket(message.response))] += 1

@@ -17,6 +17,7 @@ from stretto.store.contributions.leaves import (
 )
 from stretto.store.contributions.missed_parallelism import add_up_sequential_runs
 from stretto.store.contributions.path_and_wall_time import add_up_whole_session
+from stretto.store.contributions.refused_delegations import add_up_refused_delegations
 from stretto.store.contributions.result_checks import add_up_result_checks
 from stretto.store.contributions.samples import add_up_samples
 from stretto.store.contributions.score_ingredients import (
@@ -30,7 +31,7 @@ from stretto.store.contributions.task_outcomes import add_up_task_outcomes
 from stretto.store.contributions.tasks_and_fanouts import add_up_tasks
 from stretto.store.contributions.usage_coverage import add_up_usage_coverage
 
-SUMS_VERSION = 14
+SUMS_VERSION = 15
 """The version of the sums. Raise it with every change of the amounts that anything adds."""
 
 # The names are stored with the version, so that a store made by another list is made anew.
@@ -58,6 +59,7 @@ CONTRIBUTIONS: dict[str, Contribution] = {
         frozenset({SessionAspect.TASKS, SessionAspect.TURNS, SessionAspect.PATTERN, SessionAspect.WHOLE}),
         add_up_task_outcomes,
     ),
+    "refusals": Contribution(frozenset({SessionAspect.WHOLE}), add_up_refused_delegations),
     "checks": Contribution(frozenset({SessionAspect.WHOLE}), add_up_result_checks),
     "scores": Contribution(
         frozenset(

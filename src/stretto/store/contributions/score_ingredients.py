@@ -61,7 +61,7 @@ def add_up_message_balance(context: SessionContext) -> Additions:
     the shares of a session add up to 1.
     """
     added: Additions = Counter()
-    messages = conclude_messages(context.facts)
+    messages = [message for message in conclude_messages(context.facts) if not message.is_report]
     count_by_receiver = Counter(message.receiver or NONE for message in messages)
     for message in messages:
         if message.response is not None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import TestRun, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.facts import DELEGATING_TOOLS
+from stretto.model.tool_lengths import has_length, is_gate
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import get_counted_time
 from stretto.store.rollup import Addition, Amount, find_slot_number
@@ -23,7 +23,7 @@ def make_tool_call_counts(call: ToolCall) -> tuple[Addition, ...]:
         find_slot_number(at),
         tool,
         call.outcome if call.end is not None else None,
-        None if duration is None or tool in DELEGATING_TOOLS else find_bucket(duration),
+        None if duration is None or not has_length(call) else find_bucket(duration),
         None if overhead is None else find_bucket(overhead),
     )
 
@@ -35,7 +35,7 @@ def add_up_tool_call(call: ToolCall) -> tuple[Amount, ...]:
         return ()
     slot = find_slot_number(at)
     amounts: tuple[Amount, ...] = ()
-    if duration and call.tool not in DELEGATING_TOOLS:
+    if duration and has_length(call):
         amounts = ((_share_tool_seconds(slot), duration),)
     return amounts if call.tests is None else (*amounts, *_yield_test_amounts(slot, call, call.tests))
 
@@ -52,7 +52,7 @@ def _yield_test_amounts(slot: int, call: ToolCall, tests: TestRun) -> Iterator[A
     for result, count in (("passed", tests.passed), ("failed", tests.failed)):
         if count:
             yield (slot, measures.TESTS, (tests.framework, result)), count
-    if call.duration is not None:
+    if call.duration is not None and not is_gate(call):
         yield (slot, measures.TEST_RUN_TIME, (tests.framework, find_bucket(call.duration))), 1
         if call.duration:
             yield (slot, measures.TEST_SECONDS, ()), call.duration

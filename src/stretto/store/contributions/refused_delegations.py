@@ -1,0 +1,23 @@
+"""Sums of calls for an agent that no agent took up, and of those that a later call made good."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from stretto.model.repaired_delegations import find_refused_delegations
+from stretto.names import measures
+from stretto.store.contributions.contribution import SessionContext
+from stretto.store.rollup import Additions, find_slot_number
+
+
+def add_up_refused_delegations(context: SessionContext) -> Additions:
+    """Return the sums of refused calls for an agent; nothing while the session runs."""
+    added: Additions = Counter()
+    if not context.over:
+        return added
+    for refused in find_refused_delegations(context.facts):
+        slot = find_slot_number(refused.time)
+        added[slot, measures.REFUSED_DELEGATIONS, ()] += 1
+        if refused.is_repaired:
+            added[slot, measures.REPAIRED_DELEGATIONS, ()] += 1
+    return added
