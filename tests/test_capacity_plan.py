@@ -90,7 +90,7 @@ def test_the_reason_for_no_further_agent_is_named() -> None:
     assert (few.advised, few.binds) == (2, "tasks")
     finding = few.to_finding()
     assert finding.advice == "Run 2 agents side by side."
-    assert "independent of each other" in finding.reason
+    assert "depending on each other" in finding.reason
 
 
 def test_growth_asks_for_more_agents() -> None:
@@ -155,6 +155,8 @@ def test_the_curve_in_words() -> None:
     finding = curve.to_finding()
     assert (finding.evidence.effect, finding.evidence.low, finding.evidence.high) == (0.12, 0.04, 0.20)
     assert finding.details["gain_5"] == 0.03
+    untried = WidthCurve("release", 40, (*gains[:3], WidthGain(5, 0.1, 0.05, 0.2, seen=False)))
+    assert untried.to_sentence() == "The fourth agent still brings 12% [4%, 20%], the fifth has not run yet."
     assert (
         WidthCurve("release", 40, gains[3:]).to_sentence()
         == "A second agent brings nothing that can be seen."
@@ -170,3 +172,15 @@ def test_a_curve_needs_widths() -> None:
     assert curve.gains == ()
     assert curve.reason.startswith("20 sessions at 2 widths, 12 sessions at 3 widths are needed")
     assert curve.to_finding().verdict is FindingVerdict.TOO_LITTLE_DATA
+
+
+def test_tasks_one_after_another_are_not_promised_to_be_faster() -> None:
+    """Without phases, tasks that never overlapped may need each other: no width is faster."""
+    sessions, tasks = generate_sets([1] * 6, 13, drawn=[30.0] * 4)
+    in_a_row = {
+        name: [replace(run, start=run.start + place * 40 * SECOND) for place, run in enumerate(group)]
+        for name, group in tasks.items()
+    }
+    plan = plan_capacity("release", sessions, in_a_row)
+    assert {round(each.seconds) for each in plan.widths} == {120}
+    assert plan.advised == 1

@@ -32,7 +32,7 @@ from stretto.analysis.recommendation_rules import RULES, apply_rules
 from stretto.analysis.resource_rules import advise_cores, advise_memory, advise_processors
 from stretto.analysis.rule_inputs import RuleInputs
 from stretto.analysis.score_tuning import TunablePart, suggest_tuning
-from stretto.analysis.workflow_rules import advise_batching, advise_chains, find_split_savings
+from stretto.analysis.workflow_rules import advise_batching, advise_chains, advise_phases, find_split_savings
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
@@ -264,6 +264,19 @@ def test_chains_are_not_promised() -> None:
         advise_chains(RuleInputs("p", runs, tasks))
         == "its tasks run one after another: see missed_parallelism"
     )
+
+
+def test_what_the_main_agent_does_between_tasks_is_no_gap() -> None:
+    """Of 30 s between tasks in which it waited for 10 s, 10 s are promised; unknown time promises nothing."""
+    runs, tasks = make_flat({"a": [("x", 20.0), ("y", 20.0)]}, gap=30.0)
+    assert (
+        advise_phases(RuleInputs("p", runs, tasks))
+        == "what the main agent does between its tasks is not known"
+    )
+    parts = {"model": 20 * SECOND, "nothing": 10 * SECOND}
+    verdict = advise_phases(RuleInputs("p", tuple(replace(run, wall_parts=parts) for run in runs), tasks))
+    assert isinstance(verdict, Recommendation)
+    assert verdict.gain.seconds == pytest.approx(10)
 
 
 def test_short_memory_is_recommended_by_its_effect() -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import stats
 
+from stretto.analysis.run_schedule import build_schedule, split_fanouts
 from stretto.analysis.slowdown_fit import LengthCells, Slowdown, build_cells, fit_cells
 from stretto.clock import SECOND
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
@@ -33,6 +34,7 @@ LEAST_GAIN = 0.05
 MEMORY_LIMIT = 0.90
 """Share of the machine's memory above which no width is advised."""
 LEVEL = 0.05
+NO_PHASES = "no phases are declared: tasks that did not overlap are taken as depending on each other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,7 @@ def plan_capacity(
         slowdown,
         growth,
         after,
-        "" if phases else "no phases are declared: its tasks are taken as independent of each other",
+        "" if phases else NO_PHASES,
         tuple(tuple(map(float, row)) for row in drawn),
     )
 
@@ -243,14 +245,18 @@ def _draw_times(
 
 
 def _split_stages(group: Sequence[TaskRun], slowdown: Slowdown, growth: float) -> list[list[float]]:
-    """Return the lengths alone of the tasks of each phase, by start; growth repeats some of them.
+    """Return the lengths alone of the tasks of each phase or stretch, by start; growth repeats some of them.
 
     Example: with a growth of .25 each fourth task of a phase comes twice.
     """
-    stages: list[tuple[str | None, list[float]]] = []
-    for run in sorted((run for run in group if run.length), key=lambda run: (run.start, run.task)):
-        if not stages or stages[-1][0] != run.phase:
-            stages.append((run.phase, []))
+    schedule = build_schedule(group)
+    stretch_of = {place: number for number, places in enumerate(split_fanouts(schedule)) for place in places}
+    stages: list[tuple[str | int, list[float]]] = []
+    for place, run in enumerate(schedule.tasks):
+        # Who declares no phases shows by overlaps which tasks need nothing of each other.
+        stage = stretch_of[place] if run.phase is None else run.phase
+        if not stages or stages[-1][0] != stage:
+            stages.append((stage, []))
         stages[-1][1].append((run.length or 0) / slowdown.compute_factor(max(1.0, run.concurrency)))
     grown = []
     for _, lengths in stages:

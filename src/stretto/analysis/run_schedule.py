@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from stretto.model.interval import Interval, pack_lanes
 from stretto.model.runs import TaskRun
 
+AT_ONCE = 0.05
+"""Share of a parallel execution's length up to which a gap is a hand-over and no end."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunSchedule:
@@ -75,8 +78,9 @@ def simulate_span(schedule: RunSchedule, new_lengths: Sequence[float]) -> float:
 def split_fanouts(schedule: RunSchedule) -> list[list[int]]:
     """Return the places of the tasks of each parallel execution, by start: it ends where no task runs.
 
-    A lane that goes on alone, with tasks of the same phase and type, still belongs to it. Example: two coders
-    of 0-10 s and 0-30 s, then a coder of 31-50 s and a tester of 51-60 s: the first three belong together.
+    A lane that goes on alone at once, with tasks of the same phase and type, still belongs to it. Example:
+    two coders of 0-10 s and 0-30 s, then a coder of 31-50 s and a tester of 51-60 s: the first three belong
+    together.
     """
     groups: list[list[int]] = []
     covered_until = -1
@@ -89,7 +93,10 @@ def split_fanouts(schedule: RunSchedule) -> list[list[int]]:
     for group in groups:
         if merged and len(group) == 1 and len(merged[-1]) > 1:
             work = {(schedule.tasks[place].phase, schedule.tasks[place].type) for place in merged[-1]}
-            if (schedule.tasks[group[0]].phase, schedule.tasks[group[0]].type) in work:
+            begin = schedule.starts[merged[-1][0]]
+            end = max(schedule.intervals[place].end for place in merged[-1])
+            at_once = schedule.starts[group[0]] - end <= AT_ONCE * (end - begin)
+            if at_once and (schedule.tasks[group[0]].phase, schedule.tasks[group[0]].type) in work:
                 merged[-1] += group
                 continue
         merged.append(group)

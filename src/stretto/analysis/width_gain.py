@@ -63,10 +63,10 @@ class WidthCurve:
 
     @property
     def last_visible(self) -> WidthGain | None:
-        """The widest agent that brings something that can be seen, without a gap before it."""
+        """The widest agent that ran and brings something that can be seen, without a gap before it."""
         last = None
         for gain in self.gains:
-            if not gain.visible:
+            if not gain.visible or not gain.seen:
                 break
             last = gain
         return last
@@ -82,9 +82,11 @@ class WidthCurve:
             f"The {to_ordinal(last.width)} agent still brings {last.gain:.0%} "
             f"[{last.low:.0%}, {last.high:.0%}]"
         )
-        text += "" if last.seen else " (extrapolated)"
         following = next((gain for gain in self.gains if gain.width == last.width + 1), None)
-        return f"{text}, the {to_ordinal(following.width)} nothing we can see." if following else f"{text}."
+        if following is None:
+            return f"{text}."
+        rest = "nothing we can see" if following.seen else "has not run yet"
+        return f"{text}, the {to_ordinal(following.width)} {rest}."
 
     def to_finding(self) -> Finding:
         """Return the curve as a finding about its pattern; ``details`` have the gain of each width."""

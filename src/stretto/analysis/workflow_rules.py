@@ -29,6 +29,8 @@ from stretto.model.interval import measure_union_length
 
 SMALL_TASK = MINUTE
 """Usual length below which tasks are small enough to be put together."""
+EMPTY_WAITS = ("nothing",)
+"""Parts of wall time in which the main agent waits for agents of which none runs."""
 UNEVEN = 0.01
 """p value below which it is no accident that an agent has the longest lane."""
 
@@ -184,14 +186,26 @@ def advise_chains(inputs: RuleInputs) -> Verdict:
 
 
 def advise_phases(inputs: RuleInputs) -> Verdict:
-    """Recommend to close the gaps in which no task ran."""
-    gaps = [schedule.span - measure_union_length(schedule.intervals) for schedule in inputs.schedules]
+    """Recommend to close the gaps between tasks in which the main agent, too, did nothing.
+
+    What it thinks or does between two tasks is work. Only time that it spends waiting, with no task running,
+    is a gap.
+    """
+    if not any(run.wall_parts for run in inputs.sessions):
+        return "what the main agent does between its tasks is not known"
+    gaps = [
+        min(
+            schedule.span - measure_union_length(schedule.intervals),
+            sum(run.wall_parts.get(part, 0) for part in EMPTY_WAITS),
+        )
+        for run, schedule in zip(inputs.sessions, inputs.schedules, strict=True)
+    ]
     return recommend(
         inputs,
         RecommendationKind.PHASE_STRUCTURE,
         np.array(gaps) / SECOND,
-        "Start the next phase as soon as the last task of a phase has ended.",
-        "in these gaps no task ran, between the first start and the last end",
+        "Start the next tasks as soon as those before them have ended.",
+        "in these gaps no task ran, and the main agent only waited",
         effort=Effort.MEDIUM,
         changes_code=True,
     )
