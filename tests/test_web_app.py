@@ -20,8 +20,8 @@ from stretto.errors import StoreError
 from stretto.format import rfc3339
 from stretto.summaries.session_summary import build_row_document, build_session_document
 from stretto.summaries.snapshot import build_snapshot_document
-from stretto.web.app import HOOK
 from stretto.web.backend import FRESH_SECONDS
+from stretto.web.hook_endpoint import HOOK
 from tests.test_notification_log import alert, message
 from tests.waiting import PATIENCE
 from tests.web_page import full

@@ -20,8 +20,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from stretto.errors import StoreError
-from stretto.web.app import HOOK, LIMIT
+from stretto.web.app import LIMIT
 from stretto.web.guard import HEADERS, Guard
+from stretto.web.hook_endpoint import HOOK
 from stretto.web.json_routes import NOTIFICATIONS
 from tests.web_served import Store, exchange, served
 

@@ -320,8 +320,8 @@ class Service:
         return journal.encode_event(redact_for_journal(kept, describe=self.config.descriptions))
 
     def _append_to_journal(self, records: bytes, now: int) -> None:
+        # The worker looks at its pace: woken by each hook, it would delay the hook's answer.
         journal.append_records(journal.get_day_file(self.config.journal, now), records)
-        self.worker.wake()
 
     def _find_watched(self) -> list[WatchedSession]:
         """Return the processes of the agents that are busy."""

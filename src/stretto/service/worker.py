@@ -56,7 +56,7 @@ from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
 LOG = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
-"""Pause between two looks at the journal."""
+"""Pause between two looks at the journal: the events of a pause are ingested together."""
 
 MOST_DAMAGES = 5
 DAMAGE_SECONDS = 600.0

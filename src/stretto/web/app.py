@@ -10,7 +10,6 @@ from hashlib import sha256
 from importlib import resources
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
@@ -24,6 +23,7 @@ from stretto.web import otlp_routes, responses
 from stretto.web.backend import Backend
 from stretto.web.findings_routes import FindingsRoutes
 from stretto.web.guard import Guard
+from stretto.web.hook_endpoint import HOOK, HookEndpoint
 from stretto.web.json_routes import NOTIFICATIONS, JsonRoutes
 from stretto.web.live_updates import UpdateRoute
 from stretto.web.otlp_routes import OtlpRoutes
@@ -33,7 +33,6 @@ from stretto.web.score_route import ScoreRoute
 
 __all__ = ["Backend", "create_app"]
 
-HOOK = "/hooks/claude-code"
 HOOK_LIMIT = 64 * 1024 * 1024
 """Most bytes of a hook's payload, as in the hook client."""
 LIMIT = 1024 * 1024
@@ -75,9 +74,10 @@ def create_app(backend: Backend) -> ASGIApp:
     )
     # A redirect would be built from the Host header, which the request can forge.
     app.router.redirect_slashes = False
+    # Streams of server-sent events are left as they are: Starlette compresses none.
+    compressing = GZipMiddleware(app, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION_LEVEL)
     return Guard(
-        # Streams of server-sent events are left as they are: Starlette compresses none.
-        GZipMiddleware(app, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION_LEVEL),
+        HookEndpoint(compressing, backend.append_hook),
         hosts=backend.hosts,
         token=backend.token,
         limits={
@@ -107,7 +107,6 @@ class _MachineRoutes:
             Route("/metrics", self.show_metrics),
             Route("/healthz", self.answer_health),
             Route("/readyz", self.answer_readiness),
-            Route(HOOK, self.receive_hook, methods=["POST"]),
             Route("/static/{name:path}", self.serve_file),
         ]
 
@@ -132,16 +131,6 @@ class _MachineRoutes:
                 f"not ready: the figures are {age:.0f} s old, at most {limit:.0f} s is fresh\n", 503
             )
         return PlainTextResponse("ready\n")
-
-    async def receive_hook(self, request: Request) -> Response:
-        """Append the payload and answer with an empty body: an agent takes any text for a fault."""
-        payload = await request.body()
-        try:
-            await run_in_threadpool(self._backend.append_hook, payload)
-        except OSError:
-            # The agent shows an error that blocks nothing. A silent gap would be worse.
-            return Response(status_code=503)
-        return Response(status_code=204)
 
     async def serve_file(self, request: Request) -> Response:
         file = self._files.get(request.path_params["name"])
