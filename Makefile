@@ -64,6 +64,7 @@ clients: $(READY) ## run real clients from npm, offline, and compare (ARGS=--sho
 bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_hook.py
 	$(BIN)/python -m tests.bench.bench_http_hook
+	$(BIN)/python -m tests.bench.bench_service
 	$(BIN)/python tests/bench/bench_statusline.py
 	$(BIN)/python tests/bench/bench_store.py
 	$(BIN)/python tests/bench/bench_otlp.py

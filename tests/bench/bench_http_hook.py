@@ -4,7 +4,7 @@ Each agent keeps its connection and sends a recorded payload five times a second
 service is the real one, appending to its journal and ingesting meanwhile; the echo is a Starlette route that
 reads the body and returns it, served by the same uvicorn. Both are measured in turns: one agent at rest, one
 agent beside four busy processes, and fifty agents at once. The exit code is 1 if the median at rest is beyond
-the limit, which leaves room for a shared machine; beside busy processes the scheduler decides more than either.
+the limit, which leaves room for a shared machine; beside busy processes the scheduler decides more.
 """
 
 from __future__ import annotations
