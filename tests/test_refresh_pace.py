@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from stretto.clock import read_wall_clock
 from stretto.otlp_export.sender import NullSender
@@ -99,7 +99,7 @@ def test_the_snapshot_is_refreshed_during_a_long_catch_up(
     service.on_snapshot(lambda snapshot: events.append(snapshot.events))
     try:
         for day in range(1, 5):
-            drawn = [replace(event, session=f"day-{day}") for event in recorded("sequential")]
+            drawn = [structs.replace(event, session=f"day-{day}") for event in recorded("sequential")]
             append(config.journal, drawn, f"2026-01-0{day}.jsonl")
         service.worker._ingest_journal()  # a round of the worker, without its thread
     finally:
