@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup quick test style slow shown coverage check counted detectors baselines bench bench-peer clients trial docs dashboards \
+.PHONY: help up setup quick test style slow shown coverage check counted detectors baselines bench bench-peer clients trial soak docs dashboards \
   pictures servers stack stack-down clean
 
 # Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
@@ -57,6 +57,9 @@ counted: $(READY) ## write tests/counted.json after the sums' version was raised
 
 trial: $(READY) ## try to lose, forge and expose data on this machine (ARGS=--short takes three minutes)
 	$(BIN)/python -m tests.trial $(ARGS)
+
+soak: $(READY) ## run a day of fifty agents in simulated time; fails if memory or anything else grows
+	$(BIN)/python -m tests.soak $(ARGS)
 
 clients: $(READY) ## run real clients from npm, offline, and compare (ARGS=--short for two of them)
 	$(BIN)/python -m tests.clients.run_clients $(ARGS)

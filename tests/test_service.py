@@ -237,7 +237,7 @@ def test_a_fault_in_the_store_is_told_and_survived(tmp_path: Path) -> None:
     config = configured(tmp_path)
     with started(config) as service:
         service.worker.writer.execute(
-            "CREATE TEMP TRIGGER broken BEFORE INSERT ON facts BEGIN SELECT RAISE(ABORT, 'full'); END"
+            "CREATE TEMP TRIGGER broken BEFORE INSERT ON sessions BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
         report(config, "mine", *whole_session("mine"))
         assert until(lambda: service.health.error is not None)
@@ -376,7 +376,7 @@ def test_its_own_sizes_and_lag_are_told(tmp_path: Path) -> None:
         assert values["stretto_store_bytes{}"] >= config.database.stat().st_size
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
         service.worker.writer.execute(
-            "CREATE TEMP TRIGGER broken BEFORE INSERT ON facts BEGIN SELECT RAISE(ABORT, 'full'); END"
+            "CREATE TEMP TRIGGER broken BEFORE INSERT ON sessions BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
         report(config, "more", *whole_session("more"))
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] > 0.5)

@@ -50,7 +50,26 @@ def serve_http(
     on_grpc: Callable[[], None],
 ) -> None:
     """Answer requests until a signal comes, then raise KeyboardInterrupt with its name."""
-    server = HttpServer(
+    server = make_server(app, updates, bounds, on_grpc)
+
+    async def serve() -> None:
+        asyncio.get_running_loop().set_exception_handler(AcceptFailures())
+        await server.serve(sockets=listeners)
+
+    try:
+        asyncio.run(serve())
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(str(stop) or server.received) from None
+    # The event loop may swallow a signal that is raised again while it ends.
+    if server.received is not None:
+        raise KeyboardInterrupt(server.received)
+
+
+def make_server(
+    app: ASGIApp, updates: UpdateStreams, bounds: ConnectionBounds, on_grpc: Callable[[], None]
+) -> HttpServer:
+    """Return the server of an application."""
+    return HttpServer(
         uvicorn.Config(
             app,
             http=watch_protocol(on_grpc, bounds),
@@ -64,15 +83,3 @@ def serve_http(
         ),
         updates,
     )
-
-    async def serve() -> None:
-        asyncio.get_running_loop().set_exception_handler(AcceptFailures())
-        await server.serve(sockets=listeners)
-
-    try:
-        asyncio.run(serve())
-    except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(str(stop) or server.received) from None
-    # The event loop may swallow a signal that is raised again while it ends.
-    if server.received is not None:
-        raise KeyboardInterrupt(server.received)

@@ -1,0 +1,1 @@
+"""The soak: a day of many agents in simulated time."""
