@@ -15,11 +15,17 @@ from stretto.cli.main import main
 from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
 from stretto.figures.baselines import DeclaredBaselines, RecordedBaseline
-from stretto.journal.erase import CompressedFileError, erase_lines
+from stretto.journal.compression import compress_file
+from stretto.journal.erase import erase_from_file, erase_lines
 from stretto.journal.pruned_session_records import KeptRecord, append_kept_records, hash_session_id
 from stretto.model.event import Event, Kind
+from stretto.service.forgetting import ForgetRequest
 from stretto.state.lock import StateLock
 from stretto.store import declared_baselines
+from tests.trial.service import run_service
+from tests.waiting import until
+from tests.web_served import Store as WebStore
+from tests.web_served import served
 
 
 def report(state: Path, session: str, project: str = "shop") -> None:
@@ -151,8 +157,86 @@ def test_lines_appended_meanwhile_stay(tmp_path: Path) -> None:
     assert lines == [b'{"session":"y"}'] * appended
 
 
-def test_a_compressed_file_is_left_and_named(tmp_path: Path) -> None:
-    """Its bytes cannot be overwritten line by line."""
-    (tmp_path / "a").write_bytes(b"\x1f\x8b\x08\x00" + os.urandom(50))
-    with pytest.raises(CompressedFileError):
-        erase_lines(tmp_path / "a", lambda _: True)
+def test_a_compressed_file_is_rewritten(tmp_path: Path) -> None:
+    """Its erased lines are blanks, every other line keeps its place; without such a line it stays as it is."""
+    lines = [b'{"session":"%s","n":%d}\n' % (name, number) for number in range(50) for name in (b"x", b"y")]
+    (tmp_path / "a.jsonl").write_bytes(b"".join(lines))
+    assert compress_file(tmp_path, "a.jsonl")
+    (tmp_path / "a.jsonl").write_bytes(lines[0] + lines[1])
+    untouched = (tmp_path / "a.jsonl.gz").stat().st_mtime_ns
+    assert erase_from_file(tmp_path, "a.jsonl", lambda _: False) == 0
+    assert (tmp_path / "a.jsonl.gz").stat().st_mtime_ns == untouched
+
+    assert erase_from_file(tmp_path, "a.jsonl", lambda line: b'"x"' in line) == 51
+
+    with journal.open_content(tmp_path, "a.jsonl") as content:
+        left = content.read()
+    assert len(left) == sum(map(len, [*lines, lines[0], lines[1]]))
+    assert [line for line in left.split(b"\n") if line.strip()] == [
+        line.rstrip() for line in [*lines, lines[1]] if b'"y"' in line
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "a.jsonl.gz"]
+
+
+def test_a_damaged_compressed_file_is_left_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be rewritten is not recalled, and the rest is forgotten."""
+    report(tmp_path, "gone")
+    ask(capsys, tmp_path, "rebuild")
+    damaged = tmp_path / "journal" / "2020-01-01.jsonl.gz"
+    damaged.write_bytes(b"\x1f\x8b\x08\x00" + os.urandom(50))
+    content = damaged.read_bytes()
+
+    code, answer = ask(capsys, tmp_path, "forget", "gone")
+
+    assert (code, answer["events"]) == (0, 4)
+    assert any(
+        "2020-01-01.jsonl in the journal cannot be rewritten" in text for text in answer["not_recalled"]
+    )
+    assert damaged.read_bytes() == content
+
+
+def test_a_running_service_forgets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It erases, makes its store again and compacts it, while hooks go on; what is unclear is refused."""
+    state = tmp_path / "state"
+    for session in ("unwanted-1", "wanted-1", "wanted-2"):
+        report(state, session)
+    with run_service(state, "--no-servers") as service:
+        assert ask(capsys, state, "forget", "nobody")[0] == 1
+        assert ask(capsys, state, "forget", "wanted")[0] == UsageError.exit_code
+        assert "unwanted-1" in service.get("/api/sessions").decode()
+
+        code, answer = ask(capsys, state, "forget", "unwanted")
+
+        assert (code, answer["sessions"], answer["events"]) == (0, ["unwanted-1"], 4)
+        assert find_files_with(state, "unwanted-1") == []
+        stored = {session["id"] for session in json.loads(service.get("/api/sessions"))["sessions"]}
+        assert stored == {"wanted-1", "wanted-2"}
+        report(state, "later-1")
+        assert until(lambda: "later-1" in service.get("/api/sessions").decode())
+        assert json.loads(service.get("/api/problems")) == {"problems": []}
+
+
+def test_a_request_to_forget_names_one_thing(tmp_path: Path) -> None:
+    """The route refuses what names nothing or two things, is no JSON, or comes while another is under way."""
+    asked: list[tuple[str | None, str | None]] = []
+    document: dict[str, str] = {"state": "none"}
+
+    def request(session: str | None, project: str | None) -> None:
+        ForgetRequest(session, project)
+        asked.append((session, project))
+
+    backend = WebStore(tmp_path).make_backend(request_forget=request, forget_document=lambda: document)
+    with served(backend) as client:
+        for body in (b"{", b"[]", b"{}", b'{"session":"a","project":"b"}', b'{"session":5}'):
+            assert client.post("/api/forget", content=body).status_code == 400
+        assert client.post("/api/forget", json={"project": "shop"}).status_code == 202
+        assert (
+            client.post("/api/forget", json={"project": "x"}, headers={"Origin": "http://a"}).status_code
+            == 403
+        )
+        document["state"] = "running"
+        assert client.post("/api/forget", json={"project": "shop"}).status_code == 409
+        assert client.get("/api/forget").json() == {"state": "running"}
+    assert asked == [(None, "shop")]

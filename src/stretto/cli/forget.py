@@ -3,182 +3,75 @@
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Iterable
-from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+import json
+import time
+from contextlib import closing
+from http import HTTPStatus
+from typing import Any
 
-import msgspec
-
-from stretto import journal
 from stretto.cli.command_context import CommandContext
+from stretto.cli.http_client import get_response
 from stretto.cli.rebuild import rebuild_store
-from stretto.config.configuration import Config
-from stretto.errors import StoreError, UsageError
-from stretto.journal.erase import CompressedFileError, erase_lines
-from stretto.journal.pruned_session_records import hash_session_id, is_kept_file
-from stretto.sources.redact import redact_id
-from stretto.state.lock import StateLock
-from stretto.store import declared_baselines, queries
-from stretto.store.database import open_reader, open_writer
+from stretto.errors import ServiceError, UsageError
+from stretto.service.forgetting import ForgetRequest, build_erasure_document, compact_store, erase_sessions
+from stretto.state.lock import StateLock, find_lock_holder
+from stretto.store.database import open_writer
 
 NOT_FOUND = 1
 
-_SESSION = re.compile(rb'"session"\s*:\s*("(?:[^"\\]|\\.)*")')
+PATH = "/api/forget"
 
-
-@dataclass(slots=True)
-class Erasure:
-    """The effect of forgetting."""
-
-    sessions: list[str]
-    lines: int = 0
-    """Lines of events that were erased."""
-    records: int = 0
-    """Kept records of pruned sessions that were erased."""
-    baselines: list[str] = field(default_factory=list)
-    """Recorded baselines that were removed with the session that they came from."""
-    not_recalled: list[str] = field(default_factory=list)
-    """A sentence on each place that cannot be reached."""
+POLL_SECONDS = 0.2
 
 
 def forget_sessions(context: CommandContext, options: argparse.Namespace) -> int:
-    """Erase a session, or all sessions of a project; the service must not run meanwhile."""
-    if (options.session is None) == (options.project is None):
-        raise UsageError("name a session or a project", hint="stretto forget SESSION, or --project NAME")
-    config = context.config
-    with StateLock(config.state):
-        erasure = Erasure(_find_sessions(config, options.session, options.project))
-        hashes = {hash_session_id(id) for id in erasure.sessions}
-        if options.session is not None and not erasure.sessions:
-            # A pruned session is known by the hash of its whole id only.
-            hashes = {hash_session_id(redact_id(options.session))}
-        sent = _list_sent(config, erasure.sessions)
-        names = {*erasure.sessions, *_list_traces(config, erasure.sessions), options.session} - {None}
-        _erase_journal(config, erasure, names, hashes)
-        _remove_baselines(config, erasure)
-    if not erasure.lines and not erasure.records and not erasure.sessions:
-        context.print_answer(_build_document(erasure), "there is no such session")
+    """Erase a session, or all sessions of a project; a running service does it itself."""
+    request = ForgetRequest(options.session, options.project)
+    holder = find_lock_holder(context.config.state)
+    if holder is not None and holder.address is not None:
+        document = _forget_in_service(context, request, holder.address)
+    else:
+        document = _forget_here(context, request)
+    if not document["sessions"] and not document["events"] and not document["kept_records"]:
+        context.print_answer(document, "there is no such session")
         return NOT_FOUND
-    rebuild_store(context)
-    with StateLock(config.state):
-        _compact_store(config, erasure.sessions)
-    _list_unreachable(config, erasure, sent)
-    if options.project is not None:
-        erasure.not_recalled.append("pruned sessions left sums that name the project and no session")
-    counts = f"{erasure.lines} events, {erasure.records} kept records, {len(erasure.baselines)} baselines"
-    lines = [f"forgot {len(erasure.sessions)} session(s): {counts}"]
-    lines += [f"  not recalled: {sentence}" for sentence in erasure.not_recalled]
-    context.print_answer(_build_document(erasure), "\n".join(lines))
+    counts = (
+        f"{document['events']} events, {document['kept_records']} kept records,"
+        f" {len(document['baselines'])} baselines"
+    )
+    lines = [f"forgot {len(document['sessions'])} session(s): {counts}"]
+    lines += [f"  not recalled: {sentence}" for sentence in document["not_recalled"]]
+    context.print_answer(document, "\n".join(lines))
     return 0
 
 
-def _build_document(erasure: Erasure) -> dict[str, object]:
-    return {
-        "sessions": erasure.sessions,
-        "events": erasure.lines,
-        "kept_records": erasure.records,
-        "baselines": erasure.baselines,
-        "not_recalled": erasure.not_recalled,
-    }
+def _forget_here(context: CommandContext, request: ForgetRequest) -> dict[str, Any]:
+    config = context.config
+    with StateLock(config.state):
+        erasure = erase_sessions(config, request)
+    if not erasure.is_empty:
+        rebuild_store(context)
+        with StateLock(config.state), closing(open_writer(config.database)) as connection:
+            compact_store(connection, erasure.sessions)
+    return build_erasure_document(erasure)
 
 
-def _find_sessions(config: Config, prefix: str | None, project: str | None) -> list[str]:
-    """Return the ids of the sessions to forget. Raises UsageError if a beginning fits several."""
-    try:
-        connection = open_reader(config.database)
-    except StoreError:
-        return []
-    with closing(connection):
-        if project is not None:
-            rows = connection.execute("SELECT id FROM sessions WHERE project = ? ORDER BY id", (project,))
-            return [id for (id,) in rows]
-        found = queries.find_session_ids(connection, prefix or "")
-        if len(found) > 1 and prefix not in found:
-            raise UsageError(
-                f"several sessions begin with {prefix!r}", hint="type more of the id: stretto sessions"
-            )
-        return [prefix] if prefix in found else found
-
-
-def _list_sent(config: Config, sessions: Iterable[str]) -> list[str]:
-    """Return the sessions whose spans were sent."""
-    try:
-        connection = open_reader(config.database)
-    except StoreError:
-        return []
-    with closing(connection):
-        return [id for id in sessions if queries.get_spans_emitted_time(connection, id) is not None]
-
-
-def _erase_journal(config: Config, erasure: Erasure, names: set[str], hashes: set[str]) -> None:
-    """Erase the events of the named sessions, and the kept records with these hashes."""
-
-    def is_event(line: bytes) -> bool:
-        match = _SESSION.search(line)
-        if match is None:
-            return False
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            session = msgspec.json.decode(match[1])
-            return session in names or redact_id(session) in names
-        return False
-
-    def is_record(line: bytes) -> bool:
-        match = _SESSION.search(line)
-        return match is not None and match[1].decode("ascii", "replace").strip('"') in hashes
-
-    for file in journal.list_file_sizes(config.journal):
-        kept = is_kept_file(file)
-        try:
-            erased = erase_lines(config.journal / file, is_record if kept else is_event)
-        except CompressedFileError:
-            erasure.not_recalled.append(f"{file} in the journal is compressed and keeps its lines")
-            continue
-        erasure.records += erased if kept else 0
-        erasure.lines += 0 if kept else erased
-
-
-def _list_traces(config: Config, sessions: Iterable[str]) -> list[str]:
-    """Return the traces whose spans belong to the sessions; the journal has them under the trace's id."""
-    try:
-        connection = open_reader(config.database)
-    except StoreError:
-        return []
-    query = "SELECT trace FROM session_homes WHERE session = ?"
-    traces: list[str] = []
-    waiting = list(sessions)
-    with closing(connection):
-        while waiting:
-            of_session = [trace for (trace,) in connection.execute(query, (waiting.pop(),))]
-            traces += of_session
-            waiting += of_session
-    return traces
-
-
-def _remove_baselines(config: Config, erasure: Erasure) -> None:
-    declared = declared_baselines.load_declared_baselines(config.state)
-    erasure.baselines = [r.name for r in declared.recorded if r.session in erasure.sessions]
-    if erasure.baselines:
-        kept = tuple(r for r in declared.recorded if r.session not in erasure.sessions)
-        declared_baselines.save_declared_baselines(config.state, replace(declared, recorded=kept))
-
-
-def _compact_store(config: Config, sessions: Iterable[str]) -> None:
-    """Remove notes about the sessions, and write the store anew: deleted rows stay in a file's free pages."""
-    with closing(open_writer(config.database)) as connection:
-        connection.executemany("DELETE FROM emitted WHERE session = ?", [(id,) for id in sessions])
-        connection.execute("VACUUM")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _list_unreachable(config: Config, erasure: Erasure, sent: list[str]) -> None:
-    """Add a sentence on each copy that Stretto cannot erase."""
-    if sent:
-        erasure.not_recalled.append(f"{len(sent)} session(s) were sent as traces: delete them there")
-    if (config.state / "servers" / "prometheus-data").exists():
-        erasure.not_recalled.append("Prometheus keeps figures by name for 90 days: servers/prometheus-data")
-    if any(file.startswith("kept-0-") for file in journal.list_file_sizes(config.journal)):
-        erasure.not_recalled.append("sums of an earlier version's store name no single session")
-    erasure.not_recalled.append(
-        "the agent's transcripts, backups and delivered notifications are not Stretto's to erase"
+def _forget_in_service(context: CommandContext, request: ForgetRequest, address: str) -> dict[str, Any]:
+    """Let the running service forget, and wait until its store is made again without the sessions."""
+    token = context.config.token
+    body = json.dumps({"session": request.session, "project": request.project}).encode()
+    answer = get_response(address, PATH, token, method="POST", body=body)
+    while answer is not None and answer[0] in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
+        document: dict[str, Any] = json.loads(answer[1])
+        if document["state"] == "refused":
+            raise UsageError(document["error"], hint=document["hint"])
+        if document["state"] == "done":
+            return {name: value for name, value in document.items() if name != "state"}
+        time.sleep(POLL_SECONDS)
+        answer = get_response(address, PATH, token)
+    raise ServiceError(
+        "the running service did not forget",
+        where=f"http://{address}",
+        cause="no answer" if answer is None else f"it answered {answer[0]}: {answer[1].strip()[:200]}",
+        hint="see 'stretto doctor', or stop it and try again",
     )

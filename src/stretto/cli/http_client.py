@@ -15,16 +15,20 @@ def get_response(
     *,
     authorization: str | None = None,
     method: str = "GET",
+    body: bytes | None = None,
 ) -> tuple[int, str] | None:
-    """Return the status and body of a request without a body, or None if the server does not answer.
+    """Return the status and body of a request, or None if the server does not answer.
 
-    ``authorization`` is the value of that header; a ``token`` is shown as Bearer.
+    ``authorization`` is the value of that header; a ``token`` is shown as Bearer. A ``body`` is JSON.
     """
     connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
     if authorization is None and token:
         authorization = f"Bearer {token}"
     try:
-        connection.request(method, path, headers={"Authorization": authorization} if authorization else {})
+        headers = {"Authorization": authorization} if authorization else {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
         return response.status, response.read().decode(errors="replace")
     except (OSError, http.client.HTTPException):

@@ -226,6 +226,8 @@ def _build_backend(
         findings=service.get_findings,
         append_decision=service.append_decision,
         expected_tasks=service.list_expected_tasks,
+        request_forget=service.request_forget,
+        forget_document=service.get_forget_document,
         runbook=_read_runbook,
         alerts=lambda: sorted(_find_runbooks()),
         version=read_version(),

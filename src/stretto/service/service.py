@@ -28,6 +28,7 @@ from stretto.resources import machine
 from stretto.resources.sampler import Sampler, WatchedSession
 from stretto.resources.sampler_thread import SamplerThread
 from stretto.service.analysis_schedule import AnalysisSchedule
+from stretto.service.forgetting import ForgetRequest
 from stretto.service.health import Health, describe_lag
 from stretto.service.rebuild_state import RebuildRequest, RebuildState, build_rebuild_document
 from stretto.service.store_reader import StoreReader
@@ -241,6 +242,14 @@ class Service:
     def list_expected_tasks(self) -> list[ExpectedTask]:
         """Return the running tasks with their time left, the overdue ones first."""
         return self.worker.expectations.list_expected(self._clock())
+
+    def request_forget(self, session: str | None, project: str | None) -> None:
+        """Forget a session, or all of a project, in the worker's thread. Raises UsageError."""
+        self.worker.request_forget(ForgetRequest(session, project))
+
+    def get_forget_document(self) -> dict[str, Any]:
+        """Return the result of the last request to forget, or that it is under way."""
+        return self.worker.forgotten
 
     def append_hook(self, payload: bytes) -> None:
         """Append the payload of an HTTP hook. Raises OSError if the journal cannot be written."""

@@ -14,13 +14,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
 from stretto import journal
 from stretto.clock import MINUTE, Clock
 from stretto.config.configuration import Config
-from stretto.errors import StoreError
+from stretto.errors import StoreError, UsageError
 from stretto.exporter.live_metrics import LiveMetrics
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time
 from stretto.figures.resource_figures import ResourceUse
@@ -32,6 +33,13 @@ from stretto.otlp_export.sender import NullSender, Sender
 from stretto.resources.liveness import LivenessWatch
 from stretto.service.demo_recording import DemoRecording
 from stretto.service.finished_session_export import SpanQueue
+from stretto.service.forgetting import (
+    Erasure,
+    ForgetRequest,
+    build_erasure_document,
+    compact_store,
+    erase_sessions,
+)
 from stretto.service.health import Health, IngestedJournal
 from stretto.service.ingest_setup import create_ingest
 from stretto.service.process_watch import ProcessWatch
@@ -111,6 +119,10 @@ class Worker:
         """The reader that is closed while the store is made again."""
         self._requested: RebuildRequest | None = None
         """Why the store is to be made again in the next round."""
+        self.forgetting: ForgetRequest | None = None
+        """The sessions to forget in the next round."""
+        self.forgotten: dict[str, Any] = {"state": "none"}
+        """The result of the last request to forget, or that it is under way."""
         self._damages: deque[float] = deque(maxlen=MOST_DAMAGES)
         """Times (monotonic s) of the last rebuilds that nobody asked for."""
         self._open_store()
@@ -150,6 +162,12 @@ class Worker:
     def request_rebuild(self, request: RebuildRequest) -> None:
         """Make the store again from the journal in the next round. Any thread may call this."""
         self._requested = request
+        self.wake()
+
+    def request_forget(self, request: ForgetRequest) -> None:
+        """Forget sessions in the next round. Any thread may call this; one request at a time."""
+        self.forgotten = {"state": "running"}
+        self.forgetting = request
         self.wake()
 
     def get_rebuild_state(self) -> RebuildState | None:
@@ -250,6 +268,7 @@ class Worker:
 
     def _rebuild_if_needed(self) -> bool:
         """Make the store again if somebody asked for it, or if it is damaged, deleted or replaced."""
+        erasure = self._erase_sessions()
         request, file = self._requested, identify_file(self._config.database)
         if file != self._store_file:
             cause = "the store was deleted" if file is None else "the store was replaced by another file"
@@ -266,7 +285,29 @@ class Worker:
                 )
             self._damages.append(now)
         self._rebuild_store(request)
+        if erasure is not None and not self._stopping.is_set():
+            compact_store(self.writer, erasure.sessions)
+            self.forgotten = {"state": "done", **build_erasure_document(erasure)}
         return True
+
+    def _erase_sessions(self) -> Erasure | None:
+        """Erase the sessions that are to be forgotten, and ask for a rebuild without them.
+
+        In this thread, since only here are files of the journal compressed and pruned.
+        """
+        request, self.forgetting = self.forgetting, None
+        if request is None:
+            return None
+        try:
+            erasure = erase_sessions(self._config, request)
+        except UsageError as error:
+            self.forgotten = {"state": "refused", "error": error.to_line(), "hint": error.hint or ""}
+            return None
+        if erasure.is_empty:
+            self.forgotten = {"state": "done", **build_erasure_document(erasure)}
+            return None
+        self._requested = RebuildRequest("sessions are forgotten")
+        return erasure
 
     def _rebuild_store(self, request: RebuildRequest) -> None:
         """Make the store again from the journal. A damaged store is moved aside, a healthy one is cleared.

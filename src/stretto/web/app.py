@@ -22,6 +22,7 @@ from stretto.errors import StrettoError
 from stretto.web import otlp_routes, responses
 from stretto.web.backend import Backend
 from stretto.web.findings_routes import FindingsRoutes
+from stretto.web.forget_route import ForgetRoute
 from stretto.web.guard import Guard
 from stretto.web.hook_endpoint import HOOK, HookEndpoint
 from stretto.web.json_routes import NOTIFICATIONS, JsonRoutes
@@ -61,6 +62,7 @@ def create_app(backend: Backend) -> ASGIApp:
             *ScoreRoute(backend).list_routes(),
             *FindingsRoutes(backend).list_routes(),
             *RebuildRoute(backend).list_routes(),
+            *ForgetRoute(backend).list_routes(),
             *UpdateRoute(backend.updates).list_routes(),
             *OtlpRoutes(backend).list_routes(),
             *(pages.list_routes() if backend.shows_pages else [Route("/{path:path}", _answer_switched_off)]),

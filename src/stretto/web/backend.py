@@ -82,6 +82,10 @@ class Backend:
     """Appends a decision to the journal. Raises OSError if the journal cannot be written."""
     expected_tasks: Callable[[], Sequence[ExpectedTask]] = list
     """Returns the running tasks with their time left, the overdue ones first."""
+    request_forget: Callable[[str | None, str | None], None] = lambda _session, _project: None
+    """(session, project) → forgets a session or all of a project. Raises UsageError unless one is named."""
+    forget_document: Callable[[], dict[str, Any]] = dict
+    """Returns the result of the last request to forget, or that it is under way."""
     self_figures: Callable[[], Sequence[Figure]] = list
     """Returns the figures about Stretto itself, as they are exported."""
     updates: UpdateStreams = field(default_factory=UpdateStreams)
