@@ -158,7 +158,7 @@ def test_lines_appended_meanwhile_stay(tmp_path: Path) -> None:
 
 
 def test_a_compressed_file_is_rewritten(tmp_path: Path) -> None:
-    """Its erased lines are blanks, every other line keeps its place; without such a line it stays as it is."""
+    """Its erased lines are blanks, every other line keeps its place; without any it stays as it is."""
     lines = [b'{"session":"%s","n":%d}\n' % (name, number) for number in range(50) for name in (b"x", b"y")]
     (tmp_path / "a.jsonl").write_bytes(b"".join(lines))
     assert compress_file(tmp_path, "a.jsonl")

@@ -529,6 +529,10 @@ class Ingest:
 
     def _write_executions(self, state: SessionState, settled: SettledSession) -> None:
         session, pattern = settled.session, settled.session.pattern or NONE
+        before, state.written = state.written, settled
+        # Rows of the same executions need not be made to be found equal.
+        if before is not None and settled.has_same_executions(before):
+            return
         runs = [
             (
                 session.id,

@@ -22,6 +22,7 @@ from stretto.model.score_scales import SCALES, Scales
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
+from stretto.store.reused_conclusion import Conclusion
 from stretto.store.rollup import Additions
 from stretto.store.run_rows import NO_RUNS, RunRows
 from stretto.store.session_model_calls import ModelCallSums
@@ -65,6 +66,15 @@ class SettledSession:
     fanouts: tuple[Fanout, ...]
     sequential_runs: tuple[SequentialRun, ...]
 
+    def has_same_executions(self, other: SettledSession) -> bool:
+        """Return whether the executions are those of an earlier state of the session, and filed alike."""
+        now, then = self.session, other.session
+        return (
+            self.fanouts is other.fanouts
+            and self.sequential_runs is other.sequential_runs
+            and (now.project, now.pattern) == (then.project, then.pattern)
+        )
+
 
 @dataclass(slots=True)
 class SessionState:
@@ -90,10 +100,16 @@ class SessionState:
     """The additions of each contribution, by its name in ``CONTRIBUTIONS``."""
     last_context: SessionContext | None = None
     """The context that the additions were computed from."""
+    conclusion: Conclusion | None = None
+    """What was last concluded, if it may be reused."""
     executions: ExecutionRows | None = None
     """The stored rows of fan-outs and sequential runs. None if unknown."""
+    written: SettledSession | None = None
+    """The state whose executions were last written."""
     run_rows: RunRows | None = NO_RUNS
     """The stored rows of what the session leaves. None if unknown."""
+    reported: Session | None = None
+    """The session whose ended entities were last reported."""
     reported_ends: dict[str, set[str]] = field(default_factory=dict)
     """The ids of entities already reported as ended, by kind."""
 
@@ -140,7 +156,7 @@ class SessionState:
     def update_sums(self, rules: Rules, change: Additions, newly_ended: NewlyEnded) -> SettledSession:
         """Conclude the session, add the change of its sums to ``change``, and collect what newly ended."""
         facts = self._join_facts()
-        session = conclude_session(facts, lost=self.lost, classify=rules.classify, calls=False)
+        session = self._conclude_session(facts, rules)
         closed = is_session_over(facts, lost=self.lost)
         self.tool_calls.update_sums(
             facts,
@@ -157,6 +173,20 @@ class SessionState:
         self._update_contributions(context, change)
         self._report_ends(session, context.fanouts, newly_ended)
         return SettledSession(session, context.fanouts, context.sequential_runs)
+
+    def _conclude_session(self, facts: SessionFacts, rules: Rules) -> Session:
+        """Conclude turns and tasks, or reuse the last conclusion if nothing changed that they depend on."""
+        # Joined facts come out anew with each join: which of them changed is not known by entity.
+        if facts is not self.facts:
+            self.conclusion = None
+            return conclude_session(facts, lost=self.lost, classify=rules.classify, calls=False)
+        if self.conclusion is not None:
+            session = self.conclusion.reuse(facts, self.changed_entities, lost=self.lost)
+            if session is not None:
+                return session
+        session = conclude_session(facts, lost=self.lost, classify=rules.classify, calls=False)
+        self.conclusion = Conclusion.of(session, facts, lost=self.lost)
+        return session
 
     def _join_facts(self) -> SessionFacts:
         """Join the facts again if they changed, and mark the calls that come out otherwise than before."""
@@ -176,7 +206,8 @@ class SessionState:
         self, facts: SessionFacts, session: Session, rules: Rules, *, closed: bool
     ) -> SessionContext:
         before = self.last_context
-        if before is not None and before.session.tasks == session.tasks:
+        tasks = session.tasks
+        if before is not None and (before.session.tasks is tasks or before.session.tasks == tasks):
             executions = before.fanouts, before.sequential_runs
         else:
             executions = find_fanouts(session.tasks), find_sequential_runs(session.tasks)
@@ -208,12 +239,7 @@ class SessionState:
         self.last_context = context
 
     def _report_ends(self, session: Session, fanouts: Iterable[Fanout], newly_ended: NewlyEnded) -> None:
-        for task in session.tasks:
-            if task.end is not None:
-                self._report_end("task", task.id, newly_ended.tasks, task)
-        for turn in session.turns:
-            if turn.end is not None:
-                self._report_end("turn", turn.id, newly_ended.turns, (session, turn))
+        self._report_tasks_and_turns(session, newly_ended)
         if not session.recording and self.facts.leaves.get(EntityKind.PHASE):
             for phase in conclude_phases(self.facts, closed=False):
                 if phase.end is not None:
@@ -225,6 +251,18 @@ class SessionState:
             self.reported_ends.pop("session", None)
         else:
             self._report_end("session", "", newly_ended.sessions, session)
+
+    def _report_tasks_and_turns(self, session: Session, newly_ended: NewlyEnded) -> None:
+        before, self.reported = self.reported, session
+        # Tasks and turns that were reused have been reported.
+        if before is not None and before.tasks is session.tasks and before.turns is session.turns:
+            return
+        for task in session.tasks:
+            if task.end is not None:
+                self._report_end("task", task.id, newly_ended.tasks, task)
+        for turn in session.turns:
+            if turn.end is not None:
+                self._report_end("turn", turn.id, newly_ended.turns, (session, turn))
 
     def _report_end(self, kind: str, key: str, newly_ended: list[T], item: T) -> None:
         reported = self.reported_ends.setdefault(kind, set())

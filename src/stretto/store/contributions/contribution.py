@@ -100,9 +100,10 @@ class SessionContext:
         now, then = self.session, before.session
         if (now.pattern, now.project) != (then.pattern, then.project):
             changes.add(SessionAspect.PATTERN)
-        if now.tasks != then.tasks:
+        # Comparing the same tasks with themselves takes long if there are thousands.
+        if now.tasks is not then.tasks and now.tasks != then.tasks:
             changes.add(SessionAspect.TASKS)
-        if now.turns != then.turns:
+        if now.turns is not then.turns and now.turns != then.turns:
             changes.add(SessionAspect.TURNS)
         if self.over or before.over:
             changes.add(SessionAspect.WHOLE)

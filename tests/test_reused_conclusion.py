@@ -1,0 +1,117 @@
+"""Reuse of what was concluded: it always equals a conclusion from all facts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stretto.model.conclude import conclude_session
+from stretto.model.event import Event, Kind, Outcome
+from stretto.model.facts import SessionFacts
+from stretto.store.session_in_memory import NewlyEnded, Rules, SessionState
+from tests.fakes import RECORDINGS, any_event, recorded
+from tests.scenes import Drawing, at, by_description
+
+RULES = Rules(by_description)
+
+
+def conclude_event_by_event(events: Iterable[Event]) -> tuple[int, int]:
+    """Conclude after each event, compare with a conclusion from all facts; return reuses and conclusions."""
+    events = tuple(events)
+    state = SessionState(SessionFacts(events[0].session))
+    change: Counter[tuple[int, str, tuple[str | int, ...]]] = Counter()
+    newly_ended = NewlyEnded()
+    reused = 0
+    for event in events:
+        before = state.conclusion
+        state.apply_events([event])
+        settled = state.update_sums(RULES, change, newly_ended)
+        state.changed_entities.clear()
+        reused += before is not None and state.conclusion is before
+        assert settled.session == conclude_session(
+            state.facts, lost=state.lost, classify=by_description, calls=False
+        )
+    whole = SessionState(SessionFacts(events[0].session))
+    whole.apply_events(events)
+    at_once: Counter[tuple[int, str, tuple[str | int, ...]]] = Counter()
+    whole.update_sums(RULES, at_once, NewlyEnded())
+    assert {key: value for key, value in change.items() if value} == {
+        key: value for key, value in at_once.items() if value
+    }
+    return reused, len(events)
+
+
+@pytest.mark.parametrize("name", sorted(RECORDINGS))
+def test_recordings_event_by_event_are_the_same_session(name: str) -> None:
+    """After each event of a recording session and sums are those of all its facts; some are reused."""
+    by_session: dict[str, list[Event]] = {}
+    for event in recorded(name):
+        by_session.setdefault(event.session, []).append(event)
+    counts = [conclude_event_by_event(events) for events in by_session.values()]
+    assert sum(reused for reused, _ in counts) > 0
+
+
+@settings(max_examples=40)
+@given(st.lists(any_event(), min_size=1, max_size=25))
+def test_anything_event_by_event_is_the_same_session(events: Sequence[Event]) -> None:
+    """Whatever the events and their order: reuse changes neither the session nor the sums."""
+    conclude_event_by_event(events)
+
+
+@pytest.mark.slow
+@settings(max_examples=2_000)
+@given(st.lists(any_event(), min_size=1, max_size=60))
+def test_anything_at_length_event_by_event_is_the_same_session(events: Sequence[Event]) -> None:
+    """The same with longer sessions and many more of them."""
+    conclude_event_by_event(events)
+
+
+def draw_calls(agent: str) -> list[Event]:
+    """Return the start and end of ten calls in an agent."""
+    edges = ((Kind.TOOL_START, 0.0, None), (Kind.TOOL_END, 0.5, Outcome.SUCCESS))
+    return [
+        Event(
+            kind=kind,
+            session="s",
+            time=at(20 + n + after),
+            id=f"c{n}",
+            parent=agent,
+            name="Bash",
+            outcome=outcome,
+        )
+        for n in range(10)
+        for kind, after, outcome in edges
+    ]
+
+
+def test_calls_inside_an_agent_conclude_nothing_anew() -> None:
+    """Twenty edges of calls reuse one conclusion; the times of the session move on all the same."""
+    drawing = Drawing("s").opens()
+    opening = [*drawing.events, Event(kind=Kind.TASK_START, session="s", time=at(10), id="a", name="critic")]
+    calls = draw_calls("a")
+    before, _ = conclude_event_by_event(opening)
+    reused, _ = conclude_event_by_event([*opening, *calls])
+    assert reused - before == len(calls)
+
+
+def test_a_call_that_names_an_agent_concludes_anew() -> None:
+    """A late report that a call started the agent, or that the call lies in another agent, is not missed."""
+    opening = [
+        *Drawing("s").opens().events,
+        Event(kind=Kind.TASK_START, session="s", time=at(10), id="a", name="critic"),
+        Event(kind=Kind.TASK_START, session="s", time=at(11), id="b", name="critic", parent="call"),
+    ]
+    late = Event(kind=Kind.TOOL_START, session="s", time=at(10.5), id="call", parent="a", name="Bash")
+    end = Event(
+        kind=Kind.TOOL_END,
+        session="s",
+        time=at(30),
+        id="call",
+        name="Bash",
+        attributes={"task": "b"},
+    )
+    conclude_event_by_event([*opening, late, end])
