@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stretto.analysis import experiments, session_comparison
 from stretto.analysis.bottleneck_causes import explain_sessions, find_bottlenecks
 from stretto.analysis.run_schedule import (
     balance_lanes,
@@ -16,9 +17,11 @@ from stretto.analysis.run_schedule import (
     schedule_in_order,
     simulate_span,
 )
-from stretto.analysis.session_holdups import HoldupKind
+from stretto.analysis.session_holdups import WALL_PARTS, HoldupKind
+from stretto.analysis.workflow_rules import EMPTY_WAITS
 from stretto.clock import SECOND
 from stretto.figures.fanouts import find_fanouts
+from stretto.figures.wall_time import WallPart
 from stretto.figures.what_if import simulate_fanout_elapsed
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
@@ -101,6 +104,13 @@ def test_each_session_is_explained_by_the_others() -> None:
     assert [*answers] == [run.session for run in [*usual.sessions, *odd.sessions][-10:]]
     assert answers["release-29"].holdups[0].kind is HoldupKind.HOOKS
     assert sum(bool(answer.holdups) for answer in answers.values()) <= 3
+
+
+def test_parts_of_wall_time_have_the_names_of_the_figures() -> None:
+    """Each part of wall time that an analysis reads is a part that sessions are split into."""
+    used = {part for parts in WALL_PARTS.values() for part in parts}
+    used |= {"main_tools", "model", *experiments.NOT_WORK, *session_comparison.NOT_WORK, *EMPTY_WAITS}
+    assert used <= {part.value for part in WallPart}
 
 
 def test_conflicts_are_priced_by_history() -> None:
