@@ -95,7 +95,7 @@ def measure_tails(*, long: bool) -> Iterator[Row]:
         series = [draw_series(scenario, rng, 80, 20, name=str(number)) for number in range(series_count)]
         label = f"({scenario}) 20 a day:"
         false = count_tails(series)
-        yield make_rate(ANSWER, f"{label} unchanged tails raised on a day", false, series_count, at_most=0.05)
+        yield make_rate(ANSWER, f"{label} nothing changed, tail or length raised on a day", false, series_count, at_most=0.05)
         if scenario == "a":
             slow = [slow_tail(each, rng) for each in series]
             found = count_tails(slow)
@@ -141,7 +141,11 @@ def measure_slower_stores(*, long: bool) -> Iterator[Row]:
 
 
 def measure_mixes(*, long: bool) -> Iterator[Row]:
-    """Yield the rows of an agent whose slow type rises from 10 to 50 % of its tasks."""
+    """Yield the rows of an agent whose slow type rises from 10 to 50 % of its tasks.
+
+    The mix is taken for a regression if the agent has one and none of its types has: the types' rate of false
+    alarms is measured elsewhere.
+    """
     stores = 20 if long else 4
     false = named = 0
     for number in range(stores):
@@ -154,9 +158,12 @@ def measure_mixes(*, long: bool) -> Iterator[Row]:
             for run, is_slow in zip(make_task_runs(logs, ends), slow, strict=True)
         ]
         findings = judge_changes(make_task_series(runs), FIRST_DAY + 88 * DAY)
-        false += any(finding.verdict is FindingVerdict.REGRESSION for finding in findings)
+        regressed = {each.kind for each in findings if each.verdict is FindingVerdict.REGRESSION}
+        false += SeriesKind.AGENT_LENGTH in regressed and SeriesKind.TASK_LENGTH not in regressed
         named += any(finding.reason.startswith("the mix changed") for finding in findings)
-    yield make_rate(ANSWER, "slow type from 10 to 50 %: stores with a regression", false, stores, at_most=0.0)
+    yield make_rate(
+        ANSWER, "slow type from 10 to 50 %: the mix taken for a regression", false, stores, at_most=0.0
+    )
     yield make_rate(ANSWER, "slow type from 10 to 50 %: says mix", named, stores, at_least=0.95)
 
 
