@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from stretto.analysis.installed_extras import EXTRAS
-from stretto.clock import DAY
+from stretto.clock import DAY, SECOND
 from stretto.exporter.live_metrics import LiveMetrics
 from stretto.exporter.scrape import create_registry
 from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
@@ -35,7 +37,7 @@ from stretto.store.finding_history import (
 )
 from tests.fakes import Store, store
 from tests.month import end_of_day, month_of_sessions
-from tests.scenes import BEGIN
+from tests.scenes import BEGIN, Drawing
 
 DAYS = 38
 SLOW_DAY = 30
@@ -74,6 +76,29 @@ def test_a_planted_slow_down_is_found_with_factor_and_date(month: Store) -> None
     assert abs(tests.since - (BEGIN + SLOW_DAY * DAY)) <= DAY
     assert {link.role for link in tests.evidence.runs} == {"before", "after"}
     assert findings["task_lengthreview"].verdict is not FindingVerdict.REGRESSION
+
+
+def test_a_tool_that_gets_slower_is_a_regression(tmp_path: Path) -> None:
+    """Calls have no runs: their lengths come from the sums of days, and no later day is in them."""
+    random = Random(1)
+    with store(tmp_path) as opened:
+        for day in range(30):
+            drawing = (
+                Drawing(f"d{day}").opens(day * DAY // SECOND + 30_000).prompt(day * DAY // SECOND + 30_000)
+            )
+            for number in range(8):
+                start = day * DAY // SECOND + 30_100 + number * 60
+                length = (2 if day >= 24 else 1) * math.exp(random.gauss(0, 0.2))
+                drawing.call(f"d{day}c{number}", start, start + length)
+            opened.take(drawing.stop(begin + 1_000).ends(begin + 1_001).events)
+        (tool,) = [each for each in ask(opened, 29, "changes")["changes"] if each.kind == "tool_length"]
+        assert tool.verdict is FindingVerdict.REGRESSION
+        assert tool.subject == {"tool": "Bash"}
+        assert tool.evidence.effect == pytest.approx(2, abs=0.3)
+        assert tool.since is not None
+        assert abs(tool.since - (BEGIN + 24 * DAY)) <= DAY
+        (before,) = [each for each in ask(opened, 23, "changes")["changes"] if each.kind == "tool_length"]
+        assert before.verdict is not FindingVerdict.REGRESSION
 
 
 def test_before_the_change_the_month_is_quiet(month: Store) -> None:

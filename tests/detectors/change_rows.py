@@ -95,7 +95,8 @@ def measure_tails(*, long: bool) -> Iterator[Row]:
         series = [draw_series(scenario, rng, 80, 20, name=str(number)) for number in range(series_count)]
         label = f"({scenario}) 20 a day:"
         false = count_tails(series)
-        yield make_rate(ANSWER, f"{label} nothing changed, tail or length raised on a day", false, series_count, at_most=0.05)
+        name = f"{label} nothing changed, tail or length raised on a day"
+        yield make_rate(ANSWER, name, false, series_count, at_most=0.05)
         if scenario == "a":
             slow = [slow_tail(each, rng) for each in series]
             found = count_tails(slow)

@@ -16,6 +16,10 @@ NEW_NORMAL = "new_normal"
 """The detail of an annotation after which earlier runs are no longer compared."""
 
 
+DayLengths = tuple[int, Mapping[int, int]]
+"""The middle of a day (ns), and how many of its lengths (ns) there were."""
+
+
 @dataclass(frozen=True)
 class AnalysisInput:
     """The input of all analyses: runs and decisions as known at an instant."""
@@ -31,6 +35,10 @@ class AnalysisInput:
     """Id of each finding of the history → how it was last, which decisions refer to."""
     cores: int | None = None
     """Processors of the machine."""
+    tool_lengths: Mapping[str, Sequence[DayLengths]] = field(default_factory=dict)
+    """Lengths of tool calls by tool, of each whole day of UTC."""
+    hook_lengths: Sequence[DayLengths] = ()
+    """How long agents waited for hooks, of each whole day of UTC."""
 
     @cached_property
     def tasks_by_session(self) -> Mapping[str, Sequence[TaskRun]]:

@@ -12,6 +12,7 @@ import resource
 import sqlite3
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
@@ -20,14 +21,18 @@ from typing import Any
 import msgspec
 
 from stretto.analysis.installed_extras import require_extra
-from stretto.clock import DAY
+from stretto.clock import DAY, SECOND
 from stretto.errors import StrettoError
-from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
+from stretto.figures.quantile_sketch import get_bucket_value
+from stretto.figures.sum_reading import collect_quantile_sketches
+from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput, DayLengths
 from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS
 from stretto.model.findings import Finding
+from stretto.names.measures import CALL_TIME, HOOKS_TIME, Dimension
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import read_decisions
 from stretto.store.finding_history import read_findings
+from stretto.store.queries import read_sums_by_slot
 from stretto.store.run_queries import read_session_runs, read_task_runs
 
 CPU_SECONDS = 120
@@ -98,6 +103,7 @@ def read_analysis_input(
 ) -> AnalysisInput:
     """Read what all analyses need of a store, as it was known at an instant (ns)."""
     start, end = instant - HISTORY_DAYS * DAY, instant + 1
+    tools, hooks = read_day_lengths(connection, instant)
     return AnalysisInput(
         instant=instant,
         tasks=read_task_runs(connection, start, end, at=instant),
@@ -107,7 +113,34 @@ def read_analysis_input(
         machine_memory=machine_memory,
         history={stored.id: stored.finding for stored in read_findings(connection, at=instant)},
         cores=os.cpu_count(),
+        tool_lengths=tools,
+        hook_lengths=hooks,
     )
+
+
+def read_day_lengths(
+    connection: sqlite3.Connection, instant: int
+) -> tuple[dict[str, list[DayLengths]], list[DayLengths]]:
+    """Return the lengths of tool calls by tool, and those of waits for hooks, by whole day before an instant.
+
+    They come from sums, whose days are those of UTC; a day stands at its noon.
+    """
+    tools: dict[str, list[DayLengths]] = defaultdict(list)
+    hooks: list[DayLengths] = []
+    slots = range(instant // DAY - HISTORY_DAYS, instant // DAY)
+    by_day = read_sums_by_slot(connection, DAY // SECOND, slots, (CALL_TIME, HOOKS_TIME))
+    for day, sums in sorted(by_day.items()):
+        noon = day * DAY + DAY // 2
+        for tool, sketch in collect_quantile_sketches(sums, CALL_TIME, Dimension.TOOL).items():
+            tools[tool].append((noon, _list_lengths(sketch)))
+        waits = collect_quantile_sketches(sums, HOOKS_TIME, None)
+        hooks += [(noon, _list_lengths(sketch)) for sketch in waits.values()]
+    return tools, hooks
+
+
+def _list_lengths(sketch: Mapping[int, int]) -> dict[int, int]:
+    """Return how many lengths (ns) a sketch has, each as the typical one of its bucket."""
+    return {round(get_bucket_value(bucket)): count for bucket, count in sketch.items()}
 
 
 def run_as_process() -> None:

@@ -48,6 +48,7 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
     from stretto.analysis.series import (  # noqa: PLC0415  # likewise
         SeriesKind,
         make_fanout_series,
+        make_series_of_day_sums,
         make_task_series,
     )
     from stretto.analysis.tail_shares import judge_tails  # noqa: PLC0415  # likewise
@@ -62,6 +63,12 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
         if decision.kind is DecisionKind.ACCEPTED and about and about.kind in set(SeriesKind):
             boundaries.append(Boundary(decision.time, SeriesKind(about.kind), about.subject))
     series = [*make_task_series(given.tasks), *make_fanout_series(given.sessions)]
+    series += [
+        make_series_of_day_sums(SeriesKind.TOOL_LENGTH, {"tool": tool}, days)
+        for tool, days in sorted(given.tool_lengths.items())
+    ]
+    if given.hook_lengths:
+        series.append(make_series_of_day_sums(SeriesKind.HOOK_LENGTH, {"event": "all"}, given.hook_lengths))
     findings = judge_changes(series, given.instant, ZoneInfo(given.zone), boundaries)
     tails = judge_tails(series, findings, given.instant, ZoneInfo(given.zone), boundaries)
     return AnalysisAnswer([*findings, *tails])
