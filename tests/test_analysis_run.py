@@ -83,11 +83,10 @@ def test_a_tool_that_gets_slower_is_a_regression(tmp_path: Path) -> None:
     random = Random(1)
     with store(tmp_path) as opened:
         for day in range(30):
-            drawing = (
-                Drawing(f"d{day}").opens(day * DAY // SECOND + 30_000).prompt(day * DAY // SECOND + 30_000)
-            )
+            begin = day * DAY // SECOND + 30_000
+            drawing = Drawing(f"d{day}").opens(begin).prompt(begin)
             for number in range(8):
-                start = day * DAY // SECOND + 30_100 + number * 60
+                start = begin + 100 + number * 60
                 length = (2 if day >= 24 else 1) * math.exp(random.gauss(0, 0.2))
                 drawing.call(f"d{day}c{number}", start, start + length)
             opened.take(drawing.stop(begin + 1_000).ends(begin + 1_001).events)
