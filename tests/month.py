@@ -14,7 +14,12 @@ SESSIONS_A_DAY = 8
 
 
 def month_of_sessions(
-    days: int, *, slower: dict[int, float] | None = None, version: dict[int, str] | None = None, seed: int = 1
+    days: int,
+    *,
+    slower: dict[int, float] | None = None,
+    version: dict[int, str] | None = None,
+    seed: int = 1,
+    pattern: str = "release",
 ) -> Iterator[Event]:
     """Yield the events of a month; from each day of ``slower`` on, test tasks take that many times as long.
 
@@ -34,9 +39,9 @@ def month_of_sessions(
                 60 * math.exp(random.gauss(0, 0.3)),
                 90 * factor[1] * math.exp(random.gauss(0, 0.3)),
             )
-            session = f"d{day}n{number}"
+            session = f"d{day}n{number}" if pattern == "release" else f"{pattern}-d{day}n{number}"
             known = {"client_version": client[1]} if client[1] else {}
-            drawing = Drawing(session).opens(start, pattern="release", project="shop", **known).prompt(start)
+            drawing = Drawing(session).opens(start, pattern=pattern, project="shop", **known).prompt(start)
             drawing.task(f"{session}r", start, start + review, "review")
             drawing.task(f"{session}t", start, start + tests, "tests")
             end = start + max(review, tests) + 1
