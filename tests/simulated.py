@@ -55,6 +55,7 @@ VALUES: dict[Label, tuple[str, ...]] = {
     Label.LABEL: ("tool",),
     Label.NAME: ("release/tests",),
     Label.ANALYSIS: ("changes", "holdups"),
+    Label.PERIOD: ("day", "month"),
     Label.STATE: ("open", "applied", "realised"),
     Label.VERDICT: ("regression", "no_evidence"),
     Label.EXPERIMENT: ("cache",),

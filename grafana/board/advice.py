@@ -93,6 +93,29 @@ _ADVICE = Row(
     ),
 )
 
+_SPENDING = Row(
+    "Spending",
+    (
+        make_lines(
+            "Spent of the budget",
+            "Known cost of the day and the month so far, with their budgets; only while a budget is set.",
+            "How much is gone?",
+            Unit.MONEY,
+            {
+                "spent this {{period}}": max_by(select_series("budget_spent_usd"), Label.PERIOD),
+                "budget of the {{period}}": max_by(select_series("budget_usd"), Label.PERIOD),
+            },
+        ),
+        make_lines(
+            "Forecast of spending",
+            "Cost at the end of the day and the month, with the range of 80 %.",
+            "Will the budget last?",
+            Unit.MONEY,
+            {"{{period}} {{bound}}": max_by(select_series("budget_forecast_usd"), Label.PERIOD, Label.BOUND)},
+        ),
+    ),
+)
+
 _COST = Row(
     "The cost of looking",
     (
@@ -128,7 +151,7 @@ ADVICE = Board(
     id=BoardId.ADVICE,
     title="Stretto / Advice",
     asks="What should be decided, what is late, and did what was tried help?",
-    rows=(_NOW, _ADVICE, _EXPERIMENTS, _COST),
+    rows=(_NOW, _ADVICE, _EXPERIMENTS, _SPENDING, _COST),
     since="now-7d",
     window="7d",
     refresh="1m",

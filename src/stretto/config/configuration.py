@@ -65,6 +65,9 @@ class Config:
     alertmanager_port: int
     stuck_minutes: int
     """A running task is stuck if it has had no event for longer and waits for no tool."""
+    budget_dollars_per_day: int
+    """US dollars that a local day may cost; 0 without a budget."""
+    budget_dollars_per_month: int
     resources_interval_seconds: int
     """Time between two readings of the agents' processes; 0 disables them."""
     headline_baseline: str
@@ -133,6 +136,11 @@ class Config:
     def scoring(self) -> Scoring:
         """The rules of the scores, with the target improvement of each task type."""
         return Scoring(self.scores, self.task_types.find_target)
+
+    @property
+    def budgets(self) -> dict[str, int]:
+        """The budget of a local day and month in US dollars, 0 without one."""
+        return {"day": self.budget_dollars_per_day, "month": self.budget_dollars_per_month}
 
     def make_headline_rule(self, declared: DeclaredBaselines) -> HeadlineRule:
         """Return the rule that chooses the headline's baseline."""

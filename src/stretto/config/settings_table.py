@@ -31,13 +31,15 @@ SETTINGS: dict[str, tuple[type, object, str]] = {
     "stuck_minutes": (int, 10, "STRETTO_STUCK_MINUTES"),
     "headline.baseline": (str, "work", "STRETTO_HEADLINE_BASELINE"),
     "headline.covers_percent": (int, 100, "STRETTO_HEADLINE_COVERS_PERCENT"),
+    "budget.dollars_per_day": (int, 0, "STRETTO_BUDGET_DOLLARS_PER_DAY"),
+    "budget.dollars_per_month": (int, 0, "STRETTO_BUDGET_DOLLARS_PER_MONTH"),
     "resources.interval_seconds": (int, DEFAULT_INTERVAL_SECONDS, "STRETTO_RESOURCES_INTERVAL_SECONDS"),
 }
 """Key in the file → (type, default, environment variable). A key ``table.name`` is in that TOML table."""
 
 KEYED_TABLES = frozenset(name.partition(".")[0] for name in SETTINGS if "." in name)
 
-SMALLEST = {"resources.interval_seconds": 0}
+SMALLEST = {"resources.interval_seconds": 0, "budget.dollars_per_day": 0, "budget.dollars_per_month": 0}
 
 TABLES = ("task_types", "workflows", "prices", "scores", "features")
 """Further tables in the file, each with a separate reader."""
@@ -52,6 +54,8 @@ OTHER_VARIABLES = (
 LARGEST = {
     "stuck_minutes": 525_600,
     "resources.interval_seconds": 3_600,
+    "budget.dollars_per_day": 1_000_000,
+    "budget.dollars_per_month": 30_000_000,
     "headline.covers_percent": 100,
     "idle_minutes": 525_600,
     "series_budget": 1_000_000,

@@ -28,6 +28,18 @@ FINDINGS: tuple[Metric, ...] = (
         "stretto_overdue_tasks", "1", (), "Running tasks that take longer than 99 % of their kind did."
     ),
     define_gauge(
+        "stretto_budget_usd", "USD", (Label.PERIOD,), "The budget of the local day or month, if there is one."
+    ),
+    define_gauge(
+        "stretto_budget_spent_usd", "USD", (Label.PERIOD,), "Known cost of the local day or month so far."
+    ),
+    define_gauge(
+        "stretto_budget_forecast_usd",
+        "USD",
+        (Label.BOUND, Label.PERIOD),
+        "Cost at the end of the local day or month, with the range of 80 %.",
+    ),
+    define_gauge(
         "stretto_recommendation_seconds",
         "s",
         (Label.KIND, Label.STATE),

@@ -54,6 +54,7 @@ class Label(StrEnum):
     """The subject of a finding: task type, agent or pattern, joined by a slash if there are several."""
     ANALYSIS = "analysis"
     STATE = "state"
+    PERIOD = "period"
     VERDICT = "verdict"
     EXPERIMENT = "experiment"
     BOUND = "bound"

@@ -220,5 +220,6 @@ READERS: dict[str, tuple[str, ...]] = {
     "summaries.snapshot": (
         measures.CRITICAL_PATH_AGENT, measures.FANOUTS,
     ),
+    "summaries.spending_outlook": (measures.COST,),
 }  # fmt: skip
 """Module → the measures that it reads."""

@@ -46,6 +46,7 @@ from stretto.summaries.baseline_catalog import build_catalog_document, read_cata
 from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
+from stretto.summaries.spending_outlook import compute_spending_figures
 from stretto.summaries.trends import read_trends
 
 
@@ -355,6 +356,7 @@ class Service:
     def _yield_finding_figures(self) -> Iterator[Figure]:
         yield from compute_finding_figures(self.analyses.state)
         overdue = self.worker.expectations.count_overdue(self._clock())
+        yield from compute_spending_figures(self.worker.spending)
         yield Figure("stretto_overdue_tasks", (), overdue, len(self.worker.expectations.running))
 
     def _yield_own_figures(self) -> Iterator[Figure]:

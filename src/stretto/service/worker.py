@@ -59,6 +59,7 @@ from stretto.summaries.running_tasks import (
     read_running_tasks,
 )
 from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot
+from stretto.summaries.spending_outlook import PeriodSpending, read_spending
 from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
 
 LOG = logging.getLogger(__name__)
@@ -142,6 +143,8 @@ class Worker:
         self.expectations = TaskExpectations()
         """The running tasks as of the last sweep, and the finished ones that they are compared with."""
         self._lengths_read = 0.0
+        self.spending: list[PeriodSpending] = []
+        """Spending against the budgets as of the last sweep; empty without a budget."""
 
     def _open_store(self) -> None:
         """Open the store for writing, and remember which file it is."""
@@ -466,3 +469,6 @@ class Worker:
         if running and (not lengths or time.monotonic() - self._lengths_read >= LENGTHS_SECONDS):
             lengths, self._lengths_read = read_finished_lengths(self.writer, now), time.monotonic()
         self.expectations = TaskExpectations(running, lengths)
+        budgets = self._config.budgets
+        if any(budgets.values()):
+            self.spending = read_spending(self.writer, now, self._config.timezone, budgets)

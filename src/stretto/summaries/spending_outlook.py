@@ -1,0 +1,93 @@
+"""The outlook on spending: what the local day and month have cost so far, and what they will have cost."""
+
+from __future__ import annotations
+
+import calendar
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from stretto.clock import DAY, HOUR, SECOND
+from stretto.figures.budget_forecast import BudgetForecast, forecast_budget
+from stretto.figures.figure import Figure, Labels
+from stretto.figures.sum_reading import sum_up
+from stretto.model.cost import DOLLAR
+from stretto.names import measures
+from stretto.store import queries
+
+PAST_DAYS = 28
+PERIODS = ("day", "month")
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodSpending:
+    """A period's spending so far and its budget, in US dollars."""
+
+    period: str
+    spent: float
+    budget: int
+    """0 if there is none."""
+    forecast: BudgetForecast | None
+    """None if too few days are known."""
+
+
+def read_spending(
+    connection: sqlite3.Connection, now: int, zone: str, budgets: dict[str, int]
+) -> list[PeriodSpending]:
+    """Return the spending of the current local day and month. Only calls whose cost is known count.
+
+    Sums are by the hour, so that in zones off by half an hour a day begins half an hour later.
+    """
+    local = datetime.fromtimestamp(now // SECOND, ZoneInfo(zone))
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    first_of_month = midnight.replace(day=1)
+    oldest = min(first_of_month, midnight - timedelta(days=PAST_DAYS))
+    slots = range(int(oldest.timestamp()) // 3_600, now // HOUR + 1)
+    by_hour = queries.read_sums_by_slot(connection, 3_600, slots, (measures.COST,))
+    hours = {slot: sum_up(sums, measures.COST) / DOLLAR for slot, sums in by_hour.items()}
+
+    def sum_between(start: datetime, end: datetime) -> float:
+        first, last = (-(-int(time.timestamp()) // 3_600) for time in (start, end))
+        return sum(cost for slot, cost in hours.items() if first <= slot < last)
+
+    earliest = queries.find_first_slot_time(connection)
+    days = [midnight - timedelta(days=back) for back in range(PAST_DAYS, 0, -1)]
+    past = [
+        sum_between(day, day + timedelta(days=1))
+        for day in days
+        if earliest is not None and day.timestamp() * SECOND >= earliest - DAY
+    ]
+    left_today = 1 - (now - int(midnight.timestamp()) * SECOND) / DAY
+    length = calendar.monthrange(local.year, local.month)[1]
+    spent = {
+        "day": sum_between(midnight, local + timedelta(hours=1)),
+        "month": sum_between(first_of_month, local + timedelta(hours=1)),
+    }
+    left = {"day": max(0.0, left_today), "month": length - local.day + max(0.0, left_today)}
+    return [
+        PeriodSpending(
+            period,
+            spent[period],
+            budgets.get(period, 0),
+            forecast_budget(spent[period], past, left[period]),
+        )
+        for period in PERIODS
+    ]
+
+
+def compute_spending_figures(spending: list[PeriodSpending]) -> Iterator[Figure]:
+    """Yield budget, spending so far and forecast of each period that has a budget."""
+    for each in spending:
+        if not each.budget:
+            continue
+        labels: Labels = (("period", each.period),)
+        yield Figure("stretto_budget_usd", labels, each.budget, 1)
+        yield Figure("stretto_budget_spent_usd", labels, each.spent, 1)
+        if each.forecast is not None:
+            for bound in ("middle", "low", "high"):
+                value = getattr(each.forecast, bound)
+                yield Figure(
+                    "stretto_budget_forecast_usd", (("bound", bound), *labels), value, each.forecast.days
+                )
