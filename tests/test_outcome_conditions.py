@@ -12,6 +12,9 @@ from stretto.analysis.outcome_conditions import (
     list_conditions,
 )
 from stretto.clock import HOUR
+from stretto.findings.analysis_input import AnalysisInput
+from stretto.findings.analysis_table import find_conditions
+from stretto.findings.finding_sentences import describe_finding
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.runs import SessionRun
@@ -83,6 +86,8 @@ def test_new_patterns_are_emerging_until_later_sessions_show_them() -> None:
     findings = find_outcome_conditions(past).to_findings()
     (finding,) = [each for each in findings if each.subject == {"condition": "c1=0"}]
     assert finding.reason == "emerging: later sessions must confirm it"
+    assert finding.advice.startswith("Sessions with c1=0 succeed only 0.")
+    assert finding.advice.endswith("sessions); later sessions must confirm it.")
 
 
 def test_conditions_are_few_and_supported() -> None:
@@ -104,3 +109,16 @@ def test_few_sessions_are_too_few() -> None:
         (finding,) = quiet.to_findings()
         assert finding.verdict is FindingVerdict.NO_EVIDENCE
         assert finding.details["checked"] == pytest.approx(quiet.checked)
+
+
+def test_the_service_asks_for_conditions() -> None:
+    """The table's row gives the findings, and counts the checks of a store that shows nothing."""
+    sessions = generate_conditions(300, 2, lambda each: 0.9 if each["c3"] == "1" else 0.3)
+    answer = find_conditions(AnalysisInput(10**18, (), sessions))
+    assert any(finding.subject == {"condition": "c3=0"} for finding in answer.findings)
+    assert answer.checks is not None
+    assert answer.checks >= len(answer.findings) > 0
+    sentence = describe_finding(answer.findings[0])
+    assert sentence == answer.findings[0].advice
+    few = find_conditions(AnalysisInput(10**18, (), sessions[:50]))
+    assert (few.findings, few.checks, few.extra["reason"]) == ([], 0, "50 sessions, 100 are needed")

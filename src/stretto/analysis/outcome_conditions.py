@@ -61,6 +61,20 @@ class OutcomeCondition:
     confirmed: bool
     """Whether the later sessions show it too; else it is emerging."""
 
+    def to_sentence(self) -> str:
+        """Return the condition in words, with the limits of its lift."""
+        counted = {
+            ConditionEffect.SUCCESS: "succeed",
+            ConditionEffect.FAILURE: "succeed only",
+            ConditionEffect.FAST: "are among the fastest quarter",
+            ConditionEffect.SLOW: "are among the fastest quarter only",
+        }[self.effect]
+        emerging = "" if self.confirmed else "; later sessions must confirm it"
+        return (
+            f"Sessions with {self.condition} {counted} {self.lift:.2f} times as often as those without "
+            f"[{self.low:.2f}, {self.high:.2f}] ({self.support} sessions){emerging}."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ConditionAnswer:
@@ -89,6 +103,7 @@ class ConditionAnswer:
                     n=self.sessions, effect=each.lift, low=each.low, high=each.high, p=each.p
                 ),
                 reason="" if each.confirmed else "emerging: later sessions must confirm it",
+                advice=each.to_sentence(),
                 details={
                     "support": float(each.support),
                     "share": each.share,

@@ -183,6 +183,15 @@ def judge_advice(given: AnalysisInput) -> AnalysisAnswer:
     return judge_all_applied(given)
 
 
+def find_conditions(given: AnalysisInput) -> AnalysisAnswer:
+    """Answer under which circumstances sessions succeed, fail or are fast more often than by chance."""
+    from stretto.analysis.outcome_conditions import find_outcome_conditions  # noqa: PLC0415  # loads scipy
+
+    answer = find_outcome_conditions([run for run in given.sessions if run.task_types])
+    findings = answer.to_findings() if answer.found else []
+    return AnalysisAnswer(findings, answer.checked, {"reason": answer.reason, "sessions": answer.sessions})
+
+
 def judge_experiments(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how each experiment stands that is not concluded."""
     from stretto.analysis.experiments import (  # noqa: PLC0415  # loads scipy
@@ -209,6 +218,7 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis("effects", HOUR_SECONDS, judge_advice),
     Analysis("widths", HOUR_SECONDS, plan_widths),
     Analysis("gains", HOUR_SECONDS, fit_width_gains),
+    Analysis("conditions", HOUR_SECONDS, find_conditions),
     Analysis("trends", HOUR_SECONDS, find_trends),
     Analysis("unusual", FIVE_MINUTES, find_unusual_runs),
 )
