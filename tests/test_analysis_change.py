@@ -97,6 +97,19 @@ def test_a_short_history_says_how_many_days_lack() -> None:
     assert judge(slowed(days=0), 10).evidence.n == 0
 
 
+def test_nothing_to_judge_is_no_finding() -> None:
+    """Without any series there is nothing to say."""
+    assert judge_changes([], FIRST_DAY) == []
+
+
+def test_many_runs_a_day_cost_no_more_than_fifty() -> None:
+    """A day of 300 runs is represented by 50, and the factor is found all the same."""
+    finding = judge(slowed(1.5, per_day=300), 80)
+    assert finding.verdict is REGRESSION
+    assert finding.evidence.n == 50 * 52
+    assert finding.evidence.effect == pytest.approx(1.5, abs=0.06)
+
+
 def test_work_that_stopped_is_not_judged() -> None:
     """Two weeks after the last run nothing is said about it."""
     assert judge(slowed(), 95).verdict is TOO_LITTLE

@@ -13,6 +13,7 @@ from stretto.analysis.day_clusters import cluster_days, find_midnight, list_loca
 from stretto.analysis.series import (
     SeriesKind,
     SeriesScale,
+    choose_by_rank,
     make_fanout_series,
     make_quality_series,
     make_series_of_day_sums,
@@ -96,8 +97,8 @@ def test_lengths_of_tools_come_from_the_sums_of_days() -> None:
     series = make_series_of_day_sums(
         SeriesKind.TOOL_LENGTH, {"tool": "Bash"}, [(DAY, counts), (0, {SECOND: 2})]
     )
-    assert series.times.tolist() == [0, 0, *[DAY] * 200]
-    assert series.values[2:].tolist() == [math.log(MINUTE)] * 100 + [math.log(HOUR)] * 100
+    assert series.times.tolist() == [0, 0, *[DAY] * 50]
+    assert series.values[2:].tolist() == [math.log(MINUTE)] * 25 + [math.log(HOUR)] * 25
     assert make_series_of_day_sums(SeriesKind.TOOL_LENGTH, {}, []).values.size == 0
 
 
@@ -112,6 +113,14 @@ def test_thinning_keeps_the_ranks() -> None:
     """Few values are kept, of many the middle ranks of equal parts."""
     assert thin_by_rank(np.array([3.0, 1.0, 2.0]), 5).tolist() == [1, 2, 3]
     assert thin_by_rank(np.arange(10.0), 5).tolist() == [1, 3, 5, 7, 9]
+
+
+def test_a_day_of_many_runs_is_thinned_by_rank() -> None:
+    """Of a day with ten values five middle ones are kept, wherever they stand; other days stay whole."""
+    values = np.array([9.0, 0, 8, 1, 7, 2, 6, 3, 5, 4, 100])
+    kept = choose_by_rank(values, np.array([0] * 10 + [1]), 5)
+    assert sorted(values[kept].tolist()) == [1, 3, 5, 7, 9, 100]
+    assert choose_by_rank(np.empty(0), np.empty(0, dtype=np.intp)).size == 0
 
 
 def test_local_days_know_the_change_of_clocks() -> None:

@@ -23,7 +23,7 @@ from stretto.analysis.rank_tests import (
     estimate_shift,
     select_discoveries,
 )
-from stretto.analysis.series import Floats, Series, SeriesScale, thin_by_rank
+from stretto.analysis.series import Floats, Series, SeriesScale, choose_by_rank, thin_by_rank
 from stretto.analysis.weekday_pattern import remove_weekday_pattern
 
 LEVEL = 0.01
@@ -113,6 +113,9 @@ def _make_tracked(series: Series, days: LocalDays) -> TrackedSeries:
     day_numbers = days.find_days(series.times)
     inside = (day_numbers >= 0) & (day_numbers < len(days))
     used, day_numbers = series.select_values(inside), day_numbers[inside]
+    kept = choose_by_rank(used.values, day_numbers)
+    if not kept.all():
+        used, day_numbers = used.select_values(kept), day_numbers[kept]
     clusters = cluster_days(day_numbers)
     if used.scale is SeriesScale.RATIO:
         values = remove_weekday_pattern(used.values, clusters, days)

@@ -30,8 +30,8 @@ DELIVERED = frozenset({Outcome.SUCCESS, Outcome.UNKNOWN})
 JUDGED = frozenset({Outcome.SUCCESS, Outcome.FAILURE})
 """Outcomes that count for the share of failures: the others were not reported, or a person's choice."""
 
-MOST_PER_DAY = 200
-"""Most values per day that are taken from sums: evenly spaced ranks represent the rest."""
+MOST_PER_DAY = 50
+"""Most values of a day that are compared: evenly spaced ranks represent the rest."""
 
 
 class SeriesKind(StrEnum):
@@ -228,6 +228,18 @@ def thin_by_rank(values: Floats, most: int) -> Floats:
         return np.sort(values)
     ranks = ((np.arange(most) + 0.5) * len(values) / most).astype(np.intp)
     return np.asarray(np.sort(values)[ranks], dtype=np.float64)
+
+
+def choose_by_rank(values: Floats, days: NDArray[np.intp], most: int = MOST_PER_DAY) -> NDArray[np.bool_]:
+    """Return which values to keep so that no day has more than ``most``: those at evenly spaced ranks."""
+    kept = np.ones(len(values), dtype=bool)
+    counts = np.bincount(days) if len(days) else np.zeros(0, dtype=np.intp)
+    for day in np.flatnonzero(counts > most):
+        inside = np.flatnonzero(days == day)
+        ranks = ((np.arange(most) + 0.5) * len(inside) / most).astype(np.intp)
+        kept[inside] = False
+        kept[inside[np.argsort(values[inside], kind="stable")[ranks]]] = True
+    return kept
 
 
 def describe_mix(task_types: Mapping[str, int]) -> str:
