@@ -18,10 +18,13 @@ from stretto.model.conclude import Classify
 from stretto.model.cost import Price, get_reported_cost
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.span_tree import SpanRole
+from stretto.service.service import Service
 from stretto.sources.recording import read_recording
 from stretto.store.database import open_writer
 from stretto.store.database_schema import CONCLUDED
 from stretto.store.ingest import Ingest, IngestResult
+from stretto.store.queries import SessionRow
+from stretto.store.session_finder import SessionQuery
 from tests.scenes import at, by_description
 
 IDLE = 3_600
@@ -93,6 +96,11 @@ def dump(connection: sqlite3.Connection) -> dict[str, list[Any]]:
             tuple(row) for row in connection.execute(f"SELECT {order} FROM {table} ORDER BY {order}")
         ]
     return found
+
+
+def list_latest(service: Service, limit: int = 10) -> tuple[SessionRow, ...]:
+    """Return the sessions that a service lists first."""
+    return service.find_sessions(SessionQuery(limit=limit)).rows
 
 
 def rebuilt(

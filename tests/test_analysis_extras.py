@@ -81,7 +81,7 @@ import stretto.cli.main, stretto.cli.up, stretto.web.app
 config = configured(Path.home())
 with started(config) as service:
     report(config, "mine", *whole_session("mine"))
-    assert until(lambda: bool(service.list_sessions(10, None)))
+    assert until(lambda: bool(list_latest(service, 10)))
     samples(service)
     service.summarise_session("mine")
 """

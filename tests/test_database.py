@@ -23,7 +23,8 @@ def test_only_its_owner_can_read_a_new_store(tmp_path: Path) -> None:
         tables = {
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
-        assert tables == {*CONCLUDED, "meta", "emitted", "file_looks", "analysis_results"}
+        words = {f"session_words_{part}" for part in ("config", "content", "data", "docsize", "idx")}
+        assert tables == {*CONCLUDED, *words, "meta", "emitted", "file_looks", "analysis_results"}
 
 
 def test_a_store_keeps_its_rows_when_opened_again(tmp_path: Path) -> None:

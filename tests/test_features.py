@@ -26,7 +26,7 @@ from stretto.features.program_switch import ProgramSwitch
 from stretto.hook.client import client
 from stretto.model.event import Channel, Event, Kind
 from stretto.store import queries
-from tests.fakes import store
+from tests.fakes import list_latest, store
 from tests.scenes import by_description
 from tests.test_api_journal_exporter import events
 from tests.test_api_tracing import sdk
@@ -462,10 +462,10 @@ def test_a_service_with_everything_off_still_answers(tmp_path: Path) -> None:
         assert until(
             lambda: (
                 service.snapshot is not None
-                and any(row.tasks and not row.recording for row in service.list_sessions(5, None))
+                and any(row.tasks and not row.recording for row in list_latest(service, 5))
             )
         )
-        row = next(row for row in service.list_sessions(5, None) if row.tasks and not row.recording)
+        row = next(row for row in list_latest(service, 5) if row.tasks and not row.recording)
         assert row.tasks > 0
         assert b"stretto_build_info" in service.expose_metrics("").body
         assert service.list_problems() == []

@@ -19,7 +19,7 @@ from stretto.model.process_state import ProcessState, find_process_state
 from stretto.resources.liveness import LivenessWatch, SessionWithProcesses, is_process_running
 from stretto.service import worker
 from tests.busy_process import busy_process
-from tests.fakes import append, rebuilt, store
+from tests.fakes import append, list_latest, rebuilt, store
 from tests.scenes import Drawing, at, conclude_scene
 from tests.test_service import configured, started
 from tests.waiting import until
@@ -186,9 +186,9 @@ def test_a_killed_agent_does_not_run_on(tmp_path: Path, monkeypatch: pytest.Monk
             attributes={"processes": [*found.names], "host": found.host or ""},
         )
         append(config.journal, [opening], "2026-01-01.jsonl")
-        assert until(lambda: [row.busy for row in service.list_sessions(9, None)] == [True])
+        assert until(lambda: [row.busy for row in list_latest(service, 9)] == [True])
         os.kill(agent.pid, signal.SIGKILL)
         agent.kill()
-        assert until(lambda: [row.outcome for row in service.list_sessions(9, None)] == [Outcome.UNKNOWN])
-        (row,) = service.list_sessions(9, None)
+        assert until(lambda: [row.outcome for row in list_latest(service, 9)] == [Outcome.UNKNOWN])
+        (row,) = list_latest(service, 9)
         assert (row.end, row.last) == (None, now)

@@ -36,7 +36,7 @@ from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
 from tests.busy_process import busy_process
-from tests.fakes import append, dump, rebuilt
+from tests.fakes import append, dump, list_latest, rebuilt
 from tests.otlp_receiver import OtlpReceiver
 from tests.otlp_requests import TRACE, as_json, span, traces
 from tests.ports import reserve_dead_address
@@ -101,7 +101,7 @@ def test_an_event_in_the_journal_becomes_a_figure(tmp_path: Path) -> None:
     with started(config) as service:
         report(config, "mine", *whole_session("mine"))
 
-        assert until(lambda: [row.id for row in service.list_sessions(10, None)] == ["mine"])
+        assert until(lambda: [row.id for row in list_latest(service, 10)] == ["mine"])
         assert until(
             lambda: (
                 samples(service).get('stretto_tool_calls_total{"outcome": "success", "tool": "Bash"}') == 1
@@ -119,12 +119,12 @@ def test_an_empty_store_shows_the_recording_until_an_own_session_comes(tmp_path:
         first = service.snapshot
         assert first is not None
         assert first.activity.recordings == 2
-        assert all(row.recording for row in service.list_sessions(10, None))
+        assert all(row.recording for row in list_latest(service, 10))
         assert not any(name.startswith("stretto_tool_calls_total") for name in samples(service))
 
         report(config, "mine", *whole_session("mine"))
 
-        assert until(lambda: [row.id for row in service.list_sessions(10, None)] == ["mine"])
+        assert until(lambda: [row.id for row in list_latest(service, 10)] == ["mine"])
         assert until(
             lambda: not any("test_strategy" in name and "window" in name for name in samples(service))
         )
@@ -135,9 +135,9 @@ def test_a_wanted_recording_stays_beside_own_sessions(tmp_path: Path) -> None:
     config = configured(tmp_path)
     report(config, "mine", *whole_session("mine"))
     with started(config, demo=True) as service:
-        assert sorted(row.recording for row in service.list_sessions(10, None)) == [False, True, True]
+        assert sorted(row.recording for row in list_latest(service, 10)) == [False, True, True]
     with started(config) as service:
-        assert [row.id for row in service.list_sessions(10, None)] == ["mine"]
+        assert [row.id for row in list_latest(service, 10)] == ["mine"]
 
 
 def test_a_restart_counts_nothing_twice(tmp_path: Path) -> None:
@@ -208,8 +208,8 @@ def test_a_trace_that_outlives_the_service_is_one_session(
     with started(config) as service:
         late = agents_of(4, root=True, session=after)
         service.receive_otlp(Signal.TRACES, late, "application/json", "")
-        assert until(lambda: [(row.turns, row.tasks) for row in service.list_sessions(10, None)] == [(1, 3)])
-        assert [row.id for row in service.list_sessions(10, None)] == [before or after or TRACE]
+        assert until(lambda: [(row.turns, row.tasks) for row in list_latest(service, 10)] == [(1, 3)])
+        assert [row.id for row in list_latest(service, 10)] == [before or after or TRACE]
 
 
 def test_a_finished_session_is_sent_once(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_finished_session_is_sent_once(tmp_path: Path) -> None:
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
         with started(config, build_sender(environ)) as service:
             report(config, "mine", *whole_session("mine"))
-            assert until(lambda: [row.id for row in service.list_sessions(10, None)] == ["mine"])
+            assert until(lambda: [row.id for row in list_latest(service, 10)] == ["mine"])
             assert until(lambda: len(receiver.spans) == 3)
             assert until(lambda: samples(service)["stretto_spans_sent{}"] == 3)
         with started(config, build_sender(environ)):
@@ -245,7 +245,7 @@ def test_a_fault_in_the_store_is_told_and_survived(tmp_path: Path) -> None:
 
         service.worker.writer.execute("DROP TRIGGER broken")
 
-        assert until(lambda: [row.id for row in service.list_sessions(10, None)] == ["mine"])
+        assert until(lambda: [row.id for row in list_latest(service, 10)] == ["mine"])
         assert until(lambda: service.health.error is None)
 
 
@@ -260,7 +260,7 @@ def test_a_lost_session_is_closed_after_the_idle_limit(tmp_path: Path) -> None:
         at=read_wall_clock() - 120 * SECOND,
     )
     with started(config) as service:
-        rows = service.list_sessions(10, None)
+        rows = list_latest(service, 10)
 
         assert [(row.id, row.outcome.value, row.busy) for row in rows] == [("gone", "unknown", False)]
 
@@ -269,13 +269,13 @@ def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> No
     """A baseline that another process sets applies at once, to sessions, days and weeks."""
     config = configured(tmp_path)
     with started(config, demo=True) as service:
-        (shown,) = (row for row in service.list_sessions(10, None) if row.fanouts)
+        (shown,) = (row for row in list_latest(service, 10) if row.fanouts)
         types = ("architecture", "prd", "test_strategy")
         assert service.summarise_trends()["days"][-1]["parts"] == []
         with closing(open_reader(config.database)) as connection:
             (sequential_row,) = (
                 queries.read_session(connection, row.id, config.task_types.classify)
-                for row in service.list_sessions(10, None)
+                for row in list_latest(service, 10)
                 if not row.fanouts
             )
         assert sequential_row is not None
@@ -313,7 +313,7 @@ def test_an_import_beside_a_running_service_does_not_wait_for_the_recording(
         with started(config) as service:
             assert main(["--state", str(config.state), "import", str(recording)]) == 0
             # The import returns once its own is in; the recording goes in the same round, after that.
-            assert until(lambda: [row.recording for row in service.list_sessions(10, None)] == [False])
+            assert until(lambda: [row.recording for row in list_latest(service, 10)] == [False])
     assert "1 recording(s)" in capsys.readouterr().out
 
 
@@ -422,7 +422,7 @@ def test_a_journal_file_that_is_cut_is_told_and_read_again(tmp_path: Path) -> No
         path.write_bytes(b"")
         assert until(lambda: any(path.name in problem for problem in service.list_problems()))
         report(config, "new", *whole_session("new"))
-        assert until(lambda: {row.id for row in service.list_sessions(10, None)} == {"mine", "new"})
+        assert until(lambda: {row.id for row in list_latest(service, 10)} == {"mine", "new"})
 
 
 def test_a_session_is_sent_again_until_the_endpoint_has_it(
@@ -462,7 +462,7 @@ def test_what_no_endpoint_acknowledged_is_sent_at_the_next_start(tmp_path: Path)
         with started(config, build_sender(environ)) as service:
             receiver.refuse()
             report(config, "mine", *whole_session("mine"))
-            assert until(lambda: [row.id for row in service.list_sessions(10, None)] == ["mine"])
+            assert until(lambda: [row.id for row in list_latest(service, 10)] == ["mine"])
             assert until(lambda: len(receiver.spans) > 0)
         refused = len(receiver.spans)
         receiver.accept()

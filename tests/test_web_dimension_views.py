@@ -98,9 +98,9 @@ def test_sessions_are_listed_page_by_page(store: Store) -> None:
         for _ in range(10):
             page = read(client, path)
             seen += [link for link in page.addresses if link.startswith("/sessions/")]
-            (following, *_) = [*(link for link in page.addresses if link.startswith("?before=")), None]
+            (following, *_) = [*(link for link in page.addresses if link.startswith("?after=")), None]
             if following is None:
                 break
             path = f"/sessions{following}"
-        assert client.get("/sessions?before=yesterday").status_code == 400
+        assert client.get("/sessions?from=yesterday").status_code == 400
     assert len(seen) == len(set(seen)) == 126

@@ -587,11 +587,12 @@ def test_no_page_asks_for_anything_from_elsewhere(store: Store) -> None:
                 if one.get("rel") == "noopener noreferrer" and one.get("target") == "_blank"
             ]
             assert [set(script) for script in page.attributes("script")] == [{"src", "defer"}]
+            # A form asks for another page of this service; none sends anything.
+            assert all((f["method"], f["action"]) == ("get", "/sessions") for f in page.attributes("form"))
             assert not {tag for tag, _ in page.elements} & {
                 "style",
                 "iframe",
                 "object",
-                "form",
                 "base",
             }
             assert not [name for _, attributes in page.elements for name in attributes if name == "style"]

@@ -26,11 +26,10 @@ from stretto.hook.client.client import build_record
 from stretto.model.event import Event
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.sources.otlp import receive as otlp
-from stretto.store import queries
 from stretto.store import score_targets as judged
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
-from stretto.store.queries import SessionRow
+from stretto.store.session_finder import SessionPage, SessionQuery, find_sessions
 from stretto.summaries import snapshot
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
 from stretto.summaries.session_summary import SessionSummary, summarise_session
@@ -191,9 +190,9 @@ class Store:
         }
         return Backend(**{**standard, **changed})
 
-    def _sessions(self, limit: int, before: int | None, after: str | None) -> list[SessionRow]:
+    def _sessions(self, query: SessionQuery) -> SessionPage:
         with closing(open_reader(self.config.database)) as connection:
-            return queries.list_sessions(connection, limit=limit, before=before, after=after)
+            return find_sessions(connection, query)
 
     def _insight(self, id: str) -> SessionSummary | None:
         with closing(open_reader(self.config.database)) as connection:

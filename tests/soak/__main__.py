@@ -45,6 +45,7 @@ from stretto.sources.otlp.receive import Signal
 from stretto.web.app import create_app
 from stretto.web.connection_bounds import ConnectionBounds
 from stretto.web.http_server import HttpServer, make_server
+from tests.fakes import list_latest
 from tests.otlp_requests import JSON, as_json, span, traces
 
 BEGIN = 1_767_600_000 * SECOND
@@ -254,7 +255,7 @@ def main() -> int:
         for hour in range(options.hours):
             readings.append(soak.run_hour(hour, address))
             print(f"hour {hour}: {asdict(readings[-1])}", file=sys.stderr)
-        stored = len(soak.service.list_sessions(1, None)) and soak.service.snapshot
+        stored = len(list_latest(soak.service, 1)) and soak.service.snapshot
         sessions = stored.activity.sessions if stored else 0
     settled = readings[SETTLING_HOURS - 1 :]
     names = ("resident_bytes", "descriptors", "threads", "series", "log_bytes")

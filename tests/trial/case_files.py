@@ -103,15 +103,15 @@ def _await(test: str, service: RunningService, expected: set[str]) -> Row:
 
     def list_missing() -> set[str]:
         listed: set[str] = set()
-        before = ""
+        after = ""
         for _ in range(MOST_LISTS):
-            answer = json.loads(service.get(f"/api/sessions?limit=100{before}"))
+            answer = json.loads(service.get(f"/api/sessions?limit=100{after}"))
             rows = answer.get("sessions", [])
             listed |= {row["id"] for row in rows}
             following = answer.get("next")
             if not rows or not following:
                 break
-            before = f"&before={quote(following)}"
+            after = f"&after={quote(following)}"
         return expected - listed
 
     missing = expected

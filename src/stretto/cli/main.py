@@ -28,6 +28,10 @@ AGENT_NAMES = ("claude-code", "codex", "droid", "gemini-cli", "copilot-cli", "qw
 OUTCOMES = ("success", "failure", "cancelled", "unknown", "running")
 """The outcomes of a session, repeated here for the same reason. A test compares them with the model."""
 
+SORTS = ("last", "start", "elapsed", "speedup", "delivered", "cost", "failures", "turns", "tasks", "fanouts",
+         "tool_calls", "project", "pattern", "outcome")  # fmt: skip
+"""The columns that sessions are sorted by, repeated here for the same reason."""
+
 EXPORT_KINDS = {
     "prometheus": "write a scrape job and the rules",
     "grafana": "write the dashboards and their provisioning",
@@ -119,18 +123,7 @@ def build_parser() -> argparse.ArgumentParser:
         "paths", nargs="+", metavar="PATH", help="a file, or a folder such as ~/.claude/projects"
     )
 
-    listed = _add_command(
-        commands, "sessions", "session_commands:list_sessions", "list sessions, the latest first"
-    )
-    listed.add_argument(
-        "--limit", type=int, default=20, metavar="N", help="the largest number of sessions (20)"
-    )
-    listed.add_argument("--project", metavar="NAME", help="only sessions of this project")
-    listed.add_argument("--pattern", metavar="NAME", help="only sessions of this pattern")
-    listed.add_argument("--outcome", choices=OUTCOMES, help="only sessions with this outcome")
-    listed.add_argument(
-        "--since", metavar="WHEN", help="only sessions active since: 24h, 7d, 2026-11-20, or an RFC 3339 time"
-    )
+    _add_sessions(commands)
 
     show = _add_command(
         commands,
@@ -356,6 +349,33 @@ def _add_backfill(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     backfill.add_argument(
         "--output", default="stretto-backfill.om", metavar="FILE", help="the file to create"
     )
+
+
+def _add_sessions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    sessions = _add_command(
+        commands, "sessions", "session_commands:list_sessions", "find sessions, the latest first"
+    )
+    sessions.add_argument(
+        "words",
+        nargs="*",
+        metavar="WORD",
+        help="only sessions with words that begin so: in a name, a description of a task, a label, the id",
+    )
+    sessions.add_argument(
+        "--limit", type=int, default=20, metavar="N", help="the largest number of sessions (20)"
+    )
+    for name in ("project", "worktree", "source", "pattern"):
+        sessions.add_argument(f"--{name}", metavar="NAME", help=f"only sessions of this {name}")
+    sessions.add_argument("--agent", metavar="NAME", help="only sessions in which this agent took part")
+    sessions.add_argument("--label", metavar="KEY=VALUE", help="only sessions with this label")
+    sessions.add_argument("--outcome", choices=OUTCOMES, help="only sessions with this outcome")
+    sessions.add_argument("--failed", action="store_true", help="only sessions with a failed task")
+    sessions.add_argument("--parallel", action="store_true", help="only sessions with parallel executions")
+    sessions.add_argument(
+        "--since", metavar="WHEN", help="only sessions active since: 24h, 7d, 2026-11-20, or an RFC 3339 time"
+    )
+    sessions.add_argument("--sort", choices=SORTS, default=SORTS[0], help="the largest of this first (last)")
+    sessions.add_argument("--ascending", action="store_true", help="the smallest first")
 
 
 def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

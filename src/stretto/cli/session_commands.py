@@ -18,6 +18,7 @@ from stretto.model.event import Outcome
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
+from stretto.store.session_finder import SessionQuery, SessionSort, find_sessions
 from stretto.summaries.session_summary import (
     SessionSummary,
     build_row_document,
@@ -30,17 +31,10 @@ UNKNOWN_SESSION = 1
 
 def list_sessions(context: CommandContext, options: argparse.Namespace) -> int:
     """List the sessions that match the filters."""
-    if options.limit < 1:
-        raise UsageError("--limit must be at least 1")
     now = read_wall_clock()
-    filters = queries.SessionFilter(
-        project=options.project,
-        pattern=options.pattern,
-        outcome=None if options.outcome is None else Outcome(options.outcome),
-        since=None if options.since is None else parse_since(options.since, now),
-    )
+    query = _make_query(options, now)
     with closing(open_reader(context.config.database)) as connection:
-        rows = queries.list_matching_sessions(connection, filters, limit=options.limit)
+        rows = find_sessions(connection, query).rows
         has_sessions = bool(rows) or bool(queries.list_sessions(connection, limit=1))
     text = (
         text_tables.format_sessions(rows, now)
@@ -49,6 +43,34 @@ def list_sessions(context: CommandContext, options: argparse.Namespace) -> int:
     )
     context.print_answer({"sessions": [build_row_document(row) for row in rows]}, text)
     return 0
+
+
+def _make_query(options: argparse.Namespace, now: int) -> SessionQuery:
+    """Return the query of the command line's filters. Raises UsageError."""
+    if options.limit < 1:
+        raise UsageError("--limit must be at least 1")
+    label = None
+    if options.label is not None:
+        key, equals, value = options.label.partition("=")
+        if not (key and equals):
+            raise UsageError(f"--label: {options.label!r} is not KEY=VALUE")
+        label = (key, value)
+    return SessionQuery(
+        words=" ".join(options.words),
+        project=options.project,
+        worktree=options.worktree,
+        source=options.source,
+        pattern=options.pattern,
+        outcome=None if options.outcome is None else Outcome(options.outcome),
+        agent=options.agent,
+        label=label,
+        has_failures=options.failed,
+        has_fanouts=options.parallel,
+        since=None if options.since is None else parse_since(options.since, now),
+        sort=SessionSort(options.sort),
+        ascending=options.ascending,
+        limit=options.limit,
+    )
 
 
 def show_session(context: CommandContext, options: argparse.Namespace) -> int:

@@ -11,8 +11,10 @@ from rich.table import Table
 from stretto.clock import SECOND
 from stretto.config.configuration import Config
 from stretto.figures.work_identity import list_signature_task_types
+from stretto.format import quantities
 from stretto.store.queries import SessionRow
 from stretto.summaries.baseline_catalog import BaselineCatalog, explain_no_interval
+from stretto.summaries.session_summary import name_session
 
 ABSENT = "—"
 WIDTH = 150
@@ -22,18 +24,18 @@ WIDTH = 150
 def format_sessions(rows: Iterable[SessionRow], now: int) -> str:
     """Return a table of sessions."""
     table = make_table(
-        "session", "when", "lasted", "project", "pattern", "turns", "tasks", "calls", "parallel", "outcome"
+        "session", "what", "when", "lasted", "speed-up", "delivered", "cost", "calls", "parallel", "outcome"
     )
     for row in rows:
         lasted = (row.end or row.last) - row.start
         table.add_row(
             row.id,
+            name_session(row),
             f"{format_nanoseconds(now - row.last)} ago",
             format_nanoseconds(lasted),
-            row.project or ABSENT,
-            row.pattern or ABSENT,
-            str(row.turns),
-            str(row.tasks),
+            ABSENT if row.speedup is None else quantities.format_speedup(row.speedup),
+            f"{row.delivered} of {row.tasks}" if row.tasks else ABSENT,
+            ABSENT if row.dollars is None else quantities.format_dollars(row.dollars),
             str(row.tool_calls),
             str(row.fanouts),
             "recording" if row.recording else row.outcome.value,

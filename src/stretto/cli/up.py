@@ -207,7 +207,7 @@ def _build_backend(
     )
     return Backend(
         snapshot=lambda: service.snapshot,
-        sessions=service.list_sessions,
+        sessions=service.find_sessions,
         session_summary=service.summarise_session,
         trends=service.summarise_trends,
         baselines=service.list_baselines,

@@ -147,6 +147,12 @@ def format_instant(at: int) -> str:
     return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def format_short_instant(at: int) -> str:
+    """Return an instant to the minute without its year, e.g. ``29 Nov 16:17``, in UTC."""
+    moment = datetime.fromtimestamp(at // SECOND, UTC)
+    return f"{moment.day} {moment:%b %H:%M}"
+
+
 def _format_below_1000(value: float) -> str:
     """Return a positive number below 1000: with a decimal below 100, without above."""
     return _trim_zeros(value, 1 if value < 99.95 else 0)  # noqa: PLR2004  # 99.95 reads 100

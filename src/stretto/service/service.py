@@ -35,13 +35,13 @@ from stretto.service.store_reader import StoreReader
 from stretto.service.worker import Worker
 from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, Receiver, RequestResult, Signal
 from stretto.sources.redact import redact_for_journal
-from stretto.store import queries
+from stretto.store import queries, session_finder
 from stretto.store import score_targets as judged
 from stretto.store.database import get_store_size
 from stretto.store.decision_rows import append_decisions
 from stretto.store.declared_baselines import DeclaredBaselineFile
 from stretto.store.overlapping_sessions import describe_overlapping_sessions
-from stretto.store.queries import SessionRow
+from stretto.store.session_finder import SessionPage, SessionQuery
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
 from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary, summarise_session
@@ -133,10 +133,10 @@ class Service:
         """Call ``listener`` with each snapshot, in the worker's thread. It must neither wait nor raise."""
         self.worker.snapshot_listeners.append(listener)
 
-    def list_sessions(self, limit: int, before: int | None, after: str | None = None) -> list[SessionRow]:
-        """Return sessions, the latest activity first, after the instant ``before`` (ns) and id ``after``."""
+    def find_sessions(self, query: SessionQuery) -> SessionPage:
+        """Return a page of the matching sessions. Raises CursorError for a continuation of another list."""
         with self._reader.use() as connection:
-            return queries.list_sessions(connection, limit=limit, before=before, after=after)
+            return session_finder.find_sessions(connection, query)
 
     def summarise_session(self, id: str) -> SessionSummary | None:
         """Return the summary of a session, or None if it is unknown."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 13
+VERSION = 14
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -52,10 +52,21 @@ CREATE TABLE sessions (
   start INTEGER NOT NULL, "end" INTEGER, last INTEGER NOT NULL, outcome TEXT NOT NULL, lost INTEGER NOT NULL,
   busy INTEGER NOT NULL, turns INTEGER NOT NULL, tasks INTEGER NOT NULL, running INTEGER NOT NULL,
   tool_calls INTEGER NOT NULL, fanouts INTEGER NOT NULL,
+  worktree TEXT, failures INTEGER NOT NULL, delivered INTEGER NOT NULL, -- numbers of tasks
+  delivered_work INTEGER, parallel_elapsed INTEGER, dollars REAL,
+  agents TEXT NOT NULL, labels TEXT NOT NULL, -- JSON arrays; a label is key=value
+  word_row INTEGER NOT NULL, -- the row of its words in session_words
   arrived TEXT NOT NULL -- the last journal file, in the order of names, that told of it
 ) WITHOUT ROWID;
 CREATE INDEX sessions_by_last ON sessions (last);
+-- The orders that people ask for most; every other order reads the whole table.
+CREATE INDEX sessions_by_speedup ON sessions (delivered_work * 1.0 / parallel_elapsed DESC, id);
+CREATE INDEX sessions_by_start ON sessions (start DESC, id);
+CREATE INDEX sessions_by_dollars ON sessions (dollars DESC, id);
 CREATE INDEX sessions_open ON sessions (outcome) WHERE outcome = 'running';
+
+-- The words by which a session is found, under its word_row: full-text tables have numbers as their only key.
+CREATE VIRTUAL TABLE session_words USING fts5(session UNINDEXED, words, detail=none, prefix='2 3');
 
 CREATE TABLE sequential_runs (
   session TEXT NOT NULL, number INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0, pattern TEXT NOT NULL,
@@ -148,7 +159,7 @@ CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROW
 
 CONCLUDED = (
     "journal", "rejects", "facts", "packed_facts", "sessions", "sequential_runs", "fanouts", "cache_entries",
-    "rollup", "pruned", "session_homes", "session_runs", "task_runs",
+    "rollup", "pruned", "session_homes", "session_runs", "task_runs", "session_words",
     "decisions", "finding_history",
 )  # fmt: skip
 """The tables that a rebuild makes anew. Their rows must then equal those of incremental ingest."""

@@ -20,6 +20,7 @@ import msgspec
 
 from stretto import journal
 from stretto.clock import MINUTE, SECOND
+from stretto.figures.fanouts import Fanout
 from stretto.figures.overlapping_fanouts import count_fanouts_once
 from stretto.figures.work_identity import identify_work
 from stretto.journal import pruned_session_records
@@ -47,7 +48,8 @@ from stretto.store.pruned_sessions import (
     make_kept_record,
 )
 from stretto.store.rollup import Additions, write_sums
-from stretto.store.run_rows import NO_RUNS, make_run_rows, write_run_rows
+from stretto.store.run_rows import NO_RUNS, get_dollars, make_run_rows, write_run_rows
+from stretto.store.session_finder import delete_words, encode_items, list_words, number_words, write_words
 from stretto.store.session_homes import find_session_home, find_session_joins, note_session_join
 from stretto.store.session_in_memory import (
     NewlyEnded,
@@ -84,6 +86,8 @@ _INSERT_FANOUT = (
     " longest_lane, project, workers, delivered, delivered_work, paid, counted)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+
+_INSERT_SESSION = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * 26)})"  # noqa: S608  # no text of others
 
 _RULES = "rules"
 """The name of the stored note about the rules and the version of sums that the store was made with."""
@@ -418,6 +422,7 @@ class Ingest:
         for table in KEPT_TABLES:
             query = f"DELETE FROM {table} WHERE session = ? AND kept = 0"  # noqa: S608  # names from a constant
             self._connection.execute(query, (session_id,))
+        delete_words(self._connection, session_id)
         delete_facts(self._connection, session_id)
         for table, key in (("cache_entries", "session"), ("sessions", "id")):
             query = f"DELETE FROM {table} WHERE {key} = ?"  # noqa: S608  # names from the line above
@@ -486,8 +491,12 @@ class Ingest:
         # The block of a program is at work as long as it is open; it has no turns.
         at_work = running > 0 or in_turn or session.opened_by_program
         busy = session.outcome is Outcome.RUNNING and at_work
+        self._write_runs(state, session.id)
+        if state.words != (words := (session.start, list_words(session))):
+            write_words(self._connection, session, words[1])
+            state.words = words
         self._connection.execute(
-            "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            _INSERT_SESSION,
             (
                 session.id,
                 session.source,
@@ -505,6 +514,14 @@ class Ingest:
                 running,
                 state.call_count,
                 len(settled.fanouts),
+                session.worktree,
+                sum(task.outcome is Outcome.FAILURE for task in session.tasks),
+                sum(task.end is not None and not task.is_wasted for task in session.tasks),
+                *_measure_parallel_work(settled.fanouts),
+                get_dollars(state.run_rows),
+                encode_items(sorted({task.agent for task in session.tasks if task.agent})),
+                encode_items([f"{key}={value}" for key, value in session.labels]),
+                number_words(session.id, session.start),
                 state.arrived,
             ),
         )
@@ -513,7 +530,6 @@ class Ingest:
             [(session.id, name, *newest) for name, newest in find_newest_cache_sizes(state.facts).items()],
         )
         self._write_executions(state, settled)
-        self._write_runs(state, session.id)
 
     def _write_runs(self, state: SessionState, session_id: str) -> None:
         rows = NO_RUNS if state.last_context is None else make_run_rows(state.last_context)
@@ -608,6 +624,14 @@ def _pause_collector() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _measure_parallel_work(fanouts: Sequence[Fanout]) -> tuple[int, int] | tuple[None, None]:
+    """Return delivered work and elapsed time (ns) of a session's parallel executions, nested ones once."""
+    if not fanouts:
+        return None, None
+    counted = [*count_fanouts_once(fanouts)]
+    return sum(row.fanout.delivered_work for row in counted), sum(row.elapsed for row in counted)
 
 
 def _invert_additions(additions: Additions) -> Additions:

@@ -41,6 +41,24 @@ class SessionRow:
     running: int
     tool_calls: int
     fanouts: int
+    worktree: str | None
+    failures: int
+    """Tasks that failed."""
+    delivered: int
+    """Tasks that are over and were not wasted."""
+    delivered_work: int | None
+    """Length (ns) of the delivered tasks of its parallel executions; None without any."""
+    parallel_elapsed: int | None
+    """Length (ns) of its parallel executions; None without any."""
+    dollars: float | None
+    """Its cost, as far as it is known; None while it runs."""
+
+    @property
+    def speedup(self) -> float | None:
+        """Delivered work over elapsed time of its parallel executions."""
+        if self.delivered_work is None or not self.parallel_elapsed:
+            return None
+        return self.delivered_work / self.parallel_elapsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,45 +87,17 @@ class JournalPosition:
 EMITTING_SINCE = "emitting since"
 """Name of the note of when spans were first sent. Sessions that ended before are never sent."""
 
-_ROW = (
+SESSION_COLUMNS = (
     'id, source, project, pattern, recording, start, "end", last, outcome,'
-    " busy, turns, tasks, running, tool_calls, fanouts"
+    " busy, turns, tasks, running, tool_calls, fanouts,"
+    " worktree, failures, delivered, delivered_work, parallel_elapsed, dollars"
 )
+"""The columns of a SessionRow, in its order."""
 _SHORTENED = "shortened "
 """Prefix of the names of notes about journal files that became shorter."""
 
 _decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
 _encode = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True, slots=True)
-class SessionFilter:
-    """A filter of sessions. A field that is None matches all."""
-
-    project: str | None = None
-    pattern: str | None = None
-    outcome: Outcome | None = None
-    since: int | None = None
-    """The session has an event at this time (ns) or later."""
-
-
-def list_matching_sessions(
-    connection: sqlite3.Connection, wanted: SessionFilter, *, limit: int
-) -> list[SessionRow]:
-    """Return the matching sessions, the latest event first."""
-    rows = connection.execute(
-        f"SELECT {_ROW} FROM sessions WHERE last >= :since AND project IS COALESCE(:project, project)"  # noqa: S608  # a constant
-        " AND pattern IS COALESCE(:pattern, pattern) AND outcome = COALESCE(:outcome, outcome)"
-        " ORDER BY last DESC, id LIMIT :limit",
-        {
-            "since": -(1 << 62) if wanted.since is None else wanted.since,
-            "project": wanted.project,
-            "pattern": wanted.pattern,
-            "outcome": None if wanted.outcome is None else wanted.outcome.value,
-            "limit": limit,
-        },
-    )
-    return [_to_session_row(row) for row in rows]
 
 
 def list_sessions(
@@ -117,14 +107,14 @@ def list_sessions(
 
     ``before`` (ns) and ``after`` continue a list: the time of the last event and the id of its last row.
     """
-    select = f"SELECT {_ROW} FROM sessions WHERE"  # noqa: S608  # a constant
+    select = f"SELECT {SESSION_COLUMNS} FROM sessions WHERE"  # noqa: S608  # a constant
     rows: list[tuple[object, ...]] = []
     if before is not None and after is not None:
         query = f"{select} last = ? AND id > ? ORDER BY id LIMIT ?"
         rows += connection.execute(query, (before, after, limit))
     query = f"{select} last < ? ORDER BY last DESC, id LIMIT ?"
     rows += connection.execute(query, (before if before is not None else 1 << 62, limit - len(rows)))
-    return [_to_session_row(row) for row in rows]
+    return [to_session_row(row) for row in rows]
 
 
 def find_session_ids(connection: sqlite3.Connection, prefix: str) -> list[str]:
@@ -293,21 +283,21 @@ def read_host_processes(connection: sqlite3.Connection, session_id: str) -> Host
 def list_sessions_with_running_tasks(connection: sqlite3.Connection, before: int) -> list[SessionRow]:
     """Return the open sessions that began before a time (ns) and have a running task."""
     rows = connection.execute(
-        f"SELECT {_ROW} FROM sessions WHERE outcome = 'running' AND running AND start < ?"  # noqa: S608  # a constant
+        f"SELECT {SESSION_COLUMNS} FROM sessions WHERE outcome = 'running' AND running AND start < ?"  # noqa: S608  # a constant
         " ORDER BY start, id",
         (before,),
     )
-    return [_to_session_row(row) for row in rows]
+    return [to_session_row(row) for row in rows]
 
 
 def list_open_sessions(connection: sqlite3.Connection, limit: int) -> list[SessionRow]:
     """Return the open sessions without recordings: busy ones first, then by latest event."""
     rows = connection.execute(
-        f"SELECT {_ROW} FROM sessions WHERE outcome = 'running' AND NOT recording"  # noqa: S608  # a constant
+        f"SELECT {SESSION_COLUMNS} FROM sessions WHERE outcome = 'running' AND NOT recording"  # noqa: S608  # a constant
         " ORDER BY busy DESC, last DESC, id LIMIT ?",
         (limit,),
     )
-    return [_to_session_row(row) for row in rows]
+    return [to_session_row(row) for row in rows]
 
 
 def read_journal_positions(connection: sqlite3.Connection) -> list[JournalPosition]:
@@ -405,7 +395,8 @@ def forget_shortened_files(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM meta WHERE name LIKE ?", (_SHORTENED + "%",))
 
 
-def _to_session_row(row: tuple[object, ...]) -> SessionRow:
+def to_session_row(row: tuple[object, ...]) -> SessionRow:
+    """Return the session of a database row with the columns ``SESSION_COLUMNS``."""
     values = dict(zip(SessionRow.__dataclass_fields__, row, strict=True))
     for name in ("recording", "busy"):
         values[name] = bool(values[name])

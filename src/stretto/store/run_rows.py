@@ -59,6 +59,15 @@ def make_run_rows(context: SessionContext) -> RunRows:
     )
 
 
+def get_dollars(rows: RunRows | None) -> float | None:
+    """Return the cost of a session by its rows; None without any, or if it is unknown."""
+    if not rows or not rows[0]:
+        return None
+    dollars = rows[0][0][2 + SESSION_RUN_FIELDS.index("dollars")]
+    assert isinstance(dollars, float | None)
+    return dollars
+
+
 def write_run_rows(connection: sqlite3.Connection, session_id: str, rows: RunRows) -> None:
     """Replace the stored rows of a session."""
     for table, columns, table_rows in (

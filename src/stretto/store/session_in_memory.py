@@ -108,6 +108,8 @@ class SessionState:
     """The state whose executions were last written."""
     run_rows: RunRows | None = NO_RUNS
     """The stored rows of what the session leaves. None if unknown."""
+    words: tuple[int, str] | None = None
+    """Start (ns) and words of the session as they are stored for searches. None if unknown."""
     reported: Session | None = None
     """The session whose ended entities were last reported."""
     reported_ends: dict[str, set[str]] = field(default_factory=dict)

@@ -44,6 +44,7 @@ from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.work_identity import identify_work
 from stretto.figures.work_tree import LONGEST_SESSION
 from stretto.figures.workflow_hours import NO_TASK, build_workflow_document, measure_workflow
+from stretto.format import quantities
 from stretto.model.conclude import Classify
 from stretto.model.cost import DOLLAR, Cost, Price, get_reported_cost
 from stretto.model.entities import Sample, Score, Session, Task, Tokens, ToolCall
@@ -217,8 +218,10 @@ def build_row_document(row: SessionRow) -> dict[str, Any]:
     """Return a row of ``/api/sessions`` and ``sessions --json``."""
     return {
         "id": row.id,
+        "title": name_session(row),
         "source": row.source,
         "project": row.project,
+        "worktree": row.worktree,
         "pattern": row.pattern,
         "recording": row.recording,
         "start": to_rfc3339(row.start),
@@ -230,7 +233,18 @@ def build_row_document(row: SessionRow) -> dict[str, Any]:
         "tasks": row.tasks,
         "tool_calls": row.tool_calls,
         "fanouts": row.fanouts,
+        "speedup": row.speedup,
+        "delivered": row.delivered,
+        "failures": row.failures,
+        "cost_usd": row.dollars,
     }
+
+
+def name_session(row: SessionRow) -> str:
+    """Return a title that people recognise. Example: ``release · infra · 29 Nov 16:17 · 40 tasks``."""
+    tasks = quantities.format_count_with_noun(row.tasks, "task") if row.tasks else ""
+    parts = (row.pattern or row.source, row.project, quantities.format_short_instant(row.start), tasks)
+    return " · ".join(part for part in parts if part)
 
 
 def _count_tool_calls(task: Task, calls: int) -> int | None:

@@ -12,8 +12,8 @@ from stretto.findings.findings_state import FindingsState
 from stretto.model.decisions import Decision
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.sources.otlp.receive import RequestResult, Signal
-from stretto.store.queries import SessionRow
 from stretto.store.score_targets import ScoreReceipt
+from stretto.store.session_finder import SessionPage, SessionQuery
 from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
@@ -41,8 +41,8 @@ class Backend:
 
     snapshot: Callable[[], Snapshot | None]
     """Returns the newest snapshot, or None before the first."""
-    sessions: Callable[[int, int | None, str | None], list[SessionRow]]
-    """(limit, before in ns, after which id of that instant) → sessions, the most recently active first."""
+    sessions: Callable[[SessionQuery], SessionPage]
+    """Returns a page of the matching sessions. Raises CursorError for a continuation of another list."""
     session_summary: Callable[[str], SessionSummary | None]
     """A session's id → its summary, or None if it is unknown."""
     trends: Callable[[], dict[str, Any]]

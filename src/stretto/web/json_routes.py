@@ -8,26 +8,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import to_rfc3339
-from stretto.format import rfc3339
 from stretto.notifications import notification_log as notifications
 from stretto.notifications.latest_notifications import is_repeat_overdue, select_alerts
-from stretto.store.queries import SessionRow
+from stretto.store.session_finder import CursorError
 from stretto.summaries import snapshot
 from stretto.summaries.session_summary import build_row_document, build_session_document
 from stretto.web import responses
 from stretto.web.backend import Backend
+from stretto.web.session_query import QueryError, parse_session_query
 
 NOTIFICATIONS = "/api/notifications"
 DEFAULT_LIMIT = 50
-MOST = 500
-"""Most sessions in an answer."""
-
-_FIRST, _LAST = -(1 << 63), (1 << 63) - 1
-"""The bounds of a 64-bit instant; dates beyond are moved to the bound."""
-
-
-class QueryError(ValueError):
-    """A query parameter is invalid; the message is the rule it breaks."""
 
 
 class JsonRoutes:
@@ -67,20 +58,14 @@ class JsonRoutes:
         return responses.build_json(self._backend.baselines())
 
     def list_sessions(self, request: Request) -> Response:
-        """Answer ``?limit=`` sessions with their last event before ``?before=``; ``next`` continues the list.
-
-        ``next`` is the instant at which the page ends. If the next session has that same instant, a slash
-        and the last session's id follow.
-        """
+        """Answer a page of the sessions that match the parameters; ``next`` continues it by ``?after=``."""
         try:
-            limit, (before, after) = _parse_limit(request), parse_continuation(request)
-        except QueryError as error:
+            query = parse_session_query(request.query_params, self._backend.clock(), DEFAULT_LIMIT)
+            page = self._backend.sessions(query)
+        except (QueryError, CursorError) as error:
             return responses.build_error(request.url.path, 400, str(error))
-        rows = self._backend.sessions(limit + 1, before, after)
-        page = rows[:limit]
-        following = format_continuation(page[-1], rows[limit]) if len(rows) > limit else None
         return responses.build_json(
-            {"sessions": [build_row_document(row) for row in page], "next": following}
+            {"sessions": [build_row_document(row) for row in page.rows], "next": page.next}
         )
 
     def get_session(self, request: Request) -> Response:
@@ -139,30 +124,3 @@ class JsonRoutes:
         self._backend.updates.announce_notification()
         self._backend.announce(received)
         return Response(status_code=204)
-
-
-def _parse_limit(request: Request) -> int:
-    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
-    # The digits are counted first: int() raises another error for thousands of digits.
-    if text.isascii() and text.isdigit() and len(text) <= len(str(MOST)) and 1 <= int(text) <= MOST:
-        return int(text)
-    raise QueryError(f"limit must be a whole number from 1 to {MOST}")
-
-
-def format_continuation(last: SessionRow, following: SessionRow) -> str:
-    """Return the value of ``before`` that continues a list of sessions after its last row."""
-    time = rfc3339.to_exact_rfc3339(last.last)
-    return f"{time}/{last.id}" if following.last == last.last else time
-
-
-def parse_continuation(request: Request) -> tuple[int | None, str | None]:
-    """Parse ``?before=`` as an instant (ns) and a session id at that instant. Raises QueryError."""
-    text = request.query_params.get("before")
-    if text is None:
-        return None, None
-    time, _, id = text.partition("/")
-    try:
-        # A plus sign that was not encoded arrives as a space.
-        return min(max(rfc3339.parse_rfc3339(time.replace(" ", "+")), _FIRST), _LAST), id or None
-    except ValueError:
-        raise QueryError("before must be an RFC 3339 time, for example 2026-11-20T16:49:25Z") from None

@@ -31,6 +31,12 @@ DEFINITIONS: dict[str, str] = {
         for name in ("completion", "success", "retry", "phase_success", "integration_success", "adoption")
     },
     "parallel": "A parallel execution: two or more tasks of one parent whose times overlap.",
+    "session_speedup": (
+        "Delivered work of its parallel executions over the time they took: the most that working side by"
+        " side can have saved. The session's page has the comparison with a baseline."
+    ),
+    "session_delivered": "Tasks that are over and were not wasted, of all its tasks.",
+    "session_cost": "What its model calls cost, as far as their tokens are known.",
     "one_after_another": "Time that the tasks take one after another, according to the baseline.",
     "together": "Time in which at least one of the tasks ran.",
     "work": "Busy time of the tasks, summed.",

@@ -16,6 +16,7 @@ from stretto.figures.bottleneck_agent import Bottleneck
 from stretto.model.event import Outcome
 from stretto.names import PREFIX, WINDOWS
 from stretto.notifications import latest_notifications as alerts
+from stretto.store.session_finder import CursorError
 from stretto.summaries.session_summary import build_session_document
 from stretto.web import (
     dimension_views,
@@ -23,14 +24,15 @@ from stretto.web import (
     headline,
     markdown,
     responses,
+    session_list,
     session_timeline,
     session_view,
     trend_chart,
 )
 from stretto.web.backend import Backend
-from stretto.web.json_routes import QueryError, format_continuation, parse_continuation
 from stretto.web.metric_definitions import ABSENT
 from stretto.web.renderer import Renderer
+from stretto.web.session_query import ALL, PERIODS, QueryError, parse_session_query
 
 SESSIONS_SHOWN = 50
 """Sessions on a page of the list."""
@@ -95,6 +97,7 @@ class PageRoutes:
             snapshot=snapshot,
             window=window,
             windows=list(WINDOWS),
+            list_columns=session_list.COLUMNS,
             line=headline.build_headline(snapshot, window),
             verdicts=snapshot.verdicts,
             open=snapshot.open_sessions,
@@ -184,21 +187,25 @@ class PageRoutes:
         )
 
     def show_sessions(self, request: Request) -> Response:
-        """Answer a page of the list of sessions, the most recently active first."""
+        """Answer a page of the sessions that match the parameters, the most recently active first."""
+        now = self._backend.clock()
         try:
-            before, after = parse_continuation(request)
-        except QueryError as error:
-            return responses.build_error(request.url.path, 400, str(error))
-        rows = self._backend.sessions(SESSIONS_SHOWN + 1, before, after)
-        shown = rows[:SESSIONS_SHOWN]
+            query = parse_session_query(request.query_params, now, SESSIONS_SHOWN, ignored=("refresh",))
+            page = self._backend.sessions(query)
+        except (QueryError, CursorError) as error:
+            return responses.build_error(request.url.path, 400, str(error), "The page /sessions lists all.")
         return self._page(
             "sessions.html",
             request,
-            self._backend.clock(),
-            live=before is None,
-            rows=shown,
-            earlier=before is not None,
-            next=format_continuation(shown[-1], rows[SESSIONS_SHOWN]) if len(rows) > SESSIONS_SHOWN else None,
+            now,
+            live=query.after is None,
+            page=page,
+            query=query,
+            given=request.query_params,
+            filters=session_list.list_filters(request.query_params),
+            list_columns=session_list.COLUMNS,
+            periods=[*PERIODS, ALL],
+            outcomes=list(Outcome),
         )
 
     def show_session(self, request: Request) -> Response:

@@ -1,0 +1,240 @@
+"""Find sessions by words and filters, in any order, a page at a time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any
+
+from stretto.model.entities import Session
+from stretto.model.event import Outcome
+from stretto.sources.redact import redact_id
+from stretto.store.queries import SESSION_COLUMNS, SessionRow, to_session_row
+
+MOST_MATCHES = 1_000
+"""Sessions that a search looks at: those of the matching ones that began last."""
+
+MOST_WORDS = 300
+"""Most different words of a session that can be searched: those of a thousand tasks mostly repeat."""
+
+
+_MATCHING = (
+    "id IN (SELECT session FROM session_words WHERE session_words MATCH ? ORDER BY rowid DESC LIMIT ?)"
+)
+_HASH_BITS = (1 << 20) - 1
+
+
+class SessionSort(StrEnum):
+    """The columns by which a list of sessions can be sorted."""
+
+    LAST = "last"
+    START = "start"
+    ELAPSED = "elapsed"
+    SPEEDUP = "speedup"
+    DELIVERED = "delivered"
+    COST = "cost"
+    FAILURES = "failures"
+    TURNS = "turns"
+    TASKS = "tasks"
+    FANOUTS = "fanouts"
+    TOOL_CALLS = "tool_calls"
+    PROJECT = "project"
+    PATTERN = "pattern"
+    OUTCOME = "outcome"
+
+
+_EXPRESSIONS = {
+    **{sort: f"sessions.{sort.value}" for sort in SessionSort},
+    SessionSort.ELAPSED: 'COALESCE(sessions."end", sessions.last) - sessions.start',
+    SessionSort.SPEEDUP: "sessions.delivered_work * 1.0 / sessions.parallel_elapsed",
+    SessionSort.DELIVERED: "sessions.delivered * 1.0 / NULLIF(sessions.tasks, 0)",
+    SessionSort.COST: "sessions.dollars",
+}
+"""Column → what SQLite sorts by."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQuery:
+    """A page of a list of sessions. A filter that is None or false matches all."""
+
+    words: str = ""
+    """The session has a word that begins like each of these."""
+    project: str | None = None
+    worktree: str | None = None
+    source: str | None = None
+    pattern: str | None = None
+    outcome: Outcome | None = None
+    agent: str | None = None
+    label: tuple[str, str] | None = None
+    has_failures: bool = False
+    has_fanouts: bool = False
+    since: int | None = None
+    """The session has an event at this time (ns) or later."""
+    until: int | None = None
+    """The session began before this time (ns)."""
+    sort: SessionSort = SessionSort.LAST
+    ascending: bool = False
+    limit: int = 50
+    after: str | None = None
+    """The ``next`` of the page before."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """Sessions of a list, and how it continues."""
+
+    rows: tuple[SessionRow, ...]
+    next: str | None
+    """The value of ``after`` for the next page; None on the last page."""
+
+
+class CursorError(ValueError):
+    """A continuation is not one that an earlier page gave."""
+
+
+def find_sessions(connection: sqlite3.Connection, query: SessionQuery) -> SessionPage:
+    """Return a page of the matching sessions; sessions without a value to sort by come last.
+
+    Raises CursorError if ``query.after`` was not given by an earlier page.
+    """
+    conditions, values = [], []
+    for condition, *bound in [*_list_conditions(query), *_continue_after(query)]:
+        conditions.append(condition)
+        values += bound
+    expression, order = _EXPRESSIONS[query.sort], _format_order(query)
+    # The ids come first: an index has all that is compared, and only the rows of the page are read whole.
+    rows = connection.execute(
+        f"SELECT {expression}, {SESSION_COLUMNS} FROM sessions WHERE id IN ("  # noqa: S608  # names from constants
+        f"SELECT id FROM sessions WHERE {' AND '.join(conditions) or 'TRUE'} ORDER BY {order} LIMIT ?"
+        f") ORDER BY {order}",
+        (*values, query.limit + 1),
+    ).fetchall()
+    page = rows[: query.limit]
+    following = json.dumps([page[-1][0], page[-1][1]]) if len(rows) > len(page) and page else None
+    return SessionPage(tuple(to_session_row(row[1:]) for row in page), following)
+
+
+def _format_order(query: SessionQuery) -> str:
+    """Return the order of rows. SQLite takes NULL for the smallest, so it is last when descending."""
+    expression = _EXPRESSIONS[query.sort]
+    return f"{expression} ASC NULLS LAST, id" if query.ascending else f"{expression} DESC, id"
+
+
+def _list_conditions(query: SessionQuery) -> Iterator[tuple[Any, ...]]:
+    """Yield (condition, value, …) of each filter."""
+    match = _format_match(query.words)
+    if match:
+        yield _MATCHING, match, MOST_MATCHES
+    for column, value in (
+        ("project", query.project),
+        ("worktree", query.worktree),
+        ("source", query.source),
+        ("pattern", query.pattern),
+        ("outcome", query.outcome),
+    ):
+        if value is not None:
+            yield f"{column} = ?", str(value)
+    for column, item in (("agents", query.agent), ("labels", query.label)):
+        if item is not None:
+            # The column is a JSON array: its items are found by their own JSON text.
+            yield f"instr({column}, ?)", _encode_item(item)
+    if query.has_failures:
+        yield ("failures > 0",)
+    if query.has_fanouts:
+        yield ("fanouts > 0",)
+    if query.since is not None:
+        yield "last >= ?", query.since
+    if query.until is not None:
+        yield "start < ?", query.until
+
+
+def _continue_after(query: SessionQuery) -> Iterator[tuple[Any, ...]]:
+    """Yield the condition of the rows after the last row of the page before."""
+    if query.after is None:
+        return
+    value, id = _parse_cursor(query.after)
+    expression = _EXPRESSIONS[query.sort]
+    if value is None:
+        yield f"{expression} IS NULL AND id > ?", id
+        return
+    beyond = ">" if query.ascending else "<"
+    yield (
+        f"({expression} {beyond} ? OR ({expression} = ? AND id > ?) OR {expression} IS NULL)",
+        value,
+        value,
+        id,
+    )
+
+
+def _parse_cursor(text: str) -> tuple[str | int | float | None, str]:
+    try:
+        value, id = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        raise CursorError("after must be the next of the page before") from None
+    if not isinstance(id, str) or not isinstance(value, str | int | float | None):
+        raise CursorError("after must be the next of the page before")
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        raise CursorError("after must be the next of the page before")
+    return value, id
+
+
+def _format_match(words: str) -> str:
+    """Return words as a query of SQLite's full-text search: each is the beginning of a word."""
+    return " ".join(f'"{word}"*' for word in _split_words(words))
+
+
+def _split_words(text: str) -> list[str]:
+    """Return the words of a text as SQLite's full-text search splits them: letters and digits."""
+    return "".join(sign if sign.isalnum() else " " for sign in text.lower()).split()
+
+
+def _encode_item(item: str | tuple[str, str]) -> str:
+    text = item if isinstance(item, str) else f"{item[0]}={item[1]}"
+    return json.dumps(text, ensure_ascii=False)
+
+
+def encode_items(items: Sequence[str]) -> str:
+    """Return the texts of a column that ``agent`` and ``label`` look into."""
+    return json.dumps(items, ensure_ascii=False)
+
+
+def list_words(session: Session) -> str:
+    """Return the words by which a session is found, each once: names and descriptions, no prompt."""
+    texts = [
+        redact_id(session.id),
+        *filter(None, (session.project, session.worktree, session.pattern, session.source)),
+        *(value for _, value in session.labels),
+        *(text for task in session.tasks for text in (task.agent, task.task_type, task.description) if text),
+        *(call.model for call in session.model_calls if call.model),
+    ]
+    distinct = dict.fromkeys(word for text in texts for word in _split_words(text))
+    return " ".join([*distinct][:MOST_WORDS])
+
+
+def write_words(connection: sqlite3.Connection, session: Session, words: str) -> None:
+    """Store the words of a session in place of its earlier words, before its row in ``sessions``."""
+    delete_words(connection, session.id)
+    connection.execute(
+        "INSERT OR REPLACE INTO session_words (rowid, session, words) VALUES (?, ?, ?)",
+        (number_words(session.id, session.start), session.id, words),
+    )
+
+
+def delete_words(connection: sqlite3.Connection, session_id: str) -> None:
+    """Delete the words of a session, before its row in ``sessions``."""
+    connection.execute(
+        "DELETE FROM session_words WHERE rowid = (SELECT word_row FROM sessions WHERE id = ?)", (session_id,)
+    )
+
+
+def number_words(session_id: str, start: int) -> int:
+    """Return the number of the row of a session's words: its start to a thousandth of a second, and a hash.
+
+    So the matches of a search are in the order of time without being sorted.
+    """
+    hashed = int.from_bytes(blake2b(session_id.encode(), digest_size=4).digest()) & _HASH_BITS
+    return (start & ~_HASH_BITS) | hashed

@@ -1,0 +1,217 @@
+"""Finding sessions: words, filters, every order, page by page, on the page, over HTTP and in the terminal."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from stretto.clock import HOUR
+from stretto.model.event import Outcome
+from stretto.store.database import open_reader, open_writer
+from stretto.store.session_finder import CursorError, SessionQuery, SessionSort, find_sessions, number_words
+from tests.web_served import NOON, Store, Work, served
+
+FAILING = Work(0, 30, "check the wheel", "tester", ok=False)
+PAIR = (Work(0, 60, "build the wheel", "builder"), Work(0, 30, "write the changelog", "writer"))
+RUNNING = (Work(0, None, "build the wheel", "builder"), Work(0, None, "write the changelog", "writer"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Return a store with a fan-out, a failure, a single task and a running session."""
+    store = Store(tmp_path_factory.mktemp("finder"))
+    store.scene("pair", NOON - 4 * HOUR, PAIR, prompt="/release go", cwd="/srv/infra")
+    store.scene("failed", NOON - 3 * HOUR, (*PAIR, FAILING), prompt="/release go", cwd="/srv/shop")
+    store.scene("single", NOON - 2 * HOUR, PAIR[:1], prompt="/nightly go", cwd="/srv/infra")
+    store.scene("open", NOON - HOUR, RUNNING, prompt="/release go", cwd="/srv/shop", over=False)
+    store.refresh()
+    return store
+
+
+@pytest.fixture(scope="module")
+def client(store: Store) -> Iterator[httpx.Client]:
+    """Serve the store."""
+    with served(store.make_backend()) as client:
+        yield client
+
+
+def find(store: Store, **wanted: Any) -> list[str]:
+    """Return the ids of the matching sessions, in their order."""
+    with closing(open_reader(store.config.database)) as connection:
+        return [row.id for row in find_sessions(connection, SessionQuery(**wanted)).rows]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ids"),
+    [
+        ({}, ["open", "single", "failed", "pair"]),
+        ({"words": "chang"}, ["open", "failed", "pair"]),
+        ({"words": "WHEEL nightly"}, ["single"]),
+        ({"words": "infra"}, ["single", "pair"]),
+        ({"words": "tester"}, ["failed"]),
+        ({"words": "pai"}, ["pair"]),
+        ({"words": "wheelbarrow"}, []),
+        ({"words": '"* OR ('}, []),
+        ({"words": "."}, ["open", "single", "failed", "pair"]),
+        ({"project": "shop"}, ["open", "failed"]),
+        ({"pattern": "nightly"}, ["single"]),
+        ({"agent": "tester"}, ["failed"]),
+        ({"agent": "test"}, []),
+        ({"outcome": Outcome.RUNNING}, ["open"]),
+        ({"has_failures": True}, ["failed"]),
+        ({"has_fanouts": True}, ["failed", "pair"]),
+        ({"since": NOON - 2 * HOUR}, ["open", "single"]),
+        ({"until": NOON - 3 * HOUR}, ["pair"]),
+        ({"words": "wheel", "project": "infra", "sort": SessionSort.TASKS}, ["pair", "single"]),
+    ],
+)
+def test_each_filter_keeps_its_sessions(store: Store, wanted: dict[str, Any], ids: list[str]) -> None:
+    """Words are beginnings of words in any order, every other filter is exact, and all must hold."""
+    assert find(store, **wanted) == ids
+
+
+@pytest.mark.parametrize("sort", SessionSort)
+@pytest.mark.parametrize("ascending", [False, True])
+def test_every_order_lists_each_session_once(store: Store, sort: SessionSort, ascending: bool) -> None:
+    """Page by page gives what one page gives, sessions without a value last in both directions."""
+    whole = find(store, sort=sort, ascending=ascending)
+    paged: list[str] = []
+    query = SessionQuery(sort=sort, ascending=ascending, limit=1)
+    with closing(open_reader(store.config.database)) as connection:
+        while True:
+            page = find_sessions(connection, query)
+            paged += [row.id for row in page.rows]
+            if page.next is None:
+                break
+            query = replace(query, after=page.next)
+    assert paged == whole
+    assert sorted(whole) == ["failed", "open", "pair", "single"]
+    if sort is SessionSort.SPEEDUP:
+        assert set(whole[:2]) == {"failed", "pair"}
+
+
+@pytest.mark.parametrize("after", ["", "x", "[1]", '[{}, "a"]', "[1, 2]", "[" * 5_000, f'[{1 << 70}, "a"]'])
+def test_a_foreign_continuation_is_refused(store: Store, after: str) -> None:
+    """Only the ``next`` of a page continues a list; anything else is an error, not an empty page."""
+    with closing(open_reader(store.config.database)) as connection, pytest.raises(CursorError):
+        find_sessions(connection, SessionQuery(after=after))
+
+
+def test_a_row_has_what_one_decides_by(client: httpx.Client) -> None:
+    """Title, speed-up, deliveries, failures and cost stand in each row of the list."""
+    rows = {row["id"]: row for row in client.get("/api/sessions").json()["sessions"]}
+    assert rows["pair"]["title"] == "release · infra · 20 Nov 08:00 · 2\N{NO-BREAK SPACE}tasks"
+    assert rows["pair"]["speedup"] == pytest.approx(1.5)
+    assert (rows["failed"]["failures"], rows["failed"]["delivered"], rows["failed"]["tasks"]) == (1, 2, 3)
+    assert rows["single"]["speedup"] is None
+    assert rows["open"]["cost_usd"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "rule"),
+    [
+        ("patern=release", "did you mean pattern?"),
+        ("window=2h", "window must be one of 1h, 24h"),
+        ("window=1h&from=2026-11-20", "exclude each other"),
+        ("failed=1", "failed must be yes or no"),
+        ("label=arm", "label must be KEY=VALUE"),
+        ("sort=name", "sort must be one of"),
+        ("outcome=good", "outcome must be one of"),
+        ("after=x", "after must be the next of the page before"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_by_name(client: httpx.Client, query: str, rule: str) -> None:
+    """The API and the page give the same rule, instead of a list that ignores the parameter."""
+    answer = client.get(f"/api/sessions?{query}")
+    assert answer.status_code == 400
+    assert rule in answer.json()["error"]
+    assert client.get(f"/sessions?{query}").status_code == 400
+
+
+def test_the_page_keeps_filters_and_order_in_its_address(client: httpx.Client) -> None:
+    """A filtered list can be sorted and each filter removed, by links alone."""
+    text = client.get("/sessions?project=shop&q=wheel&sort=-tasks").text
+    assert "?project=shop&amp;q=wheel&amp;sort=-cost" in text
+    assert "?q=wheel&amp;sort=-tasks" in text
+    assert 'value="wheel"' in text
+    assert "No session matches" in client.get("/sessions?q=nothing+of+that").text
+
+
+def test_the_window_ends_now(client: httpx.Client) -> None:
+    """``window`` counts back from the present, ``from`` and ``to`` name days."""
+
+    def list_ids(query: str) -> list[str]:
+        return [row["id"] for row in client.get(f"/api/sessions?{query}").json()["sessions"]]
+
+    assert list_ids("window=1h") == ["open"]
+    assert len(list_ids("window=all")) == len(list_ids("from=2026-11-20&to=2026-11-21")) == 4
+    assert list_ids("from=2026-11-21") == []
+
+
+@pytest.mark.slow
+def test_a_page_of_a_hundred_thousand_sessions_costs_little_more(tmp_path: Path) -> None:
+    """Each filter and the common orders cost at most three times the processor time of 1,000 sessions."""
+    queries = (
+        SessionQuery(), SessionQuery(words="rare"), SessionQuery(words="qa p3"), SessionQuery(project="p3"),
+        SessionQuery(sort=SessionSort.SPEEDUP), SessionQuery(sort=SessionSort.COST),
+        SessionQuery(sort=SessionSort.START), SessionQuery(agent="qa", has_failures=True),
+    )  # fmt: skip
+    few, many = (_measure_pages(tmp_path / str(count), count, queries) for count in (1_000, 100_000))
+    assert all(cost <= 3 * least for cost, least in zip(many, few, strict=True)), (few, many)
+
+
+def _measure_pages(folder: Path, count: int, queries: tuple[SessionQuery, ...]) -> list[float]:
+    """Return the processor seconds of ten pages as they are served, for each query."""
+    store = Store(folder)
+    store.scene("pair", NOON - HOUR, PAIR)
+    store.refresh()
+    with closing(open_writer(store.config.database)) as connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(sessions)")]
+        connection.execute("BEGIN")
+        for number in range(count):
+            row = _make_row(number)
+            insert = f"INSERT INTO sessions VALUES ({', '.join('?' * len(columns))})"
+            connection.execute(insert, [row[name] for name in columns])
+            words = f"p{number % 10} w{number % 25} qa" + (" rare" if number < 60 else "")
+            insert = "INSERT INTO session_words (rowid, session, words) VALUES (?, ?, ?)"
+            connection.execute(insert, (row["word_row"], row["id"], words))
+        connection.execute("COMMIT")
+    costs = []
+    with served(store.make_backend()) as client:
+        for query in queries:
+            address = _format_address(query)
+            assert client.get(address).status_code == 200
+            begin = time.process_time()
+            for _ in range(10):
+                client.get(address)
+            costs.append(time.process_time() - begin)
+    return costs
+
+
+def _make_row(number: int) -> dict[str, Any]:
+    start = NOON - (200_000 - number) * 10**9
+    id = f"{number:08x}"
+    return {
+        "id": id, "source": "claude-code", "project": f"p{number % 10}", "pattern": f"w{number % 25}",
+        "recording": 0, "start": start, "end": start + 10**9, "last": start + 10**9, "outcome": "success",
+        "lost": 0, "busy": 0, "turns": 1, "tasks": 3, "running": 0, "tool_calls": 9, "fanouts": 1,
+        "worktree": None, "failures": int(number % 7 == 0), "delivered": 3,
+        "delivered_work": number * 7919 % 10**9, "parallel_elapsed": 10**9, "dollars": number * 104729 % 1000,
+        "agents": json.dumps(["qa"]), "labels": "[]", "arrived": "x", "word_row": number_words(id, start),
+    }  # fmt: skip
+
+
+def _format_address(query: SessionQuery) -> str:
+    parameters = {
+        "q": query.words, "project": query.project, "agent": query.agent, "sort": f"-{query.sort}",
+        "failed": "yes" if query.has_failures else None,
+    }  # fmt: skip
+    return str(httpx.URL("/sessions", params={name: value for name, value in parameters.items() if value}))
