@@ -75,6 +75,7 @@ def test_the_bare_service_loads_no_numbers(tmp_path: Path) -> None:
     """A service that followed its journal and was scraped has loaded neither numpy nor scipy."""
     program = """
 from pathlib import Path
+from tests.fakes import list_latest
 from tests.test_service import configured, report, samples, started, whole_session
 from tests.waiting import until
 import stretto.cli.main, stretto.cli.up, stretto.web.app
