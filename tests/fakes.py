@@ -110,7 +110,7 @@ def rebuilt(
     connection = open_writer(database)
     try:
         ingest = Ingest(connection, classify, idle_limit=IDLE)
-        for _ in ingest.catch_up(folder, now=now):
+        for _ in ingest.catch_up(folder, now=now, close_idle=True):
             pass
         ingest.close_idle_sessions(now)
         return dump(connection)

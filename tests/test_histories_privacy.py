@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import zlib
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -87,10 +88,14 @@ def test_no_content_of_a_history_is_kept(
     assert entry["events"] > 0
     state = tmp_path / "state"
     kept = {path: path.read_bytes() for path in state.rglob("*") if path.is_file()}
+    with closing(sqlite3.connect(state / "imports.db")) as positions:
+        kept[state / "imports.db"] = b"".join(
+            zlib.decompress(packed) for (packed,) in positions.execute("SELECT position FROM positions")
+        )
     assert state / "journal" / "import-histories.jsonl" in kept
     for path, content in kept.items():
-        # The table of positions names the files that were read; nothing else holds a path.
-        paths = () if path.name == "histories.json" else (b"/home/dev",)
+        # The table of positions names folders that are read; nothing else holds a path.
+        paths = () if path.name == "imports.db" else (b"/home/dev",)
         for forbidden in (SECRET.encode(), KEY.encode(), *paths):
             at = content.find(forbidden)
             assert at < 0, content[max(0, at - 200) : at + 80]

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from stretto import journal
+from stretto.cli.ingest_progress import IngestProgress
 from stretto.cli.main import main
-from stretto.cli.rebuild import RebuildProgress
 from stretto.cli.up import _build_backend
 from stretto.clock import DAY, read_wall_clock
 from stretto.config.configuration import Config
@@ -231,7 +231,7 @@ def test_progress_is_printed_every_few_seconds(monkeypatch: pytest.MonkeyPatch) 
     now = 100.0
     monkeypatch.setattr("stretto.cli.rebuild.time.monotonic", lambda: now)
     lines: list[str] = []
-    progress = RebuildProgress(lines.append)
+    progress = IngestProgress(lines.append)
     for seconds, share in ((1.0, 10), (1.5, 30), (0.4, 40), (1.7, 60)):
         now += seconds
         progress(RebuildState("test", read_bytes=share, all_bytes=100))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from stretto import journal
-from stretto.cli.import_journal import IMPORTS, ImportedFile, append_events, load_positions, save_positions
+from stretto.cli.import_journal import IMPORTS, ImportedFile, append_events
+from stretto.cli.import_positions import ImportPositions
 from stretto.clock import AHEAD, read_wall_clock
 from stretto.config.configuration import Config
 from stretto.hook.install.client_copy import ensure_secret
@@ -17,44 +19,43 @@ from stretto.sources.histories.history_reading import HistoryPosition, read_hist
 HISTORIES = f"{IMPORTS}histories{journal.SUFFIX}"
 """The journal file of the events of histories."""
 
-POSITIONS = "histories.json"
-"""The file in the state folder that holds how far each history was read."""
+POSITIONS = "histories"
+"""The kind of the positions of histories."""
 
 
 def import_histories(config: Config, files: Iterable[tuple[Path, HistoryFormat]]) -> list[ImportedFile]:
     """Append the new events of histories since the last import to the journal."""
-    reader = HistoryReader(config)
-    imported = [reader.read(path, history_format) for path, history_format in files]
-    # Saved last: an event that is written twice merges, an event that is never written is lost.
-    reader.save_positions()
-    return imported
+    with closing(HistoryReader(config)) as reader:
+        return [reader.read(path, history_format) for path, history_format in files]
 
 
 class HistoryReader:
-    """Reads histories on from where they were read to, and keeps the positions until they are saved."""
+    """Reads histories on from where they were read to."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._positions = load_positions(config, POSITIONS, HistoryPosition)
+        self._positions = ImportPositions(config.state, POSITIONS, HistoryPosition)
         self._key = ensure_secret(config.state)
 
     def read(self, path: Path, history_format: HistoryFormat) -> ImportedFile:
         """Append the new events of a history to the journal."""
         name = str(path.absolute())
-        position = self._positions.get(name, HistoryPosition())
-        entry, self._positions[name] = _import_history(
-            path, history_format, position, self._config, self._key
-        )
+        before = self._positions.get(name) or HistoryPosition()
+        entry, position = _import_history(path, history_format, before, self._config, self._key)
+        if position != before:
+            # After the events: an event that is written twice merges, one that is never written is lost.
+            self._positions.put(name, position)
         return entry
 
-    def save_positions(self) -> None:
-        """Write the positions to the state folder."""
-        save_positions(self._config, POSITIONS, self._positions)
+    def close(self) -> None:
+        """Close the table of positions."""
+        self._positions.close()
 
 
 def list_read_histories(config: Config) -> frozenset[str]:
     """Return the absolute paths of the histories that were read before."""
-    return frozenset(load_positions(config, POSITIONS, HistoryPosition))
+    with closing(ImportPositions(config.state, POSITIONS, HistoryPosition)) as positions:
+        return positions.list_files()
 
 
 def _import_history(

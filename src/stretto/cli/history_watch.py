@@ -28,7 +28,7 @@ HOT = 15 * MINUTE
 """Nanoseconds after its last change for which a file is looked at each time."""
 
 THOROUGH = 12
-"""Looks of which one looks at all files, for a session that goes on after days, and saves the positions."""
+"""Looks of which one looks at all files, for a session that goes on after days."""
 
 
 class HistoryWatch:
@@ -55,11 +55,13 @@ class HistoryWatch:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop looking, and save how far the files were read."""
+        """Stop looking."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=INTERVAL)
-        self._reader.save_positions()
+        # A look that takes longer goes on with its file until the process ends.
+        if not self._thread.is_alive():
+            self._reader.close()
 
     def look(self) -> int:
         """Read what was written since the last look; return the number of events."""
@@ -87,8 +89,6 @@ class HistoryWatch:
             # A file that cannot be read now is read at a later look.
             try:
                 self.look()
-                if self._looks % THOROUGH == 0:
-                    self._reader.save_positions()
             except (OSError, StrettoError):
                 continue
 

@@ -7,7 +7,7 @@ import hashlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from stretto import journal
 from stretto.cli.command_context import CommandContext
 from stretto.cli.history_import import import_histories
 from stretto.cli.import_journal import IMPORTS, ImportedFile, append_events
+from stretto.cli.ingest_progress import REPORT_SECONDS, ingest_with_progress
 from stretto.cli.transcript_import import import_transcripts
 from stretto.clock import AHEAD, read_wall_clock
 from stretto.config.configuration import Config
@@ -159,9 +160,7 @@ def update_store(context: CommandContext) -> None:
         connection = open_writer(config.database)
         ingest = create_ingest(config, connection)
         ingest.reset_if_rules_changed(config.fingerprint)
-        for _ in ingest.catch_up(config.journal, now=read_wall_clock()):
-            pass
-        ingest.close_idle_sessions(read_wall_clock())
+        ingest_with_progress(ingest, config.journal, "stretto import", context.print_note)
         connection.close()
 
 
@@ -206,17 +205,24 @@ def _wait_for_service(config: Config) -> None:
 
 
 class ProgressBar:
-    """Counts the items that pass through it on a progress bar."""
+    """Counts the items that pass through it on a progress bar; without a terminal in a line now and then."""
 
-    def __init__(self, progress: Progress, total: int, title: str) -> None:
+    def __init__(
+        self, progress: Progress, total: int, title: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._progress = progress
+        self._total, self._title, self._clock = total, title, clock
         self._task = progress.add_task(title, total=total, visible=total > 0)
+        self._printed = clock()
 
     def __call__(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield the items, and advance the bar after each."""
-        for item in items:
+        for count, item in enumerate(items, 1):
             yield item
             self._progress.advance(self._task)
+            if self._progress.disable and self._clock() - self._printed >= REPORT_SECONDS:
+                print(f"{self._title}: {count:,} of {self._total:,} read", file=sys.stderr)  # progress
+                self._printed = self._clock()
 
 
 @contextmanager

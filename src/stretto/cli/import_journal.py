@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-
-import msgspec
 
 from stretto import journal
 from stretto.clock import read_wall_clock
@@ -19,8 +15,6 @@ from stretto.sources.redact import redact_for_journal
 
 IMPORTS = "import-"
 """Prefix of the journal files of imports."""
-
-Position = TypeVar("Position")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +54,3 @@ def append_events(
 def _make_reject(reason: str) -> Event:
     """Return the event that counts a line that could not be parsed."""
     return Event(kind=Kind.REJECT, session="", time=read_wall_clock(), attributes={"reason": reason})
-
-
-def load_positions(config: Config, name: str, position: type[Position]) -> dict[str, Position]:
-    """Return how far each file was read; without the table every file is read again, which adds nothing."""
-    try:
-        return msgspec.json.decode((config.state / name).read_bytes(), type=dict[str, position])  # type: ignore[valid-type]  # the type is an argument
-    except (FileNotFoundError, msgspec.DecodeError):
-        return {}
-
-
-def save_positions(config: Config, name: str, positions: dict[str, Position]) -> None:
-    """Write how far each file was read, at once."""
-    config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new_file = config.state / f"{name}.{os.getpid()}"
-    new_file.touch(mode=0o600)
-    new_file.write_bytes(msgspec.json.encode(positions))
-    new_file.replace(config.state / name)

@@ -5,41 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from stretto.cli.command_context import CommandContext
 from stretto.cli.http_client import get_response
+from stretto.cli.ingest_progress import REPORT_SECONDS, ingest_with_progress
 from stretto.clock import read_wall_clock
 from stretto.errors import ServiceError
 from stretto.service.ingest_setup import create_ingest
-from stretto.service.rebuild_state import RebuildState
 from stretto.state.lock import StateLock, find_lock_holder
 from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.store_rescue import describe_aside_store, move_unusable_store_aside
 
-REPORT_SECONDS = 2.0
-"""Time between two lines of progress; a shorter rebuild prints none."""
-
 POLL_SECONDS = 0.2
 
 PATH = "/api/rebuild"
-
-
-class RebuildProgress:
-    """Prints how much of the journal was read, a line every few seconds."""
-
-    def __init__(self, print_line: Callable[[str], None]) -> None:
-        self._print_line = print_line
-        self._printed = time.monotonic()
-
-    def __call__(self, state: RebuildState) -> None:
-        """Print a line if the last is old enough."""
-        if not state.finished and time.monotonic() - self._printed >= REPORT_SECONDS:
-            self._print_line(state.describe_progress())
-            self._printed = time.monotonic()
 
 
 def run_rebuild(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
@@ -65,7 +47,6 @@ def rebuild_store(context: CommandContext) -> dict[str, Any]:
 
 def _rebuild_here(context: CommandContext) -> dict[str, Any]:
     config = context.config
-    report = RebuildProgress(context.print_note)
     with StateLock(config.state):
         aside = move_unusable_store_aside(config.database, config.journal, read_wall_clock(), thorough=True)
         if aside is not None:
@@ -75,14 +56,7 @@ def _rebuild_here(context: CommandContext) -> dict[str, Any]:
         started = time.perf_counter()
         ingest.clear_store()
         ingest.reset_if_rules_changed(config.fingerprint)
-        pending = sum(size for _, _, size in ingest.list_pending(config.journal))
-        events = rejects = 0
-        for result in ingest.catch_up(config.journal, now=read_wall_clock()):
-            events += result.events
-            rejects += result.rejects
-            left = sum(size for _, _, size in ingest.list_pending(config.journal))
-            report(RebuildState("stretto rebuild", read_bytes=max(0, pending - left), all_bytes=pending))
-        ingest.close_idle_sessions(read_wall_clock())
+        events, rejects = ingest_with_progress(ingest, config.journal, "stretto rebuild", context.print_note)
         sessions = queries.read_activity(connection).sessions
         connection.close()
     seconds = round(time.perf_counter() - started, 3)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
 from stretto import journal
-from stretto.cli.import_journal import IMPORTS, ImportedFile, append_events, load_positions, save_positions
+from stretto.cli.import_journal import IMPORTS, ImportedFile, append_events
+from stretto.cli.import_positions import ImportPositions
 from stretto.clock import AHEAD, MINUTE, read_wall_clock
 from stretto.config.configuration import Config
 from stretto.hook.install.client_copy import ensure_secret
@@ -19,8 +21,8 @@ from stretto.sources.transcript import Checkpoint, Owners, TranscriptFile
 TRANSCRIPTS = f"{IMPORTS}transcripts{journal.SUFFIX}"
 """The journal file of the events of transcripts."""
 
-POSITIONS = "transcripts.json"
-"""The file in the state folder that holds how far each transcript was read."""
+POSITIONS = "transcripts"
+"""The kind of the positions of transcripts."""
 
 
 class TranscriptPosition(msgspec.Struct, frozen=True):
@@ -41,33 +43,41 @@ def import_transcripts(config: Config, transcripts: Iterable[TranscriptFile]) ->
 
     A transcript whose newest line is older than the idle limit counts as complete.
     """
-    positions = load_positions(config, POSITIONS, TranscriptPosition)
     hashing = ensure_secret(config.state)
     imported = []
-    grown: list[str] = []
-    for file in transcripts:
-        key = _get_position_key(file.path)
-        position = positions.get(key) or positions.get(str(file.path.absolute()))
-        entry, positions[key] = _import_transcript(
-            file,
-            position or TranscriptPosition(0, Checkpoint()),
-            config,
-            at_rest=_is_at_rest(file.path, config),
-            hashing=hashing,
-        )
-        imported.append(entry)
-        if entry.events and file.agent is None:
-            grown.append(key)
-    _mark_copies(config, positions, grown)
-    # Saved last: an event that is written twice merges, an event that is never written is lost.
-    save_positions(config, POSITIONS, positions)
+    with closing(_open_positions(config)) as positions:
+        for file in transcripts:
+            key = _get_position_key(file.path)
+            before = positions.get(key) or positions.get(str(file.path.absolute()))
+            entry, position = _import_transcript(
+                file,
+                before or TranscriptPosition(0, Checkpoint()),
+                config,
+                at_rest=_is_at_rest(file.path, config),
+                hashing=hashing,
+            )
+            imported.append(entry)
+            if position != before:
+                # After the events: an event that is written twice merges, one that is never written is lost.
+                positions.put(
+                    key,
+                    position,
+                    beginning=position.beginning or None,
+                    is_unmarked=entry.events > 0 and file.agent is None,
+                )
+        _mark_copies(config, positions)
     return imported
 
 
 def find_unread(config: Config, transcripts: Iterable[Path]) -> list[Path]:
     """Return the transcripts that no import has read yet."""
-    positions = load_positions(config, POSITIONS, TranscriptPosition)
-    return [path for path in transcripts if _get_position_key(path) not in positions]
+    with closing(_open_positions(config)) as positions:
+        read = positions.list_files()
+    return [path for path in transcripts if _get_position_key(path) not in read]
+
+
+def _open_positions(config: Config) -> ImportPositions[TranscriptPosition]:
+    return ImportPositions(config.state, POSITIONS, TranscriptPosition)
 
 
 def _get_position_key(path: Path) -> str:
@@ -89,23 +99,31 @@ def _is_at_rest(path: Path, config: Config) -> bool:
     return now - written > config.idle_minutes * MINUTE
 
 
-def _mark_copies(config: Config, positions: dict[str, TranscriptPosition], grown: Iterable[str]) -> None:
+def _mark_copies(config: Config, positions: ImportPositions[TranscriptPosition]) -> None:
     """Write which entities of grown transcripts, and of those that begin alike, belong to another session."""
-    by_beginning: dict[str, list[str]] = {}
-    for key, position in positions.items():
-        if position.beginning:
-            by_beginning.setdefault(position.beginning, []).append(key)
-    beginnings = {positions[key].beginning or "" for key in grown}
-    for beginning in sorted(beginnings):
-        files = [transcript.identify_transcript(Path(key)) for key in by_beginning.get(beginning, ())]
-        files.sort(key=lambda file: (positions[str(file.path)].first, file.session or ""))
-        owners = Owners()
-        for file in files if len(files) > 1 else ():
-            key = str(file.path)
-            copies = owners.claim_entities(_read_events(file))
-            if len(copies) != positions[key].copies:
-                append_events(config.journal / TRANSCRIPTS, copies, (), config=config)
-                positions[key] = msgspec.structs.replace(positions[key], copies=len(copies))
+    unmarked = positions.list_unmarked()
+    for beginning in sorted({beginning for _, beginning in unmarked if beginning}):
+        keys = positions.list_with_beginning(beginning)
+        _mark_copies_among(config, positions, keys if len(keys) > 1 else [])
+    for key, _ in unmarked:
+        positions.mark(key)
+
+
+def _mark_copies_among(
+    config: Config, positions: ImportPositions[TranscriptPosition], keys: Iterable[str]
+) -> None:
+    """Write which entities of transcripts with the same beginning belong to an earlier one of them."""
+    known = {key: position for key in keys if (position := positions.get(key)) is not None}
+    files = [transcript.identify_transcript(Path(key)) for key in known]
+    files.sort(key=lambda file: (known[str(file.path)].first, file.session or ""))
+    owners = Owners()
+    for file in files:
+        key = str(file.path)
+        copies = owners.claim_entities(_read_events(file))
+        if len(copies) != known[key].copies:
+            append_events(config.journal / TRANSCRIPTS, copies, (), config=config)
+            position = msgspec.structs.replace(known[key], copies=len(copies))
+            positions.put(key, position, beginning=position.beginning)
 
 
 def _read_events(file: TranscriptFile) -> Iterator[Event]:

@@ -17,7 +17,7 @@ from stretto.cli.command_context import CommandContext
 from stretto.cli.first_import import find_prompt, import_history, list_followed
 from stretto.cli.history_watch import HistoryWatch
 from stretto.cli.hooks import describe_hooks, find_hook_status
-from stretto.cli.rebuild import RebuildProgress
+from stretto.cli.ingest_progress import IngestProgress
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import ServiceError
@@ -74,7 +74,7 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
         if service.worker.aside is not None:
             context.print_note(describe_aside_store(service.worker.aside))
         try:
-            service.start(demo_wanted=options.demo, report=RebuildProgress(context.print_note))
+            service.start(demo_wanted=options.demo, report=IngestProgress(context.print_note))
             watch.start()
             supervisor, notes = _create_servers(config, wanted=not options.no_servers)
             if sender.problem:

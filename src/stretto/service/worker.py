@@ -355,7 +355,7 @@ class Worker:
         self._ingest.reset_if_rules_changed(self._config.fingerprint)
         pending = sum(size for _, _, size in self._ingest.list_pending(self._config.journal))
         state = RebuildState(cause, all_bytes=pending)
-        for result in self._ingest.catch_up(self._config.journal, now=self._clock()):
+        for result in self._ingest.catch_up(self._config.journal, now=self._clock(), close_idle=True):
             left = sum(size for _, _, size in self._ingest.list_pending(self._config.journal))
             state = replace(
                 state,

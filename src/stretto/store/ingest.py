@@ -132,6 +132,8 @@ class Ingest:
         self.unreadable: dict[str, str] = {}
         """Journal files that could not be read the last time, each with the reason."""
         self._states: OrderedDict[str, SessionState] = OrderedDict()
+        self._idle_before: int | None = None
+        """Sessions whose last event is before this time (ns) are closed with the batch that has it."""
 
     @property
     def positions(self) -> JournalPositions:
@@ -146,7 +148,9 @@ class Ingest:
             if size > offset:
                 yield file, offset, size - offset
 
-    def catch_up(self, folder: Path, *, now: int | None = None) -> Iterator[IngestResult]:
+    def catch_up(
+        self, folder: Path, *, now: int | None = None, close_idle: bool = False
+    ) -> Iterator[IngestResult]:
         """Ingest all unread lines of the journal, a transaction per batch.
 
         A batch whose content makes the store fail is tried again, and then ingested line by line. Lines that
@@ -154,7 +158,11 @@ class Ingest:
         cut, replaced or restored, is read again from its start. ``now`` (ns) decides which files are closed:
         the last line of a closed file is ingested even without a line end. Kept records are read first: they
         decide which events are ignored.
+
+        With ``close_idle`` a session without events since the idle limit before ``now`` is closed while it is
+        in memory, and opened again if a later batch goes on with it: for callers that publish no result.
         """
+        self._idle_before = now - self._idle_limit if close_idle and now is not None else None
         if not self._is_tidy:
             delete_leftover_parts(folder)
             self._is_tidy = True
@@ -472,7 +480,7 @@ class Ingest:
     def _write_sessions(self, touched: dict[str, SessionState], newly_ended: NewlyEnded) -> None:
         change: Additions = Counter()
         for state in touched.values():
-            settled = state.update_sums(self._rules, change, newly_ended)
+            settled = state.update_sums(self._rules, change, newly_ended, idle_before=self._idle_before)
             state.facts_form = write_facts(
                 self._connection,
                 state.facts,

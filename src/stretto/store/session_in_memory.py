@@ -14,11 +14,12 @@ from stretto.model.conclude_leaves import conclude_phases
 from stretto.model.cost import NewUsage, Price, get_reported_cost
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
-from stretto.model.facts import ENTITY_KINDS, SessionFacts
+from stretto.model.facts import ENTITY_KINDS, SessionFacts, get_number
 from stretto.model.fold import fold_events
 from stretto.model.join import find_changed_entities, join_facts
 from stretto.model.match_unnamed_reports import merge_entity_facts
 from stretto.model.score_scales import SCALES, Scales
+from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
@@ -155,9 +156,16 @@ class SessionState:
         self.tool_calls.mark_changed(facts.calls)
         self.changed_model_calls.update(facts.model_calls)
 
-    def update_sums(self, rules: Rules, change: Additions, newly_ended: NewlyEnded) -> SettledSession:
-        """Conclude the session, add the change of its sums to ``change``, and collect what newly ended."""
+    def update_sums(
+        self, rules: Rules, change: Additions, newly_ended: NewlyEnded, *, idle_before: int | None = None
+    ) -> SettledSession:
+        """Conclude the session, add the change of its sums to ``change``, and collect what newly ended.
+
+        A session that is not over and whose last event is before ``idle_before`` (ns) is lost.
+        """
         facts = self._join_facts()
+        if idle_before is not None and not is_session_over(facts, lost=self.lost):
+            self.lost = (get_number(facts.session, fact_fields.LAST) or 0) < idle_before
         session = self._conclude_session(facts, rules)
         closed = is_session_over(facts, lost=self.lost)
         self.tool_calls.update_sums(
