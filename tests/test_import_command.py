@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
 from stretto.cli.command_context import CommandContext
 from stretto.cli.first_import import import_history
-from stretto.cli.import_command import show_progress
+from stretto.cli.import_command import ProgressBar, show_progress
+from stretto.cli.ingest_progress import describe_import
 from stretto.cli.main import main
 from stretto.cli.transcript_import import import_transcripts
 from stretto.config.loading import load_config
+from stretto.service.rebuild_state import RebuildState
 from stretto.sources import transcript
 
 FANOUT = Path(__file__).parent / "recorded" / "transcript"
@@ -198,3 +202,21 @@ class TestHistory:
         session = next(root.glob("*/*.jsonl"))
         shutil.copy(session, session.with_name("later.jsonl"))
         assert import_history(context, "ask", None)[0].startswith("1 earlier session(s)")
+
+
+def test_an_import_without_a_terminal_counts_its_files_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line now and then says how many of the files were read; a log shows it too."""
+    ticks = iter(range(1_000))
+    console = Console(file=io.StringIO())
+    with Progress(console=console, disable=True) as progress:
+        bar = ProgressBar(progress, 5, "Claude Code", clock=lambda: float(next(ticks)))
+        assert list(bar("abcde")) == [*"abcde"]
+    assert capsys.readouterr().err.splitlines() == ["Claude Code: 2 of 5 read", "Claude Code: 4 of 5 read"]
+
+
+def test_an_import_says_how_much_is_stored() -> None:
+    """It says how much of the imported events the store has."""
+    assert describe_import(RebuildState("", read_bytes=500_000, all_bytes=2_000_000)) == (
+        "25 % of 2.0 MB of events are stored"
+    )
+    assert describe_import(RebuildState("")) == "100 % of 0.0 MB of events are stored"

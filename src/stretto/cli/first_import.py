@@ -162,9 +162,10 @@ def _import_offers(context: CommandContext, offers: Iterable[HistoryOffer]) -> l
 
 def _import_offer(context: CommandContext, offer: HistoryOffer) -> list[ImportedFile]:
     if offer.source == CLAUDE_CODE:
-        transcripts = list(transcript.find_transcripts(offer.root))
+        transcripts = transcript.list_transcript_paths(offer.root)
         with show_progress(len(transcripts), offer.title) as progress_bar:
-            return import_transcripts(context.config, progress_bar(transcripts))
+            identified = (transcript.identify_transcript(Path(file)) for file in progress_bar(transcripts))
+            return import_transcripts(context.config, identified)
     with show_progress(len(offer.files), offer.title) as progress_bar:
         files = zip(offer.files, offer.formats, strict=True)
         return import_histories(context.config, progress_bar(files))

@@ -20,7 +20,7 @@ from stretto import journal
 from stretto.cli.command_context import CommandContext
 from stretto.cli.history_import import import_histories
 from stretto.cli.import_journal import IMPORTS, ImportedFile, append_events
-from stretto.cli.ingest_progress import REPORT_SECONDS, ingest_with_progress
+from stretto.cli.ingest_progress import REPORT_SECONDS, describe_import, ingest_with_progress
 from stretto.cli.transcript_import import import_transcripts
 from stretto.clock import AHEAD, read_wall_clock
 from stretto.config.configuration import Config
@@ -30,7 +30,6 @@ from stretto.hook.install.client_copy import ensure_secret
 from stretto.service.ingest_setup import create_ingest
 from stretto.sources import recording, transcript
 from stretto.sources.histories.finding import FoundFiles, find_files
-from stretto.sources.transcript import TranscriptFile
 from stretto.state.lock import StateLock, find_lock_holder
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
@@ -89,7 +88,8 @@ def _import_found(
             faults.append(error)
     transcripts = _list_transcripts(path, found)
     with show_progress(len(transcripts) + len(found.histories)) as progress_bar:
-        imported += import_transcripts(config, progress_bar(transcripts))
+        identified = (transcript.identify_transcript(Path(file)) for file in progress_bar(transcripts))
+        imported += import_transcripts(config, identified)
         imported += import_histories(config, progress_bar(found.histories))
     return imported
 
@@ -137,13 +137,17 @@ def describe_refused(refused: list[tuple[Path, str]]) -> list[str]:
     ]
 
 
-def _list_transcripts(path: Path, found: FoundFiles) -> list[TranscriptFile]:
-    """Return Claude Code's transcripts; those of the agents beside a single named transcript belong to it."""
+def _list_transcripts(path: Path, found: FoundFiles) -> list[str]:
+    """Return Claude Code's transcripts; those of the agents beside a single named transcript belong to it.
+
+    They are returned as texts, and nothing else keeps them: there can be tens of thousands of files.
+    """
     if not found.transcripts:
         return []
-    recognised = set(found.transcripts)
-    files = list(transcript.find_transcripts(path))
-    return [file for file in files if file.path in recognised or path.is_file()]
+    recognised = {str(file) for file in found.transcripts}
+    found.transcripts.clear()
+    is_file = path.is_file()
+    return [file for file in transcript.list_transcript_paths(path) if is_file or file in recognised]
 
 
 def update_store(context: CommandContext) -> None:
@@ -160,7 +164,7 @@ def update_store(context: CommandContext) -> None:
         connection = open_writer(config.database)
         ingest = create_ingest(config, connection)
         ingest.reset_if_rules_changed(config.fingerprint)
-        ingest_with_progress(ingest, config.journal, "stretto import", context.print_note)
+        ingest_with_progress(ingest, config.journal, context.print_note, describe_import)
         connection.close()
 
 

@@ -56,7 +56,7 @@ def _rebuild_here(context: CommandContext) -> dict[str, Any]:
         started = time.perf_counter()
         ingest.clear_store()
         ingest.reset_if_rules_changed(config.fingerprint)
-        events, rejects = ingest_with_progress(ingest, config.journal, "stretto rebuild", context.print_note)
+        events, rejects = ingest_with_progress(ingest, config.journal, context.print_note)
         sessions = queries.read_activity(connection).sessions
         connection.close()
     seconds = round(time.perf_counter() - started, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -166,12 +167,18 @@ def _import_transcript(
         str(file.path),
         "transcript",
         events,
-        frozenset(sessions),
+        _share_sessions(tuple(sorted(sessions))),
         tuple(rejects),
         already_known,
         left=_count_left_bytes(file.path, position.offset),
     )
     return entry, position
+
+
+@lru_cache(maxsize=1_024)
+def _share_sessions(sessions: tuple[str, ...]) -> frozenset[str]:
+    """Return the sessions as a set: the files of a session, which follow each other, share it."""
+    return frozenset(sessions)
 
 
 def _find_beginning(path: Path, position: TranscriptPosition) -> TranscriptPosition:

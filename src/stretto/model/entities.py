@@ -172,7 +172,10 @@ class Task:
     @property
     def length(self) -> int | None:
         """Nanoseconds in which it worked, without waits for a person; None while start or end is unknown."""
-        return None if self.interval is None else sum(part.length for part in self.busy)
+        if self.start is None or self.end is None:
+            return None
+        # Nearly no task waits for a person, and figures ask for lengths all the time.
+        return sum(part.length for part in self.busy) if self.waits else max(0, self.end - self.start)
 
     @property
     def waited(self) -> int:

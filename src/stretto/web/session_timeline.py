@@ -6,16 +6,17 @@ number of running tasks over time. A zoomed view is drawn with the same detail a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from stretto.clock import SECOND
 from stretto.format import quantities
-from stretto.model.entities import Session, Task, ToolCall
+from stretto.model.entities import Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
 from stretto.web import timeline_shapes
-from stretto.web.timeline_shapes import Bar, Step, WallTimeShape
+from stretto.web.timeline_shapes import Bar, BarSource, Step, WallTimeShape
 
 LANES_EACH = 12
 """Most lanes of an agent; more tasks at once are drawn as a level."""
@@ -192,10 +193,8 @@ def _draw_main_lane(session: Session, calls: Iterable[ToolCall], extent: Interva
     bars = []
     for turn in session.turns:
         interval = Interval(turn.start, extent.end if turn.end is None else turn.end)
-        about = f"turn by {turn.origin}\n{timeline_shapes.describe_interval(interval, extent)}"
-        if turn.end is None:
-            about += "\nits end was not seen"
-        bars.append((interval, Bar(0, 0, turn.outcome.value, "", about)))
+        describe = partial(_describe_turn, turn, interval, extent)
+        bars.append(BarSource(interval, turn.outcome.value, describe))
     return Lane(
         MAIN,
         first=True,
@@ -215,22 +214,11 @@ def _draw_task_lane(
 ) -> Lane:
     placed = agent.lanes[number]
     bars = []
-    inside: list[tuple[Interval, Bar]] = []
+    inside: list[BarSource] = []
     for interval, task in placed:
         task_calls = calls.get(task.id, [])
-        about = [
-            task.description or task.agent or task.task_type,
-            f"{task.task_type} by {task.agent or UNNAMED}: {task.outcome.value}",
-            _describe_length(task, interval, extent),
-        ]
-        if task_calls:
-            failed = sum(call.outcome is Outcome.FAILURE for call in task_calls)
-            about.append(
-                quantities.format_count_with_noun(len(task_calls), "tool call")
-                + (f", {failed} failed" if failed else "")
-            )
-        label = task.description or task.task_type
-        bars.append((interval, Bar(0, 0, task.outcome.value, label, "\n".join(about), task=task.id)))
+        describe = partial(_describe_task, task, task_calls, interval, extent)
+        bars.append(BarSource(interval, task.outcome.value, describe, task.id))
         inside += _place_calls(task_calls, extent)
     return Lane(
         agent.name,
@@ -249,22 +237,47 @@ def _draw_level_lane(agent: _AgentLanes, view: Interval) -> Lane:
     return Lane(agent.name, first=True, tasks=agent.tasks, level=level, most=most, ids=ids)
 
 
-def _place_calls(calls: Iterable[ToolCall], extent: Interval) -> list[tuple[Interval, Bar]]:
+def _place_calls(calls: Iterable[ToolCall], extent: Interval) -> list[BarSource]:
     bars = []
     for call in calls:
         if call.start is None:
             continue
         end = call.start + (call.duration or 0) if call.end is None else call.end
         interval = Interval(call.start, extent.end if call.outcome is Outcome.RUNNING else end)
-        length = (
-            "length unknown" if call.duration is None else quantities.format_duration(call.duration / SECOND)
-        )
-        about = (
-            f"{call.tool or 'a tool without a name'}: {call.outcome.value}\n"
-            f"{length}, from {timeline_shapes.describe_instant(call.start, extent)}"
-        )
-        bars.append((interval, Bar(0, 0, call.outcome.value, "", about)))
+        describe = partial(_describe_call, call, call.start, extent)
+        bars.append(BarSource(interval, call.outcome.value, describe))
     return bars
+
+
+def _describe_turn(turn: Turn, interval: Interval, extent: Interval) -> tuple[str, str]:
+    about = f"turn by {turn.origin}\n{timeline_shapes.describe_interval(interval, extent)}"
+    return "", about + ("\nits end was not seen" if turn.end is None else "")
+
+
+def _describe_task(
+    task: Task, calls: Sequence[ToolCall], interval: Interval, extent: Interval
+) -> tuple[str, str]:
+    about = [
+        task.description or task.agent or task.task_type,
+        f"{task.task_type} by {task.agent or UNNAMED}: {task.outcome.value}",
+        _describe_length(task, interval, extent),
+    ]
+    if calls:
+        failed = sum(call.outcome is Outcome.FAILURE for call in calls)
+        about.append(
+            quantities.format_count_with_noun(len(calls), "tool call")
+            + (f", {failed} failed" if failed else "")
+        )
+    return task.description or task.task_type, "\n".join(about)
+
+
+def _describe_call(call: ToolCall, start: int, extent: Interval) -> tuple[str, str]:
+    length = "length unknown" if call.duration is None else quantities.format_duration(call.duration / SECOND)
+    about = (
+        f"{call.tool or 'a tool without a name'}: {call.outcome.value}\n"
+        f"{length}, from {timeline_shapes.describe_instant(start, extent)}"
+    )
+    return "", about
 
 
 def _describe_length(task: Task, interval: Interval, extent: Interval) -> str:

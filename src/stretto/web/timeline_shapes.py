@@ -6,9 +6,10 @@ However many intervals there are, the shapes are few enough to draw and wide eno
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import NamedTuple
 
 from stretto.clock import SECOND
 from stretto.figures.wall_time import WallPart, split_wall_time
@@ -50,6 +51,22 @@ class Bar:
     task: str | None = None
 
 
+class BarSource(NamedTuple):
+    """What a bar is drawn from. Most bars of a large session are merged, so only the others are described."""
+
+    interval: Interval
+    outcome: str
+    describe: Callable[[], tuple[str, str]]
+    """Returns label and description."""
+    task: str | None = None
+
+
+class _PlacedBar(NamedTuple):
+    x: float
+    width: float
+    source: BarSource
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A step of a level: ``height`` is the running count as a share of the maximum, from 0 to 1."""
@@ -70,27 +87,28 @@ class WallTimeShape:
     about: str
 
 
-def place_bars(items: Iterable[tuple[Interval, Bar]], view: Interval, noun: str) -> tuple[Bar, ...]:
+def place_bars(sources: Iterable[BarSource], view: Interval, noun: str) -> tuple[Bar, ...]:
     """Clip bars to the view, scale them to percent, and merge narrow bars that are close together.
 
     Example: in a view of 1,000 s two bars of 2 s with a gap of 1 s are 0.2 % wide and 0.1 % apart. They are
     narrower than 0.6 % and closer than 0.12 %, so they become a single bar.
     """
     bars: list[Bar] = []
-    group: list[Bar] = []
+    group: list[_PlacedBar] = []
 
     def close() -> None:
         if len(group) > 1:
             bars.append(_merge_bars(group, noun))
-        else:
-            bars.extend(group)
+        elif group:
+            bars.append(_draw_bar(group[0]))
         group.clear()
 
-    for interval, bar in sorted(items, key=lambda pair: pair[0]):
+    for source in sorted(sources, key=lambda source: source.interval):
+        interval = source.interval
         touches = interval.start == view.end or interval.end == view.start
         if interval.start > view.end or interval.end < view.start or (touches and interval.length):
             continue
-        at = _scale_bar(interval, bar, view)
+        at = _scale_bar(source, view)
         near = bool(group) and at.x - (group[-1].x + group[-1].width) < APART
         if not near or at.width >= SMALL or group[-1].width >= SMALL:
             close()
@@ -99,21 +117,26 @@ def place_bars(items: Iterable[tuple[Interval, Bar]], view: Interval, noun: str)
     return tuple(bars)
 
 
-def _scale_bar(interval: Interval, bar: Bar, view: Interval) -> Bar:
-    start, end = max(interval.start, view.start), min(interval.end, view.end)
+def _scale_bar(source: BarSource, view: Interval) -> _PlacedBar:
+    start, end = max(source.interval.start, view.start), min(source.interval.end, view.end)
     x = min((start - view.start) * 100 / view.length, 100 - NARROWEST)
     width = min(max((end - start) * 100 / view.length, NARROWEST), 100 - x)
-    return replace(bar, x=round(x, 3), width=round(width, 3))
+    return _PlacedBar(round(x, 3), round(width, 3), source)
 
 
-def _merge_bars(group: Sequence[Bar], noun: str) -> Bar:
+def _draw_bar(placed: _PlacedBar) -> Bar:
+    label, about = placed.source.describe()
+    return Bar(placed.x, placed.width, placed.source.outcome, label, about, task=placed.source.task)
+
+
+def _merge_bars(group: Sequence[_PlacedBar], noun: str) -> Bar:
     start, end = group[0].x, max(bar.x + bar.width for bar in group)
-    outcomes = Counter(bar.outcome for bar in group)
+    outcomes = Counter([bar.source.outcome for bar in group])
     by_outcome = ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
     worst = next(outcome.value for outcome in _GRAVITY if outcome.value in outcomes)
     # A single failure among hundreds of calls must not colour the bar: the text counts it, a zoom shows it.
     shown = worst if 2 * outcomes[worst] >= len(group) else outcomes.most_common(1)[0][0]
-    count = sum(bar.count for bar in group)
+    count = len(group)
     counted = quantities.format_count_with_noun(count, noun)
     about = f"{counted}, too close to be drawn apart here\n{by_outcome}\nzoom in to see each"
     return Bar(start, round(end - start, 3), shown, "", about, count)

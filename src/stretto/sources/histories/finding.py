@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,13 +57,27 @@ def find_files(root: Path, *, known: Container[str] = (), deep: bool = True) -> 
 
 def _list_candidates(root: Path, *, deep: bool) -> Iterator[tuple[Path, bool]]:
     """Yield each file that may be imported, by name, and whether it is named if it is not recognised."""
-    for path in sorted(root.rglob("*") if deep else root.glob("*")):
+    for path in _walk_sorted(root, deep=deep):
         if path.name in _NO_HISTORY or not path.is_file():
             continue
         if path.name.endswith(LINE_SUFFIXES):
             yield path, True
         elif path.name.endswith(OTHER_SUFFIXES) and not path.name.endswith(".meta.json"):
             yield path, False
+
+
+def _walk_sorted(folder: Path, *, deep: bool) -> Iterator[Path]:
+    """Yield the files below a folder by name; only the entries of the folders on the way are in memory."""
+    try:
+        with os.scandir(folder) as entries:
+            inner = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    except OSError:
+        return
+    for name, is_folder in inner:
+        if not is_folder:
+            yield folder / name
+        elif deep:
+            yield from _walk_sorted(folder / name, deep=True)
 
 
 def _sort_file(path: Path, found: FoundFiles, *, named: bool) -> None:

@@ -14,6 +14,7 @@ from stretto.sources.transcript.reading import (
     find_newest_time,
     find_transcripts,
     identify_transcript,
+    list_transcript_paths,
     read_transcript,
 )
 from stretto.sources.transcript.reading_state import Checkpoint, TranscriptFile
@@ -28,5 +29,6 @@ __all__ = [
     "find_newest_time",
     "find_transcripts",
     "identify_transcript",
+    "list_transcript_paths",
     "read_transcript",
 ]

@@ -53,12 +53,18 @@ class TranscriptChunk:
 
 
 def find_transcripts(root: Path) -> Iterator[TranscriptFile]:
-    """Yield the transcripts under a path, each session's before those of its agents.
+    """Yield the transcripts under a path, as ``list_transcript_paths`` lists them."""
+    for path in list_transcript_paths(root):
+        yield identify_transcript(Path(path))
+
+
+def list_transcript_paths(root: Path) -> list[str]:
+    """Return the transcripts under a path, each session's before those of its agents.
 
     The path is a transcript, the folder of a session, or any folder that contains transcripts. For the
-    transcript of a session, its agents' are yielded too. Raises SourceError if there is no transcript.
+    transcript of a session, its agents' are listed too. Raises SourceError if there is no transcript.
     """
-    paths = sorted({*_find_paths(root)}, key=_get_sort_key)
+    paths = sorted({str(path) for path in _find_paths(root)}, key=lambda path: _get_sort_key(Path(path)))
     if not paths:
         raise SourceError(
             "there is no transcript here",
@@ -66,8 +72,7 @@ def find_transcripts(root: Path) -> Iterator[TranscriptFile]:
             cause="no .jsonl file in the folder" if root.is_dir() else "no such file or folder",
             hint="name a session's .jsonl file, or a folder such as ~/.claude/projects",
         )
-    for path in paths:
-        yield identify_transcript(path)
+    return paths
 
 
 def identify_transcript(path: Path) -> TranscriptFile:
