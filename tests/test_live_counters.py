@@ -91,6 +91,7 @@ def test_every_live_metric_is_exposed_as_the_table_says() -> None:
     drawing = straggler().call("c", 1, 3).staged("analysis", 1, 3)
     count(live, conclude_scene(drawing.events), conclude_scene(background().events))
     live.count_usage([NewUsage("opus", at(3), {"input": 5}, 7, SECOND)])
+    live.count_checks({"regression": 1})
     assert_sound(source)
     found = {family.name: family for family in families(source)}
     wanted = {metric.name.removesuffix("_total"): metric for metric in LIVE}
