@@ -242,9 +242,19 @@ def build_row_document(row: SessionRow) -> dict[str, Any]:
 
 def name_session(row: SessionRow) -> str:
     """Return a title that people recognise. Example: ``release · infra · 29 Nov 16:17 · 40 tasks``."""
-    tasks = quantities.format_count_with_noun(row.tasks, "task") if row.tasks else ""
-    parts = (row.pattern or row.source, row.project, quantities.format_short_instant(row.start), tasks)
-    return " · ".join(part for part in parts if part)
+    return _format_title(row.pattern or row.source, row.project, row.start, row.tasks)
+
+
+def name_session_entity(session: Session) -> str:
+    """Return the same title of a session that was read whole."""
+    return _format_title(
+        session.pattern or session.source, session.project, session.start, len(session.tasks)
+    )
+
+
+def _format_title(name: str, project: str | None, start: int, tasks: int) -> str:
+    count = quantities.format_count_with_noun(tasks, "task") if tasks else ""
+    return " · ".join(part for part in (name, project, quantities.format_short_instant(start), count) if part)
 
 
 def _count_tool_calls(task: Task, calls: int) -> int | None:

@@ -15,7 +15,7 @@ from stretto.clock import SECOND, to_rfc3339
 from stretto.format import quantities, rfc3339
 from stretto.names import METRICS, NONE, PREFIX
 from stretto.notifications import latest_notifications as alerts
-from stretto.summaries.session_summary import name_session
+from stretto.summaries.session_summary import name_session, name_session_entity
 from stretto.web import headline, live_updates
 from stretto.web.backend import Backend
 from stretto.web.metric_definitions import DEFINITIONS
@@ -57,6 +57,7 @@ class Renderer:
             nanoseconds=lambda length: quantities.format_duration(length / SECOND),
             short=_truncate_id,
             title_of=name_session,
+            entity_title=name_session_entity,
             stamp=to_rfc3339,
             segment=lambda text: quote(text, safe=""),
             window=headline.describe_window,
