@@ -46,8 +46,9 @@ def test_a_short_session_is_read_at_its_start_and_at_its_end(tmp_path: Path) -> 
     busy_now: list[WatchedSession] = []
 
     def watched() -> list[WatchedSession]:
+        current = busy_now[:]
         asked.release()
-        return busy_now[:]
+        return current
 
     with busy_process(tmp_path) as busy:
         sampling = SamplerThread(Sampler(read_wall_clock), watched, kept.extend, interval=3600)
