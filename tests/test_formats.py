@@ -30,6 +30,8 @@ QWEN = {"type": "user", "sessionId": "s", "message": {"role": "user", "parts": [
         ([{"id": "x", "timestamp": "2025-06-01T00:00:00Z", "instructions": None}],
          "a Codex rollout of before September 2025"),
         ([{"type": "say", "ts": 1}], "a Cline history"),
+        ([{"recovery_journal_record_version": 1, "sequence": 1, "type": "command_reserved"}],
+         "a Mistral Vibe journal"),
         ([{"t": 1, "path": "/v1/traces", "body": {}}], "a recording of OTLP requests"),
         ([{"version": 1, "kind": "turn.end", "session": "s", "channel": "hook"}], "a journal of Stretto"),
     ],
@@ -51,6 +53,11 @@ def test_a_file_is_named_by_its_first_lines(
         ("T-1.json", {"id": "T-1", "v": 1, "messages": []}, "an Amp thread"),
         ("ui_messages.json", [{"ts": 1, "type": "say"}], "a Cline history"),
         ("session.json", {"sessionId": "s", "projectHash": "h", "messages": []}, "a Gemini chat"),
+        (
+            "projection-state.json",
+            {"projection_state_version": 1, "session_id": "s", "snapshot": {}},
+            "a Mistral Vibe session",
+        ),
         ("x.json", {"name": "n", "schemaVersion": "1.5", "workflow": {"tasks": []}}, "a WfFormat instance"),
     ],
 )

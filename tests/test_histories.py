@@ -212,6 +212,45 @@ def test_a_droid_session(world: Path) -> None:
     assert session.outcome is Outcome.SUCCESS
 
 
+def test_a_vibe_session(world: Path) -> None:
+    """The calls in a program count and the program does not; child sessions are tasks of the root session."""
+    session = conclude_only(read_folder(world / "vibe"))
+    assert summarise(session) == {
+        "source": "vibe",
+        "project": "work",
+        "turns": [("user", "success")],
+        "tasks": [("alpha", "alpha", "", "success"), ("beta", "beta", "", "success")],
+        "calls": 11,
+        "failed": 2,
+        "by task": [("alpha", 1), ("beta", 1), ("main", 9)],
+        "model calls": 0,
+        "tokens": [0, 0, 0],
+    }
+    assert widths(session) == [2]
+    calls = [(call.tool, round((call.duration or 0) / 1e9, 1)) for call in session.tool_calls]
+    assert calls[1:3] == [("bash", 1.1), ("bash", 2.1)]
+    assert {call.tool for call in session.tool_calls} == {
+        "agents.spawn",
+        "bash",
+        "search_tool_functions",
+        "wait",
+    }
+
+
+def test_a_vibe_session_in_any_order_of_its_generations(world: Path) -> None:
+    """An earlier generation adds nothing and takes nothing away; one without its chunk is told."""
+    events = read_folder(world / "vibe")
+    shown = summarise(conclude_only(events))
+    assert summarise(conclude_only(reversed(events))) == shown
+    paths = sorted(world.glob("vibe/[0-9]*/generations/*/projection-state.json"))
+    (last,) = [path for path in paths if path.parent.name == "0000000000000108"]
+    latest, _ = read_whole(last)
+    assert summarise(conclude_only(latest))["calls"] == 9
+    for path in last.parents[2].glob("chunks/*.json"):
+        path.unlink()
+    assert read_whole(last) == ([], ["cannot be read: FileNotFoundError"])
+
+
 def test_an_opencode_database(world: Path) -> None:
     """Child sessions are tasks of the root session; a command's exit code decides its outcome."""
     session = conclude_only(read_folder(world / "opencode"))

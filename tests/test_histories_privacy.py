@@ -81,7 +81,7 @@ def test_no_content_of_a_history_is_kept(
         plant_database(make_opencode_database(HISTORIES / name, folder / "opencode.db"))
     else:
         shutil.copytree(HISTORIES / name, folder)
-        for path in folder.rglob("*.jsonl"):
+        for path in (*folder.rglob("*.jsonl"), *folder.rglob("chunks/*.json")):
             plant_file(path)
     assert main(["import", str(folder), "--json"]) == 0
     (entry, *_) = json.loads(capsys.readouterr().out)["imported"]

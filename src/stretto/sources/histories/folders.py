@@ -26,6 +26,7 @@ _FOLDERS = (
     ("qwen-code", "Qwen Code", "", ".qwen", "projects"),
     ("pi", "Pi", "PI_CODING_AGENT_DIR", ".pi/agent", "sessions"),
     ("droid", "Factory Droid", "", ".factory", "sessions"),
+    ("vibe", "Mistral Vibe", "VIBE_HOME", ".vibe", "logs/session/unified"),
 )
 """Source, title, variable that moves the agent's folder, the folder in the home, the folder in it."""
 

@@ -25,6 +25,7 @@ from stretto.sources.opencode.opencode_database import is_opencode_database
 from stretto.sources.opencode.opencode_rows import OPENCODE
 from stretto.sources.pi.pi_session import PI, PiSessionDecoder
 from stretto.sources.qwen.qwen_chat import QWEN, QwenChatDecoder
+from stretto.sources.vibe.vibe_session import VIBE
 from stretto.sources.workflows.nextflow_trace import NEXTFLOW, is_nextflow_trace
 
 LINES = 20
@@ -67,6 +68,12 @@ class HistoryFormat:
 def _has_parts(record: Record) -> bool:
     return isinstance(get_object(record, "message").get("parts"), list)
 
+
+VIBE_SESSION = HistoryFormat(
+    "a Mistral Vibe session",
+    VIBE,
+    lambda record: "projection_state_version" in record and "snapshot" in record,
+)
 
 FORMATS: tuple[HistoryFormat, ...] = (
     HistoryFormat(
@@ -119,11 +126,12 @@ FORMATS: tuple[HistoryFormat, ...] = (
         lambda record: {"id", "timestamp", "instructions"} <= record.keys() and "type" not in record,
         refusal="its lines have no times",
     ),
+    VIBE_SESSION,
     HistoryFormat(
         "a Mistral Vibe journal",
-        "vibe",
-        lambda record: "action_intent" in record or record.get("type") in ("action_intent", "action_result"),
-        refusal="Mistral Vibe is not read yet",
+        VIBE,
+        lambda record: "recovery_journal_record_version" in record,
+        refusal="the state of its session is read instead",
     ),
     HistoryFormat(
         "a WfFormat instance",

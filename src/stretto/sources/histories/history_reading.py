@@ -8,10 +8,11 @@ import msgspec
 
 from stretto.model.event import LATEST
 from stretto.sources.histories.decoder import Memory
-from stretto.sources.histories.formats import NEXTFLOW_TRACE, OPENCODE_DATABASE, HistoryFormat
+from stretto.sources.histories.formats import NEXTFLOW_TRACE, OPENCODE_DATABASE, VIBE_SESSION, HistoryFormat
 from stretto.sources.histories.history_chunk import HistoryChunk
 from stretto.sources.histories.line_files import read_line_file
 from stretto.sources.opencode.opencode_database import read_opencode_database
+from stretto.sources.vibe.vibe_session import read_vibe_session
 from stretto.sources.workflows.nextflow_trace import read_nextflow_trace
 
 
@@ -43,6 +44,8 @@ def read_history(
         chunk = read_opencode_database(path, position.memory, latest=latest, key=key)
     elif history_format is NEXTFLOW_TRACE:
         chunk = read_nextflow_trace(path, position.offset, position.memory, latest=latest)
+    elif history_format is VIBE_SESSION:
+        chunk = read_vibe_session(path, position.offset, position.memory, latest=latest, key=key)
     elif history_format.decoder is not None:
         chunk = read_line_file(
             path, history_format.decoder, position.offset, position.memory, latest=latest, key=key
