@@ -68,8 +68,14 @@ def test_a_phase_has_its_own_line() -> None:
     """A phase's line begins with its name; reasons for absent figures are shown for the session only."""
     share = {"ratio": 0.5, "count": 4, "reason": None}
     none = {"ratio": None, "count": 0, "reason": "nothing to divide by"}
-    score = {"score": 80.0, "coverage": 1.0, "reason": None}
-    hidden = {"score": None, "coverage": 0.1, "reason": "1 of 6 parts known (and so on)"}
+    score = {"score": 80.0, "low": None, "high": None, "coverage": 1.0, "reason": None}
+    hidden = {
+        "score": None,
+        "low": None,
+        "high": None,
+        "coverage": 0.1,
+        "reason": "1 of 6 parts known (and so on)",
+    }
     kpis = {
         **dict.fromkeys(("completion", "retry", "recovery", "phase_success", "integration_success"), none),
         "success": share,
@@ -77,7 +83,7 @@ def test_a_phase_has_its_own_line() -> None:
         "conflicts": 2,
         "efficiency": score,
         "collaboration": hidden,
-        "quality": {"prd": {"score": 7.25, "coverage": 0.5, "reason": None}},
+        "quality": {"prd": {"score": 7.25, "low": 3.6, "high": 8.6, "coverage": 0.5, "reason": None}},
         "agents": {},
     }
 
@@ -85,14 +91,14 @@ def test_a_phase_has_its_own_line() -> None:
 
     assert lines == [
         "outcomes: success 50% of 4, conflicts 2",
-        "scores: efficiency 80/100, quality prd 7.2/10 (50% of it known)",
+        "scores: efficiency 80/100, quality prd 7.2 [3.6–8.6]/10",
         (
             "  withheld: completion, retry, recovery, phase success, integration success, adoption:"
             " nothing to divide by"
         ),
         "  withheld: collaboration: 1 of 6 parts known",
         "phase build: outcomes: success 50% of 4, conflicts 2",
-        "phase build: scores: efficiency 80/100, quality prd 7.2/10 (50% of it known)",
+        "phase build: scores: efficiency 80/100, quality prd 7.2 [3.6–8.6]/10",
         "",
     ]
     assert format_kpis({}) == []

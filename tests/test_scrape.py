@@ -14,6 +14,7 @@ from stretto.config.loading import load_config
 from stretto.exporter.scrape import FigureCollector, create_registry, encode_metrics
 from stretto.figures.figure import Figure
 from stretto.figures.resource_figures import ResourceUse
+from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.names import METRICS, MetricOrigin
 from stretto.names.analysis_metrics import FINDINGS
@@ -30,6 +31,7 @@ from tests.scenes import (
     background,
     delivery,
     earlier_runs,
+    frame_drawing,
     one_by_one,
     orchestrated,
     paid,
@@ -57,6 +59,9 @@ def snapshot(tmp_path: Path) -> Snapshot:
             opened.take(
                 judged.score("quality", 7, begin + 10, of="task", id=f"t{day}").ends(begin + 20).events
             )
+        mistyped = frame_drawing(Drawing("mistyped"), 9).order("wrong", 1, "review", agent="reviwer")
+        mistyped.answer("wrong", 2, None, status="failed", outcome=Outcome.FAILURE)
+        opened.take(mistyped.events)
         opened.take(Drawing("busy").opens().prompt(1).events)
         use = ResourceUse(cpu=1.5, memory=10**9, machine_memory_available=10**9, sessions=1)
         return take_snapshot(

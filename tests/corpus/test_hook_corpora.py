@@ -96,7 +96,10 @@ def test_foreign_recordings_lose_nothing(corpus: str, tmp_path: Path) -> None:
 
 
 def named(told: list[Any]) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-    """Return (session, tool call) and (session, agent) of every hook call that starts or ends one."""
+    """Return (session, tool call) and (session, agent) of every hook call that starts or ends one.
+
+    An agent that only ends, and without a kind, is one that the client ran for itself.
+    """
     calls, agents = set(), set()
     for payload in told:
         session, hook = payload.get("session_id"), payload.get("hook_event_name")
@@ -104,6 +107,7 @@ def named(told: list[Any]) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
             call_id = payload.get("tool_use_id")
             if session and call_id:
                 calls.add((session, call_id))
-        if hook in {"SubagentStart", "SubagentStop"} and session and payload.get("agent_id"):
+        is_named = hook == "SubagentStart" or (hook == "SubagentStop" and payload.get("agent_type"))
+        if is_named and session and payload.get("agent_id"):
             agents.add((session, payload["agent_id"]))
     return calls, agents

@@ -168,13 +168,13 @@ def test_both_together(run: str) -> None:
 
 
 def test_gaps(run: str) -> None:
-    """Facts that OTLP lacks are absent: descriptions, session end, prompt origin, older clients' agents."""
+    """Facts that OTLP lacks are absent or unknown: descriptions, session end, prompt origin, some agents."""
     events = by_otlp(requests_of(run))
     session = only_session(events, lost=False)
 
     assert {task.description for task in session.tasks} == {None}
     assert session.end is None
-    assert {event.type for event in events if event.kind is Kind.TURN_START} == {None}
+    assert {event.type for event in events if event.kind is Kind.TURN_START} == {"unknown"}
     assert {task.agent for task in session.tasks} == {
         "general-purpose" if run == "fanout-background" else None
     }

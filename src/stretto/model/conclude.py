@@ -146,9 +146,13 @@ def is_known_by_telemetry_alone(facts: SessionFacts) -> bool:
 
 
 def has_session_ended(facts: SessionFacts) -> bool:
-    """Return whether the session's end was reported and no later event resumed it."""
+    """Return whether the session's end was reported and no later event resumed it.
+
+    An end before the first event of its own is the end of the session that it was copied from.
+    """
     ended = get_number(facts.session, fact_fields.ENDED)
-    return ended is not None and ended >= (get_number(facts.session, fact_fields.OPENED) or 0)
+    begun = (get_number(facts.session, name) or 0 for name in (fact_fields.OPENED, fact_fields.FORKED))
+    return ended is not None and ended >= max(begun)
 
 
 def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> tuple[Task, ...]:
