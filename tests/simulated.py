@@ -81,6 +81,7 @@ BASE: dict[str, float] = {
     "window_tool_seconds": 400, "window_ends_seen": 98, "window_ends_expected": 100,
     "window_score_points": 85,
     "window_scores": 10, "score_mean": 8.5, "quality_score": 8, "quality_part_score": 8,
+    "quality_score_low": 7.5, "quality_score_high": 8.5,
     "quality_current": 8, "window_scores_off_scale": 1,
     "series": 400, "series_budget": 5000, "collector_success": 1, "build_info": 1, "stuck_tasks": 0,
     "sampler_cpu_seconds": 1, "collector_duration_seconds": 0.01, "snapshot_duration_seconds": 0.02,

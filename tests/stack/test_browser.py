@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND, read_wall_clock
-from tests.stack.running import Running, running
+from tests.stack.running import Running, running, until
 from tests.test_notification_log import alert, message
 from tests.waiting import PATIENCE
 from tests.web_page import ARCHITECTURE, TESTS, full
@@ -132,9 +132,9 @@ def test_a_hook_event_changes_the_page_without_a_reload(browser: Browser, tmp_pa
     with running(tmp_path / "state", "--no-servers") as service:
         hook(service, {"hook_event_name": "SessionStart", "source": "startup"})
         hook(service, {"hook_event_name": "UserPromptSubmit", "prompt_id": "p1", "prompt": "go"})
+        until("the first events", lambda: service.get("/api/sessions?project=site")["sessions"])
         with looking(browser, f"http://{service.stretto}") as page:
-            while page.goto(path) is None or page.get_by_text("site").count() == 0:
-                page.wait_for_timeout(100)  # the service takes its first events in
+            page.goto(path)
             expect(page.locator("#live")).to_have_text("live")
             page.evaluate("document.documentElement.dataset.own = 'the same document'")
             page.locator("summary, #absent").last.scroll_into_view_if_needed()
@@ -185,7 +185,7 @@ def test_what_is_open_stays_open_when_the_page_changes(browser: Browser, tmp_pat
             store.now += SECOND
             store.refresh()
 
-            expect(page.get_by_role("link", name="another")).to_be_visible()
+            expect(page.locator("a[title='another']")).to_be_visible()
             expect(page.locator("#words")).to_have_attribute("open", "")
             expect(page.locator("[popover]:popover-open")).to_have_count(1)
             assert page.evaluate("document.activeElement.className").startswith("fig")
@@ -207,7 +207,7 @@ def test_without_a_stream_the_page_looks_by_itself(browser: Browser, tmp_path: P
         expect(page.locator("#live")).to_have_text("renews every 5 s")
         store.scene("another", NOON - SECOND, (ARCHITECTURE, TESTS))
         store.refresh()
-        expect(page.get_by_role("link", name="another")).to_be_visible()
+        expect(page.locator("a[title='another']")).to_be_visible()
         context.close()
         bare = browser.new_context(base_url=address, java_script_enabled=False)
         plain = bare.new_page()
