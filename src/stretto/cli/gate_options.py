@@ -11,7 +11,9 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # n
 class AddCommand(Protocol):
     """Adds a command to a parser: its name, the function that runs it and a line of help."""
 
-    def __call__(self, commands: Commands, name: str, run: str, text: str) -> argparse.ArgumentParser:
+    def __call__(
+        self, commands: Commands, name: str, run: str, text: str, *, json: bool = True
+    ) -> argparse.ArgumentParser:
         """Return the command's parser."""
 
 

@@ -379,10 +379,13 @@ def _add_sessions(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from stretto.cli.export_options import add_data_exports  # noqa: PLC0415  # the status line needs none
+
     export = commands.add_parser(
-        "export", help="write files for Prometheus, Grafana and others that run already"
+        "export", help="write runs, a session, or files for Prometheus, Grafana and others that run already"
     )
     kinds = export.add_subparsers(title="kinds", metavar="KIND", required=True)
+    add_data_exports(kinds, _add_command)
     for kind, text in EXPORT_KINDS.items():
         command = _add_command(kinds, kind, "export:export_server_files", text)
         command.set_defaults(kind=kind)

@@ -32,7 +32,7 @@ def parse_duration(text: str) -> float:
     return length
 
 
-def parse_since(text: str, now: int) -> int:
+def parse_since(text: str, now: int, option: str = "--since") -> int:
     """Return the instant (ns) of ``24h`` (ago), ``2026-11-20`` or an RFC 3339 time. Raises UsageError."""
     for candidate in (text, f"{text}T00:00:00Z"):
         try:
@@ -43,6 +43,6 @@ def parse_since(text: str, now: int) -> int:
         return now - round(parse_duration(text))
     except UsageError:
         raise UsageError(
-            f"--since: {text!r} is not a time",
+            f"{option}: {text!r} is not a time",
             hint="for example 24h, 7d, 2026-11-20 (UTC), 2026-11-20T16:00:00Z",
         ) from None
