@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from contextlib import closing
-from http import HTTPStatus
 from typing import Any
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.http_client import get_response
+from stretto.cli.http_client import wait_for_work
 from stretto.cli.rebuild import rebuild_store
-from stretto.errors import ServiceError, UsageError
+from stretto.errors import UsageError
 from stretto.service.forgetting import ForgetRequest, build_erasure_document, compact_store, erase_sessions
 from stretto.state.lock import StateLock, find_lock_holder
 from stretto.store.database import open_writer
@@ -20,8 +18,6 @@ from stretto.store.database import open_writer
 NOT_FOUND = 1
 
 PATH = "/api/forget"
-
-POLL_SECONDS = 0.2
 
 
 def forget_sessions(context: CommandContext, options: argparse.Namespace) -> int:
@@ -58,20 +54,18 @@ def _forget_here(context: CommandContext, request: ForgetRequest) -> dict[str, A
 
 def _forget_in_service(context: CommandContext, request: ForgetRequest, address: str) -> dict[str, Any]:
     """Let the running service forget, and wait until its store is made again without the sessions."""
-    token = context.config.token
-    body = json.dumps({"session": request.session, "project": request.project}).encode()
-    answer = get_response(address, PATH, token, method="POST", body=body)
-    while answer is not None and answer[0] in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
-        document: dict[str, Any] = json.loads(answer[1])
-        if document["state"] == "refused":
-            raise UsageError(document["error"], hint=document["hint"])
-        if document["state"] == "done":
-            return {name: value for name, value in document.items() if name != "state"}
-        time.sleep(POLL_SECONDS)
-        answer = get_response(address, PATH, token)
-    raise ServiceError(
-        "the running service did not forget",
-        where=f"http://{address}",
-        cause="no answer" if answer is None else f"it answered {answer[0]}: {answer[1].strip()[:200]}",
+    document = wait_for_work(
+        address,
+        PATH,
+        context.config.token,
+        _raise_refusal,
+        failure="the running service did not forget",
         hint="see 'stretto doctor', or stop it and try again",
+        body=json.dumps({"session": request.session, "project": request.project}).encode(),
     )
+    return {name: value for name, value in document.items() if name != "state"}
+
+
+def _raise_refusal(document: dict[str, Any]) -> None:
+    if document["state"] == "refused":
+        raise UsageError(document["error"], hint=document["hint"])

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from http import HTTPStatus
 from typing import Any
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.http_client import get_response
+from stretto.cli.http_client import wait_for_work
 from stretto.cli.ingest_progress import REPORT_SECONDS, ingest_with_progress
 from stretto.clock import read_wall_clock
-from stretto.errors import ServiceError
 from stretto.service.ingest_setup import create_ingest
 from stretto.state.lock import StateLock, find_lock_holder
 from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.store_rescue import describe_aside_store, move_unusable_store_aside
-
-POLL_SECONDS = 0.2
 
 PATH = "/api/rebuild"
 
@@ -65,21 +60,20 @@ def _rebuild_here(context: CommandContext) -> dict[str, Any]:
 
 def _rebuild_in_service(context: CommandContext, address: str) -> dict[str, Any]:
     """Let the running service make its store again, and wait for the end."""
-    token, printed = context.config.token, time.monotonic()
-    answer = get_response(address, PATH, token, method="POST")
-    while answer is not None and answer[0] in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
-        document: dict[str, Any] = json.loads(answer[1])
-        if document["state"] == "done":
-            return document
+    printed = time.monotonic()
+
+    def report_progress(document: dict[str, Any]) -> None:
+        nonlocal printed
         if time.monotonic() - printed >= REPORT_SECONDS and document.get("all_bytes"):
             share = 100 * document["read_bytes"] // document["all_bytes"]
             context.print_note(f"the running service makes the store again: {min(share, 100)} %")
             printed = time.monotonic()
-        time.sleep(POLL_SECONDS)
-        answer = get_response(address, PATH, token)
-    raise ServiceError(
-        "the running service did not make the store again",
-        where=f"http://{address}",
-        cause="no answer" if answer is None else f"it answered {answer[0]}: {answer[1].strip()[:200]}",
+
+    return wait_for_work(
+        address,
+        PATH,
+        context.config.token,
+        report_progress,
+        failure="the running service did not make the store again",
         hint="see 'stretto doctor'; the journal has everything",
     )
