@@ -63,32 +63,26 @@ def advise_agent(inputs: RuleInputs) -> Verdict:
         # Each type is a try, and so are the best and the worst.
         p = best.p * len(ranked) * SIDES
         if p <= LEVEL and best.ratio <= LEAST_RATIO:
-            verdict = recommend(
+            verdict = _recommend_agent(
                 inputs,
                 RecommendationKind.AGENT_CHOICE,
                 _replay_ratio(inputs, _match_others(type_, best.agent), best.ratio),
                 f"Give tasks of type {type_} to {best.agent}.",
-                _compare_in_words(best),
-                effort=Effort.LOW,
-                name=best.agent,
-                confidence=1 - p,
-                needs_trial=True,
+                effect=best,
+                p=p,
             )
             candidates += [verdict] if isinstance(verdict, Recommendation) else []
     overall = rank_agents(inputs.all_tasks)
     worst = overall[-1] if overall else None
     p = worst.p_longer * SIDES if worst else 1.0
     if worst and p <= LEVEL and worst.ratio >= 1 / LEAST_RATIO:
-        verdict = recommend(
+        verdict = _recommend_agent(
             inputs,
             RecommendationKind.AGENT_CHOICE,
             _replay_ratio(inputs, lambda run: run.agent == worst.agent, 1 / worst.ratio),
             f"Give the tasks of {worst.agent} to other agents.",
-            _compare_in_words(worst),
-            effort=Effort.LOW,
-            name=worst.agent,
-            confidence=1 - p,
-            needs_trial=True,
+            effect=worst,
+            p=p,
         )
         candidates += [verdict] if isinstance(verdict, Recommendation) else []
     if not candidates:
@@ -112,16 +106,36 @@ def advise_specialisation(inputs: RuleInputs) -> Verdict:
     p = worst.p_longer * len(ranked) if worst else 1.0
     if worst is None or p > LEVEL or worst.ratio < 1 / LEAST_RATIO:
         return "no agent is worse at one of its types only, beyond chance"
-    return recommend(
+    return _recommend_agent(
         inputs,
         RecommendationKind.SPECIALISATION,
         _replay_ratio(
             inputs, lambda run: (run.type, run.agent) == (worst.type, worst.agent), 1 / worst.ratio
         ),
         f"Give tasks of type {worst.type} to other agents than {worst.agent}.",
-        _compare_in_words(worst),
+        effect=worst,
+        p=p,
+    )
+
+
+def _recommend_agent(
+    inputs: RuleInputs,
+    kind: RecommendationKind,
+    saved: np.ndarray,
+    text: str,
+    *,
+    effect: AgentEffect,
+    p: float,
+) -> Verdict:
+    """Recommend to move tasks from or to the agent of an effect; ``saved`` are seconds by session."""
+    return recommend(
+        inputs,
+        kind,
+        saved,
+        text,
+        _compare_in_words(effect),
         effort=Effort.LOW,
-        name=worst.agent,
+        name=effect.agent,
         confidence=1 - p,
         needs_trial=True,
     )
