@@ -8,6 +8,7 @@ from stretto.clock import SECOND
 from stretto.model.event import Event, Kind, Outcome
 from stretto.store import queries
 from stretto.store.queries import Activity, JournalPosition
+from stretto.store.session_finder import SessionQuery, find_sessions
 from tests.fakes import DAY_FILE, append, store
 from tests.scenes import BEGIN, Drawing, at, by_description, conclude_scene, fork_join
 
@@ -26,7 +27,9 @@ def test_sessions_are_listed_by_latest_event(tmp_path: Path) -> None:
             opened.take(moved(fork_join(f"s{number}"), 100 * number))
         rows = queries.list_sessions(opened.connection, limit=2)
         assert [row.id for row in rows] == ["s4", "s3"]
-        more = queries.list_sessions(opened.connection, limit=9, before=rows[-1].last)
+        page = find_sessions(opened.connection, SessionQuery(limit=2))
+        assert [*page.rows] == rows
+        more = find_sessions(opened.connection, SessionQuery(limit=9, after=page.next)).rows
         assert [row.id for row in more] == ["s2", "s1", "s0"]
         row = more[-1]
         assert (row.start, row.end, row.last, row.outcome) == (at(0), at(50), at(50), Outcome.SUCCESS)
@@ -35,18 +38,20 @@ def test_sessions_are_listed_by_latest_event(tmp_path: Path) -> None:
 
 
 def test_sessions_with_an_event_at_one_instant_are_paged_by_id(tmp_path: Path) -> None:
-    """The next page begins after the given id of that instant; without an id, before the instant."""
+    """The next page begins after the last row, also among sessions of the same instant."""
     with store(tmp_path) as opened:
         for name in "cab":
             opened.take(fork_join(name).events)
         opened.take(moved(fork_join("old"), -100))
-        (first,) = queries.list_sessions(opened.connection, limit=1)
-        assert first.id == "a"
-        rest = queries.list_sessions(opened.connection, limit=2, before=first.last, after=first.id)
-        assert [row.id for row in rest] == ["b", "c"]
-        rest = queries.list_sessions(opened.connection, limit=9, before=first.last, after="b")
-        assert [row.id for row in rest] == ["c", "old"]
-        assert [row.id for row in queries.list_sessions(opened.connection, before=first.last)] == ["old"]
+        first = find_sessions(opened.connection, SessionQuery(limit=1))
+        assert [row.id for row in first.rows] == ["a"]
+        second = find_sessions(opened.connection, SessionQuery(limit=2, after=first.next))
+        assert [row.id for row in second.rows] == ["b", "c"]
+        after_b = find_sessions(opened.connection, SessionQuery(limit=1, after=first.next)).next
+        rest = find_sessions(opened.connection, SessionQuery(limit=9, after=after_b))
+        assert [row.id for row in rest.rows] == ["c", "old"]
+        last = find_sessions(opened.connection, SessionQuery(after=second.next))
+        assert [row.id for row in last.rows] == ["old"]
 
 
 def test_a_session_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from stretto.model.event import Outcome
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
-from stretto.store.session_finder import SessionQuery, SessionSort, find_sessions
+from stretto.store.session_finder import SessionQuery, SessionSort, find_sessions, split_label
 from stretto.summaries.session_summary import (
     SessionSummary,
     build_row_document,
@@ -49,12 +49,9 @@ def _make_query(options: argparse.Namespace, now: int) -> SessionQuery:
     """Return the query of the command line's filters. Raises UsageError."""
     if options.limit < 1:
         raise UsageError("--limit must be at least 1")
-    label = None
-    if options.label is not None:
-        key, equals, value = options.label.partition("=")
-        if not (key and equals):
-            raise UsageError(f"--label: {options.label!r} is not KEY=VALUE")
-        label = (key, value)
+    label = None if options.label is None else split_label(options.label)
+    if options.label is not None and label is None:
+        raise UsageError(f"--label: {options.label!r} is not KEY=VALUE")
     return SessionQuery(
         words=" ".join(options.words),
         project=options.project,

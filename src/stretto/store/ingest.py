@@ -20,25 +20,20 @@ import msgspec
 
 from stretto import journal
 from stretto.clock import MINUTE, SECOND
-from stretto.figures.fanouts import Fanout
-from stretto.figures.overlapping_fanouts import count_fanouts_once
-from stretto.figures.work_identity import identify_work
 from stretto.journal import pruned_session_records
 from stretto.journal.compression import delete_leftover_parts
 from stretto.journal.file_identity import compute_identity
 from stretto.journal.pruned_session_records import KeptRecord, hash_session_id, is_kept_file
 from stretto.model.conclude import Classify, is_known_by_telemetry_alone
-from stretto.model.conclude_leaves import find_newest_cache_sizes
 from stretto.model.cost import Price, get_reported_cost
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.fold import NO_SIGN_OF_LIFE
 from stretto.model.score_scales import SCALES, Scales
-from stretto.names import NONE
 from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_text
 from stretto.store import queries
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import open_transaction
-from stretto.store.database_schema import CONCLUDED, EXECUTIONS, KEPT_TABLES
+from stretto.store.database_schema import CONCLUDED, KEPT_TABLES
 from stretto.store.decision_rows import write_decisions
 from stretto.store.journal_positions import JournalPositions, StoredPosition
 from stretto.store.pruned_sessions import (
@@ -48,16 +43,15 @@ from stretto.store.pruned_sessions import (
     make_kept_record,
 )
 from stretto.store.rollup import Additions, write_sums
-from stretto.store.run_rows import NO_RUNS, get_dollars, make_run_rows, write_run_rows
-from stretto.store.session_finder import delete_words, encode_items, list_words, number_words, write_words
+from stretto.store.session_finder import delete_words
 from stretto.store.session_homes import find_session_home, find_session_joins, note_session_join
 from stretto.store.session_in_memory import (
     NewlyEnded,
     Rules,
     SessionState,
-    SettledSession,
     load_session_state,
 )
+from stretto.store.session_rows import write_session_rows
 from stretto.store.stored_facts import delete_facts, write_facts
 
 LOG = logging.getLogger(__name__)
@@ -76,18 +70,6 @@ TELEMETRY_SOURCES = ("claude-code", "codex")
 
 SESSIONS_PER_TRANSACTION = 16
 """Most idle sessions that are loaded and closed at once: a session takes about 0.4 MB."""
-
-_INSERT_RUN = (
-    'INSERT INTO sequential_runs (session, number, pattern, signature, "end", lengths, project, workers)'
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_INSERT_FANOUT = (
-    'INSERT INTO fanouts (session, number, pattern, signature, start, "end", width, work, elapsed,'
-    " longest_lane, project, workers, delivered, delivered_work, paid, counted)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-
-_INSERT_SESSION = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * 26)})"  # noqa: S608  # no text of others
 
 _RULES = "rules"
 """The name of the stored note about the rules and the version of sums that the store was made with."""
@@ -489,116 +471,8 @@ class Ingest:
                 before=state.facts_form,
             )
             state.changed_entities.clear()
-            self._write_session(state, settled)
+            write_session_rows(self._connection, state, settled)
         write_sums(self._connection, change)
-
-    def _write_session(self, state: SessionState, settled: SettledSession) -> None:
-        session = settled.session
-        running = sum(task.outcome is Outcome.RUNNING for task in session.tasks)
-        in_turn = any(turn.outcome is Outcome.RUNNING for turn in session.turns)
-        # The block of a program is at work as long as it is open; it has no turns.
-        at_work = running > 0 or in_turn or session.opened_by_program
-        busy = session.outcome is Outcome.RUNNING and at_work
-        self._write_runs(state, session.id)
-        if state.words != (words := (session.start, list_words(session))):
-            write_words(self._connection, session, words[1])
-            state.words = words
-        self._connection.execute(
-            _INSERT_SESSION,
-            (
-                session.id,
-                session.source,
-                session.project,
-                session.pattern,
-                session.recording,
-                session.start,
-                session.end,
-                session.last,
-                session.outcome.value,
-                state.lost,
-                busy,
-                len(session.turns),
-                len(session.tasks),
-                running,
-                state.call_count,
-                len(settled.fanouts),
-                session.worktree,
-                sum(task.outcome is Outcome.FAILURE for task in session.tasks),
-                sum(task.end is not None and not task.is_wasted for task in session.tasks),
-                *_measure_parallel_work(settled.fanouts),
-                get_dollars(state.run_rows),
-                encode_items(sorted({task.agent for task in session.tasks if task.agent})),
-                encode_items([f"{key}={value}" for key, value in session.labels]),
-                number_words(session.id, session.start),
-                state.arrived,
-            ),
-        )
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO cache_entries VALUES (?, ?, ?, ?, ?)",
-            [(session.id, name, *newest) for name, newest in find_newest_cache_sizes(state.facts).items()],
-        )
-        self._write_executions(state, settled)
-
-    def _write_runs(self, state: SessionState, session_id: str) -> None:
-        rows = NO_RUNS if state.last_context is None else make_run_rows(state.last_context)
-        # A session that runs on and was not over before has no rows.
-        if state.run_rows != rows:
-            write_run_rows(self._connection, session_id, rows)
-            state.run_rows = rows
-
-    def _delete_executions(self, session_id: str) -> None:
-        for table in EXECUTIONS:
-            query = f"DELETE FROM {table} WHERE session = ? AND kept = 0"  # noqa: S608  # names from a constant
-            self._connection.execute(query, (session_id,))
-
-    def _write_executions(self, state: SessionState, settled: SettledSession) -> None:
-        session, pattern = settled.session, settled.session.pattern or NONE
-        before, state.written = state.written, settled
-        # Rows of the same executions need not be made to be found equal.
-        if before is not None and settled.has_same_executions(before):
-            return
-        runs = [
-            (
-                session.id,
-                number,
-                pattern,
-                (work := identify_work(session, run.tasks)).signature,
-                run.end,
-                _encode(run.lengths).decode(),
-                work.project,
-                work.encode_workers(),
-            )
-            for number, run in enumerate(settled.sequential_runs)
-        ]
-        counted = {(f.parent, f.start): elapsed for f, _, elapsed in count_fanouts_once(settled.fanouts)}
-        fanouts = [
-            (
-                session.id,
-                number,
-                pattern,
-                (work := identify_work(session, f.tasks)).signature,
-                f.start,
-                f.end,
-                f.width,
-                f.work,
-                f.elapsed,
-                f.longest_lane,
-                work.project,
-                work.encode_workers(),
-                f.is_reported_delivered,
-                f.delivered_work,
-                f.paid,
-                counted[f.parent, f.start],
-            )
-            for number, f in enumerate(settled.fanouts)
-        ]
-        # Most batches end no fan-out and no run: the stored rows are then left alone.
-        if state.executions == (runs, fanouts):
-            return
-        self._delete_executions(session.id)
-        self._connection.executemany(_INSERT_RUN, runs)
-        self._connection.executemany(_INSERT_FANOUT, fanouts)
-        state.executions = (runs, fanouts)
 
 
 def _is_caused_by_batch(error: Exception) -> bool:
@@ -632,14 +506,6 @@ def _pause_collector() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _measure_parallel_work(fanouts: Sequence[Fanout]) -> tuple[int, int] | tuple[None, None]:
-    """Return delivered work and elapsed time (ns) of a session's parallel executions, nested ones once."""
-    if not fanouts:
-        return None, None
-    counted = [*count_fanouts_once(fanouts)]
-    return sum(row.fanout.delivered_work for row in counted), sum(row.elapsed for row in counted)
 
 
 def _invert_additions(additions: Additions) -> Additions:

@@ -100,21 +100,10 @@ _decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def list_sessions(
-    connection: sqlite3.Connection, *, limit: int = 50, before: int | None = None, after: str | None = None
-) -> list[SessionRow]:
-    """Return sessions, the latest event first, those with an event at the same instant by id.
-
-    ``before`` (ns) and ``after`` continue a list: the time of the last event and the id of its last row.
-    """
-    select = f"SELECT {SESSION_COLUMNS} FROM sessions WHERE"  # noqa: S608  # a constant
-    rows: list[tuple[object, ...]] = []
-    if before is not None and after is not None:
-        query = f"{select} last = ? AND id > ? ORDER BY id LIMIT ?"
-        rows += connection.execute(query, (before, after, limit))
-    query = f"{select} last < ? ORDER BY last DESC, id LIMIT ?"
-    rows += connection.execute(query, (before if before is not None else 1 << 62, limit - len(rows)))
-    return [to_session_row(row) for row in rows]
+def list_sessions(connection: sqlite3.Connection, *, limit: int = 50) -> list[SessionRow]:
+    """Return sessions, the latest event first, those with an event at the same instant by id."""
+    query = f"SELECT {SESSION_COLUMNS} FROM sessions ORDER BY last DESC, id LIMIT ?"  # noqa: S608  # a constant
+    return [to_session_row(row) for row in connection.execute(query, (limit,))]
 
 
 def find_session_ids(connection: sqlite3.Connection, prefix: str) -> list[str]:

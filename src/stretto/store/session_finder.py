@@ -124,6 +124,12 @@ def _format_order(query: SessionQuery) -> str:
     return f"{expression} ASC NULLS LAST, id" if query.ascending else f"{expression} DESC, id"
 
 
+def split_label(text: str) -> tuple[str, str] | None:
+    """Return key and value of the filter ``KEY=VALUE``; None if it is none."""
+    key, equals, value = text.partition("=")
+    return (key, value) if key and equals else None
+
+
 def _list_conditions(query: SessionQuery) -> Iterator[tuple[Any, ...]]:
     """Yield (condition, value, …) of each filter."""
     match = _format_match(query.words)
@@ -209,7 +215,6 @@ def list_words(session: Session) -> str:
         *filter(None, (session.project, session.worktree, session.pattern, session.source)),
         *(value for _, value in session.labels),
         *(text for task in session.tasks for text in (task.agent, task.task_type, task.description) if text),
-        *(call.model for call in session.model_calls if call.model),
     ]
     distinct = dict.fromkeys(word for text in texts for word in _split_words(text))
     return " ".join([*distinct][:MOST_WORDS])

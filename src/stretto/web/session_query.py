@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from stretto.clock import SECOND
 from stretto.format import rfc3339
 from stretto.model.event import Outcome
-from stretto.store.session_finder import SessionQuery, SessionSort
+from stretto.store.session_finder import SessionQuery, SessionSort, split_label
 
 PERIODS = {"1h": 3_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000, "90d": 7_776_000}
 """Name of a period that ends now → its length in seconds. ``all`` is the period without an end."""
@@ -104,10 +104,10 @@ def _parse_outcome(text: str | None) -> Outcome | None:
 def _parse_label(text: str | None) -> tuple[str, str] | None:
     if text is None:
         return None
-    key, equals, value = text.partition("=")
-    if not (key and equals):
+    label = split_label(text)
+    if label is None:
         raise QueryError("label must be KEY=VALUE")
-    return key, value
+    return label
 
 
 def _parse_switch(given: Mapping[str, str], name: str) -> bool:
