@@ -96,7 +96,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
     end = get_number(session, fact_fields.ENDED) if has_session_ended(facts) else None
     tasks = conclude_tasks(facts, closed=closed, classify=classify)
     tasks = add_person_waits(facts, judge_task_deliveries(facts, tasks, turns, end), closed=closed)
-    first = get_number(session, fact_fields.FIRST) or 0
+    first, last = get_session_times(facts)
     return Session(
         id=facts.id,
         source=get_text(session, fact_fields.SOURCE) or "",
@@ -107,7 +107,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
         recording=get_number(session, fact_fields.RECORDING) == 1,
         start=first,
         end=end,
-        last=get_number(session, fact_fields.LAST) or first,
+        last=last,
         outcome=conclude_session_outcome(facts, turns, tasks, closed=closed, end=end),
         turns=turns,
         tasks=tasks,
@@ -143,6 +143,12 @@ def is_known_by_telemetry_alone(facts: SessionFacts) -> bool:
     rank, _ = facts.session.get(fact_fields.SOURCE, (HEARSAY, ""))
     # Both report who prompted.
     return rank == RANK[Channel.OTLP] and fact_fields.PROMPTED not in facts.session
+
+
+def get_session_times(facts: SessionFacts) -> tuple[int, int]:
+    """Return when a session was first and last heard of (ns); a judgement alone is no sign of life."""
+    first = get_number(facts.session, fact_fields.FIRST) or 0
+    return first, get_number(facts.session, fact_fields.LAST) or first
 
 
 def has_session_ended(facts: SessionFacts) -> bool:

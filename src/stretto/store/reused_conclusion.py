@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
+from stretto.model.conclude import get_session_times
 from stretto.model.entities import Session
-from stretto.model.facts import EntityFacts, SessionFacts, get_number, get_text
+from stretto.model.facts import EntityFacts, SessionFacts, get_text
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind, make_stamped_key
 
@@ -50,8 +51,7 @@ class Conclusion:
             return None
         if self.session_facts != _get_lasting_facts(facts):
             return None
-        first = get_number(facts.session, fact_fields.FIRST) or 0
-        last = get_number(facts.session, fact_fields.LAST) or first
+        first, last = get_session_times(facts)
         if (first, last) == (self.session.start, self.session.last):
             return self.session
         return replace(self.session, start=first, last=last)

@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from stretto.figures.fanouts import Fanout, SequentialRun, find_fanouts, find_sequential_runs
-from stretto.model.conclude import Classify, conclude_session, is_session_over
+from stretto.model.conclude import Classify, conclude_session, get_session_times, is_session_over
 from stretto.model.conclude_leaves import conclude_phases
 from stretto.model.cost import NewUsage, Price, get_reported_cost
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
-from stretto.model.facts import ENTITY_KINDS, SessionFacts, get_number
+from stretto.model.facts import ENTITY_KINDS, SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.join import find_changed_entities, join_facts
 from stretto.model.match_unnamed_reports import merge_entity_facts
 from stretto.model.score_scales import SCALES, Scales
-from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
@@ -165,7 +164,7 @@ class SessionState:
         """
         facts = self._join_facts()
         if idle_before is not None and not is_session_over(facts, lost=self.lost):
-            self.lost = (get_number(facts.session, fact_fields.LAST) or 0) < idle_before
+            self.lost = get_session_times(facts)[1] < idle_before
         session = self._conclude_session(facts, rules)
         closed = is_session_over(facts, lost=self.lost)
         self.tool_calls.update_sums(
