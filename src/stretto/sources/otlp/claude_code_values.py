@@ -16,18 +16,14 @@ from stretto.sources.otlp.plain_records import (
     get_class_name,
     get_count,
     get_id,
-    get_number,
     get_text,
-    to_duration,
 )
-from stretto.sources.transcript.schema import to_name
+from stretto.sources.transcript.schema import to_name, to_version
 
 DENIED = {"kind": Kind.TOOL_END, "outcome": Outcome.CANCELLED, "attributes": {"status": "denied"}}
 """The fields of a denied call's end."""
 
 _BUILT_IN = ("agent:builtin:", "agent.builtin.")
-_MILLISECOND = 1_000_000
-_VERSION = re.compile(r"[0-9][A-Za-z0-9.+-]{0,39}").fullmatch
 
 
 def get_call_id(tool: Span) -> str:
@@ -37,8 +33,7 @@ def get_call_id(tool: Span) -> str:
 
 def get_version(attributes: Attributes) -> str | None:
     """Return the client's version."""
-    version = get_text(attributes, "app.version", "service.version")
-    return version if version is not None and _VERSION(version) else None
+    return to_version(get_text(attributes, "app.version", "service.version"))
 
 
 def get_agent_id(attributes: Attributes) -> str | None:
@@ -54,12 +49,6 @@ def get_request_id(attributes: Attributes) -> str | None:
 def get_tool_name(attributes: Attributes) -> str | None:
     """Return the tool's name."""
     return get_text(attributes, "tool_name")
-
-
-def get_duration(attributes: Attributes, name: str = "duration_ms") -> int | None:
-    """Return a duration in nanoseconds, or None if it is absent or implausible."""
-    milliseconds = get_number(attributes, name)
-    return None if milliseconds is None else to_duration(milliseconds * _MILLISECOND)
 
 
 def get_outcome(attributes: Attributes, *, failed: bool) -> Outcome:

@@ -25,10 +25,9 @@ from stretto.sources.otlp.plain_records import (
     LogRecord,
     Span,
     get_count,
+    get_duration,
     get_id,
-    get_number,
     get_text,
-    to_duration,
 )
 
 SOURCE = "codex"
@@ -39,10 +38,9 @@ ATTRIBUTES = frozenset({
     "model", "output", "output_token_count", "receiver_thread_id", "sender_thread_id", "source", "state",
     "success", "thread.id", "tool_name", "tool_namespace", "turn.id",
 })  # fmt: skip
-"""All attributes that are read; ``arguments`` and ``output`` only as far as the module's text says."""
+"""All attributes that are read; ``arguments`` and ``output`` only as far as the module's text allows."""
 
 _PREFIX = "codex."
-_MILLISECOND = 1_000_000
 _ROOT = "/root"
 _TURN = "session_task.turn"
 _PROGRAM = "codex.exec"
@@ -53,14 +51,9 @@ _REJECTED = frozenset({"denied", "abort", "timed_out"})
 _new_event = partial(Event, source=SOURCE, channel=Channel.OTLP)
 
 
-def is_client_span(span: Span) -> bool:
-    """Return whether Codex itself made a span; another program's service may have a name like its."""
-    return span.service.startswith(SOURCE) and span.scope.startswith(SOURCE)
-
-
-def is_client_log(log: LogRecord) -> bool:
-    """Return whether Codex itself wrote a log event."""
-    return log.service.startswith(SOURCE) and log.scope.startswith(SOURCE)
+def is_from_client(item: Span | LogRecord) -> bool:
+    """Return whether an item is Codex's own: another program may have a service with a name like its."""
+    return item.service.startswith(SOURCE) and item.scope.startswith(SOURCE)
 
 
 def get_thread_id(attributes: Attributes) -> str | None:
@@ -94,7 +87,7 @@ def translate_client_span(span: Span, session: str) -> list[Event]:
     if is_turn_span(span):
         return [_make_turn_span(span, thread, session)]
     call = get_id(span.attributes, "call_id")
-    # Only the span of the whole call says whether it was aborted.
+    # Only the span of the whole call has whether it was aborted.
     if call is None or "aborted" not in span.attributes:
         return []
     return _make_call_events(span, call, thread, session)
@@ -214,8 +207,7 @@ def _translate_tool_result(log: LogRecord, thread: str, session: str) -> list[Ev
     if call is None or name == SCRIPT:
         return []
     answer = str(log.attributes.get("output", ""))
-    milliseconds = get_number(log.attributes, "duration_ms")
-    duration = None if milliseconds is None else to_duration(milliseconds * _MILLISECOND)
+    duration = get_duration(log.attributes)
     outcome, attributes = _judge_result(log, answer)
     events: list[Event] = []
     new_call_event = partial(_new_event, session=session, id=call, parent=thread, name=name)
@@ -238,7 +230,7 @@ def _translate_tool_result(log: LogRecord, thread: str, session: str) -> list[Ev
 
 
 def _judge_result(log: LogRecord, answer: str) -> tuple[Outcome | None, dict[str, Value]]:
-    """Return a call's outcome and attributes; ``success`` only says that the tool ran."""
+    """Return a call's outcome and attributes; ``success`` only means that the tool ran."""
     outcome, _, attributes = judge_answer(answer)
     if outcome is not Outcome.SUCCESS:
         return outcome, attributes

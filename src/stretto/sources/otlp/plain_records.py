@@ -12,6 +12,8 @@ from stretto.model.conclude_calls import LONGEST_ACTIVITY
 from stretto.model.entities import MOST_LABELS
 from stretto.names import LABEL_PREFIX
 
+_MILLISECOND = 1_000_000
+
 Scalar = str | bool | int | float
 Attributes = Mapping[str, Scalar]
 """The wanted attributes of a span, and of its resource if the span lacks them; no lists and no maps."""
@@ -220,3 +222,9 @@ def get_labels(attributes: Attributes) -> list[str] | None:
         if key.startswith(LABEL_PREFIX) and (value := get_text(attributes, key))
     ]
     return sorted(labels)[:MOST_LABELS] or None
+
+
+def get_duration(attributes: Attributes, name: str = "duration_ms") -> int | None:
+    """Return a duration in nanoseconds from one in milliseconds, or None if it is absent or implausible."""
+    milliseconds = get_number(attributes, name)
+    return None if milliseconds is None else to_duration(milliseconds * _MILLISECOND)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
@@ -57,6 +59,8 @@ _WANTED = (
     | conventions.ATTRIBUTES
 )
 _IMPLAUSIBLE_TIME = "a span or log record with an implausible time"
+
+Item = TypeVar("Item", Span, LogRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ class Receiver:
         self._links = SpanLinks()
         self._waits = UnansweredWaits()
         self.unread = UnreadItems()
-        """What was received and told nothing, since the start."""
+        """What was received and gave no event, since the start."""
 
     def recall_sessions(self, events: Iterable[Event]) -> None:
         """Restore the session and the missing spans of each trace from earlier events, oldest first."""
@@ -176,17 +180,14 @@ class Receiver:
             if claude_code.is_client_span(span):
                 if result.accept_times(span.start, span.end):
                     client_spans.append(span)
-            elif codex.is_client_span(span):
+            elif codex.is_from_client(span):
                 if result.accept_times(span.start, span.end):
                     codex_spans.append(span)
             else:
                 traces.setdefault(span.trace, []).append(span)
         self._process_client_spans(client_spans, result)
         for span in codex_spans:
-            session = self._get_thread_session(span)
-            events = [] if session is None else codex.translate_client_span(span, session)
-            self._note_reading(span, events)
-            result.add_events(events)
+            result.add_events(self._translate_codex_item(span, codex.translate_client_span))
         for trace_id, members in traces.items():
             self._process_trace(trace_id, members, result)
 
@@ -222,43 +223,42 @@ class Receiver:
             result.add_events(python_api.make_span_events(span, own_session or session))
 
     def _process_logs(self, logs: list[LogRecord], result: _ResultBuilder) -> None:
-        for log in filter(codex.is_client_log, logs):
+        for log in filter(codex.is_from_client, logs):
             self._note_started_thread(log)
         for log in logs:
-            if self._is_read(log):
-                if result.accept_times(log.time):
-                    result.add_events(self._translate_log(log))
-            else:
+            translate = self._find_translator(log)
+            if translate is None:
                 result.ignored += 1
                 self.unread.count_items([log])
+            elif result.accept_times(log.time):
+                result.add_events(translate(log))
 
-    def _is_read(self, log: LogRecord) -> bool:
-        return (
-            claude_code.is_client_log(log)
-            or codex.is_client_log(log)
-            or gemini_logs.is_agent_log(log)
-            or evaluations.is_result(log)
-        )
-
-    def _translate_log(self, log: LogRecord) -> list[Event]:
+    def _find_translator(self, log: LogRecord) -> Callable[[LogRecord], list[Event]] | None:
+        """Return the function that turns a log event into events, or None if nothing reads it."""
         if claude_code.is_client_log(log):
-            session = claude_code.get_session_id(log.attributes)
-            return [] if session is None else claude_code.translate_client_log(log, session, self._key)
-        if codex.is_client_log(log):
-            session = self._get_thread_session(log)
-            events = [] if session is None else codex.translate_client_log(log, session)
-            self._note_reading(log, events)
-            return events
+            return self._translate_client_log
+        if codex.is_from_client(log):
+            return partial(self._translate_codex_item, translate=codex.translate_client_log)
         if gemini_logs.is_agent_log(log):
-            return gemini_logs.translate_agent_log(log)
-        session = self._find_log_session(log)
-        return [] if session is None else [*evaluations.read_log_scores(log, session)]
+            return gemini_logs.translate_agent_log
+        return self._translate_evaluation if evaluations.is_result(log) else None
 
-    def _note_reading(self, item: Span | LogRecord, events: list[Event]) -> None:
+    def _translate_client_log(self, log: LogRecord) -> list[Event]:
+        session = claude_code.get_session_id(log.attributes)
+        return [] if session is None else claude_code.translate_client_log(log, session, self._key)
+
+    def _translate_codex_item(self, item: Item, translate: Callable[[Item, str], list[Event]]) -> list[Event]:
+        session = self._get_thread_session(item)
+        events = [] if session is None else translate(item, session)
         if events:
             self.unread.note_read(conventions.get_source(item))
         else:
             self.unread.count_items([item])
+        return events
+
+    def _translate_evaluation(self, log: LogRecord) -> list[Event]:
+        session = self._find_log_session(log)
+        return [] if session is None else [*evaluations.read_log_scores(log, session)]
 
     def _note_started_thread(self, log: LogRecord) -> None:
         started, session = codex.find_started_thread(log), self._get_thread_session(log)

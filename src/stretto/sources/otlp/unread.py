@@ -1,4 +1,4 @@
-"""Unread input: count the spans and log records that were received and told nothing, by source and scope."""
+"""Unread input: count the spans and log records that were received and gave no event, by source and scope."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_ORIGINS = 50
 OTHER = "other"
 
 LEAST_WORTH_A_WORD = 20
-"""Items of a source from which on a person is told; fewer may be a single request of a web server."""
+"""Items of a source from which on a person is informed; fewer may be a single request of a web server."""
 
 
 class ItemSender(NamedTuple):
