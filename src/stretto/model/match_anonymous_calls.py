@@ -20,6 +20,8 @@ INSTANT = "@"
 
 _Table = dict[str, EntityFacts]
 _Tasks = Mapping[str, str | None]
+_Times = tuple[int, int]
+"""Start and end (ns)."""
 
 
 def settle_anonymous_calls(calls: _Table, task_of: _Tasks) -> _Table:
@@ -39,8 +41,10 @@ def settle_anonymous_calls(calls: _Table, task_of: _Tasks) -> _Table:
     _merge_reports(settled, [each for each in anonymous if each in by_log], named, task_of)
     left_spans = [each for each in spans if each in settled]
     _merge_reports(settled, [each for each in by_log if each in settled], left_spans, task_of)
+    heard = _find_heard_times(calls, named, task_of)
     for call_id in [each for each in anonymous if each in settled]:
-        if _was_listened_to(calls, call_id, named, task_of):
+        times = heard.get(task_of[call_id])
+        if times is not None and _are_close(_get_times(calls[call_id]), times):
             del settled[call_id]
     return settled
 
@@ -98,23 +102,28 @@ def _is_same_call(one: EntityFacts, other: EntityFacts) -> bool:
         for name in fact_fields.TOKENS
         if name in one and name in other
     ]
-    are_close = _get_end(one) + SLACK >= _get_start(other) and _get_end(other) + SLACK >= _get_start(one)
+    are_close = _are_close(_get_times(one), _get_times(other))
     return are_close and bool(known) and all(mine == its for mine, its in known)
 
 
-def _was_listened_to(calls: _Table, call_id: str, named: Iterable[str], task_of: _Tasks) -> bool:
-    """Return whether a source with ids reported calls of the task before and after a call, or at its time."""
-    beside = [each for each in named if task_of[each] == task_of[call_id]]
-    if not beside:
-        return False
-    first = min(_get_start(calls[each]) for each in beside)
-    last = max(_get_end(calls[each]) for each in beside)
-    return first - SLACK <= _get_end(calls[call_id]) and _get_start(calls[call_id]) <= last + SLACK
+def _are_close(one: _Times, other: _Times) -> bool:
+    return one[1] + SLACK >= other[0] and other[1] + SLACK >= one[0]
 
 
-def _get_start(call: EntityFacts) -> int:
-    return get_number(call, fact_fields.START) or 0
+def _find_heard_times(calls: _Table, named: Iterable[str], task_of: _Tasks) -> dict[str | None, _Times]:
+    """Return by task from when to when a source with ids reported calls."""
+    heard: dict[str | None, _Times] = {}
+    for call_id in named:
+        start, end = _get_times(calls[call_id])
+        first, last = heard.get(task_of[call_id], (start, end))
+        heard[task_of[call_id]] = min(first, start), max(last, end)
+    return heard
+
+
+def _get_times(call: EntityFacts) -> _Times:
+    start = get_number(call, fact_fields.START) or 0
+    return start, start + (get_number(call, fact_fields.DURATION) or 0)
 
 
 def _get_end(call: EntityFacts) -> int:
-    return _get_start(call) + (get_number(call, fact_fields.DURATION) or 0)
+    return _get_times(call)[1]

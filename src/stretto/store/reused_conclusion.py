@@ -1,6 +1,6 @@
 """Reuse what was concluded of a live session while nothing changed that its turns and tasks depend on.
 
-Most events of a live session are about tool calls inside its agents, and say nothing about turns and tasks.
+Most events of a live session are about tool calls inside its agents, and change nothing in turns and tasks.
 The session of the last conclusion then stays as it is, but for its times. Whatever is not known to be
 harmless concludes the session anew, so that the result always equals a conclusion from all facts.
 """
@@ -37,11 +37,14 @@ class Conclusion:
     """The facts of the session entity without its live fields."""
     read_calls: frozenset[str]
     """The calls that a task refers to, with those above them."""
+    reads_starts: bool
+    """Whether a turn's outcome may depend on calls of the main agent after an answer."""
 
     @classmethod
     def of(cls, session: Session, facts: SessionFacts, *, lost: bool) -> Conclusion:
         """Return the conclusion of a session from these facts."""
-        return cls(session, lost, _get_lasting_facts(facts), _find_read_calls(facts))
+        has_stops = any(name.startswith(_STOP_PREFIX) for name in facts.session)
+        return cls(session, lost, _get_lasting_facts(facts), _find_read_calls(facts), has_stops)
 
     def reuse(
         self, facts: SessionFacts, changed: AbstractSet[tuple[str, str]], *, lost: bool
@@ -62,15 +65,10 @@ class Conclusion:
             return fact_fields.GONE not in facts.session
         if kind == EntityKind.CALL:
             is_read = key in self.read_calls or key in facts.delegating
-            return not is_read and not facts.permission_times and not self._reads_starts
+            return not is_read and not facts.permission_times and not self.reads_starts
         if kind == EntityKind.MODEL:
-            return not self._reads_starts
+            return not self.reads_starts
         return kind in _HARMLESS
-
-    @property
-    def _reads_starts(self) -> bool:
-        """Whether a turn's outcome may depend on calls of the main agent after an answer."""
-        return any(name.startswith(_STOP_PREFIX) for name in self.session_facts)
 
 
 def _get_lasting_facts(facts: SessionFacts) -> EntityFacts:

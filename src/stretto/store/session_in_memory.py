@@ -110,8 +110,6 @@ class SessionState:
     """The stored rows of what the session leaves. None if unknown."""
     words: tuple[int, str] | None = None
     """Start (ns) and words of the session as they are stored for searches. None if unknown."""
-    reported: Session | None = None
-    """The session whose ended entities were last reported."""
     reported_ends: dict[str, set[str]] = field(default_factory=dict)
     """The ids of entities already reported as ended, by kind."""
 
@@ -178,9 +176,13 @@ class SessionState:
         new_usage = [] if session.recording else newly_ended.used
         self.model_calls.update_sums(facts, self.changed_model_calls, rules.price, change, new_usage)
         self.changed_model_calls = set()
+        before = None if self.last_context is None else self.last_context.session
         context = self._make_context(facts, session, rules, closed=closed)
         self._update_contributions(context, change)
-        self._report_ends(session, context.fanouts, newly_ended)
+        # Tasks and turns that were reused have been reported.
+        if before is None or before.tasks is not session.tasks or before.turns is not session.turns:
+            self._report_tasks_and_turns(session, newly_ended)
+        self._report_other_ends(session, context.fanouts, newly_ended)
         return SettledSession(session, context.fanouts, context.sequential_runs)
 
     def _conclude_session(self, facts: SessionFacts, rules: Rules) -> Session:
@@ -247,8 +249,9 @@ class SessionState:
                     _add_signed(change, before, -1)
         self.last_context = context
 
-    def _report_ends(self, session: Session, fanouts: Iterable[Fanout], newly_ended: NewlyEnded) -> None:
-        self._report_tasks_and_turns(session, newly_ended)
+    def _report_other_ends(
+        self, session: Session, fanouts: Iterable[Fanout], newly_ended: NewlyEnded
+    ) -> None:
         if not session.recording and self.facts.leaves.get(EntityKind.PHASE):
             for phase in conclude_phases(self.facts, closed=False):
                 if phase.end is not None:
@@ -262,10 +265,6 @@ class SessionState:
             self._report_end("session", "", newly_ended.sessions, session)
 
     def _report_tasks_and_turns(self, session: Session, newly_ended: NewlyEnded) -> None:
-        before, self.reported = self.reported, session
-        # Tasks and turns that were reused have been reported.
-        if before is not None and before.tasks is session.tasks and before.turns is session.turns:
-            return
         for task in session.tasks:
             if task.end is not None:
                 self._report_end("task", task.id, newly_ended.tasks, task)
