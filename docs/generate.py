@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from docs.terminal_pictures import with_pictures
 from grafana.board import page as dashboards
 
-from stretto.cli.main import build_parser
+from stretto.cli.command_line import build_parser
 from stretto.hook.client import client
 from stretto.hook.install.handlers import MARK, TOLERANT, InstallPlan, build_handlers
 from stretto.names import DERIVED, LIVE, SELF_METRICS, Metric

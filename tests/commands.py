@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from functools import cache
 
-from stretto.cli.main import build_parser
+from stretto.cli.command_line import build_parser
 
 
 @cache

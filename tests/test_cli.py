@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from stretto.cli.main import OUTCOMES, main
+from stretto.cli.command_line import OUTCOMES
+from stretto.cli.main import main
 from stretto.cli.statusline import LineOptions, parse_options
 from stretto.model.event import Outcome
 from stretto.state.lock import StateLock

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from stretto import __version__
-from stretto.cli.main import build_parser
+from stretto.cli.command_line import build_parser
 from stretto.errors import StrettoError, UsageError
 from stretto.servers.credentials import USER
 from stretto.servers.supervisor import (

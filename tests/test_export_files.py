@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from stretto.cli.main import EXPORT_KINDS, main
+from stretto.cli.export_options import EXPORT_KINDS
+from stretto.cli.main import main
 from stretto.servers.export_files import BUILDERS
 
 URL = "https://stretto.example.org"

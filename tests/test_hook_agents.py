@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from stretto.cli.main import AGENT_NAMES, main
+from stretto.cli.command_line import AGENT_NAMES
+from stretto.cli.main import main
 from stretto.errors import SettingsError
 from stretto.hook.client.dialects import DIALECTS
 from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent, Scope, find_settings_path
@@ -117,7 +118,7 @@ def line(plan: InstallPlan) -> str:
 def test_every_dialect_can_be_installed() -> None:
     """The installer, the dialects and the command line know the same agents and hooks."""
     assert [agent.name for agent in OTHERS] == list(DIALECTS), "an agent needs hook/install and a dialect"
-    assert (*AGENTS, *PLUGIN_AGENTS) == AGENT_NAMES, "add the agent to AGENT_NAMES in cli/main.py"
+    assert (*AGENTS, *PLUGIN_AGENTS) == AGENT_NAMES, "add the agent to AGENT_NAMES in cli/command_line.py"
     assert {agent.name: set(agent.events) for agent in OTHERS} == {
         name: set(dialect.events) for name, dialect in DIALECTS.items()
     }

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from stretto.cli.command_line import SORTS
 from stretto.clock import HOUR
 from stretto.model.event import Outcome
 from stretto.store.database import open_reader, open_writer
@@ -96,6 +97,11 @@ def test_every_order_lists_each_session_once(store: Store, sort: SessionSort, as
     assert sorted(whole) == ["failed", "open", "pair", "single"]
     if sort is SessionSort.SPEEDUP:
         assert set(whole[:2]) == {"failed", "pair"}
+
+
+def test_the_command_line_knows_every_order() -> None:
+    """The parser repeats the columns, so that it need not import the store."""
+    assert tuple(SessionSort) == SORTS
 
 
 @pytest.mark.parametrize("after", ["", "x", "[1]", '[{}, "a"]', "[1, 2]", "[" * 5_000, f'[{1 << 70}, "a"]'])

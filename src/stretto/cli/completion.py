@@ -7,7 +7,7 @@ import argparse
 import shtab
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.main import build_parser
+from stretto.cli.command_line import build_parser
 
 
 def print_completion(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both

@@ -1,12 +1,47 @@
-"""The options of the exports of data: runs and a session."""
+"""The options of the exports: runs, a session, and files for servers that run already."""
 
 from __future__ import annotations
 
 from stretto.cli.gate_options import AddCommand, Commands
 
+EXPORT_KINDS = {
+    "prometheus": "write a scrape job and the rules",
+    "grafana": "write the dashboards and their provisioning",
+    "mixin": "write a monitoring mixin of rules and dashboards",
+    "operator": "write a ServiceMonitor and PrometheusRules for the Prometheus operator",
+    "alertmanager": "write routes and receivers that send alerts to the service",
+}
+"""What ``export`` can write for a server; a test compares the kinds with their builders."""
 
-def add_data_exports(kinds: Commands, add_command: AddCommand) -> None:
-    """Add the commands to the parser."""
+
+def add_exports(commands: Commands, add_command: AddCommand) -> None:
+    """Add ``stretto export``."""
+    export = commands.add_parser(
+        "export", help="write runs, a session, or files for Prometheus, Grafana and others that run already"
+    )
+    kinds = export.add_subparsers(title="kinds", metavar="KIND", required=True)
+    _add_data_exports(kinds, add_command)
+    for kind, text in EXPORT_KINDS.items():
+        _add_server_export(kinds, add_command, kind, text)
+
+
+def _add_server_export(kinds: Commands, add_command: AddCommand, kind: str, text: str) -> None:
+    command = add_command(kinds, kind, "export:export_server_files", text)
+    command.set_defaults(kind=kind)
+    command.add_argument("folder", metavar="DIR", help="where to write them")
+    command.add_argument("--job", default="stretto", metavar="NAME", help="the scrape job (stretto)")
+    command.add_argument("--url", metavar="URL", help="the service's address for browsers and Prometheus")
+    command.add_argument("--interval", default="15s", metavar="SECONDS", help="between two scrapes (15s)")
+    command.add_argument(
+        "--namespace", default="monitoring", metavar="NAME", help="of Kubernetes objects (monitoring)"
+    )
+    command.add_argument(
+        "--token-file", metavar="FILE", help="where that server finds the token of the service"
+    )
+    command.add_argument("--replace", action="store_true", help="overwrite files that differ")
+
+
+def _add_data_exports(kinds: Commands, add_command: AddCommand) -> None:
     runs = add_command(
         kinds, "runs", "export_data:export_runs", "write finished tasks or sessions as CSV", json=False
     )
