@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from stretto.analysis.installed_extras import find_missing_package
@@ -23,7 +25,7 @@ from stretto.store.finding_history import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FindingsState:
     """The findings of a store, with what was decided about them."""
 
@@ -38,7 +40,7 @@ class FindingsState:
     missing: str | None = None
     """Why no analysis can run here, and what to install; None if they can."""
 
-    @property
+    @cached_property
     def open_findings(self) -> list[StoredFinding]:
         """The findings that hold now, without those that a person rejected or accepted since they began."""
         return [
@@ -48,6 +50,12 @@ class FindingsState:
         ]
 
     @property
+    def settled_findings(self) -> list[StoredFinding]:
+        """The findings that ended, or that were accepted or rejected, the latest change first."""
+        open_ids = {stored.id for stored in self.open_findings}
+        return [stored for stored in self.findings if stored.id not in open_ids]
+
+    @cached_property
     def regressions(self) -> list[StoredFinding]:
         """The series that got worse and are not settled, the largest first."""
         worse = [
@@ -59,7 +67,7 @@ class FindingsState:
 
     @property
     def checks(self) -> Mapping[str, int]:
-        """The number of checks of the last good answers by verdict: silence is told from not looking."""
+        """The number of checks of the last good answers by verdict: silence differs from not looking."""
         counts = {verdict.value: 0 for verdict in FindingVerdict}
         for result in self.results.values():
             for finding in result.findings:
@@ -85,15 +93,18 @@ class FindingsState:
         """Return what was decided about a finding since it began, by time."""
         return [
             decision
-            for decision in self.decisions
-            if decision.kind in ABOUT_FINDINGS
-            and decision.subject == stored.id
-            and decision.time >= stored.first_seen
+            for decision in self._decisions_by_finding.get(stored.id, ())
+            if decision.time >= stored.first_seen
         ]
 
-    def list_failed(self) -> list[AnalysisResult]:
-        """Return the last good answers of the analyses that failed since."""
-        return [result for result in self.results.values() if result.failed_at is not None]
+    @cached_property
+    def _decisions_by_finding(self) -> Mapping[str | None, Sequence[Decision]]:
+        """The decisions about each finding, by time."""
+        grouped: dict[str | None, list[Decision]] = defaultdict(list)
+        for decision in self.decisions:
+            if decision.kind in ABOUT_FINDINGS:
+                grouped[decision.subject].append(decision)
+        return grouped
 
 
 _SETTLED = frozenset({DecisionKind.ACCEPTED, DecisionKind.REJECTED})
@@ -125,9 +136,7 @@ def build_findings_document(state: FindingsState) -> dict[str, Any]:
         "at": to_exact_rfc3339(state.at),
         "missing": state.missing,
         "open": [_build_stored(state, stored) for stored in state.open_findings],
-        "settled": [
-            _build_stored(state, stored) for stored in state.findings if stored not in state.open_findings
-        ],
+        "settled": [_build_stored(state, stored) for stored in state.settled_findings],
         "quiet_checks": state.quiet_checks,
         "checks": dict(state.checks),
         "analyses": [_build_result(state, result) for result in state.results.values()],

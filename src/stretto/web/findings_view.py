@@ -65,9 +65,8 @@ def describe_stored(state: FindingsState, stored: StoredFinding) -> FindingView:
 
 
 def list_settled(state: FindingsState) -> list[StoredFinding]:
-    """Return the findings that ended, or that were accepted or rejected, the latest first."""
-    open_ids = {stored.id for stored in state.open_findings}
-    return [stored for stored in state.findings if stored.id not in open_ids][:MOST_SETTLED]
+    """Return the latest findings that ended, or that were accepted or rejected."""
+    return state.settled_findings[:MOST_SETTLED]
 
 
 def list_effects(state: FindingsState) -> list[str]:
