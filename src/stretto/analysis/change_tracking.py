@@ -179,13 +179,13 @@ def date_change(tracked: TrackedSeries, check: int, rises: bool) -> int:
     return begin + find_best_split(means, first=max(1, len(means) - 28), rises=rises)
 
 
-def find_best_split(means: Floats, *, first: int, rises: bool) -> int:
+def find_best_split(means: Floats, *, first: int, rises: bool, last: int | None = None) -> int:
     """Return the index from which on the values are higher (or lower), by least squared error.
 
-    Example: 0 0 0 1 1 is split at 3.
+    Only ``first`` to before ``last`` (or the end) are tried. Example: 0 0 0 1 1 is split at 3.
     """
     count = len(means)
-    splits = np.arange(first, count)
+    splits = np.arange(first, count if last is None else min(last, count))
     sums = np.concatenate([[0.0], np.cumsum(means)])
     left, right = sums[splits] / splits, (sums[count] - sums[splits]) / (count - splits)
     gain = splits * (count - splits) / count * (right - left) ** 2

@@ -22,6 +22,7 @@ from stretto.analysis.change_tracking import (
     Episode,
     TrackedSeries,
     estimate_score_error,
+    find_best_split,
     score_clusters,
     track_changes,
 )
@@ -210,14 +211,8 @@ def _refine_since(tracked: TrackedSeries, episode: Episode) -> int:
     begin = max(0, episode.since - LONGEST_BASELINE)
     end = min(len(tracked.checked.clusters), episode.since + WEEKS_AFTER)
     means = tracked.checked.clusters.average_by_cluster(tracked.checked.values)[begin:end]
-    first, last = max(1, episode.since - begin - 14), min(len(means), episode.since - begin + 15)
-    splits = np.arange(first, last)
-    sums = np.concatenate([[0.0], np.cumsum(means)])
-    left = sums[splits] / splits
-    right = (sums[-1] - sums[splits]) / (len(means) - splits)
-    gain = splits * (len(means) - splits) * (right - left) ** 2
-    gain[(right > left) != episode.rises] = -1.0
-    return begin + int(splits[np.argmax(gain)])
+    raised = episode.since - begin
+    return begin + find_best_split(means, first=max(1, raised - 14), last=raised + 15, rises=episode.rises)
 
 
 def estimate_change(
