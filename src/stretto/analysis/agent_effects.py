@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
+from stretto.analysis.session_holdups import find_median_lengths
 from stretto.model.runs import SessionRun, TaskRun
 
 FEWEST_TASKS = 5
@@ -113,7 +114,7 @@ class PairEffect:
 
 def rank_pairs(sessions: Sequence[SessionRun], tasks: Mapping[str, Sequence[TaskRun]]) -> list[PairEffect]:
     """Return the pairs of agents whose joint sessions are shorter for the same work, the shortest first."""
-    usual = _find_usual(tasks)
+    usual = find_median_lengths(itertools.chain.from_iterable(tasks.values()))
     rows: list[tuple[set[str], float]] = []
     for run in sessions:
         group = [task for task in tasks.get(run.session, ()) if task.length and task.is_delivered]
@@ -167,12 +168,3 @@ def _average_by_session(logs: Sequence[tuple[str, str, str, float]]) -> dict[str
     for (agent, _), group in sessions.items():
         averages[agent].append(float(np.mean(group)))
     return averages
-
-
-def _find_usual(tasks: Mapping[str, Sequence[TaskRun]]) -> dict[str, float]:
-    groups: dict[str, list[int]] = defaultdict(list)
-    for group in tasks.values():
-        for run in group:
-            if run.length and run.is_delivered:
-                groups[run.type].append(run.length)
-    return {type_: float(np.median(lengths)) for type_, lengths in groups.items()}

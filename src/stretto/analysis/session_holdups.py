@@ -91,6 +91,15 @@ class UsualLengths:
         return self._usual.get((run.type, run.agent)) or self._usual.get((run.type, None))
 
 
+def find_median_lengths(tasks: Iterable[TaskRun]) -> dict[str, float]:
+    """Return the median length (ns) of the delivered tasks of each type, whichever agent ran them."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for run in tasks:
+        if run.length and run.is_delivered:
+            groups[run.type].append(run.length)
+    return {type_: float(median(lengths)) for type_, lengths in groups.items()}
+
+
 def measure_holdups(
     session: SessionRun, tasks: Sequence[TaskRun], usual: UsualLengths
 ) -> dict[HoldupKey, float]:

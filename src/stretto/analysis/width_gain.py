@@ -9,13 +9,13 @@ work of the session's tasks.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize, stats
 
+from stretto.analysis.session_holdups import find_median_lengths
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.model.runs import SessionRun, TaskRun
 
@@ -208,7 +208,8 @@ def _list_points(
 
     Sessions whose tasks ran one after another have width 1. Only delivered tasks are work.
     """
-    usual = _find_alone_lengths(sessions, tasks)
+    # Medians over all widths: only ratios between sessions matter.
+    usual = find_median_lengths(task for run in sessions for task in tasks.get(run.session, ()))
     points = []
     for run in sessions:
         group = [task for task in tasks.get(run.session, ()) if task.length]
@@ -221,15 +222,3 @@ def _list_points(
         if work and elapsed:
             points.append((width, math.log(elapsed / work)))
     return points
-
-
-def _find_alone_lengths(
-    sessions: Sequence[SessionRun], tasks: Mapping[str, Sequence[TaskRun]]
-) -> dict[str, float]:
-    """Return the median length of each task type over all widths: only ratios between sessions matter."""
-    groups: dict[str, list[int]] = defaultdict(list)
-    for run in sessions:
-        for task in tasks.get(run.session, ()):
-            if task.length and task.is_delivered:
-                groups[task.type].append(task.length)
-    return {type_: float(np.median(lengths)) for type_, lengths in groups.items()}
