@@ -15,6 +15,7 @@ from enum import StrEnum
 import numpy as np
 from scipy import special, stats
 
+from stretto.analysis.series import JUDGED
 from stretto.analysis.session_comparison import measure_pace
 from stretto.clock import DAY, HOUR
 from stretto.model.event import Outcome
@@ -258,11 +259,7 @@ class _Table:
 
 
 def _read_success(sessions: Iterable[SessionRun]) -> dict[str, bool]:
-    return {
-        run.session: run.outcome is Outcome.SUCCESS
-        for run in sessions
-        if run.outcome in {Outcome.SUCCESS, Outcome.FAILURE}
-    }
+    return {run.session: run.outcome is Outcome.SUCCESS for run in sessions if run.outcome in JUDGED}
 
 
 def _read_fast(sessions: Sequence[SessionRun]) -> dict[str, bool]:

@@ -19,13 +19,10 @@ from numpy.typing import NDArray
 
 from stretto.model.event import Outcome
 from stretto.model.findings import RunLink
-from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.runs import DELIVERED, SessionRun, TaskRun
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-DELIVERED = frozenset({Outcome.SUCCESS, Outcome.UNKNOWN})
-"""Outcomes of tasks that are delivered or taken as delivered: their lengths can be compared."""
 
 JUDGED = frozenset({Outcome.SUCCESS, Outcome.FAILURE})
 """Outcomes that count for the share of failures: the others were not reported, or a person's choice."""
@@ -159,7 +156,7 @@ def _list_task_values(
     if task.outcome in JUDGED:
         failed = float(task.outcome is Outcome.FAILURE)
         values.append((SeriesKind.FAILURE_SHARE, by_type, failed, False))
-    if task.outcome in DELIVERED and task.length:
+    if task.is_delivered and task.length:
         length = math.log(task.length)
         values.append((SeriesKind.TASK_LENGTH, by_type, length, False))
         if task.agent is not None:

@@ -19,6 +19,7 @@ from stretto.analysis.effect_estimates import (
     estimate_score_difference,
     estimate_share_difference,
 )
+from stretto.analysis.series import JUDGED
 from stretto.clock import DAY, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
@@ -293,15 +294,20 @@ def _average_days(sessions: Iterable[SessionRun]) -> list[float]:
 
 
 def _count_success(sessions: Iterable[SessionRun]) -> tuple[int, int]:
-    known = [run.outcome for run in sessions if run.outcome in {Outcome.SUCCESS, Outcome.FAILURE}]
+    known = [run.outcome for run in sessions if run.outcome in JUDGED]
     return known.count(Outcome.SUCCESS), len(known)
 
 
 def measure_pace(run: SessionRun) -> float | None:
     """Return the seconds per task without waits and idle time; None without tasks."""
     count = sum(run.task_types.values())
-    active = run.end - run.start - sum(run.wall_parts.get(part, 0) for part in NOT_WORK)
+    active = measure_active_time(run)
     return active / SECOND / count if active > 0 and count else None
+
+
+def measure_active_time(run: SessionRun) -> int:
+    """Return the session's wall time (ns) without waits for a person and idle time."""
+    return run.end - run.start - sum(run.wall_parts.get(part, 0) for part in NOT_WORK)
 
 
 def _to_seconds(length: int | None) -> float | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from stretto.analysis.series import DELIVERED, Floats
+from stretto.analysis.series import Floats
 from stretto.clock import SECOND
 from stretto.model.runs import SessionRun, TaskRun
 
@@ -59,7 +59,7 @@ def measure_session_life(sessions: Iterable[SessionRun], tasks: Iterable[TaskRun
             continue
         starts.append((min(task.start for task in several) - session.start) / SECOND)
         ends.append((session.end - max(task.start + (task.length or 0) for task in several)) / SECOND)
-        slope = _measure_slope([task for task in several if task.outcome in DELIVERED], medians)
+        slope = _measure_slope([task for task in several if task.is_delivered], medians)
         if slope is not None:
             slopes.append(slope)
     life = _judge_slopes(np.array(slopes)) if len(slopes) >= FEWEST_SESSIONS else {}
@@ -76,7 +76,7 @@ def _measure_types(tasks: list[TaskRun]) -> dict[str, float]:
     """Return the median logarithm of the lengths by task type."""
     logs: dict[str, list[float]] = defaultdict(list)
     for task in tasks:
-        if task.outcome in DELIVERED:
+        if task.is_delivered:
             logs[task.type].append(math.log(task.length or 1))
     return {type_: float(np.median(values)) for type_, values in logs.items()}
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from stretto.analysis.series import DELIVERED, Floats
+from stretto.analysis.series import Floats
 from stretto.clock import DAY
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.model.runs import TaskRun
@@ -85,7 +85,7 @@ def collect_lengths(tasks: Iterable[TaskRun], instant: int) -> dict[TaskKind, Fl
     """Return the lengths (ns) of delivered tasks that were over at an instant, by kind and by their end."""
     rows: dict[TaskKind, list[tuple[int, int]]] = defaultdict(list)
     for task in tasks:
-        if task.length and task.outcome in DELIVERED and task.start + task.length <= instant:
+        if task.length and task.is_delivered and task.start + task.length <= instant:
             rows[task.pattern, task.type].append((task.start + task.length, task.length))
     return {
         kind: np.array([length for _, length in sorted(several)[-MOST_HISTORY:]], dtype=np.float64)
@@ -137,7 +137,7 @@ def judge_unusual_runs(tasks: Iterable[TaskRun], instant: int, *, span: int = DA
     earlier = collect_lengths(every, begin)
     recent: dict[TaskKind, list[TaskRun]] = defaultdict(list)
     for task in every:
-        if task.length and task.outcome in DELIVERED and task.start + task.length > begin:
+        if task.length and task.is_delivered and task.start + task.length > begin:
             recent[task.pattern, task.type].append(task)
     return [
         _conclude_excess(kind, runs, earlier[kind])

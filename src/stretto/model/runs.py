@@ -13,6 +13,9 @@ from stretto.model.event import Outcome
 Covariates = Mapping[str, str]
 """Circumstances that may explain a difference: client version, model, effort, branch (a hash), machine."""
 
+DELIVERED = frozenset({Outcome.SUCCESS, Outcome.UNKNOWN})
+"""Outcomes of work that is delivered, or taken as delivered: its lengths can be compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskRun:
@@ -39,7 +42,7 @@ class TaskRun:
     @property
     def is_delivered(self) -> bool:
         """Whether it is delivered, or taken as delivered because no channel reported its outcome."""
-        return self.outcome in {Outcome.SUCCESS, Outcome.UNKNOWN}
+        return self.outcome in DELIVERED
 
 
 @dataclass(frozen=True, slots=True)
