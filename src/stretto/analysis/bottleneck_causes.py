@@ -21,6 +21,7 @@ from stretto.analysis.session_holdups import (
     measure_holdups,
     measure_phase_length,
 )
+from stretto.clock import SECOND
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.model.runs import SessionRun, TaskRun
 
@@ -351,4 +352,4 @@ def _describe(key: HoldupKey, before: Costs, now: Costs, wall: float) -> Holdup:
 
 
 def _get_wall(run: SessionRun) -> float:
-    return (run.end - run.start) / 1e9
+    return (run.end - run.start) / SECOND

@@ -18,8 +18,8 @@ from scipy import special
 from stretto.analysis.series import Floats
 
 WEEK = 7
-FEWEST_DAYS_FOR_MODEL = 28
-"""Days from which on a model is fitted; below them the forecast repeats the last week."""
+FEWEST_PERIODS_FOR_MODEL = 4
+"""Periods (weeks) from which on a model is fitted; below them the forecast repeats the last one."""
 
 FEWEST_DAYS_FOR_FORECAST = 14
 """Days below which nothing is forecast: a week, and one to learn its errors from."""
@@ -65,7 +65,7 @@ def forecast_values(values: Sequence[float] | Floats, horizon: int, *, period: i
     filled = fill_gaps(np.asarray(values, dtype=np.float64)[-LONGEST_MEMORY:], period)
     if len(filled) < max(2 * period, FEWEST_DAYS_FOR_FORECAST):
         return None
-    if len(filled) < 4 * period or np.ptp(filled) < 1e-12:  # noqa: PLR2004  # four weeks; a constant
+    if len(filled) < FEWEST_PERIODS_FOR_MODEL * period or np.ptp(filled) < 1e-12:  # noqa: PLR2004  # a constant
         return _repeat_period(filled, horizon, period)
     fitted = _fit_smoothing(filled, horizon, period)
     if fitted is None:

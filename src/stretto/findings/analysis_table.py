@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from stretto.clock import DAY
+from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_input import NEW_NORMAL, AnalysisAnswer, AnalysisInput
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import Finding
@@ -231,5 +231,5 @@ def list_due(
     return [
         analysis.name
         for analysis in analyses
-        if (at := results.get(analysis.name)) is None or now - at >= analysis.every * 10**9
+        if (at := results.get(analysis.name)) is None or now - at >= analysis.every * SECOND
     ]
