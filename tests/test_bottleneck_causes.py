@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stretto.analysis import experiments, session_comparison
+from stretto.analysis import session_comparison
 from stretto.analysis.bottleneck_causes import explain_sessions, find_bottlenecks
 from stretto.analysis.run_schedule import (
     balance_lanes,
@@ -109,7 +109,7 @@ def test_each_session_is_explained_by_the_others() -> None:
 def test_parts_of_wall_time_have_the_names_of_the_figures() -> None:
     """Each part of wall time that an analysis reads is a part that sessions are split into."""
     used = {part for parts in WALL_PARTS.values() for part in parts}
-    used |= {"main_tools", "model", *experiments.NOT_WORK, *session_comparison.NOT_WORK, *EMPTY_WAITS}
+    used |= {"main_tools", "model", *session_comparison.NOT_WORK, *EMPTY_WAITS}
     assert used <= {part.value for part in WallPart}
 
 

@@ -26,7 +26,8 @@ from stretto.analysis.experiment_plan import (
     plan_share_units,
     plan_units,
 )
-from stretto.analysis.experiments import ExperimentUnit, judge_experiment, list_experiment_units
+from stretto.analysis.experiment_units import ExperimentUnit, list_experiment_units
+from stretto.analysis.experiments import judge_experiment
 from stretto.analysis.planned_looks import (
     compute_look_bounds,
     compute_look_inflation,

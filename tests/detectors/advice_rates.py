@@ -13,7 +13,8 @@ from stretto.analysis.agent_rules import advise_agent
 from stretto.analysis.bottleneck_causes import find_bottlenecks
 from stretto.analysis.capacity_plan import plan_capacity, simulate_lanes
 from stretto.analysis.experiment_plan import ExperimentDefinition, ExperimentMetric, define_experiment
-from stretto.analysis.experiments import ExperimentStatus, ExperimentUnit, judge_experiment
+from stretto.analysis.experiment_units import ExperimentUnit
+from stretto.analysis.experiments import ExperimentStatus, judge_experiment
 from stretto.analysis.length_predictor import fit_predictor
 from stretto.analysis.outcome_conditions import find_outcome_conditions
 from stretto.analysis.planned_looks import weigh_pairs

@@ -153,10 +153,8 @@ def _describe(answer: ExperimentStatus) -> str:
 
 
 def _judge(context: CommandContext, definition: ExperimentDefinition, *, unplanned: bool) -> ExperimentStatus:
-    from stretto.analysis.experiments import (  # noqa: PLC0415  # loads scipy
-        judge_experiment,
-        list_experiment_units,
-    )
+    from stretto.analysis.experiment_units import list_experiment_units  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.experiments import judge_experiment  # noqa: PLC0415  # likewise
 
     now = read_wall_clock()
     with closing(open_reader(context.config.database)) as connection:

@@ -194,10 +194,8 @@ def find_conditions(given: AnalysisInput) -> AnalysisAnswer:
 
 def judge_experiments(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how each experiment stands that is not concluded."""
-    from stretto.analysis.experiments import (  # noqa: PLC0415  # loads scipy
-        judge_experiment,
-        list_experiment_units,
-    )
+    from stretto.analysis.experiment_units import list_experiment_units  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.experiments import judge_experiment  # noqa: PLC0415  # likewise
     from stretto.findings.experiment_records import read_definitions  # noqa: PLC0415  # likewise
 
     return AnalysisAnswer(
