@@ -11,6 +11,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stretto.figures.quantile_sketch import find_rank
+
 OVERDUE = 0.01
 """Share of tasks that are overdue by chance."""
 
@@ -56,9 +58,9 @@ def find_overdue_limit(lengths: Sequence[int]) -> OverdueLimit | None:
     """
     n = len(lengths)
     if n >= FEWEST_FOR_RANK:
-        return OverdueLimit(lengths[math.ceil((n + 1) * (1 - OVERDUE)) - 1], n, by_rule=False)
+        return OverdueLimit(lengths[find_rank(n + 1, 1 - OVERDUE) - 1], n, by_rule=False)
     if n >= FEWEST_FOR_RULE:
-        return OverdueLimit(RULE_FACTOR * lengths[math.ceil(0.95 * n) - 1], n, by_rule=True)
+        return OverdueLimit(RULE_FACTOR * lengths[find_rank(n, 0.95) - 1], n, by_rule=True)
     return None
 
 
