@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 from stretto.clock import SECOND
@@ -18,9 +18,10 @@ from stretto.figures.fanouts import Fanout
 from stretto.figures.overlapping_fanouts import count_fanouts_once
 from stretto.figures.result_integration import IntegrationCheck
 from stretto.figures.retries import find_retries
+from stretto.figures.spending import Spending
 from stretto.figures.wall_time import WallPart
 from stretto.model.cost import DOLLAR, Price
-from stretto.model.entities import PATTERN_LABEL, ModelCall, Sample, Session, Task, ToolCall
+from stretto.model.entities import PATTERN_LABEL, Sample, Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATING_TOOLS
 from stretto.model.model_name import normalise_model
@@ -32,12 +33,12 @@ FindRun = Callable[[str, int], str]
 
 @dataclass(slots=True)
 class _TaskUse:
-    """The use of one task's calls; None while no call reports it."""
+    """The use of one task's calls."""
 
-    tokens: int | None = None
-    cost: int | None = None
+    spending: Spending = field(default_factory=Spending)
+    models: Counter[str] = field(default_factory=Counter)
     tool_time: int | None = None
-    models: Counter[str] | None = None
+    """None while no call reports it."""
 
 
 def build_task_runs(session: Session, find_run: FindRun, price: Price) -> tuple[TaskRun, ...]:
@@ -67,8 +68,8 @@ def build_task_runs(session: Session, find_run: FindRun, price: Price) -> tuple[
                 pattern=session.pattern,
                 project=session.project,
                 concurrency=count_beside(task),
-                tokens=use.tokens,
-                dollars=None if use.cost is None else use.cost / DOLLAR,
+                tokens=_sum_known(use.spending.tokens.values()),
+                dollars=_get_dollars(use.spending),
                 tool_time=use.tool_time,
                 covariates=dict(session.covariates),
             )
@@ -92,7 +93,9 @@ def build_session_run(  # each is a part of the session that the caller has conc
     tasks = [task for task in session.tasks if task.outcome is not Outcome.RUNNING]
     tests = [call.tests for call in session.tool_calls if call.tests is not None]
     known_conflicts = [check.conflicting for check in checks if check.writes_known]
-    tokens, cost = _sum_tokens_and_cost(session.model_calls, price)
+    spending = Spending()
+    for call in session.model_calls:
+        spending.add_call(call, price(call))
     return SessionRun(
         session=session.id,
         start=session.start,
@@ -112,8 +115,8 @@ def build_session_run(  # each is a part of the session that the caller has conc
         width=max((fanout.width for fanout in fanouts), default=0),
         wall_parts={part.value: length for part, length in wall.items()},
         path_by_agent={} if path is None else dict(sorted(path.sum_by_agent().items())),
-        tokens=tokens,
-        dollars=None if cost is None else cost / DOLLAR,
+        tokens=_sum_known(spending.tokens.values()),
+        dollars=_get_dollars(spending),
         usage_coverage=usage_coverage,
         retries=len(find_retries(session.tasks)),
         conflicts=len(frozenset().union(*known_conflicts)) if known_conflicts else None,
@@ -133,7 +136,10 @@ def _sum_uses(session: Session, find_run: FindRun, price: Price) -> dict[str, _T
     uses: dict[str, _TaskUse] = {}
     for call in session.model_calls:
         if call.task is not None:
-            _add_model_call(uses.setdefault(find_run(call.task, call.start or 0), _TaskUse()), call, price)
+            use = uses.setdefault(find_run(call.task, call.start or 0), _TaskUse())
+            use.spending.add_call(call, price(call))
+            if call.model is not None:
+                use.models[normalise_model(call.model)] += 1
     for tool_call in session.tool_calls:
         if tool_call.task is not None and _has_own_time(tool_call):
             use = uses.setdefault(find_run(tool_call.task, tool_call.start or 0), _TaskUse())
@@ -145,26 +151,8 @@ def _has_own_time(call: ToolCall) -> bool:
     return call.duration is not None and call.tool not in DELEGATING_TOOLS
 
 
-def _add_model_call(use: _TaskUse, call: ModelCall, price: Price) -> None:
-    tokens, cost = _sum_tokens_and_cost((call,), price)
-    if tokens is not None:
-        use.tokens = (use.tokens or 0) + tokens
-    if cost is not None:
-        use.cost = (use.cost or 0) + cost
-    if call.model is not None:
-        use.models = Counter() if use.models is None else use.models
-        use.models[normalise_model(call.model)] += 1
-
-
-def _sum_tokens_and_cost(calls: Iterable[ModelCall], price: Price) -> tuple[int | None, int | None]:
-    """Return all tokens and the cost (billionths of a dollar) of calls; None if no call reports them."""
-    tokens = cost = None
-    for call in calls:
-        count = _sum_known(call.tokens.to_counts().values())
-        tokens = tokens if count is None else (tokens or 0) + count
-        priced = price(call)
-        cost = cost if priced is None else (cost or 0) + priced.amount
-    return tokens, cost
+def _get_dollars(spending: Spending) -> float | None:
+    return None if spending.cost is None else spending.cost / DOLLAR
 
 
 def _make_concurrency_meter(tasks: Iterable[Task]) -> Callable[[Task], float]:
