@@ -7,6 +7,7 @@ same parent with the same description, for whatever agent, was taken up.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stretto.model.conclude_delivery import normalise_description
 from stretto.model.delegation import Delegation, match_delegations
@@ -32,13 +33,18 @@ def find_refused_delegations(facts: SessionFacts) -> tuple[RefusedDelegation, ..
     refused = [call for call in delegations.without_agent if _is_refused(call)]
     taken_up = [call for calls in delegations.by_agent.values() for call in calls]
     taken_up += [call for call in delegations.without_agent if call.outcome is Outcome.SUCCESS]
-    taken_up.sort(key=lambda call: call.start or 0)
+    starts_by_work: dict[_Work, list[int]] = {}
+    for call in taken_up:
+        if call.start is not None:
+            starts_by_work.setdefault(_identify_work(call), []).append(call.start)
     found = []
     for call in sorted(refused, key=_get_time):
-        repair = next((later for later in taken_up if _repairs(later, call)), None)
+        time, work = _get_time(call), _identify_work(call)
+        starts = starts_by_work.get(work, []) if work.words else []
+        repair = min((start for start in starts if start >= time), default=None)
         if repair is not None:
-            taken_up.remove(repair)
-        found.append(RefusedDelegation(_get_time(call), repair is not None))
+            starts.remove(repair)
+        found.append(RefusedDelegation(time, repair is not None))
     return tuple(found)
 
 
@@ -50,12 +56,10 @@ def _get_time(call: Delegation) -> int:
     return call.end if call.end is not None else call.start or 0
 
 
-def _repairs(later: Delegation, refused: Delegation) -> bool:
-    words = normalise_description(refused.description)
-    return (
-        later.start is not None
-        and later.start >= _get_time(refused)
-        and later.parent == refused.parent
-        and bool(words)
-        and normalise_description(later.description) == words
-    )
+class _Work(NamedTuple):
+    parent: str | None
+    words: str
+
+
+def _identify_work(call: Delegation) -> _Work:
+    return _Work(call.parent, normalise_description(call.description))
