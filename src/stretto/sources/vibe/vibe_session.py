@@ -49,12 +49,13 @@ def read_vibe_session(
         size = path.stat().st_size
         if size == offset:
             return HistoryChunk((), (), offset, memory, ended=True)
-        state, entries = _read_object(path), _read_entries(path)
+        state = get_object(_read_json(path))
+        entries = _read_entries(path, state)
     except (OSError, ValueError) as error:
         reject = (offset, f"{UNREADABLE}: {type(error).__name__}")
         return HistoryChunk((), (reject,), offset, memory, ended=True)
     try:
-        folder = get_object(_read_object(path.parents[2] / "meta.json"), "environment")
+        folder = get_object(_read_json(path.parents[2] / "meta.json"), "environment")
     except (OSError, ValueError, IndexError):
         folder = {}
     decoder = VibeSessionDecoder(FileFacts(sidecar=folder), {}, latest=latest, key=key)
@@ -63,22 +64,19 @@ def read_vibe_session(
     return HistoryChunk(tuple(decoder.events), tuple(rejects), size, memory, ended=True)
 
 
-def _read_object(path: Path) -> Record:
-    """Return the object in a file. Raises OSError or ValueError."""
+def _read_json(path: Path) -> object:
+    """Return the value in a file. Raises OSError or ValueError."""
     with path.open("rb") as stream:
-        value = json.loads(stream.read(LONGEST))
-    return value if isinstance(value, dict) else {}
+        return json.loads(stream.read(LONGEST))
 
 
-def _read_entries(path: Path) -> list[Record]:
+def _read_entries(path: Path, state: Record) -> list[Record]:
     """Return the entries of a generation, those in its chunks first. Raises OSError or ValueError."""
-    state = _read_object(path)
-    names = get_object(_read_object(path.with_name("manifest.json")), "projection_state").get("chunks")
+    names = get_object(_read_json(path.with_name("manifest.json")), "projection_state").get("chunks")
     entries: list[Record] = []
     for name in names if isinstance(names, list) else []:
         if isinstance(name, str) and _CHUNK.fullmatch(name):
-            with (path.parents[2] / "chunks" / f"{name}.json").open("rb") as stream:
-                entries += iterate_objects(json.loads(stream.read(LONGEST)))
+            entries += iterate_objects(_read_json(path.parents[2] / "chunks" / f"{name}.json"))
     entries += iterate_objects(get_object(state, "snapshot", "history").get("entries"))
     return entries
 
