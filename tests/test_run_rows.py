@@ -12,7 +12,6 @@ from stretto.store.prune import prune_history
 from stretto.store.run_queries import (
     SeriesKey,
     read_length_series,
-    read_run_of_session,
     read_session_runs,
     read_task_runs,
 )
@@ -84,9 +83,9 @@ def test_circumstances_are_kept_as_they_were_at_the_beginning(tmp_path: Path) ->
     drawing.prompt(61, "p2", client_version="2.2.0", permission_mode="plan").stop(62, "p2").ends(62)
     with store(tmp_path) as opened:
         opened.take(drawing.events)
-        run = read_run_of_session(opened.connection, "s")
+        (run,) = read_session_runs(opened.connection, *EVER)
         task = read_task_runs(opened.connection, *EVER)[0]
-    assert run is not None
+    assert run.session == "s"
     known = {"client_version": "2.1.0", "branch": "1f2e", "effort": "high", "permission_mode": "plan"}
     assert run.covariates == task.covariates == known
 
@@ -137,7 +136,7 @@ def test_pruned_sessions_keep_their_runs_for_a_year(tmp_path: Path) -> None:
             replace(run, task="") for run in before
         ]
         assert {run.session for run in after} != {"s"}
-        assert read_run_of_session(opened.connection, "s") is None
+        assert "s" not in {run.session for run in read_session_runs(opened.connection, *EVER)}
         assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
         prune(opened, retention, BEGIN + 400 * DAY)
         assert read_task_runs(opened.connection, *EVER) == []

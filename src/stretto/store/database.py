@@ -22,6 +22,11 @@ SUFFIXES = ("", "-wal", "-shm")
 """Suffixes of the names of the store's files: the database, its log and the index of the log."""
 
 
+def bound_instant(at: int | None) -> int:
+    """Return the instant (ns) up to which a query reads: all there is if ``at`` is None."""
+    return (1 << 63) - 1 if at is None else at
+
+
 def open_writer(path: Path) -> sqlite3.Connection:
     """Open the store for its only writer; create folder (0700), file (0600) and schema if missing.
 

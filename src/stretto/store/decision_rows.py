@@ -16,6 +16,7 @@ from stretto import journal
 from stretto.model.decisions import Decision, DecisionKind, make_decision_event, read_decision
 from stretto.model.event import Event
 from stretto.sources.redact import redact_event
+from stretto.store.database import bound_instant
 
 FILE = f"decisions{journal.SUFFIX}"
 
@@ -53,10 +54,9 @@ def read_decisions(
     connection: sqlite3.Connection, *kinds: DecisionKind, at: int | None = None
 ) -> list[Decision]:
     """Return the decisions of some kinds, of all without any, as far as made by ``at`` (ns), by time."""
-    until = (1 << 63) - 1 if at is None else at
     rows = connection.execute(
         "SELECT id, time, kind, subject, text, details FROM decisions WHERE time <= ? ORDER BY time, id",
-        (until,),
+        (bound_instant(at),),
     )
     decisions = (
         Decision(id, time, DecisionKind(kind), subject, text, _decode(details))

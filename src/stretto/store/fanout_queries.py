@@ -28,6 +28,7 @@ from stretto.figures.baselines import (
 )
 from stretto.figures.work_identity import WorkIdentity, decode_workers, has_work_identity
 from stretto.names import NONE
+from stretto.store.database import bound_instant
 
 _decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
 
@@ -101,7 +102,7 @@ def read_admission(
     """Return whether the sequential runs of some work are its measured baseline at an instant (ns)."""
     if not has_work_identity(signature):
         return Admission(reason=UNIDENTIFIED)
-    until = 1 << 62 if now is None else now
+    until = bound_instant(now)
     # Only the newest runs of a day can be among the newest at the end of any day.
     runs = [
         PastRun(session, end, _decode_lengths(lengths))

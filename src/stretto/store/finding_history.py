@@ -17,6 +17,7 @@ import msgspec
 
 from stretto.journal.pruned_session_records import KeptRecord, KeptRow, append_kept_records, hash_session_id
 from stretto.model.findings import Finding
+from stretto.store.database import bound_instant
 
 BEGAN, CHANGED, ENDED = "began", "changed", "ended"
 """What happened to a finding."""
@@ -28,7 +29,6 @@ _COLUMNS = dict.fromkeys(("id", "time", "state", "analysis", "document")).keys()
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode_finding = msgspec.json.Decoder(Finding).decode
-_decode_findings = msgspec.json.Decoder(tuple[Finding, ...]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class StoredFinding:
 
     @property
     def is_open(self) -> bool:
-        """Whether it still holds, as far as the last good answer says."""
+        """Whether it still holds, by the last good answer."""
         return self.ended is None
 
 
@@ -76,6 +76,16 @@ class AnalysisResult:
     failed_at: int | None = None
     """When it failed since (ns); None if the last attempt was good."""
     error: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    """The document of an analysis's answer."""
+
+    findings: tuple[Finding, ...] = ()
+    extra: dict[str, Any] = {}
+
+
+_decode_answer = msgspec.json.Decoder(_Answer).decode
 
 
 def make_finding_id(kind: str, subject: Mapping[str, str]) -> str:
@@ -112,11 +122,10 @@ def read_findings(connection: sqlite3.Connection, *, at: int | None = None) -> l
 
     A finding that ended and began again is there once, from its last beginning.
     """
-    until = (1 << 63) - 1 if at is None else at
     found: dict[str, StoredFinding] = {}
     for id, time, state, analysis, document in connection.execute(
         "SELECT id, time, state, analysis, document FROM finding_history WHERE time <= ? ORDER BY time",
-        (until,),
+        (bound_instant(at),),
     ):
         before = found.get(id)
         first = time if before is None or state == BEGAN else before.first_seen
@@ -149,9 +158,8 @@ def read_analysis_results(connection: sqlite3.Connection) -> dict[str, AnalysisR
     )
     results = {}
     for kind, at, seconds, document, failed_at, error in rows:
-        content = msgspec.json.decode(document) if document else {"findings": [], "extra": {}}
-        findings = _decode_findings(msgspec.json.encode(content["findings"]))
-        results[kind] = AnalysisResult(kind, at, seconds, findings, content["extra"], failed_at, error)
+        answer = _decode_answer(document) if document else _Answer()
+        results[kind] = AnalysisResult(kind, at, seconds, answer.findings, answer.extra, failed_at, error)
     return results
 
 

@@ -6,7 +6,7 @@ An analysis is a function of these and the instant, so that it can be repeated f
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ import msgspec
 
 from stretto.model.event import Outcome
 from stretto.model.runs import SessionRun, TaskRun
+from stretto.store.database import bound_instant
 from stretto.store.run_rows import SESSION_RUN_FIELDS, TASK_RUN_FIELDS
 
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
@@ -22,7 +23,7 @@ _MAPS = frozenset(
 )  # stored as JSON
 
 _decode = msgspec.json.Decoder(dict[str, str | int | float]).decode
-_decode_pairs = msgspec.json.Decoder(list[int]).decode
+_decode_numbers = msgspec.json.Decoder(list[int]).decode
 
 
 class SeriesKey(NamedTuple):
@@ -52,13 +53,13 @@ def read_task_runs(
     rows = connection.execute(
         f"SELECT {columns} FROM task_runs WHERE start >= ? AND start < ?"  # noqa: S608  # names from a constant
         " AND start + COALESCE(length, 0) <= ? ORDER BY start, session, number",
-        (start, end, _decide_instant(at)),
+        (start, end, bound_instant(at)),
     )
-    decode_outcome, decode_map = TASK_RUN_FIELDS.index("outcome") + 1, _make_map_decoder()
+    outcome_place, decode_map = TASK_RUN_FIELDS.index("outcome") + 1, _make_map_decoder()
     runs = []
     for row in rows:
         values = [*row]
-        values[decode_outcome] = _OUTCOMES[values[decode_outcome]]
+        values[outcome_place] = _OUTCOMES[values[outcome_place]]
         values[-1] = decode_map(values[-1])
         runs.append(TaskRun(*values))
     return runs
@@ -68,16 +69,21 @@ def read_session_runs(
     connection: sqlite3.Connection, start: int, end: int, *, at: int | None = None
 ) -> list[SessionRun]:
     """Return the sessions that ended from ``start`` to before ``end`` (ns), by end, as known at ``at``."""
-    return [
-        *_yield_session_runs(
-            connection, '"end" >= ? AND "end" < ? AND "end" <= ?', start, end, _decide_instant(at)
-        )
-    ]
-
-
-def read_run_of_session(connection: sqlite3.Connection, session_id: str) -> SessionRun | None:
-    """Return the run of a session that is over and not pruned, or None."""
-    return next(_yield_session_runs(connection, "session = ? AND kept = 0", session_id), None)
+    columns = ", ".join(f'"{name}"' for name in ("session", *SESSION_RUN_FIELDS))
+    rows = connection.execute(
+        f'SELECT {columns} FROM session_runs WHERE "end" >= ? AND "end" < ? AND "end" <= ?'  # noqa: S608  # constants
+        ' ORDER BY "end", session',
+        (start, end, bound_instant(at)),
+    )
+    decode_map = _make_map_decoder()
+    runs = []
+    for session, *values in rows:
+        named: dict[str, Any] = {
+            name: decode_map(value) if name in _MAPS else value
+            for name, value in zip(SESSION_RUN_FIELDS, values, strict=True)
+        }
+        runs.append(SessionRun(session=session, **named | {"outcome": _OUTCOMES[named["outcome"]]}))
+    return runs
 
 
 def read_length_series(
@@ -93,11 +99,11 @@ def read_length_series(
         " SELECT pattern, type, agent, outcome, start, length FROM task_runs"
         " WHERE start >= ? AND start < ? AND start + length <= ? ORDER BY start, session, number)"
         " GROUP BY pattern, type, agent, outcome",
-        (start, end, _decide_instant(at)),
+        (start, end, bound_instant(at)),
     )
     return {
         SeriesKey(pattern, task_type, agent, _OUTCOMES[outcome]): LengthSeries(
-            _decode_pairs(starts), _decode_pairs(lengths)
+            _decode_numbers(starts), _decode_numbers(lengths)
         )
         for pattern, task_type, agent, outcome, starts, lengths in rows
     }
@@ -107,27 +113,6 @@ def read_newest_run_time(connection: sqlite3.Connection) -> int | None:
     """Return the end (ns) of the newest session that is stored as a run; None if there is none."""
     (newest,) = connection.execute('SELECT MAX("end") FROM session_runs').fetchone()
     return None if newest is None else int(newest)
-
-
-def _yield_session_runs(
-    connection: sqlite3.Connection, condition: str, *bounds: int | str
-) -> Iterator[SessionRun]:
-    columns = ", ".join(f'"{name}"' for name in ("session", *SESSION_RUN_FIELDS))
-    rows = connection.execute(
-        f'SELECT {columns} FROM session_runs WHERE {condition} ORDER BY "end", session',  # noqa: S608  # constants
-        bounds,
-    )
-    decode_map = _make_map_decoder()
-    for session, *values in rows:
-        named: dict[str, Any] = {
-            name: decode_map(value) if name in _MAPS else value
-            for name, value in zip(SESSION_RUN_FIELDS, values, strict=True)
-        }
-        yield SessionRun(session=session, **named | {"outcome": _OUTCOMES[named["outcome"]]})
-
-
-def _decide_instant(at: int | None) -> int:
-    return (1 << 63) - 1 if at is None else at
 
 
 def _make_map_decoder() -> Callable[[str | None], Mapping[str, Any]]:

@@ -24,7 +24,7 @@ _FASTEST = 1
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(dict[str, tuple[int, int | str]]).decode
 _decode_packed = msgspec.json.Decoder(dict[str, dict[str, dict[str, tuple[int, int | str]]]]).decode
-_decode_packed_ids = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]]).decode
+_decode_packed_entities = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]]).decode
 
 
 class FactsForm(Enum):
@@ -90,8 +90,10 @@ def find_facts_form(connection: sqlite3.Connection, session_id: str) -> FactsFor
 
 def load_session_entity_facts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
     """Return the facts of the session entity alone, without those of its turns, tasks and calls."""
-    if find_facts_form(connection, session_id) is FactsForm.PACKED:
-        return SessionFacts(session_id, session=load_all_facts(connection, session_id).session)
+    packed = _read_packed(connection, session_id)
+    if packed is not None:
+        entities = _decode_packed_entities(packed)[EntityKind.SESSION]
+        return SessionFacts(session_id, session=_decode(entities[""]))
     facts = SessionFacts(session_id)
     rows = connection.execute("SELECT known FROM facts WHERE session = ? AND kind = 'session'", (session_id,))
     for (encoded,) in rows:
@@ -105,7 +107,7 @@ def list_entities(
     """Yield (kind, id) of the entities of some kinds in a session, without decoding their facts."""
     packed = _read_packed(connection, session_id)
     if packed is not None:
-        for kind, table in _decode_packed_ids(packed).items():
+        for kind, table in _decode_packed_entities(packed).items():
             if kind in kinds:
                 yield from ((kind, id) for id in table)
         return
