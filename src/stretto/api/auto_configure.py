@@ -13,7 +13,6 @@ from typing import Any
 from stretto.api.setup import configure, read_otlp_setting
 
 _EXPORTER = "OTEL_TRACES_EXPORTER"
-_OURS = "stretto"
 _HTTP = "http/protobuf"
 
 
@@ -21,7 +20,7 @@ class AutoConfigurator:
     """Sets up the SDK when ``opentelemetry-instrument`` starts a program."""
 
     def configure(self, **options: Any) -> None:
-        """Set up ``stretto.configure``, or the SDK as its variables say if they name other exporters."""
+        """Set up ``stretto.configure``, or the SDK as its variables ask if they name other exporters."""
         if chooses_stretto(os.environ):
             configure()
             return

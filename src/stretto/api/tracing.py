@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from math import isfinite
 from os import PathLike
@@ -50,7 +50,6 @@ __all__ = [
 
 _DESCRIBES = os.environ.get("STRETTO_DESCRIPTIONS") != "0"
 """Whether descriptions are recorded; the hook client reads the same variable."""
-
 
 _log = logging.getLogger(__name__)
 
@@ -159,13 +158,21 @@ class GatedBlock(JudgedBlock):
 
         It is a call of the tool ``gate`` without length, in this block, that ran one test.
         """
+
+        def record_test() -> None:
+            with ToolCallBlock(GATE_TOOL) as call:
+                call.tests(name, passed=int(bool(passed)), failed=int(not passed))
+
+        self._record_inside(record_test)
+
+    def _record_inside(self, record: Callable[[], None]) -> None:
+        """Call a function whose spans belong into this block, unless the block has ended."""
         span = self._span
         if span is None or not span.is_recording():
             return
         token = attach(set_value(KEY, self, set_span_in_context(span, get_context())))
         try:
-            with ToolCallBlock(GATE_TOOL) as call:
-                call.tests(name, passed=int(bool(passed)), failed=int(not passed))
+            record()
         finally:
             detach(token)
 
@@ -310,14 +317,7 @@ class TaskBlock(GatedBlock):
         self._report(BLOCKED, TASK_BLOCKED=trim_name(reason) or "no reason given")
 
     def _report(self, kind: str, **attributes: float | str) -> None:
-        span = self._span
-        if span is None or not span.is_recording():
-            return
-        token = attach(set_value(KEY, self, set_span_in_context(span, get_context())))
-        try:
-            ReportBlock(kind, build_attributes(**attributes)).sent()
-        finally:
-            detach(token)
+        self._record_inside(ReportBlock(kind, build_attributes(**attributes)).sent)
 
     def _make_copy(self) -> Self:
         """Return a new block with the same settings."""

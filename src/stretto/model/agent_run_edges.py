@@ -102,8 +102,8 @@ def _find_measured_run(
 ) -> RunTimes | None:
     """Return the run as a channel measured it whose end is later than the best ranked channel's.
 
-    Example: hooks say 10.05 to 18 s, since they run before the client is done; the history ends the run at 20
-    s with a length of 10 s. It is [10, 20].
+    Example: hooks report 10.05 to 18 s, since they run before the client is done; the history ends the run at
+    20 s with a length of 10 s. It is [10, 20].
     """
     if reported is None:
         return None

@@ -1,4 +1,4 @@
-"""Decisions: what a person or a program says about findings, changes and experiments, as journal events.
+"""Decisions of a person or a program about findings, changes and experiments, as journal events.
 
 A decision is about the installation and not about a session. A rebuild reads them again, so none is lost.
 """

@@ -12,7 +12,7 @@ import sqlite3
 from stretto.clock import DAY
 
 LEAST = 3
-"""Sessions at once from which on a person is told: two may be two requests of a web service."""
+"""Sessions at once from which on a person is informed: two may be two requests of a web service."""
 
 _MOST_ROWS = 5_000
 _TRACE_ID = re.compile(r"[0-9a-f]{32}").fullmatch

@@ -46,7 +46,7 @@ def read_scores(
 ) -> list[ScoreReceipt]:
     """Return the answer to each decoded JSON object.
 
-    A value off its scale is refused: nobody can tell whether 11 of 10 is a slip or on another scale. Each
+    A value off its scale is refused: 11 of 10 may be a slip, or on another scale. Each
     score is stamped 1 ns after the score before, from ``now`` (ns) on. So the last of two scores on the same
     target wins.
     """

@@ -17,7 +17,7 @@ from stretto.model.event import Channel, Event, Kind, omit_none
 from stretto.model.span_tree import SpanRole
 from stretto.names import EVALUATION, SpanAttribute
 from stretto.sources.otlp import conventions, roles
-from stretto.sources.otlp.plain_records import Attributes, LogRecord, Span, get_id, get_text
+from stretto.sources.otlp.plain_records import Attributes, LogRecord, Scalar, Span, get_id, get_text
 
 SESSION, TASK = "session", "task"
 
@@ -71,9 +71,10 @@ def _read_scores(
     )
 
 
-def _read_number(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]  # a number
+def _read_number(value: Scalar | None) -> float | None:
+    if isinstance(value, bool | str | None) or not math.isfinite(value):
+        return None
+    return float(value)
 
 
 def _find_target(span: Span, session: str) -> tuple[str, str]:
