@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from stretto.analysis.change_tracking import find_best_split, list_raised_days, track_changes
+from stretto.analysis.change_tracking import find_best_split, track_changes
 from stretto.analysis.regression import Boundary, judge_changes
 from stretto.analysis.series import Series, SeriesKind, make_quality_series, make_task_series
 from stretto.analysis.tail_shares import judge_tails
@@ -19,10 +19,13 @@ from stretto.analysis.weekday_pattern import measure_weekdays
 from stretto.clock import DAY, HOUR
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingVerdict
+from tests.detectors.change_rates import list_raised_days
 from tests.detectors.scenarios import (
     FIRST_DAY,
+    draw_changed_mix,
     draw_logs,
     draw_series,
+    draw_slower_store,
     list_days,
     make_task_runs,
     place_ends,
@@ -182,13 +185,7 @@ def test_a_change_that_nobody_accepted_stays_for_two_months() -> None:
 def test_another_mix_of_types_is_no_regression() -> None:
     """A slow type from 10 to 50 % of an agent's tasks: no type is slower, and the answer names the mix."""
     rng = np.random.default_rng(4)
-    ends = place_ends(90, 20)
-    slow = rng.random(len(ends)) < np.where(np.arange(len(ends)) < 75 * 20, 0.1, 0.5)
-    logs = rng.normal(size=len(ends)) * 0.4 + np.where(slow, math.log(4), 0.0)
-    runs = [
-        replace(run, type="docs" if is_slow else "tests", agent="qa")
-        for run, is_slow in zip(make_task_runs(logs, ends), slow, strict=True)
-    ]
+    runs = draw_changed_mix(rng)
     findings = judge_changes(make_task_series(runs), FIRST_DAY + 88 * DAY)
     assert not [each for each in findings if each.verdict is REGRESSION]
     (agent,) = [each for each in findings if each.kind == SeriesKind.AGENT_LENGTH]
@@ -200,10 +197,7 @@ def test_another_mix_of_types_is_no_regression() -> None:
 def test_every_type_of_a_slower_store_is_found() -> None:
     """Five types take 1.5 times as long in the last week: five regressions with factor and date."""
     rng = np.random.default_rng(7)
-    runs = []
-    for scenario, type_ in zip("aeghb", ("tests", "docs", "review", "build", "search"), strict=True):
-        logs = draw_logs(scenario, rng, 90, 40, factor=1.5, since=83)
-        runs += make_task_runs(logs, place_ends(90, 40), type_=type_)
+    runs = draw_slower_store(rng)
     findings = [
         each
         for each in judge_changes(make_task_series(runs), FIRST_DAY + 90 * DAY)

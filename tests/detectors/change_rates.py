@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stretto.analysis.change_tracking import list_raised_days, track_changes
+from stretto.analysis.change_tracking import TrackedSeries, track_changes
 from stretto.analysis.day_clusters import LocalDays
 from stretto.analysis.series import Series
 from tests.detectors.scenarios import draw_series, list_days
@@ -55,6 +56,15 @@ def draw_set(
         )
         for number in range(UNCHANGED + CHANGED)
     ]
+
+
+def list_raised_days(tracked: TrackedSeries, days: int, *, rises: bool = True) -> NDArray[np.bool_]:
+    """Return for each day whether a change of this direction was raised."""
+    raised = np.zeros(days, dtype=bool)
+    for episode in tracked.episodes:
+        if episode.rises == rises:
+            raised[episode.raised : episode.ended] = True
+    return raised
 
 
 def count_changes(series: Sequence[Series], counts: ChangeCounts) -> None:

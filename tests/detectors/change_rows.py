@@ -16,7 +16,7 @@ from stretto.clock import DAY
 from stretto.model.findings import FindingVerdict
 from tests.detectors.change_rates import WARM_DAYS, ChangeCounts, count_changes, draw_set
 from tests.detectors.rows import Row, bound_count, make_exact, make_frequency, make_rate
-from tests.detectors.scenarios import FIRST_DAY, draw_logs, draw_series, make_task_runs, place_ends
+from tests.detectors.scenarios import FIRST_DAY, draw_changed_mix, draw_series, draw_slower_store
 
 ANSWER = "A"
 SHORT = "adf"
@@ -127,10 +127,7 @@ def measure_slower_stores(*, long: bool) -> Iterator[Row]:
     found = held = dated = 0
     for number in range(stores):
         rng = np.random.default_rng([number, 5])
-        runs = []
-        for scenario, type_ in zip("aeghb", ("tests", "docs", "review", "build", "search"), strict=True):
-            logs = draw_logs(scenario, rng, 90, 40, factor=1.5, since=83)
-            runs += make_task_runs(logs, place_ends(90, 40), type_=type_)
+        runs = draw_slower_store(rng)
         for finding in judge_changes(make_task_series(runs), FIRST_DAY + 90 * DAY):
             if finding.kind == SeriesKind.TASK_LENGTH and finding.verdict is FindingVerdict.REGRESSION:
                 found += 1
@@ -151,13 +148,7 @@ def measure_mixes(*, long: bool) -> Iterator[Row]:
     false = named = 0
     for number in range(stores):
         rng = np.random.default_rng([number, 6])
-        ends = place_ends(90, 20)
-        slow = rng.random(len(ends)) < np.where(np.arange(len(ends)) < 75 * 20, 0.1, 0.5)
-        logs = rng.normal(size=len(ends)) * 0.4 + np.where(slow, math.log(4), 0.0)
-        runs = [
-            replace(run, type="docs" if is_slow else "tests", agent="qa")
-            for run, is_slow in zip(make_task_runs(logs, ends), slow, strict=True)
-        ]
+        runs = draw_changed_mix(rng)
         findings = judge_changes(make_task_series(runs), FIRST_DAY + 88 * DAY)
         regressed = {each.kind for each in findings if each.verdict is FindingVerdict.REGRESSION}
         false += SeriesKind.AGENT_LENGTH in regressed and SeriesKind.TASK_LENGTH not in regressed

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC
 
 import numpy as np
@@ -19,7 +20,6 @@ from stretto.analysis.day_clusters import LocalDays, list_local_days
 from stretto.analysis.series import Series, SeriesKind
 from stretto.clock import DAY, SECOND
 from stretto.model.event import Outcome
-from stretto.model.findings import RunLink
 from stretto.model.runs import TaskRun
 
 Floats = NDArray[np.float64]
@@ -154,9 +154,24 @@ def make_task_runs(
     return runs
 
 
-def link_runs(count: int, type_: str = "tests") -> list[RunLink | None]:
-    """Return the links of ``make_task_runs``."""
-    return [RunLink(f"{type_}-{number}", "1") for number in range(count)]
+def draw_slower_store(rng: Rng) -> list[TaskRun]:
+    """Return 90 days of tasks of five types that all take 1.5 times as long from day 83 on."""
+    runs = []
+    for scenario, type_ in zip("aeghb", ("tests", "docs", "review", "build", "search"), strict=True):
+        logs = draw_logs(scenario, rng, 90, 40, factor=1.5, since=83)
+        runs += make_task_runs(logs, place_ends(90, 40), type_=type_)
+    return runs
+
+
+def draw_changed_mix(rng: Rng) -> list[TaskRun]:
+    """Return 90 days of an agent's tasks whose slow type rises from 10 to 50 % on day 75; none is slower."""
+    ends = place_ends(90, 20)
+    slow = rng.random(len(ends)) < np.where(np.arange(len(ends)) < 75 * 20, 0.1, 0.5)
+    logs = rng.normal(size=len(ends)) * 0.4 + np.where(slow, math.log(4), 0.0)
+    return [
+        replace(run, type="docs" if is_slow else "tests", agent="qa")
+        for run, is_slow in zip(make_task_runs(logs, ends), slow, strict=True)
+    ]
 
 
 def list_days(count: int) -> LocalDays:

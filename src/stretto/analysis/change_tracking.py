@@ -262,12 +262,3 @@ def estimate_score_error(before: Floats, after: int) -> float:
     likeness = float((deviations[1:] * deviations[:-1]).sum()) / square_sum + 1 / len(before)
     inflation = 1 + 2 * min(0.4, max(0.0, likeness))
     return math.sqrt(square_sum / (len(before) - 1) * inflation * (1 / after + 1 / len(before)))
-
-
-def list_raised_days(tracked: TrackedSeries, days: int, *, rises: bool = True) -> NDArray[np.bool_]:
-    """Return for each day whether a change of this direction was raised."""
-    raised = np.zeros(days, dtype=bool)
-    for episode in tracked.episodes:
-        if episode.rises == rises:
-            raised[episode.raised : episode.ended] = True
-    return raised
