@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from stretto.analysis.capacity_plan import simulate_lanes
+from stretto.analysis.realised_effects import RealisedEffect, judge_applied
+from stretto.analysis.recommendation import Gain
 from stretto.analysis.run_schedule import schedule_in_order
 from stretto.analysis.slowdown_fit import Slowdown
 from stretto.clock import DAY, HOUR, SECOND
@@ -214,6 +216,35 @@ def spread_over_days(made: GeneratedRuns, per_day: int) -> GeneratedRuns:
         moved.sessions.append(replace(run, start=run.start + shift, end=run.end + shift))
         moved.tasks += [replace(task, start=task.start + shift) for task in by_session[run.session]]
     return moved
+
+
+def judge_fix(before: GeneratedRuns, after: GeneratedRuns, promise: Gain) -> RealisedEffect:
+    """The effect of a recommendation that was applied between two spans of sessions, after seven days."""
+    applied = after.sessions[0].start
+    return judge_applied(
+        (promise.seconds, promise.low, promise.high),
+        applied,
+        [*before.sessions, *after.sessions],
+        before.by_session | after.by_session,
+        instant=applied + 7 * DAY,
+    )
+
+
+def draw_agent_tasks(
+    rng: np.random.Generator, agents: int, sessions: int, better: str | None = None
+) -> dict[str, list[TaskRun]]:
+    """Tasks of six agents a session, drawn from equal ones; a better agent takes .3 of the time."""
+    return {
+        f"s{number}": [
+            TaskRun(
+                f"s{number}", f"s{number}.{agent}", number * HOUR,
+                round(60 * SECOND * rng.lognormal(0, 0.5) * (0.3 if f"agent{agent}" == better else 1)),
+                Outcome.SUCCESS, "code", f"agent{agent}", concurrency=6.0,
+            )
+            for agent in rng.choice(agents, 6, replace=False)
+        ]
+        for number in range(sessions)
+    }  # fmt: skip
 
 
 def generate_sets(

@@ -37,7 +37,7 @@ from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.runs import SessionRun, TaskRun
-from tests.run_makers import GeneratedRuns, generate_runs, spread_over_days
+from tests.run_makers import GeneratedRuns, draw_agent_tasks, generate_runs, judge_fix, spread_over_days
 
 GB = 2.0**30
 
@@ -115,17 +115,9 @@ def test_a_fix_lands_in_its_promise_and_no_fix_has_no_effect() -> None:
         before = spread_over_days(generate_runs(42, seed, fault="imbalance"), 2)
         found, _ = apply_rules(make_inputs(before))
         (promise,) = [each for each in found if each.kind is RecommendationKind.UNBALANCED_AGENTS]
-        limits = promise.gain.seconds, promise.gain.low, promise.gain.high
         for fault in (None, "imbalance"):
             after = spread_over_days(generate_runs(14, seed + 50, fault=fault, first=42), 2)
-            applied = after.sessions[0].start
-            effect = judge_applied(
-                limits,
-                applied,
-                [*before.sessions, *after.sessions],
-                before.by_session | after.by_session,
-                instant=applied + 7 * DAY,
-            )
+            effect = judge_fix(before, after, promise.gain)
             if fault is None:
                 within += bool(effect.within_promise)
                 assert effect.outcome == "helped"
@@ -165,16 +157,7 @@ def test_the_luckiest_of_twenty_equal_agents_is_not_recommended() -> None:
     recommended = found = 0
     for store in range(44):
         better = "agent7" if store >= 40 else None
-        tasks: dict[str, list[TaskRun]] = {}
-        for number in range(30):
-            tasks[f"s{number}"] = [
-                TaskRun(
-                    f"s{number}", f"s{number}.{agent}", number * HOUR,
-                    round(60 * SECOND * rng.lognormal(0, 0.5) * (0.3 if f"agent{agent}" == better else 1)),
-                    Outcome.SUCCESS, "code", f"agent{agent}", concurrency=6.0,
-                )
-                for agent in rng.choice(20, 6, replace=False)
-            ]  # fmt: skip
+        tasks = draw_agent_tasks(rng, 20, 30, better)
         effects = rank_agents([task for group in tasks.values() for task in group], "code")
         best = effects[0]
         if better:

@@ -18,7 +18,6 @@ from stretto.analysis.experiments import ExperimentStatus, judge_experiment
 from stretto.analysis.length_predictor import fit_predictor
 from stretto.analysis.outcome_conditions import find_outcome_conditions
 from stretto.analysis.planned_looks import weigh_pairs
-from stretto.analysis.realised_effects import judge_applied
 from stretto.analysis.recommendation import RecommendationKind
 from stretto.analysis.recommendation_rules import apply_rules
 from stretto.analysis.rule_inputs import RuleInputs
@@ -28,14 +27,16 @@ from stretto.analysis.width_gain import fit_width_curve
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.runs import SessionRun
 from tests.detectors.rate import Amount, Rate
 from tests.run_makers import (
     FAULTS,
+    draw_agent_tasks,
     generate_conditions,
     generate_lengths,
     generate_runs,
     generate_sets,
+    judge_fix,
     spread_over_days,
 )
 
@@ -134,14 +135,7 @@ def measure_recommendations(stores: int) -> Iterator[Row]:
         (promise,) = [each.gain for each in found if each.kind is RecommendationKind.UNBALANCED_AGENTS]
         for fault in (None, "imbalance"):
             after = spread_over_days(generate_runs(14, seed + 5_000, fault=fault, first=56), 2)
-            applied = after.sessions[0].start
-            effect = judge_applied(
-                (promise.seconds, promise.low, promise.high),
-                applied,
-                [*before.sessions, *after.sessions],
-                before.by_session | after.by_session,
-                instant=applied + 7 * DAY,
-            )
+            effect = judge_fix(before, after, promise)
             if fault is None:
                 within += bool(effect.within_promise)
             else:
@@ -253,16 +247,7 @@ def _judge_unequal_mix(rng: Rng) -> ExperimentStatus:
 
 
 def _make_equal_agents(rng: Rng, agents: int, sessions: int) -> RuleInputs:
-    tasks = {
-        f"s{number}": [
-            TaskRun(
-                f"s{number}", f"s{number}.{agent}", number * HOUR, round(60 * SECOND * rng.lognormal(0, 0.5)),
-                Outcome.SUCCESS, "code", f"agent{agent}", concurrency=6.0,
-            )
-            for agent in rng.choice(agents, 6, replace=False)
-        ]
-        for number in range(sessions)
-    }  # fmt: skip
+    tasks = draw_agent_tasks(rng, agents, sessions)
     runs = tuple(
         SessionRun(name, group[0].start, group[0].start + HOUR // 2, Outcome.SUCCESS, width=6)
         for name, group in tasks.items()
