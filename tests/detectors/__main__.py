@@ -18,7 +18,6 @@ from stretto.clock import DAY
 from tests.detectors import change_rows, other_rows
 from tests.detectors.advice_rates import list_advice_rates
 from tests.detectors.public_benchmarks import measure_benchmarks
-from tests.detectors.rate import Amount, Rate
 from tests.detectors.rows import Row, make_exact
 from tests.detectors.scenarios import FIRST_DAY, draw_series
 from tests.fakes import ROOT
@@ -28,9 +27,7 @@ DATA = ROOT.parent / "shared/data"
 MARK = "<!-- measured -->"
 HEADER = "| answer | number | measured | of | bound | verdict |\n| --- | --- | --- | --- | --- | --- |"
 
-AnyRow = Row | Rate | Amount
-
-PARTS: dict[str, Callable[..., Iterator[AnyRow]]] = {
+PARTS: dict[str, Callable[..., Iterator[Row]]] = {
     "changes": change_rows.measure_changes,
     "tails": change_rows.measure_tails,
     "slower-stores": change_rows.measure_slower_stores,
@@ -63,7 +60,7 @@ def measure_speed() -> Row:
     )
 
 
-def measure_all(parts: list[str], data: Path, *, long: bool) -> Iterator[AnyRow]:
+def measure_all(parts: list[str], data: Path, *, long: bool) -> Iterator[Row]:
     """Yield every row of the chosen parts, and those of the public data."""
     for name in parts or PARTS:
         if long or parts or name not in LONG_ONLY:
@@ -73,22 +70,17 @@ def measure_all(parts: list[str], data: Path, *, long: bool) -> Iterator[AnyRow]
         yield from measure_benchmarks(data)
 
 
-def write_page(rows: list[AnyRow], *, long: bool) -> None:
+def write_page(rows: list[Row], *, long: bool) -> None:
     """Replace the table in docs/detectors.md."""
     commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
     form = "long" if long else "short"
     head, _, tail = PAGE.read_text(encoding="utf-8").partition(MARK)
     tail = tail.partition(MARK)[2]
-    failing = [(row.name, find_known_reason(row)) for row in rows if not row.holds]
+    failing = [(row.name, row.known) for row in rows if not row.holds]
     known = "".join(f"\nKnown: {name}: {reason}.\n" for name, reason in failing if reason)
     table = "\n".join([HEADER, *(row.to_row() for row in rows)])
     text = f"{head}{MARK}\n\nMeasured at commit {commit}, {form} form.\n\n{table}\n{known}\n{MARK}{tail}"
     PAGE.write_text(text, encoding="utf-8")
-
-
-def find_known_reason(row: AnyRow) -> str:
-    """Return why a number is known not to hold, or nothing."""
-    return row.known if isinstance(row, Row) else ""
 
 
 def main(arguments: list[str]) -> int:
@@ -99,14 +91,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the public data")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="only these parts")
     options = parser.parse_args(arguments)
-    rows: list[AnyRow] = []
+    rows: list[Row] = []
     print(HEADER, flush=True)
     for row in measure_all(options.parts, options.data, long=not options.short):
         rows.append(row)
         print(row.to_row(), flush=True)
     if options.write:
         write_page(rows, long=not options.short)
-    broken = [row for row in rows if not row.holds and not find_known_reason(row)]
+    broken = [row for row in rows if not row.holds and not row.known]
     print(f"\n{len(rows) - len(broken)} of {len(rows)} numbers hold or are known not to", flush=True)
     for row in broken:
         print(f"does not hold: {row.to_row()}", file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from scipy import stats
@@ -28,7 +29,7 @@ from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.runs import SessionRun
-from tests.detectors.rate import Amount, Rate
+from tests.detectors.rows import Row, make_exact, make_rate
 from tests.run_makers import (
     FAULTS,
     draw_agent_tasks,
@@ -40,8 +41,10 @@ from tests.run_makers import (
     spread_over_days,
 )
 
-Row = Rate | Amount
 Rng = np.random.Generator
+make_wilson_rate = partial(make_rate, method="wilson")
+"""The row of a share with Wilson's interval: it is narrower than the exact one, so a bound is stricter."""
+
 DECIDED = {FindingVerdict.REGRESSION, FindingVerdict.IMPROVEMENT}
 
 SHAPES: dict[str, Callable[[Rng, int], np.ndarray]] = {
@@ -74,8 +77,12 @@ def measure_experiments(runs: int) -> Iterator[Row]:
             wrong += judge_experiment(planned, units).verdict in DECIDED
             estimate = judge_experiment(single, units).estimate
             covered += estimate is not None and estimate.low <= 1 <= estimate.high
-        yield Rate("G", f"equal arms differ at 4 looks, {name}", wrong, runs, 0.04, 0.06)
-        yield Rate("G", f"the interval holds the true ratio, {name}", covered, runs, 0.94, 0.96)
+        yield make_wilson_rate(
+            "G", f"equal arms differ at 4 looks, {name}", wrong, runs, at_least=0.04, at_most=0.06
+        )
+        yield make_wilson_rate(
+            "G", f"the interval holds the true ratio, {name}", covered, runs, at_least=0.94, at_most=0.96
+        )
     rng = np.random.default_rng(2)
     found = sum(
         judge_experiment(
@@ -84,9 +91,9 @@ def measure_experiments(runs: int) -> Iterator[Row]:
         is FindingVerdict.REGRESSION
         for _ in range(runs // 5)
     )
-    yield Rate("G", "a ratio of 2 is found by 20 per arm", found, runs // 5, at_least=0.95)
+    yield make_wilson_rate("G", "a ratio of 2 is found by 20 per arm", found, runs // 5, at_least=0.95)
     mixed = sum(_judge_unequal_mix(rng).verdict in DECIDED for _ in range(runs // 5))
-    yield Rate("G", "equal arms of unequal mix differ", mixed, runs // 5, at_most=0.06)
+    yield make_wilson_rate("G", "equal arms of unequal mix differ", mixed, runs // 5, at_most=0.06)
     peeks = runs // 5
     exceeded = 0
     for _ in range(peeks):
@@ -94,11 +101,13 @@ def measure_experiments(runs: int) -> Iterator[Row]:
         exceeded += any(
             weigh_pairs([(a, b) for a, b in pairs[:count]]).e_value >= 20 for count in range(2, 61, 2)
         )
-    yield Rate(
+    yield make_wilson_rate(
         "G", "equal arms ever reach an e-value of 20, looked at 30 times", exceeded, peeks, at_most=0.05
     )
     plan = define_experiment("x", metric="task_seconds", smallest_effect=1.2, spread=0.5, looks=4)
-    yield Amount("G", "planned runs per arm for +20 % at spread .5", plan.units, 1, 113, 125)
+    yield make_exact(
+        "G", "planned runs per arm for +20 % at spread .5", plan.units, at_least=113, at_most=125
+    )
 
 
 def measure_holdups(seeds: int) -> Iterator[Row]:
@@ -113,8 +122,8 @@ def measure_holdups(seeds: int) -> Iterator[Row]:
             first += kinds[:1] == [fault]
             among += fault in kinds[:3]
     faults = seeds * len(FAULTS)
-    yield Rate("H", "a planted fault is the first hold-up", first, faults, at_least=0.80)
-    yield Rate("H", "a planted fault is among the first three", among, faults, at_least=0.95)
+    yield make_wilson_rate("H", "a planted fault is the first hold-up", first, faults, at_least=0.80)
+    yield make_wilson_rate("H", "a planted fault is among the first three", among, faults, at_least=0.95)
     stores = seeds * 10
     for usual_sessions, subjects, least in ((40, 1, 0.95), (40, 5, 0.95), (10, 1, 0.95), (6, 1, 0.90)):
         quiet = 0
@@ -123,7 +132,7 @@ def measure_holdups(seeds: int) -> Iterator[Row]:
             before, now = made.sessions[:usual_sessions], made.sessions[usual_sessions:]
             quiet += not find_bottlenecks(now, before, made.by_session).holdups
         name = f"{subjects} beside {usual_sessions} usual sessions: no hold-up"
-        yield Rate("H", name, quiet, stores, at_least=least)
+        yield make_wilson_rate("H", name, quiet, stores, at_least=least)
 
 
 def measure_recommendations(stores: int) -> Iterator[Row]:
@@ -140,12 +149,12 @@ def measure_recommendations(stores: int) -> Iterator[Row]:
                 within += bool(effect.within_promise)
             else:
                 without += effect.verdict is FindingVerdict.NO_EVIDENCE
-    yield Rate("I", "an applied fix lands within its promise", within, stores, at_least=0.80)
-    yield Rate("I", "applied with nothing changed has no effect", without, stores, at_least=0.95)
+    yield make_wilson_rate("I", "an applied fix lands within its promise", within, stores, at_least=0.80)
+    yield make_wilson_rate("I", "applied with nothing changed has no effect", without, stores, at_least=0.95)
     rng = np.random.default_rng(3)
     stores *= 4
     refused = sum(isinstance(advise_agent(_make_equal_agents(rng, 20, 30)), str) for _ in range(stores))
-    yield Rate("I", "none of 20 equal agents is recommended", refused, stores, at_least=0.95)
+    yield make_wilson_rate("I", "none of 20 equal agents is recommended", refused, stores, at_least=0.95)
 
 
 def measure_capacity(seeds: int) -> Iterator[Row]:
@@ -162,8 +171,10 @@ def measure_capacity(seeds: int) -> Iterator[Row]:
         for gain, (before, after) in zip(curve.gains, itertools.pairwise(elapsed), strict=True):
             covered += gain.low <= 1 - after / before <= gain.high
             gains += 1
-    yield Rate("E", "widths 1, 2 and 4 predict 8 within 15 %", near, seeds, at_least=0.95)
-    yield Rate("E", "the limits of a width's gain hold the true gain", covered, gains, at_least=0.90)
+    yield make_wilson_rate("E", "widths 1, 2 and 4 predict 8 within 15 %", near, seeds, at_least=0.95)
+    yield make_wilson_rate(
+        "E", "the limits of a width's gain hold the true gain", covered, gains, at_least=0.90
+    )
 
 
 def measure_comparison(pairs: int) -> Iterator[Row]:
@@ -172,7 +183,7 @@ def measure_comparison(pairs: int) -> Iterator[Row]:
     different = sum(
         compare_groups(_make_days(rng, "a"), _make_days(rng, "b")).verdict in DECIDED for _ in range(pairs)
     )
-    yield Rate("F", "equal groups are called different", different, pairs, at_most=0.05)
+    yield make_wilson_rate("F", "equal groups are called different", different, pairs, at_most=0.05)
     percentiles = []
     for _ in range(pairs):
         runs = [
@@ -181,7 +192,13 @@ def measure_comparison(pairs: int) -> Iterator[Row]:
         ]
         percentiles.append(rank_session(runs[0], runs).percentile or 0.0)
     p = float(stats.kstest(percentiles, "uniform").pvalue)
-    yield Amount("F", "p that percentiles are uniform with nothing changed", p, pairs, at_least=0.01)
+    yield make_exact(
+        "F",
+        "p that percentiles are uniform with nothing changed",
+        p,
+        at_least=0.01,
+        cases=f"{pairs} sessions",
+    )
 
 
 def measure_conditions(stores: int) -> Iterator[Row]:
@@ -190,7 +207,9 @@ def measure_conditions(stores: int) -> Iterator[Row]:
         bool(find_outcome_conditions(generate_conditions(1_000, seed, lambda _: 0.6)).found)
         for seed in range(stores)
     )
-    yield Rate("J", "1,000 sessions without an effect show a condition", shown, stores, at_most=0.05)
+    yield make_wilson_rate(
+        "J", "1,000 sessions without an effect show a condition", shown, stores, at_most=0.05
+    )
     found = sum(
         any(
             each.condition in {"c3=0", "c3=1"}
@@ -200,7 +219,7 @@ def measure_conditions(stores: int) -> Iterator[Row]:
         )
         for seed in range(stores)
     )
-    yield Rate("J", "a lift of 1.5 is found in 300 sessions", found, stores, at_least=0.90)
+    yield make_wilson_rate("J", "a lift of 1.5 is found in 300 sessions", found, stores, at_least=0.90)
 
 
 def measure_predictor(stores: int) -> Iterator[Row]:
@@ -217,7 +236,14 @@ def measure_predictor(stores: int) -> Iterator[Row]:
                 ]
             )
         )
-    yield Amount("K", "ranges of 80 % cover new sessions", float(np.mean(covers)), stores, 0.78, 0.86)
+    yield make_exact(
+        "K",
+        "ranges of 80 % cover new sessions",
+        float(np.mean(covers)),
+        at_least=0.78,
+        at_most=0.86,
+        cases=f"{stores} stores",
+    )
 
 
 def _make_units(

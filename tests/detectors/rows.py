@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from scipy import stats
 
@@ -69,9 +70,10 @@ def make_rate(
     at_least: float | None = None,
     at_most: float | None = None,
     known: str = "",
+    method: Literal["exact", "wilson"] = "exact",
 ) -> Row:
-    """Return the row of a share, with the exact interval of Clopper and Pearson."""
-    interval = stats.binomtest(hits, cases).proportion_ci(CONFIDENCE, method="exact")
+    """Return the row of a share, with the exact interval of Clopper and Pearson or that of Wilson."""
+    interval = stats.binomtest(hits, cases).proportion_ci(CONFIDENCE, method=method)
     return Row(
         answer, name, hits / cases, float(interval.low), float(interval.high), at_least, at_most,
         f"{hits} of {cases}", known,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.detectors.advice_rates import (
-    Row,
     measure_capacity,
     measure_comparison,
     measure_conditions,
@@ -16,6 +15,7 @@ from tests.detectors.advice_rates import (
     measure_predictor,
     measure_recommendations,
 )
+from tests.detectors.rows import Row
 from tests.shown.scale import choose_scale
 
 pytestmark = pytest.mark.shown
