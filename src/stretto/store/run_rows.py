@@ -18,7 +18,7 @@ from stretto.model.conclude_leaves import conclude_samples, conclude_scores
 from stretto.model.runs import SessionRun, TaskRun
 from stretto.model.task_type import OTHER, to_label_value
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.contributions.usage_coverage import count_usage_reports
+from stretto.store.contributions.usage_coverage import compute_usage_coverage
 
 Row = tuple[str | int | float | None, ...]
 
@@ -49,7 +49,7 @@ def make_run_rows(context: SessionContext) -> RunRows:
         checks=context.integration_checks,
         samples=conclude_samples(context.facts),
         score_sums=_sum_scores(context),
-        usage_coverage=count_usage_reports(context).share,
+        usage_coverage=compute_usage_coverage(context),
         price=context.price,
     )
     task_runs = build_task_runs(session, find_run, context.price)

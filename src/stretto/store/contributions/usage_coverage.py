@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from stretto.figures.missing_usage import find_turns_without_usage
 from stretto.model.conclude_calls import index_runs_by_agent
@@ -18,8 +17,7 @@ def add_up_usage_coverage(context: SessionContext) -> Additions:
     """Return how many calls and tasks could report tokens, and how many reported all; nothing before the end.
 
     A task reported its tokens if a model call of it is known; a call, unless only an unfinished answer was
-    seen.
-    A turn with tool calls and without any model call could, and did not.
+    seen. A turn with tool calls and without any model call could, and did not.
     Example: two calls and two tasks whose own files are gone add 4 that could, and 2 that did.
     """
     added: Additions = Counter()
@@ -30,22 +28,10 @@ def add_up_usage_coverage(context: SessionContext) -> Additions:
     return added
 
 
-class UsageReports(NamedTuple):
-    """How many calls and tasks of a session could report tokens, and how many did."""
-
-    expected: int
-    reported: int
-
-    @property
-    def share(self) -> float | None:
-        """The share that did; None if nothing could."""
-        return self.reported / self.expected if self.expected else None
-
-
-def count_usage_reports(context: SessionContext) -> UsageReports:
-    """Return how many calls and tasks could report tokens, and how many reported all; 0 before the end."""
+def compute_usage_coverage(context: SessionContext) -> float | None:
+    """Return the share of calls and tasks that reported all tokens; None if none could, or before the end."""
     reports = [has_reported for _, has_reported in _iterate_reports(context)]
-    return UsageReports(len(reports), sum(reports))
+    return sum(reports) / len(reports) if reports else None
 
 
 def _iterate_reports(context: SessionContext) -> Iterator[tuple[int, bool]]:
