@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from stretto.clock import DAY, SECOND
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.state.retention_settings import Retention
@@ -122,6 +124,20 @@ def test_a_rebuild_gives_the_same_runs(tmp_path: Path) -> None:
         assert rows == rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
         (run,) = [run for run in read_session_runs(opened.connection, *EVER) if run.session == "paid"]
     assert run.score_sums == {"quality:sum": 9, "quality:number": 1}
+
+
+def test_a_run_has_the_judgements_of_the_sums(tmp_path: Path) -> None:
+    """A score on another scale is placed on its criterion's; two judges of one thing are one judgement."""
+    drawing = Drawing("s").opens().task("a", 0, 9, "review").task("b", 0, 9, "review")
+    on_another_scale = {"value": 92, "out_of": 100, "of": "task", "by": "judge"}
+    drawing.stroke(Kind.SCORE, 10, id="a", name="quality", attributes=on_another_scale)
+    drawing.score("quality", 6, 10, of="task", id="b", by="one").score(
+        "quality", 8, 11, of="task", id="b", by="two"
+    )
+    with store(tmp_path) as opened:
+        opened.take(drawing.ends(20).events)
+        (run,) = read_session_runs(opened.connection, *EVER)
+    assert run.score_sums == {"quality:sum": pytest.approx(16.2), "quality:number": 2}
 
 
 def test_pruned_sessions_keep_their_runs_for_a_year(tmp_path: Path) -> None:

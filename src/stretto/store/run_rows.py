@@ -16,8 +16,8 @@ from stretto.figures.session_runs import build_session_run, build_task_runs
 from stretto.model.conclude_calls import index_runs_by_agent
 from stretto.model.conclude_leaves import conclude_samples, conclude_scores
 from stretto.model.runs import SessionRun, TaskRun
-from stretto.model.task_type import OTHER, to_label_value
 from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.score_ingredients import unite_judges
 from stretto.store.contributions.usage_coverage import compute_usage_coverage
 
 Row = tuple[str | int | float | None, ...]
@@ -95,15 +95,14 @@ def _make_row(run: SessionRun | TaskRun, number: int, columns: Sequence[str]) ->
 
 
 def _sum_scores(context: SessionContext) -> dict[str, float]:
-    """Return the sum and the number of the session's valid scores by criterion.
+    """Return the sum and the number of the session's judgements by criterion.
 
     Example: qualities of 9 and 8 are ``{"quality:sum": 17, "quality:number": 2}``.
     """
     sums: dict[str, float] = {}
-    for score in conclude_scores(context.facts):
-        name = to_label_value(score.name) or OTHER
-        if context.scales.is_valid(name, score.value):
-            total, number = f"{name}:sum", f"{name}:number"
-            sums[total] = sums.get(total, 0) + score.value
-            sums[number] = sums.get(number, 0) + 1
+    judgements, _ = unite_judges(conclude_scores(context.facts), context.scales)
+    for judgement in judgements:
+        total, number = f"{judgement.name}:sum", f"{judgement.name}:number"
+        sums[total] = sums.get(total, 0) + judgement.value
+        sums[number] = sums.get(number, 0) + 1
     return sums

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from stretto.figures.scores.slices import MICRO, UNPLACED
 from stretto.model.conclude_leaves import conclude_messages, conclude_phases, conclude_scores
 from stretto.model.entities import Score, Session, Task
 from stretto.model.interval import measure_union_length
+from stretto.model.score_scales import Scales
 from stretto.model.task_type import OTHER, to_label_value
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
@@ -27,26 +30,46 @@ def add_up_scores(context: SessionContext) -> Additions:
         return added
     session, place_by_task = context.session, find_execution_modes(context)
     tasks = {task.id: task for task in session.tasks}
+    judgements, off_scale = unite_judges(scores, context.scales)
+    for name, score in off_scale:
+        outside = (name, *_describe_work(session, _find_scored_task(score, tasks)))
+        added[find_slot_number(score.time), measures.SCORE_OUTSIDE, outside] += 1
+    for judgement in judgements:
+        task = _find_scored_task(judgement.latest, tasks)
+        place = UNPLACED if task is None else place_by_task.get(task.id, UNPLACED)
+        dims = (judgement.name, *_describe_work(session, task), place)
+        slot = find_slot_number(judgement.latest.time)
+        added[slot, measures.SCORE_COUNT, dims] += 1
+        added[slot, measures.SCORE_SUM, dims] += round(judgement.value * MICRO)
+    return added
+
+
+class UnitedJudgement(NamedTuple):
+    """What the judges of one thing agree on by one criterion: the mean on the criterion's scale."""
+
+    name: str
+    latest: Score
+    value: float
+
+
+def unite_judges(
+    scores: Iterable[Score], scales: Scales
+) -> tuple[list[UnitedJudgement], list[tuple[str, Score]]]:
+    """Return a judgement for each criterion of each judged thing, and the scores off their scale by name."""
     judged: dict[tuple[str, str, str], list[tuple[Score, float]]] = {}
+    off_scale = []
     for score in scores:
         name = to_label_value(score.name) or OTHER
-        placed = context.scales.place_score(name, score.value, score.out_of)
+        placed = scales.place_score(name, score.value, score.out_of)
         if placed.problem is None:
             judged.setdefault((name, score.of, score.of_id), []).append((score, placed.value))
         else:
-            task = _find_scored_task(score, tasks)
-            outside = (name, *_describe_work(session, task))
-            added[find_slot_number(score.time), measures.SCORE_OUTSIDE, outside] += 1
-    for (name, _, _), values in judged.items():
-        latest, _ = values[-1]
-        task = _find_scored_task(latest, tasks)
-        place = UNPLACED if task is None else place_by_task.get(task.id, UNPLACED)
-        dims, slot = (name, *_describe_work(session, task), place), find_slot_number(latest.time)
-        added[slot, measures.SCORE_COUNT, dims] += 1
-        added[slot, measures.SCORE_SUM, dims] += round(
-            sum(value for _, value in values) / len(values) * MICRO
-        )
-    return added
+            off_scale.append((name, score))
+    judgements = [
+        UnitedJudgement(name, values[-1][0], sum(value for _, value in values) / len(values))
+        for (name, _, _), values in judged.items()
+    ]
+    return judgements, off_scale
 
 
 def _describe_work(session: Session, task: Task | None) -> tuple[str, str, str]:
