@@ -21,11 +21,11 @@ from stretto.figures.retries import find_retries
 from stretto.figures.spending import Spending
 from stretto.figures.wall_time import WallPart
 from stretto.model.cost import DOLLAR, Price
-from stretto.model.entities import PATTERN_LABEL, Sample, Session, Task, ToolCall
+from stretto.model.entities import PATTERN_LABEL, Sample, Session, Task
 from stretto.model.event import Outcome
-from stretto.model.facts import DELEGATING_TOOLS
 from stretto.model.model_name import normalise_model
 from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.tool_lengths import has_length
 
 FindRun = Callable[[str, int], str]
 """(agent id, time) → id of the task that was the agent's run at that time."""
@@ -141,14 +141,10 @@ def _sum_uses(session: Session, find_run: FindRun, price: Price) -> dict[str, _T
             if call.model is not None:
                 use.models[normalise_model(call.model)] += 1
     for tool_call in session.tool_calls:
-        if tool_call.task is not None and _has_own_time(tool_call):
+        if tool_call.task is not None and tool_call.duration is not None and has_length(tool_call):
             use = uses.setdefault(find_run(tool_call.task, tool_call.start or 0), _TaskUse())
-            use.tool_time = (use.tool_time or 0) + (tool_call.duration or 0)
+            use.tool_time = (use.tool_time or 0) + tool_call.duration
     return uses
-
-
-def _has_own_time(call: ToolCall) -> bool:
-    return call.duration is not None and call.tool not in DELEGATING_TOOLS
 
 
 def _get_dollars(spending: Spending) -> float | None:
