@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special, stats
@@ -47,9 +47,7 @@ class EffectEstimate:
         return math.copysign(-float(special.ndtri(max(self.p, 1e-300) / 2)), self.effect - neutral)
 
 
-def estimate_ratio(
-    first: Sequence[float], second: Sequence[float], level: float = LEVEL
-) -> EffectEstimate | None:
+def estimate_ratio(first: Sequence[float], second: Sequence[float]) -> EffectEstimate | None:
     """Return the ratio of the geometric means by Welch's test on logarithms.
 
     None if a group has fewer than two values or nothing scatters. Values are above 0. Example: (1, 2, 4)
@@ -65,11 +63,11 @@ def estimate_ratio(
         return None
     freedom = variance**2 / (one_part**2 / (len(first) - 1) + other_part**2 / (len(second) - 1))
     difference = float(other_log.mean() - one_log.mean())
-    return _make_ratio(difference, math.sqrt(variance), freedom, (len(first), len(second)), level)
+    return _make_ratio(difference, math.sqrt(variance), freedom, (len(first), len(second)))
 
 
 def estimate_stratified_ratio(
-    strata: Sequence[tuple[Sequence[float], Sequence[float]]], level: float = LEVEL
+    strata: Sequence[tuple[Sequence[float], Sequence[float]]],
 ) -> EffectEstimate | None:
     """Return the ratio within strata: groups that differ in their mix are compared like with like.
 
@@ -79,7 +77,7 @@ def estimate_stratified_ratio(
     """
     shared = [(first, second) for first, second in strata if len(first) and len(second)]
     if len(shared) <= 1:
-        return estimate_ratio(*shared[0], level) if shared else None
+        return estimate_ratio(*shared[0]) if shared else None
     weight_sum = weighted = squares = 0.0
     parts: list[tuple[np.ndarray, np.ndarray]] = [(np.log(first), np.log(second)) for first, second in shared]
     for one_log, other_log in parts:
@@ -95,12 +93,10 @@ def estimate_stratified_ratio(
     if freedom < 1 or squares <= 0:
         return None
     error = math.sqrt(squares / freedom / weight_sum)
-    return _make_ratio(difference, error, freedom, counts, level)
+    return _make_ratio(difference, error, freedom, counts)
 
 
-def estimate_paired_ratio(
-    pairs: Sequence[tuple[float, float]], level: float = LEVEL
-) -> EffectEstimate | None:
+def estimate_paired_ratio(pairs: Sequence[tuple[float, float]]) -> EffectEstimate | None:
     """Return the ratio by pairs of the same work in both groups; None below two pairs or without scatter."""
     if len(pairs) < FEWEST_VALUES:
         return None
@@ -109,12 +105,10 @@ def estimate_paired_ratio(
     if error <= 0:
         return None
     counts = len(pairs), len(pairs)
-    return _make_ratio(float(differences.mean()), error, len(pairs) - 1, counts, level)
+    return _make_ratio(float(differences.mean()), error, len(pairs) - 1, counts)
 
 
-def estimate_share_difference(
-    first: tuple[int, int], second: tuple[int, int], level: float = LEVEL
-) -> EffectEstimate | None:
+def estimate_share_difference(first: tuple[int, int], second: tuple[int, int]) -> EffectEstimate | None:
     """Return the difference of two shares, each given as (hits, cases), by Barnard's test.
 
     The interval is Newcombe's (1998, method 10): the Wilson limits of both shares combined. None if a group
@@ -124,8 +118,8 @@ def estimate_share_difference(
     if not first_cases or not second_cases:
         return None
     first_share, second_share = first_hits / first_cases, second_hits / second_cases
-    first_low, first_high = compute_wilson_interval(first_hits, first_cases, level)
-    second_low, second_high = compute_wilson_interval(second_hits, second_cases, level)
+    first_low, first_high = compute_wilson_interval(first_hits, first_cases)
+    second_low, second_high = compute_wilson_interval(second_hits, second_cases)
     difference = second_share - first_share
     below = math.hypot(second_share - second_low, first_high - first_share)
     above = math.hypot(second_high - second_share, first_share - first_low)
@@ -140,9 +134,7 @@ def estimate_share_difference(
     )
 
 
-def estimate_score_difference(
-    first: Sequence[float], second: Sequence[float], level: float = LEVEL
-) -> EffectEstimate | None:
+def estimate_score_difference(first: Sequence[float], second: Sequence[float]) -> EffectEstimate | None:
     """Return the Hodges-Lehmann difference of scores with its interval, by the Mann-Whitney test.
 
     None if a group has fewer than two values. The interval cuts as many pairs off both ends as the test
@@ -152,7 +144,7 @@ def estimate_score_difference(
         return None
     pairs = np.sort(np.subtract.outer(np.asarray(second, float), np.asarray(first, float)).ravel())
     spread = math.sqrt(pairs.size * (len(first) + len(second) + 1) / 12)
-    cut = int(max(0, math.floor(pairs.size / 2 + float(special.ndtri(level / 2)) * spread)))
+    cut = int(max(0, math.floor(pairs.size / 2 + float(special.ndtri(LEVEL / 2)) * spread)))
     p = float(stats.mannwhitneyu(second, first, alternative="two-sided").pvalue)
     return EffectEstimate(
         len(first),
@@ -165,9 +157,9 @@ def estimate_score_difference(
     )
 
 
-def compute_wilson_interval(hits: int, cases: int, level: float = LEVEL) -> tuple[float, float]:
+def compute_wilson_interval(hits: int, cases: int) -> tuple[float, float]:
     """Return the Wilson interval of a share."""
-    interval = stats.binomtest(hits, cases).proportion_ci(1 - level, method="wilson")
+    interval = stats.binomtest(hits, cases).proportion_ci(1 - LEVEL, method="wilson")
     return float(interval.low), float(interval.high)
 
 
@@ -181,22 +173,11 @@ def widen_to_level(estimate: EffectEstimate, level: float) -> EffectEstimate:
     # Half a width at .05 divided by the normal one gives the standard error with Student's correction in it.
     half = math.log(estimate.high / estimate.effect) / -float(special.ndtri(LEVEL / 2))
     half *= -float(special.ndtri(level / 2))
-    return EffectEstimate(
-        estimate.first_count,
-        estimate.second_count,
-        estimate.effect,
-        estimate.effect * math.exp(-half),
-        estimate.effect * math.exp(half),
-        estimate.p,
-        estimate.unit,
-        estimate.standard_error,
-    )
+    return replace(estimate, low=estimate.effect * math.exp(-half), high=estimate.effect * math.exp(half))
 
 
-def _make_ratio(
-    difference: float, error: float, freedom: float, counts: tuple[int, int], level: float
-) -> EffectEstimate:
-    half = -float(special.stdtrit(freedom, level / 2)) * error
+def _make_ratio(difference: float, error: float, freedom: float, counts: tuple[int, int]) -> EffectEstimate:
+    half = -float(special.stdtrit(freedom, LEVEL / 2)) * error
     return EffectEstimate(
         *counts,
         effect=math.exp(difference),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -205,13 +205,12 @@ def compare_groups(first: Sequence[SessionRun], second: Sequence[SessionRun]) ->
     difference = estimate_score_difference(by_day[0], by_day[1])
     elapsed = None
     if difference is not None:
-        elapsed = EffectEstimate(
-            difference.first_count,
-            difference.second_count,
-            math.exp(difference.effect),
-            math.exp(difference.low),
-            math.exp(difference.high),
-            difference.p,
+        elapsed = replace(
+            difference,
+            effect=math.exp(difference.effect),
+            low=math.exp(difference.low),
+            high=math.exp(difference.high),
+            unit="ratio",
         )
     verdict = FindingVerdict.NO_EVIDENCE
     if success is not None and success.p <= LEVEL / 2:
