@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stretto.analysis.series_anomalies import debounce_scores, measure_level_distance, score_oddness
 from stretto.analysis.unusual_runs import (
     RULE_OF_THUMB,
     collect_lengths,
-    count_flags,
     judge_excess,
     judge_run,
     judge_unusual_runs,
@@ -50,6 +50,11 @@ def test_with_little_history_the_rule_is_called_a_rule_of_thumb() -> None:
     assert not judge_run(250, few).flagged
     assert judge_run(10**9, few[:5]).rule == "5 of 10 earlier runs"
     assert judge_run(None, few).rule == "no length"
+
+
+def count_flags(values: NDArray[np.float64], first: int) -> int:
+    """How many of the values from ``first`` on are flagged among all values before each."""
+    return sum(judge_run(values[number], values[:number]).flagged for number in range(first, len(values)))
 
 
 def test_the_share_of_flags_is_the_promised_one() -> None:

@@ -14,7 +14,6 @@ from stretto.analysis.run_schedule import (
     build_schedule,
     measure_imbalance,
     measure_late_starts,
-    schedule_in_order,
     simulate_span,
 )
 from stretto.analysis.session_holdups import WALL_PARTS, HoldupKind
@@ -26,7 +25,7 @@ from stretto.figures.what_if import simulate_fanout_elapsed
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.runs import TaskRun
-from tests.run_makers import FAULTS, GeneratedRuns, generate_runs
+from tests.run_makers import FAULTS, GeneratedRuns, generate_runs, schedule_in_order
 from tests.schedules import task
 
 

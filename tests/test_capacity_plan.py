@@ -11,16 +11,14 @@ import pytest
 from stretto.analysis.capacity_plan import (
     CapacityPlan,
     plan_capacity,
-    simulate_lanes,
 )
-from stretto.analysis.run_schedule import schedule_in_order
-from stretto.analysis.slowdown_fit import Slowdown, fit_slowdown
+from stretto.analysis.slowdown_fit import Slowdown, build_cells, fit_cells
 from stretto.analysis.width_gain import WidthCurve, WidthGain, fit_width_curve, to_ordinal
 from stretto.clock import SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.runs import TaskRun
-from tests.run_makers import GB, generate_sets
+from tests.run_makers import GB, generate_sets, schedule_in_order, simulate_lanes
 
 
 def test_equal_lengths_take_the_exact_list_schedule() -> None:
@@ -50,15 +48,15 @@ def test_widths_of_one_two_and_four_predict_eight() -> None:
 def test_the_slowdown_is_fitted_within_types() -> None:
     """Long types that ran mostly side by side are no slow-down; a true one of 6 % a task is found."""
     _, tasks = generate_sets([1, 2, 4] * 10, 3, contention=0.06)
-    fitted = fit_slowdown(run for group in tasks.values() for run in group)
+    fitted = fit_cells(build_cells(run for group in tasks.values() for run in group))
     assert fitted.contention == pytest.approx(0.06, abs=0.03)
     mixed = [
         TaskRun(f"{n}", f"{type_}{n}", n, length * SECOND, Outcome.SUCCESS, type_, concurrency=running)
         for n in range(10)
         for type_, length, running in (("a", 10, 1.0), ("a", 10, 2.0), ("b", 90, 4.0), ("b", 90, 3.0))
     ]
-    assert fit_slowdown(mixed).contention == pytest.approx(0, abs=1e-3)
-    assert fit_slowdown(mixed[:3]).contention == 0
+    assert fit_cells(build_cells(mixed)).contention == pytest.approx(0, abs=1e-3)
+    assert fit_cells(build_cells(mixed[:3])).contention == 0
 
 
 def test_memory_forbids_a_width() -> None:

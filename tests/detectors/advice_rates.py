@@ -12,7 +12,7 @@ from scipy import stats
 
 from stretto.analysis.agent_rules import advise_agent
 from stretto.analysis.bottleneck_causes import find_bottlenecks
-from stretto.analysis.capacity_plan import plan_capacity, simulate_lanes
+from stretto.analysis.capacity_plan import plan_capacity
 from stretto.analysis.experiment_plan import ExperimentDefinition, ExperimentMetric, define_experiment
 from stretto.analysis.experiment_units import ExperimentUnit
 from stretto.analysis.experiments import ExperimentStatus, judge_experiment
@@ -38,6 +38,7 @@ from tests.run_makers import (
     generate_runs,
     generate_sets,
     judge_fix,
+    simulate_lanes,
     spread_over_days,
 )
 

@@ -107,21 +107,13 @@ class CapacityPlan:
         )
 
 
-def simulate_lanes(lengths: Sequence[float], width: int, slowdown: Slowdown) -> float:
-    """Return the elapsed time of tasks that are handed out in this order to the lane that is free first.
+def measure_occupancy(lengths: Sequence[float], width: int) -> list[float]:
+    """Return how long one, two, … tasks run at once if each goes to the lane that is free first, in order.
 
     ``lengths`` are those alone. Since all running tasks are slowed alike, the order of events is that without
     slow-down, and only the clock runs slower: each stretch takes as many times as long as its number of tasks
-    asks for. Example: four tasks of 10 s on two lanes with a slow-down of 1.2 at two take 24 s.
+    asks for. Example: three tasks of 10 s on two lanes: two run at once for 10 s, and one for 10 s.
     """
-    return sum(
-        time * slowdown.compute_factor(running + 1)
-        for running, time in enumerate(_measure_occupancy(lengths, width))
-    )
-
-
-def _measure_occupancy(lengths: Sequence[float], width: int) -> list[float]:
-    """Return how long one, two, … tasks run at once if none is slowed."""
     lanes = [0.0] * max(1, width)
     edges: list[tuple[float, int]] = []
     for length in lengths:
@@ -215,7 +207,7 @@ def _measure_sets(
     for place, group in enumerate(groups):
         for stage in _split_stages(group, slowdown, growth):
             for number, width in enumerate(widths):
-                occupancy[place, number, :width] += _measure_occupancy(stage, width)
+                occupancy[place, number, :width] += measure_occupancy(stage, width)
     return occupancy / SECOND
 
 

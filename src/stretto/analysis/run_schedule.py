@@ -166,11 +166,3 @@ def balance_lanes(lengths: Sequence[float], lanes: int) -> float:
     Example: 4, 3, 3 and 2 s on two lanes take 6 s.
     """
     return max(sum(lengths[place] for place in lane) for lane in assign_longest_first(lengths, lanes))
-
-
-def schedule_in_order(lengths: Sequence[float], lanes: int) -> float:
-    """Return the elapsed time of tasks that start in this order, each on the lane that is free first."""
-    loads = [0.0] * max(1, lanes)
-    for length in lengths:
-        heapq.heapreplace(loads, loads[0] + length)
-    return max(loads)

@@ -41,11 +41,6 @@ class Slowdown:
         return np.asarray(1 + self.contention * (running - 1) + self.crosstalk * running * (running - 1))
 
 
-def fit_slowdown(tasks: Iterable[TaskRun]) -> Slowdown:
-    """Return the slow-down by concurrency, fitted within task types; none if all ran at the same."""
-    return fit_cells(build_cells(tasks))
-
-
 @dataclass(frozen=True, slots=True)
 class LengthCells:
     """Groups of tasks of a type, session and concurrency, as columns."""
@@ -81,7 +76,10 @@ def build_cells(tasks: Iterable[TaskRun]) -> LengthCells:
 
 
 def fit_cells(cells: LengthCells) -> Slowdown:
-    """Return the slow-down that fits best, without crosstalk unless the data insist on it."""
+    """Return the slow-down that fits best within types, without crosstalk unless the data insist on it.
+
+    There is none if all tasks ran at the same concurrency.
+    """
     used = cells.weights > 0
     running = cells.running[used]
     count, widest = int(cells.weights.sum()), float(running.max()) if used.any() else 1.0

@@ -118,14 +118,6 @@ def judge_excess(flags: int, runs: int, rate: float = UNUSUAL_RATE) -> FlagExces
     return FlagExcess(flags, runs, runs * rate, p)
 
 
-def count_flags(values: Floats, first: int, rate: float = UNUSUAL_RATE) -> int:
-    """Return how many of the values from ``first`` on are flagged by rank among all values before each."""
-    return sum(
-        rank_length(float(values[number]), values[max(0, number - MOST_HISTORY) : number]) <= rate
-        for number in range(max(first, FEWEST_FOR_FLAG), len(values))
-    )
-
-
 def judge_unusual_runs(tasks: Iterable[TaskRun], instant: int, *, span: int = DAY) -> list[Finding]:
     """Return, by pattern and type, whether the runs of the last day were unusual more often than by chance.
 
