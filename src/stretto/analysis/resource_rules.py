@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +15,6 @@ from stretto.analysis.rule_inputs import (
     LEVEL,
     RuleInputs,
     Verdict,
-    measure_span_per_work,
     recommend,
 )
 from stretto.analysis.workflow_rules import compare_widths
@@ -66,14 +66,37 @@ def advise_cores(inputs: RuleInputs) -> Verdict:
     )
 
 
-def _compare_short_memory(inputs: RuleInputs) -> tuple[float, float, np.ndarray] | str:
-    """Return ratio and p of sessions short of memory to the others, and which they are, or a reason."""
+@dataclass(frozen=True, slots=True)
+class _ShortMemory:
+    """How sessions that are short of memory compare with the others, for the same work."""
+
+    ratio: float
+    p: float
+    short: np.ndarray
+    """Whether each session is short of it."""
+
+    @property
+    def slows(self) -> bool:
+        """Whether they take longer beyond chance, by as much as matters."""
+        return self.p <= LEVEL and self.ratio >= 1 / LEAST_RATIO
+
+    @property
+    def confidence(self) -> float:
+        """Probability that they take longer."""
+        return 1 - self.p / 2
+
+    def find_savings(self, inputs: RuleInputs) -> np.ndarray:
+        """Return the seconds that each session saves if none is short of memory."""
+        return np.asarray(inputs.spans * self.short * (1 - 1 / self.ratio))
+
+
+def _compare_short_memory(inputs: RuleInputs) -> _ShortMemory | str:
+    """Return how sessions short of memory compare with the others, or the reason why they cannot be."""
     if not inputs.memory or sum(run.memory_peak is not None for run in inputs.sessions) < FEWEST_SESSIONS:
         return "how much memory was used is not known: sessions were not sampled, or run elsewhere"
     short = np.array([(run.memory_peak or 0) / inputs.memory >= FULL for run in inputs.sessions])
-    values = measure_span_per_work(inputs.schedules, inputs.usual)
     groups = [
-        [math.exp(value) for place, value in values.items() if bool(short[place]) is flag]
+        [math.exp(value) for place, value in inputs.span_per_work.items() if bool(short[place]) is flag]
         for flag in (False, True)
     ]
     if not short.any():
@@ -81,7 +104,7 @@ def _compare_short_memory(inputs: RuleInputs) -> tuple[float, float, np.ndarray]
     estimate = estimate_ratio(groups[0], groups[1])
     if estimate is None:
         return "every session is short of memory, or too few are: its effect cannot be compared"
-    return estimate.effect, estimate.p, short
+    return _ShortMemory(estimate.effect, estimate.p, short)
 
 
 def advise_memory(inputs: RuleInputs) -> Verdict:
@@ -89,18 +112,17 @@ def advise_memory(inputs: RuleInputs) -> Verdict:
     compared = _compare_short_memory(inputs)
     if isinstance(compared, str):
         return compared
-    ratio, p, short = compared
-    if p > LEVEL or ratio < 1 / LEAST_RATIO:
+    if not compared.slows:
         return "sessions that are short of memory do not take longer beyond chance"
     return recommend(
         inputs,
         RecommendationKind.MEMORY_BOUND,
-        inputs.spans * short * (1 - 1 / ratio),
+        compared.find_savings(inputs),
         "Give it more memory, or run fewer agents at once.",
-        f"{short.sum()} of {len(short)} sessions used {FULL:.0%} of the memory; they took {ratio:.2f} times "
-        "as long",
+        f"{compared.short.sum()} of {len(compared.short)} sessions used {FULL:.0%} of the memory; they took "
+        f"{compared.ratio:.2f} times as long",
         effort=Effort.MEDIUM,
-        confidence=1 - p / 2,
+        confidence=compared.confidence,
     )
 
 
@@ -109,21 +131,20 @@ def advise_memory_strategy(inputs: RuleInputs) -> Verdict:
     compared = _compare_short_memory(inputs)
     if isinstance(compared, str):
         return compared
-    ratio, p, short = compared
     peaks = [
         run.memory_peak / run.memory_mean for run in inputs.sessions if run.memory_peak and run.memory_mean
     ]
-    if p > LEVEL or ratio < 1 / LEAST_RATIO or len(peaks) < FEWEST_SESSIONS or np.median(peaks) < 2:  # noqa: PLR2004
+    if not compared.slows or len(peaks) < FEWEST_SESSIONS or np.median(peaks) < 2:  # noqa: PLR2004
         return "memory is not short for a moment only"
     return recommend(
         inputs,
         RecommendationKind.MEMORY_STRATEGY,
-        inputs.spans * short * (1 - 1 / ratio),
+        compared.find_savings(inputs),
         "Start the agents one after another, so that their peaks do not meet.",
         f"the peak is {np.median(peaks):.1f} times the mean, and sessions short of memory take "
-        f"{ratio:.2f} times as long",
+        f"{compared.ratio:.2f} times as long",
         effort=Effort.MEDIUM,
-        confidence=1 - p / 2,
+        confidence=compared.confidence,
         needs_trial=True,
     )
 

@@ -72,18 +72,18 @@ class RuleInputs:
         return round(float(np.median([max(1, run.width) for run in self.sessions])))
 
     @cached_property
-    def per_work(self) -> np.ndarray:
-        """Logarithm of each session's span per usual work; the change that a fix makes is measured on it."""
-        return np.array([*measure_span_per_work(self.schedules, self.usual).values()])
+    def span_per_work(self) -> Mapping[int, float]:
+        """Place of a session → logarithm of its span per usual work, on which a fix's change is measured."""
+        return measure_span_per_work(self.schedules, self.usual)
 
     @cached_property
     def week_error(self) -> float:
         """Standard error (s) of an effect that is measured on a week of sessions after a change."""
-        if len(self.per_work) < FEWEST_SESSIONS:
+        if len(self.span_per_work) < FEWEST_SESSIONS:
             return 0.0
         days = max(1.0, (self.sessions[-1].end - self.sessions[0].start) / DAY)
         week = max(1.0, 7 * len(self.sessions) / days)
-        spread = float(np.std(self.per_work, ddof=1))
+        spread = float(np.std([*self.span_per_work.values()], ddof=1))
         return float(self.spans.mean()) * spread * math.sqrt(1 / len(self.sessions) + 1 / week)
 
 
