@@ -6,11 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stretto.model.decisions import Decision
 from stretto.model.findings import Finding
 from stretto.model.runs import SessionRun, TaskRun
+
+if TYPE_CHECKING:
+    from stretto.analysis.series import Series
 
 NEW_NORMAL = "new_normal"
 """The detail of an annotation after which earlier runs are no longer compared."""
@@ -47,6 +50,13 @@ class AnalysisInput:
         for run in self.tasks:
             grouped[run.session].append(run)
         return grouped
+
+    @cached_property
+    def run_series(self) -> Sequence[Series]:
+        """The series of tasks and of parallel work."""
+        from stretto.analysis.series import make_fanout_series, make_task_series  # noqa: PLC0415  # loads numpy
+
+        return [*make_task_series(self.tasks), *make_fanout_series(self.sessions)]
 
     @cached_property
     def sessions_by_pattern(self) -> Mapping[str, Sequence[SessionRun]]:

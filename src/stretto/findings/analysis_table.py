@@ -45,12 +45,7 @@ class Analysis:
 def find_changes(given: AnalysisInput) -> AnalysisAnswer:
     """Answer whether lengths, failures, tokens or money of any series changed, since when and by how much."""
     from stretto.analysis.regression import Boundary, judge_changes  # noqa: PLC0415  # loads scipy
-    from stretto.analysis.series import (  # noqa: PLC0415  # likewise
-        SeriesKind,
-        make_fanout_series,
-        make_series_of_day_sums,
-        make_task_series,
-    )
+    from stretto.analysis.series import SeriesKind, make_series_of_day_sums  # noqa: PLC0415  # likewise
     from stretto.analysis.tail_shares import judge_tails  # noqa: PLC0415  # likewise
 
     boundaries = [
@@ -62,7 +57,7 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
         about = given.history.get(decision.subject or "")
         if decision.kind is DecisionKind.ACCEPTED and about and about.kind in set(SeriesKind):
             boundaries.append(Boundary(decision.time, SeriesKind(about.kind), about.subject))
-    series = [*make_task_series(given.tasks), *make_fanout_series(given.sessions)]
+    series = [*given.run_series]
     series += [
         make_series_of_day_sums(SeriesKind.TOOL_LENGTH, {"tool": tool}, days)
         for tool, days in sorted(given.tool_lengths.items())
@@ -76,11 +71,9 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
 
 def find_trends(given: AnalysisInput) -> AnalysisAnswer:
     """Answer which way lengths, failures, tokens and money went over the last 30 days."""
-    from stretto.analysis.series import make_fanout_series, make_task_series  # noqa: PLC0415  # loads numpy
     from stretto.analysis.series_trends import judge_trends  # noqa: PLC0415  # loads scipy
 
-    series = [*make_task_series(given.tasks), *make_fanout_series(given.sessions)]
-    return AnalysisAnswer(judge_trends(series, given.instant, ZoneInfo(given.zone)))
+    return AnalysisAnswer(judge_trends(given.run_series, given.instant, ZoneInfo(given.zone)))
 
 
 def find_unusual_runs(given: AnalysisInput) -> AnalysisAnswer:
