@@ -22,7 +22,7 @@ from stretto.analysis.session_holdups import (
     measure_phase_length,
 )
 from stretto.clock import SECOND
-from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
+from stretto.model.findings import HOLDUP_PREFIX, Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.model.runs import SessionRun, TaskRun
 
 LEVEL = 0.05
@@ -100,7 +100,7 @@ class BottleneckAnswer:
             ]  # fmt: skip
         return [
             Finding(
-                kind=f"holdup_{holdup.kind}",
+                kind=f"{HOLDUP_PREFIX}{holdup.kind}",
                 subject=subject | ({"name": holdup.name} if holdup.name else {}),
                 verdict=FindingVerdict.REGRESSION,
                 evidence=FindingEvidence(

@@ -19,7 +19,7 @@ from stretto.analysis.rule_inputs import measure_span_per_work
 from stretto.analysis.run_schedule import build_schedule
 from stretto.analysis.session_holdups import UsualLengths
 from stretto.clock import DAY, SECOND
-from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
+from stretto.model.findings import EFFECT_PREFIX, Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.model.runs import SessionRun, TaskRun
 
 WAIT = 7 * DAY
@@ -59,7 +59,7 @@ class RealisedEffect:
     def to_finding(self, kind: str, subject: Mapping[str, str]) -> Finding:
         """Return the effect as a finding about the recommendation's subject."""
         return Finding(
-            kind=f"effect_{kind}",
+            kind=f"{EFFECT_PREFIX}{kind}",
             subject=subject,
             verdict=self.verdict,
             evidence=FindingEvidence(

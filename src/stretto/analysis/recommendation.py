@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
-from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
+from stretto.model.findings import RECOMMENDATION_PREFIX, Finding, FindingEvidence, FindingVerdict, RunLink
 
 LEAST_CONFIDENCE = 0.8
 LEAST_GAIN = 0.05
@@ -159,7 +159,7 @@ class Recommendation:
     def to_finding(self) -> Finding:
         """Return the recommendation as a finding, to be stored, decided about and judged."""
         return Finding(
-            kind=f"recommendation_{self.kind}",
+            kind=f"{RECOMMENDATION_PREFIX}{self.kind}",
             subject={"pattern": self.pattern} | ({"name": self.name} if self.name else {}),
             verdict=FindingVerdict.NO_EVIDENCE,
             evidence=FindingEvidence(

@@ -6,22 +6,19 @@ from stretto.analysis.realised_effects import RealisedEffect, calibrate_promises
 from stretto.analysis.recommendation import FeedbackCounts, RecommendationKind, count_feedback
 from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
 from stretto.model.decisions import Decision, DecisionKind
-from stretto.model.findings import Finding
-
-PREFIX = "recommendation_"
-"""Beginning of the kinds of findings that are recommendations."""
+from stretto.model.findings import RECOMMENDATION_PREFIX, Finding
 
 
 def collect_feedback(given: AnalysisInput) -> dict[RecommendationKind, FeedbackCounts]:
     """Return by kind how many recommendations were accepted and rejected, helped or brought nothing."""
     outcomes = [
-        (RecommendationKind(finding.kind.removeprefix(PREFIX)), decision.kind.value)
+        (RecommendationKind(finding.kind.removeprefix(RECOMMENDATION_PREFIX)), decision.kind.value)
         for decision, finding in _list_decided(given)
         if decision.kind is not DecisionKind.APPLIED
     ]
     outcomes += [
-        (RecommendationKind(finding.kind.removeprefix(PREFIX)), effect.outcome)
-        for _, finding, effect in _judge(given)
+        (RecommendationKind(finding.kind.removeprefix(RECOMMENDATION_PREFIX)), effect.outcome)
+        for finding, effect in _judge(given)
         if effect.outcome is not None
     ]
     return count_feedback(outcomes)
@@ -30,13 +27,11 @@ def collect_feedback(given: AnalysisInput) -> dict[RecommendationKind, FeedbackC
 def judge_all_applied(given: AnalysisInput) -> AnalysisAnswer:
     """Return the effect of each applied recommendation as a finding, and how promises held."""
     judged = _judge(given)
-    calibration = calibrate_promises(
-        [(finding.evidence.effect or 0.0, effect) for _, finding, effect in judged]
-    )
+    calibration = calibrate_promises([(finding.evidence.effect or 0.0, effect) for finding, effect in judged])
     return AnalysisAnswer(
         [
-            effect.to_finding(finding.kind.removeprefix(PREFIX), finding.subject)
-            for _, finding, effect in judged
+            effect.to_finding(finding.kind.removeprefix(RECOMMENDATION_PREFIX), finding.subject)
+            for finding, effect in judged
         ],
         extra={
             "calibration": {
@@ -50,7 +45,8 @@ def judge_all_applied(given: AnalysisInput) -> AnalysisAnswer:
     )
 
 
-def _judge(given: AnalysisInput) -> list[tuple[Decision, Finding, RealisedEffect]]:
+def _judge(given: AnalysisInput) -> list[tuple[Finding, RealisedEffect]]:
+    """Return each applied recommendation with the effect that it had."""
     judged = []
     for decision, finding in _list_decided(given):
         evidence = finding.evidence
@@ -61,7 +57,7 @@ def _judge(given: AnalysisInput) -> list[tuple[Decision, Finding, RealisedEffect
         effect = judge_applied(
             promised, decision.time, sessions, given.tasks_by_session, instant=given.instant
         )
-        judged.append((decision, finding, effect))
+        judged.append((finding, effect))
     return judged
 
 
@@ -70,6 +66,6 @@ def _list_decided(given: AnalysisInput) -> list[tuple[Decision, Finding]]:
     decided: dict[tuple[str, DecisionKind], tuple[Decision, Finding]] = {}
     for decision in given.decisions:
         finding = given.history.get(decision.subject or "")
-        if finding is not None and finding.kind.startswith(PREFIX):
+        if finding is not None and finding.kind.startswith(RECOMMENDATION_PREFIX):
             decided[str(decision.subject), decision.kind] = (decision, finding)
     return [*decided.values()]

@@ -9,7 +9,7 @@ from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels
 from stretto.findings.analysis_table import ANALYSES
 from stretto.findings.findings_state import FindingsState
-from stretto.model.findings import Finding
+from stretto.model.findings import EFFECT_PREFIX, RECOMMENDATION_PREFIX, Finding
 
 MOST_REGRESSIONS = 50
 """Series of regressions, the largest first."""
@@ -86,12 +86,12 @@ def _yield_recommendations(state: FindingsState) -> Iterator[Figure]:
     for stored in state.findings:
         if stored.analysis == "advice" and stored.is_open:
             last = state.find_last_decision(stored)
-            kind = stored.finding.kind.removeprefix("recommendation_")
+            kind = stored.finding.kind.removeprefix(RECOMMENDATION_PREFIX)
             seconds[kind, "open" if last is None else last.value] += stored.finding.evidence.effect or 0.0
     effects = state.results.get("effects")
     for finding in () if effects is None else effects.findings:
         if finding.evidence.effect is not None:
-            seconds[finding.kind.removeprefix("effect_"), "realised"] += finding.evidence.effect
+            seconds[finding.kind.removeprefix(EFFECT_PREFIX), "realised"] += finding.evidence.effect
     for (kind, decided), total in sorted(seconds.items()):
         yield Figure("stretto_recommendation_seconds", (("kind", kind), ("state", decided)), total, 1)
     calibration = None if effects is None else effects.extra.get("calibration")

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from stretto.clock import SECOND
 from stretto.format.quantities import format_duration
-from stretto.model.findings import Finding, FindingVerdict
+from stretto.model.findings import EFFECT_PREFIX, HOLDUP_PREFIX, Finding, FindingVerdict
 from stretto.summaries.running_tasks import ExpectedTask
 
 KINDS = {
@@ -60,9 +60,9 @@ def describe_finding(finding: Finding, zone: str = "UTC") -> str:
 
     Example: "Tasks (tests of release) take 1.5 times as long since 3 March [1.4, 1.6]."
     """
-    if finding.kind.startswith("holdup_"):
+    if finding.kind.startswith(HOLDUP_PREFIX):
         return _describe_holdup(finding)
-    if finding.kind.startswith("effect_"):
+    if finding.kind.startswith(EFFECT_PREFIX):
         return _describe_realised(finding)
     if finding.advice and finding.kind not in KINDS:
         return finding.advice
@@ -106,7 +106,7 @@ def _describe_interval(finding: Finding) -> str:
 
 
 def _describe_realised(finding: Finding) -> str:
-    kind = finding.kind.removeprefix("effect_").replace("_", " ")
+    kind = finding.kind.removeprefix(EFFECT_PREFIX).replace("_", " ")
     subject, evidence = name_subject(finding), finding.evidence
     if evidence.effect is None or evidence.low is None or evidence.high is None:
         return f"{kind} ({subject}): {finding.reason or 'not judged yet'}."
@@ -120,7 +120,7 @@ def _describe_realised(finding: Finding) -> str:
 
 
 def _describe_holdup(finding: Finding) -> str:
-    kind = finding.kind.removeprefix("holdup_")
+    kind = finding.kind.removeprefix(HOLDUP_PREFIX)
     what = HOLDUPS.get(kind, kind.replace("_", " "))
     name = finding.subject.get("name")
     seconds = finding.evidence.effect or 0.0

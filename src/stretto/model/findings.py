@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+HOLDUP_PREFIX = "holdup_"
+RECOMMENDATION_PREFIX = "recommendation_"
+EFFECT_PREFIX = "effect_"
+"""Beginnings of the kinds of findings about hold-ups, recommendations, and effects of applied ones."""
+
 
 class FindingVerdict(StrEnum):
     """What an analysis concludes about one subject."""
