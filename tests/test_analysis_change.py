@@ -75,7 +75,7 @@ def test_a_speed_up_is_an_improvement() -> None:
 
 
 def test_nothing_planted_is_no_evidence_with_what_would_have_been_seen() -> None:
-    """Silence says how large a change it would have broken."""
+    """Silence names how large a change would have broken it."""
     finding = judge(slowed(1.0), 80)
     assert finding.verdict is NO_EVIDENCE
     assert finding.evidence.detectable is not None
@@ -101,7 +101,7 @@ def test_a_short_history_says_how_many_days_lack() -> None:
 
 
 def test_nothing_to_judge_is_no_finding() -> None:
-    """Without any series there is nothing to say."""
+    """Without any series there is no finding."""
     assert judge_changes([], FIRST_DAY) == []
 
 
@@ -114,7 +114,7 @@ def test_many_runs_a_day_cost_no_more_than_fifty() -> None:
 
 
 def test_work_that_stopped_is_not_judged() -> None:
-    """Two weeks after the last run nothing is said about it."""
+    """Two weeks after the last run there is no verdict about it."""
     assert judge(slowed(), 95).verdict is TOO_LITTLE
     assert judge(slowed(), 95).reason == "no runs in the last two weeks"
     assert judge(slowed(), 92).verdict is REGRESSION

@@ -29,7 +29,7 @@ def list_heavy(program: str, tmp_path: Path) -> list[str]:
 
 
 def test_a_missing_extra_is_named_with_its_command() -> None:
-    """Without numpy the error says which package lacks and how to install it."""
+    """Without numpy the error names the package that lacks and how to install it."""
     with pytest.raises(AnalysisNotInstalledError, match="the package numpy is not installed") as caught:
         require_extra("analysis", lambda name: None if name == "numpy" else name)
     assert caught.value.extra == "analysis"

@@ -40,7 +40,7 @@ def test_the_model_learns_the_week() -> None:
 
 
 def test_below_four_weeks_the_last_week_is_repeated() -> None:
-    """The name says so, and the range is as wide as that rule was wrong; below two weeks there is none."""
+    """The model is named so, the range as wide as that rule was wrong; below two weeks there is none."""
     values = weekly_values(21)
     made = forecast_values(values, 9)
     assert made is not None
@@ -152,7 +152,7 @@ def test_uneven_spending_has_a_range() -> None:
 
 
 def test_two_weeks_of_spending_are_needed() -> None:
-    """Below them the answer is what is spent, and says what lacks."""
+    """Below them the answer is what is spent, and names what lacks."""
     made = forecast_spending([10.0] * 5, 50, 5, 75)
     assert made.reason == "5 of 14 days of spending"
     assert (made.middle, made.overrun_chance) == (50, None)

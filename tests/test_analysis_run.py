@@ -62,7 +62,7 @@ def ask(month: Store, day: int, *names: str) -> dict[str, tuple[Finding, ...]]:
 
 
 def test_a_planted_slow_down_is_found_with_factor_and_date(month: Store) -> None:
-    """A week after the change the tests' series says 1.6 since day 30; the reviews' series says nothing."""
+    """A week after the change the tests' series has 1.6 since day 30; the reviews' series has nothing."""
     findings = {
         finding.kind + str(finding.subject.get("type", "")): finding
         for finding in ask(month, 37, "changes")["changes"]
@@ -135,7 +135,7 @@ def test_a_process_without_a_store_gives_an_error_and_no_answer(tmp_path: Path) 
 def test_one_analysis_that_fails_leaves_the_others_whole(
     month: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fault in one is its own error; an analysis whose extra is missing says what to install."""
+    """A fault in one is its own error; an analysis whose extra is missing names what to install."""
 
     def fail(_: AnalysisInput) -> AnalysisAnswer:
         raise ValueError("nothing fits")

@@ -46,14 +46,14 @@ def test_a_rise_is_a_trend_with_its_size_in_thirty_days() -> None:
 
 
 def test_without_a_trend_the_detectable_one_is_given() -> None:
-    """Silence says how large a trend it would have broken."""
+    """Silence names how large a trend would have broken it."""
     (finding,) = judge_trends([rising(1.0)], FIRST_DAY + 30 * DAY)
     assert finding.verdict is FindingVerdict.NO_EVIDENCE
     assert 1 < (finding.evidence.detectable or 0) < 1.2
 
 
 def test_too_few_days_are_counted() -> None:
-    """Below 14 days the answer says how many lack; runs of equal length have no trend."""
+    """Below 14 days the answer counts how many lack; runs of equal length have no trend."""
     (finding,) = judge_trends([rising(1.5, days=13)], FIRST_DAY + 13 * DAY)
     assert finding.verdict is FindingVerdict.TOO_LITTLE_DATA
     assert finding.reason == "1 more day with runs needed, 13 of 14 are there"
@@ -112,7 +112,7 @@ def test_a_daily_cycle_is_named_in_local_hours() -> None:
 
 
 def test_the_calendar_needs_two_weeks() -> None:
-    """Below 14 days both patterns say how many days lack."""
+    """Below 14 days both patterns count how many days lack."""
     series = draw_series("g", np.random.default_rng(1), 12, 20)
     for find in (find_weekday_pattern, find_hour_pattern):
         pattern = find(series, FIRST_DAY + 12 * DAY)

@@ -26,7 +26,7 @@ class Row:
     cases: str = ""
     """How many runs, series or files it comes from."""
     known: str = ""
-    """Why it is known not to hold; then the table says so and the command does not fail."""
+    """Why it is known not to hold; then the table has the reason and the command does not fail."""
 
     @property
     def holds(self) -> bool:

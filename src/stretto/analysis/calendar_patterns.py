@@ -47,7 +47,7 @@ class CalendarPattern:
     p: float | None
     days: int
     reason: str = ""
-    """Why nothing can be said, if so."""
+    """Why there is no answer, if so."""
 
     @property
     def is_real(self) -> bool:

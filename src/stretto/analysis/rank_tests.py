@@ -1,7 +1,7 @@
 """Compare the last days of a series with the days before, by ranks averaged per day.
 
 Runs of a day are no independent witnesses: they share a machine, a project and a person. So the unit is the
-day (a cluster), and the scatter of the days before says how far a day may be off by chance. Ranks make the
+day (a cluster), and the scatter of the days before is how far a day may be off by chance. Ranks make the
 test deaf to a few very long runs. All checks of a series are computed at once from one table.
 """
 

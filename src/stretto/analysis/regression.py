@@ -1,4 +1,4 @@
-"""Say whether something gets slower, since when and by how much, with what could have been seen.
+"""Judge whether something gets slower, since when and by how much, and what could have been seen.
 
 A verdict is a regression, an improvement, no evidence or too little data. It never compares across the last
 accepted change or annotation, nor unlike work: series that pool task types are levelled by type first.
@@ -51,7 +51,7 @@ MOST_DETECTABLE_POINTS = 0.15
 """The same for shares and quality, as a difference."""
 
 STALE = 14 * DAY
-"""Time after the last cluster from which on nothing is said about a series."""
+"""Time after the last cluster from which on a series is no longer judged."""
 
 POWER = 0.9
 """Chance with which a change of the detectable size is seen."""

@@ -1,4 +1,4 @@
-"""Say which way a series goes over weeks, with a p value that knows that days resemble their neighbours.
+"""Judge which way a series goes over weeks, with a p value that knows that days resemble their neighbours.
 
 The slope shown is Theil and Sen's, which a few wild days do not turn. Whether it differs from 0 is judged by
 the least-squares slope. Its variance is widened by (1 + r) / (1 - r), r being the autocorrelation of the days

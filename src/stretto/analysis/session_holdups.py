@@ -38,7 +38,7 @@ CONCURRENT = 1.5
 
 
 class HoldupKind(StrEnum):
-    """The kinds of hold-ups; a name beside the kind says which agent or phase."""
+    """The kinds of hold-ups; a name beside the kind is that of the agent or phase."""
 
     AGENT = "agent"
     PHASE = "phase"

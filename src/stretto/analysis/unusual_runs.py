@@ -1,4 +1,4 @@
-"""Say whether a run was unusually long among its like, and whether too many runs were.
+"""Judge whether a run was unusually long among its like, and whether too many runs were.
 
 A run is compared with the earlier runs of its pattern and type by its rank alone (conformal prediction, Vovk
 et al. 2005), so that the share of false flags is known whatever the shape of the lengths. With fewer than 199
@@ -55,7 +55,7 @@ class UnusualRun:
     """Its length / the median of the earlier ones."""
     runs: int
     rule: str
-    """``rank``, ``RULE_OF_THUMB`` or why nothing can be said."""
+    """``rank``, ``RULE_OF_THUMB`` or why there is no judgement."""
 
 
 def rank_length(length: float, earlier: Floats) -> float:

@@ -1,4 +1,4 @@
-"""Say findings in words, for page, terminal and notifications alike."""
+"""Put findings into words, for page, terminal and notifications alike."""
 
 from __future__ import annotations
 
