@@ -147,11 +147,18 @@ def test_a_figure_that_is_gone_is_gone() -> None:
 
 
 def test_a_snapshot_is_fitted_into_the_budget_once() -> None:
-    """Scrapes of one snapshot share its families; figures of the service change at each scrape."""
+    """Scrapes of a snapshot share its families, beside findings that are made anew and do not differ."""
     snapshot: tuple[Figure, ...] = (GONE, OTHER_GAUGE)
     own = [Figure("stretto_ingest_events", (), count, 1) for count in (1, 2)]
     scrapes = iter(own)
-    collector = FigureCollector({"snapshot": lambda: snapshot, "service": lambda: [next(scrapes)]}, 100)
+    collector = FigureCollector(
+        {
+            "snapshot": lambda: snapshot,
+            "findings": lambda: iter([Figure("stretto_overdue_tasks", (), 1, 2)]),
+            "service": lambda: [next(scrapes)],
+        },
+        100,
+    )
     first, second = ({metric.name: metric for metric in collector.collect()} for _ in range(2))
     assert first["stretto_sessions_open"] is second["stretto_sessions_open"]
     counts = [next(iter(found["stretto_ingest_events"].samples)).value for found in (first, second)]

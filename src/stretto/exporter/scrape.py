@@ -39,9 +39,9 @@ class _CheckedGroup:
 
 @dataclass(frozen=True, slots=True)
 class _FittedFigures:
-    """The derived figures of some groups within the budget, with their families."""
+    """The derived figures of each group within the budget, with their families."""
 
-    groups: Sequence[_CheckedGroup]
+    derived: Sequence[Sequence[Figure]]
     budgeted: BudgetedFigures
     families: Sequence[GaugeMetricFamily]
 
@@ -76,7 +76,7 @@ class FigureCollector(Collector):
                 success.add_metric([name], 1)
                 collected.append(checked)
             seconds.add_metric([name], self._clock() - started)
-        fitted = self._fit_budget([group for group in collected if group.derived])
+        fitted = self._fit_budget([group.derived for group in collected])
         yield from fitted.families
         yield from build_families(figure for group in collected for figure in group.about_stretto)
         yield success
@@ -90,13 +90,15 @@ class FigureCollector(Collector):
             last = self._last[name] = _CheckedGroup(figures, *split_by_origin(check_figures(figures)))
         return last
 
-    def _fit_budget(self, groups: Sequence[_CheckedGroup]) -> _FittedFigures:
-        """Fit the groups into the budget, once for each snapshot however often it is scraped."""
+    def _fit_budget(self, derived: Sequence[Sequence[Figure]]) -> _FittedFigures:
+        """Fit the groups into the budget, once for each snapshot however often it is scraped.
+
+        The few figures that a group makes anew at each scrape seldom differ from the last.
+        """
         fitted = self._fitted
-        if fitted is None or [*map(id, fitted.groups)] != [*map(id, groups)]:
-            derived = [figure for group in groups for figure in group.derived]
-            budgeted = fit_budget(derived, self._budget)
-            fitted = self._fitted = _FittedFigures(groups, budgeted, build_families(budgeted.figures))
+        if fitted is None or fitted.derived != derived:
+            budgeted = fit_budget([figure for group in derived for figure in group], self._budget)
+            fitted = self._fitted = _FittedFigures(derived, budgeted, build_families(budgeted.figures))
         return fitted
 
     def _report_budget(self, series: int, folded: Mapping[str, int]) -> Iterator[GaugeMetricFamily]:
