@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from sqlite3 import Connection
 
 import pytest
 
@@ -9,7 +11,8 @@ from stretto.figures.task_silence import find_last_signs_of_life
 from stretto.model.event import Kind
 from stretto.model.process_state import ProcessState
 from stretto.store import queries
-from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
+from stretto.summaries.running_tasks import RunningSessionReader
+from stretto.summaries.stuck_tasks import StuckTask, find_stuck_tasks
 from tests.fakes import store
 from tests.scenes import Drawing, at, by_description, conclude_scene
 
@@ -25,6 +28,20 @@ def working(session: str = "s") -> Drawing:
     return drawing
 
 
+class Watch:
+    """Looks for stuck tasks in the same sessions again and again, as the service does."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sessions = RunningSessionReader(by_description)
+
+    def find_stuck(
+        self, now: int, find_state: Callable[[str], ProcessState] = lambda _: ProcessState.UNKNOWN
+    ) -> tuple[StuckTask, ...]:
+        sessions = self._sessions.read_sessions(self._connection, now)
+        return find_stuck_tasks(sessions, now, LIMIT, find_state)
+
+
 def names(stuck: tuple[StuckTask, ...]) -> list[str]:
     return [one.task for one in stuck]
 
@@ -33,35 +50,33 @@ def test_a_silent_task_is_stuck(tmp_path: Path) -> None:
     """It is stuck once the limit has passed since its own last event; other tasks do not matter."""
     with store(tmp_path) as opened:
         opened.take(working().events)
-        watch = StuckTaskWatch(by_description, LIMIT)
-        assert watch.find_stuck_tasks(opened.connection, at(620)) == ()
-        assert watch.find_stuck_tasks(opened.connection, at(621)) == (StuckTask("s", "a", at(20)),)
+        watch = Watch(opened.connection)
+        assert watch.find_stuck(at(620)) == ()
+        assert watch.find_stuck(at(621)) == (StuckTask("s", "a", at(20)),)
         opened.take(Drawing("s").call("b-2", 625, 626, parent="b").events)
-        assert names(watch.find_stuck_tasks(opened.connection, at(660))) == ["a"]
+        assert names(watch.find_stuck(at(660))) == ["a"]
         opened.take(Drawing("s").call("a-2", 660, 661, parent="a").events)
-        assert names(watch.find_stuck_tasks(opened.connection, at(662))) == []
+        assert names(watch.find_stuck(at(662))) == []
 
 
 def test_a_task_that_has_ended_is_not_stuck(tmp_path: Path) -> None:
     """A task of a session that is over is not stuck either."""
     with store(tmp_path) as opened:
-        watch = StuckTaskWatch(by_description, LIMIT)
+        watch = Watch(opened.connection)
         opened.take(working().events)
-        assert names(watch.find_stuck_tasks(opened.connection, at(700))) == ["a", "b"]
+        assert names(watch.find_stuck(at(700))) == ["a", "b"]
         # The end was told late: it is older than what was last heard of the session.
         opened.take(Drawing("s").run("a", None, 25).events)
-        assert names(watch.find_stuck_tasks(opened.connection, at(700))) == ["b"]
+        assert names(watch.find_stuck(at(700))) == ["b"]
         opened.take(Drawing("s").ends(690).events)
-        assert names(watch.find_stuck_tasks(opened.connection, at(5_000))) == []
+        assert names(watch.find_stuck(at(5_000))) == []
 
 
 def test_a_task_that_waits_for_its_tool_is_not_stuck(tmp_path: Path) -> None:
     """A command may take hours."""
     with store(tmp_path) as opened:
         opened.take(working().call("a-2", 40, parent="a").events)
-        assert names(
-            StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(9_000))
-        ) == ["b"]
+        assert names(Watch(opened.connection).find_stuck(at(9_000))) == ["b"]
 
 
 def test_a_task_that_waits_for_a_task_of_its_own_is_not_stuck(tmp_path: Path) -> None:
@@ -69,9 +84,7 @@ def test_a_task_that_waits_for_a_task_of_its_own_is_not_stuck(tmp_path: Path) ->
     drawing = working().order("call-c", 40, "review", parent="a").run("c", 41)
     with store(tmp_path) as opened:
         opened.take(drawing.events)
-        assert names(
-            StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(9_000))
-        ) == ["b", "c"]
+        assert names(Watch(opened.connection).find_stuck(at(9_000))) == ["b", "c"]
 
 
 def test_a_task_whose_process_is_gone_is_lost_and_not_stuck(tmp_path: Path) -> None:
@@ -79,8 +92,8 @@ def test_a_task_whose_process_is_gone_is_lost_and_not_stuck(tmp_path: Path) -> N
     with store(tmp_path) as opened:
         opened.take(working().events, working("t").events)
         states = {"s": ProcessState.ALIVE, "t": ProcessState.GONE}
-        watch = StuckTaskWatch(by_description, LIMIT)
-        stuck = watch.find_stuck_tasks(opened.connection, at(700), states.__getitem__)
+        watch = Watch(opened.connection)
+        stuck = watch.find_stuck(at(700), states.__getitem__)
     assert [(task.session, task.task, task.process) for task in stuck] == [
         ("s", "a", ProcessState.ALIVE),
         ("s", "b", ProcessState.ALIVE),
@@ -91,10 +104,23 @@ def test_a_sample_is_no_sign_of_life(tmp_path: Path) -> None:
     """A living process is no sign of progress in its tasks."""
     with store(tmp_path) as opened:
         opened.take(working().sample(600, 60, cpu=1).events)
-        assert names(StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(700))) == [
+        assert names(Watch(opened.connection).find_stuck(at(700))) == [
             "a",
             "b",
         ]
+
+
+def test_a_session_is_read_again_only_after_it_has_changed(tmp_path: Path) -> None:
+    """Of two sessions that are looked at twice, only that with a new event is concluded again."""
+    with store(tmp_path) as opened:
+        opened.take(working().events, working("t").events)
+        sessions = RunningSessionReader(by_description)
+        before = sessions.read_sessions(opened.connection, at(700))
+        assert [[task.task for task in session.tasks] for session in before] == [["a", "b"], ["a", "b"]]
+        opened.take(Drawing("t").call("a-2", 660, 661, parent="a").events)
+        after = sessions.read_sessions(opened.connection, at(730))
+    assert [a is b for a, b in zip(before, after, strict=True)] == [True, False]
+    assert after[1].last_signs["a"] == at(661)
 
 
 def test_a_young_session_is_not_looked_at(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from stretto.otlp_export.sender import NullSender
 from stretto.service.service import Service
 from stretto.summaries.running_tasks import (
     Kind,
+    RunningSessionReader,
     RunningTask,
     TaskExpectations,
+    list_running_tasks,
     read_finished_lengths,
-    read_running_tasks,
 )
 from tests.fakes import store
 from tests.month import end_of_day, month_of_sessions
@@ -74,7 +75,9 @@ def test_a_running_task_is_overdue_once_it_passes_its_limit(tmp_path: Path) -> N
         drawing = Drawing("live").opens(start, pattern="release").prompt(start).order("call", start, "tests")
         opened.take(drawing.run("live-task", start).events)
         expectations = TaskExpectations(
-            read_running_tasks(opened.connection, now + SECOND, by_description),
+            list_running_tasks(
+                RunningSessionReader(by_description).read_sessions(opened.connection, now + SECOND)
+            ),
             read_finished_lengths(opened.connection, now),
         )
     (task,) = expectations.list_expected(now + 10 * SECOND)

@@ -54,13 +54,14 @@ from stretto.store.ingest import IngestResult
 from stretto.store.prune import PruneStep, measure_bytes_over_cap, prune_history
 from stretto.store.store_rescue import move_store_aside, move_unusable_store_aside
 from stretto.summaries.running_tasks import (
+    RunningSessionReader,
     TaskExpectations,
+    list_running_tasks,
     read_finished_lengths,
-    read_running_tasks,
 )
 from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot
 from stretto.summaries.spending_outlook import PeriodSpending, read_spending
-from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
+from stretto.summaries.stuck_tasks import StuckTask, find_stuck_tasks
 
 LOG = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class Worker:
             stopping=self._stopping,
         )
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
-        self._stuck = StuckTaskWatch(config.task_types.classify, limit=config.stuck_minutes * MINUTE)
+        self._running_sessions = RunningSessionReader(config.task_types.classify)
         self._stuck_tasks: tuple[StuckTask, ...] = ()
         self.expectations = TaskExpectations()
         """The running tasks as of the last sweep, and the finished ones that they are compared with."""
@@ -210,9 +211,7 @@ class Worker:
         for state in self._catch_up("new events" if self.aside is None else self.aside.cause):
             report(state)
         self._recording.place_if_needed(wanted=demo_wanted)
-        self._ingest.close_idle_sessions(self._clock())
-        self._find_stuck_tasks()
-        self._expect_tasks()
+        self._sweep_sessions()
         self._refresh_snapshot()
         self.spans.add_unsent()
 
@@ -240,9 +239,7 @@ class Worker:
                 self._ingest_journal()
                 now = time.monotonic()
                 if now - swept >= SWEEP_SECONDS:
-                    self._ingest.close_idle_sessions(self._clock(), self._publish)
-                    self._find_stuck_tasks()
-                    self._expect_tasks()
+                    self._sweep_sessions(self._publish)
                     self._pace.is_stale = True
                     swept = now
                 if now - looked >= LIVENESS_SECONDS:
@@ -339,9 +336,7 @@ class Worker:
             if self._stopping.is_set():
                 return
             self.health.rebuild = replace(state, finished=False)
-        self._ingest.close_idle_sessions(self._clock())
-        self._find_stuck_tasks()
-        self._expect_tasks()
+        self._sweep_sessions()
         self.health.rebuild, self._requested = state, None
         if self.reader is not None:
             self.reader.resume()
@@ -456,15 +451,18 @@ class Worker:
             for notify in self.snapshot_listeners:
                 notify(self.snapshot)
 
-    def _find_stuck_tasks(self) -> None:
-        self._stuck_tasks = self._stuck.find_stuck_tasks(
-            self.writer, self._clock(), lambda session: self._processes.find_state(self.writer, session)
-        )
-
-    def _expect_tasks(self) -> None:
-        """Read the running tasks again, and every few minutes the finished ones of their kinds."""
+    def _sweep_sessions(self, publish: Callable[[IngestResult], None] | None = None) -> None:
+        """Close idle sessions; look at the running tasks, and every few minutes at the finished ones."""
+        self._ingest.close_idle_sessions(self._clock(), publish)
         now = self._clock()
-        running = read_running_tasks(self.writer, now, self._config.task_types.classify)
+        sessions = self._running_sessions.read_sessions(self.writer, now)
+        self._stuck_tasks = find_stuck_tasks(
+            sessions,
+            now,
+            self._config.stuck_minutes * MINUTE,
+            lambda session: self._processes.find_state(self.writer, session),
+        )
+        running = list_running_tasks(sessions)
         lengths = self.expectations.lengths
         if running and (not lengths or time.monotonic() - self._lengths_read >= LENGTHS_SECONDS):
             lengths, self._lengths_read = read_finished_lengths(self.writer, now), time.monotonic()

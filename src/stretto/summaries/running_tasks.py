@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stretto.clock import DAY
@@ -13,9 +13,12 @@ from stretto.figures.task_expectation import (
     estimate_time_left,
     find_overdue_limit,
 )
+from stretto.figures.task_silence import find_last_signs_of_life
 from stretto.model.conclude import Classify
+from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.store import queries
+from stretto.store.queries import SessionRow
 from stretto.store.run_queries import read_length_series
 
 HISTORY_DAYS = 60
@@ -35,6 +38,41 @@ class RunningTask:
     agent: str | None
     start: int
     description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSession:
+    """A session with running tasks, as it was when it had last changed."""
+
+    row: SessionRow
+    tasks: tuple[RunningTask, ...]
+    """The running tasks whose start is known; none of a recording."""
+    last_signs: Mapping[str, int]
+    """When (ns) each running task gave its last sign of life, without those that wait for a tool."""
+
+
+@dataclass(slots=True)
+class RunningSessionReader:
+    """Reads the sessions with running tasks; a session is read again only after it has changed."""
+
+    classify: Classify
+    _sessions: dict[str, RunningSession] = field(default_factory=dict)
+
+    def read_sessions(self, connection: sqlite3.Connection, now: int) -> list[RunningSession]:
+        """Return the open sessions that began before ``now`` (ns) and have a running task, by start."""
+        rows = queries.list_sessions_with_running_tasks(connection, now)
+        self._sessions = {row.id: self._read_session(connection, row) for row in rows}
+        return [*self._sessions.values()]
+
+    def _read_session(self, connection: sqlite3.Connection, row: SessionRow) -> RunningSession:
+        last = self._sessions.get(row.id)
+        if last is not None and last.row == row:
+            return last
+        session = queries.read_session(connection, row.id, self.classify)
+        if session is None:
+            return RunningSession(row, (), {})
+        tasks = () if session.recording else _list_tasks(session)
+        return RunningSession(row, tasks, find_last_signs_of_life(session))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +127,22 @@ def read_finished_lengths(connection: sqlite3.Connection, now: int) -> dict[Kind
     return {kind: sorted(values) for kind, values in lengths.items()}
 
 
-def read_running_tasks(
-    connection: sqlite3.Connection, now: int, classify: Classify
-) -> tuple[RunningTask, ...]:
-    """Return the tasks that run, of all open sessions, by start."""
-    running = []
-    for row in queries.list_sessions_with_running_tasks(connection, now):
-        session = queries.read_session(connection, row.id, classify)
-        if session is None or session.recording:
-            continue
-        running += [
-            RunningTask(
-                session.id,
-                task.id,
-                (session.pattern, task.task_type),
-                task.agent,
-                task.start,
-                task.description,
-            )
-            for task in session.tasks
-            if task.outcome is Outcome.RUNNING and task.start is not None
-        ]
+def list_running_tasks(sessions: Iterable[RunningSession]) -> tuple[RunningTask, ...]:
+    """Return the tasks that run, by start."""
+    running = [task for session in sessions for task in session.tasks]
     return tuple(sorted(running, key=lambda task: (task.start, task.session, task.task)))
+
+
+def _list_tasks(session: Session) -> tuple[RunningTask, ...]:
+    return tuple(
+        RunningTask(
+            session.id,
+            task.id,
+            (session.pattern, task.task_type),
+            task.agent,
+            task.start,
+            task.description,
+        )
+        for task in session.tasks
+        if task.outcome is Outcome.RUNNING and task.start is not None
+    )
