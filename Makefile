@@ -8,12 +8,13 @@ READY := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup quick test style slow shown coverage check counted detectors baselines bench bench-peer clients trial soak docs dashboards \
-  pictures servers stack stack-down clean
+.PHONY: help up setup quick long-tests test style slow shown coverage check counted detectors baselines \
+  bench bench-peer clients trial soak docs dashboards pictures servers stack stack-down clean
 
 # Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
 # share its servers, so a file is not divided.
 SERVER_TESTS := 4
+WITHOUT_SERVERS := not slow and not stack and not npm and not corpus and not shown
 # A selection in ARGS may leave one of two runs without tests: pytest's exit code 5 counts only without ARGS.
 UNLESS_EMPTY := || { code=$$?; test $$code = 5 -a -n "$(ARGS)" || exit $$code; }
 
@@ -23,8 +24,12 @@ help: ## list the verbs
 up: $(READY) ## run the service: hooks in, page and metrics out
 	@$(BIN)/stretto up $(ARGS)
 
-quick: $(READY) ## run the tests that need neither minutes nor real servers
-	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack and not npm and not corpus and not shown" $(ARGS)
+quick: $(READY) ## run the guards and all short tests that need no real servers
+	$(BIN)/pytest -n logical --dist worksteal -m "$(WITHOUT_SERVERS) and not long" $(ARGS)
+
+long-tests: $(READY) ## list anew which tests quick leaves out, on a quiet machine
+	$(BIN)/pytest -n logical --dist worksteal -m "$(WITHOUT_SERVERS)" --junit-xml=long-tests.xml $(ARGS)
+	$(BIN)/python -m tests.long_tests long-tests.xml && rm long-tests.xml
 
 style: $(READY) ## check style and types
 	$(BIN)/ruff check .

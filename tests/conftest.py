@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.long_tests import name_test, read_long_tests
 
 # A test's time depends on the load of the machine: no example may fail for it.
 settings.register_profile(
@@ -20,6 +23,14 @@ settings.load_profile("stretto")
 # pytest-xdist sets them for its workers; programs that tests start in a terminal would believe them.
 for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the listed long tests, which `make quick` leaves out."""
+    long_tests = read_long_tests()
+    for item in items:
+        if name_test(item.nodeid) in long_tests:
+            item.add_marker(pytest.mark.long)
 
 
 def pytest_collection_finish() -> None:

@@ -1,0 +1,42 @@
+"""The list of tests that `make quick` leaves out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree.ElementTree import Element, ElementTree, SubElement
+
+import pytest
+from tests import long_tests
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_listed_test_exists() -> None:
+    """A renamed test does not stay on the list under its former name; make long-tests writes it anew."""
+    for line in long_tests.read_long_tests():
+        file, *names = line.split("::")
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert all(f"def {name}(" in text or f"class {name}" in text for name in names), line
+
+
+def test_the_list_has_the_long_tests_of_a_report_without_guards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run's times the list keeps tests from 0.4 s on, without parameters, and no guard."""
+    suite = Element("testsuite")
+    for name, classname, seconds in (
+        ("test_a[1]", "tests.test_x", "0.41"),
+        ("test_a[2]", "tests.test_x", "0.10"),
+        ("test_b", "tests.test_x", "0.39"),
+        ("test_c", "tests.test_y.TestGroup", "2"),
+        ("test_d", "tests.contract.test_z", "9"),
+    ):
+        SubElement(suite, "testcase", name=name, classname=classname, time=seconds)
+    report = tmp_path / "report.xml"
+    ElementTree(suite).write(report)
+    monkeypatch.setattr(long_tests, "LIST", tmp_path / "list.txt")
+    assert long_tests.main(report) == 0
+    assert long_tests.read_long_tests() == {
+        "tests/test_x.py::test_a",
+        "tests/test_y.py::TestGroup::test_c",
+    }
