@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from stretto.figures.cache_figures import judge_cache
+from stretto.figures.cache_figures import CacheFault, CacheUse, judge_cache
 from stretto.model.event import Kind
 from tests.fakes import store
 from tests.scenes import Drawing, frame_drawing
@@ -57,13 +58,15 @@ def test_a_report_with_absurd_amounts_keeps_the_rest(tmp_path: Path) -> None:
 
 def test_a_cache_is_judged_by_what_it_saves_and_misses() -> None:
     """Useless: it saves less than it costs. Too small: twice the room would hit more often."""
-    good = {"hits": 800, "misses": 200, "evicted_misses": 10, "saved_seconds": 90.0, "lookup_seconds": 0.01}
-    assert judge_cache(**good) == []  # type: ignore[arg-type]  # numbers of both kinds
-    (useless,) = judge_cache(hits=800, misses=200, evicted_misses=0, saved_seconds=0.01, lookup_seconds=0.02)
-    assert useless.fault == "useless"
+    good = CacheUse(hits=800, misses=200, evicted_misses=10, saved_seconds=90.0, lookup_seconds=0.01)
+    assert judge_cache(good) == []
+    (useless,) = judge_cache(replace(good, evicted_misses=0, saved_seconds=0.01, lookup_seconds=0.02))
+    assert (useless.fault, useless.amount) == (CacheFault.USELESS, 0.5)
     assert useless.evidence == "1000 lookups took 0.02 s and saved 0.01 s"
-    (small,) = judge_cache(hits=600, misses=400, evicted_misses=150, saved_seconds=60, lookup_seconds=0.02)
-    assert small.fault == "too small"
+    (small,) = judge_cache(replace(good, hits=600, misses=400, evicted_misses=150))
+    assert (small.fault, small.amount) == (CacheFault.TOO_SMALL, 0.15)
     assert "0.75 instead of 0.60" in small.evidence
-    few = {**good, "hits": 0, "misses": 199, "evicted_misses": 199, "saved_seconds": 0.0}
-    assert judge_cache(**few) == []  # type: ignore[arg-type]  # numbers of both kinds
+    few = CacheUse(hits=0, misses=199, evicted_misses=199, saved_seconds=0.0, lookup_seconds=0.01)
+    assert judge_cache(few) == []
+    untimed = replace(good, saved_seconds=0.0, lookup_seconds=None)
+    assert judge_cache(untimed) == [], "a cache that times nothing is never called useless"

@@ -21,7 +21,7 @@ from stretto.caching.flights import LED, AbandonedError, Flight, FlightTable, Ov
 from stretto.caching.policy import CachePolicy, Question
 from stretto.caching.structure_similarity import SimilarAnswer, compute_similarity, count_traits
 from stretto.features.program_switch import ProgramSwitch
-from stretto.figures.cache_figures import CacheVerdict, judge_cache
+from stretto.figures.cache_figures import CacheUse, CacheVerdict, judge_cache
 
 _log = logging.getLogger(__name__)
 _MISSING = object()
@@ -246,11 +246,13 @@ class FunctionCache:
         """Return whether the cache is useless or too small, with the evidence; nothing for few lookups."""
         counts = self.counts
         return judge_cache(
-            hits=counts.hits,
-            misses=counts.misses,
-            evicted_misses=counts.evicted_misses,
-            saved_seconds=counts.saved_seconds,
-            lookup_seconds=counts.lookup_seconds,
+            CacheUse(
+                hits=counts.hits,
+                misses=counts.misses,
+                evicted_misses=counts.evicted_misses,
+                saved_seconds=counts.saved_seconds,
+                lookup_seconds=counts.lookup_seconds,
+            )
         )
 
     # How it works.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
@@ -17,6 +18,11 @@ MIN_LOOKUPS = 200
 MIN_GAIN = 0.05
 """Hit ratio that twice the room must add before a cache is called too small."""
 
+CACHE_USE_MEASURES = (
+    measures.CACHE_LOOKUPS, measures.CACHE_EVICTED_MISSES, measures.CACHE_SAVED, measures.CACHE_LOOKUP_TIME,
+)  # fmt: skip
+"""What ``collect_cache_uses`` reads."""
+
 _AMOUNTS = (
     ("stretto_window_cache_refusals", measures.CACHE_REFUSED, 1),
     ("stretto_window_cache_evicted_misses", measures.CACHE_EVICTED_MISSES, 1),
@@ -25,13 +31,39 @@ _AMOUNTS = (
 )
 
 
+class CacheFault(StrEnum):
+    """What is wrong with a cache."""
+
+    USELESS = "useless"
+    TOO_SMALL = "too small"
+
+
 @dataclass(frozen=True, slots=True)
 class CacheVerdict:
     """What is wrong with a cache, with the evidence."""
 
-    fault: str
-    """``useless`` or ``too small``."""
+    fault: CacheFault
     evidence: str
+    amount: float
+    """Useless: saved time over the lookups' time. Too small: what twice the room adds to the hit ratio."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """What happened in a cache in some time."""
+
+    hits: int
+    misses: int
+    evicted_misses: int = 0
+    """Misses that twice the room would have answered."""
+    saved_seconds: float = 0.0
+    lookup_seconds: float | None = None
+    """Absent for a cache that times nothing: nobody knows whether it is useless."""
+
+    @property
+    def lookups(self) -> int:
+        """Hits and misses together."""
+        return self.hits + self.misses
 
 
 def compute_cache_size_figures(sizes: Mapping[str, tuple[int, int | None]]) -> Iterator[Figure]:
@@ -67,23 +99,42 @@ def compute_cache_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
             yield Figure(name, (("cache", cache), *at), amount / unit, count)
 
 
-def judge_cache(
-    *, hits: int, misses: int, evicted_misses: int, saved_seconds: float, lookup_seconds: float
-) -> list[CacheVerdict]:
+def collect_cache_uses(sums: Sums) -> dict[str, CacheUse]:
+    """Return what the sums of some time say about each cache."""
+    timed = sum_by(sums, measures.CACHE_LOOKUP_TIME, Dimension.CACHE)
+    saved = sum_by(sums, measures.CACHE_SAVED, Dimension.CACHE)
+    evicted = sum_by(sums, measures.CACHE_EVICTED_MISSES, Dimension.CACHE)
+    by_cache = sum_in_table(sums, measures.CACHE_LOOKUPS, Dimension.CACHE, Dimension.RESULT)
+    return {
+        cache: CacheUse(
+            hits=lookups.get("hit", 0),
+            misses=lookups.get("miss", 0),
+            evicted_misses=evicted.get(cache, 0),
+            saved_seconds=saved.get(cache, 0) / SECOND,
+            lookup_seconds=timed[cache] / SECOND if cache in timed else None,
+        )
+        for cache, lookups in sorted(by_cache.items())
+    }
+
+
+def judge_cache(use: CacheUse) -> list[CacheVerdict]:
     """Return what is wrong with a cache; nothing for fewer than MIN_LOOKUPS lookups.
 
     Example: 1,000 lookups took 0.02 s and saved 0.01 s: the cache is useless. With 600 hits and 150 misses
     of entries that twice the room would hold, the hit ratio would rise from 0.60 to 0.75: it is too small.
     """
-    lookups = hits + misses
-    if lookups < MIN_LOOKUPS:
+    if use.lookups < MIN_LOOKUPS:
         return []
     verdicts = []
-    if saved_seconds <= lookup_seconds:
-        evidence = f"{lookups} lookups took {lookup_seconds:.3g} s and saved {saved_seconds:.3g} s"
-        verdicts.append(CacheVerdict("useless", evidence))
-    if evicted_misses / lookups >= MIN_GAIN:
-        now, then = hits / lookups, (hits + evicted_misses) / lookups
+    if use.lookup_seconds is not None and use.saved_seconds <= use.lookup_seconds:
+        evidence = (
+            f"{use.lookups} lookups took {use.lookup_seconds:.3g} s and saved {use.saved_seconds:.3g} s"
+        )
+        ratio = use.saved_seconds / use.lookup_seconds if use.lookup_seconds else 0.0
+        verdicts.append(CacheVerdict(CacheFault.USELESS, evidence, ratio))
+    gain = use.evicted_misses / use.lookups
+    if gain >= MIN_GAIN:
+        now, then = use.hits / use.lookups, (use.hits + use.evicted_misses) / use.lookups
         evidence = f"with twice the room the hit ratio would be about {then:.2f} instead of {now:.2f}"
-        verdicts.append(CacheVerdict("too small", evidence))
+        verdicts.append(CacheVerdict(CacheFault.TOO_SMALL, evidence, gain))
     return verdicts

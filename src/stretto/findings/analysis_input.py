@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from stretto.figures.cache_figures import CacheUse
 from stretto.model.decisions import Decision
 from stretto.model.findings import Finding
 from stretto.model.runs import SessionRun, TaskRun
@@ -42,6 +43,8 @@ class AnalysisInput:
     """Lengths of tool calls by tool, of each whole day of UTC."""
     hook_lengths: Sequence[DayLengths] = ()
     """How long agents waited for hooks, of each whole day of UTC."""
+    cache_uses: Mapping[str, CacheUse] = field(default_factory=dict)
+    """What happened lately in each cache that programs report."""
 
     @cached_property
     def tasks_by_session(self) -> Mapping[str, Sequence[TaskRun]]:

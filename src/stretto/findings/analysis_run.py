@@ -23,16 +23,19 @@ import msgspec
 from stretto.analysis.installed_extras import require_extra
 from stretto.clock import DAY, SECOND
 from stretto.errors import StrettoError
+from stretto.figures.cache_figures import CACHE_USE_MEASURES, CacheUse, collect_cache_uses
 from stretto.figures.quantile_sketch import get_bucket_value
 from stretto.figures.sum_reading import collect_quantile_sketches
 from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput, DayLengths
 from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS
+from stretto.findings.cache_findings import CACHE_DAYS
 from stretto.model.findings import Finding
 from stretto.names.measures import CALL_TIME, HOOKS_TIME, Dimension
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import read_decisions
 from stretto.store.finding_history import read_findings
-from stretto.store.queries import read_sums_by_slot
+from stretto.store.queries import list_slot_numbers, read_sums_by_slot
+from stretto.store.rollup import SLOTS
 from stretto.store.run_queries import read_session_runs, read_task_runs
 
 CPU_SECONDS = 120
@@ -115,6 +118,7 @@ def read_analysis_input(
         cores=os.cpu_count(),
         tool_lengths=tools,
         hook_lengths=hooks,
+        cache_uses=read_cache_uses(connection, instant),
     )
 
 
@@ -136,6 +140,14 @@ def read_day_lengths(
         waits = collect_quantile_sketches(sums, HOOKS_TIME, None)
         hooks += [(noon, _list_lengths(sketch)) for sketch in waits.values()]
     return tools, hooks
+
+
+def read_cache_uses(connection: sqlite3.Connection, instant: int) -> dict[str, CacheUse]:
+    """Return what happened in each cache in the last CACHE_DAYS before an instant, by the hour."""
+    (_, hour, _) = SLOTS
+    slots = list_slot_numbers(instant, CACHE_DAYS * DAY // SECOND, hour)
+    by_slot = read_sums_by_slot(connection, hour, slots, CACHE_USE_MEASURES, together=len(slots))
+    return collect_cache_uses(next(iter(by_slot.values()), {}))
 
 
 def _list_lengths(sketch: Mapping[int, int]) -> dict[int, int]:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_input import NEW_NORMAL, AnalysisAnswer, AnalysisInput
+from stretto.findings.cache_findings import judge_caches
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import Finding
 
@@ -201,6 +202,11 @@ def judge_experiments(given: AnalysisInput) -> AnalysisAnswer:
     )
 
 
+def find_cache_faults(given: AnalysisInput) -> AnalysisAnswer:
+    """Answer whether a cache that programs report is useless or too small."""
+    return AnalysisAnswer(judge_caches(given.cache_uses))
+
+
 ANALYSES: tuple[Analysis, ...] = (
     Analysis("changes", FIVE_MINUTES, find_changes),
     Analysis("holdups", FIVE_MINUTES, find_holdups),
@@ -212,6 +218,7 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis("conditions", HOUR_SECONDS, find_conditions),
     Analysis("trends", HOUR_SECONDS, find_trends),
     Analysis("unusual", FIVE_MINUTES, find_unusual_runs),
+    Analysis("caches", HOUR_SECONDS, find_cache_faults),
 )
 
 
