@@ -149,7 +149,7 @@ def test_one_analysis_that_fails_leaves_the_others_whole(
     )
     assert broken.error == "ValueError: nothing fits"
     assert good.error is None
-    assert "stretto[predictor]" in (missing.error or "")
+    assert "scikit-learn" in (missing.error or "")
 
 
 def slower(effect: float = 1.5, verdict: FindingVerdict = FindingVerdict.REGRESSION) -> Finding:

@@ -65,12 +65,12 @@ class ServiceError(StrettoError):
 class AnalysisNotInstalledError(StrettoError):
     """An answer needs packages that are an extra of Stretto and are not installed; ``extra`` is its name."""
 
-    def __init__(self, extra: str, missing: str) -> None:
+    def __init__(self, extra: str, missing: str, hint: str) -> None:
         self.extra = extra
         super().__init__(
             "cannot work out this answer",
             cause=f"the package {missing} is not installed",
-            hint=f"install stretto[{extra}]: pip install 'stretto[{extra}]'",
+            hint=hint,
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 from stretto.errors import AnalysisNotInstalledError
+from stretto.version import describe_extra_install
 
 EXTRAS = {
     "analysis": ("numpy", "scipy"),
@@ -24,4 +25,4 @@ def require_extra(extra: str = "analysis", find: Callable[[str], object] = find_
     """Raise ``AnalysisNotInstalledError`` unless every package of an extra can be imported."""
     missing = find_missing_package(extra, find)
     if missing is not None:
-        raise AnalysisNotInstalledError(extra, missing)
+        raise AnalysisNotInstalledError(extra, missing, describe_extra_install(extra))

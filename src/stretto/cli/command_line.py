@@ -213,7 +213,7 @@ def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     up.add_argument(
         "--otlp-ports",
         action="store_true",
-        help="also listen on OTLP's own ports: 4318 for HTTP, and 4317 for gRPC with stretto[grpc]",
+        help="also listen on OTLP's own ports: 4318 for HTTP, and 4317 for gRPC if grpcio is installed",
     )
     up.add_argument("--no-servers", action="store_true", help="do not start Prometheus and Alertmanager")
 
@@ -230,6 +230,15 @@ def _add_servers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FILE",
         help="write the servers' web configuration for containers, with the token as password",
     )
+    service = commands.add_parser("service", help="let systemd or launchd run the service: install")
+    actions = service.add_subparsers(title="actions", metavar="ACTION", required=True)
+    install = _add_command(
+        actions, "install", "service_command:install_service", "write a unit for this user, and start nothing"
+    )
+    install.add_argument(
+        "--manager", choices=("systemd", "launchd"), help="whose unit (launchd on macOS, else systemd)"
+    )
+    install.add_argument("--replace", action="store_true", help="overwrite a unit that differs")
     receivers = _add_command(
         commands, "receivers", "receivers:show_receivers", "check where alerts are sent beside the page"
     )

@@ -1,4 +1,4 @@
-"""``stretto export``: write files for servers that run already."""
+"""``stretto export``: write files for servers that run already, and the plugin for Claude Code."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 
 from stretto.cli.command_context import CommandContext
 from stretto.errors import UsageError
-from stretto.servers.export_files import BUILDERS, ExportSettings, ShippedFiles
+from stretto.servers.export_files import BUILDERS, ExportSettings, Files, ShippedFiles
 from stretto.servers.supervisor import find_shipped_folder
 
 _JOB = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
 _SECONDS = re.compile(r"(\d{1,3})s?")
+PLUGIN = "deploy/claude-code-plugin"
+"""Where the marketplace's file says that the plugin is."""
 SHORTEST, LONGEST = 1, 300
 """Bounds of the interval (s): Prometheus takes a series for gone five minutes after its last sample."""
 
@@ -32,8 +34,25 @@ def export_server_files(context: CommandContext, options: argparse.Namespace) ->
         find_shipped_folder("alertmanager"),
         find_shipped_folder("dashboards"),
     )
+    return _write_files(context, options, BUILDERS[options.kind](shipped, settings))
+
+
+def export_plugin(context: CommandContext, options: argparse.Namespace) -> int:
+    """Write the plugin and its marketplace into a folder; exit code 2 if a file differs there already."""
+    folders = {".claude-plugin": "marketplace", PLUGIN: "plugin"}
+    marketplace = {place: find_shipped_folder(name) for place, name in folders.items()}
+    files = {
+        f"{place}/{path.relative_to(shipped)}": path.read_text(encoding="utf-8")
+        for place, shipped in marketplace.items()
+        for path in sorted(shipped.rglob("*"))
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    return _write_files(context, options, files)
+
+
+def _write_files(context: CommandContext, options: argparse.Namespace, texts: Files) -> int:
     folder = Path(options.folder)
-    files = {folder / name: text for name, text in BUILDERS[options.kind](shipped, settings).items()}
+    files = {folder / name: text for name, text in texts.items()}
     changed = [path for path, text in files.items() if path.exists() and path.read_text("utf-8") != text]
     if changed and not options.replace:
         raise UsageError(f"{changed[0]} differs from what would be written", hint="--replace writes it anew")

@@ -1,4 +1,4 @@
-"""The options of the exports: runs, a session, and files for servers that run already."""
+"""The options of the exports: runs, a session, files for servers that run already, and the plugin."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def add_exports(commands: Commands, add_command: AddCommand) -> None:
     _add_data_exports(kinds, add_command)
     for kind, text in EXPORT_KINDS.items():
         _add_server_export(kinds, add_command, kind, text)
+    plugin = add_command(
+        kinds, "plugin", "export:export_plugin", "write the plugin for Claude Code, as a marketplace of one"
+    )
+    plugin.add_argument("folder", metavar="DIR", help="where to write it")
+    plugin.add_argument("--replace", action="store_true", help="overwrite files that differ")
 
 
 def _add_server_export(kinds: Commands, add_command: AddCommand, kind: str, text: str) -> None:

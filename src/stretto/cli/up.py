@@ -41,7 +41,7 @@ from stretto.service.service import Service
 from stretto.state.lock import StateLock
 from stretto.store.prune import refuse_impossible_cap
 from stretto.store.store_rescue import describe_aside_store
-from stretto.version import read_version
+from stretto.version import describe_extra_install, read_version
 from stretto.web.app import Backend, create_app
 from stretto.web.connection_bounds import ConnectionBounds, find_most_connections
 from stretto.web.grpc_server import PORT as OTLP_GRPC_PORT
@@ -120,7 +120,8 @@ def _raise_interrupt(number: int, _: object) -> None:
 def _start_grpc(config: Config, service: Service, stack: ExitStack) -> str:
     """Start the gRPC receiver if its package is installed, and return the sentence about it."""
     if find_spec("grpc") is None:
-        return f"OTLP over HTTP on port {OTLP_HTTP_PORT}; for gRPC on {OTLP_GRPC_PORT} install stretto[grpc]"
+        install = describe_extra_install("grpc")
+        return f"OTLP over HTTP on port {OTLP_HTTP_PORT}; for gRPC on {OTLP_GRPC_PORT}: {install}"
     host = f"[{config.host}]" if ":" in config.host else config.host
     stack.callback(start_grpc_server(f"{host}:{OTLP_GRPC_PORT}", service.receive_otlp, config.token))
     return f"OTLP over HTTP on port {OTLP_HTTP_PORT}, over gRPC on port {OTLP_GRPC_PORT}"

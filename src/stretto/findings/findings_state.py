@@ -23,6 +23,7 @@ from stretto.store.finding_history import (
     read_analysis_results,
     read_findings,
 )
+from stretto.version import describe_extra_install
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def describe_missing_extra() -> str | None:
     missing = find_missing_package("analysis")
     if missing is None:
         return None
-    return f"the analyses need {missing}: install stretto[analysis]"
+    return f"the analyses need {missing}: {describe_extra_install('analysis')}"
 
 
 def build_findings_document(state: FindingsState) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class SupervisedServer:
 
 
 def find_shipped_folder(name: str) -> Path:
-    """Return a shipped folder: ``prometheus``, ``alertmanager``, ``dashboards`` or ``runbook``.
+    """Return the shipped folder of server files, dashboards, runbook pages, units or the plugin.
 
     It is inside the installed package, else in the source tree. Raises ServiceError if it is missing.
     """
@@ -90,6 +90,9 @@ def find_shipped_folder(name: str) -> Path:
         "prometheus": top / "prometheus",
         "alertmanager": top / "deploy" / "alertmanager",
         "dashboards": top / "grafana" / "dashboards",
+        "units": top / "deploy",
+        "plugin": top / "deploy" / "claude-code-plugin",
+        "marketplace": top / ".claude-plugin",
     }.get(name, top / "docs" / name)
     for folder in (installed, source):
         if folder.is_dir():

@@ -190,8 +190,7 @@ class Service:
         if self.grpc_attempts:
             problems.append(
                 f"{self.grpc_attempts} connection(s) spoke gRPC to {self.config.address}: set "
-                "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or install stretto[grpc] and run "
-                "stretto up --otlp-ports"
+                "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or install grpcio and run stretto up --otlp-ports"
             )
         if self._sender.failing:
             problems.append(

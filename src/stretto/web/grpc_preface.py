@@ -17,7 +17,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 HINT = (
     b"this port speaks OTLP over HTTP: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf,"
-    b" or run stretto up --otlp-ports with stretto[grpc] and send to port 4317"
+    b" or run stretto up --otlp-ports with grpcio installed and send to port 4317"
 )
 
 _HEADERS, _SETTINGS, _PING = 0x1, 0x4, 0x6

@@ -15,6 +15,7 @@ from typing import Any
 from stretto.errors import ServiceError
 from stretto.sources.otlp.decode import PROTOBUF
 from stretto.sources.otlp.receive import Limits, RefusedError, RequestResult, Signal
+from stretto.version import describe_extra_install
 
 PORT = 4317
 """The port of OTLP over gRPC (OTLP specification)."""
@@ -43,7 +44,7 @@ def start_grpc_server(address: str, receive: Receive, token: str | None) -> Call
         raise ServiceError(
             "OTLP over gRPC needs another package",
             cause="grpcio is not installed",
-            hint="pip install 'stretto[grpc]', or leave out --otlp-ports and send OTLP over HTTP",
+            hint=f"{describe_extra_install('grpc')}, or leave out --otlp-ports and send OTLP over HTTP",
         ) from error
     server = grpc.server(
         ThreadPoolExecutor(WORKERS, thread_name_prefix="otlp-grpc"),
