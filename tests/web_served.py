@@ -34,7 +34,9 @@ from stretto.summaries import snapshot
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
+from stretto.summaries.time_window import TimeWindow
 from stretto.summaries.trends import read_trends
+from stretto.summaries.windowed_snapshot import SnapshotRules, read_windowed_snapshot
 from stretto.web.app import Backend, create_app
 from stretto.web.live_updates import UpdateStreams
 from tests.waiting import PATIENCE
@@ -171,6 +173,7 @@ class Store:
         self.updates = UpdateStreams()
         standard: dict[str, Any] = {
             "snapshot": lambda: self._taken,
+            "windowed_snapshot": self._windowed,
             "sessions": self._sessions,
             "session_summary": self._insight,
             "trends": self._trends,
@@ -204,9 +207,16 @@ class Store:
                 workflows=self.config.workflows,
             )
 
-    def _trends(self) -> dict[str, Any]:
+    def _windowed(self, latest: Snapshot, window: TimeWindow) -> Snapshot:
+        if window.name in latest.verdicts:
+            return latest
+        rules = SnapshotRules(hours=self.config.hours, scoring=self.config.scoring)
         with closing(open_reader(self.config.database)) as connection:
-            return read_trends(connection, self.now, self.config.hours)
+            return read_windowed_snapshot(connection, latest, window, rules)
+
+    def _trends(self, window: TimeWindow | None) -> dict[str, Any]:
+        with closing(open_reader(self.config.database)) as connection:
+            return read_trends(connection, self.now, self.config.hours, window=window)
 
     def _baselines(self) -> dict[str, Any]:
         with closing(open_reader(self.config.database)) as connection:

@@ -16,7 +16,7 @@ from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.store.declared_baselines import load_declared_baselines
 from stretto.store.fanout_queries import make_baseline_finder
-from stretto.summaries.snapshot import compute_windows
+from stretto.summaries.window_figures import compute_windows
 
 NOTHING = 1
 

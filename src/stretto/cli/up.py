@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
@@ -38,6 +38,7 @@ from stretto.servers.supervisor import (
     stop_leftovers,
 )
 from stretto.service.service import Service
+from stretto.sources.histories.folders import HistoryFolder
 from stretto.state.lock import StateLock
 from stretto.store.prune import refuse_impossible_cap
 from stretto.store.store_rescue import describe_aside_store
@@ -87,10 +88,9 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
                 lambda: [*service.list_problems(), *filter(None, [bounds.describe_problem()])],
             )
             service.on_snapshot(backend.updates.announce_snapshot)
-            if followed:
-                names = ", ".join(folder.title for folder in followed if folder.path.is_dir())
-                notes.append(f"following the histories of agents without hooks ({names or 'none yet'})")
-            for line in _format_greeting(context, service, supervisor, [*history, *notes]):
+            for line in _format_greeting(
+                context, service, supervisor, [*history, *_describe_followed(followed), *notes]
+            ):
                 context.print_note(line)
             with ExitStack() as stack:
                 listeners = [listener]
@@ -111,6 +111,13 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
     finally:
         lock.release()
     return 0
+
+
+def _describe_followed(folders: Sequence[HistoryFolder]) -> Iterator[str]:
+    """Yield a sentence about the histories that are followed, if there are any."""
+    if folders:
+        names = ", ".join(folder.title for folder in folders if folder.path.is_dir())
+        yield f"following the histories of agents without hooks ({names or 'none yet'})"
 
 
 def _raise_interrupt(number: int, _: object) -> None:
@@ -208,6 +215,7 @@ def _build_backend(
     )
     return Backend(
         snapshot=lambda: service.snapshot,
+        windowed_snapshot=service.get_windowed_snapshot,
         sessions=service.find_sessions,
         session_summary=service.summarise_session,
         trends=service.summarise_trends,

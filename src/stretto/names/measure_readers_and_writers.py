@@ -217,9 +217,8 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SESSIONS, measures.TALK_MESSAGES,
         measures.TEST_RUNS, measures.VERDICT_FANOUTS, measures.VERDICT_TASKS, measures.WORK_ENDS,
     ),
-    "summaries.snapshot": (
-        measures.CRITICAL_PATH_AGENT, measures.FANOUTS,
-    ),
+    "summaries.snapshot": (measures.CRITICAL_PATH_AGENT,),
+    "summaries.window_figures": (measures.FANOUTS,),
     "summaries.spending_outlook": (measures.COST,),
 }  # fmt: skip
 """Module → the measures that it reads."""

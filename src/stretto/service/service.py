@@ -47,7 +47,13 @@ from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.spending_outlook import compute_spending_figures
+from stretto.summaries.time_window import TimeWindow
 from stretto.summaries.trends import read_trends
+from stretto.summaries.windowed_snapshot import (
+    SnapshotRules,
+    WindowedSnapshots,
+    read_windowed_snapshot,
+)
 
 
 class Service:
@@ -108,6 +114,7 @@ class Service:
                 config.series_budget,
             )
         )
+        self._windowed = WindowedSnapshots(self._read_windowed_snapshot)
         self._secret = ensure_secret(config.state)
         self._collection = decide_collection(config.features)
         write_hook_line(config.state, self._collection.to_hook_line())
@@ -153,12 +160,28 @@ class Service:
                 now=self._clock(),
             )
 
-    def summarise_trends(self) -> dict[str, Any]:
-        """Return parallel work by day and by week, as JSON."""
+    def get_windowed_snapshot(self, latest: Snapshot, window: TimeWindow) -> Snapshot:
+        """Return the snapshot with the figures of a window."""
+        return self._windowed.get_snapshot(latest, window)
+
+    def _read_windowed_snapshot(self, latest: Snapshot, window: TimeWindow) -> Snapshot:
+        declared = self.declared()
+        rules = SnapshotRules(
+            hours=self.config.hours,
+            scoring=self.config.scoring,
+            declared=declared,
+            headline=self.config.make_headline_rule(declared),
+            workflows=self.config.workflows,
+        )
+        with self._reader.use() as connection:
+            return read_windowed_snapshot(connection, latest, window, rules)
+
+    def summarise_trends(self, window: TimeWindow | None = None) -> dict[str, Any]:
+        """Return parallel work by day and by week up to the end of a window, as JSON."""
         declared = self.declared()
         rule = self.config.make_headline_rule(declared)
         with self._reader.use() as connection:
-            return read_trends(connection, self._clock(), self.config.hours, declared, rule)
+            return read_trends(connection, self._clock(), self.config.hours, declared, rule, window=window)
 
     def list_baselines(self) -> dict[str, Any]:
         """Return all baselines and their use, as JSON."""

@@ -226,6 +226,13 @@ def find_first_slot_time(connection: sqlite3.Connection) -> int | None:
     return None if slot is None else int(slot) * SLOTS[1] * SECOND
 
 
+def find_newest_day(connection: sqlite3.Connection, today: int) -> int:
+    """Return the number of the newest day with sums up to ``today``, or ``today`` without any."""
+    query = "SELECT MAX(slot) FROM rollup WHERE width = ? AND slot <= ?"
+    (day,) = connection.execute(query, (SLOTS[2], today)).fetchone()
+    return today if day is None else int(day)
+
+
 def read_activity(connection: sqlite3.Connection) -> Activity:
     """Return the counts of what is running now, and of what is stored."""
     is_open, busy, running, since = connection.execute(

@@ -8,48 +8,32 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
-from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
+from stretto.clock import HOUR, SECOND, to_rfc3339
 from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, FindBaseline, Hours
 from stretto.figures.bottleneck_agent import Bottleneck, find_bottlenecks
-from stretto.figures.cache_figures import compute_cache_size_figures
-from stretto.figures.critical_path import compute_path_figures
-from stretto.figures.efficiency_tree import compute_efficiency_figures
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.gain_and_loss_figures import compute_best_speedup_figures, compute_gain_figures
-from stretto.figures.model_cache_and_test_figures import compute_usage_figures
+from stretto.figures.gain_and_loss_figures import compute_best_speedup_figures
 from stretto.figures.name_budget import MOST_NAMES
 from stretto.figures.period_rows import PERIOD_MEASURES, WeekChange, compare_weeks
-from stretto.figures.resource_figures import ResourceUse, compute_current_figures, compute_resource_figures
+from stretto.figures.resource_figures import ResourceUse, compute_current_figures
 from stretto.figures.scores.document import build_scores_document
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
-from stretto.figures.scores.window_scores import (
-    TREND_MEASURES,
-    compute_quality_trend_figures,
-    compute_score_figures,
-)
-from stretto.figures.speedup_cost import compute_speedup_price_figures
 from stretto.figures.sum_reading import sum_by
-from stretto.figures.wall_time import compute_wall_figures
-from stretto.figures.waste import compute_waste_figures
 from stretto.figures.window_verdict import (
     BY_WORK,
     HeadlineRule,
     Verdict,
-    build_verdict,
     build_verdict_document,
-    compute_verdict_figures,
 )
-from stretto.figures.work_and_outcome_figures import compute_window_figures
-from stretto.figures.workflow_hours import compute_workflow_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import QUANTILES, WINDOWS, Label, measures
 from stretto.names.measures import Dimension
 from stretto.store import queries
 from stretto.store.fanout_queries import list_best_fanouts, make_baseline_finder
 from stretto.store.queries import Activity, SessionRow
-from stretto.store.window_sums import fold_slots, read_window_sums
+from stretto.store.window_sums import fold_slots
 from stretto.summaries.stuck_tasks import StuckTask
+from stretto.summaries.window_figures import compute_windows
 
 _DAY, _WEEK = 24, 168
 """Hours."""
@@ -95,20 +79,6 @@ class LiveState:
     stuck: tuple[StuckTask, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WindowFigures:
-    """The figures of all windows at an instant."""
-
-    figures: list[Figure]
-    verdicts: dict[str, Verdict]
-    task_types: set[str]
-    """The task types that ran in parallel."""
-    folded_names: Mapping[str, int]
-    """Names beyond the budget by dimension, in the window that has most of them."""
-    patterns: set[str]
-    """The patterns with a parallel execution, within the budget of names."""
-
-
 def take_snapshot(
     connection: sqlite3.Connection,
     now: int,
@@ -141,54 +111,6 @@ def take_snapshot(
         )
     finally:
         connection.execute("ROLLBACK")
-
-
-def compute_windows(
-    connection: sqlite3.Connection,
-    now: int,
-    find_baseline: FindBaseline,
-    scoring: Scoring,
-    rule: HeadlineRule = BY_WORK,
-    *,
-    workflows: Hours = MappingProxyType({}),
-) -> WindowFigures:
-    """Return every windowed figure as of ``now``."""
-    figures: list[Figure] = []
-    verdicts: dict[str, Verdict] = {}
-    seen_types: set[str] = set()
-    patterns: set[str] = set()
-    folded: dict[str, int] = {}
-    all_days = queries.list_slot_numbers(now, max(WINDOWS.values()), DAY // SECOND)
-    by_day = fold_slots(queries.read_sums_by_slot(connection, DAY // SECOND, all_days, TREND_MEASURES))
-    for window, seconds in WINDOWS.items():
-        read = read_window_sums(connection, now, seconds)
-        sums = read.sums
-        folded |= {name: max(count, folded.get(name, 0)) for name, count in read.folded.items()}
-        patterns |= sum_by(sums, measures.FANOUTS, Dimension.PATTERN).keys()
-        mixes = build_mixes(sums, find_baseline)
-        parallel = sum_parallel_by_type(mixes)
-        seen_types |= {task_type for task_type, _ in parallel}
-        verdicts[window] = build_verdict(window, sums, find_baseline, rule)
-        figures += compute_verdict_figures(verdicts[window])
-        figures += compute_window_figures(window, sums, parallel)
-        figures += compute_efficiency_figures(window, sums)
-        figures += compute_path_figures(window, sums)
-        figures += compute_wall_figures(window, sums)
-        figures += compute_workflow_figures(window, sums, workflows)
-        figures += compute_gain_figures(window, sums, parallel, scoring.target)
-        figures += compute_speedup_price_figures(window, sums, verdicts[window], rule)
-        figures += compute_waste_figures(window, sums)
-        figures += compute_usage_figures(window, sums)
-        figures += compute_resource_figures(window, sums)
-        # Scores come last: they are computed from the window's other figures.
-        figures += [*compute_score_figures(window, sums, figures, scoring, find_baseline)]
-        days = queries.list_slot_numbers(now, seconds, DAY // SECOND)
-        in_window = {day: sums for day, sums in by_day.items() if day in days}
-        figures += compute_quality_trend_figures(window, in_window, scoring.rules)
-    figures += compute_cache_size_figures(
-        queries.read_cache_sizes(connection, now - max(WINDOWS.values()) * SECOND, now)
-    )
-    return WindowFigures(figures, verdicts, seen_types, folded, patterns)
 
 
 def _compute_snapshot(
@@ -279,7 +201,7 @@ def build_snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
             for window, bottleneck in snapshot.bottlenecks.items()
         },
         "change": _build_change_document(snapshot.change),
-        "scores": build_scores_document(snapshot.figures, snapshot.rules),
+        "scores": build_scores_document(snapshot.figures, snapshot.rules, snapshot.verdicts),
         "figures": [
             {
                 "name": figure.name,

@@ -20,9 +20,12 @@ from stretto.figures.window_verdict import (
 from stretto.store import queries
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.window_sums import fold_slots
+from stretto.summaries.time_window import TimeWindow
 
 DAYS = 30
 WEEKS = 12
+MOST_DAYS = 92
+"""Most days that are listed: those of a longer window are the last ones of it."""
 _WEEK = 7
 _MONDAY = 4
 """The day of the epoch's first Monday: 1 January 1970 was a Thursday."""
@@ -34,16 +37,20 @@ def read_trends(
     hours: Hours,
     declared: DeclaredBaselines = NOTHING_DECLARED,
     rule: HeadlineRule = BY_WORK,
+    *,
+    window: TimeWindow | None = None,
 ) -> dict[str, Any]:
     """Return the last 30 days and 12 weeks as JSON, the current day and week last.
 
-    Days are those of UTC, weeks begin on Monday. All are compared with the baselines known now, and all days
-    and weeks with the same kind of baseline: the one that suits the whole time.
+    With a window, the days are those of the window, ``DAYS`` at least and ``MOST_DAYS`` at most, and the last
+    day and week are those of its end; without bounds, those of the newest sums. Days are those of UTC, weeks
+    begin on Monday. All are compared with the baselines known now, and all days and weeks with the same kind
+    of baseline: the one that suits the whole time.
     """
     # Example: on Wednesday 7 January 2026 the current week begins on Monday 5 January.
-    today = now // DAY
+    today, days_listed = _choose_days(connection, now, window)
     monday = today - (today - _MONDAY) % _WEEK
-    first = min(today - DAYS + 1, monday - (WEEKS - 1) * _WEEK)
+    first = min(today - days_listed + 1, monday - (WEEKS - 1) * _WEEK)
     connection.execute("BEGIN")
     try:
         by_day = fold_slots(
@@ -54,7 +61,7 @@ def read_trends(
         chosen = choose_headline_provenance(add_sums(by_day.values()), rule)
         days = [
             (day, build_period_row("day", by_day.get(day, {}), find_baseline, rule, chosen))
-            for day in range(today - DAYS + 1, today + 1)
+            for day in range(today - days_listed + 1, today + 1)
         ]
         weeks = [
             (start, build_period_row("week", _add_days(by_day, start, _WEEK), find_baseline, rule, chosen))
@@ -68,6 +75,19 @@ def read_trends(
         "days": [_build_period_document(day, period) for day, period in days],
         "weeks": [_build_period_document(start, period) for start, period in weeks],
     }
+
+
+def _choose_days(connection: sqlite3.Connection, now: int, window: TimeWindow | None) -> tuple[int, int]:
+    """Return the number of the last day, and how many days to list."""
+    today = now // DAY
+    if window is None:
+        return today, DAYS
+    if window.end is not None:
+        last = min(now, window.end - 1) // DAY
+    else:
+        last = today if window.start is not None else queries.find_newest_day(connection, today)
+    days = MOST_DAYS if window.start is None else last - window.start // DAY + 1
+    return last, min(MOST_DAYS, max(DAYS, days))
 
 
 def _add_days(by_day: Mapping[int, Sums], first: int, count: int) -> Sums:

@@ -21,6 +21,7 @@ from stretto.clock import SECOND
 from stretto.errors import StrettoError
 from stretto.web import otlp_routes, responses
 from stretto.web.backend import Backend
+from stretto.web.dimension_pages import DimensionPages
 from stretto.web.findings_routes import FindingsRoutes
 from stretto.web.forget_route import ForgetRoute
 from stretto.web.guard import Guard
@@ -28,8 +29,10 @@ from stretto.web.hook_endpoint import HOOK, HookEndpoint
 from stretto.web.json_routes import NOTIFICATIONS, JsonRoutes
 from stretto.web.live_updates import UpdateRoute
 from stretto.web.otlp_routes import OtlpRoutes
+from stretto.web.overview_page import OverviewPage
 from stretto.web.pages import PageRoutes
 from stretto.web.rebuild_route import RebuildRoute
+from stretto.web.renderer import Renderer
 from stretto.web.score_route import ScoreRoute
 
 __all__ = ["Backend", "create_app"]
@@ -54,7 +57,12 @@ def create_app(backend: Backend) -> ASGIApp:
     addresses = {
         name: f"/static/{name}?{sha256(content).hexdigest()[:12]}" for name, (content, _) in static.items()
     }
-    pages = PageRoutes(backend, addresses)
+    renderer = Renderer(backend, addresses)
+    pages = [
+        *OverviewPage(backend, renderer).list_routes(),
+        *DimensionPages(backend, renderer).list_routes(),
+        *PageRoutes(backend, renderer).list_routes(),
+    ]
     app = Starlette(
         routes=[
             *_MachineRoutes(backend, static).list_routes(),
@@ -65,7 +73,7 @@ def create_app(backend: Backend) -> ASGIApp:
             *ForgetRoute(backend).list_routes(),
             *UpdateRoute(backend.updates).list_routes(),
             *OtlpRoutes(backend).list_routes(),
-            *(pages.list_routes() if backend.shows_pages else [Route("/{path:path}", _answer_switched_off)]),
+            *(pages if backend.shows_pages else [Route("/{path:path}", _answer_switched_off)]),
         ],
         exception_handlers={
             HTTPException: _answer_http_error,

@@ -17,6 +17,7 @@ from stretto.store.session_finder import SessionPage, SessionQuery
 from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
+from stretto.summaries.time_window import TimeWindow
 from stretto.web.live_updates import UpdateStreams
 
 FRESH_SECONDS = 60.0
@@ -41,12 +42,14 @@ class Backend:
 
     snapshot: Callable[[], Snapshot | None]
     """Returns the newest snapshot, or None before the first."""
+    windowed_snapshot: Callable[[Snapshot, TimeWindow], Snapshot]
+    """(newest snapshot, window) → the snapshot with the figures of that window."""
     sessions: Callable[[SessionQuery], SessionPage]
     """Returns a page of the matching sessions. Raises CursorError for a continuation of another list."""
     session_summary: Callable[[str], SessionSummary | None]
     """A session's id → its summary, or None if it is unknown."""
-    trends: Callable[[], dict[str, Any]]
-    """Returns parallel work by day and by week, as JSON."""
+    trends: Callable[[TimeWindow | None], dict[str, Any]]
+    """Returns parallel work by day and by week up to the end of a window, as JSON."""
     baselines: Callable[[], dict[str, Any]]
     """Returns all baselines and their use, as JSON."""
     expose: Callable[[str], ScrapeAnswer]

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from stretto.figures.baselines import Provenance
 from stretto.figures.window_verdict import BaselineComparison, BetterBaselinePart, Verdict
 from stretto.format import quantities
 from stretto.summaries.snapshot import Snapshot
+from stretto.summaries.time_window import ALL
 
 FIRST = "24h"
 """The default window, unless nothing ran in parallel in it."""
 
-_WINDOWS = {"1h": "last hour", "24h": "last 24 h", "7d": "last 7 days"}
+_WINDOWS = {
+    "1h": "last hour", "24h": "last 24 h", "7d": "last 7 days", "30d": "last 30 days",
+    "90d": "last 90 days", ALL: "time recorded",
+}  # fmt: skip
+_MIDNIGHT = "T00:00:00Z"
 _EVEN = 0.005
 """A speed-up this close to 1 is described as even."""
 
@@ -62,14 +68,42 @@ class Headline:
 
 
 def describe_window(window: str) -> str:
-    """Return a window in words."""
-    return _WINDOWS.get(window, f"last {window}")
+    """Return a window in words. Examples: ``last 24 h``, ``2026-11-01 to 2026-11-07``."""
+    if "/" not in window:
+        return _WINDOWS.get(window, f"last {window}")
+    start, _, end = window.partition("/")
+    if start == "..":
+        return f"time until {_describe_end(end)}"
+    if end == "..":
+        return f"time since {_describe_bound(start)}"
+    first, last = _describe_bound(start), _describe_end(end)
+    return first if first == last else f"{first} to {last}"
 
 
-def choose_window(snapshot: Snapshot, requested: str | None) -> str:
-    """Return the requested window if it exists, else the day, else the longest with parallel work."""
-    if requested is not None and requested in snapshot.verdicts:
-        return requested
+def place_in_window(window: str) -> str:
+    """Return a window as a sentence continues with it. Examples: ``in the last 24 h``, ``on 2026-11-01``."""
+    text = describe_window(window)
+    if "/" not in window or ".." in window:
+        return f"in the {text}"
+    return f"from {text}" if " to " in text else f"on {text}"
+
+
+def _describe_bound(text: str) -> str:
+    """Return an instant; midnight (UTC) is its date. Example: ``2026-11-20 16:49:25 UTC``."""
+    if text.endswith(_MIDNIGHT):
+        return text.removesuffix(_MIDNIGHT)
+    return text.replace("T", " ").replace("Z", " UTC")
+
+
+def _describe_end(text: str) -> str:
+    """Return the end of a window; a day that is included whole is its date."""
+    if not text.endswith(_MIDNIGHT):
+        return _describe_bound(text)
+    return (date.fromisoformat(text.removesuffix(_MIDNIGHT)) - timedelta(days=1)).isoformat()
+
+
+def choose_window(snapshot: Snapshot) -> str:
+    """Return the day, else the longest window with parallel work."""
     by_length = (FIRST, *reversed(list(snapshot.verdicts)))
     return next((window for window in by_length if snapshot.verdicts[window].tasks), FIRST)
 
@@ -93,7 +127,7 @@ def build_headline(snapshot: Snapshot, window: str) -> Headline:
     title, tone = _describe_speedup(lead, lead.speedup)
     change = quantities.format_duration(abs(lead.time_saved))
     gain = "Nothing saved" if tone == "even" else f"{change} {'saved' if tone == 'gain' else 'lost'}"
-    text = f"{gain} in the {describe_window(window)}: {describe_size(verdict, lead)}."
+    text = f"{gain} {place_in_window(window)}: {describe_size(verdict, lead)}."
     against = _describe_comparison(lead.provenance, runs)
     return Headline(window, title, text, tone, verdict, against, explain_baseline(lead.provenance), parts)
 
@@ -126,7 +160,7 @@ def _explain_absence(snapshot: Snapshot, verdict: Verdict) -> tuple[str, str]:
         return "Nothing seen yet", "Your first session shows up here within seconds of its first event."
     if verdict.tasks:
         return "No speed-up is known", "The parallel tasks took no time that could be measured."
-    title = f"Nothing ran in parallel in the {describe_window(verdict.window)}"
+    title = f"Nothing ran in parallel {place_in_window(verdict.window)}"
     if activity.tasks_running:
         running = quantities.format_count_with_noun(activity.tasks_running, "task is", "tasks are")
         return (

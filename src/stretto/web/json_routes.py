@@ -13,9 +13,11 @@ from stretto.notifications.latest_notifications import is_repeat_overdue, select
 from stretto.store.session_finder import CursorError
 from stretto.summaries import snapshot
 from stretto.summaries.session_summary import build_row_document, build_session_document
+from stretto.summaries.time_window import TimeWindow
 from stretto.web import responses
 from stretto.web.backend import Backend
-from stretto.web.session_query import QueryError, parse_session_query
+from stretto.web.session_query import parse_session_query
+from stretto.web.window_parameters import WINDOW_PARAMETERS, QueryError, check_names, parse_window
 
 NOTIFICATIONS = "/api/notifications"
 DEFAULT_LIMIT = 50
@@ -41,17 +43,31 @@ class JsonRoutes:
         ]
 
     def get_snapshot(self, request: Request) -> Response:
-        """Answer all figures; 503 before the first snapshot."""
+        """Answer all figures, or those of the window that is asked for; 503 before the first snapshot."""
         latest = self._backend.snapshot()
         if latest is None:
             return responses.build_error(
                 request.url.path, 503, "there are no figures yet", "try again in a second"
             )
+        try:
+            window = self._parse_window(request)
+        except QueryError as error:
+            return responses.build_error(request.url.path, 400, str(error))
+        if window is not None:
+            latest = self._backend.windowed_snapshot(latest, window)
         return responses.build_json(snapshot.build_snapshot_document(latest))
 
-    def get_trends(self, request: Request) -> Response:  # noqa: ARG002  # the shape of an endpoint
-        """Answer parallel work by day and by week."""
-        return responses.build_json(self._backend.trends())
+    def _parse_window(self, request: Request) -> TimeWindow | None:
+        check_names(request.query_params, WINDOW_PARAMETERS)
+        return parse_window(request.query_params, self._backend.clock())
+
+    def get_trends(self, request: Request) -> Response:
+        """Answer parallel work by day and by week, up to the end of the window that is asked for."""
+        try:
+            window = self._parse_window(request)
+        except QueryError as error:
+            return responses.build_error(request.url.path, 400, str(error))
+        return responses.build_json(self._backend.trends(window))
 
     def get_baselines(self, request: Request) -> Response:  # noqa: ARG002  # the shape of an endpoint
         """Answer all baselines, the runs that are refused with their reasons, and the use of each."""

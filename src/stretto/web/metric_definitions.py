@@ -50,7 +50,7 @@ DEFINITIONS: dict[str, str] = {
         " task types. set: a length per task type, by hand. configured: hours per task type. work: the tasks'"
         " own lengths added up. The best available is taken, in this order; they are never added together."
     ),
-    "window": "A window begins on a full five minutes (last hour) or on a full hour (the longer ones).",
+    "window": "A window begins on a full five minutes (an hour or less) or on a full hour (the longer ones).",
     "rejects": "Input that could not be read. It stays in the journal; 'stretto doctor' shows its place.",
     "critical_path": (
         "The chain of work that decided when the session ended, walked back from the last finish. Only"

@@ -1,38 +1,31 @@
-"""Answer the HTML pages: overview, views, sessions, a single session, and runbooks."""
+"""Answer the HTML pages of findings, sessions, a single session, and runbooks."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stretto.clock import HOUR, SECOND
-from stretto.errors import StoreError
-from stretto.figures.bottleneck_agent import Bottleneck
+from stretto.clock import SECOND
 from stretto.model.event import Outcome
-from stretto.names import PREFIX, WINDOWS
-from stretto.notifications import latest_notifications as alerts
 from stretto.store.session_finder import CursorError
 from stretto.summaries.session_summary import build_session_document
+from stretto.summaries.time_window import WINDOW_NAMES
 from stretto.web import (
-    dimension_views,
     findings_view,
-    headline,
     markdown,
     responses,
     session_list,
     session_timeline,
     session_view,
-    trend_chart,
 )
 from stretto.web.backend import Backend
 from stretto.web.metric_definitions import ABSENT
 from stretto.web.renderer import Renderer
-from stretto.web.session_query import ALL, PERIODS, QueryError, parse_session_query
+from stretto.web.session_query import parse_session_query
+from stretto.web.window_parameters import QueryError
 
 SESSIONS_SHOWN = 50
 """Sessions on a page of the list."""
@@ -41,85 +34,23 @@ _ALERT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 _NUMBER = re.compile(r"\d{1,6}")
 
-LABELS = {"types": "task_type", "agents": "agent", "patterns": "pattern"}
-"""View → the label whose values it lists."""
-
 
 class PageRoutes:
-    """The endpoints that answer HTML. ``addresses`` maps static file names to their addresses."""
+    """The endpoints that answer HTML."""
 
-    def __init__(self, backend: Backend, addresses: Mapping[str, str]) -> None:
+    def __init__(self, backend: Backend, renderer: Renderer) -> None:
         self._backend = backend
-        self._page = Renderer(backend, addresses).render_page
+        self._page = renderer.render_page
 
     def list_routes(self) -> list[Route]:
         """Return the routes. Names and ids are chosen outside Stretto and may hold a slash."""
         return [
-            Route("/", self.show_overview),
             Route("/findings", self.show_findings),
             Route("/sessions", self.show_sessions),
             Route("/sessions/{id:path}", self.show_session),
-            *(Route(f"/{view}", self.show_view) for view in LABELS),
-            *(Route(f"/{view}/{{name:path}}", self.show_detail) for view in LABELS),
             Route("/runbook", self.show_runbooks),
             Route("/runbook/{alert}", self.show_runbook),
         ]
-
-    def show_overview(self, request: Request) -> Response:
-        """Answer the overview: the verdict, running sessions, firing alerts, trends and health."""
-        backend, now = self._backend, self._backend.clock()
-        snapshot = backend.snapshot()
-        log = backend.notifications
-        current_alerts = alerts.select_alerts(log.list_newest(), log.watchdog_heard, now)
-        common: dict[str, Any] = {
-            "problems": backend.problems(),
-            "alerts": current_alerts,
-            "pages": {
-                n.alertname
-                for n in (*current_alerts.firing, *current_alerts.resolved)
-                if self._has_page(n.alertname)
-            },
-            "set_aside": log.set_aside,
-            "news": findings_view.list_news(backend.findings(), backend.expected_tasks()),
-        }
-        if (refusal := _refuse_unknown_window(request)) is not None:
-            return refusal
-        if snapshot is None:
-            return self._page("overview.html", request, now, live=True, snapshot=None, window=None, **common)
-        window = headline.choose_window(snapshot, request.query_params.get("window"))
-        figures = dimension_views.FigureIndex(snapshot)
-        trends = _read_trends(backend)
-        return self._page(
-            "overview.html",
-            request,
-            now,
-            live=True,
-            snapshot=snapshot,
-            window=window,
-            windows=list(WINDOWS),
-            list_columns=session_list.COLUMNS,
-            line=headline.build_headline(snapshot, window),
-            verdicts=snapshot.verdicts,
-            open=snapshot.open_sessions,
-            bottleneck=snapshot.bottlenecks.get(window),
-            decisive_since=_find_decisive_since(snapshot.bottlenecks.get(window), now),
-            days=trend_chart.build_chart(trends["days"]),
-            weeks=trend_chart.build_chart(trends["weeks"]),
-            old_definition_until=trends.get("old_definition_until"),
-            changed=trend_chart.list_changes(snapshot.change.figures),
-            completeness=dimension_views.replace_reason(
-                figures.find_figure("stretto_capture_completeness_ratio", "", window=window),
-                "no task or tool call is over",
-            ),
-            self_figures={
-                figure.name.removeprefix(PREFIX): figure
-                for figure in backend.self_figures()
-                if not figure.labels
-            },
-            rejects=dimension_views.rank_reject_reasons(snapshot),
-            stale=(now - snapshot.at) / SECOND > backend.fresh_seconds,
-            **common,
-        )
 
     def show_findings(self, request: Request) -> Response:
         """Answer what changed, why, what to do, what was done about it and what that brought."""
@@ -141,51 +72,6 @@ class PageRoutes:
             answers=findings_view.describe_answers(state, now),
         )
 
-    def show_view(self, request: Request) -> Response:
-        """Answer the figures of each task type, agent or pattern in a window."""
-        if (refusal := _refuse_unknown_window(request)) is not None:
-            return refusal
-        now, snapshot, view = self._backend.clock(), self._backend.snapshot(), request.url.path.strip("/")
-        if snapshot is None:
-            return self._page("view.html", request, now, live=True, view=view, window=None, rows=[])
-        window = headline.choose_window(snapshot, request.query_params.get("window"))
-        figures = dimension_views.FigureIndex(snapshot)
-        rows = {
-            "types": dimension_views.list_type_rows,
-            "agents": dimension_views.list_agent_rows,
-            "patterns": dimension_views.list_pattern_rows,
-        }[view]
-        return self._page(
-            "view.html",
-            request,
-            now,
-            live=True,
-            view=view,
-            window=window,
-            windows=list(WINDOWS),
-            rows=rows(figures, window),
-        )
-
-    def show_detail(self, request: Request) -> Response:
-        """Answer every figure of one task type, agent or pattern, in every window."""
-        view = request.url.path.split("/")[1]
-        name, snapshot = request.path_params["name"], self._backend.snapshot()
-        rows = [] if snapshot is None else dimension_views.list_detail_rows(snapshot, LABELS[view], name)
-        if not rows:
-            return responses.build_error(
-                request.url.path, 404, "There is no figure of that name.", f"The page /{view} lists them."
-            )
-        return self._page(
-            "detail.html",
-            request,
-            self._backend.clock(),
-            live=True,
-            view=view,
-            name=name,
-            rows=rows,
-            windows=list(WINDOWS),
-        )
-
     def show_sessions(self, request: Request) -> Response:
         """Answer a page of the sessions that match the parameters, the most recently active first."""
         now = self._backend.clock()
@@ -204,7 +90,7 @@ class PageRoutes:
             given=request.query_params,
             filters=session_list.list_filters(request.query_params),
             list_columns=session_list.COLUMNS,
-            periods=[*PERIODS, ALL],
+            windows=WINDOW_NAMES,
             outcomes=list(Outcome),
         )
 
@@ -283,41 +169,6 @@ class PageRoutes:
             body=markdown.render_html(text),
         )
 
-    def _has_page(self, alert: str | None) -> bool:
-        return (
-            alert is not None and bool(_ALERT.fullmatch(alert)) and self._backend.runbook(alert) is not None
-        )
-
-
-def _refuse_unknown_window(request: Request) -> Response | None:
-    """Return an error if the request names an unknown window, else None."""
-    window = request.query_params.get("window")
-    if window is None or window in WINDOWS:
-        return None
-    return responses.build_error(
-        request.url.path, 400, "There is no such window.", f"There are {', '.join(WINDOWS)}."
-    )
-
 
 def _parse_seconds(text: str | None) -> float | None:
     return float(text) if text and _SECONDS.fullmatch(text) else None
-
-
-def _find_decisive_since(bottleneck: Bottleneck | None, now: int) -> int | None:
-    """Return the instant by which an agent was the bottleneck: the end of the hour it was first known.
-
-    None if that is less than an hour ago. Example: known since 10:00 means by 11:00 at the latest; the page
-    shows this from 12:00 on.
-    """
-    if bottleneck is None or bottleneck.since is None:
-        return None
-    latest = bottleneck.since + HOUR
-    return latest if latest <= now - HOUR else None
-
-
-def _read_trends(backend: Backend) -> dict[str, Any]:
-    """Return the trends; none while the store cannot be read, which the page's problems explain."""
-    try:
-        return backend.trends()
-    except StoreError:
-        return {"days": [], "weeks": []}

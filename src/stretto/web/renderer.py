@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from itertools import count
 from urllib.parse import quote, urlencode
@@ -16,12 +17,16 @@ from stretto.format import quantities, rfc3339
 from stretto.names import METRICS, NONE, PREFIX
 from stretto.notifications import latest_notifications as alerts
 from stretto.summaries.session_summary import name_session, name_session_entity
+from stretto.summaries.time_window import WINDOW_NAMES
 from stretto.web import headline, live_updates
 from stretto.web.backend import Backend
 from stretto.web.metric_definitions import DEFINITIONS
+from stretto.web.window_parameters import WINDOW_PARAMETERS
 
 REFRESH_SECONDS = 5
 """Seconds between reloads of a page without script or event stream; ``?refresh=off`` stops them."""
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 ID_SHOWN = 14
 """Characters of a session's id in a table."""
@@ -61,6 +66,7 @@ class Renderer:
             stamp=to_rfc3339,
             segment=lambda text: quote(text, safe=""),
             window=headline.describe_window,
+            in_window=headline.place_in_window,
             figure=_format_named_figure,
         )
         self._environment.globals.update(
@@ -72,6 +78,7 @@ class Renderer:
             meaning=headline.explain_baseline,
             metrics=METRICS,
             NONE=NONE,
+            window_names=WINDOW_NAMES,
             silence=alerts.get_silence_link,
             alertmanager=alerts.get_alertmanager_link,
             refresh_seconds=REFRESH_SECONDS,
@@ -103,10 +110,16 @@ class Renderer:
             query = urlencode({name: value for name, value in parameters.items() if value is not None})
             return f"?{query}" if query else request.url.path
 
+        carried = {
+            name: request.query_params[name] for name in WINDOW_PARAMETERS if name in request.query_params
+        }
+
         html = self._environment.get_template(template).render(
             ago=ago,
             parse_instant=_parse_instant,
             address=address,
+            carried=f"?{urlencode(carried)}" if carried else "",
+            bounds=[_get_date(request.query_params.get(name)) for name in ("from", "to")],
             unique=lambda: f"about-{next(numbers)}",
             live=live,
             changing=changing,
@@ -117,6 +130,11 @@ class Renderer:
             **context,
         )
         return HTMLResponse(html)
+
+
+def _get_date(text: str | None) -> str:
+    """Return the date of a bound for a date field; nothing for another text."""
+    return text[:10] if text and _DATE.match(text) else ""
 
 
 def _parse_instant(text: str | None) -> int | None:

@@ -13,7 +13,9 @@ from stretto.names import WINDOWS
 NamedFigures = dict[tuple[str, ...], Figure]
 
 
-def build_scores_document(figures: Iterable[Figure], rules: ScoreRules) -> dict[str, Any]:
+def build_scores_document(
+    figures: Iterable[Figure], rules: ScoreRules, windows: Iterable[str] = WINDOWS
+) -> dict[str, Any]:
     """Return the efficiency score and the quality of each task type by window.
 
     Coverage is 1 less the width of a score's range. For an efficiency score it is the weighted mean of its
@@ -27,7 +29,7 @@ def build_scores_document(figures: Iterable[Figure], rules: ScoreRules) -> dict[
             ),
             "quality": _build_quality(_index_figures(score_figures, window, "stretto_quality_"), rules),
         }
-        for window in WINDOWS
+        for window in windows
     }
 
 

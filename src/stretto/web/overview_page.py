@@ -1,0 +1,125 @@
+"""Answer the overview: the verdict of a window, what runs now, what fires, and what changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from stretto.clock import HOUR, SECOND
+from stretto.errors import StoreError
+from stretto.figures.bottleneck_agent import Bottleneck
+from stretto.names import PREFIX
+from stretto.notifications import latest_notifications as alerts
+from stretto.store.queries import SessionRow
+from stretto.store.session_finder import SessionQuery
+from stretto.summaries.time_window import TimeWindow
+from stretto.web import dimension_views, findings_view, headline, responses, session_list, trend_chart
+from stretto.web.backend import Backend
+from stretto.web.renderer import Renderer
+from stretto.web.window_choice import WindowChoice, choose_window_snapshot
+from stretto.web.window_parameters import QueryError
+
+
+class OverviewPage:
+    """The endpoint of the overview."""
+
+    def __init__(self, backend: Backend, renderer: Renderer) -> None:
+        self._backend = backend
+        self._page = renderer.render_page
+
+    def list_routes(self) -> list[Route]:
+        """Return the route."""
+        return [Route("/", self.show_overview)]
+
+    def show_overview(self, request: Request) -> Response:
+        """Answer the overview: the verdict, running sessions, firing alerts, trends and health."""
+        now = self._backend.clock()
+        try:
+            choice = choose_window_snapshot(self._backend, request.query_params, now)
+        except QueryError as error:
+            return responses.build_error(request.url.path, 400, str(error), "The page / shows the last day.")
+        common = self._collect_news(now)
+        if choice is None:
+            return self._page("overview.html", request, now, live=True, snapshot=None, window=None, **common)
+        return self._page(
+            "overview.html", request, now, live=True, **common, **self._collect_window(choice, now)
+        )
+
+    def _collect_news(self, now: int) -> dict[str, Any]:
+        """Return what the page shows whatever the window is."""
+        backend = self._backend
+        log = backend.notifications
+        current = alerts.select_alerts(log.list_newest(), log.watchdog_heard, now)
+        return {
+            "problems": backend.problems(),
+            "alerts": current,
+            "pages": {
+                n.alertname
+                for n in (*current.firing, *current.resolved)
+                if n.alertname is not None and backend.runbook(n.alertname) is not None
+            },
+            "set_aside": log.set_aside,
+            "news": findings_view.list_news(backend.findings(), backend.expected_tasks()),
+        }
+
+    def _collect_window(self, choice: WindowChoice, now: int) -> dict[str, Any]:
+        """Return what the page shows of a window."""
+        backend, snapshot, window = self._backend, choice.snapshot, choice.window.name
+        figures = dimension_views.FigureIndex(snapshot)
+        trends = _read_trends(backend, choice.window if choice.is_asked else None)
+        return {
+            "snapshot": snapshot,
+            "window": window,
+            "list_columns": session_list.COLUMNS,
+            "line": headline.build_headline(snapshot, window),
+            "newest": self._find_newest_parallel(choice),
+            "verdicts": {**choice.latest.verdicts, **snapshot.verdicts},
+            "open": snapshot.open_sessions,
+            "bottleneck": snapshot.bottlenecks.get(window),
+            "decisive_since": _find_decisive_since(snapshot.bottlenecks.get(window), now),
+            "days": trend_chart.build_chart(trends["days"]),
+            "weeks": trend_chart.build_chart(trends["weeks"]),
+            "old_definition_until": trends.get("old_definition_until"),
+            "changed": trend_chart.list_changes(snapshot.change.figures),
+            "completeness": dimension_views.replace_reason(
+                figures.find_figure("stretto_capture_completeness_ratio", "", window=window),
+                "no task or tool call is over",
+            ),
+            "self_figures": {
+                figure.name.removeprefix(PREFIX): figure
+                for figure in backend.self_figures()
+                if not figure.labels
+            },
+            "rejects": dimension_views.rank_reject_reasons(snapshot),
+            "stale": (now - snapshot.at) / SECOND > backend.fresh_seconds and choice.window.is_named,
+        }
+
+    def _find_newest_parallel(self, choice: WindowChoice) -> SessionRow | None:
+        """Return the newest session with a parallel execution, if the window has none."""
+        if choice.snapshot.verdicts[choice.window.name].tasks:
+            return None
+        rows = self._backend.sessions(SessionQuery(has_fanouts=True, limit=1)).rows
+        return rows[0] if rows else None
+
+
+def _find_decisive_since(bottleneck: Bottleneck | None, now: int) -> int | None:
+    """Return the instant by which an agent was the bottleneck: the end of the hour it was first known.
+
+    None if that is less than an hour ago. Example: known since 10:00 means by 11:00 at the latest; the page
+    shows this from 12:00 on.
+    """
+    if bottleneck is None or bottleneck.since is None:
+        return None
+    latest = bottleneck.since + HOUR
+    return latest if latest <= now - HOUR else None
+
+
+def _read_trends(backend: Backend, window: TimeWindow | None) -> dict[str, Any]:
+    """Return the trends; none while the store cannot be read, which the page's problems explain."""
+    try:
+        return backend.trends(window)
+    except StoreError:
+        return {"days": [], "weeks": []}

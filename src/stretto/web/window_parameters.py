@@ -1,0 +1,71 @@
+"""Parse the window of a request: ``window``, or ``from`` and ``to``, the same for pages and the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from stretto.clock import DAY
+from stretto.format import rfc3339
+from stretto.summaries.time_window import (
+    WINDOW_NAMES,
+    TimeWindow,
+    make_bounded_window,
+    make_named_window,
+)
+
+WINDOW_PARAMETERS = ("window", "from", "to")
+
+_FIRST, _LAST = -rfc3339.FARTHEST, rfc3339.FARTHEST
+"""The bounds of an instant; dates beyond are moved to the bound."""
+
+
+class QueryError(ValueError):
+    """A query parameter is invalid; the message is the rule it breaks."""
+
+
+def parse_window(parameters: Mapping[str, str], now: int) -> TimeWindow | None:
+    """Return the window of a request's parameters; None without any. Empty parameters count as absent.
+
+    A date as ``to`` is included whole. Raises QueryError for an unknown window, for a bound that is no time,
+    and for an end that is not after the beginning.
+    """
+    given = {name: parameters[name] for name in WINDOW_PARAMETERS if parameters.get(name)}
+    name = given.get("window")
+    if name is None:
+        return _parse_bounds(given) if given else None
+    if len(given) > 1:
+        raise QueryError("window and from or to exclude each other")
+    if name not in WINDOW_NAMES:
+        raise QueryError(f"window must be one of {', '.join(WINDOW_NAMES)}")
+    return make_named_window(name, now)
+
+
+def _parse_bounds(given: Mapping[str, str]) -> TimeWindow:
+    start, end = _parse_instant(given, "from", 0), _parse_instant(given, "to", DAY)
+    if start is not None and end is not None and end <= start:
+        raise QueryError("to must be later than from")
+    return make_bounded_window(start, end)
+
+
+def check_names(given: Mapping[str, str], known: tuple[str, ...]) -> None:
+    """Raise QueryError for a parameter that is not known, with the name that was probably meant."""
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise QueryError(f"there is no parameter {name}: {hint}")
+
+
+def _parse_instant(given: Mapping[str, str], name: str, whole_day: int) -> int | None:
+    """Return the instant (ns) of a parameter; ``whole_day`` is added to a date without a time."""
+    text = given.get(name)
+    if text is None:
+        return None
+    # A plus sign that was not encoded arrives as a space.
+    for candidate, more in ((text.replace(" ", "+"), 0), (f"{text}T00:00:00Z", whole_day)):
+        try:
+            return min(max(rfc3339.parse_rfc3339(candidate) + more, _FIRST), _LAST)
+        except (ValueError, OverflowError):
+            continue
+    raise QueryError(f"{name} must be a date or an RFC 3339 time, for example 2026-11-20T16:49:25Z")

@@ -1,0 +1,158 @@
+"""Windows of time: any of them, by name or by its bounds, on every view and in the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stretto.clock import DAY, HOUR, SECOND
+from stretto.summaries.snapshot import Snapshot
+from stretto.summaries.time_window import (
+    WINDOW_NAMES,
+    TimeWindow,
+    make_bounded_window,
+    make_named_window,
+)
+from stretto.summaries.windowed_snapshot import FRESH_SECONDS, WindowedSnapshots
+from stretto.web.headline import describe_window, place_in_window
+from stretto.web.window_parameters import QueryError, parse_window
+from tests.web_page import ARCHITECTURE, TESTS, read, shown
+from tests.web_served import NOON, Store
+
+VIEWS = ("/", "/types", "/agents", "/patterns", "/sessions")
+API = ("/api/snapshot", "/api/trends", "/api/sessions")
+OLD_DAY = "2026-10-11"
+"""The day forty days before NOON."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Give a store whose only parallel execution is forty days old; a session without any is newer."""
+    store = Store(tmp_path)
+    store.scene("together", NOON - 40 * DAY, (ARCHITECTURE, TESTS))
+    store.scene("alone", NOON - HOUR, (ARCHITECTURE,))
+    return store
+
+
+def test_a_window_has_the_figures_of_its_time(store: Store) -> None:
+    """20 s were saved forty days ago: in 90 days and in all the time, not in 30 days."""
+    with shown(store) as client:
+        pages = {name: read(client, f"/?window={name}").text for name in WINDOW_NAMES}
+
+    assert "20 s saved in the last 90 days: 2 tasks, 1 parallel execution." in pages["90d"]
+    assert "20 s saved in the time recorded: 2 tasks, 1 parallel execution." in pages["all"]
+    assert "Nothing ran in parallel in the last 30 days" in pages["30d"]
+
+
+def test_the_bounds_of_a_window_are_in_the_address(store: Store) -> None:
+    """A day is named by itself; its end is included; the days around it are empty."""
+    with shown(store) as client:
+        day = read(client, f"/?from={OLD_DAY}&to={OLD_DAY}").text
+        before = read(client, "/?from=2026-10-01&to=2026-10-10").text
+        hour = read(client, f"/?from={OLD_DAY}T11:00:00Z&to={OLD_DAY}T13:00:00Z").text
+
+    assert f"20 s saved on {OLD_DAY}: 2 tasks, 1 parallel execution." in day
+    assert "Nothing ran in parallel from 2026-10-01 to 2026-10-10" in before
+    assert f"20 s saved from {OLD_DAY} 11:00:00 UTC to {OLD_DAY} 13:00:00 UTC" in hour
+
+
+def test_an_empty_window_names_the_newest_parallel_execution(store: Store) -> None:
+    """It is linked, with its age, and so is the window without bounds; a full window does not name it."""
+    with shown(store) as client:
+        empty, full = read(client), read(client, "/?window=90d")
+
+    text = empty.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "The newest parallel execution is 39 days ago in" in text
+    assert {"/sessions/together", "?window=all"} <= set(empty.addresses)
+    assert "The newest parallel execution" not in full.text
+
+
+def test_views_keep_the_window_in_their_links(store: Store) -> None:
+    """The navigation, and the sessions below the overview, lead to the same window."""
+    with shown(store) as client:
+        page = read(client, "/?window=90d")
+        types = read(client, "/types?window=90d")
+
+    assert {"/types?window=90d", "/agents?window=90d", "/sessions?window=90d"} <= set(page.addresses)
+    assert "architecture" in types.text
+
+
+@pytest.mark.parametrize("path", [*VIEWS, *API])
+@pytest.mark.parametrize(
+    ("parameters", "rule"),
+    [
+        ("window=9d", "window must be one of 1h, 24h, 7d, 30d, 90d, all"),
+        ("window=24h&from=2026-10-11", "window and from or to exclude each other"),
+        ("from=yesterday", "from must be a date or an RFC 3339 time"),
+        ("from=2026-10-11&to=2026-10-10", "to must be later than from"),
+    ],
+)
+def test_a_window_that_is_none_is_refused(store: Store, path: str, parameters: str, rule: str) -> None:
+    """Every view and every answer refuses it with the same rule."""
+    with shown(store) as client:
+        answer = client.get(f"{path}?{parameters}")
+
+    assert answer.status_code == 400
+    assert rule in answer.text
+
+
+def test_the_api_answers_for_a_window(store: Store) -> None:
+    """The snapshot has the window's figures under its name; the trend ends where the window does."""
+    with shown(store) as client:
+        named = client.get("/api/snapshot?window=90d").json()
+        bounded = client.get(f"/api/snapshot?from={OLD_DAY}&to={OLD_DAY}").json()
+        trend = client.get(f"/api/trends?from={OLD_DAY}&to={OLD_DAY}").json()
+        whole = client.get("/api/trends?window=all").json()
+        odd = client.get("/api/snapshot?windows=90d")
+
+    name = f"{OLD_DAY}T00:00:00Z/2026-10-12T00:00:00Z"
+    assert named["verdicts"].keys() == named["scores"].keys() == {"90d"}
+    assert bounded["verdicts"][name]["lead"]["time_saved_seconds"] == 20
+    windows = {figure["labels"].get("window") for figure in bounded["figures"]}
+    assert windows == {None, name}
+    assert trend["days"][-1]["begins"] == OLD_DAY
+    assert trend["days"][-1]["lead"]["fanouts"] == 1
+    assert (len(trend["days"]), len(whole["days"])) == (30, 92)
+    assert odd.status_code == 400
+    assert "did you mean window?" in odd.text
+
+
+def test_an_open_bound_is_now_or_the_first_record() -> None:
+    """Two dots stand for it in the name, as in ISO 8601-2."""
+    since = parse_window({"from": "2026-11-01"}, NOON)
+    until = parse_window({"to": "2026-11-01T10:00:00+02:00"}, NOON)
+
+    assert since is not None
+    assert until is not None
+    assert (since.name, since.end) == ("2026-11-01T00:00:00Z/..", None)
+    assert (until.name, until.start) == ("../2026-11-01T08:00:00Z", None)
+    assert describe_window(since.name) == "time since 2026-11-01"
+    assert place_in_window(until.name) == "in the time until 2026-11-01 08:00:00 UTC"
+    assert parse_window({"window": "", "from": ""}, NOON) is None
+    with pytest.raises(QueryError):
+        parse_window({"to": "0000-01-01"}, NOON)
+
+
+def test_an_answer_is_kept_while_nothing_is_new(store: Store) -> None:
+    """It is worked out again after new events, and after a while; exported windows never are."""
+    asked: list[str] = []
+    latest = store.refresh()
+
+    def read_snapshot(latest: Snapshot, window: TimeWindow) -> Snapshot:
+        asked.append(window.name)
+        return latest
+
+    kept = WindowedSnapshots(read_snapshot)
+    day = make_bounded_window(NOON - DAY, NOON)
+    for name in ("7d", "30d"):
+        kept.get_snapshot(latest, make_named_window(name, NOON))
+    for _ in range(3):
+        kept.get_snapshot(latest, day)
+    assert asked == ["30d", day.name]
+
+    store.now += FRESH_SECONDS * SECOND
+    kept.get_snapshot(store.refresh(), day)
+    store.scene("more", NOON - HOUR, (ARCHITECTURE, TESTS))
+    kept.get_snapshot(store.refresh(), day)
+    assert asked == ["30d", day.name, day.name, day.name]
