@@ -146,12 +146,17 @@ def test_tasks_without_tokens_are_counted(capsys: pytest.CaptureFixture[str]) ->
     answer(capsys, "import", str(FAULTS / "tasks-without-tokens"))
     shown = answer(capsys, "show", "last")
     assert [task["tool_calls"] for task in shown["tasks"]] == [18, 18]
+    assert shown["tool_call_count"] == {
+        "total": 38, "at_least": False, "seen": 2, "tasks": 2, "partial_tasks": 2,
+    }  # fmt: skip
     coverage = shown["spending"]["coverage"]
     assert (coverage["tasks"], coverage["silent_tasks"], coverage["tokens_at_least"]) == (2, 2, True)
+    assert (coverage["share"], coverage["model_calls_at_least"]) == (0.25, True)
     run("show", "last")
-    text = capsys.readouterr().out
+    text = capsys.readouterr().out.replace("\N{NO-BREAK SPACE}", " ")
     assert "2 of 2 tasks reported no tokens" in text
-    assert "at least 3.22 k tokens" in text
+    assert "at least 3.22 k tokens in at least 2 model calls" in text
+    assert "38 tool calls (36 of them by the client's count alone)" in text
 
 
 def test_the_share_that_reported_tokens_is_a_series(tmp_path: Path) -> None:
@@ -169,9 +174,14 @@ def test_the_share_that_reported_tokens_is_a_series(tmp_path: Path) -> None:
     assert values["stretto_window_usage_expected"] == 4
     assert values["stretto_window_usage_reported"] == 1
     assert values["stretto_usage_coverage_ratio"] == 0.25
+    # The client counted 18 tool calls of each agent, and nobody reported them.
+    assert values["stretto_window_tool_call_tasks"] == 2
+    assert values["stretto_window_tool_call_tasks_reported"] == 0
+    assert values["stretto_tool_call_coverage_ratio"] == 0
     # Sums of the window say that they are too small: a page shows "at least".
     partial = {figure.name for figure in figures if figure.coverage == 0.25}
-    assert "stretto_window_tokens" in partial
+    assert {"stretto_window_tokens", "stretto_window_model_calls"} <= partial
+    assert {figure.name for figure in figures if figure.coverage == 0} == {"stretto_window_tool_calls"}
 
 
 @pytest.mark.parametrize("fault", ["placeholder-output-tokens", "tasks-without-tokens", "copied-history"])
@@ -258,7 +268,7 @@ def spend(lines: list[bytes]) -> Spending:
         path.write_bytes(b"".join(lines))
         events = read_transcript(identify_transcript(path), at_rest=True).events
     session = conclude_scene(events, lost=True)
-    return sum_spending(((call, None) for call in session.model_calls), session.tasks).total
+    return sum_spending(((call, None) for call in session.model_calls), session).total
 
 
 def test_worktrees_are_one_project(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stretto.figures.missing_usage import explain_missing_usage, find_turns_without_usage
+import pytest
+
+from stretto.figures.missing_usage import UsageGaps, iterate_usage_reports
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.summaries.session_summary import summarise_session
@@ -47,8 +49,8 @@ def test_a_turn_with_tool_calls_had_model_calls() -> None:
         [*turn(1, asked=True), *turn(2, asked=False), *turn(3, asked=False, called=False)]
     )
 
-    assert [each.id for each in find_turns_without_usage(session)] == ["p2"]
-    assert explain_missing_usage(session) == (
+    assert [each.id for each in UsageGaps(session).turns] == ["p2"]
+    assert UsageGaps(session).explain() == (
         "model calls of 1 turn(s) never arrived: tokens and costs are at least those shown"
     )
 
@@ -65,12 +67,12 @@ def test_a_task_that_worked_had_model_calls() -> None:
     ]
     inside = [event(Kind.TOOL_START, 110, id="x", name="Read", parent="worked")]
 
-    assert "1 task(s)" in str(explain_missing_usage(conclude_scene([*turn(1, asked=True), *tasks, *inside])))
+    assert "1 task(s)" in str(UsageGaps(conclude_scene([*turn(1, asked=True), *tasks, *inside])).explain())
 
 
 def test_where_nobody_reports_model_calls_none_is_missing() -> None:
     """By hooks alone nothing is known of model calls."""
-    assert explain_missing_usage(conclude_scene([*turn(1, asked=False), *turn(2, asked=False)])) is None
+    assert UsageGaps(conclude_scene([*turn(1, asked=False), *turn(2, asked=False)])).explain() is None
 
 
 def test_the_session_and_the_coverage_say_so(tmp_path: Path) -> None:
@@ -88,3 +90,80 @@ def test_the_session_and_the_coverage_say_so(tmp_path: Path) -> None:
         if f.name == "stretto_usage_coverage_ratio" and ("window", "24h") in f.labels
     ]
     assert share == 0.5
+
+
+def work(task: str, *, asked: int, called: int) -> list[Event]:
+    """Return a task of twenty seconds with so many model calls and tool calls."""
+    tokens = {"input_tokens": 5, "output_tokens": 7}
+    return [
+        event(Kind.TASK_START, 102, id=task, name=task),
+        *(
+            event(
+                Kind.MODEL_CALL,
+                103 + number / 10,
+                id=f"{task}-m{number}",
+                parent=task,
+                channel=Channel.OTLP,
+                attributes=tokens,
+            )
+            for number in range(asked)
+        ),
+        *(
+            event(kind, 104 + number / 10, id=f"{task}-t{number}", name="Read", parent=task)
+            for number in range(called)
+            for kind in (Kind.TOOL_START, Kind.TOOL_END)
+        ),
+        event(Kind.TASK_END, 118, id=task, name=task, outcome=Outcome.SUCCESS),
+    ]
+
+
+def test_a_task_with_far_fewer_model_calls_than_its_siblings_is_marked() -> None:
+    """Beside two tasks with 20 model calls for 20 and 30 tool calls, one with 3 for 20 misses some."""
+    beside = [*work("a", asked=20, called=20), *work("b", asked=20, called=30)]
+    session = conclude_scene([*turn(1, asked=True), *beside, *work("c", asked=3, called=20)])
+
+    assert [task.id for task in UsageGaps(session).sparse_tasks] == ["c"]
+    assert UsageGaps(session).explain() == (
+        "1 task(s) reported far fewer model calls than the tasks beside: tokens and costs are at least those"
+        " shown"
+    )
+
+
+def test_a_task_with_somewhat_fewer_model_calls_is_not_marked() -> None:
+    """A model may ask for two tools at once; and one sibling alone proves nothing."""
+    a, b = work("a", asked=20, called=20), work("b", asked=20, called=30)
+    for tasks in ([*a, *b, *work("c", asked=10, called=20)], [*a, *work("c", asked=3, called=20)]):
+        assert not UsageGaps(conclude_scene([*turn(1, asked=True), *tasks])).sparse_tasks
+
+
+def test_a_result_without_its_call_misses_the_message_that_called() -> None:
+    """The line with the message and its tool call is lost, the result is not: one of two reported."""
+    orphan = event(Kind.TOOL_END, 107, id="x", outcome=Outcome.SUCCESS)
+    session = conclude_scene([*turn(1, asked=True), orphan])
+
+    assert [call.id for call in UsageGaps(session).unasked_calls] == ["x"]
+    assert [reported for _, reported in iterate_usage_reports(session)] == [True, False]
+
+
+@pytest.mark.parametrize("answered_first", [False, True])
+def test_a_completed_answer_is_summed_whichever_report_comes_first(
+    tmp_path: Path, answered_first: bool
+) -> None:
+    """An unfinished answer of 1 token, and the agent's result with 78: the window has 78 either way."""
+    tokens = {"input_tokens": 30, "output_tokens": 1, "complete": 0}
+    unfinished = event(
+        Kind.MODEL_CALL, 110, id="m", parent="a", channel=Channel.TRANSCRIPT, attributes=tokens, name="claude"
+    )
+    declared = {"task": "a", "task_prompt_tokens": 30, "task_output_tokens": 78}
+    result = event(
+        Kind.TOOL_END, 118, id="t", name="Task", channel=Channel.TRANSCRIPT, outcome=Outcome.SUCCESS,
+        attributes=declared,
+    )  # fmt: skip
+    start = event(Kind.TOOL_START, 101, id="t", name="Task")
+    with store(tmp_path) as opened:
+        for each in [start, *((result, unfinished) if answered_first else (unfinished, result)), ENDED]:
+            opened.take([each])
+        figures = take_snapshot(opened.connection, at(1_000), TaskTypes(), {}).figures
+
+    used = {dict(f.labels)["kind"]: f.value for f in figures if f.name == "stretto_window_tokens"}
+    assert used["output"] == 78

@@ -49,11 +49,11 @@ def test_a_delegator_of_unknown_length_is_passed_over() -> None:
 
 
 def test_a_call_goes_to_the_run_that_it_was_made_in() -> None:
-    """Tool calls name the run; model calls name the agent, and the time decides the run."""
+    """Calls name the run, not the agent alone."""
     drawn = session(
         tasks=(task("a", 0, 10), task("a/2", 20, 40), task("odd/2", 45, 50)),
         tool_calls=(call("x", 21, 25, task="a/2"), call("y", 46, 47, task="odd/2")),
-        model_calls=(ModelCall("m", None, "a", 30, 5, Outcome.SUCCESS),),
+        model_calls=(ModelCall("m", None, "a/2", 30, 5, Outcome.SUCCESS),),
     )
     assert tree(build_work_tree(drawn)) == ["a", "a/2", ["x", "m"], "odd/2", ["y"]]
 

@@ -124,8 +124,8 @@ AMOUNTS = (
     WatchedFigure("Sessions ended", lambda offset: sum_by(select_series("window_sessions", offset=offset))),
     WatchedFigure("Average session (s)", compute_average_session),
     WatchedFigure("Time in tests (share of tool time)", compute_test_share),
-    WatchedFigure("Tokens", lambda offset: sum_by(select_series("window_tokens", offset=offset))),
-    WatchedFigure("Cost (USD)", compute_cost),
+    WatchedFigure("Tokens, at least", lambda offset: sum_by(select_series("window_tokens", offset=offset))),
+    WatchedFigure("Cost (USD), at least", compute_cost),
 )
 """Amounts; their change is relative to the week before. Their titles have the units."""
 

@@ -369,7 +369,7 @@ _WASTE = Row(
         ),
         make_table(
             "Waste by task type",
-            "Tasks that delivered nothing, with the time, tokens and money that they took.",
+            "Tasks that delivered nothing, with their time, tokens and money as far as reported.",
             "Which work is done for nothing, and what does it cost?",
             {Label.TASK_TYPE: "Task type"},
             *(
@@ -420,7 +420,7 @@ _PRICE = Row(
         ),
         make_stat(
             "Cost of parallel tasks",
-            "What the tasks of parallel executions cost.",
+            "What the tasks of parallel executions cost, where the cost of each call is known.",
             "What did running in parallel cost?",
             Unit.MONEY,
             max_by(select_series("parallel_cost_usd")),
@@ -428,7 +428,7 @@ _PRICE = Row(
         ),
         make_stat(
             "Tokens of parallel tasks",
-            "Tokens that the tasks of parallel executions used.",
+            "Tokens that the tasks of parallel executions used, where those of each task are known.",
             "How many tokens did running in parallel take?",
             Unit.COUNT,
             max_by(select_series("parallel_tokens")),

@@ -34,7 +34,7 @@ _TOOLS = Row(
             "Calls, outcomes and times of every tool, and how much of the critical paths it was.",
             "Which tool holds the agents up?",
             {Label.TOOL: "Tool"},
-            Column("Calls", sum_by(select_series("window_tool_calls"), Label.TOOL), Unit.COUNT),
+            Column("Calls, at least", sum_by(select_series("window_tool_calls"), Label.TOOL), Unit.COUNT),
             Column("Success", max_by(select_series("tool_success_ratio"), Label.TOOL), Unit.RATIO, high=1),
             Column(
                 "Time, median", _take_stat("tool_duration_quantile_seconds", "p50", Label.TOOL), Unit.SECONDS
@@ -129,17 +129,17 @@ _MODELS = Row(
     (
         make_table(
             "Models",
-            "Calls, times, tokens and cost of every model.",
+            "Calls, times, tokens and cost of every model. Sums are lower bounds where not all was reported.",
             "What does each model do for its price?",
             {Label.MODEL: "Model"},
-            Column("Calls", sum_by(select_series("window_model_calls"), Label.MODEL), Unit.COUNT),
+            Column("Calls, at least", sum_by(select_series("window_model_calls"), Label.MODEL), Unit.COUNT),
             Column(
                 "Success", share_outcome("window_model_calls", "success", Label.MODEL), Unit.RATIO, high=1
             ),
             Column(
                 "Time, p95", _take_stat("model_duration_quantile_seconds", "p95", Label.MODEL), Unit.SECONDS
             ),
-            Column("Tokens", sum_by(select_series("window_tokens"), Label.MODEL), Unit.COUNT),
+            Column("Tokens, at least", sum_by(select_series("window_tokens"), Label.MODEL), Unit.COUNT),
             Column(
                 "Cache reads",
                 max_by(select_series("cache_read_ratio"), Label.MODEL),
@@ -147,11 +147,27 @@ _MODELS = Row(
                 make_steps("cache_read_ratio", low=True, of=INFO),
                 high=1,
             ),
-            Column("Cost", sum_by(select_series("window_cost_usd"), Label.MODEL), Unit.MONEY),
+            Column("Cost, at least", sum_by(select_series("window_cost_usd"), Label.MODEL), Unit.MONEY),
             Column(
                 "Unpriced", sum_by(select_series("window_unpriced_model_calls"), Label.MODEL), Unit.COUNT, ANY
             ),
             links=(Link(BoardId.TOOLS, "This model only", Label.MODEL),),
+        ),
+        make_lines(
+            "What the sums cover",
+            "Calls and tasks with all tokens reported, and tasks with all tool calls known, over all.",
+            "Are tokens, cost and calls whole, or at least so many?",
+            Unit.RATIO,
+            {
+                "tokens and cost": divide_sums(
+                    select_series("window_usage_reported"), select_series("window_usage_expected")
+                ),
+                "tool calls": divide_sums(
+                    select_series("window_tool_call_tasks_reported"), select_series("window_tool_call_tasks")
+                ),
+            },
+            width=8,
+            high=1,
         ),
         make_lines(
             "Tokens by kind",

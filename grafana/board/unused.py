@@ -24,6 +24,8 @@ UNUSED: dict[str, str] = {
             "stretto_parallel_failure_ratio",
             "stretto_speedup_ratio",
             "stretto_test_time_ratio",
+            "stretto_tool_call_coverage_ratio",
+            "stretto_usage_coverage_ratio",
             "stretto_verdict_improvement_ratio",
             "stretto_verdict_part_improvement_ratio",
             "stretto_verdict_part_own_speedup",
@@ -37,14 +39,6 @@ UNUSED: dict[str, str] = {
         COMPUTED,
     ),
     "stretto_verdict_paid_seconds": INGREDIENT,
-    **dict.fromkeys(
-        (
-            "stretto_usage_coverage_ratio",
-            "stretto_window_usage_expected",
-            "stretto_window_usage_reported",
-        ),
-        "about a session's sums: the page and the terminal say beside them that they are lower bounds",
-    ),
     **dict.fromkeys(
         (
             "stretto_elapsed_seconds_total",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from stretto.figures.spending import Priced, Spending, sum_spending
 from stretto.format import quantities
 from stretto.model.cost import DOLLAR
-from stretto.model.entities import Task
+from stretto.model.entities import Session
 
 MODELS_SHOWN = 5
 MAIN = "main agent"
@@ -28,12 +28,12 @@ def format_spending(spent: Spending | None) -> str:
     return f"{cost}, {tokens}" if spent.is_token_sum_complete else f"{cost}, at least {tokens}"
 
 
-def format_model_calls(calls: Iterable[Priced], tasks: Iterable[Task] = ()) -> list[str]:
+def format_model_calls(calls: Iterable[Priced], session: Session | None = None) -> list[str]:
     """Return the cost and tokens of a session's model calls, by model and by task, as lines.
 
-    ``tasks`` are the session's: those of which no model call is known are counted.
+    ``session`` is the one that made them: what is known to be missing of it is counted.
     """
-    breakdown = sum_spending(calls, tasks)
+    breakdown = sum_spending(calls, session)
     if not breakdown.total.model_calls:
         return []
     origins = ", ".join(
@@ -44,6 +44,8 @@ def format_model_calls(calls: Iterable[Priced], tasks: Iterable[Task] = ()) -> l
         f"{name.replace('_', ' ')} {quantities.format_count(n)}" for name, n in breakdown.total.tokens.items()
     )
     calls_text = quantities.format_count_with_noun(breakdown.total.model_calls, "model call")
+    if not breakdown.total.is_call_count_complete:
+        calls_text = f"at least {calls_text}"
     lines = [
         f"spent {format_spending(breakdown.total)} in {calls_text}"
         + (f" (price: {origins})" if origins else ""),
@@ -63,6 +65,12 @@ def _explain_gaps(spent: Spending) -> Iterator[str]:
     if spent.silent_tasks:
         tasks = quantities.format_count_with_noun(spent.tasks, "task")
         yield f"{spent.silent_tasks} of {tasks} reported no tokens"
+    if spent.incomplete_tasks:
+        tasks = quantities.format_count_with_noun(spent.tasks, "task")
+        yield f"{spent.incomplete_tasks} of {tasks} did not report all model calls"
+    if spent.missing:
+        asked = quantities.format_count_with_noun(spent.missing, "turn or tool call", "turns or tool calls")
+        yield f"the model calls of {asked} are missing"
     if spent.lower_bounds:
         calls = quantities.format_count_with_noun(spent.model_calls, "call")
         yield f"{spent.lower_bounds} of {calls} reported the use of an unfinished answer only"

@@ -16,6 +16,7 @@ from stretto.figures.contention import detect_contention, measure_session_machin
 from stretto.figures.efficiency_tree import EfficiencyNode, EfficiencyTree, measure_efficiency
 from stretto.figures.fanouts import Fanout, SequentialTime, explain_no_interval
 from stretto.figures.gain_and_loss_figures import find_baseline_doubt
+from stretto.figures.missing_tool_calls import ToolCallGaps
 from stretto.figures.session_analysis import SessionAnalysis, WhatIf
 from stretto.figures.synthesis import measure_synthesis_time
 from stretto.format import quantities
@@ -37,7 +38,7 @@ def format_session(summary: SessionSummary) -> str:
         _format_workflow(summary),
         [_format_tasks(session)] if session.tasks else [],
         [_format_phases(session)] if session.phases else [],
-        format_model_calls(summary.model_calls, session.tasks),
+        format_model_calls(summary.model_calls, session),
         _format_resources(session, rules.cpu_target),
         format_kpis(summary.kpis),
         [_format_scores(session, rules.scales)] if session.scores else [],
@@ -72,11 +73,18 @@ def _format_head(session: Session) -> Iterator[str]:
     counts = [
         quantities.format_count_with_noun(len(session.turns), "turn"),
         quantities.format_count_with_noun(len(session.tasks), "task"),
-        quantities.format_count_with_noun(len(session.tool_calls), "tool call"),
+        _format_tool_calls(session),
         *([quantities.format_count_with_noun(len(session.messages), "message")] if session.messages else []),
     ]
     yield "  " + ", ".join(about)
     yield "  " + ", ".join(counts)
+
+
+def _format_tool_calls(session: Session) -> str:
+    gaps = ToolCallGaps(session)
+    count = quantities.format_count_with_noun(gaps.total, "tool call")
+    counted = f"at least {count}" if not gaps.is_total_complete else count
+    return f"{counted} ({gaps.uncounted} of them by the client's count alone)" if gaps.uncounted else counted
 
 
 def _format_fanout(

@@ -198,7 +198,7 @@ class FrameReader:
                 )
                 for task in running
             ),
-            sum_spending(priced).total if priced else None,
+            sum_spending(priced, session).total if priced else None,
             _compute_token_rate(session, now),
         )
 

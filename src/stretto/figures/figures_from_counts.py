@@ -21,12 +21,17 @@ def compute_outcome_figures(
     counts: str,
     share: str | None = None,
     of: Outcome = Outcome.SUCCESS,
+    coverage: float | None = None,
 ) -> Iterator[Figure]:
-    """Yield the counts by outcome, and the share of the outcome ``of`` among the known outcomes."""
+    """Yield the counts by outcome, and the share of the outcome ``of`` among the known outcomes.
+
+    ``coverage`` is the known share of what is counted, if a part of it is missing.
+    """
     for key, by_outcome in sorted(table.items()):
         key_labels: Labels = ((label, key),) if label else ()
         for outcome, count in sorted(by_outcome.items()):
-            yield Figure(counts, (*key_labels, ("outcome", outcome), *at), count, count)
+            labels = (*key_labels, ("outcome", outcome), *at)
+            yield Figure(counts, labels, count, count, coverage=coverage)
         if share:
             judged = by_outcome.get(Outcome.SUCCESS.value, 0) + by_outcome.get(Outcome.FAILURE.value, 0)
             yield make_ratio(share, (*key_labels, *at), by_outcome.get(of.value, 0), judged, judged)

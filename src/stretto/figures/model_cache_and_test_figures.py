@@ -8,6 +8,7 @@ from stretto.clock import SECOND
 from stretto.figures.cache_figures import compute_cache_figures
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.figures_from_counts import compute_outcome_figures, compute_quantile_figures
+from stretto.figures.sum_coverage import compute_coverage_figures, compute_usage_coverage
 from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
 from stretto.model.cost import DOLLAR
 from stretto.names import measures
@@ -19,14 +20,17 @@ def compute_usage_figures(window: str, sums: Sums) -> Iterator[Figure]:
     at: Labels = (("window", window),)
     yield from _compute_model_figures(at, sums)
     yield from _compute_cost_figures(at, sums)
-    yield from _compute_coverage_figures(at, sums)
+    yield from compute_coverage_figures(at, sums)
     yield from compute_cache_figures(at, sums)
     yield from _compute_test_figures(at, sums)
 
 
 def _compute_model_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     calls = sum_in_table(sums, measures.MODEL_CALLS, Dimension.MODEL, Dimension.OUTCOME)
-    yield from compute_outcome_figures(at, "model", calls, counts="stretto_window_model_calls")
+    coverage = compute_usage_coverage(sums)
+    yield from compute_outcome_figures(
+        at, "model", calls, counts="stretto_window_model_calls", coverage=coverage
+    )
     yield from compute_quantile_figures(
         at, sums, measures.MODEL_TIME, "stretto_model_duration_quantile_seconds", Dimension.MODEL
     )
@@ -34,7 +38,6 @@ def _compute_model_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
         at, sums, measures.FIRST_TOKEN_TIME, "stretto_first_token_quantile_seconds", Dimension.MODEL
     )
     tokens = sum_by_dimensions(sums, measures.TOKENS, Dimension.MODEL, Dimension.KIND)
-    coverage = _compute_usage_coverage(sums)
     for (model, kind), count in sorted(tokens.items()):
         labels = (("model", model), ("kind", kind), *at)
         yield Figure("stretto_window_tokens", labels, count, count, coverage=coverage)
@@ -51,24 +54,10 @@ def _compute_cost_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     for model, calls in sorted(sum_by(sums, measures.PRICED_CALLS, Dimension.MODEL).items()):
         labels = (("model", model), *at)
         cost = costs.get(model, 0) / DOLLAR
-        yield Figure("stretto_window_cost_usd", labels, cost, calls, coverage=_compute_usage_coverage(sums))
+        yield Figure("stretto_window_cost_usd", labels, cost, calls, coverage=compute_usage_coverage(sums))
     for model, calls in sorted(sum_by(sums, measures.UNPRICED_CALLS, Dimension.MODEL).items()):
         labels = (("model", model), *at)
         yield Figure("stretto_window_unpriced_model_calls", labels, calls, calls)
-
-
-def _compute_usage_coverage(sums: Sums) -> float | None:
-    """Return the share of calls and tasks that reported their use; None if all did and sums are whole."""
-    expected, reported = sum_up(sums, measures.USAGE_EXPECTED), sum_up(sums, measures.USAGE_REPORTED)
-    return reported / expected if reported < expected else None
-
-
-def _compute_coverage_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
-    expected, reported = sum_up(sums, measures.USAGE_EXPECTED), sum_up(sums, measures.USAGE_REPORTED)
-    if expected:
-        yield Figure("stretto_window_usage_expected", at, expected, expected)
-        yield Figure("stretto_window_usage_reported", at, reported, expected)
-        yield make_ratio("stretto_usage_coverage_ratio", at, reported, expected, expected)
 
 
 def _compute_test_figures(at: Labels, sums: Sums) -> Iterator[Figure]:

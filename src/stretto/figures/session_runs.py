@@ -27,9 +27,6 @@ from stretto.model.model_name import normalise_model
 from stretto.model.runs import SessionRun, TaskRun
 from stretto.model.tool_lengths import has_length
 
-FindRun = Callable[[str, int], str]
-"""(agent id, time) → id of the task that was the agent's run at that time."""
-
 
 @dataclass(slots=True)
 class _TaskUse:
@@ -41,12 +38,12 @@ class _TaskUse:
     """None while no call reports it."""
 
 
-def build_task_runs(session: Session, find_run: FindRun, price: Price) -> tuple[TaskRun, ...]:
+def build_task_runs(session: Session, price: Price) -> tuple[TaskRun, ...]:
     """Return the runs of the tasks that are over, by start. ``session`` has its calls.
 
     Example: A at 0-60 s beside B at 0-30 s has the concurrency 1.5, B has 2.
     """
-    uses = _sum_uses(session, find_run, price)
+    uses = _sum_uses(session, price)
     count_beside = _make_concurrency_meter(session.tasks)
     runs = []
     for task in session.tasks:
@@ -132,17 +129,17 @@ def build_session_run(  # each is a part of the session that the caller has conc
     )
 
 
-def _sum_uses(session: Session, find_run: FindRun, price: Price) -> dict[str, _TaskUse]:
+def _sum_uses(session: Session, price: Price) -> dict[str, _TaskUse]:
     uses: dict[str, _TaskUse] = {}
     for call in session.model_calls:
         if call.task is not None:
-            use = uses.setdefault(find_run(call.task, call.start or 0), _TaskUse())
+            use = uses.setdefault(call.task, _TaskUse())
             use.spending.add_call(call, price(call))
             if call.model is not None:
                 use.models[normalise_model(call.model)] += 1
     for tool_call in session.tool_calls:
         if tool_call.task is not None and tool_call.duration is not None and has_length(tool_call):
-            use = uses.setdefault(find_run(tool_call.task, tool_call.start or 0), _TaskUse())
+            use = uses.setdefault(tool_call.task, _TaskUse())
             use.tool_time = (use.tool_time or 0) + tool_call.duration
     return uses
 

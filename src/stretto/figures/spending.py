@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from stretto.figures.missing_usage import UsageGaps
 from stretto.model.cost import Cost
-from stretto.model.entities import ModelCall, Task
-from stretto.model.event import Outcome
+from stretto.model.entities import ModelCall, Session
 from stretto.model.model_name import normalise_model
 
 Priced = tuple[ModelCall, Cost | None]
@@ -32,6 +32,10 @@ class Spending:
     """Tasks that are over and could have reported tokens."""
     silent_tasks: int = 0
     """Those of them of which no model call is known: ``tokens`` and ``cost`` do not include them."""
+    incomplete_tasks: int = 0
+    """Those of them that are known to miss some of their model calls, but not all."""
+    missing: int = 0
+    """Turns and tool calls whose model call is known to be missing."""
     unpriced: int = 0
     """Calls that used tokens but have no known cost; ``cost`` does not include them."""
 
@@ -41,9 +45,14 @@ class Spending:
     """Those of them that did not."""
 
     @property
+    def is_call_count_complete(self) -> bool:
+        """Whether no model call is known to be missing."""
+        return not self._gaps
+
+    @property
     def is_token_sum_complete(self) -> bool:
         """Whether everything that could report tokens did; else they are a lower bound."""
-        return not (self.lower_bounds or self.silent_tasks or self.unreported)
+        return not (self.lower_bounds or self._gaps)
 
     @property
     def is_cost_complete(self) -> bool:
@@ -53,9 +62,12 @@ class Spending:
     @property
     def coverage(self) -> float | None:
         """The share of the calls and tasks that reported their tokens; None if there are none."""
-        expected = self.expected or self.model_calls + self.tasks
-        reported = expected - self.lower_bounds - self.silent_tasks - self.unreported
-        return reported / expected if expected else None
+        expected = self.expected or self.model_calls + self.tasks + self.missing
+        return (expected - self.lower_bounds - self._gaps) / expected if expected else None
+
+    @property
+    def _gaps(self) -> int:
+        return self.silent_tasks + self.incomplete_tasks + self.missing + self.unreported
 
     def add_call(self, call: ModelCall, cost: Cost | None) -> None:
         """Add a model call."""
@@ -82,16 +94,20 @@ class SessionSpending:
     """By the task's id; None is the main agent."""
 
 
-def sum_spending(calls: Iterable[Priced], tasks: Iterable[Task] = ()) -> SessionSpending:
-    """Return the summed use and cost of model calls; ``tasks`` are those that could have made calls."""
+def sum_spending(calls: Iterable[Priced], session: Session | None = None) -> SessionSpending:
+    """Return the summed use and cost of model calls; of a whole session also what is known to be missing."""
     spending = SessionSpending(Spending(), {}, {})
     for call, cost in calls:
         by_model = spending.by_model.setdefault(normalise_model(call.model), Spending())
         by_task = spending.by_task.setdefault(call.task, Spending())
         for part in (spending.total, by_model, by_task):
             part.add_call(call, cost)
-    if spending.total.model_calls:
-        over = [task for task in tasks if task.outcome is not Outcome.RUNNING]
-        spending.total.tasks = len(over)
-        spending.total.silent_tasks = sum(task.id not in spending.by_task for task in over)
+    if session is not None and spending.total.model_calls:
+        gaps = UsageGaps(session)
+        spending.total.tasks = len(gaps.over)
+        spending.total.silent_tasks = len(gaps.silent_tasks)
+        spending.total.incomplete_tasks = len(gaps.incomplete_tasks)
+        spending.total.missing = len(gaps.turns) + len(gaps.unasked_calls)
+        for id in gaps.incomplete_tasks:
+            spending.by_task[id].incomplete_tasks = 1
     return spending

@@ -11,6 +11,7 @@ from stretto.figures.baselines import Provenance
 from stretto.figures.confidence import compute_improvement_bounds
 from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
 from stretto.figures.figures_from_counts import compute_outcome_figures, compute_quantile_figures
+from stretto.figures.sum_coverage import compute_tool_call_coverage
 from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
 from stretto.model.event import Outcome
 from stretto.names import measures
@@ -121,6 +122,7 @@ def _compute_tool_calls(at: Labels, sums: Sums) -> Iterator[Figure]:
         counts="stretto_window_tool_calls",
         share="stretto_tool_success_ratio",
         of=Outcome.SUCCESS,
+        coverage=compute_tool_call_coverage(sums),
     )
 
 

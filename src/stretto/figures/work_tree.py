@@ -203,7 +203,7 @@ def _iterate_calls(session: Session, runs: AgentRuns, root: Stretch) -> Iterator
     for model_call in session.model_calls:
         if model_call.start is None or model_call.duration is None:
             continue
-        owner = root if model_call.task is None else runs.find_run(model_call.task, model_call.start)
+        owner = root if model_call.task is None else runs.by_id.get(model_call.task)
         if owner is not None:
             execution = Interval(model_call.start, model_call.start + model_call.duration)
             yield _clip_call(owner, WorkerKind.MODEL, model_call.id, model_call.model, execution)

@@ -22,6 +22,7 @@ from stretto.model.agent_run_edges import Run, RunTimes, determine_run_times
 from stretto.model.client_agents import is_helper, is_warm_up
 from stretto.model.conclude_calls import (
     OUTCOMES,
+    assign_to_runs,
     conclude_calls,
     conclude_model_calls,
     is_call_over,
@@ -112,7 +113,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
         turns=turns,
         tasks=tasks,
         tool_calls=conclude_calls(facts, tasks, closed=closed) if calls else (),
-        model_calls=conclude_model_calls(facts) if calls else (),
+        model_calls=assign_to_runs(facts, tasks, conclude_model_calls(facts)) if calls else (),
         phases=conclude_phases(facts, closed=closed) if calls else (),
         messages=conclude_messages(facts) if calls else (),
         scores=conclude_scores(facts) if calls else (),
@@ -202,7 +203,7 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
                     times=determine_run_times(
                         facts, task_facts, run, next_run, call=call, waiting_call=waiting_call
                     ),
-                    declared_tool_calls=None if waiting_call is None else waiting_call.task_tool_calls,
+                    waiting_call=waiting_call,
                     outcome=_find_noticed_outcome(task_facts, run, next_run)
                     or _conclude_task_outcome(task_facts, waiting_call, run, is_over=is_over),
                     seen=seen,
@@ -221,7 +222,7 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
                 task_facts={},
                 call=call,
                 times=determine_run_times(facts, {}, run, None, call=call, waiting_call=call),
-                declared_tool_calls=call.task_tool_calls,
+                waiting_call=call,
                 outcome=_conclude_task_outcome({}, call, run, is_over=is_over),
                 seen=False,
                 classify=classify,
@@ -270,7 +271,7 @@ def _conclude_task(
     task_facts: EntityFacts,
     call: Delegation | None,
     times: RunTimes,
-    declared_tool_calls: int | None,
+    waiting_call: Delegation | None,
     outcome: Outcome,
     seen: bool,
     classify: Classify,
@@ -296,8 +297,23 @@ def _conclude_task(
         wrote=_find_written_files(task_facts, times),
         conflicts=_find_conflict(task_facts, times),
         doubt=times.doubt,
-        declared_tool_calls=declared_tool_calls,
+        declared_tool_calls=_find_declared_tool_calls(task_facts, waiting_call, times),
+        declared_prompt=None if waiting_call is None else waiting_call.task_prompt_tokens,
     )
+
+
+def _find_declared_tool_calls(
+    task_facts: EntityFacts, waiting_call: Delegation | None, times: RunTimes
+) -> int | None:
+    """Return how many tools a run called, if the answer of its call or the report of its end counted them."""
+    counts = [
+        int(count)
+        for at, (_, count) in list_stamped_facts(task_facts, fact_fields.TASK_TOOL_CALLS)
+        if _is_of_run(at, times)
+    ]
+    if waiting_call is not None and waiting_call.task_tool_calls is not None:
+        counts.append(waiting_call.task_tool_calls)
+    return max(counts, default=None)
 
 
 def _find_written_files(task_facts: EntityFacts, times: RunTimes) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -199,6 +200,7 @@ def conclude_model_calls(facts: SessionFacts, ids: Iterable[str] | None = None) 
         for call_id, call_facts in merged.items()
     }
     merged = settle_anonymous_calls(merged, task_of)
+    _complete_last_requests(facts, merged, task_of)
     calls = [
         ModelCall(
             id=call_id,
@@ -220,6 +222,67 @@ def conclude_model_calls(facts: SessionFacts, ids: Iterable[str] | None = None) 
         for call_id, call_facts in merged.items()
     ]
     return tuple(sorted(calls, key=lambda call: (call.start or 0, call.id)))
+
+
+def assign_to_runs(
+    facts: SessionFacts, tasks: tuple[Task, ...], calls: Iterable[ModelCall]
+) -> tuple[ModelCall, ...]:
+    """Return model calls with the agent's run during which each happened as their task."""
+    find_run = index_runs_by_agent(facts, tasks)
+    assigned = []
+    for call in calls:
+        run = None if call.task is None else find_run(call.task, call.start or 0)
+        assigned.append(call if run == call.task else dataclasses.replace(call, task=run))
+    return tuple(assigned)
+
+
+def find_unfinished_answers(facts: SessionFacts, call_id: str) -> set[str]:
+    """Return the model calls whose use the answer of a delegating call may complete."""
+    answer = facts.calls.get(call_id, {})
+    agent_id = get_text(answer, fact_fields.TASK)
+    if agent_id is None or fact_fields.TASK_OUTPUT_TOKENS not in answer:
+        return set()
+    return {
+        id
+        for id, call_facts in facts.model_calls.items()
+        if _is_lower_bound(call_facts) and get_text(call_facts, fact_fields.AGENT_ID) == agent_id
+    }
+
+
+def _complete_last_requests(
+    facts: SessionFacts, calls: Mapping[str, EntityFacts], task_of: Mapping[str, str | None]
+) -> None:
+    """Complete the use of unfinished answers by what delegating calls reported of an agent's last request.
+
+    Some clients write no more than the stream's first use into a transcript, and the whole use of an agent's
+    last request into the answer of the call that started it. They are the same request if they sent as many
+    tokens. Example: a call that sent 1,100 tokens and answered 1 so far, and an answer of the agent that
+    names 1,100 and 78: the call answered 78 tokens.
+    """
+    unfinished = [id for id, call_facts in calls.items() if _is_lower_bound(call_facts)]
+    if not unfinished:
+        return
+    outputs: dict[tuple[str | None, int | None], int] = {}
+    for call_id in facts.delegating:
+        answer = facts.calls[call_id]
+        output = get_number(answer, fact_fields.TASK_OUTPUT_TOKENS)
+        if output is not None:
+            request = (
+                get_text(answer, fact_fields.TASK),
+                get_number(answer, fact_fields.TASK_PROMPT_TOKENS),
+            )
+            outputs[request] = max(output, outputs.get(request, 0))
+    for id in unfinished if outputs else ():
+        call_facts = calls[id]
+        output = outputs.get((task_of[id], _sum_prompt(call_facts)))
+        if output is not None and output >= (get_number(call_facts, fact_fields.OUTPUT_TOKENS) or 0):
+            call_facts[fact_fields.OUTPUT_TOKENS] = (_TRANSCRIPT, output)
+            call_facts[fact_fields.COMPLETE] = (_TRANSCRIPT, 1)
+
+
+def _sum_prompt(call_facts: EntityFacts) -> int:
+    names = (fact_fields.INPUT_TOKENS, fact_fields.CACHE_READ_TOKENS, fact_fields.CACHE_WRITE_TOKENS)
+    return sum(get_number(call_facts, name) or 0 for name in names)
 
 
 def _is_lower_bound(call_facts: EntityFacts) -> bool:

@@ -52,6 +52,8 @@ class Delegation:
     """The length (ns) of the run that it waited for, as the client measured it."""
     task_tool_calls: int | None = None
     """How many tools that run called, as the client counted."""
+    task_prompt_tokens: int | None = None
+    """How many tokens the last request of that run sent, as the client counted."""
 
     @property
     def waited(self) -> bool:
@@ -193,4 +195,5 @@ def _to_delegation(call_id: str, call_facts: EntityFacts) -> Delegation:
         denied=status == "denied",
         task_duration=get_number(call_facts, fact_fields.TASK_DURATION),
         task_tool_calls=get_number(call_facts, fact_fields.TASK_TOOL_CALLS),
+        task_prompt_tokens=get_number(call_facts, fact_fields.TASK_PROMPT_TOKENS),
     )

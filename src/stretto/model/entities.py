@@ -75,6 +75,11 @@ class Tokens:
             "cache_write": self.cache_write,
         }
 
+    @property
+    def prompt(self) -> int:
+        """The tokens that the request sent, of the kinds that are reported."""
+        return (self.input or 0) + (self.cache_read or 0) + (self.cache_write or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
@@ -127,6 +132,8 @@ class Task:
     """Whether its agent's start was reported live; if not, perhaps only the call that started it is known."""
     declared_tool_calls: int | None = None
     """How many tools its agent called, as the client counted."""
+    declared_prompt: int | None = None
+    """How many tokens its agent's last request to a model sent, as the client counted."""
     waits: tuple[Interval, ...] = ()
     """When it only waited for a person: disjoint, by start, within its interval."""
     has_open_wait: bool = False

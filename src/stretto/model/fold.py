@@ -59,6 +59,8 @@ _TASK_TEXTS = (fact_fields.DELEGATED_BY, fact_fields.DESCRIPTION, fact_fields.PH
 
 _CALL_START_TEXTS = (fact_fields.AGENT, fact_fields.DESCRIPTION)
 _CALL_TEXTS = (fact_fields.WROTE, fact_fields.TEST_FRAMEWORK)
+_RUN_COUNTS = (fact_fields.TASK_TOOL_CALLS, fact_fields.TASK_PROMPT_TOKENS, fact_fields.TASK_OUTPUT_TOKENS)
+"""Counts of the run that a call waited for, in the call's answer."""
 
 
 def fold_events(facts: SessionFacts, events: Sequence[Event]) -> set[tuple[str, str]]:
@@ -218,13 +220,16 @@ def _fold_task_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
 
 
 def _merge_task_evidence(task: EntityFacts, event: Event, rank: int) -> None:
-    """Merge the files that a run wrote and whether its result conflicts; each run has evidence of its own."""
+    """Merge what the end of a run says of the run, such as the files it wrote; each run has its own."""
     wrote = read_text(event.attributes, "wrote")
     if wrote:
         merge_fact(task, make_stamped_key(fact_fields.WROTE, event.time), rank, wrote)
     conflict = event.attributes.get("conflict")
     if isinstance(conflict, bool):
         merge_fact(task, make_stamped_key(fact_fields.CONFLICT, event.time), rank, int(conflict))
+    called = read_plausible_count(event, fact_fields.TASK_TOOL_CALLS)
+    if called is not None:
+        merge_fact(task, make_stamped_key(fact_fields.TASK_TOOL_CALLS, event.time), rank, called)
 
 
 def _fold_task_edge(facts: SessionFacts, event: Event, rank: int, edge: str) -> Touched:
@@ -299,7 +304,7 @@ def _fold_tool_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
             task_duration = _read_task_duration(event)
             if task_duration is not None:
                 merge_fact(call, fact_fields.TASK_DURATION, rank, task_duration)
-            merge_plausible_counts(call, event, (fact_fields.TASK_TOOL_CALLS,), rank)
+            merge_plausible_counts(call, event, _RUN_COUNTS, rank)
     return touched
 
 

@@ -128,6 +128,8 @@ STOP: Final = "stop"
 STOPPED: Final = "stopped"
 TASK: Final = "task"
 TASK_DURATION: Final = "task_duration"
+TASK_OUTPUT_TOKENS: Final = "task_output_tokens"
+TASK_PROMPT_TOKENS: Final = "task_prompt_tokens"
 TASK_TOOL_CALLS: Final = "task_tool_calls"
 TESTS_FAILED: Final = "tests_failed"
 TESTS_PASSED: Final = "tests_passed"
@@ -288,6 +290,7 @@ _TASK = (
     FactField(EntityKind.TASK, SPAN_PARENT, _TEXT, "The id of the span below which the agent works."),
     FactField(EntityKind.TASK, OUTCOME, _OUTCOME, "How it ended."),
     FactField(EntityKind.TASK, COPIED, _FLAG, "It belongs to another session."),
+    _define_stamped(EntityKind.TASK, TASK_TOOL_CALLS, _COUNT, "How many tools the run called, by its end."),
     _define_stamped(EntityKind.TASK, WROTE, _TEXT, "Keyed hashes of the paths that the run wrote."),
     _define_stamped(
         EntityKind.TASK, CONFLICT, _FLAG, "1: the run's result conflicts with another's; 0: with none."
@@ -309,6 +312,8 @@ _CALL = (
     FactField(EntityKind.CALL, STATUS, _TEXT, "The status in a delegating call's answer."),
     FactField(EntityKind.CALL, TASK, _TEXT, "The id of the agent that it started."),
     FactField(EntityKind.CALL, TASK_TOOL_CALLS, _COUNT, "How many tools the agent called, by the client."),
+    FactField(EntityKind.CALL, TASK_PROMPT_TOKENS, _COUNT, "Tokens that the agent's last request sent."),
+    FactField(EntityKind.CALL, TASK_OUTPUT_TOKENS, _COUNT, "Tokens of the answer to that request."),
     FactField(EntityKind.CALL, TASK_DURATION, _DURATION, "The length of the agent's run that it waited for."),
     FactField(EntityKind.CALL, WROTE, _TEXT, "Keyed hashes of the paths that it wrote, space-separated."),
     FactField(EntityKind.CALL, TEST_FRAMEWORK, _TEXT, "The test framework that it ran."),

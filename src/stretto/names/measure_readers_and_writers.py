@@ -31,7 +31,8 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.PRICED_CALLS, measures.PROMPT_TOKENS, measures.TOKENS, measures.UNPRICED_CALLS,
     ),
     "store.contributions.usage_coverage": (
-        measures.USAGE_EXPECTED, measures.USAGE_REPORTED,
+        measures.TOOL_CALL_TASKS, measures.TOOL_CALL_TASKS_REPORTED, measures.USAGE_EXPECTED,
+        measures.USAGE_REPORTED,
     ),
     "store.contributions.missed_parallelism": (
         measures.OPPORTUNITY, measures.SEQUENTIAL_RUNS,
@@ -178,7 +179,10 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME, measures.PRICED_CALLS,
         measures.PROMPT_TOKENS, measures.TESTS, measures.TEST_RUNS, measures.TEST_RUN_TIME,
         measures.TEST_SECONDS, measures.TOKENS, measures.TOOL_SECONDS, measures.UNPRICED_CALLS,
-        measures.USAGE_EXPECTED, measures.USAGE_REPORTED,
+    ),
+    "figures.sum_coverage": (
+        measures.TOOL_CALL_TASKS, measures.TOOL_CALL_TASKS_REPORTED, measures.USAGE_EXPECTED,
+        measures.USAGE_REPORTED,
     ),
     "figures.baseline_comparison": (
         measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK, measures.PARALLEL_ELAPSED,

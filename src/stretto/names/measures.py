@@ -309,6 +309,12 @@ USAGE_EXPECTED = define_measure(
 USAGE_REPORTED = define_measure(
     "usage_reported", (), _U.COUNT, "Model calls and tasks of ended sessions that reported all their tokens."
 )
+TOOL_CALL_TASKS = define_measure(
+    "tool_call_tasks", (), _U.COUNT, "Tasks of ended sessions, which could report their tool calls."
+)
+TOOL_CALL_TASKS_REPORTED = define_measure(
+    "tool_call_tasks_reported", (), _U.COUNT, "Tasks of ended sessions of which all tool calls are known."
+)
 
 # Sessions, turns, phases, messages, hooks and caches.
 SESSIONS = define_measure(

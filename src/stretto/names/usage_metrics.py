@@ -82,6 +82,26 @@ USAGE: tuple[Metric, ...] = (
         "stretto_window_usage_expected",
     ),
     define_gauge(
+        "stretto_window_tool_call_tasks",
+        "1",
+        (_W,),
+        "Tasks of ended sessions, each of which could report its tool calls.",
+    ),
+    define_gauge(
+        "stretto_window_tool_call_tasks_reported",
+        "1",
+        (_W,),
+        "Tasks of ended sessions of which all tool calls are known.",
+    ),
+    define_gauge(
+        "stretto_tool_call_coverage_ratio",
+        "1",
+        (_W,),
+        "Tasks of which all tool calls are known over all tasks; below 1 tool calls are lower bounds.",
+        "stretto_window_tool_call_tasks_reported",
+        "stretto_window_tool_call_tasks",
+    ),
+    define_gauge(
         "stretto_window_cache_lookups",
         "1",
         (Label.CACHE, Label.RESULT, _W),

@@ -13,7 +13,6 @@ from dataclasses import fields
 import msgspec
 
 from stretto.figures.session_runs import build_session_run, build_task_runs
-from stretto.model.conclude_calls import index_runs_by_agent
 from stretto.model.conclude_leaves import conclude_samples, conclude_scores
 from stretto.model.runs import SessionRun, TaskRun
 from stretto.store.contributions.contribution import SessionContext
@@ -40,7 +39,6 @@ def make_run_rows(context: SessionContext) -> RunRows:
     if not context.over or context.session.recording:
         return NO_RUNS
     session = context.whole
-    find_run = index_runs_by_agent(context.facts, session.tasks)
     session_run = build_session_run(
         session,
         fanouts=context.fanouts,
@@ -52,7 +50,7 @@ def make_run_rows(context: SessionContext) -> RunRows:
         usage_coverage=compute_usage_coverage(context),
         price=context.price,
     )
-    task_runs = build_task_runs(session, find_run, context.price)
+    task_runs = build_task_runs(session, context.price)
     return (
         (_make_row(session_run, 0, SESSION_RUN_FIELDS),),
         tuple(_make_row(run, number, TASK_RUN_FIELDS) for number, run in enumerate(task_runs)),

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from stretto.figures.fanouts import Fanout, SequentialRun, find_fanouts, find_sequential_runs
 from stretto.model.conclude import Classify, conclude_session, get_session_times, is_session_over
+from stretto.model.conclude_calls import find_unfinished_answers
 from stretto.model.conclude_leaves import conclude_phases
 from stretto.model.cost import NewUsage, Price, get_reported_cost
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
@@ -139,6 +140,7 @@ class SessionState:
         self.changed_entities |= changed
         self.tool_calls.mark_changed([key for kind, key in changed if kind == EntityKind.CALL])
         self.changed_model_calls.update([key for kind, key in changed if kind == EntityKind.MODEL])
+        self._mark_completed_answers(self.facts, changed)
 
     def absorb_facts(self, facts: SessionFacts) -> None:
         """Merge the facts of another session, which turned out to be a part of this one."""
@@ -211,7 +213,14 @@ class SessionState:
             self.joined_entities = {kind for kind, _ in changed}
             self.tool_calls.mark_changed([key for kind, key in changed if kind == EntityKind.CALL])
             self.changed_model_calls |= {key for kind, key in changed if kind == EntityKind.MODEL}
+            self._mark_completed_answers(self.joined, changed)
         return self.joined
+
+    def _mark_completed_answers(self, facts: SessionFacts, changed: Iterable[tuple[str, str]]) -> None:
+        """Note the model calls whose use a changed call may complete (``find_unfinished_answers``)."""
+        for kind, key in changed:
+            if kind == EntityKind.CALL and key in facts.delegating:
+                self.changed_model_calls |= find_unfinished_answers(facts, key)
 
     def _make_context(
         self, facts: SessionFacts, session: Session, rules: Rules, *, closed: bool

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
@@ -29,7 +28,8 @@ from stretto.figures.fanouts import (
     find_fanouts,
 )
 from stretto.figures.gain_and_loss_figures import compute_expected_improvement, find_baseline_doubt
-from stretto.figures.missing_usage import explain_missing_usage
+from stretto.figures.missing_tool_calls import ToolCallGaps
+from stretto.figures.missing_usage import UsageGaps
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.session_kpis import build_kpis_document, compute_session_figures
 from stretto.figures.session_analysis import (
@@ -165,10 +165,10 @@ def _build_kpis(
 def build_session_document(summary: SessionSummary) -> dict[str, Any]:
     """Return the session as JSON: times RFC 3339 in UTC, lengths in seconds, unknown values null."""
     session, scoring = summary.session, summary.scoring
-    spending = sum_spending(summary.model_calls, session.tasks)
+    spending = sum_spending(summary.model_calls, session)
     side_records = _build_side_records(session, scoring.rules.scales)
     use = measure_session_machine_use(session.samples, scoring.rules.cpu_target)
-    calls_of = Counter(call.task for call in session.tool_calls)
+    gaps = ToolCallGaps(session)
     return {
         "id": session.id,
         "source": session.source,
@@ -193,8 +193,15 @@ def build_session_document(summary: SessionSummary) -> dict[str, Any]:
             }
             for turn in session.turns
         ],
-        "tasks": [_build_task(task, calls_of[task.id]) for task in session.tasks],
+        "tasks": [_build_task(task, gaps) for task in session.tasks],
         "tool_calls": [_build_call(call) for call in session.tool_calls],
+        "tool_call_count": {
+            "total": gaps.total,
+            "at_least": not gaps.is_total_complete,
+            "seen": len(session.tool_calls),
+            "tasks": len(gaps.over),
+            "partial_tasks": len(gaps.partial_tasks),
+        },
         "model_calls": [_build_model_call(priced) for priced in summary.model_calls],
         "tokens": _build_tokens(spending.total) if spending.total.tokens else None,
         **side_records,
@@ -257,14 +264,7 @@ def _format_title(name: str, project: str | None, start: int, tasks: int) -> str
     return " · ".join(part for part in (name, project, quantities.format_short_instant(start), count) if part)
 
 
-def _count_tool_calls(task: Task, calls: int) -> int | None:
-    """Return how many tools a task called: those that were seen, or as many as the client counted."""
-    if task.declared_tool_calls is not None:
-        return max(calls, task.declared_tool_calls)
-    return calls if calls or task.seen else None
-
-
-def _build_task(task: Task, calls: int) -> dict[str, Any]:
+def _build_task(task: Task, gaps: ToolCallGaps) -> dict[str, Any]:
     delivery = task.delivery
     return {
         "id": task.id,
@@ -281,7 +281,7 @@ def _build_task(task: Task, calls: int) -> dict[str, Any]:
         "outcome": task.outcome.value,
         "delivery": None if delivery is None else delivery.delivery.value,
         "waste_reason": None if delivery is None or delivery.reason is None else delivery.reason.value,
-        "tool_calls": _count_tool_calls(task, calls),
+        "tool_calls": gaps.count_calls(task),
     }
 
 
@@ -342,10 +342,13 @@ def build_spending_document(part: Spending) -> dict[str, Any]:
         "unpriced_model_calls": part.unpriced,
         "coverage": {
             "share": part.coverage,
+            "model_calls_at_least": not part.is_call_count_complete,
             "tokens_at_least": not part.is_token_sum_complete,
             "cost_at_least": not part.is_cost_complete,
             "tasks": part.tasks,
             "silent_tasks": part.silent_tasks,
+            "incomplete_tasks": part.incomplete_tasks,
+            "missing": part.missing,
             "lower_bound_calls": part.lower_bounds,
             "lower_bound_costs": part.cost_lower_bounds,
         },
@@ -485,7 +488,7 @@ def _explain_absences(session: Session, parallel: bool) -> dict[str, str]:
 def _explain_missing_model_calls(session: Session) -> str | None:
     if not session.model_calls:
         return "no source reported model calls; hooks do not"
-    return explain_missing_usage(session)
+    return UsageGaps(session).explain()
 
 
 def _explain_no_fanout(tasks: Sequence[Task]) -> str:

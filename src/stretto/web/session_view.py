@@ -8,6 +8,7 @@ from typing import Any
 
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout, SequentialTime
+from stretto.figures.missing_tool_calls import ToolCallGaps
 from stretto.format import quantities, rfc3339
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
@@ -137,6 +138,7 @@ def _build_fanout_row(
 def list_task_rows(session: Session, document: Document, first: int) -> list[TaskRow]:
     """Return a page of task rows sorted by start, from index ``first`` on."""
     tasks = sorted(session.tasks, key=lambda task: (task.start is None, task.start or 0, task.id))
+    gaps = ToolCallGaps(session)
     calls: dict[str | None, list[ToolCall]] = {}
     for call in session.tool_calls:
         calls.setdefault(call.task, []).append(call)
@@ -148,7 +150,7 @@ def list_task_rows(session: Session, document: Document, first: int) -> list[Tas
         TaskRow(
             task=task,
             since=None if task.start is None else (task.start - session.start) / SECOND,
-            calls=len(task_calls) if (task_calls := calls.get(task.id, ())) or task.seen else None,
+            calls=gaps.count_calls(task),
             failed=_count_failed(calls.get(task.id, ())),
             path=None if path is None else by_path.get(task.id, {}).get("seconds", 0.0),
             slack=by_path.get(task.id, {}).get("slack_seconds"),

@@ -130,6 +130,8 @@ class ToolResult(msgspec.Struct, rename="camel"):
     total_duration_ms: Any = None
     total_tool_use_count: Any = None
     duration_ms: Any = None
+    usage: msgspec.Raw = ABSENT
+    """The use of an agent's last request to its model, not of its whole run."""
 
 
 class ProgressReport(msgspec.Struct, rename="camel"):

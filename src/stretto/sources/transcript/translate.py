@@ -304,6 +304,7 @@ class LineTranslator:
             status=status,
             task_duration_ms=schema.to_count(result.total_duration_ms),
             task_tool_calls=schema.to_count(result.total_tool_use_count),
+            **_read_last_request(result.usage),
         )
 
     # Lines of the client.
@@ -368,11 +369,25 @@ def _read_tokens(message: schema.TranscriptMessage) -> dict[str, int]:
     usage = schema.decode_part(schema.USAGE, message.usage)
     if usage is None:
         return {}
-    counts = {name: schema.to_count(getattr(usage, field)) for field, name in _TOKENS.items()}
+    counts = _read_counts(usage)
     creation = schema.decode_part(schema.CACHE_CREATION, usage.cache_creation)
     if creation is not None:
         counts["cache_write_1h_tokens"] = schema.to_count(creation.ephemeral_1h_input_tokens)
     return {name: count for name, count in counts.items() if count is not None}
+
+
+def _read_counts(usage: schema.TokenUsage) -> dict[str, int | None]:
+    return {name: schema.to_count(getattr(usage, field)) for field, name in _TOKENS.items()}
+
+
+def _read_last_request(usage: msgspec.Raw) -> dict[str, int]:
+    """Return the tokens that an agent's last request sent, by which it is recognised, and its output."""
+    decoded = schema.decode_part(schema.USAGE, usage)
+    if decoded is None:
+        return {}
+    counts = {name: count or 0 for name, count in _read_counts(decoded).items()}
+    output = counts.pop("output_tokens")
+    return {"task_prompt_tokens": sum(counts.values()), "task_output_tokens": output} if output else {}
 
 
 def _get_work_result(work: dict[str, str], block: schema.ContentBlock, outcome: Outcome) -> dict[str, Value]:

@@ -14,7 +14,7 @@ from stretto.figures.result_integration import IntegrationCheck, find_conflicts_
 from stretto.figures.wall_time import WallPart, measure_wall_time
 from stretto.figures.work_tree import Stretch, build_work_tree
 from stretto.model.conclude import Classify
-from stretto.model.conclude_calls import conclude_calls, conclude_model_calls
+from stretto.model.conclude_calls import assign_to_runs, conclude_calls, conclude_model_calls
 from stretto.model.conclude_leaves import conclude_hooks_run, conclude_permissions
 from stretto.model.cost import Price, get_reported_cost
 from stretto.model.entities import Session, ToolCall
@@ -69,7 +69,7 @@ class SessionContext:
             tool_calls=conclude_calls(
                 self.facts, self.session.tasks, closed=self.closed, concluded=self.concluded
             ),
-            model_calls=conclude_model_calls(self.facts),
+            model_calls=assign_to_runs(self.facts, self.session.tasks, conclude_model_calls(self.facts)),
             permissions=conclude_permissions(self.facts),
             hooks_run=conclude_hooks_run(self.facts),
         )

@@ -29,9 +29,9 @@ from stretto.store.contributions.sessions import add_up_session
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
 from stretto.store.contributions.task_outcomes import add_up_task_outcomes
 from stretto.store.contributions.tasks_and_fanouts import add_up_tasks
-from stretto.store.contributions.usage_coverage import add_up_usage_coverage
+from stretto.store.contributions.usage_coverage import add_up_tool_call_coverage, add_up_usage_coverage
 
-SUMS_VERSION = 15
+SUMS_VERSION = 16
 """The version of the sums. Raise it with every change of the amounts that anything adds."""
 
 # The names are stored with the version, so that a store made by another list is made anew.
@@ -47,6 +47,7 @@ CONTRIBUTIONS: dict[str, Contribution] = {
     ),
     "price": Contribution(frozenset({SessionAspect.WHOLE}), add_up_speedup_costs),
     "coverage": Contribution(frozenset({SessionAspect.WHOLE}), add_up_usage_coverage),
+    "call coverage": Contribution(frozenset({SessionAspect.WHOLE}), add_up_tool_call_coverage),
     "session": Contribution(
         frozenset({SessionAspect.TURNS, SessionAspect.WHOLE}), lambda context: add_up_session(context.session)
     ),

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 
 from stretto.figures.fanouts import Fanout
 from stretto.figures.work_identity import build_work_signature
-from stretto.model.conclude_calls import index_runs_by_agent
 from stretto.model.cost import Price
 from stretto.model.entities import ModelCall, Task
 from stretto.names import NONE, measures
@@ -26,11 +25,10 @@ def add_up_speedup_costs(context: SessionContext) -> Additions:
     wasted = [task for task in context.session.tasks if task.is_wasted]
     if not context.over or not (context.fanouts or wasted) or not context.facts.model_calls:
         return added
-    find_run = index_runs_by_agent(context.facts, context.session.tasks)
     calls_by_task: dict[str, list[ModelCall]] = {}
     for call in context.whole.model_calls:
         if call.task is not None:
-            calls_by_task.setdefault(find_run(call.task, call.start or 0), []).append(call)
+            calls_by_task.setdefault(call.task, []).append(call)
     for fanout in context.fanouts:
         calls = [calls_by_task.get(task.id, []) for task in fanout.tasks]
         mix = (context.session.pattern or NONE, build_work_signature(context.session, fanout.tasks))
