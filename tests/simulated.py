@@ -52,6 +52,9 @@ VALUES: dict[Label, tuple[str, ...]] = {
     Label.SCOPE: ("prefect",),
     Label.GROUP: ("snapshot",),
     Label.VERSION: ("1.0.0",),
+    Label.TEAM: ("payments",),
+    Label.INSTANCE_ID: ("9f3c",),
+    Label.RULES: ("a1b2",),
     Label.LABEL: ("tool",),
     Label.NAME: ("release/tests",),
     Label.ANALYSIS: ("changes", "holdups"),
@@ -84,6 +87,7 @@ BASE: dict[str, float] = {
     "quality_score_low": 7.5, "quality_score_high": 8.5,
     "quality_current": 8, "window_scores_off_scale": 1,
     "series": 400, "series_budget": 5000, "collector_success": 1, "build_info": 1, "stuck_tasks": 0,
+    "identity_info": 1,
     "sampler_cpu_seconds": 1, "collector_duration_seconds": 0.01, "snapshot_duration_seconds": 0.02,
     "ingest_lag_seconds": 0.1, "tool_duration_quantile_seconds": 30, "agents_cpu": 1.5,
     "agents_cpu_quantile": 1.5, "saved_second_cost_usd": 0.01, "retry_ratio": 0.05,
@@ -144,7 +148,7 @@ def _value(metric: Metric, labels: dict[str, str], at: float) -> float:
         base = 80
     else:
         base = {"s": 90.0, "By": 5e7, "USD": 2.5}.get(metric.unit, 20.0)
-    if name in {"collector_success", "build_info", "series_budget"} or name.endswith("_ratio"):
+    if name.endswith(("_ratio", "_info")) or name in {"collector_success", "series_budget"}:
         return base
     # The same wave for all keeps every ratio of two sums as it is.
     return base * _share(labels) * (1 + 0.1 * math.sin(at / DAY))

@@ -392,10 +392,15 @@ def test_runbook_index_lists_every_alert_with_its_severities() -> None:
     row = re.compile(r"^\| \[(\w+)\]\((\w+)\.md\) \| ([a-z, ]+) \|", re.MULTILINE)
     found = row.findall((RUNBOOK / "README.md").read_text())
     listed = {name: set(severities.split(", ")) for name, page, severities in found if name == page}
-    said = [rule for rule in RULES if "alert" in rule.written]
+    severities: dict[str, set[str]] = {}
+    for path in (*RULE_FILES, ROOT / "prometheus/fleet/alerts.yml"):
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            for rule in group["rules"]:
+                if "alert" in rule:
+                    severities.setdefault(rule["alert"], set()).add(rule["labels"]["severity"])
     step = "bring the table of docs/runbook/README.md up to date"
-    assert listed == {name: {alert.severity for alert in said if alert.name == name} for name in NAMES}, step
-    assert {path.stem for path in RUNBOOK.glob("*.md")} == {"README", *NAMES}
+    assert listed == severities, step
+    assert {path.stem for path in RUNBOOK.glob("*.md")} == {"README", *severities}
 
 
 def test_runbook_queries_can_be_pasted() -> None:

@@ -14,6 +14,7 @@ from stretto.config.loading import load_config
 from stretto.exporter.scrape import FigureCollector, create_registry, encode_metrics
 from stretto.figures.figure import Figure
 from stretto.figures.resource_figures import ResourceUse
+from stretto.fleet.identity import MachineIdentity
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.names import METRICS, MetricOrigin
@@ -191,7 +192,13 @@ def test_the_registry_carries_nothing_of_its_own() -> None:
 def test_the_whole_service_is_exposed_as_the_table_says(tmp_path: Path) -> None:
     """Live, derived and own metrics on one registry: each family is in the table, with exactly its labels."""
     config = load_config({}, tmp_path, state=str(tmp_path / "state"))
-    service = Service(config, version="1.0", clock=lambda: at(200), sender=NullSender())
+    service = Service(
+        config,
+        version="1.0",
+        clock=lambda: at(200),
+        sender=NullSender(),
+        identity=MachineIdentity(None, "9f3c"),
+    )
     try:
         append(config.journal, [*straggler().events, *background().events, *one_by_one().events])
         journal.append_records(config.journal / DAY_FILE, b"\n{torn\n")

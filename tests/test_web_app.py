@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Signal
 from threading import Thread
@@ -71,6 +72,16 @@ def test_metrics_speak_the_format_that_is_asked_for(reading: httpx.Client) -> No
     assert open_metrics.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     assert 'stretto_window_fanouts{pattern="fan-out",window="24h"} 2.0' in plain.text
     assert open_metrics.text.endswith("# EOF\n")
+
+
+def test_a_profile_of_the_metrics_is_asked_for_by_name(store: Store) -> None:
+    """``/metrics?profile=fleet`` answers that selection; another name is refused with the known ones."""
+    backend = store.make_backend()
+    with served(replace(backend, profiles={"fleet": backend.expose})) as client:
+        assert "stretto_window_fanouts" in client.get("/metrics?profile=fleet").text
+        refused = client.get("/metrics?profile=team")
+    assert refused.status_code == 400
+    assert refused.text == "there is no profile 'team' of the metrics; known: fleet\n"
 
 
 def test_metrics_without_a_store_say_so(store: Store) -> None:

@@ -11,6 +11,7 @@ UNUSED: dict[str, str] = {
         ("stretto_grpc_attempts", "stretto_unread_items"),
         "about the set-up: a sentence on the page and in doctor says what to do",
     ),
+    "stretto_identity_info": "about the machine: read by the rules of teams, not by boards of one machine",
     **dict.fromkeys(
         (
             "stretto_adoption_ratio",

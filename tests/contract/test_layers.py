@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"names", "errors", "clock", "version"}),
     frozenset({"state", "model", "format"}),
     frozenset({"sources", "journal", "features", "figures", "analysis", "hook", "demo", "cost_computation"}),
-    frozenset({"store", "servers", "notifications", "api", "caching", "gates", "resources"}),
+    frozenset({"store", "servers", "notifications", "api", "caching", "gates", "resources", "fleet"}),
     frozenset({"summaries"}),
     frozenset({"findings"}),
     frozenset({"exporter", "otlp_export", "web"}),

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.stack
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "prometheus/rules"
-TESTS = sorted((ROOT / "prometheus/tests").glob("*.yml"))
+TESTS = sorted([*(ROOT / "prometheus/tests").glob("*.yml"), *(ROOT / "prometheus/fleet/tests").glob("*.yml")])
 ALERTMANAGER = ROOT / "deploy/alertmanager/alertmanager.yml"
 
 
@@ -101,7 +101,11 @@ def test_prometheus_accepts_what_the_compose_file_mounts(promtool: str) -> None:
     assert SHIPPED_TOKEN in run(*check, path).stderr
 
 
-@pytest.mark.parametrize("path", sorted(RULES.glob("*.yml")), ids=lambda path: str(path.stem))
+@pytest.mark.parametrize(
+    "path",
+    [*sorted(RULES.glob("*.yml")), *sorted((ROOT / "prometheus/fleet").glob("*.yml"))],
+    ids=lambda path: f"{path.parent.name}-{path.stem}",
+)
 def test_prometheus_accepts_the_rules(promtool: str, path: Path) -> None:
     """Every rule of the file parses, and no two are the same."""
     count = sum(len(group["rules"]) for group in loaded(path)["groups"])

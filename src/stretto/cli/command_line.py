@@ -215,6 +215,9 @@ def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         action="store_true",
         help="also listen on OTLP's own ports: 4318 for HTTP, and 4317 for gRPC if grpcio is installed",
     )
+    up.add_argument(
+        "--push", metavar="URL", help="send this machine's sums to a remote-write address (STRETTO_PUSH_URL)"
+    )
     up.add_argument("--no-servers", action="store_true", help="do not start Prometheus and Alertmanager")
 
 
@@ -313,6 +316,7 @@ def _add_sessions(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     from stretto.cli.export_options import add_exports  # noqa: PLC0415  # as below
     from stretto.cli.findings_options import add_findings  # noqa: PLC0415  # as below
+    from stretto.cli.fleet_options import add_fleet  # noqa: PLC0415  # as below
     from stretto.cli.gate_options import add_features, add_gate, add_profile  # noqa: PLC0415  # the status line needs neither
 
     add_exports(commands, _add_command)
@@ -320,6 +324,7 @@ def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     add_profile(commands, _add_command)
     add_features(commands, _add_command)
     add_findings(commands, _add_command)
+    add_fleet(commands, _add_command)
 
 
 def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

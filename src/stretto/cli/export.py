@@ -23,10 +23,10 @@ SHORTEST, LONGEST = 1, 300
 def export_server_files(context: CommandContext, options: argparse.Namespace) -> int:
     """Write the files of an existing server into a folder; exit code 2 if one differs there already."""
     settings = ExportSettings(
-        job=_check_job(options.job),
-        url=_check_url(options.url or context.config.url),
-        interval=_check_interval(options.interval),
-        namespace=_check_job(options.namespace, "--namespace"),
+        job=check_name("--job", options.job),
+        url=check_address("--url", options.url or context.config.url),
+        interval=check_interval(options.interval),
+        namespace=check_name("--namespace", options.namespace),
         token_file=options.token_file,
     )
     shipped = ShippedFiles(
@@ -64,20 +64,23 @@ def _write_files(context: CommandContext, options: argparse.Namespace, texts: Fi
     return 0
 
 
-def _check_job(name: str, option: str = "--job") -> str:
+def check_name(option: str, name: str) -> str:
+    """Return the name if it can be a job's or a namespace's. Raises UsageError."""
     if _JOB.fullmatch(name):
         return name
     raise UsageError(f"{option}: {name!r} is not a name", hint="letters, digits and hyphens, a letter first")
 
 
-def _check_url(url: str) -> str:
+def check_address(option: str, url: str) -> str:
+    """Return an http(s) address without a slash at its end. Raises UsageError."""
     parts = urlsplit(url)
     if parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment):
         return url.rstrip("/")
-    raise UsageError(f"--url: {url!r} is not an address", hint="for example https://stretto.example.org")
+    raise UsageError(f"{option}: {url!r} is not an address", hint="for example https://stretto.example.org")
 
 
-def _check_interval(text: str) -> int:
+def check_interval(text: str) -> int:
+    """Return the seconds of ``60s`` or ``60``. Raises UsageError."""
     match = _SECONDS.fullmatch(text)
     if match and SHORTEST <= int(match[1]) <= LONGEST:
         return int(match[1])

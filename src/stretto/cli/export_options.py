@@ -10,6 +10,7 @@ EXPORT_KINDS = {
     "mixin": "write a monitoring mixin of rules and dashboards",
     "operator": "write a ServiceMonitor and PrometheusRules for the Prometheus operator",
     "alertmanager": "write routes and receivers that send alerts to the service",
+    "fleet": "write the rules about teams of machines",
 }
 """What ``export`` can write for a server; a test compares the kinds with their builders."""
 

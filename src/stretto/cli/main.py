@@ -47,7 +47,11 @@ def _run_command(options: argparse.Namespace) -> int:
         print(f"stretto: {problem}", file=sys.stderr)
     try:
         config = load_config(
-            os.environ, Path.home(), state=options.state, listen=getattr(options, "listen", None)
+            os.environ,
+            Path.home(),
+            state=options.state,
+            listen=getattr(options, "listen", None),
+            push=getattr(options, "push", None),
         )
         context = CommandContext(config=config, json=options.json, environ=os.environ, home=Path.home())
         module, _, function = options.run.partition(":")

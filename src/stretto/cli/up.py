@@ -18,14 +18,18 @@ from stretto.cli.first_import import find_prompt, import_history, list_followed
 from stretto.cli.history_watch import HistoryWatch
 from stretto.cli.hooks import describe_hooks, find_hook_status
 from stretto.cli.ingest_progress import IngestProgress
+from stretto.cli.machine_identity import build_push_configuration, find_machine_identity
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import ServiceError
+from stretto.fleet.identity import MachineIdentity
+from stretto.names.fleet_metrics import FLEET_PROFILE
 from stretto.notifications.desktop_alerts import AnnouncementSettings, Announcer
 from stretto.notifications.notification_log import NotificationLog
 from stretto.otlp_export.sender import build_sender
 from stretto.servers.credentials import ServerCredentials, ensure_credentials, write_private
 from stretto.servers.merge_receivers import check_receivers, read_receivers
+from stretto.servers.push_agent import prepare_push_agent
 from stretto.servers.supervisor import (
     SupervisedServer,
     Supervisor,
@@ -49,6 +53,9 @@ from stretto.web.grpc_server import PORT as OTLP_GRPC_PORT
 from stretto.web.grpc_server import start_grpc_server
 from stretto.web.http_server import serve_http
 
+INSTANCE_ATTRIBUTE = "service.instance.id"
+"""The resource attribute that keeps machines apart (OpenTelemetry's semantic conventions)."""
+
 OTLP_HTTP_PORT = 4318
 """The port of OTLP over HTTP (OTLP specification), to which SDKs send unless they are configured."""
 
@@ -67,8 +74,14 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
         sender = build_sender(context.environ)
         # Reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, as every OpenTelemetry program does.
         resource = {name: str(value) for name, value in OTELResourceDetector().detect().attributes.items()}
+        identity = find_machine_identity(config)
         service = Service(
-            config, version=read_version(), clock=read_wall_clock, sender=sender, resource=resource
+            config,
+            version=read_version(),
+            clock=read_wall_clock,
+            sender=sender,
+            resource={INSTANCE_ATTRIBUTE: identity.instance, **resource},
+            identity=identity,
         )
         followed = list_followed(context, options.history)
         watch = HistoryWatch(config, followed, read_wall_clock)
@@ -77,7 +90,7 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
         try:
             service.start(demo_wanted=options.demo, report=IngestProgress(context.print_note))
             watch.start()
-            supervisor, notes = _create_servers(config, wanted=not options.no_servers)
+            supervisor, notes = _create_servers(config, identity, wanted=not options.no_servers)
             if sender.problem:
                 notes.append(sender.problem)
             bounds = ConnectionBounds(find_most_connections())
@@ -159,9 +172,11 @@ def _bind_address(config: Config, port: int | None = None) -> socket.socket:
     return listener
 
 
-def _create_servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
+def _create_servers(
+    config: Config, identity: MachineIdentity, *, wanted: bool
+) -> tuple[Supervisor, list[str]]:
     """Return the supervisor of the installed servers, and notes on the missing servers."""
-    if not wanted:
+    if not wanted and config.fleet_push_url is None:
         return Supervisor(()), []
     notes: list[str] = []
     receivers = read_receivers(config.receivers) if config.receivers else None
@@ -185,12 +200,22 @@ def _create_servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[s
     if not config.features.is_on("alerting"):
         del makers["alertmanager"]
         notes.append("alerting is switched off: stretto features list")
-    for name, make in makers.items():
+    for name, make in makers.items() if wanted else ():
         program = find_program(name)
         if program is None:
             notes.append(explain_missing(name))
         else:
             servers.append(make(program, addresses, token_file, credentials))
+    if config.fleet_push_url is not None:
+        program = find_program("prometheus")
+        if program is None:
+            notes.append(f"nothing is pushed: {explain_missing('prometheus')}")
+        else:
+            configuration = build_push_configuration(config, identity, str(token_file))
+            address = find_free_address("127.0.0.1", 0)
+            servers.append(prepare_push_agent(program, address, configuration, credentials))
+            if identity.team is None:
+                notes.append("no team is set: the rules of a fleet leave this machine out (STRETTO_TEAM)")
     return Supervisor(servers), notes
 
 
@@ -222,6 +247,7 @@ def _build_backend(
         baselines=service.list_baselines,
         self_figures=service.list_own_figures,
         expose=service.expose_metrics,
+        profiles={FLEET_PROFILE: service.expose_fleet_metrics},
         append_hook=service.append_hook,
         append_scores=service.append_scores,
         receive_otlp=service.receive_otlp,

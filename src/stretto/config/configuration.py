@@ -65,6 +65,14 @@ class Config:
     alertmanager_port: int
     stuck_minutes: int
     """A running task is stuck if it has had no event for longer and waits for no tool."""
+    fleet_team: str | None
+    """The team that this machine's figures are added to."""
+    fleet_instance: str | None
+    """The machine's name in its team; a name that does not reveal the host's if it is None."""
+    fleet_push_url: str | None
+    """The remote-write address that ``stretto up`` sends this machine's sums to."""
+    fleet_push_token_file: str | None
+    fleet_push_interval_seconds: int
     budget_dollars_per_day: int
     """US dollars that a local day may cost; 0 without a budget."""
     budget_dollars_per_month: int

@@ -40,12 +40,18 @@ HEADLINE_BASELINES = ("work", "configured", "recorded")
 
 # Not str.isdigit: it accepts characters that int() refuses, and numbers of any length.
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}").fullmatch
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}").fullmatch
 
 
 def load_config(
-    environ: Mapping[str, str], home: Path, *, state: str | None = None, listen: str | None = None
+    environ: Mapping[str, str],
+    home: Path,
+    *,
+    state: str | None = None,
+    listen: str | None = None,
+    push: str | None = None,
 ) -> Config:
-    """Return the effective configuration. ``state`` and ``listen`` are command line flags.
+    """Return the effective configuration. ``state``, ``listen`` and ``push`` are command line flags.
 
     The file is ``STRETTO_CONFIG``, else ``config.toml`` in the state folder. Raises ConfigError on an
     unreadable file, an unknown key, a wrong type or a value that cannot be used.
@@ -55,6 +61,7 @@ def load_config(
     file_values = _read_file(path, required=bool(environ.get("STRETTO_CONFIG")))
     settings = [Setting("state", str(folder), state_origin)]
     values: dict[str, Any] = {}
+    flags = {"listen": ("--listen", listen), "fleet.push_url": ("--push", push)}
     # Example: idle_minutes is 60 in the file and STRETTO_IDLE_MINUTES is 30: the value is 30, its origin the
     # variable.
     for name, (kind, default, variable) in SETTINGS.items():
@@ -63,8 +70,9 @@ def load_config(
             value, origin = file_values[name], str(path)
         if environ.get(variable):
             value, origin = environ[variable], variable
-        if name == "listen" and listen:
-            value, origin = listen, "--listen"
+        flag, flag_value = flags.get(name, ("", None))
+        if flag_value:
+            value, origin = flag_value, flag
         effective = values[name.replace(".", "_")] = _convert_value(name, value, kind, origin)
         settings.append(Setting(name, "set" if name == "token" and effective else effective, origin))
     values["token"] = _read_token(values["token"], values.pop("token_file"))
@@ -90,6 +98,9 @@ def load_config(
         values["resources_interval_seconds"] = 0
     retention = _pop_retention(values)
     values["timezone"] = _read_timezone(values["timezone"])
+    _check_push_url(values["fleet_push_url"])
+    for name in ("fleet_team", "fleet_instance"):
+        _check_label_value(name.replace("_", "."), values[name])
     types = read_task_types(values["preset"], file_values.get("task_types", {}), str(path))
     rates = parse_rates(file_values.get("prices", {}), str(path))
     return Config(
@@ -143,6 +154,26 @@ def _read_timezone(name: str) -> str:
             hint='name it as in "Europe/Berlin"; if no zone is known, install the package tzdata',
         ) from error
     return name
+
+
+def _check_label_value(name: str, value: str | None) -> None:
+    """Refuse a text that is unsuited as a label's value in every engine. Raises ConfigError."""
+    if value is not None and not _LABEL_VALUE(value):
+        raise ConfigError(
+            f"{name} must be a short name",
+            cause=f"it is {value!r}",
+            hint="letters, digits, dots, hyphens and underscores, at most 63",
+        )
+
+
+def _check_push_url(url: str | None) -> None:
+    """Refuse what is no http(s) address. Raises ConfigError."""
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise ConfigError(
+            "fleet.push_url must be an http:// or https:// address",
+            cause=f"it is {url!r}",
+            hint="the receiver's remote-write address, such as https://metrics.example.org/api/v1/write",
+        )
 
 
 def find_unknown_variables(environ: Mapping[str, str]) -> list[str]:

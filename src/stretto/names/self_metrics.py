@@ -8,6 +8,12 @@ from stretto.names.metric import Metric, define_self_gauge
 SELF_METRICS: tuple[Metric, ...] = (
     define_self_gauge("stretto_build_info", "1", (Label.VERSION,), "Always 1; the version is the label."),
     define_self_gauge(
+        "stretto_identity_info",
+        "1",
+        (Label.TEAM, Label.INSTANCE_ID, Label.VERSION, Label.RULES),
+        "Always 1; the labels are the machine's team and name, the version and the hash of its rules.",
+    ),
+    define_self_gauge(
         "stretto_collector_success",
         "1",
         (Label.GROUP,),

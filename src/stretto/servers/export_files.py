@@ -165,12 +165,23 @@ def build_alertmanager_files(shipped: ShippedFiles, settings: ExportSettings) ->
     return {"alertmanager.yml": _dump_yaml(configuration), **templates}
 
 
+def build_team_files(shipped: ShippedFiles, settings: ExportSettings) -> Files:
+    """Return the rules about teams of machines, as files and as an object of the Prometheus operator."""
+    rules = _read_rules(shipped, settings, "fleet")
+    groups = [group for text in rules.values() for group in yaml.safe_load(text)["groups"]]
+    rule = _build_object("PrometheusRule", f"{settings.job}-fleet", settings, {"groups": groups})
+    return {f"rules/fleet/{name}": text for name, text in rules.items()} | {
+        "fleet-rules.yml": _dump_yaml(rule)
+    }
+
+
 BUILDERS: Mapping[str, Callable[[ShippedFiles, ExportSettings], Files]] = {
     "prometheus": build_prometheus_files,
     "grafana": build_grafana_files,
     "mixin": build_mixin_files,
     "operator": build_operator_files,
     "alertmanager": build_alertmanager_files,
+    "fleet": build_team_files,
 }
 """Kind of export → the function that builds its files."""
 
@@ -182,13 +193,13 @@ def _authorize(settings: ExportSettings) -> dict[str, Any]:
     return {"authorization": {"credentials_file": settings.token_file}}
 
 
-def _read_rules(shipped: ShippedFiles, settings: ExportSettings) -> Files:
+def _read_rules(shipped: ShippedFiles, settings: ExportSettings, folder: str = "rules") -> Files:
     """Return the text of each rules file, with job, address and waits replaced."""
     return {
         path.name: _replace_job(
             _lengthen_waits(path.read_text(encoding="utf-8"), settings.interval), settings
         )
-        for path in sorted((shipped.prometheus / "rules").glob("*.yml"))
+        for path in sorted((shipped.prometheus / folder).glob("*.yml"))
     }
 
 

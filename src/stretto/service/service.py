@@ -12,6 +12,7 @@ from typing import Any
 from stretto import journal
 from stretto.clock import SECOND, Clock
 from stretto.config.configuration import Config
+from stretto.exporter.fleet_profile import FleetCollector
 from stretto.exporter.live_metrics import LiveMetrics
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
 from stretto.features.collection import decide_collection
@@ -19,10 +20,12 @@ from stretto.figures.figure import Figure
 from stretto.figures.name_budget import describe_folded_names
 from stretto.findings.finding_figures import compute_analysis_figures, compute_finding_figures
 from stretto.findings.findings_state import FindingsState
+from stretto.fleet.identity import MachineIdentity
 from stretto.hook.client.client import build_record, identify_host
 from stretto.hook.install.client_copy import ensure_secret, write_hook_line
 from stretto.model.decisions import Decision
 from stretto.model.event import Event
+from stretto.names import NONE, Label
 from stretto.otlp_export.sender import NullSender, Sender
 from stretto.resources import machine
 from stretto.resources.sampler import Sampler, WatchedSession
@@ -67,6 +70,7 @@ class Service:
         clock: Clock,
         sender: Sender | NullSender,
         resource: Mapping[str, str] | None = None,
+        identity: MachineIdentity | None = None,
     ) -> None:
         self.config = config
         self._clock = clock
@@ -115,7 +119,10 @@ class Service:
             )
         )
         self._windowed = WindowedSnapshots(self._read_windowed_snapshot)
+        self._fleet_registry = create_registry()
+        self._fleet_registry.register(FleetCollector(self.registry, self._shows_recording))
         self._secret = ensure_secret(config.state)
+        self._identity = [] if identity is None else [_build_identity_figure(identity, config, version)]
         self._collection = decide_collection(config.features)
         write_hook_line(config.state, self._collection.to_hook_line())
         self._otlp = Receiver(self._encode_collected, key=self._secret)
@@ -193,6 +200,10 @@ class Service:
     def expose_metrics(self, accept: str) -> Exposition:
         """Return all metrics as text, in the format that the Accept header asks for."""
         return encode_metrics(self.registry, accept)
+
+    def expose_fleet_metrics(self, accept: str) -> Exposition:
+        """Return the few sums that may be added to those of other machines, as text."""
+        return encode_metrics(self._fleet_registry, accept)
 
     def list_problems(self) -> list[str]:
         """Return a sentence on each fault that needs a person now."""
@@ -366,6 +377,10 @@ class Service:
     def _append_samples(self, samples: Sequence[Event]) -> None:
         self._append_to_journal(b"".join(journal.encode_event(sample) for sample in samples), self._clock())
 
+    def _shows_recording(self) -> bool:
+        """Return whether the figures are those of the recording in an empty store."""
+        return self.snapshot is None or bool(self.snapshot.activity.recordings)
+
     def _measure_lag(self) -> float:
         sizes = journal.list_file_sizes(self.config.journal)
         return self.worker.ingested.measure_lag(sizes, time.monotonic())
@@ -384,6 +399,7 @@ class Service:
     def _yield_own_figures(self) -> Iterator[Figure]:
         snapshot = self.snapshot
         yield Figure("stretto_build_info", (("version", self._version),), 1, 1)
+        yield from self._identity
         if snapshot is not None:
             yield Figure("stretto_snapshot_timestamp_seconds", (), snapshot.at / SECOND, 1)
             yield Figure("stretto_ingest_events", (), snapshot.events, snapshot.events)
@@ -404,3 +420,16 @@ class Service:
         yield from compute_analysis_figures(self.analyses.state, self._clock(), self.analyses.cpu_seconds)
         yield Figure("stretto_spans_sent", (), self._sender.sent, 1)
         yield Figure("stretto_spans_dropped", (), self.worker.spans.dropped, 1)
+
+
+def _build_identity_figure(identity: MachineIdentity, config: Config, version: str) -> Figure:
+    """Return the figure by which a fleet knows this machine, and sees which machines have other rules."""
+    labels = {
+        Label.TEAM: identity.team or NONE,
+        Label.INSTANCE_ID: identity.instance,
+        Label.VERSION: version,
+        Label.RULES: config.fingerprint,
+    }
+    return Figure(
+        "stretto_identity_info", tuple(sorted((label.value, text) for label, text in labels.items())), 1, 1
+    )

@@ -121,7 +121,12 @@ class _MachineRoutes:
         ]
 
     def show_metrics(self, request: Request) -> Response:
-        exposition = self._backend.expose(", ".join(request.headers.getlist("accept")))
+        name = request.query_params.get("profile")
+        expose = self._backend.expose if name is None else self._backend.profiles.get(name)
+        if expose is None:
+            known = ", ".join(self._backend.profiles) or "none"
+            return PlainTextResponse(f"there is no profile {name!r} of the metrics; known: {known}\n", 400)
+        exposition = expose(", ".join(request.headers.getlist("accept")))
         return Response(exposition.body, headers={"Content-Type": exposition.content_type, "Vary": "Accept"})
 
     async def answer_health(self, _: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -70,6 +70,8 @@ class Backend:
     """Announces new notifications at the machine. Never waits, never raises."""
     alerts: Callable[[], list[str]] = list
     """Returns the names of the alerts that have a runbook page."""
+    profiles: Mapping[str, Callable[[str], ScrapeAnswer]] = field(default_factory=dict)
+    """Name of a selection of metrics → Accept header → its metrics."""
     version: str
     faults: Callable[[], list[str]] = list
     """Returns the problems of the running service itself, for ``doctor``."""
