@@ -26,6 +26,12 @@ from stretto.fleet.identity import MachineIdentity
 from stretto.names.fleet_metrics import FLEET_PROFILE
 from stretto.notifications.desktop_alerts import AnnouncementSettings, Announcer
 from stretto.notifications.notification_log import NotificationLog
+from stretto.otlp_export.metrics_push import (
+    MetricsPush,
+    build_metric_exporter,
+    is_push_wanted,
+    read_push_interval,
+)
 from stretto.otlp_export.sender import build_sender
 from stretto.servers.credentials import ServerCredentials, ensure_credentials, write_private
 from stretto.servers.merge_receivers import check_receivers, read_receivers
@@ -75,12 +81,13 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
         # Reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, as every OpenTelemetry program does.
         resource = {name: str(value) for name, value in OTELResourceDetector().detect().attributes.items()}
         identity = find_machine_identity(config)
+        service_resource = {INSTANCE_ATTRIBUTE: identity.instance, **resource}
         service = Service(
             config,
             version=read_version(),
             clock=read_wall_clock,
             sender=sender,
-            resource={INSTANCE_ATTRIBUTE: identity.instance, **resource},
+            resource=service_resource,
             identity=identity,
         )
         followed = list_followed(context, options.history)
@@ -112,6 +119,15 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
                     context.print_note(_start_grpc(config, service, stack))
                 supervisor.start()
                 stack.callback(supervisor.stop)
+                if is_push_wanted(context.environ):
+                    push = MetricsPush(
+                        build_metric_exporter(),
+                        service.collect_own_metrics,
+                        resource=service_resource,
+                        clock=read_wall_clock,
+                        interval=read_push_interval(context.environ),
+                    )
+                    stack.callback(push.close)
                 serve_http(
                     create_app(backend), backend.updates, listeners, bounds, service.count_grpc_attempt
                 )

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from prometheus_client.core import Metric
+
 from stretto import journal
 from stretto.clock import SECOND, Clock
 from stretto.config.configuration import Config
@@ -204,6 +206,10 @@ class Service:
     def expose_fleet_metrics(self, accept: str) -> Exposition:
         """Return the few sums that may be added to those of other machines, as text."""
         return encode_metrics(self._fleet_registry, accept)
+
+    def collect_own_metrics(self) -> Iterable[Metric]:
+        """Return the families of all metrics; none while the recording of an empty store is shown."""
+        return [] if self._shows_recording() else self.registry.collect()
 
     def list_problems(self) -> list[str]:
         """Return a sentence on each fault that needs a person now."""
