@@ -183,12 +183,13 @@ def test_equal_work_has_an_equal_signature_and_other_work_another() -> None:
     assert has_work_identity(work.signature)
     others = [
         WorkIdentity("kernel", "release", REVIEWS),
+        WorkIdentity("shop", "release", REVIEWS, "5f1c"),
         WorkIdentity("shop", "audit", REVIEWS),
         WorkIdentity("shop", "release", REVIEWS[:1]),
         WorkIdentity("shop", "release", (("critic", "review"), ("lead", "review"))),
         WorkIdentity("shop", "release", (("critic", "review"), ("critic", "testing"))),
     ]
-    assert len({work.signature, *(other.signature for other in others)}) == 6
+    assert len({work.signature, *(other.signature for other in others)}) == 7
     assert decode_workers(work.encode_workers()) == REVIEWS
 
 

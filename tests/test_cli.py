@@ -30,9 +30,10 @@ SESSION_KEYS = {
     "scores",
     "hooks_run",
     "id", "source", "project", "pattern", "recording", "start", "end", "last", "elapsed_seconds", "outcome",
-    "turns", "tasks", "tool_calls", "model_calls", "tokens", "spending", "fanouts", "absent", "labels",
+    "turns", "tasks", "tool_calls", "tool_call_count", "model_calls", "tokens", "spending", "fanouts",
+    "absent", "labels",
     "wall_time", "critical_path", "efficiency",
-    "resources", "kpis", "worktree", "workflow",
+    "resources", "kpis", "worktree", "repository", "workflow",
 }  # fmt: skip
 TASK_KEYS = {"phase",
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",

@@ -18,6 +18,7 @@ import pytest
 from stretto.cli.main import main
 from stretto.clock import HOUR, read_wall_clock
 from stretto.figures.spending import Spending, sum_spending
+from stretto.hook.install.client_copy import KEY_BYTES
 from stretto.model.task_type import TaskTypes
 from stretto.sources.transcript import find_transcripts, identify_transcript, read_transcript
 from stretto.store.database import open_reader
@@ -125,6 +126,16 @@ def test_copied_lines_count_once(capsys: pytest.CaptureFixture[str], order: str)
     assert [len(shown["turns"]) for shown in (first, second)] == [1, 1]
     assert [len(shown["tool_calls"]) for shown in (first, second)] == [1, 0]
     assert second["start"].startswith("2026-11-20T10:10:00")
+
+
+def test_copied_lines_stay_the_first_sessions_when_it_is_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first session is erased and the store made again: what was copied from it stays uncounted."""
+    answer(capsys, "import", str(FAULTS / "copied-history"))
+    before = answer(capsys, "show", "bbbb")
+    run("forget", "aaaa")
+    run("rebuild")
+    assert [row["id"][:4] for row in answer(capsys, "sessions")["sessions"]] == ["bbbb"]
+    assert answer(capsys, "show", "bbbb") == before
 
 
 def test_an_unfinished_answer_is_a_lower_bound(capsys: pytest.CaptureFixture[str]) -> None:
@@ -288,6 +299,27 @@ def test_worktrees_are_one_project(capsys: pytest.CaptureFixture[str], tmp_path:
         ("shop", "1"),
         ("shop", "shop-feature"),
     ]
+    assert len({session["repository"] for session in shown}) == 1
+
+
+def test_two_repositories_of_one_name_stay_apart(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Two folders called shop are one name and two repositories: each is found by its own."""
+    copy = copy_fault("worktree-projects", tmp_path)
+    file, *_ = sorted(copy.glob("*.jsonl"))
+    text = file.read_text().replace("/home/dev", f"{tmp_path}/a")
+    file.write_text(text)
+    other = file.name.replace("cccccccc", "dddddddd")
+    (copy / other).write_text(text.replace("cccccccc", "dddddddd").replace(f"{tmp_path}/a", f"{tmp_path}/b"))
+    answer(capsys, "import", str(file), str(copy / other))
+    rows = answer(capsys, "sessions", "--project", "shop")["sessions"]
+    assert len({row["repository"] for row in rows}) == len(rows) == 2
+    for row in rows:
+        (found,) = answer(capsys, "sessions", "--repository", row["repository"])["sessions"]
+        assert found["id"] == row["id"]
+    assert run("forget", "--project", "shop") != 0
+    assert "2 repositories are called 'shop'" in capsys.readouterr().err
+    run("forget", "--project", rows[0]["repository"])
+    assert [row["id"] for row in answer(capsys, "sessions")["sessions"]] == [rows[1]["id"]]
 
 
 @pytest.mark.parametrize(
@@ -301,6 +333,8 @@ def test_fresh_and_old_files_give_the_same_store(tmp_path: Path, fault: str) -> 
         (tmp_path / f"{days_old}").mkdir()
         copy = copy_fault(fault, tmp_path / f"{days_old}", days_old=days_old)
         state = tmp_path / f"state{days_old}"
+        (state / "hook").mkdir(parents=True)
+        (state / "hook/key").write_bytes(b"k" * KEY_BYTES)
         assert run("--state", str(state), "import", str(copy)) == 0
         with closing(open_reader(state / "stretto.db")) as connection:
             stores.append(dump(connection))

@@ -115,6 +115,18 @@ class TestRecord:
         """POSIX and Windows paths give a project; roots, drives and other types do not."""
         assert attributes_of({"hook_event_name": "SessionStart", "cwd": cwd}).get("project") == project
 
+    def test_repositories_of_one_name_have_hashes_of_their_own(self) -> None:
+        """A session's start hashes the repository's path with the installation's key, if there is one."""
+        payload = {"hook_event_name": "SessionStart", "session_id": "s"}
+        hashes = [
+            decoded(build_record(json.dumps({**payload, "cwd": cwd}).encode(), NOW, key=b"key")).attributes[
+                "repository"
+            ]
+            for cwd in ("/home/a/shop", "/home/b/shop", "/home/a/shop/.worktrees/1/src")
+        ]
+        assert hashes[0] == hashes[2] != hashes[1]
+        assert "repository" not in attributes_of({"hook_event_name": "SessionStart", "cwd": "/home/a/shop"})
+
     def test_a_worktree_belongs_to_its_repository(self, tmp_path: Path) -> None:
         """By the folder's name or by its file .git; below it, the repository is the project and no folder."""
         (tmp_path / "shop/.git").mkdir(parents=True)
@@ -132,8 +144,8 @@ class TestRecord:
             "gone/.claude/worktrees/x": ("gone", "x"),
             "nowhere/else": ("else", None),
         }
-        assert {name: client.find_project(f"{tmp_path}/{name}") for name in expected} == expected
-        assert client.find_project(r"C:\shop\.worktrees\1") == ("shop", "1")
+        assert {name: client.find_project(f"{tmp_path}/{name}")[:2] for name in expected} == expected
+        assert client.find_project(r"C:\shop\.worktrees\1") == ("shop", "1", "C:/shop")
         assert client.find_project("a\0b")[1] is None
 
     def test_project_and_trace_context_only_at_the_start_of_session_and_turn(self) -> None:

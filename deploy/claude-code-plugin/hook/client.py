@@ -77,6 +77,8 @@ PATH_LIMIT = 4096  # characters
 ANCESTORS = 5  # processes above this one; agents put one shell between, seldom two
 HEX = "0123456789abcdef"
 
+KEYED = (b"PostToolUse", b"SessionStart", b"UserPromptSubmit")
+"""Names of Claude Code's events that something is hashed of."""
 WORKTREES = ("/.worktrees/", "/.claude/worktrees/")
 """Folders in a repository that hold its worktrees."""
 
@@ -245,7 +247,8 @@ def _build_event(
         name: read(payload.get(source)) for name, (source, read) in attribute_readers.items()
     }
     if kind in ("session.start", "turn.start"):
-        attributes["project"], attributes["worktree"] = find_project(payload.get("cwd"))
+        attributes["project"], attributes["worktree"], root = find_project(payload.get("cwd"))
+        attributes["repository"] = hash_repository(root, key)
         attributes["traceparent"] = _read_traceparent(traceparent)
         attributes["processes"] = (processes() if processes else None) or None
         attributes["host"] = host() if host else None
@@ -383,30 +386,47 @@ def _read_last_component(path: object) -> str | None:
     return None if name.endswith(":") else _read_name(name)
 
 
-def find_project(folder: object) -> tuple[str | None, str | None]:
-    """Return the name of the repository that a folder lies in, and that of its worktree if it is in one.
+def find_project(folder: object) -> tuple[str | None, str | None, str | None]:
+    """Return the name of the repository that a folder lies in, that of its worktree if any, and its path.
 
     A worktree has a file ``.git`` that names its repository, or lies in ``.worktrees`` or in
     ``.claude/worktrees``. Outside a repository the folder itself is the project.
     Example: ``/home/u/shop/.worktrees/1/src`` is in the worktree ``1`` of ``shop``.
     """
     if type(folder) is not str:
-        return None, None
+        return None, None, None
     path = folder.replace("\\", "/").rstrip("/")
+    root, worktree = _find_repository(path)
+    return _read_last_component(root), worktree, root
+
+
+def _find_repository(path: str) -> tuple[str, str | None]:
     for place in WORKTREES:
         root, found, below = path.partition(place)
         if found and below:
-            return _read_last_component(root), _read_name(below.partition("/")[0])
+            return root, _read_name(below.partition("/")[0])
     above = path
     while above.count("/") > 0 and len(above) <= PATH_LIMIT:
         git = _read_git_entry(above + "/.git")
         if git is not None:
             root, found, _ = git.partition("/.git/worktrees/")
-            if found:
-                return _read_last_component(root), _read_last_component(above)
-            return _read_last_component(above), None
+            return (root, _read_last_component(above)) if found else (above, None)
         above = above.rpartition("/")[0]
-    return _read_last_component(path), None
+    return path, None
+
+
+def hash_repository(path: str | None, key: bytes) -> str | None:
+    """Return a keyed hash of a repository's path, 16 hex digits; None without path or key.
+
+    Repositories of one name stay apart by it, and nobody can find the path by trial.
+    """
+    if not path or not key:
+        return None
+    try:
+        from _blake2 import blake2b  # noqa: PLC0415  hashlib loads OpenSSL, which takes as long as a start
+    except ImportError:
+        from hashlib import blake2b  # noqa: PLC0415  every interpreter has this module
+    return blake2b(path.encode("utf-8", "replace"), digest_size=8, key=key, person=b"repository").hexdigest()
 
 
 def _read_git_entry(path: str) -> str | None:
@@ -686,7 +706,8 @@ def _read_input(agent: str, state: str | None) -> bytes:
         return build_reject("too large", size, ARRIVED, agent=agent)
     traceparent = _read_variable("TRACEPARENT")
     describe = _read_variable("STRETTO_DESCRIPTIONS") != "0"
-    key = b"" if agent == CLAUDE_CODE and b"PostToolUse" not in payload else _read_key(state)
+    keyed = agent != CLAUDE_CODE or any(name in payload for name in KEYED)
+    key = _read_key(state) if keyed else b""
     return build_record(
         payload,
         ARRIVED,

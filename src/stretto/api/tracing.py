@@ -34,9 +34,9 @@ from stretto.api.span_block import (
     name_span,
     trim_name,
 )
-from stretto.api.written_files import WrittenFiles
+from stretto.api.written_files import WrittenFiles, read_key
 from stretto.clock import SECOND
-from stretto.hook.client.client import find_project
+from stretto.hook.client.client import find_project, hash_repository
 from stretto.model.event import Outcome
 from stretto.model.facts import GATE_TOOL
 from stretto.model.message_kinds import BLOCKED, PROGRESS
@@ -140,12 +140,15 @@ def message(to: str, *, sender: str | None = None, type: str | None = None) -> M
     return MessageBlock(trim_name(_check_name(to)), trim_name(sender), trim_name(type))
 
 
-def _find_project() -> str | None:
-    """Return the repository of the working folder, or the folder itself outside of one."""
+def _describe_project(named: str | None) -> dict[str, str | None]:
+    """Return the attributes of a session's project: as the program named it, else of the working folder."""
+    if named is not None:
+        return {"PROJECT": named}
     try:
-        return find_project(os.getcwd())[0]  # noqa: PTH109  # the same text without a Path
+        project, _, root = find_project(os.getcwd())  # noqa: PTH109  # the same text without a Path
     except OSError:
-        return None  # the folder is gone
+        return {}  # the folder is gone
+    return {"PROJECT": project, "REPOSITORY": hash_repository(root, read_key())}
 
 
 class GatedBlock(JudgedBlock):
@@ -224,8 +227,8 @@ class SessionBlock(GatedBlock):
             AGENT_NAME=self._pattern,
             PATTERN=self._pattern,
             LABELS=self._labels,
-            PROJECT=self._project or _find_project(),
             SESSION_NAME=self._description,
+            **_describe_project(self._project),
         )
 
     def _set_id(self, span: Span, id: str) -> None:

@@ -57,6 +57,13 @@ class WrittenFiles:
             span.set_attribute(_WROTE, " ".join(sorted(self._hashes)[:FILES_LIMIT]))
 
 
+def read_key() -> bytes:
+    """Return the secret of the state folder, empty if it has none yet: nothing is made."""
+    from stretto.hook.install.client_copy import read_secret  # noqa: PLC0415  only where a session opens
+
+    return read_secret(_find_state())
+
+
 def _hash_path(path: object) -> str | None:
     if not isinstance(path, str | os.PathLike):
         _log.warning("a written file was left out: a path is a text or a Path, not %s", type(path).__name__)

@@ -189,7 +189,11 @@ def _add_forget(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "erase a session, or all of a project, from everything that Stretto keeps",
     )
     forget.add_argument("session", nargs="?", metavar="SESSION", help="a session's id or its beginning")
-    forget.add_argument("--project", metavar="NAME", help="all sessions of this project")
+    forget.add_argument(
+        "--project",
+        metavar="NAME",
+        help="all sessions of this project; the hash of its repository, where several have the name",
+    )
 
 
 def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -301,6 +305,11 @@ def _add_sessions(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     for name in ("project", "worktree", "source", "pattern"):
         sessions.add_argument(f"--{name}", metavar="NAME", help=f"only sessions of this {name}")
+    sessions.add_argument(
+        "--repository",
+        metavar="HASH",
+        help="only sessions of this repository, as 'show --json' names it: another may have the same name",
+    )
     sessions.add_argument("--agent", metavar="NAME", help="only sessions in which this agent took part")
     sessions.add_argument("--label", metavar="KEY=VALUE", help="only sessions with this label")
     sessions.add_argument("--outcome", choices=OUTCOMES, help="only sessions with this outcome")

@@ -56,6 +56,7 @@ def _make_query(options: argparse.Namespace, now: int) -> SessionQuery:
         words=" ".join(options.words),
         project=options.project,
         worktree=options.worktree,
+        repository=options.repository,
         source=options.source,
         pattern=options.pattern,
         outcome=None if options.outcome is None else Outcome(options.outcome),

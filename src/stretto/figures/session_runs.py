@@ -100,6 +100,7 @@ def build_session_run(  # each is a part of the session that the caller has conc
         outcome=session.outcome,
         pattern=session.pattern,
         project=session.project,
+        repository=session.repository,
         worktree=session.worktree,
         source=session.source or None,
         labels={key: value for key, value in session.labels if key != PATTERN_LABEL},

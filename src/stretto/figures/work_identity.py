@@ -1,7 +1,7 @@
 """Identify the work of a parallel execution or a sequential run: only equal work is compared.
 
-Work is identified by project, named pattern, and the multiset of (agent, task type) of all its tasks,
-whatever their outcome. A missing value is no identity: sessions without a pattern have nothing in common.
+Work is identified by project and repository, named pattern, and the multiset of (agent, task type) of all its
+tasks, whatever their outcome. A missing value is no identity: without a pattern there is nothing in common.
 
 Example: two reviews by ``critic`` in the pattern ``release`` of the project ``shop`` have the signature
 ``review,review#`` and a hash; the same reviews outside a pattern have the signature ``review,review``.
@@ -32,6 +32,8 @@ class WorkIdentity:
     pattern: str | None
     workers: tuple[tuple[str, str], ...]
     """(agent, task type) of each task, sorted, repeats kept."""
+    repository: str | None = None
+    """What tells the project from another one of the same name, if it is known."""
 
     @property
     def gap(self) -> str | None:
@@ -50,7 +52,8 @@ class WorkIdentity:
         types = join_task_types(task_type for _, task_type in self.workers)
         if self.gap is not None:
             return types
-        text = json.dumps([self.project, self.pattern, self.workers], ensure_ascii=True)
+        project = self.project if self.repository is None else [self.project, self.repository]
+        text = json.dumps([project, self.pattern, self.workers], ensure_ascii=True)
         return f"{types}{_MARK}{sha256(text.encode()).hexdigest()[:_HASH_LENGTH]}"
 
     def encode_workers(self) -> str:
@@ -61,7 +64,7 @@ class WorkIdentity:
 def identify_work(session: Session, tasks: Iterable[Task]) -> WorkIdentity:
     """Return the identity of tasks of a session."""
     workers = sorted((task.agent or NONE, task.task_type) for task in tasks)
-    return WorkIdentity(session.project, session.pattern, tuple(workers))
+    return WorkIdentity(session.project, session.pattern, tuple(workers), session.repository)
 
 
 def build_work_signature(session: Session, tasks: Iterable[Task]) -> str:

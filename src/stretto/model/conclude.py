@@ -103,6 +103,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
         source=get_text(session, fact_fields.SOURCE) or "",
         project=_get_words(session, fact_fields.PROJECT),
         worktree=_get_words(session, fact_fields.WORKTREE),
+        repository=_get_words(session, fact_fields.REPOSITORY),
         pattern=pattern,
         traceparent=_get_words(session, fact_fields.TRACEPARENT),
         recording=get_number(session, fact_fields.RECORDING) == 1,

@@ -376,6 +376,8 @@ class Session:
     """Every reported end: a resumed session has ended before."""
     worktree: str | None = None
     """The worktree of the project's repository in which it began, if in any."""
+    repository: str | None = None
+    """A keyed hash of the path of the project's repository: another one may have the same name."""
     processes: HostProcesses | None = None
     """The processes in which it runs on this machine, as last reported."""
     is_partial: bool = False

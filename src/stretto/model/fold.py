@@ -414,6 +414,9 @@ def _merge_context(facts: SessionFacts, event: Event, rank: int) -> Touched:
     worktree = read_text(event.attributes, "worktree")
     if worktree:
         merge_fact(session, fact_fields.WORKTREE, rank, pack_timed_text(event.time, worktree))
+    repository = read_text(event.attributes, "repository")
+    if repository:
+        merge_fact(session, fact_fields.REPOSITORY, rank, pack_timed_text(event.time, repository))
     names = _read_process_names(event)
     if names:
         host = read_text(event.attributes, "host")

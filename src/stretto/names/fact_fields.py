@@ -111,6 +111,7 @@ READ: Final = "read"
 RECEIVER: Final = "receiver"
 RECORDING: Final = "recording"
 REFUSED: Final = "refused"
+REPOSITORY: Final = "repository"
 REQUEST: Final = "request"
 RESPONSE: Final = "response"
 ROLE: Final = "role"
@@ -244,6 +245,7 @@ _SESSION = (
     FactField(EntityKind.SESSION, OUTCOME, _OUTCOME, "How the session ended."),
     FactField(EntityKind.SESSION, COMMAND, _TIMED, "The first slash command, which names the pattern."),
     FactField(EntityKind.SESSION, PROJECT, _TIMED, "The project in which the session began."),
+    FactField(EntityKind.SESSION, REPOSITORY, _TIMED, "Keyed hash of the path of that project's repository."),
     FactField(EntityKind.SESSION, WORKTREE, _TIMED, "The worktree in which the session began, if in any."),
     _define_largest(
         EntityKind.SESSION,

@@ -59,6 +59,7 @@ class SpanAttribute(StrEnum):
     PHASE_ID = "stretto.phase.id"
     PROJECT = "stretto.project"
     RECORDING = "stretto.recording"
+    REPOSITORY = "stretto.repository"
     SCORE_BY = "stretto.score.by"
     SCORE_OF = "stretto.score.of"
     SCORE_OF_ID = "stretto.score.of_id"

@@ -107,14 +107,29 @@ def _find_sessions(config: Config, prefix: str | None, project: str | None) -> l
         return []
     with closing(connection):
         if project is not None:
-            rows = connection.execute("SELECT id FROM sessions WHERE project = ? ORDER BY id", (project,))
-            return [id for (id,) in rows]
+            return _find_sessions_of_project(connection, project)
         found = queries.find_session_ids(connection, prefix or "")
         if len(found) > 1 and prefix not in found:
             raise UsageError(
                 f"several sessions begin with {prefix!r}", hint="type more of the id: stretto sessions"
             )
         return [prefix] if prefix in found else found
+
+
+def _find_sessions_of_project(connection: sqlite3.Connection, project: str) -> list[str]:
+    """Return the sessions of a project, by its name or its repository's hash.
+
+    Raises UsageError if several repositories have the name: nobody erases one by the other's name.
+    """
+    query = "SELECT id, repository FROM sessions WHERE ? IN (project, repository) ORDER BY id"
+    rows = connection.execute(query, (project,)).fetchall()
+    repositories = {repository for _, repository in rows} - {None}
+    if len(repositories) > 1:
+        raise UsageError(
+            f"{len(repositories)} repositories are called {project!r}",
+            hint=f"give one's hash: 'stretto sessions --project {project} --json' lists 'repository'",
+        )
+    return [id for id, _ in rows]
 
 
 def _list_sent(config: Config, sessions: Iterable[str]) -> list[str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 14
+VERSION = 15
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -56,7 +56,8 @@ CREATE TABLE sessions (
   delivered_work INTEGER, parallel_elapsed INTEGER, dollars REAL,
   agents TEXT NOT NULL, labels TEXT NOT NULL, -- JSON arrays; a label is key=value
   word_row INTEGER NOT NULL, -- the row of its words in session_words
-  arrived TEXT NOT NULL -- the last journal file, in the order of names, that told of it
+  arrived TEXT NOT NULL, -- the last journal file, in the order of names, that told of it
+  repository TEXT
 ) WITHOUT ROWID;
 CREATE INDEX sessions_by_last ON sessions (last);
 -- The orders that people ask for most; every other order reads the whole table.
@@ -71,7 +72,7 @@ CREATE VIRTUAL TABLE session_words USING fts5(session UNINDEXED, words, detail=n
 CREATE TABLE sequential_runs (
   session TEXT NOT NULL, number INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0, pattern TEXT NOT NULL,
   signature TEXT NOT NULL, "end" INTEGER NOT NULL, lengths TEXT NOT NULL,
-  project TEXT, workers TEXT NOT NULL DEFAULT '[]', -- JSON: agent and task type of each task
+  project TEXT, repository TEXT, workers TEXT NOT NULL DEFAULT '[]', -- JSON: agent and task type of each task
   PRIMARY KEY (session, number, kept)
 ) WITHOUT ROWID;
 CREATE INDEX sequential_runs_by_signature ON sequential_runs (pattern, signature, "end");
@@ -82,7 +83,7 @@ CREATE TABLE fanouts (
   signature TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, width INTEGER NOT NULL,
   work INTEGER NOT NULL, elapsed INTEGER NOT NULL, longest_lane INTEGER NOT NULL,
   delivered INTEGER NOT NULL DEFAULT 0, -- whether a source reported the success of every task
-  project TEXT, workers TEXT NOT NULL DEFAULT '[]',
+  project TEXT, repository TEXT, workers TEXT NOT NULL DEFAULT '[]',
   delivered_work INTEGER NOT NULL DEFAULT 0, -- the rest as the headline counts it
   paid INTEGER NOT NULL DEFAULT 0, counted INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (session, number, kept)

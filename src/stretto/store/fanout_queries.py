@@ -136,8 +136,9 @@ def list_near_misses(connection: sqlite3.Connection, work: WorkIdentity) -> list
     """Return the sequential runs of the same tasks in the same project under the names of other patterns."""
     rows = connection.execute(
         "SELECT pattern, COUNT(*), COUNT(DISTINCT session) FROM sequential_runs"
-        " WHERE workers = ? AND project = ? AND pattern <> ? GROUP BY pattern ORDER BY pattern",
-        (work.encode_workers(), work.project, work.pattern),
+        " WHERE workers = ? AND project = ? AND repository IS ? AND pattern <> ?"
+        " GROUP BY pattern ORDER BY pattern",
+        (work.encode_workers(), work.project, work.repository, work.pattern),
     )
     return [NearMiss(*row) for row in rows]
 
@@ -190,10 +191,13 @@ def count_run_mixes(connection: sqlite3.Connection) -> list[MixCount]:
 
 def _count_mixes(connection: sqlite3.Connection, table: str) -> list[MixCount]:
     query = (
-        f'SELECT project, pattern, workers, signature, COUNT(*), MAX("end") FROM {table}'  # noqa: S608  # one of the two names above
-        " GROUP BY pattern, signature, project, workers ORDER BY pattern, signature, project, workers"
+        f'SELECT project, repository, pattern, workers, signature, COUNT(*), MAX("end") FROM {table}'  # noqa: S608  # one of the two names above
+        " GROUP BY pattern, signature, project, repository, workers"
+        " ORDER BY pattern, signature, project, repository, workers"
     )
     return [
-        MixCount(WorkIdentity(project, pattern, decode_workers(workers)), signature, count, newest)
-        for project, pattern, workers, signature, count, newest in connection.execute(query)
+        MixCount(
+            WorkIdentity(project, pattern, decode_workers(workers), repository), signature, count, newest
+        )
+        for project, repository, pattern, workers, signature, count, newest in connection.execute(query)
     ]

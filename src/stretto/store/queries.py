@@ -52,6 +52,8 @@ class SessionRow:
     """Length (ns) of its parallel executions; None without any."""
     dollars: float | None
     """Its cost, as far as it is known; None while it runs."""
+    repository: str | None = None
+    """What tells its project from another one of the same name, if it is known."""
 
     @property
     def speedup(self) -> float | None:
@@ -90,7 +92,7 @@ EMITTING_SINCE = "emitting since"
 SESSION_COLUMNS = (
     'id, source, project, pattern, recording, start, "end", last, outcome,'
     " busy, turns, tasks, running, tool_calls, fanouts,"
-    " worktree, failures, delivered, delivered_work, parallel_elapsed, dollars"
+    " worktree, failures, delivered, delivered_work, parallel_elapsed, dollars, repository"
 )
 """The columns of a SessionRow, in its order."""
 _SHORTENED = "shortened "

@@ -65,6 +65,7 @@ class SessionQuery:
     """The session has a word that begins like each of these."""
     project: str | None = None
     worktree: str | None = None
+    repository: str | None = None
     source: str | None = None
     pattern: str | None = None
     outcome: Outcome | None = None
@@ -138,6 +139,7 @@ def _list_conditions(query: SessionQuery) -> Iterator[tuple[Any, ...]]:
     for column, value in (
         ("project", query.project),
         ("worktree", query.worktree),
+        ("repository", query.repository),
         ("source", query.source),
         ("pattern", query.pattern),
         ("outcome", query.outcome),

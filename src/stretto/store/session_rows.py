@@ -18,15 +18,15 @@ from stretto.store.run_rows import NO_RUNS, get_dollars, make_run_rows, write_ru
 from stretto.store.session_finder import encode_items, list_words, number_words, write_words
 from stretto.store.session_in_memory import SessionState, SettledSession
 
-_INSERT_SESSION = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * 26)})"  # noqa: S608  # no text of others
+_INSERT_SESSION = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * 27)})"  # noqa: S608  # no text of others
 _INSERT_RUN = (
-    'INSERT INTO sequential_runs (session, number, pattern, signature, "end", lengths, project, workers)'
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    'INSERT INTO sequential_runs (session, number, pattern, signature, "end", lengths, project, repository,'
+    " workers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_FANOUT = (
     'INSERT INTO fanouts (session, number, pattern, signature, start, "end", width, work, elapsed,'
-    " longest_lane, project, workers, delivered, delivered_work, paid, counted)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " longest_lane, project, repository, workers, delivered, delivered_work, paid, counted)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 # Members are sorted, so that a rebuild gives the same bytes.
@@ -116,6 +116,7 @@ def _write_list_row(
             encode_items([f"{key}={value}" for key, value in session.labels]),
             number_words(session.id, session.start),
             state.arrived,
+            session.repository,
         ),
     )
 
@@ -136,6 +137,7 @@ def _write_executions(
             run.end,
             _encode(run.lengths).decode(),
             work.project,
+            work.repository,
             work.encode_workers(),
         )
         for number, run in enumerate(settled.sequential_runs)
@@ -154,6 +156,7 @@ def _write_executions(
             f.elapsed,
             f.longest_lane,
             work.project,
+            work.repository,
             work.encode_workers(),
             f.is_reported_delivered,
             f.delivered_work,

@@ -60,6 +60,7 @@ SESSION_COLUMNS: Mapping[str, Callable[[SessionRun], Cell]] = {
     "pattern": lambda run: run.pattern,
     "project": lambda run: run.project,
     "worktree": lambda run: run.worktree,
+    "repository": lambda run: run.repository,
     "source": lambda run: run.source,
     "labels": lambda run: _encode_map(run.labels),
     "task_types": lambda run: _encode_map(run.task_types),

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from stretto.store.session_finder import SessionSort
 
 FILTER_TITLES = {
-    "q": "words", "project": "project", "worktree": "worktree", "source": "source", "pattern": "pattern",
-    "agent": "agent", "label": "label", "outcome": "outcome", "failed": "with failures",
-    "parallel": "with parallel executions", "window": "window", "from": "from", "to": "to",
+    "q": "words", "project": "project", "worktree": "worktree", "repository": "repository",
+    "source": "source", "pattern": "pattern", "agent": "agent", "label": "label", "outcome": "outcome",
+    "failed": "with failures", "parallel": "with parallel executions", "window": "window",
+    "from": "from", "to": "to",
 }  # fmt: skip
 """Parameter of a filter → its title, in the order in which they are shown."""
 

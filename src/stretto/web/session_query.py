@@ -8,8 +8,8 @@ from stretto.model.event import Outcome
 from stretto.store.session_finder import SessionQuery, SessionSort, split_label
 from stretto.web.window_parameters import WINDOW_PARAMETERS, QueryError, check_names, parse_window
 
-TEXTS = {"project": "project", "worktree": "worktree", "source": "source", "pattern": "pattern",
-         "agent": "agent"}  # fmt: skip
+TEXTS = {"project": "project", "worktree": "worktree", "repository": "repository", "source": "source",
+         "pattern": "pattern", "agent": "agent"}  # fmt: skip
 """Parameter → field of SessionQuery, for filters that are compared with a text."""
 
 PARAMETERS = (*TEXTS, "q", "outcome", "label", "failed", "parallel", *WINDOW_PARAMETERS, "sort", "limit",

@@ -56,6 +56,14 @@ def ensure_secret(state: Path) -> bytes:
         return b""
 
 
+def read_secret(state: Path) -> bytes:
+    """Return the installation's secret, empty if there is none."""
+    try:
+        return read_file(get_client_folder(state) / KEY_FILE) or b""
+    except (OSError, SettingsError):
+        return b""
+
+
 def _make_key(state: Path) -> None:
     """Write the secret, unless another process makes it at the same time: its key then stays.
 

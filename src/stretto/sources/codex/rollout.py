@@ -17,7 +17,6 @@ from stretto.sources.histories.decoder import HistoryDecoder
 from stretto.sources.histories.records import Record, get_object, get_texts, iterate_objects, to_epoch_time
 from stretto.sources.transcript.schema import (
     from_milliseconds,
-    get_last_component,
     to_count,
     to_id,
     to_name,
@@ -98,7 +97,7 @@ class RolloutDecoder(HistoryDecoder):
                 Kind.SESSION_START,
                 session,
                 to_time(meta.get("timestamp")) or time,
-                attributes=omit_none(project=get_last_component(meta.get("cwd"))),
+                attributes=self.describe_folder(meta.get("cwd")),
             )
             return None
         path = to_name(spawn.get("agent_path")) or ""

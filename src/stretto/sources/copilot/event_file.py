@@ -16,7 +16,6 @@ from stretto.sources.histories.decoder import HistoryDecoder
 from stretto.sources.histories.records import Record, get_object, get_texts
 from stretto.sources.transcript.schema import (
     from_milliseconds,
-    get_last_component,
     to_count,
     to_id,
     to_name,
@@ -68,7 +67,7 @@ class EventFileDecoder(HistoryDecoder):
         self.memory["session"] = session
         folder = get_object(data, "context").get("cwd") or self.memory.get("folder")
         self.memory["folder"] = folder if isinstance(folder, str) else None
-        self.add(Kind.SESSION_START, session, time, attributes=omit_none(project=get_last_component(folder)))
+        self.add(Kind.SESSION_START, session, time, attributes=self.describe_folder(folder))
         return None
 
     def _decode_by_kind(self, kind: str, data: Record, time: int, agent: str | None) -> None:

@@ -14,7 +14,6 @@ from stretto.model.event import Kind, Outcome, Value, omit_none
 from stretto.sources.histories.decoder import HistoryDecoder
 from stretto.sources.histories.records import Record, get_object, get_texts, iterate_objects, to_epoch_time
 from stretto.sources.transcript.schema import (
-    get_last_component,
     to_id,
     to_name,
     to_time,
@@ -73,8 +72,12 @@ class DroidSessionDecoder(HistoryDecoder):
     def _start_announced_session(self, time: int) -> None:
         """Report the session's start with the time of the first message: its own line has no time."""
         if self.memory.pop("announced", False):
-            project = get_last_component(self.memory.get("folder"))
-            self.add(Kind.SESSION_START, self._session, time, attributes=omit_none(project=project))
+            self.add(
+                Kind.SESSION_START,
+                self._session,
+                time,
+                attributes=self.describe_folder(self.memory.get("folder")),
+            )
 
     def _end_turn(self, record: Record) -> None:
         ended = self.memory.get("last")

@@ -13,7 +13,7 @@ import re
 from stretto.model.event import Kind, Outcome, Value, omit_none
 from stretto.sources.histories.decoder import HistoryDecoder
 from stretto.sources.histories.records import Record, get_object, get_texts, iterate_objects
-from stretto.sources.transcript.schema import get_last_component, to_count, to_id, to_name, to_time
+from stretto.sources.transcript.schema import to_count, to_id, to_name, to_time
 
 GEMINI = "gemini-cli"
 
@@ -86,17 +86,17 @@ class GeminiChatDecoder(HistoryDecoder):
             self.add(Kind.TASK_START, self._session, time, id=chat)
         else:
             self.memory |= {"session": chat, "agent": None}
-            self.add(Kind.SESSION_START, chat, time, attributes=omit_none(project=self._find_project(head)))
+            self.add(Kind.SESSION_START, chat, time, attributes=self._describe_project(head))
         for message in iterate_objects(head.get("messages")):
             self.decode(message)
         return None
 
-    def _find_project(self, head: Record) -> str | None:
+    def _describe_project(self, head: Record) -> dict[str, Value]:
         directories = head.get("directories")
         if isinstance(directories, list) and directories:
-            return get_last_component(directories[0])
+            return self.describe_folder(directories[0])
         folder = self.facts.folders[1] if len(self.facts.folders) > 1 else ""
-        return None if _HASH.fullmatch(folder) else to_name(folder)
+        return {} if _HASH.fullmatch(folder) else omit_none(project=to_name(folder))
 
     def _decode_prompt(self, message: Record, time: int) -> None:
         content = message.get("content")

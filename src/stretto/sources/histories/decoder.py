@@ -2,7 +2,7 @@
 
 A decoder gets the records of one file in their order. The few facts that later records need are kept in
 ``memory``, a table of JSON values: it is stored with the file's position, and the next read continues with
-it. Decoders are pure: they open nothing and read no clock.
+it. Decoders read no clock, and no file but the ``.git`` of the folder that a session works in.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from stretto.hook.client import tests_and_written_files
 from stretto.hook.client.client import WORKING
 from stretto.model.event import LATEST, Channel, Event, Kind, Outcome, Value, omit_none
 from stretto.sources.histories.records import Record
+from stretto.sources.working_folder import describe_folder
 
 OPEN = 4096
 """Limit of a table of the memory: entries that wait for a later record."""
@@ -56,6 +57,10 @@ class HistoryDecoder:
         if time is None:
             return "no time"
         return "time in the future" if time > self.latest else time
+
+    def describe_folder(self, folder: object) -> dict[str, Value]:
+        """Return the attributes of a session's start that its working folder gives."""
+        return describe_folder(folder, self.key)
 
     def finish(self) -> None:
         """Add the events that the end of the file gives, as far as it is written."""

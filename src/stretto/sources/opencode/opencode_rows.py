@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from stretto.model.event import Kind, Outcome, Value, omit_none
 from stretto.sources.histories.decoder import FileFacts, HistoryDecoder, Memory
 from stretto.sources.histories.records import Record, get_object, to_epoch_time
-from stretto.sources.transcript.schema import get_last_component, to_count, to_id, to_name
+from stretto.sources.transcript.schema import to_count, to_id, to_name
 
 OPENCODE = "opencode"
 KILO = "kilo"
@@ -106,8 +106,7 @@ class OpencodeDecoder(HistoryDecoder):
 
     def _start_session(self, session: OpencodeSession, time: int) -> None:
         if session.parent is None:
-            project = get_last_component(session.folder)
-            self.add(Kind.SESSION_START, session.root, time, attributes=omit_none(project=project))
+            self.add(Kind.SESSION_START, session.root, time, attributes=self.describe_folder(session.folder))
         else:
             self._start_run(session, time)
 

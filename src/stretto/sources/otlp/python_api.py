@@ -22,6 +22,7 @@ from stretto.sources.otlp.plain_records import Attributes, Span, get_id, get_num
 _OF_SESSION = {
     "pattern": SpanAttribute.PATTERN,
     "project": SpanAttribute.PROJECT,
+    "repository": SpanAttribute.REPOSITORY,
     "description": SpanAttribute.SESSION_NAME,
 }
 """Attribute of a session's start event → attribute of the span."""

@@ -13,7 +13,6 @@ from stretto.model.event import Kind, Outcome, Value, omit_none
 from stretto.sources.histories.decoder import HistoryDecoder
 from stretto.sources.histories.records import Record, get_object, get_texts, iterate_objects, to_epoch_time
 from stretto.sources.transcript.schema import (
-    get_last_component,
     to_count,
     to_id,
     to_name,
@@ -66,7 +65,7 @@ class PiSessionDecoder(HistoryDecoder):
             return "no session id"
         folder = head.get("cwd")
         self.memory |= {"session": session, "folder": folder if isinstance(folder, str) else None}
-        self.add(Kind.SESSION_START, session, time, attributes=omit_none(project=get_last_component(folder)))
+        self.add(Kind.SESSION_START, session, time, attributes=self.describe_folder(folder))
         return None
 
     def _start_turn(self, message: Record, session: str, time: int) -> None:

@@ -16,7 +16,6 @@ from stretto.sources.histories.decoder import HistoryDecoder
 from stretto.sources.histories.records import Record, get_object, get_texts, iterate_objects
 from stretto.sources.transcript.schema import (
     from_milliseconds,
-    get_last_component,
     to_count,
     to_id,
     to_name,
@@ -85,7 +84,7 @@ class QwenChatDecoder(HistoryDecoder):
                 Kind.SESSION_START,
                 session,
                 time,
-                attributes=omit_none(project=get_last_component(record.get("cwd"))),
+                attributes=self.describe_folder(record.get("cwd")),
             )
             return
         name = to_name(record.get("agentName")) or to_name(self.facts.sidecar.get("agentType"))

@@ -18,12 +18,13 @@ from hashlib import blake2b
 import msgspec
 
 from stretto.hook.client import tests_and_written_files
-from stretto.hook.client.client import WORKING, find_project
+from stretto.hook.client.client import WORKING
 from stretto.model.event import LATEST, Kind, Outcome, Value, omit_none
 from stretto.model.facts import DELEGATING_TOOLS
 from stretto.sources.transcript import classify, schema
 from stretto.sources.transcript.event_log import EventLog, LineContext
 from stretto.sources.transcript.reading_state import Checkpoint, TranscriptFile
+from stretto.sources.working_folder import describe_folder
 
 SYNTHETIC = "<synthetic>"
 """The model's name on lines that the client itself wrote."""
@@ -235,10 +236,7 @@ class LineTranslator:
 
     def _get_context(self, line: schema.TranscriptLine) -> dict[str, Value]:
         """Return where the session works and the circumstances that may explain a difference."""
-        project, worktree = _find_project(line.cwd) if isinstance(line.cwd, str) else (None, None)
-        return omit_none(
-            project=project,
-            worktree=worktree,
+        return describe_folder(line.cwd, self._key) | omit_none(
             client_version=schema.to_version(line.version),
             permission_mode=schema.to_token(line.permission_mode),
             branch=_hash_branch(line.git_branch, self._key) if isinstance(line.git_branch, str) else None,
@@ -402,12 +400,6 @@ def _get_work_result(work: dict[str, str], block: schema.ContentBlock, outcome: 
         attributes["test_framework"] = work["test_framework"]
         attributes |= omit_none(tests_passed=passed, tests_failed=failed)
     return attributes
-
-
-@lru_cache(maxsize=256)
-def _find_project(folder: str) -> tuple[str | None, str | None]:
-    """Return the repository and the worktree of a folder, looked up once for all lines that name it."""
-    return find_project(folder)
 
 
 @lru_cache(maxsize=256)

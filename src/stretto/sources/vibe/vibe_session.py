@@ -12,11 +12,11 @@ import json
 import re
 from pathlib import Path
 
-from stretto.model.event import Kind, Outcome, Value, omit_none
+from stretto.model.event import Kind, Outcome, Value
 from stretto.sources.histories.decoder import FileFacts, HistoryDecoder, Memory
 from stretto.sources.histories.history_chunk import UNREADABLE, HistoryChunk
 from stretto.sources.histories.records import Record, get_object, get_texts, iterate_objects, to_epoch_time
-from stretto.sources.transcript.schema import get_last_component, to_id, to_name
+from stretto.sources.transcript.schema import to_id, to_name
 
 VIBE = "vibe"
 
@@ -97,8 +97,12 @@ class VibeSessionDecoder(HistoryDecoder):
             return begun
         task = None if id == root else id
         if task is None:
-            project = get_last_component(self.facts.sidecar.get("working_directory"))
-            self.add(Kind.SESSION_START, root, begun, attributes=omit_none(project=project))
+            self.add(
+                Kind.SESSION_START,
+                root,
+                begun,
+                attributes=self.describe_folder(self.facts.sidecar.get("working_directory")),
+            )
         else:
             parent = to_id(session.get("parentSessionId"))
             self.add(Kind.TASK_START, root, begun, id=task, parent=None if parent == root else parent)
