@@ -37,7 +37,7 @@ SESSION_KEYS = {
 }  # fmt: skip
 TASK_KEYS = {"phase",
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",
-    "delivery", "waste_reason", "waited_seconds", "open_wait",
+    "delivery", "waste_reason", "waited_seconds", "open_wait", "progress", "blocked",
 }  # fmt: skip
 FANOUT_KEYS = {"synthesis_seconds", "not_measured", "doubt", "work_speedup",
     "tasks", "parent", "start", "end", "width", "work_seconds", "elapsed_seconds", "sequential_seconds",

@@ -110,7 +110,7 @@ def test_where_the_time_went_and_what_decided_the_end(store: Store) -> None:
     assert "What decided the end critical path 30 s of 30 s" in text
     assert "architect 100 % 30 s 0 s tester not on it 10 s" in text
     assert "review architecture a fifth faster: 24 s in place of 30 s 6 s less" in text
-    assert "Work 50 s 83 % Lost to load balance 10 s 17 %" in text
+    assert "Delivered work 50 s 83 % Lost to load balance 10 s 17 %" in text
 
 
 def test_the_critical_path_is_drawn_from_lane_to_lane(store: Store) -> None:
@@ -168,6 +168,58 @@ def test_every_source_has_its_part(store: Store) -> None:
     assert "Succeeded 50 %" in text
     assert any(DEFINITIONS["success"] in one and "Based on 2." in one for one in page.explanations)
     assert "Model calls no source told" not in text
+
+
+def test_a_failure_stands_in_the_efficiency_of_the_page(store: Store) -> None:
+    """Two tasks of 20 s, one failed, then 5 s to the session's end: delivery is half of the efficiency."""
+    store.events(
+        [
+            event(Kind.SESSION_START, 0),
+            *(event(Kind.TASK_START, 0, id=task, name=task) for task in "ab"),
+            event(Kind.TASK_END, 20, id="a", outcome=Outcome.SUCCESS),
+            event(Kind.TASK_END, 20, id="b", outcome=Outcome.FAILURE),
+            event(Kind.SESSION_END, 25, outcome=Outcome.SUCCESS),
+        ]
+    )
+    with shown(store) as client:
+        text = read(client, "/sessions/told").text
+
+    assert "50 % = 100 % load balance × 100 % concurrency × 50 % delivery (1 of 2 tasks)" in text
+    assert "Delivered work 20 s 50 %" in text
+    assert "Lost to load balance 0 s 0 % Lost to concurrency 0 s 0 % Lost to failure 20 s 50 %" in text
+    assert "Delivered 1 of 2 Then put together 5 s" in text
+
+
+def test_a_task_shows_its_latest_report(store: Store) -> None:
+    """The one reported 40 % and then that it is blocked, the other was blocked and is at 75 % now."""
+    reports: list[tuple[float, str, str, dict[str, Any]]] = [
+        (3, "a", "progress", {"share": 0.4}),
+        (4, "a", "blocked", {"description": "waits for <b>review</b>"}),
+        (3, "b", "blocked", {"description": "no key"}),
+        (4, "b", "progress", {"share": 0.75}),
+    ]
+    store.events(
+        [
+            event(Kind.SESSION_START, 0),
+            event(Kind.TASK_START, 1, id="a", name="architect"),
+            event(Kind.TASK_START, 2, id="b", name="tester"),
+            *(
+                event(Kind.MESSAGE, at, id=f"{task}{at}", parent=task, type=kind, attributes=attributes)
+                for at, task, kind, attributes in reports
+            ),
+            event(Kind.TASK_END, 9, id="b", outcome=Outcome.SUCCESS),
+        ]
+    )
+    with shown(store) as client:
+        page = read(client, "/sessions/told")
+        tasks = client.get("/api/sessions/told").json()["tasks"]
+
+    assert "running blocked: waits for <b>review</b>" in page.text
+    assert "success 75 % done, its last report" in page.text
+    assert [(task["progress"], task["blocked"]) for task in tasks] == [
+        (None, "waits for <b>review</b>"),
+        (0.75, None),
+    ]
 
 
 def test_what_no_source_tells_has_a_reason_and_no_section(store: Store) -> None:

@@ -20,7 +20,7 @@ from stretto.figures.missing_tool_calls import ToolCallGaps
 from stretto.figures.session_analysis import SessionAnalysis, WhatIf
 from stretto.figures.synthesis import measure_synthesis_time
 from stretto.format import quantities
-from stretto.model.entities import Session
+from stretto.model.entities import Message, Session
 from stretto.model.score_scales import Scales
 from stretto.model.task_type import to_label_value
 from stretto.names import NONE
@@ -219,6 +219,7 @@ def _list_largest(lengths: Counter[str], total: int, most: int = 5) -> str:
 
 def _format_tasks(session: Session) -> str:
     table = make_table("task", "type", "agent", "started", "took", "outcome", "description")
+    reports = session.latest_reports
     for task in session.tasks:
         table.add_row(
             task.id,
@@ -226,10 +227,17 @@ def _format_tasks(session: Session) -> str:
             task.agent or ABSENT,
             ABSENT if task.start is None else f"+{format_nanoseconds(task.start - session.start)}",
             format_nanoseconds(task.length),
-            task.outcome.value,
+            task.outcome.value + _format_report(reports.get(task.id)),
             task.description or ABSENT,
         )
     return render_text(table)
+
+
+def _format_report(report: Message | None) -> str:
+    """Return what a task reported last about itself, as a part of a sentence; empty without a report."""
+    if report is None:
+        return ""
+    return f", blocked: {report.description}" if report.share is None else f", {report.share:.0%} done"
 
 
 def _format_phases(session: Session) -> str:

@@ -180,7 +180,7 @@ class FrameReader:
         stuck = find_silent_tasks(newest, now, self.config.stuck_minutes * 60 * SECOND)
         running = [task for task in session.tasks if task.outcome is Outcome.RUNNING]
         calls = _find_open_calls(session, running)
-        reports = {message.task: message for message in session.messages if message.is_report}
+        reports = session.latest_reports
         process = find_process_state(session.processes, self.host, is_process_running)
         price = self.config.prices.compute_cost
         priced = [(call, price(call)) for call in session.model_calls]

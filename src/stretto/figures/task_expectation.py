@@ -6,7 +6,6 @@ shape of their scatter does not matter.
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,11 +66,11 @@ def find_overdue_limit(lengths: Sequence[int]) -> OverdueLimit | None:
 def estimate_time_left(lengths: Sequence[int], elapsed: int) -> TimeLeft | None:
     """Return how long a task still runs that has run for ``elapsed`` (ns), like those that ran longer.
 
-    Example: of tasks that took 10, 20, … 100 s, one at 45 s is like those of 50 to 100 s: 30 s more.
+    Example: of tasks that took 10, 20, … 100 s, one at 45 s is like those of 50 to 100 s: 25 s more, by 70 s.
     """
     longer = lengths[bisect_right(lengths, elapsed) :]
     n = len(longer)
     if n < FEWEST_LEFT:
         return None
-    low, median, high = (longer[min(n - 1, math.floor(share * n))] for share in (0.1, 0.5, 0.9))
+    low, median, high = (longer[find_rank(n, share) - 1] for share in (0.1, 0.5, 0.9))
     return TimeLeft(median - elapsed, low - elapsed, high - elapsed, n)

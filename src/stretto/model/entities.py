@@ -389,6 +389,11 @@ class Session:
     covariates: tuple[tuple[str, str], ...] = ()
     """(name, value) of each circumstance that is known: ``fact_fields.COVARIATES``."""
 
+    @property
+    def latest_reports(self) -> dict[str | None, Message]:
+        """The latest report of each task about itself: of its progress, or that it is blocked."""
+        return {message.task: message for message in self.messages if message.is_report}
+
 
 def _make_interval(start: int | None, end: int | None) -> Interval | None:
     return None if start is None or end is None else Interval(start, end)

@@ -47,7 +47,7 @@ from stretto.figures.workflow_hours import NO_TASK, build_workflow_document, mea
 from stretto.format import quantities
 from stretto.model.conclude import Classify
 from stretto.model.cost import DOLLAR, Cost, Price, get_reported_cost
-from stretto.model.entities import Sample, Score, Session, Task, Tokens, ToolCall
+from stretto.model.entities import Message, Sample, Score, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.score_scales import MOST, Scales, build_scale_document
 from stretto.model.task_type import to_label_value
@@ -168,7 +168,7 @@ def build_session_document(summary: SessionSummary) -> dict[str, Any]:
     spending = sum_spending(summary.model_calls, session)
     side_records = _build_side_records(session, scoring.rules.scales)
     use = measure_session_machine_use(session.samples, scoring.rules.cpu_target)
-    gaps = ToolCallGaps(session)
+    gaps, reports = ToolCallGaps(session), session.latest_reports
     return {
         "id": session.id,
         "source": session.source,
@@ -194,7 +194,7 @@ def build_session_document(summary: SessionSummary) -> dict[str, Any]:
             }
             for turn in session.turns
         ],
-        "tasks": [_build_task(task, gaps) for task in session.tasks],
+        "tasks": [_build_task(task, gaps, reports.get(task.id)) for task in session.tasks],
         "tool_calls": [_build_call(call) for call in session.tool_calls],
         "tool_call_count": {
             "total": gaps.total,
@@ -266,7 +266,7 @@ def _format_title(name: str, project: str | None, start: int, tasks: int) -> str
     return " · ".join(part for part in (name, project, quantities.format_short_instant(start), count) if part)
 
 
-def _build_task(task: Task, gaps: ToolCallGaps) -> dict[str, Any]:
+def _build_task(task: Task, gaps: ToolCallGaps, report: Message | None) -> dict[str, Any]:
     delivery = task.delivery
     return {
         "id": task.id,
@@ -284,6 +284,8 @@ def _build_task(task: Task, gaps: ToolCallGaps) -> dict[str, Any]:
         "delivery": None if delivery is None else delivery.delivery.value,
         "waste_reason": None if delivery is None or delivery.reason is None else delivery.reason.value,
         "tool_calls": gaps.count_calls(task),
+        "progress": None if report is None else report.share,
+        "blocked": None if report is None else report.description,
     }
 
 

@@ -48,6 +48,7 @@ class PatternRow:
     efficiency: Figure
     load_balance: Figure
     concurrency: Figure
+    delivery: Figure
     sessions: int
     session: Figure
     """Median wall time of the pattern's sessions."""
@@ -159,6 +160,7 @@ def list_pattern_rows(figures: FigureIndex, window: str) -> list[PatternRow]:
                 efficiency=figures.find_figure("stretto_parallel_efficiency_ratio", "not computed", **at),
                 load_balance=figures.find_figure("stretto_load_balance_ratio", "not computed", **at),
                 concurrency=figures.find_figure("stretto_concurrency_ratio", "not computed", **at),
+                delivery=figures.find_figure("stretto_delivery_ratio", "not computed", **at),
                 sessions=_sum_counts(figures, "stretto_window_sessions", **at),
                 session=figures.find_figure(
                     "stretto_session_duration_quantile_seconds", "no session ended", stat="p50", **at

@@ -10,7 +10,7 @@ from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout, SequentialTime
 from stretto.figures.missing_tool_calls import ToolCallGaps
 from stretto.format import quantities, rfc3339
-from stretto.model.entities import Session, Task, ToolCall
+from stretto.model.entities import Message, Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.summaries.session_summary import SessionSummary
 from stretto.web.metric_definitions import PARTS
@@ -74,6 +74,8 @@ class TaskRow:
     slack: float | None
     spent: Document | None
     """Tokens and cost of its model calls, if known."""
+    report: Message | None
+    """Its latest report of its progress, or that it is blocked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def _build_fanout_row(
 def list_task_rows(session: Session, document: Document, first: int) -> list[TaskRow]:
     """Return a page of task rows sorted by start, from index ``first`` on."""
     tasks = sorted(session.tasks, key=lambda task: (task.start is None, task.start or 0, task.id))
-    gaps = ToolCallGaps(session)
+    gaps, reports = ToolCallGaps(session), session.latest_reports
     calls: dict[str | None, list[ToolCall]] = {}
     for call in session.tool_calls:
         calls.setdefault(call.task, []).append(call)
@@ -155,6 +157,7 @@ def list_task_rows(session: Session, document: Document, first: int) -> list[Tas
             path=None if path is None else by_path.get(task.id, {}).get("seconds", 0.0),
             slack=by_path.get(task.id, {}).get("slack_seconds"),
             spent=by_cost.get(task.id),
+            report=reports.get(task.id),
         )
         for task in tasks[first : first + TASKS_SHOWN]
     ]
@@ -191,13 +194,14 @@ def split_wall_time(document: Document) -> list[Share]:
 
 
 def split_capacity(node: Document) -> list[Share]:
-    """Return the shares of a capacity: work, and the time lost to each factor."""
+    """Return the shares of a capacity: delivered work, and the time lost to each factor."""
     lost = node["lost_seconds"]
     return lay_out_shares(
         [
-            ("work", "Work", "work", node["work_seconds"]),
+            ("work", "Delivered work", "delivered_work", node["delivered_work_seconds"]),
             ("load_balance", "Lost to load balance", "lost_load_balance", lost["load_balance"]),
             ("concurrency", "Lost to concurrency", "lost_concurrency", lost["concurrency"]),
+            ("delivery", "Lost to failure", "lost_delivery", lost["delivery"]),
         ]
     )
 

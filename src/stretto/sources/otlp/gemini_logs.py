@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from stretto.model.event import Channel, Event, Kind, Outcome
-from stretto.sources.otlp.plain_records import LogRecord, get_count, get_id, get_text, to_duration
+from stretto.sources.otlp.plain_records import LogRecord, get_id, get_number, get_text, to_duration
 
 SOURCE = "gemini-cli"
 
@@ -49,7 +49,7 @@ def translate_agent_log(log: LogRecord) -> list[Event]:
         return [new_event(kind=Kind.TASK_START), *alias]
     if edge != "finish":
         return []
-    duration = get_count(log.attributes, "duration_ms")
+    duration = get_number(log.attributes, "duration_ms")
     end = new_event(
         kind=Kind.TASK_END,
         duration=None if duration is None else to_duration(duration * _MILLISECOND),
