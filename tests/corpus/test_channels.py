@@ -23,7 +23,7 @@ from tests.otlp_requests import JSON, as_json, events_of, move_home, sessions
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.demo import parse_hook_payload
-from stretto.figures.fanouts import find_fanouts
+from stretto.figures.fanouts import Fanout, find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.sources.otlp.receive import Receiver, Signal
@@ -117,6 +117,15 @@ LATE_EDGES: dict[tuple[str, str], float] = {
     ("gemini-cli/three-agents", "hooks otlp history"): 0.8,
 }
 """(client, channels) → the seconds by which an edge differs, with the cause. The list only shrinks."""
+
+
+OTHER_SPEEDUPS = frozenset(
+    {
+        # Two of its agents ran for a few seconds, and its hooks call each 1 s or more before it starts.
+        ("gemini-cli/three-agents", "hooks"),
+    }
+)
+"""(client, channels) by which a speed-up differs, with the cause. The list only shrinks."""
 
 
 def read_hooks(client: Path) -> list[Event]:
@@ -280,6 +289,27 @@ def test_edges_of_tasks_agree(name: str, tmp_path: Path) -> None:
             worst = max(differences, default=0)
             assert worst <= LATE_EDGES.get(key, EDGE), key
             assert key not in LATE_EDGES or worst > EDGE, f"this edge is exact now: {key}"
+
+
+@pytest.mark.parametrize("name", sorted(TRUTHS))
+def test_speedups_agree(name: str, tmp_path: Path) -> None:
+    """Each parallel execution is as fast by every set of channels: to 5 %, or 0.3 s of its length."""
+    channels = read_channels(name, tmp_path)
+    reference = find_fanouts(conclude(channels["history"]).tasks)
+    for size in range(1, len(channels) + 1):
+        for chosen in combinations(channels, size):
+            key = (name, " ".join(chosen))
+            if key in GAPS or "widths" in NOT_TOLD.get(key, {}):
+                continue
+            fanouts = find_fanouts(conclude(event for channel in chosen for event in channels[channel]).tasks)
+            assert len(fanouts) == len(reference), key
+            agree = all(map(_are_as_fast, fanouts, reference))
+            assert agree == (key not in OTHER_SPEEDUPS), key
+
+
+def _are_as_fast(fanout: Fanout, reference: Fanout) -> bool:
+    speedup, expected = (each.delivered_work / each.elapsed for each in (fanout, reference))
+    return abs(speedup - expected) <= expected * max(0.05, 0.3 * SECOND / reference.elapsed)
 
 
 def _list_edges(session: Session) -> list[tuple[int | None, int | None]]:

@@ -118,6 +118,20 @@ def test_each_set_of_channels_is_the_same_session(name: str) -> None:
     assert len({repr(sorted_story(story)) for story in stories.values()}) == 1, stories
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_each_set_of_channels_has_the_same_speedups(name: str) -> None:
+    """Each parallel execution is as fast by every set of channels: to 5 %, or 0.3 s of its length."""
+    channels = {channel: read(CORPUS / name) for channel, read in CHANNELS.items()}
+    reference = find_fanouts(only_session(channels["history"]).tasks)
+    for size in range(1, len(channels) + 1):
+        for chosen in combinations(channels, size):
+            session = only_session([event for channel in chosen for event in channels[channel]])
+            for fanout, expected in zip(find_fanouts(session.tasks), reference, strict=True):
+                speedup, right = (each.delivered_work / each.elapsed for each in (fanout, expected))
+                doubt = max(0.05, 0.3 * SECOND / expected.elapsed)
+                assert speedup == pytest.approx(right, rel=doubt), chosen
+
+
 def stories_tokens(channels: dict[str, list[Event]]) -> int:
     """Return the output tokens of the transcripts, for the hooks, which do not report any."""
     return sum(call.tokens.output or 0 for call in only_session(channels["history"]).model_calls)
