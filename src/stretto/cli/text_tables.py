@@ -35,7 +35,9 @@ def format_sessions(rows: Iterable[SessionRow], now: int) -> str:
             format_nanoseconds(lasted),
             ABSENT if row.speedup is None else quantities.format_speedup(row.speedup),
             f"{row.delivered} of {row.tasks}" if row.tasks else ABSENT,
-            ABSENT if row.dollars is None else quantities.format_dollars(row.dollars),
+            ABSENT
+            if row.dollars is None
+            else ("≥ " if row.is_cost_lower_bound else "") + quantities.format_dollars(row.dollars),
             str(row.tool_calls),
             str(row.fanouts),
             "recording" if row.recording else row.outcome.value,

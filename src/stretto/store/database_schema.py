@@ -57,7 +57,8 @@ CREATE TABLE sessions (
   agents TEXT NOT NULL, labels TEXT NOT NULL, -- JSON arrays; a label is key=value
   word_row INTEGER NOT NULL, -- the row of its words in session_words
   arrived TEXT NOT NULL, -- the last journal file, in the order of names, that told of it
-  repository TEXT
+  repository TEXT,
+  usage_coverage REAL -- the share of its calls and tasks that reported their tokens
 ) WITHOUT ROWID;
 CREATE INDEX sessions_by_last ON sessions (last);
 -- The orders that people ask for most; every other order reads the whole table.

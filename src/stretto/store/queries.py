@@ -54,6 +54,13 @@ class SessionRow:
     """Its cost, as far as it is known; None while it runs."""
     repository: str | None = None
     """What tells its project from another one of the same name, if it is known."""
+    usage_coverage: float | None = None
+    """The share of its calls and tasks that reported their tokens; None if none could, or while it runs."""
+
+    @property
+    def is_cost_lower_bound(self) -> bool:
+        """Whether some of its calls and tasks reported no tokens, or not all."""
+        return self.usage_coverage is not None and self.usage_coverage < 1
 
     @property
     def speedup(self) -> float | None:
@@ -92,7 +99,8 @@ EMITTING_SINCE = "emitting since"
 SESSION_COLUMNS = (
     'id, source, project, pattern, recording, start, "end", last, outcome,'
     " busy, turns, tasks, running, tool_calls, fanouts,"
-    " worktree, failures, delivered, delivered_work, parallel_elapsed, dollars, repository"
+    " worktree, failures, delivered, delivered_work, parallel_elapsed, dollars, repository,"
+    " usage_coverage"
 )
 """The columns of a SessionRow, in its order."""
 _SHORTENED = "shortened "

@@ -57,13 +57,19 @@ def make_run_rows(context: SessionContext) -> RunRows:
     )
 
 
-def get_dollars(rows: RunRows | None) -> float | None:
-    """Return the cost of a session by its rows; None without any, or if it is unknown."""
+def get_cost(rows: RunRows | None) -> tuple[float | None, float | None]:
+    """Return the cost of a session in dollars and the share that its calls and tasks reported of it.
+
+    None without rows, or if it is unknown.
+    """
     if not rows or not rows[0]:
-        return None
-    dollars = rows[0][0][2 + SESSION_RUN_FIELDS.index("dollars")]
+        return None, None
+    dollars, share = (
+        rows[0][0][2 + SESSION_RUN_FIELDS.index(name)] for name in ("dollars", "usage_coverage")
+    )
     assert isinstance(dollars, float | None)
-    return dollars
+    assert isinstance(share, float | None)
+    return dollars, share
 
 
 def write_run_rows(connection: sqlite3.Connection, session_id: str, rows: RunRows) -> None:

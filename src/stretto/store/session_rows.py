@@ -14,11 +14,11 @@ from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.names import NONE
 from stretto.store.database_schema import EXECUTIONS
-from stretto.store.run_rows import NO_RUNS, get_dollars, make_run_rows, write_run_rows
+from stretto.store.run_rows import NO_RUNS, get_cost, make_run_rows, write_run_rows
 from stretto.store.session_finder import encode_items, list_words, number_words, write_words
 from stretto.store.session_in_memory import SessionState, SettledSession
 
-_INSERT_SESSION = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * 27)})"  # noqa: S608  # no text of others
+_INSERT_SESSION = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * 28)})"  # noqa: S608  # no text of others
 _INSERT_RUN = (
     'INSERT INTO sequential_runs (session, number, pattern, signature, "end", lengths, project, repository,'
     " workers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -86,6 +86,7 @@ def _write_list_row(
     running = sum(task.outcome is Outcome.RUNNING for task in session.tasks)
     in_turn = any(turn.outcome is Outcome.RUNNING for turn in session.turns)
     # The block of a program is at work as long as it is open; it has no turns.
+    dollars, usage_coverage = get_cost(state.run_rows)
     at_work = running > 0 or in_turn or session.opened_by_program
     connection.execute(
         _INSERT_SESSION,
@@ -111,12 +112,13 @@ def _write_list_row(
             sum(task.end is not None and not task.is_wasted for task in session.tasks),
             sum(row.fanout.delivered_work for row in counted) if counted else None,
             sum(row.elapsed for row in counted) if counted else None,
-            get_dollars(state.run_rows),
+            dollars,
             encode_items(sorted({task.agent for task in session.tasks if task.agent})),
             encode_items([f"{key}={value}" for key, value in session.labels]),
             number_words(session.id, session.start),
             state.arrived,
             session.repository,
+            usage_coverage,
         ),
     )
 

@@ -246,6 +246,7 @@ def build_row_document(row: SessionRow) -> dict[str, Any]:
         "delivered": row.delivered,
         "failures": row.failures,
         "cost_usd": row.dollars,
+        "cost_at_least": row.is_cost_lower_bound,
     }
 
 
