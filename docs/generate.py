@@ -27,6 +27,11 @@ from stretto.cli.command_line import build_parser
 from stretto.hook.client import client
 from stretto.hook.install.handlers import MARK, TOLERANT, InstallPlan, build_handlers
 from stretto.names import DERIVED, LIVE, SELF_METRICS, Metric
+from stretto.operations.envelope import make_envelope_schema
+from stretto.operations.operation import Operation, OperationGroup
+from stretto.operations.operation_errors import CODE_MEANINGS
+from stretto.operations.operation_table import OPERATIONS
+from stretto.web.operation_routes import STATUSES
 
 DOCS = Path(__file__).parent
 PLUGIN = DOCS.parent / "deploy" / "claude-code-plugin"
@@ -49,6 +54,8 @@ def pages() -> dict[Path, str]:
         DOCS / "metrics.md": metrics_page(),
         DOCS / "cli.md": cli_page(),
         DOCS / "dashboards.md": dashboards.render_page(MARK),
+        DOCS / "operations.md": operations_page(),
+        DOCS / "operations.schema.json": operations_schema(),
         DOCS / "sources.md": with_capabilities((DOCS / "sources.md").read_text(encoding="utf-8")),
         DOCS / "terminal.md": with_pictures((DOCS / "terminal.md").read_text(encoding="utf-8")),
         PLUGIN / "hooks" / "hooks.json": plugin_hooks(),
@@ -136,6 +143,61 @@ def cli_page() -> str:
         lines += ["", f"## {name}", "", "```", _help(verb), "```"]
     shapes = (DOCS / "json.md").read_text(encoding="utf-8")
     return "\n".join(lines) + "\n\n" + shapes
+
+
+def operations_schema() -> str:
+    """Return the JSON Schema of answers, with the options of each operation."""
+    schema = make_envelope_schema([*OPERATIONS.values()])
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def operations_page() -> str:
+    """Return the reference of operations, after its introduction in ``docs/operations_introduction.md``."""
+    lines = ["# Operations", "", MARK, ""]
+    lines += [(DOCS / "operations_introduction.md").read_text(encoding="utf-8").strip()]
+    lines += ["", "## Errors", "", "| code | HTTP | meaning |", "| --- | --- | --- |"]
+    lines += [f"| `{code}` | {STATUSES.get(code, 503)} | {text} |" for code, text in CODE_MEANINGS.items()]
+    for group in OperationGroup:
+        lines += ["", f"## {group.value.capitalize()}"]
+        for operation in OPERATIONS.values():
+            if operation.group is group:
+                lines += _operation_section(operation)
+    return "\n".join(lines) + "\n"
+
+
+def _operation_section(operation: Operation) -> list[str]:
+    text = operation.help
+    lines = [
+        "",
+        f"### `{operation.name}`",
+        "",
+        f"{text[0].upper()}{text[1:]}. Least data: {operation.least}.",
+    ]
+    if operation.streams:
+        lines[-1] += f" It streams, at the rhythm of `{operation.rhythm}`."
+    lines += ["", "| option | values | without it | meaning |", "| --- | --- | --- | --- |"]
+    for option in operation.options:
+        default = "–" if option.default is None else f"`{json.dumps(option.default)}`"
+        lines.append(
+            f"| `{option.name}` | {_describe_values(option.to_schema())} | {default} | {option.help} |"
+        )
+    return lines
+
+
+def _describe_values(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{word}`" for word in schema["enum"])
+    if schema["type"] == "array":
+        words = schema["items"].get("enum")
+        return f"list of {', '.join(f'`{word}`' for word in words)}" if words else "list of names"
+    if schema["type"] == "number":
+        return f"{schema['minimum']:g} to {schema['maximum']:g}"
+    if schema["type"] == "boolean":
+        return "`true`, `false`"
+    limits = schema["description"].rpartition("(")[2].rstrip(")")
+    return {"date": "a date"}.get(schema.get("format", ""), "") or (
+        f"a length of time {limits}" if limits.startswith("from ") else "a share such as `>10%`"
+    )
 
 
 def _verbs(parent: argparse.ArgumentParser, prefix: str) -> Iterator[tuple[str, argparse.ArgumentParser]]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stretto.analysis import session_comparison
 from stretto.analysis.bottleneck_causes import explain_sessions, find_bottlenecks
 from stretto.analysis.run_schedule import (
     balance_lanes,
@@ -17,6 +16,7 @@ from stretto.analysis.run_schedule import (
     simulate_span,
 )
 from stretto.analysis.session_holdups import WALL_PARTS, HoldupKind
+from stretto.analysis.session_pairs import NOT_WORK
 from stretto.analysis.workflow_rules import EMPTY_WAITS
 from stretto.clock import SECOND
 from stretto.figures.fanouts import find_fanouts
@@ -108,7 +108,7 @@ def test_each_session_is_explained_by_the_others() -> None:
 def test_parts_of_wall_time_have_the_names_of_the_figures() -> None:
     """Each part of wall time that an analysis reads is a part that sessions are split into."""
     used = {part for parts in WALL_PARTS.values() for part in parts}
-    used |= {"main_tools", "model", *session_comparison.NOT_WORK, *EMPTY_WAITS}
+    used |= {"main_tools", "model", *NOT_WORK, *EMPTY_WAITS}
     assert used <= {part.value for part in WallPart}
 
 

@@ -9,14 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stretto.analysis.session_comparison import (
-    compare_groups,
-    describe_pair,
-    find_best_period,
-    list_similar,
-    measure_similarity,
-    rank_session,
-)
+from stretto.analysis.session_comparison import compare_groups, find_best_period, rank_session
+from stretto.analysis.session_pairs import describe_pair, list_similar, measure_similarity
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict

@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"store", "servers", "notifications", "api", "caching", "gates", "resources", "fleet"}),
     frozenset({"summaries"}),
     frozenset({"findings"}),
+    frozenset({"operations"}),
     frozenset({"exporter", "otlp_export", "web"}),
     frozenset({"cli", "service", "config", "__main__"}),
 )

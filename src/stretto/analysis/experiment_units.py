@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stretto.analysis.experiment_plan import ExperimentDefinition, ExperimentMetric
-from stretto.analysis.session_comparison import measure_active_time
+from stretto.analysis.session_pairs import measure_active_time
 from stretto.model.event import Outcome
 from stretto.model.runs import SessionRun, TaskRun
 

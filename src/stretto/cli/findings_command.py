@@ -126,7 +126,7 @@ def read_state(context: CommandContext, *names: str, run: bool = True) -> Findin
     now = read_wall_clock()
     with closing(open_reader(config.database)) as connection:
         state = read_findings_state(connection, now, config.timezone)
-    wanted = names or tuple(analysis.name for analysis in ANALYSES)
+    wanted = names or tuple(analysis.name for analysis in ANALYSES if analysis.has_findings)
     stale = tuple(name for name in wanted if _is_stale(state.results.get(name), now))
     if not run or not stale or state.missing is not None:
         if state.missing is not None:

@@ -24,12 +24,13 @@ def get_response(
     authorization: str | None = None,
     method: str = "GET",
     body: bytes | None = None,
+    timeout: float = TIMEOUT,
 ) -> tuple[int, str] | None:
-    """Return the status and body of a request, or None if the server does not answer.
+    """Return the status and body of a request, or None if the server does not answer in ``timeout`` seconds.
 
     ``authorization`` is the value of that header; a ``token`` is shown as Bearer. A ``body`` is JSON.
     """
-    connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
+    connection = http.client.HTTPConnection(address, timeout=timeout)
     if authorization is None and token:
         authorization = f"Bearer {token}"
     try:

@@ -25,7 +25,9 @@ from stretto.errors import ServiceError
 from stretto.fleet.identity import MachineIdentity
 from stretto.names.fleet_metrics import FLEET_PROFILE
 from stretto.notifications.desktop_alerts import AnnouncementSettings, Announcer
+from stretto.notifications.latest_notifications import describe_alerting_gap
 from stretto.notifications.notification_log import NotificationLog
+from stretto.operations.operation_runner import OperationRunner
 from stretto.otlp_export.metrics_push import (
     MetricsPush,
     build_metric_exporter,
@@ -275,6 +277,11 @@ def _build_backend(
         request_rebuild=service.request_rebuild,
         rebuild_document=service.get_rebuild_document,
         findings=service.get_findings,
+        operations=OperationRunner(
+            service.make_operation_sources(
+                log.list_newest, lambda: describe_alerting_gap(log.watchdog_heard, read_wall_clock())
+            )
+        ),
         append_decision=service.append_decision,
         expected_tasks=service.list_expected_tasks,
         request_forget=service.request_forget,

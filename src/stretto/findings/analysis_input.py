@@ -39,6 +39,8 @@ class AnalysisInput:
     """Id of each finding of the history → how it was last, which decisions refer to."""
     cores: int | None = None
     """Processors of the machine."""
+    growth: float = 0.0
+    """Share by which the work of each session is to grow, where an analysis plans ahead."""
     tool_lengths: Mapping[str, Sequence[DayLengths]] = field(default_factory=dict)
     """Lengths of tool calls by tool, of each whole day of UTC."""
     hook_lengths: Sequence[DayLengths] = ()

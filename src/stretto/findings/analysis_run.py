@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ class AnalysisRequest(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
     zone: str = "UTC"
     machine_memory: float | None = None
+    growth: float = 0.0
+    """Share by which work is to grow, such as .25."""
 
 
 class AnalysisReply(msgspec.Struct, frozen=True):
@@ -81,8 +84,11 @@ def answer_request(
 ) -> list[AnalysisReply]:
     """Return the reply of each analysis that is asked for. Raises StoreError if the store cannot be read."""
     with closing(open_reader(Path(request.database))) as connection:
-        given = read_analysis_input(
-            connection, request.instant, request.zone, machine_memory=request.machine_memory
+        given = replace(
+            read_analysis_input(
+                connection, request.instant, request.zone, machine_memory=request.machine_memory
+            ),
+            growth=request.growth,
         )
     replies = []
     for analysis in ANALYSES:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from stretto.analysis.installed_extras import find_missing_package
 from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_input import NEW_NORMAL, AnalysisAnswer, AnalysisInput
 from stretto.findings.cache_findings import judge_caches
+from stretto.findings.daily_analyses import find_calendar, forecast_days
+from stretto.findings.group_analyses import compare_agents, compare_patterns
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import Finding
 
@@ -41,6 +44,8 @@ class Analysis:
     run: Callable[[AnalysisInput], AnalysisAnswer]
     extra: str = "analysis"
     """The extra of Stretto that it needs."""
+    has_findings: bool = True
+    """Whether it makes findings; else its answer is for operations alone."""
 
 
 def find_changes(given: AnalysisInput) -> AnalysisAnswer:
@@ -123,7 +128,11 @@ def plan_widths(given: AnalysisInput) -> AnalysisAnswer:
     return AnalysisAnswer(
         [
             plan_capacity(
-                pattern, runs, given.tasks_by_session, machine_memory=given.machine_memory
+                pattern,
+                runs,
+                given.tasks_by_session,
+                machine_memory=given.machine_memory,
+                growth=given.growth,
             ).to_finding()
             for pattern, runs in given.sessions_by_pattern.items()
         ]
@@ -219,7 +228,16 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis("trends", HOUR_SECONDS, find_trends),
     Analysis("unusual", FIVE_MINUTES, find_unusual_runs),
     Analysis("caches", HOUR_SECONDS, find_cache_faults),
+    Analysis("calendar", HOUR_SECONDS, find_calendar, has_findings=False),
+    Analysis("agents", HOUR_SECONDS, compare_agents, has_findings=False),
+    Analysis("comparisons", HOUR_SECONDS, compare_patterns, has_findings=False),
+    Analysis("forecast", HOUR_SECONDS, forecast_days, "forecast", has_findings=False),
 )
+
+
+def list_runnable() -> tuple[Analysis, ...]:
+    """Return the analyses whose packages are installed."""
+    return tuple(analysis for analysis in ANALYSES if find_missing_package(analysis.extra) is None)
 
 
 def list_due(

@@ -63,6 +63,19 @@ def select_alerts(
     return CurrentAlerts(tuple(firing), tuple(resolved[:RESOLVED_SHOWN]), heard, silent, overdue)
 
 
+def describe_alerting_gap(heard: int | None, now: int) -> str | None:
+    """Return why the alerts may not be those of now, in a sentence; None while the watchdog is heard.
+
+    ``heard`` is when (ns) the watchdog was last received, None if never since the start.
+    """
+    if heard is None:
+        return "no watchdog has been heard: Prometheus or Alertmanager does not run, or sends elsewhere"
+    if now - heard > SILENT:
+        minutes = (now - heard) // MINUTE
+        return f"the watchdog was last heard {minutes} min ago: Prometheus or Alertmanager is gone"
+    return None
+
+
 def is_repeat_overdue(notification: Notification, now: int) -> bool:
     """Return whether a firing alert was not repeated for longer than Alertmanager takes to repeat it."""
     interval = REPEATS.get(notification.severity or "", REPEATS["warning"])

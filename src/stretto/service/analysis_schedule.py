@@ -23,7 +23,7 @@ import msgspec
 from stretto.clock import HOUR, Clock
 from stretto.errors import StoreError
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest
-from stretto.findings.analysis_table import list_due
+from stretto.findings.analysis_table import list_due, list_runnable
 from stretto.findings.finding_changes import list_finding_changes
 from stretto.findings.findings_state import FindingsState, describe_missing_extra, read_findings_state
 from stretto.store.database import open_reader, open_transaction
@@ -45,6 +45,9 @@ FIRST_SECONDS = 20.0
 
 TIMEOUT_SECONDS = 600
 """Wall time of a run of the process; it is nice, so that a busy machine makes it slow."""
+
+PATIENCE_SECONDS = 60
+"""Wall time of a run that somebody waits for."""
 
 _MODULE = "stretto.findings.analysis_run"
 
@@ -138,7 +141,7 @@ class AnalysisSchedule:
         self._asked.wait(FIRST_SECONDS)
         while not self._stopping.is_set():
             now = self._clock()
-            due = list_due(self._answered, now)
+            due = list_due(self._answered, now, list_runnable())
             if due and self._has_news(now):
                 request = AnalysisRequest(
                     str(self._database), now, tuple(due), self._zone, self._machine_memory
@@ -196,20 +199,26 @@ def _count_rows(connection: sqlite3.Connection, table: str) -> int:
     return int(count)
 
 
-def run_analysis_process(request: AnalysisRequest) -> AnalysisRound:
+def ask_analysis_process(request: AnalysisRequest) -> AnalysisReplies | str:
+    """Run the process for somebody who waits; return its replies, or why there are none. Never raises."""
+    done = run_analysis_process(request, PATIENCE_SECONDS)
+    return done.error or "its process ended without an answer" if done.replies is None else done.replies
+
+
+def run_analysis_process(request: AnalysisRequest, timeout: float = TIMEOUT_SECONDS) -> AnalysisRound:
     """Run the process for a request and return its answer, or why there is none. Never raises."""
     try:
         done = subprocess.run(  # noqa: S603  # our own module
             [sys.executable, "-m", _MODULE],
             input=msgspec.json.encode(request),
             capture_output=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=timeout,
             env=os.environ | _ENVIRONMENT,
             check=False,
         )
         replies = msgspec.json.decode(done.stdout, type=AnalysisReplies)
     except subprocess.TimeoutExpired:
-        error = f"it took longer than {TIMEOUT_SECONDS} s"
+        error = f"it took longer than {timeout:g} s"
     except (OSError, msgspec.DecodeError):
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] if "done" in locals() else []
         error = last[0] if last else "its process ended without an answer"

@@ -14,6 +14,7 @@ from prometheus_client.core import Metric
 from stretto import journal
 from stretto.clock import SECOND, Clock
 from stretto.config.configuration import Config
+from stretto.errors import StoreError
 from stretto.exporter.fleet_profile import FleetCollector
 from stretto.exporter.live_metrics import LiveMetrics
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
@@ -28,15 +29,18 @@ from stretto.hook.install.client_copy import ensure_secret, write_hook_line
 from stretto.model.decisions import Decision
 from stretto.model.event import Event
 from stretto.names import NONE, Label
+from stretto.notifications.notification_log import Notification
+from stretto.operations.operation_sources import OperationSources
 from stretto.otlp_export.sender import NullSender, Sender
 from stretto.resources import machine
 from stretto.resources.sampler import Sampler, WatchedSession
 from stretto.resources.sampler_thread import SamplerThread
-from stretto.service.analysis_schedule import AnalysisSchedule
+from stretto.service.analysis_schedule import AnalysisSchedule, ask_analysis_process
 from stretto.service.forgetting import ForgetRequest
 from stretto.service.health import Health, describe_lag
 from stretto.service.rebuild_state import RebuildRequest, RebuildState, build_rebuild_document
 from stretto.service.store_reader import StoreReader
+from stretto.service.store_sources import StoreSources
 from stretto.service.worker import Worker
 from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, Receiver, RequestResult, Signal
 from stretto.sources.redact import redact_for_journal
@@ -260,6 +264,34 @@ class Service:
     def find_unready_reason(self) -> str | None:
         """Return why the figures are not those of the journal, while the store is damaged or made again."""
         return self.worker.find_unready_reason()
+
+    def make_operation_sources(
+        self,
+        notifications: Callable[[], Sequence[Notification]] = tuple,
+        alerting_gap: Callable[[], str | None] = lambda: None,
+    ) -> OperationSources:
+        """Return what operations read: figures and findings from memory, the rest from the store."""
+        store = StoreSources(self.config, self._clock, self.declared, self._refuse_unready)
+        return OperationSources(
+            clock=self._clock,
+            zone=self.config.timezone,
+            database=str(self.config.database),
+            connect=store.open_store,
+            snapshot=lambda at: self.snapshot if at is None else store.take_snapshot(at),
+            session_summary=store.summarise,
+            findings=self.get_findings,
+            ask=ask_analysis_process,
+            expected_tasks=self.list_expected_tasks,
+            notifications=notifications,
+            alerting_gap=alerting_gap,
+            machine_memory=machine.read().memory,
+        )
+
+    def _refuse_unready(self) -> None:
+        """Raise StoreError while the store is not that of the journal."""
+        reason = self.find_unready_reason()
+        if reason is not None:
+            raise StoreError(reason, hint="try again when the rebuild is finished")
 
     def request_rebuild(self) -> None:
         """Make the store again from the journal, in the worker's thread."""

@@ -115,6 +115,15 @@ def read_newest_run_time(connection: sqlite3.Connection) -> int | None:
     return None if newest is None else int(newest)
 
 
+def list_patterns(connection: sqlite3.Connection) -> list[str]:
+    """Return the names of all patterns that sessions followed, also of those that were pruned."""
+    rows = connection.execute(
+        "SELECT pattern FROM sessions WHERE pattern IS NOT NULL"
+        " UNION SELECT pattern FROM session_runs WHERE pattern IS NOT NULL ORDER BY pattern"
+    )
+    return [name for (name,) in rows]
+
+
 def _make_map_decoder() -> Callable[[str | None], Mapping[str, Any]]:
     """Return a decoder of maps that decodes equal texts once: most runs share their circumstances."""
 

@@ -11,6 +11,7 @@ from stretto.figures.figure import Figure
 from stretto.findings.findings_state import FindingsState
 from stretto.model.decisions import Decision
 from stretto.notifications.notification_log import Notification, NotificationLog
+from stretto.operations.operation_runner import OperationRunner
 from stretto.sources.otlp.receive import RequestResult, Signal
 from stretto.store.score_targets import ScoreReceipt
 from stretto.store.session_finder import SessionPage, SessionQuery
@@ -93,6 +94,8 @@ class Backend:
     """Returns the result of the last request to forget, or that it is under way."""
     self_figures: Callable[[], Sequence[Figure]] = list
     """Returns the figures about Stretto itself, as they are exported."""
+    operations: OperationRunner | None = None
+    """Answers the operations; None where nothing is kept up to date."""
     updates: UpdateStreams = field(default_factory=UpdateStreams)
     """The streams that open pages listen to; the service announces each new snapshot there."""
     shows_pages: bool = True

@@ -141,6 +141,18 @@ class UpdateStreams:
             if change is not None:
                 yield change.to_event()
 
+    async def wait_seconds(self, reader: StreamReader, seconds: float) -> AsyncIterator[bytes]:
+        """Wait so long or until ``close``; yield a comment now and then: writing finds a broken end."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + seconds
+        while not reader.over and (left := end - clock()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(reader.wake.wait(), min(left, self._beat))
+                self._take_waiting(reader)
+                continue
+            if end > clock():
+                yield b": still here\n\n"
+
     def _take_waiting(self, reader: StreamReader) -> PageUpdate | None:
         with self._lock:
             reader.wake.clear()
@@ -190,7 +202,8 @@ class UpdateRoute:
         if request.method == "HEAD":
             return Response(media_type=MEDIA)
         try:
-            return _Stream(self._streams, self._streams.open_stream())
+            reader = self._streams.open_stream()
+            return EventStream(self._streams.stream_updates(reader), self._streams, reader)
         except TooManyStreamsError:
             hint = "load the page again from time to time"
             return responses.build_error(
@@ -198,14 +211,15 @@ class UpdateRoute:
             )
 
 
-class _Stream(StreamingResponse):
+class EventStream(StreamingResponse):
     """Response that frees its place however it ends: finished, cancelled or disconnected."""
 
-    def __init__(self, streams: UpdateStreams, reader: StreamReader) -> None:
-        super().__init__(streams.stream_updates(reader), media_type=MEDIA)
+    def __init__(self, events: AsyncIterator[bytes], streams: UpdateStreams, reader: StreamReader) -> None:
+        super().__init__(events, media_type=MEDIA)
         self._leave = partial(streams.close_stream, reader)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events, then free the place."""
         try:
             await super().__call__(scope, receive, send)
         finally:

@@ -1,0 +1,230 @@
+"""Answer how a workflow fares against others, against its like and against its past."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stretto.analysis.session_pairs import describe_pair, list_similar, measure_pace
+from stretto.clock import DAY, SECOND
+from stretto.findings.finding_sentences import describe_standing
+from stretto.model.runs import SessionRun
+from stretto.operations.operation import OperationAnswer
+from stretto.operations.operation_call import OperationCall, RunSelection
+from stretto.operations.operation_errors import ErrorCode, OperationError, lack_data
+from stretto.operations.run_measures import measure_timing
+from stretto.operations.workflow_choice import ChosenWorkflow
+from stretto.store.finding_history import AnalysisResult
+
+EVOLUTION_MONTHS = (6, 3, 1, 0)
+MONTH = 30 * DAY
+YEAR = 365 * DAY
+"""Time (ns) for which runs are kept."""
+
+
+def answer_comparative(call: OperationCall) -> OperationAnswer:
+    """Answer how a workflow fares against others, against its like and against its past."""
+    runs = call.read_runs(YEAR)
+    if call.workflow.session is not None:
+        return _compare_session(call, runs)
+    if call.workflow.pattern is None:
+        sessions = [run for run in runs.sessions if run.task_types]
+        if not sessions:
+            raise lack_data("finished sessions with tasks", 0, 1)
+        # Without a workflow the newest finished session is meant.
+        newest = OperationCall(
+            call.sources, call.answers, call.options,
+            ChosenWorkflow(session=sessions[-1].session), call.at, call.shortfalls, call.used,
+        )  # fmt: skip
+        call.workflow = newest.workflow
+        return _compare_session(newest, newest.read_runs(YEAR))
+    return _compare_pattern(call, runs)
+
+
+def _compare_session(call: OperationCall, runs: RunSelection) -> OperationAnswer:
+    if not runs.sessions:
+        raise lack_data("finished runs of this session", 0, 1)
+    current = runs.sessions[0]
+    everyone = OperationCall(call.sources, call.answers, {}, at=call.at).read_runs(YEAR).sessions
+    by_id = {run.session: run for run in everyone}
+    of_pattern = [
+        run for run in everyone if run.pattern == current.pattern and run.session != current.session
+    ]
+    similar = list_similar(current, of_pattern)
+    holdups = call.try_answer("holdups")
+    standing = None if holdups is None else holdups.extra.get("standings", {}).get(current.session)
+    comparisons, sentences = [], []
+    for name in call.options["compare_against"]:
+        if name == "baseline":
+            comparisons.append(_compare_with_usual(current, of_pattern, standing))
+        elif name in by_id:
+            comparisons.append(_compare_pair(current, by_id[name], call.options["metrics"]))
+        else:
+            raise OperationError(
+                ErrorCode.UNKNOWN_WORKFLOW, f"there is no finished session {name!r}", {"workflow": name}
+            )
+    if standing is not None:
+        sentences.append(f"Session {current.session}: {describe_standing(standing)}.")
+    return OperationAnswer(
+        sentences
+        or [f"Session {current.session} beside {len(comparisons)} other; {len(similar)} are like it."],
+        {"session": _describe_run(current), "comparisons": comparisons},
+        {
+            "standing": standing,
+            "similar": [{"session": run.session, "similarity": share} for run, share in similar[:10]],
+            "evolution": describe_evolution(call, of_pattern),
+            "best_period": _find_best_period(call, current.pattern),
+            "absent": {} if standing else {"standing": "it is not among the latest sessions that are ranked"},
+        },
+        next_steps=[f"stretto why {current.session}", f"stretto show {current.session}"],
+    )
+
+
+MEASURES: Mapping[str, frozenset[str]] = {
+    "time": frozenset({"elapsed_seconds", "wall_seconds", "work_seconds", "retries"}),
+    "cost": frozenset({"tokens", "dollars"}),
+    "resources": frozenset({"cpu_seconds", "memory_peak_bytes"}),
+}
+"""Metrics of the operation → measures of two sessions."""
+
+
+def _compare_pair(current: SessionRun, other: SessionRun, metrics: Sequence[str]) -> dict[str, Any]:
+    pair = describe_pair(current, other)
+    wanted = frozenset[str]().union(*(MEASURES.get(metric, frozenset()) for metric in metrics))
+    return {
+        "against": other.session,
+        "similarity": pair.similarity,
+        "measures": [
+            {"measure": each.measure, "current": each.current, "baseline": each.other,
+             "improvement": each.improvement, "significance": None}
+            for each in pair.measures
+            if "all" in metrics or each.measure in wanted
+        ],
+        "note": pair.note,
+    }  # fmt: skip
+
+
+def _compare_with_usual(
+    current: SessionRun, others: Sequence[SessionRun], standing: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return a session's seconds per task beside the median of its pattern."""
+    paces = [pace for run in others if (pace := measure_pace(run)) is not None]
+    own = measure_pace(current)
+    usual = statistics.median(paces) if paces else None
+    return {
+        "against": "baseline",
+        "of": f"{len(paces)} sessions of the same pattern",
+        "measures": [
+            {
+                "measure": "active_seconds_per_task",
+                "current": own,
+                "baseline": usual,
+                "improvement": 1 - own / usual if own is not None and usual else None,
+                "significance": None,
+            }
+        ],
+        "rank": None if standing is None else standing["percentile"],
+        "note": "n = 1 on one side: a rank is possible, significance is not",
+    }
+
+
+def _compare_pattern(call: OperationCall, runs: RunSelection) -> OperationAnswer:
+    pattern = call.workflow.pattern
+    assert pattern is not None  # the caller has chosen
+    answer = call.read_answer("comparisons")
+    own = answer.extra.get("patterns", {}).get(pattern)
+    comparisons = []
+    for name in call.options["compare_against"]:
+        if name == "baseline":
+            recent = None if own is None else own["recent"]
+            comparisons.append(
+                {"against": "baseline", "of": "the weeks before the last seven days", **(recent or {})}
+            )
+        else:
+            comparisons.append({"against": name, **_find_pair(answer, pattern, name)})
+    if not call.options["statistical_significance"]:
+        comparisons = [
+            {key: value for key, value in each.items() if key not in {"elapsed", "success"}}
+            for each in comparisons
+        ]
+    verdict = comparisons[0].get("verdict", "too_little_data").replace("_", " ")
+    return OperationAnswer(
+        [f"{pattern} in the last seven days against before: {verdict}."],
+        {"sessions": len(runs.sessions), "timing": measure_timing(runs.tasks), "comparisons": comparisons},
+        {
+            "evolution": describe_evolution(call, runs.sessions),
+            "best_period": _find_best_period(call, pattern),
+        },
+        next_steps=[f"stretto trends {pattern}", f"stretto bottlenecks {pattern}"],
+    )
+
+
+def _find_pair(answer: AnalysisResult, pattern: str, other: str) -> dict[str, Any]:
+    """Return the comparison of two patterns; its effect is the first / the other."""
+    for pair in answer.extra.get("pairs", ()):
+        if (pair["pattern"], pair["other"]) == (pattern, other):
+            return dict(pair)
+        if (pair["other"], pair["pattern"]) == (pattern, other):
+            return {**pair, "note": f"the effect is that of {other} against {pattern}"}
+    raise OperationError(
+        ErrorCode.UNKNOWN_WORKFLOW,
+        f"{other!r} is no pattern that is compared with {pattern!r}",
+        {"workflow": other, "compared": "the eight patterns with the most sessions"},
+    )
+
+
+def _find_best_period(call: OperationCall, pattern: str | None) -> dict[str, Any] | None:
+    answer = call.try_answer("comparisons")
+    own = {} if answer is None else answer.extra.get("patterns", {}).get(pattern, {})
+    best: dict[str, Any] | None = own.get("best_period")
+    return best
+
+
+def describe_evolution(call: OperationCall, sessions: Sequence[SessionRun]) -> dict[str, Any]:
+    """Return the median active seconds per task six, three and one months ago, and now."""
+    points: list[dict[str, Any]] = []
+    for months in EVOLUTION_MONTHS:
+        end = call.now - months * MONTH
+        paces = [
+            pace
+            for run in sessions
+            if end - MONTH <= run.end < end + 1 and (pace := measure_pace(run)) is not None
+        ]
+        points.append(
+            {
+                "months_ago": months,
+                "sessions": len(paces),
+                "active_seconds_per_task": statistics.median(paces) if paces else None,
+            }
+        )
+    known = [point for point in points if point["active_seconds_per_task"] is not None]
+    rate = None
+    if len(known) > 1:
+        months = known[0]["months_ago"] - known[-1]["months_ago"]
+        rate = (known[-1]["active_seconds_per_task"] / known[0]["active_seconds_per_task"]) ** (
+            1 / months
+        ) - 1
+    return {
+        "points": points,
+        "rate_per_month": rate,
+        "projection": None,
+        "absent": {
+            "projection": "stretto predictions forecasts with a range, which a line through medians lacks",
+            **({} if rate is not None else {"rate_per_month": "sessions of two of these months are needed"}),
+        },
+    }
+
+
+def _describe_run(run: SessionRun) -> dict[str, Any]:
+    return {
+        "session": run.session,
+        "pattern": run.pattern,
+        "outcome": run.outcome.value,
+        "wall_seconds": (run.end - run.start) / SECOND,
+        "elapsed_seconds": None if run.elapsed is None else run.elapsed / SECOND,
+        "tasks": sum(run.task_types.values()),
+        "width": run.width,
+        "tokens": run.tokens,
+        "cost_usd": run.dollars,
+    }

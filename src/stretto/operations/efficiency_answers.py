@@ -1,0 +1,362 @@
+"""Answer how well time, agents and machines are used: efficiency, throughput, agents, bottlenecks."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from stretto.clock import DAY, HOUR, SECOND
+from stretto.findings.finding_sentences import describe_finding, describe_session_holdup
+from stretto.format import quantities
+from stretto.model.runs import SessionRun
+from stretto.operations.advice_rows import describe_holdup_advice
+from stretto.operations.operation import OperationAnswer
+from stretto.operations.operation_call import OperationCall, RunSelection
+from stretto.operations.operation_errors import lack_data
+from stretto.operations.run_measures import (
+    group_tasks,
+    keep_reasons,
+    measure_outcomes,
+    measure_parallel_work,
+    measure_resources,
+    measure_usage,
+)
+
+FEWEST_FANOUTS = 5
+FEWEST_SAMPLED = 5
+FEWEST_AGENT_TASKS = 5
+FEWEST_BOTTLENECK_SESSIONS = 5
+WEEK = 7 * DAY
+SCORE_WINDOW = "7d"
+BENCHMARK_TIME = 28 * DAY
+"""A week (ns) and the three before."""
+
+
+def find_span(call: OperationCall) -> int:
+    """Return the time (ns) that the options ask for; a week without any."""
+    span: int = call.options.get("time_range") or call.options.get("time_window") or WEEK
+    return span
+
+
+def answer_efficiency(call: OperationCall) -> OperationAnswer:
+    """Answer the efficiency score, dimension by dimension, against the usual."""
+    dimensions: tuple[str, ...] = call.options["dimensions"]
+    runs = call.read_runs(BENCHMARK_TIME)
+    if call.workflow.session is not None:
+        whole = call.session["kpis"]["efficiency"]
+        parts: Mapping[str, Any] = whole["parts"]
+        fanouts = len(call.session["fanouts"])
+        needed = 1
+        what = "parallel executions of this session"
+    else:
+        whole = call.document["scores"][SCORE_WINDOW]["efficiency"]
+        parts = whole["dimensions"]
+        labels = {"pattern": call.workflow.pattern} if call.workflow.pattern else {}
+        fanouts = round(call.figures.sum_values("stretto_window_fanouts", window=SCORE_WINDOW, **labels) or 0)
+        needed, what = FEWEST_FANOUTS, "parallel executions in seven days"
+    if fanouts < needed:
+        raise lack_data(what, fanouts, needed)
+    score = {key: whole[key] for key in ("score", "low", "high", "coverage", "reason")}
+    if call.workflow.pattern is not None:
+        score = call.figures.describe(
+            "stretto_pattern_efficiency_score", pattern=call.workflow.pattern, window=SCORE_WINDOW
+        )
+    performance: dict[str, Any] = {
+        "score": score,
+        "fanouts": fanouts,
+        "parallel_work": measure_parallel_work(runs.sessions),
+    }
+    if call.options["include_breakdown"]:
+        performance["dimensions"] = {name: parts[name] for name in dimensions if name in parts}
+    if call.workflow.pattern is not None:
+        call.note(
+            "dimensions",
+            "the parts of the score are those of all patterns; the score itself is the pattern's",
+        )
+    analysis = {"benchmark": compare_with_average(call, runs)}
+    value = score.get("score", score.get("value"))
+    shown = "withheld, its range is too wide" if value is None else f"{value:.0f} of 100"
+    count = quantities.format_count_with_noun(fanouts, "parallel execution")
+    return OperationAnswer(
+        [
+            f"Efficiency of {call.workflow.name}: {shown}{_format_range(score)}, {count}.",
+            *_describe_benchmark(analysis["benchmark"]),
+        ],
+        performance,
+        analysis,
+        next_steps=["stretto tune-suggestions", "stretto bottlenecks"],
+    )
+
+
+def _format_range(score: Mapping[str, Any]) -> str:
+    low, high = score.get("low"), score.get("high")
+    return "" if low is None or high is None else f" [{low:.0f}, {high:.0f}]"
+
+
+def compare_with_average(call: OperationCall, runs: RunSelection) -> dict[str, Any]:
+    """Return the efficiency of parallel work of a week against the three weeks before, with an interval.
+
+    The interval is that of the mean over sessions before (95 %, normal).
+    """
+    recent = [
+        share
+        for run in runs.sessions
+        if run.end >= call.now - WEEK and (share := find_efficiency(run)) is not None
+    ]
+    before = [
+        share
+        for run in runs.sessions
+        if run.end < call.now - WEEK and (share := find_efficiency(run)) is not None
+    ]
+    found: dict[str, Any] = {
+        "against": "historical_average",
+        "sessions": len(recent),
+        "sessions_before": len(before),
+        "efficiency": statistics.fmean(recent) if recent else None,
+        "average_before": None,
+        "low": None,
+        "high": None,
+    }
+    if len(before) >= FEWEST_FANOUTS:
+        mean = statistics.fmean(before)
+        half = 1.96 * statistics.stdev(before) / len(before) ** 0.5
+        found |= {"average_before": mean, "low": mean - half, "high": mean + half}
+    few = f"{len(before)} sessions with parallel work in the three weeks before, {FEWEST_FANOUTS} are needed"
+    reasons = dict.fromkeys(("average_before", "low", "high"), few)
+    reasons["efficiency"] = "no session with parallel work ended in seven days"
+    return {**found, "absent": keep_reasons(found, reasons)}
+
+
+def find_efficiency(run: SessionRun) -> float | None:
+    """Return delivered work over capacity of a session's parallel executions; None without any."""
+    return min(1.0, run.delivered_work / run.capacity) if run.capacity else None
+
+
+def _describe_benchmark(benchmark: Mapping[str, Any]) -> list[str]:
+    value, mean = benchmark["efficiency"], benchmark["average_before"]
+    if value is None or mean is None:
+        return []
+    word = "above" if value > benchmark["high"] else "below" if value < benchmark["low"] else "within"
+    average = quantities.format_percent(mean)
+    return [
+        f"Lanes were used to {quantities.format_percent(value)}, {word} the usual range around {average}."
+    ]
+
+
+def answer_throughput(call: OperationCall) -> OperationAnswer:
+    """Answer tasks an hour, sessions a day, seconds saved a day, and whether that rises."""
+    span = find_span(call)
+    if call.workflow.session is not None:
+        span = max(1, round(call.session["elapsed_seconds"] * SECOND))
+    runs = call.read_runs(2 * span)
+    first = min((run.start for run in runs.sessions), default=None)
+    seen = 0.0 if first is None else (call.now - first) / HOUR
+    if seen < 1:
+        raise lack_data("hours since the first session", round(seen, 3), 1)
+    middle = 0 if call.workflow.session is not None else call.now - span
+    recent = [run for run in runs.sessions if run.end >= middle]
+    before = [run for run in runs.sessions if run.end < middle]
+    ids = {run.session for run in recent}
+    tasks = [run for run in runs.tasks if run.session in ids]
+    hours, days = span / HOUR, span / DAY
+    saved = sum(max(0, run.delivered_work - run.elapsed) for run in recent if run.elapsed) / SECOND
+    performance = {
+        "hours": hours,
+        "tasks": len(tasks),
+        "sessions": len(recent),
+        "tasks_per_hour": len(tasks) / hours,
+        "sessions_per_day": len(recent) / days,
+        "saved_seconds_per_day": saved / days,
+        "outcomes": measure_outcomes(tasks),
+        "by_task_type": group_tasks(tasks, lambda run: run.type, "task_type"),
+    }
+    sentence = (
+        f"{len(tasks) / hours:.1f} tasks an hour, {len(recent) / days:.1f} sessions a day,"
+        f" {quantities.format_duration(saved / days)} saved a day by running side by side."
+    )
+    reason = None if first is not None and first <= middle else "nothing is known of the time span before"
+    trend = None if reason or not before else len(recent) / len(before)
+    analysis = {
+        "before": {"sessions": len(before)},
+        "ratio_to_before": trend,
+        "absent": {"ratio_to_before": reason or "no session ended in the time span before"}
+        if trend is None
+        else {},
+    }
+    return OperationAnswer(
+        [sentence],
+        performance,
+        analysis,
+        next_steps=["stretto trends", "stretto capacity-planning"],
+    )
+
+
+def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
+    """Answer what a delivered task and a saved second cost in processors, memory, tokens and money."""
+    runs = call.read_runs(find_span(call))
+    if call.workflow.session is not None:
+        use = call.session["resources"]
+        samples = 0 if use is None else use["samples"]
+    else:
+        samples = sum(run.cpu_seconds is not None for run in runs.sessions)
+    if samples < FEWEST_SAMPLED:
+        what = "samples of this session" if call.workflow.session else "sessions whose processes were sampled"
+        raise lack_data(what, samples, FEWEST_SAMPLED)
+    resources, usage = measure_resources(runs.tasks, runs.sessions), measure_usage(runs.tasks, runs.sessions)
+    saved = sum(max(0, run.delivered_work - run.elapsed) for run in runs.sessions if run.elapsed) / SECOND
+    per_saved: dict[str, Any] = {
+        "saved_seconds": saved,
+        "cpu_seconds_per_saved_second": _divide(resources["cpu_seconds"], saved),
+        "cost_per_saved_hour_usd": _divide(usage["cost_usd"], saved / 3_600),
+        "tokens_per_saved_second": _divide(usage["tokens"], saved),
+    }
+    nothing = "nothing was saved" if not saved else "it was not reported"
+    cpu = resources["cpu_seconds_per_delivered_task"]
+    return OperationAnswer(
+        [
+            f"A delivered task takes {quantities.format_duration(cpu)} of processor time."
+            if cpu is not None
+            else "No task was delivered by the sampled sessions."
+        ],
+        {
+            "session": call.session["resources"] if call.workflow.session else None,
+            "resources": resources,
+            "usage": usage,
+            "per_saved_second": {
+                **per_saved,
+                "absent": keep_reasons(per_saved, dict.fromkeys(per_saved, nothing)),
+            },
+            "cache_hit_ratio": call.figures.describe("stretto_cache_hit_ratio", window=SCORE_WINDOW),
+            "machine_cpu_ratio": call.figures.describe("stretto_machine_cpu_ratio", window=SCORE_WINDOW),
+        },
+        {"by_task_type": group_tasks(runs.tasks, lambda run: run.type, "task_type")},
+        next_steps=["stretto capacity-planning", "stretto recommendations"],
+    )
+
+
+def _divide(value: float | None, by: float) -> float | None:
+    return None if value is None or not by else value / by
+
+
+def answer_agent_performance(call: OperationCall) -> OperationAnswer:
+    """Answer how agents fare: lengths, success, tokens, and who is faster at the same work."""
+    runs = call.read_runs(find_span(call))
+    wanted = call.options["agent_ids"]
+    tasks = [run for run in runs.tasks if run.agent is not None and (not wanted or run.agent in wanted)]
+    if len(tasks) < FEWEST_AGENT_TASKS:
+        raise lack_data(
+            "tasks of these agents" if wanted else "tasks with a named agent", len(tasks), FEWEST_AGENT_TASKS
+        )
+    metrics = call.options["metrics"]
+    columns = {
+        "response_time": ("median_seconds", "mean_seconds", "p95_seconds"),
+        "success_rate": ("success_share", "failed"),
+        "efficiency": ("tokens", "cost_usd"),
+    }
+    kept = {"agent", "tasks", "total_task_seconds"}.union(*(columns[metric] for metric in metrics))
+    rows = [
+        {key: value for key, value in row.items() if key in kept}
+        for row in group_tasks(tasks, lambda run: run.agent, "agent")
+    ]
+    analysis: dict[str, Any] = {}
+    sentences = [f"{quantities.format_count_with_noun(len(rows), 'agent')}, {len(tasks)} tasks."]
+    if "efficiency" in metrics:
+        answer = call.try_answer("agents")
+        overall = [] if answer is None else answer.extra.get("overall", [])
+        analysis["ranking"] = [each for each in overall if not wanted or each["agent"] in wanted]
+        analysis["by_task_type"] = {} if answer is None else answer.extra.get("by_type", {})
+        analysis["pairs"] = [] if answer is None else answer.extra.get("pairs", [])
+        if not analysis["ranking"]:
+            analysis["absent"] = {
+                "ranking": "fewer than two agents did the same types of tasks in five sessions each"
+            }
+        sentences += [
+            f"{each['agent']} takes {each['ratio']:.2f} times as long as the others at the same work"
+            f" [{each['low']:.2f}, {each['high']:.2f}]."
+            for each in analysis["ranking"]
+            if min(each["p"], each["p_longer"]) <= 0.05  # noqa: PLR2004  # the level of the ranking
+        ]
+    return OperationAnswer(
+        sentences, {"agents": rows}, analysis, next_steps=["stretto bottlenecks", "stretto recommendations"]
+    )
+
+
+def answer_bottlenecks(call: OperationCall) -> OperationAnswer:
+    """Answer what holds sessions up, why, and what removing it would give."""
+    if call.workflow.session is not None:
+        return _explain_session(call)
+    runs = call.read_runs(28 * DAY)
+    count = sum(bool(run.task_types) for run in runs.sessions)
+    if count < FEWEST_BOTTLENECK_SESSIONS:
+        raise lack_data("sessions with tasks", count, FEWEST_BOTTLENECK_SESSIONS)
+    holdups = call.try_answer("holdups")
+    findings = call.select_findings(holdups)
+    if not call.options["cross_workflow"]:
+        findings = [each for each in findings if each.subject.get("pattern") == call.pattern]
+    if call.options["priority_ranking"]:
+        findings.sort(key=lambda each: -(each.evidence.effect or 0.0))
+    sentences = [describe_finding(finding, call.sources.zone) for finding in findings]
+    advice = []
+    if call.options["include_solutions"]:
+        advice = [
+            describe_holdup_advice(
+                f"Bring it back to the usual: {sentence}",
+                finding.reason or f"explained by {finding.details.get('cause')}",
+                finding.evidence.effect,
+                _read_number(finding.details.get("share")),
+            )
+            for finding, sentence in zip(findings, sentences, strict=True)
+        ]
+    performance: dict[str, Any] = {
+        "sessions": count,
+        "critical_path": {
+            kind: call.figures.list_by(f"stretto_critical_path_{kind}_seconds", kind, window=SCORE_WINDOW)
+            for kind in ("agent", "task_type", "tool")
+        },
+        "most_decisive_agent": call.document["bottlenecks"].get(SCORE_WINDOW),
+    }
+    if call.options["analysis_depth"] == "detailed":
+        performance["wall_time"] = call.figures.list_by(
+            "stretto_session_wall_seconds", "part", window=SCORE_WINDOW
+        )
+        performance["phases"] = group_tasks(runs.tasks, lambda run: run.phase, "phase")
+    quiet = "Nothing unusual holds up the sessions of the last day."
+    return OperationAnswer(
+        sentences
+        or [quiet if holdups is not None else "Causes are not known now; the critical path is below."],
+        performance,
+        {"bottlenecks": [call.describe(finding) for finding in findings]},
+        advice,
+        ["stretto why SESSION", "stretto recommendations"],
+    )
+
+
+def _explain_session(call: OperationCall) -> OperationAnswer:
+    holdups = call.try_answer("holdups")
+    known = None if holdups is None else holdups.extra.get("sessions", {}).get(call.workflow.session)
+    path = call.session["critical_path"]
+    sentences = [describe_session_holdup(each) for each in known or ()]
+    if not sentences and path is not None and path["agents"]:
+        first = path["agents"][0]
+        share = quantities.format_percent(first["share"])
+        sentences = [f"{first['agent']} is {share} of the critical path; nothing is unusual for its pattern."]
+    return OperationAnswer(
+        sentences or ["It still runs, or nothing is known of its path."],
+        {
+            "critical_path": path,
+            "wall_time": call.session["wall_time"],
+            "efficiency": call.session["efficiency"],
+        },
+        {
+            "bottlenecks": known,
+            "absent": {}
+            if known is not None
+            else {"bottlenecks": "it is not among the latest finished sessions of a named pattern"},
+        },
+        next_steps=[f"stretto show {call.workflow.session}", "stretto recommendations"],
+    )
+
+
+def _read_number(value: float | str | None) -> float | None:
+    return value if isinstance(value, int | float) else None

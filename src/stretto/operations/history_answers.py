@@ -1,0 +1,290 @@
+"""Answer how it went over time: trends, patterns, regression."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from stretto.clock import DAY, SECOND
+from stretto.findings.finding_sentences import describe_finding
+from stretto.model.findings import Finding, FindingVerdict
+from stretto.operations.operation import OperationAnswer
+from stretto.operations.operation_call import OperationCall, RunSelection
+from stretto.operations.operation_errors import ErrorCode, OperationError, lack_data
+from stretto.operations.run_measures import measure_outcomes, measure_timing
+from stretto.store.finding_history import AnalysisResult
+
+FEWEST_TREND_DAYS = 14
+FEWEST_REGRESSION_DAYS = 15
+FEWEST_PATTERN_SESSIONS = 100
+HISTORY = 154 * DAY
+"""Time (ns) that the analyses look back."""
+
+TREND_KINDS: Mapping[str, frozenset[str]] = {
+    "efficiency": frozenset({"fanout_elapsed_trend", "quality_trend", "failure_share_trend"}),
+    "execution_time": frozenset(
+        {
+            "task_length_trend",
+            "agent_length_trend",
+            "phase_length_trend",
+            "tool_length_trend",
+            "hook_length_trend",
+        }
+    ),
+    "resource_usage": frozenset({"task_tokens_trend", "task_dollars_trend"}),
+}
+"""Metric of the operation → kinds of findings about it."""
+
+PATTERN_KINDS: Mapping[str, frozenset[str]] = {
+    "success": frozenset({"condition_success", "condition_fast"}),
+    "failure": frozenset({"condition_failure", "condition_slow"}),
+}
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def answer_trends(call: OperationCall) -> OperationAnswer:
+    """Answer which way lengths, failures, tokens and money go, and which hours and days differ."""
+    span: int = call.options["timeframe"]
+    runs = call.read_pattern_runs(span)
+    days = describe_days(runs, call.sources.zone)
+    if len(days) < FEWEST_TREND_DAYS:
+        raise lack_data("days with runs", len(days), FEWEST_TREND_DAYS)
+    wanted = set().union(*(TREND_KINDS[metric] for metric in call.options["metrics"]))
+    answer = call.read_answer("trends")
+    about = [finding for finding in answer.findings if finding.kind in wanted and call.is_about(finding)]
+    notable = [finding for finding in about if finding.verdict in _CHANGED]
+    changes = call.select_findings(call.try_answer("changes"))
+    analysis: dict[str, Any] = {
+        "trend_days": 30,
+        "trends": [call.describe(finding) for finding in notable],
+        "quiet": len(about) - len(notable),
+        "regressions": [
+            describe_change(call, each) for each in changes if each.verdict is FindingVerdict.REGRESSION
+        ],
+        "improvements": [
+            describe_change(call, each) for each in changes if each.verdict is FindingVerdict.IMPROVEMENT
+        ],
+    }
+    calendar = call.try_answer("calendar")
+    if calendar is not None and call.options["detect_patterns"]:
+        analysis["calendar"] = describe_calendar(calendar, call.pattern)
+        analysis["life_cycle"] = describe_life(calendar, call.pattern)
+    if calendar is not None and call.options["include_correlations"]:
+        analysis["correlations"] = calendar.extra.get("correlations", [])
+    sentences = [each.advice for each in notable if each.advice]
+    return OperationAnswer(
+        sentences or [f"No trend can be seen in {len(about)} series over {len(days)} days with runs."],
+        {"days": days, "timing": measure_timing(runs.tasks), "outcomes": measure_outcomes(runs.tasks)},
+        analysis,
+        next_steps=["stretto regression", "stretto predictions"],
+    )
+
+
+def answer_patterns(call: OperationCall) -> OperationAnswer:
+    """Answer which circumstances go with success, failure and speed."""
+    runs = call.read_pattern_runs(HISTORY)
+    sessions = [run for run in runs.sessions if run.task_types]
+    if len(sessions) < FEWEST_PATTERN_SESSIONS:
+        raise lack_data("sessions with tasks", len(sessions), FEWEST_PATTERN_SESSIONS)
+    answer = call.read_answer("conditions")
+    types, least = call.options["pattern_types"], call.options["confidence_threshold"]
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in types}
+    for finding in answer.findings:
+        is_emerging = finding.details.get("confirmed") == "no"
+        for name in types:
+            is_wanted = is_emerging if name == "emerging" else finding.kind in PATTERN_KINDS[name]
+            if (
+                is_wanted
+                and (name == "emerging" or not is_emerging)
+                and 1 - (finding.evidence.p or 0) >= least
+            ):
+                found[name].append(_describe_condition(call, finding))
+    if call.options["actionable_only"]:
+        found = {name: [each for each in rows if each["actionable"]] for name, rows in found.items()}
+    sentences = [row["sentence"] for rows in found.values() for row in rows]
+    quiet = f"Nothing among {len(sessions)} sessions goes with an outcome beyond chance."
+    return OperationAnswer(
+        sentences or [quiet],
+        {"sessions": len(sessions), "outcomes": measure_outcomes(runs.tasks)},
+        {"patterns": found, "reason": answer.extra.get("reason") or None},
+        next_steps=["stretto experiment define tries a circumstance on purpose", "stretto recommendations"],
+    )
+
+
+def _describe_condition(call: OperationCall, finding: Finding) -> dict[str, Any]:
+    condition = finding.subject.get("condition", "")
+    return {
+        **call.describe(finding),
+        "frequency": finding.details.get("support"),
+        "share_with_outcome": finding.details.get("share"),
+        "one_less_p": None if finding.evidence.p is None else 1 - finding.evidence.p,
+        # A circumstance KEY=VALUE and the width are chosen; retries and the weekday come as they come.
+        "actionable": "=" in condition or condition.startswith("width"),
+        "validated": finding.details.get("confirmed") == "yes",
+        "warning_signs": None,
+        "prevention": None,
+        "absent": {
+            "warning_signs": "the condition itself is the sign: it is known when a session begins",
+            "prevention": "a condition that goes with failure need not cause it; an experiment tells",
+        },
+    }
+
+
+def answer_regression(call: OperationCall) -> OperationAnswer:
+    """Answer what got worse or better, since when, by how much, and why."""
+    _move_to_day(call, call.options["current_date"])
+    runs = call.read_pattern_runs(HISTORY)
+    days = describe_days(runs, call.sources.zone)
+    if len(days) < FEWEST_REGRESSION_DAYS:
+        raise lack_data("days with runs", len(days), FEWEST_REGRESSION_DAYS)
+    answer = call.read_answer("changes")
+    since = _find_midnight(call.options["baseline_date"], call.sources.zone)
+    least = call.options["significance_threshold"] / 100
+    changes = [
+        finding
+        for finding in answer.findings
+        if finding.verdict in _CHANGED
+        and call.is_about(finding)
+        and (finding.since or 0) >= since
+        and measure_effect(finding) >= least
+    ]
+    worse = [finding for finding in changes if finding.verdict is FindingVerdict.REGRESSION]
+    better = [finding for finding in changes if finding.verdict is FindingVerdict.IMPROVEMENT]
+    counts = {verdict.value: 0 for verdict in FindingVerdict}
+    for finding in answer.findings:
+        counts[finding.verdict.value] += call.is_about(finding)
+    analysis: dict[str, Any] = {
+        "regressions": [describe_change(call, finding) for finding in worse],
+        "improvements": [describe_change(call, finding) for finding in better],
+        "checks": counts,
+        "significance_threshold": {
+            "percent_of_effect": call.options["significance_threshold"],
+            "note": "the least size of a change, not a p value; each change shown is beyond chance",
+        },
+    }
+    if call.options["auto_investigate"]:
+        holdups = call.try_answer("holdups")
+        analysis["investigation"] = [call.describe(finding) for finding in call.select_findings(holdups)]
+    few = counts["too_little_data"]
+    quiet = f"No regression: {counts['no_evidence']} checks were quiet, {few} have too little data."
+    return OperationAnswer(
+        [describe_finding(finding, call.sources.zone) for finding in (*worse, *better)] or [quiet],
+        {"days_with_runs": len(days), "sessions": len(runs.sessions), "tasks": len(runs.tasks)},
+        analysis,
+        next_steps=["stretto why", "stretto annotate TEXT --new-normal, if the change was meant"],
+    )
+
+
+def measure_effect(finding: Finding) -> float:
+    """Return the size of a change as a share: .5 for a ratio of 1.5 and for one of .667 alike."""
+    effect = finding.evidence.effect or 0.0
+    if finding.evidence.unit == "ratio":
+        return math.exp(abs(math.log(effect))) - 1 if effect > 0 else 0.0
+    return abs(effect)
+
+
+def describe_change(call: OperationCall, finding: Finding) -> dict[str, Any]:
+    """Return a change as JSON, with its cause if one explains it."""
+    cause = finding.details.get("cause")
+    return {
+        **call.describe(finding),
+        "metric": finding.kind,
+        "magnitude": finding.evidence.effect,
+        "probable_cause": cause,
+        "status": "open",
+        "absent": {} if cause else {"probable_cause": "no circumstance that was recorded explains it"},
+    }
+
+
+def describe_days(runs: RunSelection, zone: str) -> list[dict[str, Any]]:
+    """Return tasks, lengths, failures, tokens and money by local day, the first day first."""
+    local = ZoneInfo(zone)
+    by_day: dict[date, list[Any]] = defaultdict(list)
+    for run in runs.tasks:
+        by_day[datetime.fromtimestamp(run.start // SECOND, local).date()].append(run)
+    days = []
+    for day, group in sorted(by_day.items()):
+        lengths = [run.length / SECOND for run in group if run.length is not None]
+        tokens = [run.tokens for run in group if run.tokens is not None]
+        dollars = [run.dollars for run in group if run.dollars is not None]
+        days.append(
+            {
+                "day": day.isoformat(),
+                "tasks": len(group),
+                "median_seconds": statistics.median(lengths) if lengths else None,
+                "success_share": measure_outcomes(group)["success_share"],
+                "tokens": sum(tokens) if tokens else None,
+                "cost_usd": sum(dollars) if dollars else None,
+            }
+        )
+    return days
+
+
+def describe_calendar(calendar: AnalysisResult, pattern: str | None) -> dict[str, Any]:
+    """Return busy hours, slow hours and weekdays, with the effect of Mondays, Fridays and weekends."""
+    load = calendar.extra.get("load", {"hours": [], "weekdays": []})
+    busy = [hour for hour, count in enumerate(load["hours"]) if count]
+    busiest = max(busy, key=lambda hour: load["hours"][hour], default=None)
+    quietest = min(busy, key=lambda hour: load["hours"][hour], default=None)
+    rows = []
+    for each in calendar.extra.get("lengths", ()):
+        if pattern is None or each["subject"].get("pattern") in {None, pattern}:
+            days = each["weekdays"]
+            factors = days["factors"]
+            rows.append(
+                {
+                    **each,
+                    "slowest_weekday": None if days["slowest"] is None else WEEKDAYS[days["slowest"]],
+                    "predictable": days["p"] is not None and days["slowest"] is not None,
+                    "weekday_mean": _average_factors(factors[:5]),
+                    "weekend_mean": _average_factors(factors[5:]),
+                    "monday_effect": factors[0],
+                    "friday_effect": factors[4],
+                }
+            )
+    return {"peak_hour": busiest, "low_hour": quietest, "tasks_by_hour": load["hours"],
+            "tasks_by_weekday": load["weekdays"], "lengths": rows}  # fmt: skip
+
+
+def _average_factors(factors: Sequence[float | None]) -> float | None:
+    known = [factor for factor in factors if factor]
+    return statistics.geometric_mean(known) if known else None
+
+
+def describe_life(calendar: AnalysisResult, pattern: str | None) -> dict[str, Any]:
+    """Return start-up, clean-up and slowing of sessions by pattern."""
+    life: Mapping[str, Any] = calendar.extra.get("life", {})
+    return {name: dict(each) for name, each in life.items() if pattern in {None, name}}
+
+
+def _move_to_day(call: OperationCall, day: date | None) -> None:
+    """Let the call be about the end of a local day. Raises OperationError (INVALID_OPTIONS)."""
+    if day is None:
+        return
+    end = _find_midnight(day + timedelta(days=1), call.sources.zone)
+    now = call.sources.clock()
+    if end - DAY > now:
+        problem = {"current_date": "lies in the future"}
+        raise OperationError(
+            ErrorCode.INVALID_OPTIONS,
+            "'current_date' lies in the future",
+            {"problems": problem, "known": [*call.options]},
+        )
+    if end < now:
+        call.at = end
+
+
+def _find_midnight(day: date | None, zone: str) -> int:
+    """Return the beginning (ns) of a local day; 0 without one."""
+    if day is None:
+        return 0
+    return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp()) * SECOND
+
+
+_CHANGED = frozenset({FindingVerdict.REGRESSION, FindingVerdict.IMPROVEMENT})

@@ -1,0 +1,176 @@
+"""Run operations: check the options, find the workflow, answer, and say what else answers if this fails."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from stretto.errors import StrettoError
+from stretto.operations.analysis_answers import AnswerReader
+from stretto.operations.envelope import (
+    OVERHEAD_WINDOW,
+    AnswerCost,
+    build_error,
+    build_shortfalls,
+    build_success,
+)
+from stretto.operations.figure_table import FigureTable
+from stretto.operations.operation import Operation
+from stretto.operations.operation_call import OperationCall, Shortfall
+from stretto.operations.operation_errors import ErrorCode, OperationError
+from stretto.operations.operation_sources import OperationSources
+from stretto.operations.operation_table import OPERATIONS
+from stretto.operations.workflow_choice import ALL_WORKFLOWS, ChosenWorkflow, choose_workflow
+
+MOST_LAST_ANSWERS = 64
+"""Answers that are kept for the time when the store cannot be read."""
+
+MOST_FALLBACKS = 2
+"""Fallbacks that an error names."""
+
+Attempt = tuple[Operation, str | None, Mapping[str, Any]]
+"""An operation with a workflow and options."""
+
+
+@dataclass(slots=True)
+class OperationRunner:
+    """Answers operations for every surface. Several threads may call it at once."""
+
+    sources: OperationSources
+    stopwatch: Callable[[], float] = time.perf_counter
+    answers: AnswerReader = field(init=False)
+    _last: OrderedDict[str, tuple[int, dict[str, Any]]] = field(default_factory=OrderedDict)
+    """What was asked → when (ns) it was last answered, and the answer."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.answers = AnswerReader(self.sources)
+
+    def run_operation(
+        self, name: str, workflow: str | None = None, options: object = None, at: int | None = None
+    ) -> dict[str, Any]:
+        """Return the envelope of an operation, which is never an exception. Raises KeyError for its name.
+
+        ``options`` are a JSON object; ``at`` is an instant (ns) in the past.
+        """
+        operation = OPERATIONS[name]
+        given: object = {} if options is None else options
+        try:
+            return self._answer(operation, workflow, given, at)
+        except OperationError as error:
+            fallbacks = [*self._list_fallbacks(operation, workflow, given, at, error)]
+            return build_error(name, workflow, error, fallbacks)
+
+    def _answer(
+        self, operation: Operation, workflow: str | None, given: object, at: int | None
+    ) -> dict[str, Any]:
+        """Return the envelope of an answer; the last one, marked, if the store cannot be read."""
+        started = self.stopwatch()
+        values = operation.read_options(given)
+        if at is not None and at > self.sources.clock():
+            problems = {"at": "lies in the future"}
+            raise OperationError(
+                ErrorCode.INVALID_OPTIONS, "'at' lies in the future", {"problems": problems, "known": []}
+            )
+        key = json.dumps([operation.name, workflow, given, at], sort_keys=True)
+        try:
+            chosen = _find_workflow(self.sources, workflow)
+            call = OperationCall(self.sources, self.answers, values, chosen, at)
+            answer = operation.answer(call)
+        except (StrettoError, sqlite3.Error, msgspec.DecodeError, OSError) as error:
+            reason = error.to_line() if isinstance(error, StrettoError) else str(error)
+            return self._repeat_last(key, reason)
+        overhead, reason = self._measure_overhead(call)
+        cost = AnswerCost(self.stopwatch() - started, overhead, reason)
+        envelope = build_success(operation, call, answer, cost, self.sources.clock())
+        with self._lock:
+            self._last[key] = self.sources.clock(), envelope
+            self._last.move_to_end(key)
+            while len(self._last) > MOST_LAST_ANSWERS:
+                self._last.popitem(last=False)
+        return envelope
+
+    def _repeat_last(self, key: str, reason: str) -> dict[str, Any]:
+        """Return the last good answer with its age. Raises OperationError (STORE_UNAVAILABLE) without one."""
+        with self._lock:
+            last = self._last.get(key)
+        if last is None:
+            raise OperationError(
+                ErrorCode.STORE_UNAVAILABLE, f"the store cannot be read: {reason}", {"reason": reason}
+            )
+        at, envelope = last
+        old = build_shortfalls(
+            [Shortfall("answer", f"the store cannot be read: {reason}", at)], self.sources.clock()
+        )
+        return {**envelope, "degraded": [*old, *envelope["degraded"]]}
+
+    def _list_fallbacks(
+        self, operation: Operation, workflow: str | None, given: object, at: int | None, error: OperationError
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what else answers on this store: each is tried before it is named."""
+        named: set[str] = set()
+        for other, its_workflow, options in _list_attempts(operation, workflow, given, error):
+            if other.name in named:
+                continue
+            try:
+                self._answer(other, its_workflow, options, at)
+            except OperationError:
+                continue
+            yield {
+                "operation": other.name,
+                "workflow_id": its_workflow,
+                "options": dict(options),
+                "reason": f"it answers now: {other.help}",
+            }
+            named.add(other.name)
+            if len(named) == MOST_FALLBACKS:
+                return
+
+    def _measure_overhead(self, call: OperationCall) -> tuple[float | None, str]:
+        """Return the share of the sessions' wall time that hooks took, or why it is not known.
+
+        Hooks of others count, too: it is an upper bound.
+        """
+        taken = call.__dict__.get("snapshot")
+        if taken is None and call.at is None:
+            taken = self.sources.snapshot(None)
+        if taken is None:
+            return None, "there are no figures of that instant at hand"
+        figures = FigureTable(taken.figures)
+        wall = figures.sum_values("stretto_session_wall_seconds", window=OVERHEAD_WINDOW)
+        if not wall:
+            return None, "no session ended in the last 24 hours"
+        hooks = figures.find_value("stretto_session_wall_seconds", part="hooks", window=OVERHEAD_WINDOW)
+        return (hooks or 0.0) / wall, ""
+
+
+def _find_workflow(sources: OperationSources, workflow: str | None) -> ChosenWorkflow:
+    """Return the workflow of a name; without a name the store is not read."""
+    if workflow is None:
+        return ALL_WORKFLOWS
+    with sources.connect() as connection:
+        return choose_workflow(connection, workflow)
+
+
+def _list_attempts(
+    operation: Operation, workflow: str | None, given: object, error: OperationError
+) -> Sequence[Attempt]:
+    """Return what to try instead, the nearest first."""
+    options = given if isinstance(given, Mapping) else {}
+    attempts: list[Attempt] = []
+    if error.code is ErrorCode.INVALID_OPTIONS:
+        attempts.append((operation, workflow, {}))
+    if error.code is ErrorCode.UNKNOWN_WORKFLOW:
+        attempts.append((operation, None, options))
+    others = [OPERATIONS[name] for name in operation.fallbacks if name != operation.name]
+    if workflow is not None and error.code is not ErrorCode.UNKNOWN_WORKFLOW:
+        attempts += [(other, workflow, {}) for other in others[:1]]
+    return [*attempts, *((other, None, {}) for other in others)]

@@ -1,0 +1,194 @@
+"""Measure finished tasks and sessions: lengths, outcomes, agents, phases, resources and money, as JSON.
+
+Where a number is not known, its place holds null, and ``absent`` beside it holds the reason.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from stretto.clock import SECOND, to_rfc3339
+from stretto.model.event import Outcome
+from stretto.model.runs import SessionRun, TaskRun
+
+FEWEST_FOR_P95 = 20
+FEWEST_FOR_P99 = 100
+"""Fewest values that have a value beyond the quantile."""
+
+BUCKETS = (1, 5, 15, 60, 300, 900, 3_600)
+"""Seconds: upper ends of the distribution's classes."""
+
+NO_TASK = "no task with a known length ended in this time"
+NOT_SAMPLED = "no session's processes were sampled"
+NO_USAGE = "no source reported the tokens"
+NO_COST = "no source reported the cost, and no price is known"
+
+
+def measure_timing(tasks: Sequence[TaskRun]) -> dict[str, Any]:
+    """Return the lengths of tasks: mean, quantiles, fastest and slowest task, distribution. In seconds."""
+    known = sorted((run for run in tasks if run.length is not None), key=lambda run: (run.length, run.task))
+    seconds = [(run.length or 0) / SECOND for run in known]
+    timing: dict[str, Any] = {
+        "tasks": len(tasks),
+        "total_task_seconds": sum(seconds) if seconds else None,
+        "mean_seconds": statistics.fmean(seconds) if seconds else None,
+        "median_seconds": statistics.median(seconds) if seconds else None,
+        "p95_seconds": find_quantile(seconds, 0.95, FEWEST_FOR_P95),
+        "p99_seconds": find_quantile(seconds, 0.99, FEWEST_FOR_P99),
+        "fastest_task": describe_task(known[0]) if known else None,
+        "slowest_task": describe_task(known[-1]) if known else None,
+        "distribution": _count_classes(seconds),
+    }
+    absent = {}
+    if not seconds:
+        names = ("total_task_seconds", "mean_seconds", "median_seconds", "fastest_task", "slowest_task")
+        absent = dict.fromkeys(names, NO_TASK)
+    for name, fewest in (("p95_seconds", FEWEST_FOR_P95), ("p99_seconds", FEWEST_FOR_P99)):
+        if len(seconds) < fewest:
+            absent[name] = f"{len(seconds)} tasks, {fewest} are needed"
+    absent["timeout_share"] = "no source reports that a task ended by a time-out"
+    return {**timing, "timeout_share": None, "absent": absent}
+
+
+def find_quantile(values: Sequence[float], share: float, fewest: int = 1) -> float | None:
+    """Return the smallest value that a share of sorted values does not exceed; None below ``fewest``.
+
+    Example: of 20 values the .95 quantile is the nineteenth.
+    """
+    if len(values) < max(1, fewest):
+        return None
+    return values[min(len(values) - 1, max(0, -(-round(share * len(values) * 1e6) // 1_000_000) - 1))]
+
+
+def describe_task(run: TaskRun) -> dict[str, Any]:
+    """Return a finished task in a list."""
+    return {
+        "task": run.task,
+        "session": run.session,
+        "task_type": run.type,
+        "agent": run.agent,
+        "start": to_rfc3339(run.start),
+        "seconds": None if run.length is None else run.length / SECOND,
+        "outcome": run.outcome.value,
+    }
+
+
+def measure_outcomes(tasks: Iterable[TaskRun]) -> dict[str, Any]:
+    """Return how many tasks ended how, and the share of success among those with a known outcome."""
+    counts = Counter(run.outcome for run in tasks)
+    judged = counts[Outcome.SUCCESS] + counts[Outcome.FAILURE]
+    shares = {
+        "success_share": counts[Outcome.SUCCESS] / judged if judged else None,
+        "error_share": counts[Outcome.FAILURE] / judged if judged else None,
+    }
+    absent = {} if judged else dict.fromkeys(shares, "no task ended with a known outcome")
+    return {
+        **{outcome.value: counts[outcome] for outcome in Outcome if outcome is not Outcome.RUNNING},
+        **shares,
+        "absent": absent,
+    }
+
+
+def measure_usage(tasks: Sequence[TaskRun], sessions: Sequence[SessionRun]) -> dict[str, Any]:
+    """Return tokens and money of sessions, and of each task."""
+    tokens = [run.tokens for run in sessions if run.tokens is not None]
+    dollars = [run.dollars for run in sessions if run.dollars is not None]
+    delivered = sum(run.is_delivered for run in tasks)
+    usage: dict[str, Any] = {
+        "tokens": sum(tokens) if tokens else None,
+        "cost_usd": sum(dollars) if dollars else None,
+        "tokens_per_delivered_task": sum(tokens) / delivered if tokens and delivered else None,
+        "cost_per_delivered_task_usd": sum(dollars) / delivered if dollars and delivered else None,
+        "sessions_with_tokens": len(tokens),
+        "sessions_with_cost": len(dollars),
+    }
+    reasons = {"tokens": NO_USAGE, "tokens_per_delivered_task": NO_USAGE}
+    reasons |= {"cost_usd": NO_COST, "cost_per_delivered_task_usd": NO_COST}
+    return {**usage, "absent": keep_reasons(usage, reasons)}
+
+
+def measure_resources(tasks: Sequence[TaskRun], sessions: Sequence[SessionRun]) -> dict[str, Any]:
+    """Return processors and memory that sessions used; null where nothing sampled them."""
+    cpu = [run.cpu_seconds for run in sessions if run.cpu_seconds is not None]
+    means = [run.memory_mean for run in sessions if run.memory_mean is not None]
+    peaks = [run.memory_peak for run in sessions if run.memory_peak is not None]
+    delivered = sum(run.is_delivered for run in tasks)
+    found: dict[str, Any] = {
+        "sessions_sampled": len(cpu),
+        "cpu_seconds": sum(cpu) if cpu else None,
+        "cpu_seconds_per_delivered_task": sum(cpu) / delivered if cpu and delivered else None,
+        "memory_mean_bytes": statistics.fmean(means) if means else None,
+        "memory_peak_bytes": max(peaks) if peaks else None,
+    }
+    reasons = dict.fromkeys(found, NOT_SAMPLED) | {
+        "io_wait_share": "samples do not tell it by process",
+        "garbage_collection_share": "no agent's runtime reports it",
+        "network_bytes": "samples do not tell it by process",
+    }
+    unknown = dict.fromkeys(("io_wait_share", "garbage_collection_share", "network_bytes"))
+    return {**found, **unknown, "absent": keep_reasons({**found, **unknown}, reasons)}
+
+
+def measure_parallel_work(sessions: Iterable[SessionRun]) -> dict[str, Any]:
+    """Return the efficiency of parallel work, and its factors: balance, concurrency, delivery."""
+    known = [run for run in sessions if run.elapsed and run.capacity and run.width]
+    elapsed = sum(run.elapsed or 0 for run in known)
+    capacity = sum(run.capacity or 0 for run in known)
+    delivered = sum(run.delivered_work for run in known)
+    found: dict[str, Any] = {
+        "sessions_with_parallel_work": len(known),
+        "parallel_elapsed_seconds": elapsed / SECOND if known else None,
+        "capacity_seconds": capacity / SECOND if known else None,
+        "delivered_work_seconds": delivered / SECOND if known else None,
+        "width_mean": statistics.fmean(run.width for run in known) if known else None,
+        "width_max": max((run.width for run in known), default=None),
+    }
+    return {**found, "absent": keep_reasons(found, dict.fromkeys(found, "no session ran tasks side by side"))}
+
+
+def group_tasks(
+    tasks: Iterable[TaskRun], key: Callable[[TaskRun], str | None], name: str
+) -> list[dict[str, Any]]:
+    """Return a row of lengths and outcomes for each value of a key, the most work first."""
+    groups: dict[str, list[TaskRun]] = defaultdict(list)
+    for run in tasks:
+        if (value := key(run)) is not None:
+            groups[value].append(run)
+    rows = []
+    for value, group in groups.items():
+        timing, outcomes = measure_timing(group), measure_outcomes(group)
+        tokens = [run.tokens for run in group if run.tokens is not None]
+        dollars = [run.dollars for run in group if run.dollars is not None]
+        rows.append(
+            {
+                name: value,
+                "tasks": len(group),
+                "total_task_seconds": timing["total_task_seconds"],
+                "median_seconds": timing["median_seconds"],
+                "mean_seconds": timing["mean_seconds"],
+                "p95_seconds": timing["p95_seconds"],
+                "success_share": outcomes["success_share"],
+                "failed": outcomes[Outcome.FAILURE.value],
+                "tokens": sum(tokens) if tokens else None,
+                "cost_usd": sum(dollars) if dollars else None,
+            }
+        )
+    return sorted(rows, key=lambda row: (-(row["total_task_seconds"] or 0), row[name]))
+
+
+def keep_reasons(values: Mapping[str, Any], reasons: Mapping[str, str]) -> dict[str, str]:
+    """Return the reasons of those values that are null."""
+    return {name: reasons[name] for name, value in values.items() if value is None and name in reasons}
+
+
+def _count_classes(seconds: Sequence[float]) -> list[dict[str, Any]]:
+    """Return how many values lie in each class up to its end (s); the last has no end."""
+    counts = [0] * (len(BUCKETS) + 1)
+    for value in seconds:
+        counts[next((place for place, end in enumerate(BUCKETS) if value <= end), len(BUCKETS))] += 1
+    return [
+        {"up_to_seconds": end, "tasks": count} for end, count in zip((*BUCKETS, None), counts, strict=True)
+    ]

@@ -1,0 +1,255 @@
+"""Answer how sessions run from the inside: execution, phases, tasks, parallel work."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stretto.clock import SECOND
+from stretto.format import quantities
+from stretto.model.runs import TaskRun
+from stretto.operations.advice_rows import describe_advice
+from stretto.operations.efficiency_answers import (
+    BENCHMARK_TIME,
+    FEWEST_FANOUTS,
+    SCORE_WINDOW,
+    compare_with_average,
+    find_span,
+)
+from stretto.operations.history_answers import describe_life
+from stretto.operations.operation import OperationAnswer
+from stretto.operations.operation_call import OperationCall
+from stretto.operations.operation_errors import lack_data
+from stretto.operations.run_measures import (
+    describe_task,
+    group_tasks,
+    measure_outcomes,
+    measure_parallel_work,
+    measure_timing,
+    measure_usage,
+)
+
+SMALL_SECONDS = 1.0
+"""Calls below this length are candidates for batching."""
+
+MOST_ROWS = 10
+
+
+def answer_execution_analysis(call: OperationCall) -> OperationAnswer:
+    """Answer how sessions ran: wall time by part, critical path, start-up, fastest and slowest task."""
+    runs = call.read_runs(find_span(call))
+    if call.workflow.session is not None:
+        session = call.session
+        performance: dict[str, Any] = {
+            "session": {
+                key: session[key] for key in ("id", "pattern", "outcome", "elapsed_seconds", "start", "end")
+            },
+            "wall_time": session["wall_time"],
+            "critical_path": session["critical_path"],
+            "timing": measure_timing(runs.tasks),
+            "efficiency": session["efficiency"],
+        }
+        what_ifs = [] if session["critical_path"] is None else session["critical_path"]["faster"]
+        sentence = (
+            f"Session {session['id']} took {quantities.format_duration(session['elapsed_seconds'])}:"
+            f" {_describe_parts(session['wall_time'])}."
+        )
+        analysis: dict[str, Any] = {"what_if": what_ifs, "absent": session["absent"]}
+    else:
+        if not runs.sessions:
+            raise lack_data("finished sessions", 0, 1)
+        wall: dict[str, float] = defaultdict(float)
+        for run in runs.sessions:
+            for part, length in run.wall_parts.items():
+                wall[part] += length / SECOND
+        lengths = [(run.end - run.start) / SECOND for run in runs.sessions]
+        performance = {
+            "sessions": len(runs.sessions),
+            "median_session_seconds": statistics.median(lengths),
+            "wall_time": dict(wall),
+            "critical_path_by_agent": call.figures.list_by(
+                "stretto_critical_path_agent_seconds", "agent", window=SCORE_WINDOW
+            ),
+            "timing": measure_timing(runs.tasks),
+            "outcomes": measure_outcomes(runs.tasks),
+            "usage": measure_usage(runs.tasks, runs.sessions),
+        }
+        count = quantities.format_count_with_noun(len(runs.sessions), "session")
+        middle = quantities.format_duration(statistics.median(lengths))
+        sentence = f"{count}, {middle} in the middle: {_describe_parts(wall)}."
+        analysis = {}
+    calendar = call.try_answer("calendar")
+    analysis["life_cycle"] = {} if calendar is None else describe_life(calendar, call.pattern)
+    return OperationAnswer(
+        [sentence], performance, analysis, next_steps=["stretto phase-performance", "stretto bottlenecks"]
+    )
+
+
+def _describe_parts(wall: Mapping[str, float]) -> str:
+    """Return the largest parts of wall time in words."""
+    total = sum(wall.values())
+    largest = sorted(wall.items(), key=lambda item: -item[1])[:3]
+    shares = [
+        f"{quantities.format_percent(value / total)} {part.replace('_', ' ')}"
+        for part, value in largest
+        if total and value
+    ]
+    return ", ".join(shares) or "no part of its wall time is known"
+
+
+def answer_phase_performance(call: OperationCall) -> OperationAnswer:
+    """Answer phases with length, efficiency and success, and which of them fails or drags."""
+    runs = call.read_runs(find_span(call))
+    if not runs.sessions and call.workflow.session is None:
+        raise lack_data("finished sessions", 0, 1)
+    phases = group_tasks(runs.tasks, lambda run: run.phase, "phase")
+    performance: dict[str, Any] = {"phases": phases, "failures": list_failures(runs.tasks)}
+    if call.workflow.session is not None:
+        session = call.session
+        performance["declared"] = session["phases"]
+        performance["efficiency"] = None if session["efficiency"] is None else session["efficiency"]["phases"]
+        performance["quality"] = session["kpis"]["phases"]
+    else:
+        performance["success"] = call.figures.list_by(
+            "stretto_phase_success_ratio", "phase", window=SCORE_WINDOW
+        )
+    changes = [
+        each for each in call.select_findings(call.try_answer("changes")) if each.kind == "phase_length"
+    ]
+    sentences = [
+        f"{row['phase']}: {row['tasks']} tasks of {quantities.format_duration(row['median_seconds'])}."
+        for row in phases[:3]
+        if row["median_seconds"] is not None
+    ]
+    return OperationAnswer(
+        sentences or ["No phase is declared: an orchestrator names phases by stretto.phase()."],
+        performance,
+        {"changes": [call.describe(each) for each in changes]},
+        next_steps=["stretto bottlenecks", "stretto task-optimization"],
+    )
+
+
+def list_failures(tasks: Sequence[TaskRun]) -> list[dict[str, Any]]:
+    """Return where tasks fail: failures by phase and agent, most first."""
+    counts: dict[tuple[str | None, str | None], list[int]] = defaultdict(lambda: [0, 0])
+    for run in tasks:
+        count = counts[run.phase, run.agent]
+        count[0] += 1
+        count[1] += run.outcome.value == "failure"
+    rows = [
+        {"phase": phase, "agent": agent, "tasks": all_, "failed": failed, "failed_share": failed / all_}
+        for (phase, agent), (all_, failed) in counts.items()
+        if failed
+    ]
+    return sorted(rows, key=lambda row: (-int(str(row["failed"])), str(row["phase"]), str(row["agent"])))
+
+
+def answer_task_optimization(call: OperationCall) -> OperationAnswer:
+    """Answer which tasks and calls cost most, which are too small, and what a faster task would give."""
+    runs = call.read_runs(find_span(call))
+    if not runs.tasks and call.workflow.session is None:
+        raise lack_data("finished tasks", 0, 1)
+    slowest = sorted(
+        (run for run in runs.tasks if run.length is not None), key=lambda run: -(run.length or 0)
+    )
+    performance: dict[str, Any] = {
+        "by_task_type": group_tasks(runs.tasks, lambda run: run.type, "task_type"),
+        "slowest": [describe_task(run) for run in slowest[:MOST_ROWS]],
+        "fastest": [describe_task(run) for run in slowest[: -MOST_ROWS - 1 : -1]],
+        "timing": measure_timing(runs.tasks),
+    }
+    analysis: dict[str, Any] = {}
+    sentence = "No task with a known length has ended."
+    if slowest:
+        longest = quantities.format_duration((slowest[0].length or 0) / SECOND)
+        sentence = f"The slowest of {len(slowest)} tasks took {longest}."
+    if call.workflow.session is not None:
+        session = call.session
+        small = [
+            each
+            for each in session["tool_calls"]
+            if each["seconds"] is not None and each["seconds"] < SMALL_SECONDS
+        ]
+        overhead = [
+            each["overhead_seconds"] for each in session["tool_calls"] if each["overhead_seconds"] is not None
+        ]
+        analysis["batching"] = {
+            "calls": len(session["tool_calls"]),
+            "calls_below_a_second": len(small),
+            "seconds_in_them": sum(each["seconds"] for each in small),
+            "overhead_seconds": sum(overhead) if overhead else None,
+            "absent": {} if overhead else {"overhead_seconds": "no source told the time around its calls"},
+        }
+        analysis["what_if"] = [] if session["critical_path"] is None else session["critical_path"]["faster"]
+    advice = [
+        describe_advice(finding)
+        for finding in call.select_findings(call.try_answer("advice"))
+        if finding.details.get("category") == "task"
+    ]
+    return OperationAnswer(
+        [sentence],
+        performance,
+        analysis,
+        advice,
+        ["stretto show SESSION --what-if TASK=0.8", "stretto recommendations"],
+    )
+
+
+def answer_parallel_efficiency(call: OperationCall) -> OperationAnswer:
+    """Answer how well parallel executions use their lanes: balance times concurrency times delivery."""
+    runs = call.read_runs(find_span(call))
+    if call.workflow.session is not None:
+        session = call.session
+        if not session["fanouts"]:
+            raise lack_data("parallel executions of this session", 0, 1)
+        keys = (
+            *("tasks", "width", "elapsed_seconds", "sequential_seconds", "baseline", "speedup", "efficiency"),
+            *("load_balance", "concurrency", "delivery", "lost_seconds"),
+        )
+        tree = session["efficiency"]
+        performance: dict[str, Any] = {
+            "efficiency": tree,
+            "fanouts": [{key: fanout[key] for key in keys} for fanout in session["fanouts"]],
+        }
+        sentence = (
+            f"Session {session['id']} used {quantities.format_percent(tree['efficiency'])} of its lanes."
+        )
+    else:
+        labels = {"pattern": call.workflow.pattern} if call.workflow.pattern else {}
+        count = round(call.figures.sum_values("stretto_window_fanouts", window=SCORE_WINDOW, **labels) or 0)
+        if count < FEWEST_FANOUTS:
+            raise lack_data("parallel executions in seven days", count, FEWEST_FANOUTS)
+        by_pattern = {
+            name: call.figures.list_by(f"stretto_{name}_ratio", "pattern", window=SCORE_WINDOW, **labels)
+            for name in ("parallel_efficiency", "load_balance", "concurrency", "delivery")
+        }
+        performance = {
+            "fanouts": count,
+            "verdict": call.document["verdicts"][SCORE_WINDOW],
+            "by_pattern": by_pattern,
+            "lost_seconds": {
+                factor: call.figures.sum_values(
+                    "stretto_efficiency_lost_seconds", factor=factor, window=SCORE_WINDOW, **labels
+                )
+                for factor in ("load_balance", "concurrency", "delivery")
+            },
+            "parallel_work": measure_parallel_work(runs.sessions),
+        }
+        worst = max(performance["lost_seconds"].items(), key=lambda item: item[1] or 0.0)
+        sentence = (
+            f"{quantities.format_count_with_noun(count, 'parallel execution')} in seven days; most is lost by"
+            f" {worst[0].replace('_', ' ')}: {quantities.format_duration(worst[1] or 0.0)}."
+        )
+    gains = call.try_answer("gains")
+    curves = {} if gains is None else gains.extra.get("sentences", {})
+    return OperationAnswer(
+        [sentence],
+        performance,
+        {
+            "benchmark": compare_with_average(call, call.read_runs(BENCHMARK_TIME)),
+            "gain_by_width": {name: text for name, text in curves.items() if call.pattern in {None, name}},
+        },
+        next_steps=["stretto capacity-planning", "stretto bottlenecks"],
+    )

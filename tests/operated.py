@@ -1,0 +1,183 @@
+"""A month in a store with the answers of its analyses, and the 21 operations over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from stretto.config.configuration import Config
+from stretto.config.loading import load_config
+from stretto.figures.baselines import NOTHING_DECLARED
+from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest, answer_request
+from stretto.findings.analysis_table import ANALYSES
+from stretto.findings.findings_state import FindingsState
+from stretto.operations.operation_runner import OperationRunner
+from stretto.operations.operation_sources import OperationSources
+from stretto.service.store_sources import StoreSources
+from stretto.store.database import open_transaction, open_writer
+from stretto.store.finding_history import AnalysisResult, write_analysis_result
+from tests.fakes import store
+from tests.month import end_of_day, month_of_sessions
+
+DAYS = 29
+SLOW_DAY = 21
+PATTERN = "release"
+NOW = end_of_day(DAYS - 1)
+
+EXAMPLES: Mapping[str, dict[str, Any]] = {
+    "monitor": {
+        "metrics": ["execution", "resources", "agents"], "frequency": "5s", "alerts": True, "dashboard": True,
+    },
+    "live-metrics": {"include_trends": True, "time_window": "1h", "detail_level": "full"},
+    "dashboard": {"layout": "compact", "refresh_rate": "10s", "include_predictions": True},
+    "alerts": {"time_range": "24h"},
+    "trends": {
+        "timeframe": "30_days", "metrics": ["efficiency", "execution_time", "resource_usage"],
+        "detect_patterns": True, "include_correlations": True,
+    },
+    "patterns": {
+        "pattern_types": ["success", "failure", "emerging"], "confidence_threshold": 0.7,
+        "actionable_only": True,
+    },
+    "comparative": {
+        "compare_against": ["d3n1", "baseline"], "metrics": ["all"], "statistical_significance": True,
+    },
+    "regression": {
+        "baseline_date": "2026-01-05", "current_date": "2026-01-29", "significance_threshold": 5.0,
+        "auto_investigate": True,
+    },
+    "efficiency": {
+        "dimensions": ["time", "resource", "quality", "workflow"],
+        "benchmark_against": "historical_average", "include_breakdown": True,
+    },
+    "throughput": {"time_range": "7_days"},
+    "resource-efficiency": {"time_window": "7_days"},
+    "agent-performance": {
+        "agent_ids": ["worker"], "metrics": ["response_time", "success_rate", "efficiency"],
+        "time_range": "24h",
+    },
+    "bottlenecks": {
+        "analysis_depth": "detailed", "include_solutions": True, "priority_ranking": True,
+        "cross_workflow": True,
+    },
+    "recommendations": {
+        "scope": "workflow_and_system", "priority_filter": "high_medium",
+        "implementation_effort": "low_medium", "expected_roi": ">10%",
+    },
+    "tune-suggestions": {
+        "target_metric": "overall_efficiency", "current_score": 84.7, "target_score": 90.0,
+        "constraints": ["no_breaking_changes"],
+    },
+    "capacity-planning": {
+        "time_horizon": "3_months", "growth_projection": 25, "optimization_goals": ["efficiency", "cost"],
+        "include_scenarios": True,
+    },
+    "predictions": {
+        "forecast_horizon": "7_days", "confidence_interval": 0.95,
+        "include_scenarios": ["best_case", "worst_case", "likely"],
+        "factors": ["workload", "resources", "external"],
+    },
+    "execution-analysis": {"time_range": "7_days"},
+    "phase-performance": {"time_window": "24h"},
+    "task-optimization": {"time_range": "7_days"},
+    "parallel-efficiency": {"time_range": "7_days"},
+}  # fmt: skip
+"""Each operation with the options that its users are promised, with their example values."""
+
+COVER = 0.8
+FORECAST = {
+    "horizon_days": 30,
+    "series": [
+        {
+            "kind": "task_length",
+            "subject": {"pattern": PATTERN, "type": "tests"},
+            "days": DAYS,
+            "reason": "",
+            "forecast": {
+                "model": "ETS(A,N,A)",
+                "days": DAYS,
+                **{name: [90.0] * 30 for name in ("best_case", "likely", "worst_case")},
+                "ranges": {"0.80": [[80.0] * 30, [100.0] * 30], "0.95": [[70.0] * 30, [110.0] * 30]},
+            },
+            "back_test": {
+                "horizon": 7,
+                "forecasts": 14,
+                "covers": [COVER, 0.95],
+                "error": 0.1,
+                "naive_error": 0.2,
+            },
+        }
+    ],
+}
+"""The answer of the forecast: fitting it takes seconds, and its own tests do."""
+
+
+@dataclass(frozen=True)
+class OperatedStore:
+    """A store in a state folder, with what operations read."""
+
+    config: Config
+    sources: OperationSources
+
+    def make_runner(self, **changed: Any) -> OperationRunner:
+        """Return a runner, with other sources if given."""
+        return OperationRunner(replace(self.sources, **changed))
+
+
+def ask_here(request: AnalysisRequest) -> AnalysisReplies | str:
+    """Answer as the process of the analyses does, without its start."""
+    return AnalysisReplies(tuple(answer_request(request)), 0.0)
+
+
+def make_month(folder: Path) -> OperatedStore:
+    """Return a store of a month in which tests became slower, with the answers of its analyses."""
+    state = folder / "state"
+    with store(state) as opened:
+        opened.take(month_of_sessions(DAYS, slower={SLOW_DAY: 1.6}))
+    names = tuple(analysis.name for analysis in ANALYSES if analysis.name != "forecast")
+    replies = answer_request(AnalysisRequest(str(state / "stretto.db"), NOW, names))
+    with closing(open_writer(state / "stretto.db")) as connection, open_transaction(connection):
+        for reply in replies:
+            assert reply.error is None, reply.error
+            result = AnalysisResult(reply.name, NOW, reply.seconds, reply.findings, reply.extra)
+            write_analysis_result(connection, result)
+        write_analysis_result(connection, AnalysisResult("forecast", NOW, 1.0, (), FORECAST))
+    return make_operated(folder)
+
+
+def make_nothing(folder: Path) -> OperatedStore:
+    """Return a store without a session."""
+    with store(folder / "state"):
+        return make_operated(folder)
+
+
+def make_operated(folder: Path, *, read_clock: Callable[[], int] = lambda: NOW) -> OperatedStore:
+    """Return the sources that a service has over a state folder: figures and findings in memory."""
+    config = load_config({}, folder, state=str(folder / "state"))
+    opened = StoreSources(config, read_clock, lambda: NOTHING_DECLARED)
+    snapshot, findings = opened.take_snapshot(NOW), opened.read_findings()
+    sources = OperationSources(
+        clock=read_clock,
+        zone=config.timezone,
+        database=str(config.database),
+        connect=opened.open_store,
+        snapshot=lambda at: snapshot if at is None else opened.take_snapshot(at),
+        session_summary=opened.summarise,
+        findings=lambda: findings,
+        ask=ask_here,
+        expected_tasks=list,
+    )
+    return OperatedStore(config, sources)
+
+
+def without_answers(state: FindingsState, **changed: Any) -> FindingsState:
+    """Return findings as they are before any analysis has answered."""
+    return replace(state, results={}, **changed)
+
+
+def strip_moment(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an envelope without what differs from one call to the next."""
+    return {name: value for name, value in envelope.items() if name not in {"timestamp", "metrics"}}

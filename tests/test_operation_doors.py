@@ -1,0 +1,271 @@
+"""The doors of the operations: command line and HTTP answer as the runner does, and stream at a rhythm."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from stretto.cli.main import main
+from stretto.cli.operation_text import format_envelope, pass_unit_on, to_words
+from stretto.format.rfc3339 import to_exact_rfc3339
+from stretto.operations.operation_runner import OperationRunner
+from stretto.operations.operation_table import OPERATIONS
+from stretto.state.lock import StateLock
+from tests.operated import DAYS, EXAMPLES, NOW, PATTERN, OperatedStore, make_month, make_nothing, strip_moment
+from tests.test_operations import check_envelope
+from tests.web_served import Store, served
+
+NAMES = tuple(OPERATIONS)
+EXIT_CODES = {
+    "UNKNOWN_WORKFLOW": 1,
+    "INVALID_OPTIONS": 2,
+    "STORE_UNAVAILABLE": 3,
+    "INSUFFICIENT_PERFORMANCE_DATA": 4,
+}
+BLANK = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Doors:
+    """A store with its runner, a server over it, and the state folder that names the server."""
+
+    operated: OperatedStore
+    runner: OperationRunner
+    client: httpx.Client
+
+    @property
+    def state(self) -> str:
+        """The state folder, as an argument of the command line."""
+        return str(self.operated.config.state)
+
+
+def open_doors(operated: OperatedStore, folder: Path) -> Iterator[Doors]:
+    """Serve a store, and let the command line find the server as a running service."""
+    runner = operated.make_runner()
+    backend = Store(folder).make_backend(operations=runner, clock=lambda: NOW)
+    with served(backend) as client:
+        lock = StateLock(operated.config.state)
+        lock.acquire(f"{client.base_url.host}:{client.base_url.port}")
+        try:
+            yield Doors(operated, runner, client)
+        finally:
+            lock.release()
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    """The doors of a month."""
+    yield from open_doors(make_month(tmp_path_factory.mktemp("month")), tmp_path_factory.mktemp("web"))
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    """The doors of an empty store."""
+    yield from open_doors(make_nothing(tmp_path_factory.mktemp("nothing")), tmp_path_factory.mktemp("empty"))
+
+
+def ask_all(
+    doors: Doors, capsys: pytest.CaptureFixture[str], name: str, workflow: str | None, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the answer of an operation, equal through every door but for its moment."""
+    expected = check_envelope(doors.runner.run_operation(name, workflow, options))
+    query = {"options": json.dumps(options)} | ({"workflow": workflow} if workflow else {})
+    by_http = doors.client.get(f"/api/operations/{name}", params=query)
+    assert strip_moment(by_http.json()) == strip_moment(expected)
+    about = [workflow] if workflow else []
+    code = main(["--state", doors.state, name, *about, "--options", json.dumps(options), "--json"])
+    out, err = capsys.readouterr()
+    assert strip_moment(json.loads(out)) == strip_moment(expected)
+    if expected["status"] == "success":
+        assert (code, by_http.status_code, err) == (0, 200, "")
+    else:
+        assert code == EXIT_CODES[expected["error"]["code"]]
+        assert by_http.status_code in {400, 404, 422, 503}
+    return expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_doors_answer_alike(
+    month: Doors, nothing: Doors, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Without options, with the promised ones, with an unknown one, and over an empty store."""
+    ask_all(month, capsys, name, None, {})
+    ask_all(month, capsys, name, PATTERN, EXAMPLES[name])
+    refused = ask_all(month, capsys, name, None, {"colour": "red"})
+    assert refused["error"]["details"]["problems"] == {"colour": "is not known"}
+    ask_all(nothing, capsys, name, None, {})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_answer_is_a_page_that_says_the_summary_first(
+    month: Doors, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Its sentences, then sections with units, no braces; a refusal goes to the errors with what to try."""
+    code = main(["--state", month.state, name, "last"])
+    out, err = capsys.readouterr()
+    envelope = month.runner.run_operation(name, "last")
+    if envelope["status"] == "success":
+        lines = out.splitlines()
+        assert (code, lines[0].partition(" ·")[0]) == (0, name.replace("-", " ").capitalize())
+        assert lines[2] == envelope["result"]["analysis_results"]["summary"][0]
+        assert not {"{", "}"} & set(out)
+    else:
+        assert (code, out) == (4, "")
+        assert err.splitlines()[0].endswith("(INSUFFICIENT_PERFORMANCE_DATA)")
+        assert err.splitlines()[1].lstrip().startswith("stretto ")
+
+
+def test_pages_begin_with_the_answer_in_words(month: Doors, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was measured of the drawn month stands in the first sentence; what lacks ends with 4."""
+    for verb, sentence in (
+        ("agent-performance", "1 agent, 112 tasks."),
+        ("execution-analysis", "56 sessions, "),
+        ("phase-performance", "No phase is declared"),
+        ("task-optimization", "The slowest of 112 tasks took "),
+    ):
+        assert main(["--state", month.state, verb]) == 0
+        assert capsys.readouterr().out.replace(BLANK, " ").splitlines()[2].startswith(sentence)
+    assert main(["--state", month.state, "resource-efficiency"]) == 4
+    assert "0 sessions whose processes were sampled, 5 are needed" in capsys.readouterr().err
+
+
+def test_a_page_carries_units_and_reasons(month: Doors) -> None:
+    """Seconds are durations, shares per cent, missing values stand with their reason."""
+    page = format_envelope(month.runner.run_operation("trends", PATTERN)).replace(BLANK, " ")
+    assert "! " not in page
+    assert "timeout share  — (no source reports that a task ended by a time-out)" in page
+    assert "success share  100 %" in page
+    assert "and 17 more: --json has all" in page
+    assert pass_unit_on("lost_seconds", {"delivery": 3}) == {"delivery_seconds": 3}
+    assert to_words("median_seconds") == "median"
+    efficiency = format_envelope(month.runner.run_operation("parallel-efficiency")).replace(BLANK, " ")
+    assert "release  7" in efficiency
+    assert "load balance  " in efficiency
+
+
+def test_as_of_an_earlier_time_the_doors_agree(month: Doors, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--at`` and ``at`` give the figures as they were known then."""
+    at = NOW - 10 * 86_400 * 10**9
+    expected = month.runner.run_operation("throughput", None, {}, at)
+    text = to_exact_rfc3339(at)
+    by_http = month.client.get("/api/operations/throughput", params={"at": text}).json()
+    assert strip_moment(by_http) == strip_moment(expected)
+    assert main(["--state", month.state, "throughput", "--at", text, "--json"]) == 0
+    assert strip_moment(json.loads(capsys.readouterr().out)) == strip_moment(expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "problem", "hint"),
+    [
+        ("guess", 404, "there is no operation 'guess'", "GET /api/operations lists the operations"),
+        ("efficency", 404, "there is no operation 'efficency'", "did you mean 'efficiency'?"),
+        ("trends?workflw=x", 400, "'workflw' is not known; did you mean 'workflow'?", "parameters are"),
+        ("trends?at=soon", 400, "at must be a time", "parameters are"),
+        ("trends?stream=yes", 400, "trends does not stream", "parameters are"),
+        ("monitor?stream=maybe", 400, "stream must be yes or no", "parameters are"),
+    ],
+)
+def test_a_request_that_is_none_is_refused_with_the_next_step(
+    month: Doors, path: str, status: int, problem: str, hint: str
+) -> None:
+    """Operation and parameters are named with the nearest."""
+    answer = month.client.get(f"/api/operations/{path}")
+    assert answer.status_code == status
+    assert problem in answer.json()["error"]
+    assert hint in answer.json()["hint"]
+
+
+def test_options_that_are_no_json_are_refused_by_both_doors(
+    month: Doors, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The code is that of wrong options."""
+    answer = month.client.get("/api/operations/trends", params={"options": "{torn"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_OPTIONS")
+    assert main(["--state", month.state, "trends", "--options", "{torn"]) == 2
+    assert "must be a JSON object" in capsys.readouterr().err
+
+
+def test_the_list_of_operations_has_their_schemas(month: Doors) -> None:
+    """A program learns names, options and least data without the reference."""
+    listed = month.client.get("/api/operations").json()["operations"]
+    assert [each["name"] for each in listed] == [*NAMES]
+    assert listed[0]["options"]["additionalProperties"] is False
+    assert all(each["least"] for each in listed)
+
+
+@pytest.mark.parametrize("name", ["monitor", "live-metrics", "dashboard"])
+def test_a_stream_sends_an_answer_at_each_beat(month: Doors, name: str) -> None:
+    """Two events come at the asked rhythm, each the answer of a single request."""
+    rhythm = str(OPERATIONS[name].rhythm)
+    options = {rhythm: "1s"}
+    expected = strip_moment(month.runner.run_operation(name, None, options))
+    query = {"options": json.dumps(options), "stream": "yes"}
+    with month.client.stream("GET", f"/api/operations/{name}", params=query) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        events = [*first_lines(stream, 2)]
+    assert [strip_moment(json.loads(event)) for event in events] == [expected, expected]
+
+
+def first_lines(stream: httpx.Response, count: int) -> Iterator[str]:
+    """Yield the data of the first events of a stream."""
+    for line in stream.iter_lines():
+        if line.startswith("data: "):
+            yield line.removeprefix("data: ")
+            count -= 1
+            if not count:
+                return
+
+
+def test_a_stream_with_wrong_options_is_an_answer_with_the_reason(month: Doors) -> None:
+    """No stream begins; one that meets an unknown workflow ends with that answer."""
+    query = {"options": '{"frequency": "0s"}', "stream": "yes"}
+    refused = month.client.get("/api/operations/monitor", params=query)
+    assert refused.json()["error"]["code"] == "INVALID_OPTIONS"
+    ended = month.client.get("/api/operations/monitor", params={"workflow": "none", "stream": "yes"})
+    assert '"UNKNOWN_WORKFLOW"' in ended.text
+    assert ended.text.count("event: answer") == 1
+
+
+def test_the_command_line_follows_with_a_json_line_for_each_answer(month: Doors) -> None:
+    """Until it is interrupted."""
+    command = [sys.executable, "-m", "stretto", "--state", month.state, "monitor", "--follow", "--json"]
+    with subprocess.Popen(
+        [*command, "--options", '{"frequency": "1s"}'], stdout=subprocess.PIPE, text=True, env={**os.environ}
+    ) as following:
+        assert following.stdout is not None
+        lines = [following.stdout.readline() for _ in range(2)]
+        following.send_signal(signal.SIGINT)
+        assert following.wait() == 130
+    assert [json.loads(line)["operation"] for line in lines] == ["monitor", "monitor"]
+
+
+def test_without_a_service_the_store_is_read_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Operations of now answer over a store that the command makes itself, and say that nobody watches."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    state = str(tmp_path / "own")
+    assert main(["--state", state, "alerts", "--json"]) == 0
+    (mark,) = json.loads(capsys.readouterr().out)["degraded"]
+    assert mark["reason"] == "no service runs, so nothing watches the limits now"
+    assert main(["--state", state, "trends", "--json"]) == 4
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["details"] == {"of": "days with runs", "have": 0, "need": 14, "lacking": 14}
+    assert error["details"]["need"] < DAYS
+
+
+def test_without_operations_http_says_so(tmp_path: Path) -> None:
+    """A server that keeps no operations answers 503 with the next step."""
+    with served(Store(tmp_path).make_backend()) as client:
+        answer = client.get("/api/operations/monitor")
+    assert (answer.status_code, answer.json()["hint"]) == (503, "run 'stretto up'")

@@ -1,0 +1,499 @@
+"""The operations: what each answers, what it refuses, and what is left when something fails."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from stretto.cli.operation_options import FOLLOWED, OPERATION_HELP
+from stretto.clock import DAY, HOUR, MINUTE, SECOND
+from stretto.errors import StoreError
+from stretto.findings.analysis_run import AnalysisRequest
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+from stretto.notifications.latest_notifications import describe_alerting_gap
+from stretto.operations.envelope import SUCCESS, drop_non_finite, make_envelope_schema
+from stretto.operations.live_answers import EFFICIENCY_LIMITS, find_severity
+from stretto.operations.operation import OperationGroup
+from stretto.operations.operation_runner import OperationRunner
+from stretto.operations.operation_table import OPERATIONS
+from stretto.operations.option_kinds import (
+    CalendarDay,
+    Choice,
+    Choices,
+    LeastShare,
+    Names,
+    Number,
+    OptionKind,
+    OptionValueError,
+    Switch,
+    TimeSpan,
+    name_span,
+)
+from stretto.operations.run_measures import find_quantile
+from stretto.store.finding_history import StoredFinding
+from tests.operated import (
+    COVER,
+    DAYS,
+    EXAMPLES,
+    NOW,
+    PATTERN,
+    OperatedStore,
+    make_month,
+    make_nothing,
+    strip_moment,
+    without_answers,
+)
+
+NAMES = tuple(OPERATIONS)
+LIVE = ("monitor", "live-metrics", "dashboard", "alerts")
+UNSAMPLED = "resource-efficiency"
+"""The operation that needs samples of processes, which a drawn month has not."""
+
+
+@cache
+def make_validator() -> jsonschema.Draft202012Validator:
+    """Return a validator of envelopes."""
+    schema = make_envelope_schema([*OPERATIONS.values()])
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def check_envelope(envelope: dict[str, Any]) -> dict[str, Any]:
+    """Return an envelope that is valid as the JSON that leaves the process."""
+    make_validator().validate(json.loads(json.dumps(envelope, allow_nan=False)))
+    return envelope
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> OperatedStore:
+    """A month of a pattern, with the answers of the analyses."""
+    return make_month(tmp_path_factory.mktemp("month"))
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> OperatedStore:
+    """A store without a session."""
+    return make_nothing(tmp_path_factory.mktemp("nothing"))
+
+
+def run(operated: OperatedStore, name: str, *arguments: Any, **changed: Any) -> dict[str, Any]:
+    """Return the valid envelope of an operation, with other sources if given."""
+    return check_envelope(operated.make_runner(**changed).run_operation(name, *arguments))
+
+
+def test_the_table_is_the_command_line_and_the_promise() -> None:
+    """21 operations in five groups; verbs, their help and the streams are the table's."""
+    assert len(NAMES) == 21
+    assert {operation.group for operation in OPERATIONS.values()} == set(OperationGroup)
+    assert {name: operation.help for name, operation in OPERATIONS.items()} == OPERATION_HELP
+    assert tuple(name for name, operation in OPERATIONS.items() if operation.streams) == FOLLOWED
+    assert tuple(EXAMPLES) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_promised_option_is_accepted_as_it_stands(name: str) -> None:
+    """The examples of each operation are read, and each option's schema accepts its example and default."""
+    operation = OPERATIONS[name]
+    values = operation.read_options(EXAMPLES[name])
+    assert values.keys() == {option.name for option in operation.options}
+    validator = jsonschema.Draft202012Validator(operation.to_options_schema())
+    validator.validate(EXAMPLES[name])
+    validator.validate({each.name: each.default for each in operation.options if each.default is not None})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_operation_answers_without_options(month: OperatedStore, name: str) -> None:
+    """About everything and about the pattern there is an answer with sentences, from good analyses only."""
+    for workflow in (None, PATTERN):
+        envelope = run(month, name, workflow)
+        if name == UNSAMPLED:
+            assert envelope["error"]["code"] == "INSUFFICIENT_PERFORMANCE_DATA"
+            continue
+        # Without a workflow the newest session is compared.
+        about = f"d{DAYS - 1}n7" if name == "comparative" and workflow is None else workflow
+        assert (envelope["status"], envelope["workflow_id"]) == (SUCCESS, about), envelope
+        assert all(envelope["result"]["analysis_results"]["summary"])
+        assert {each["part"] for each in envelope["degraded"]} <= {"dimensions"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_operation_obeys_the_promised_options(month: OperatedStore, name: str) -> None:
+    """With the options of its users there is an answer about the newest session, too, or too little data."""
+    assert run(month, name, None, EXAMPLES[name])["status"] == ("error" if name == UNSAMPLED else SUCCESS)
+    about_session = run(month, name, f"d{DAYS - 1}n7", EXAMPLES[name])
+    if about_session["status"] != SUCCESS:
+        assert about_session["error"]["code"] == "INSUFFICIENT_PERFORMANCE_DATA"
+        assert about_session["error"]["details"]["lacking"] > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_option_is_refused_by_its_name(month: OperatedStore, name: str) -> None:
+    """The nearest name stands beside it, and the operation without options is a fallback that answers."""
+    first = OPERATIONS[name].options[0].name
+    envelope = run(month, name, None, {f"{first}x": 1})
+    assert envelope["error"]["code"] == "INVALID_OPTIONS"
+    assert envelope["error"]["details"]["problems"] == {f"{first}x": f"is not known; did you mean {first!r}?"}
+    check_fallbacks(month, envelope)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_store_is_an_answer_or_says_how_much_lacks(nothing: OperatedStore, name: str) -> None:
+    """Operations of now answer; the others name have, need and a fallback that answers on this store."""
+    envelope = run(nothing, name)
+    if name in LIVE:
+        assert envelope["status"] == SUCCESS
+        return
+    error = envelope["error"]
+    assert error["code"] == "INSUFFICIENT_PERFORMANCE_DATA"
+    assert error["details"]["have"] == 0
+    assert error["details"]["need"] == error["details"]["lacking"] > 0
+    check_fallbacks(nothing, envelope)
+
+
+def check_fallbacks(operated: OperatedStore, envelope: dict[str, Any], **changed: Any) -> None:
+    """Check that there are fallbacks, each named once, and that each answers on the same store."""
+    fallbacks = envelope["fallback_options"]
+    assert 1 <= len(fallbacks) == len({each["operation"] for each in fallbacks})
+    for each in fallbacks:
+        answer = run(operated, each["operation"], each["workflow_id"], each["options"], **changed)
+        assert answer["status"] == SUCCESS, each
+
+
+def test_an_unknown_workflow_is_named_with_its_nearest(month: OperatedStore) -> None:
+    """A misspelt pattern, the beginning of several sessions, and a whole id that is known."""
+    misspelt = run(month, "efficiency", "relase")
+    assert misspelt["error"]["code"] == "UNKNOWN_WORKFLOW"
+    assert "did you mean the pattern 'release'?" in misspelt["error"]["message"]
+    check_fallbacks(month, misspelt)
+    several = run(month, "efficiency", "d1")
+    assert len(several["error"]["details"]["sessions"]) == 3
+    assert run(month, "efficiency", "d1n1")["workflow_id"] == "d1n1"
+    assert run(month, "efficiency", "last")["workflow_id"] == f"d{DAYS - 1}n7"
+
+
+def test_a_planted_slow_down_is_in_every_answer_that_should_have_it(month: OperatedStore) -> None:
+    """Regression, trends and comparative name tests as slower; a high threshold leaves it out."""
+    found = run(month, "regression")["result"]["analysis_results"]
+    (tests,) = [
+        each for each in found["regressions"] if each["subject"] == {"pattern": PATTERN, "type": "tests"}
+    ]
+    assert tests["evidence"]["low"] <= 1.6 <= tests["evidence"]["high"]
+    assert tests["status"] == "open"
+    large = run(month, "regression", None, {"significance_threshold": 200})["result"]["analysis_results"]
+    assert large["regressions"] == []
+    later = run(month, "regression", None, {"baseline_date": "2026-01-28"})["result"]["analysis_results"]
+    assert later["regressions"] == []
+    trends = run(month, "trends")["result"]["analysis_results"]
+    assert tests["sentence"] in {each["sentence"] for each in trends["regressions"]}
+    groups = run(month, "comparative", PATTERN)["result"]["performance_data"]["comparisons"]
+    assert groups[0]["elapsed"]["low"] > 1
+
+
+def test_as_of_an_earlier_day_the_later_change_is_not_known(month: OperatedStore) -> None:
+    """With ``at``, and with a current date, the analysis is worked out as of then."""
+    before = NOW - 9 * DAY
+    envelope = run(month, "regression", None, None, before)
+    assert envelope["result"]["analysis_results"]["regressions"] == []
+    dated = run(month, "regression", None, {"current_date": "2026-01-19"})
+    assert dated["result"]["analysis_results"]["regressions"] == []
+    assert run(month, "throughput", None, None, NOW + DAY)["error"]["details"]["problems"] == {
+        "at": "lies in the future"
+    }
+    future = run(month, "regression", None, {"current_date": "2027-01-19"})
+    assert future["error"]["code"] == "INVALID_OPTIONS"
+
+
+def test_figures_of_an_operation_are_those_of_the_snapshot(month: OperatedStore) -> None:
+    """Live metrics have the verdict and every figure of the window as the snapshot has them."""
+    snapshot = month.sources.snapshot(None)
+    assert snapshot is not None
+    data = run(month, "live-metrics", None, {"time_window": "7d", "detail_level": "full"})["result"]
+    values = {
+        (each["name"], *sorted(each["labels"].items())): each["value"]
+        for each in data["performance_data"]["figures"]
+    }
+    names = ("stretto_window_fanouts", ("pattern", PATTERN), ("window", "7d"))
+    (expected,) = [
+        figure.value
+        for figure in snapshot.figures
+        if figure.name == names[0] and dict(figure.labels) == dict(names[1:])
+    ]
+    assert values[names] == expected == 56
+
+
+def test_accuracy_is_that_of_the_back_test_or_null(month: OperatedStore) -> None:
+    """Predictions have the share of days within the range; every other operation null with the reason."""
+    metrics = run(month, "predictions")["metrics"]
+    assert metrics["analysis_accuracy"] == COVER
+    other = run(month, "throughput")["metrics"]
+    assert other["analysis_accuracy"] is None
+    assert other["reasons"]["analysis_accuracy"] == "it forecasts nothing"
+    assert other["monitoring_overhead"] == 0
+
+
+def test_growth_and_targets_change_the_answer(month: OperatedStore) -> None:
+    """A plan with growth is worked out anew; a target above the highest score says that it is not reached."""
+    grown = run(month, "capacity-planning", PATTERN, {"growth_projection": 300})
+    (plan,) = grown["result"]["analysis_results"]["plans"]
+    assert plan["advised_agents"] == 2
+    assert grown["result"]["analysis_results"]["growth"] == 3
+    tuned = run(month, "tune-suggestions", None, {"target_score": 100})["result"]["analysis_results"]
+    assert "no single part reaches it" in tuned["reason"]
+    assert tuned["suggestions"][0]["most_points"] > 0
+
+
+def test_recommendations_pass_the_filters_of_the_options(month: OperatedStore) -> None:
+    """Priority, effort and least gain leave out what does not pass."""
+    advice = Finding(
+        "recommendation_load_balance", {"pattern": PATTERN}, FindingVerdict.NO_EVIDENCE,
+        FindingEvidence(n=20, effect=60.0, low=30.0, high=90.0, unit="seconds"),
+        reason="the longest lane waits", advice="Split the longest lane.",
+        details={"share": 0.12, "confidence": 0.95, "category": "workflow_structure", "priority": "medium",
+                 "effort": "medium", "horizon": "strategic", "changes_code": "no", "needs_trial": "no"},
+    )  # fmt: skip
+    state = month.sources.findings()
+    result = replace(state.results["advice"], findings=(advice,))
+    known = replace(
+        state,
+        results={**state.results, "advice": result},
+        findings=(StoredFinding("abc", "advice", advice, NOW - DAY, NOW - DAY),),
+    )
+    wanted = {
+        ">10%": 1, ">12%": 0,
+    }  # fmt: skip
+    for least, count in wanted.items():
+        envelope = run(month, "recommendations", PATTERN, {"expected_roi": least}, findings=lambda: known)
+        assert len(envelope["result"]["recommendations"]) == count
+    low = run(month, "recommendations", None, {"implementation_effort": "low"}, findings=lambda: known)
+    assert low["result"]["analysis_results"]["filtered_out"] == 1
+    alerts = run(month, "alerts", findings=lambda: known)["result"]["analysis_results"]["alerts"]
+    assert [each["text"] for each in alerts] == ["Split the longest lane."]
+    assert run(month, "dashboard", findings=lambda: known)["result"]["recommendations"][0]["about"] is None
+
+
+@contextmanager
+def refuse_store() -> Iterator[sqlite3.Connection]:
+    """Fail as a store does that is gone."""
+    raise StoreError("the store cannot be read", cause="it is gone")
+    yield
+
+
+def refuse_summary(_: str) -> None:
+    """Fail likewise."""
+    raise StoreError("the store cannot be read", cause="it is gone")
+
+
+def test_without_the_store_the_last_answer_is_repeated_with_its_age(month: OperatedStore) -> None:
+    """What was asked before answers with age and reason; memory answers the rest, or is the fallback."""
+    time = NOW
+    runner = month.make_runner(clock=lambda: time)
+    good = check_envelope(runner.run_operation("throughput", PATTERN))
+    time += 5 * MINUTE
+    runner.sources = replace(runner.sources, connect=refuse_store, session_summary=refuse_summary)
+    repeated = check_envelope(runner.run_operation("throughput", PATTERN))
+    assert repeated["result"] == good["result"]
+    assert repeated["degraded"][0]["age_seconds"] == 300
+    assert "it is gone" in repeated["degraded"][0]["reason"]
+    dashboard = check_envelope(runner.run_operation("dashboard"))
+    assert [each["age_seconds"] for each in dashboard["degraded"]] == [(time - NOW) / SECOND]
+    lost = check_envelope(runner.run_operation("patterns"))
+    assert lost["error"]["code"] == "STORE_UNAVAILABLE"
+    assert {each["operation"] for each in lost["fallback_options"]} == {"live-metrics", "dashboard"}
+
+
+def test_before_the_first_figures_operations_say_so(month: OperatedStore) -> None:
+    """A service that has just begun answers STORE_UNAVAILABLE, and names what answers without figures."""
+    envelope = run(month, "monitor", snapshot=lambda _: None)
+    assert envelope["error"]["code"] == "STORE_UNAVAILABLE"
+    assert envelope["fallback_options"] == []
+
+
+ANALYTIC = ("trends", "patterns", "regression", "recommendations", "capacity-planning", "predictions")
+"""The operations that are an analysis; the others answer with less without it."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_the_extra_the_rest_answers(month: OperatedStore, name: str) -> None:
+    """An analysis says what to install and names a fallback; the rest answers, marked with the reason."""
+    missing = "the analyses need numpy: install stretto[analysis]"
+    state = without_answers(month.sources.findings(), missing=missing)
+    envelope = run(month, name, None, None, findings=lambda: state)
+    if name in ANALYTIC:
+        assert envelope["error"]["code"] == "ANALYSIS_NOT_INSTALLED"
+        assert envelope["error"]["message"] == missing
+        check_fallbacks(month, envelope, findings=lambda: state)
+    elif name != UNSAMPLED:
+        assert envelope["status"] == SUCCESS
+        assert {each["reason"] for each in envelope["degraded"]} <= {missing}
+
+
+def test_an_analysis_that_fails_leaves_the_last_good_answer(month: OperatedStore) -> None:
+    """It is marked with age and reason; after a week it is too old, and nothing is asked again."""
+
+    def refuse(_: AnalysisRequest) -> str:
+        raise AssertionError("what failed is not tried again")
+
+    state, time = month.sources.findings(), NOW + 3 * HOUR
+    failed = {**state.results, "changes": replace(state.results["changes"], failed_at=time, error="killed")}
+    sources = {"findings": lambda: replace(state, results=failed), "ask": refuse, "clock": lambda: time}
+    (mark,) = [each for each in run(month, "regression", **sources)["degraded"] if each["part"] == "changes"]
+    assert (mark["age_seconds"], mark["reason"]) == (10_800, "the analysis fails: killed")
+    time = NOW + 8 * DAY
+    old = run(month, "regression", **sources)
+    assert old["error"]["code"] == "ANALYSIS_STALE"
+    assert old["error"]["details"]["age_days"] == 8
+    never = {**failed, "changes": replace(failed["changes"], at=None, findings=())}
+    time = NOW
+    none = run(month, "regression", **{**sources, "findings": lambda: replace(state, results=never)})
+    assert none["error"]["message"] == "there is no good answer yet: killed"
+
+
+def test_a_new_store_is_analysed_once_for_whoever_asks(month: OperatedStore) -> None:
+    """Before the service's first round an answer is worked out here, kept, and a failure is kept as well."""
+    asked: list[str] = []
+
+    def fail(request: AnalysisRequest) -> str:
+        asked.extend(request.names)
+        return "its process ended without an answer"
+
+    state = without_answers(month.sources.findings())
+    runner = month.make_runner(findings=lambda: state, ask=fail)
+    for _ in range(2):
+        envelope = check_envelope(runner.run_operation("regression"))
+        assert envelope["error"]["code"] == "ANALYSIS_STALE"
+        assert envelope["error"]["details"]["reason"] == "its process ended without an answer"
+    assert asked == ["changes"]
+    answered = run(month, "regression", findings=lambda: state)
+    assert answered["result"]["analysis_results"]["regressions"]
+
+
+def test_where_no_service_runs_old_answers_are_made_again(month: OperatedStore) -> None:
+    """An answer older than it should be is renewed; if that fails the old one is kept, marked."""
+    time = NOW + 2 * DAY
+    asked: list[tuple[str, ...]] = []
+
+    def fail(request: AnalysisRequest) -> str:
+        asked.append(request.names)
+        return "it took longer than 60 s"
+
+    envelope = run(month, "regression", is_followed=False, clock=lambda: time, ask=fail)
+    assert ("changes",) in asked
+    (mark,) = [each for each in envelope["degraded"] if each["part"] == "changes"]
+    assert (mark["age_seconds"], mark["reason"]) == (172_800, "the analysis fails: it took longer than 60 s")
+
+
+def test_alerts_say_since_when_nothing_watches(month: OperatedStore) -> None:
+    """Without a watchdog for a while the alerts are those that were last received, with the reason."""
+    gap = describe_alerting_gap(NOW - HOUR, NOW)
+    assert gap == "the watchdog was last heard 60 min ago: Prometheus or Alertmanager is gone"
+    assert describe_alerting_gap(NOW - MINUTE, NOW) is None
+    assert "no watchdog has been heard" in str(describe_alerting_gap(None, NOW))
+    (mark,) = run(month, "alerts", alerting_gap=lambda: gap)["degraded"]
+    assert (mark["part"], mark["reason"]) == ("alertmanager", gap)
+
+
+def test_limits_are_those_of_the_promise() -> None:
+    """An efficiency of 70 is a warning, 60 critical, 75 within; an unknown one is no alert."""
+    severities = [
+        find_severity(value, EFFICIENCY_LIMITS, above=False) for value in (60, 65, 70, 75, 80, None)
+    ]
+    assert severities == ["critical", "warning", "warning", None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "read"),
+    [
+        (Switch(), True, True),
+        (Choice(("a", "b")), "a", "a"),
+        (Choices(("a", "b")), ["b", "a", "b"], ("b", "a")),
+        (Names(), ["x", "x"], ("x",)),
+        (Number(0, 10), 3, 3.0),
+        (TimeSpan(SECOND, DAY), "5s", 5 * SECOND),
+        (TimeSpan(SECOND, 365 * DAY), "3_months", 90 * DAY),
+        (LeastShare(), ">10%", 0.10),
+    ],
+)  # fmt: skip
+def test_a_value_of_a_kind_is_read(kind: OptionKind, value: object, read: object) -> None:
+    """Each kind reads its spelling, and its schema accepts it."""
+    assert kind.read_value(value) == read
+    jsonschema.Draft202012Validator(kind.to_schema()).validate(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "problem"),
+    [
+        (Switch(), 1, "must be true or false"),
+        (Choice(("compact", "full")), "compat", "did you mean 'compact'?"),
+        (Choices(("a", "b")), [], "must be a list of 1 to 20 texts"),
+        (Choices(("a", "b")), ["c"], "'c' is none of 'a', 'b'"),
+        (Names(), [""], "must hold texts of 1 to 200 characters"),
+        (Number(0, 10), math.nan, "must be a number from 0 to 10"),
+        (Number(0, 10), True, "must be a number from 0 to 10"),
+        (TimeSpan(SECOND, HOUR), "2h", "must be from 1s to 60min"),
+        (TimeSpan(SECOND, HOUR), "soon", "must be a length of time"),
+        (LeastShare(), ">110%", "must be a share such as '>10%'"),
+        (CalendarDay(), "2026-02-30", "must be a date such as '2026-11-20'"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_with_the_rule(
+    kind: OptionKind, value: object, problem: str
+) -> None:
+    """The text says which values are."""
+    with pytest.raises(OptionValueError) as refusal:
+        kind.read_value(value)
+    assert problem in str(refusal.value)
+
+
+def test_options_that_are_no_object_are_refused(month: OperatedStore) -> None:
+    """A list, and a wrong value beside an unknown name: both are in the answer."""
+    assert run(month, "throughput", None, [1])["error"]["details"]["problems"] == {
+        "options": "must be a JSON object"
+    }
+    both = run(month, "dashboard", None, {"layout": 3, "colour": "red"})["error"]["details"]["problems"]
+    assert both.keys() == {"layout", "colour"}
+
+
+def test_spans_are_spelt_as_options() -> None:
+    """Whole days, hours and minutes from two on."""
+    assert [name_span(span) for span in (SECOND, HOUR, 2 * HOUR, 30 * DAY)] == [
+        "1s",
+        "60min",
+        "2h",
+        "30_days",
+    ]
+
+
+def test_a_quantile_of_few_values_is_not_known() -> None:
+    """Of 20 values the .95 quantile is the nineteenth; of 19 there is none."""
+    values = [float(number) for number in range(1, 21)]
+    assert find_quantile(values, 0.95, 20) == 19
+    assert find_quantile(values[:19], 0.95, 20) is None
+
+
+def test_numbers_that_json_cannot_carry_become_null() -> None:
+    """NaN and infinity, however deep."""
+    assert drop_non_finite({"a": [math.nan, (1.5, math.inf)]}) == {"a": [None, [1.5, None]]}
+
+
+def test_an_unknown_operation_is_a_fault_of_the_caller(nothing: OperatedStore, tmp_path: Path) -> None:
+    """The doors know the table; the runner raises, and an unused folder stays empty."""
+    with pytest.raises(KeyError):
+        OperationRunner(nothing.sources).run_operation("guess")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_equal_questions_have_equal_answers(month: OperatedStore) -> None:
+    """But for the time of the answer and what it cost."""
+    runner = month.make_runner()
+    first, second = (runner.run_operation("bottlenecks", PATTERN) for _ in range(2))
+    assert strip_moment(first) == strip_moment(second)
