@@ -414,6 +414,25 @@ def test_what_the_api_declares_is_work_of_its_own() -> None:
     assert sorted(task.id for task in session.tasks) == ["agent-1", "t"]
 
 
+@pytest.mark.parametrize("waited", [5, 40])
+def test_a_prompt_that_waited_in_a_queue_is_one_turn(waited: float) -> None:
+    """The hook came when the prompt was typed, the history begins with the turn: it is the same turn."""
+    events = [
+        hook(Kind.TURN_START, 0, type="user"),
+        Event(
+            kind=Kind.TURN_START,
+            session="s",
+            time=at(waited),
+            channel=Channel.TRANSCRIPT,
+            id="p",
+            type="user",
+        ),
+        Event(kind=Kind.TURN_END, session="s", time=at(140), channel=Channel.TRANSCRIPT, id="p"),
+        hook(Kind.TURN_END, 140),
+    ]
+    assert [turn.id for turn in conclude(events).turns] == ["p"]
+
+
 def test_two_channels_without_prompt_ids_are_one_turn() -> None:
     """A prompt by a hook without an id and an outermost span both belong to the history's turn."""
     session = conclude(

@@ -59,8 +59,9 @@ def merge_entity_facts(target: EntityFacts, other: EntityFacts) -> None:
 def pair_turns(joined: SessionFacts, of_spans: Iterable[str]) -> None:
     """Merge the turns without a prompt id, outermost spans and prompts by a hook, into those with an id.
 
-    An outermost span inside a prompt's turn that matches none is dropped. Example: prompts at 0 and 100 s,
-    the last stop at 140 s: an outermost span from 1 to 60 s is the first turn.
+    A report is the turn that began closest to it. A prompt that waited in a queue is the only turn that began
+    before the next prompt of the hooks. An outermost span inside a prompt's turn without a match is dropped.
+    Example: prompts at 0 and 100 s, the last stop at 140 s: an outermost span from 1 to 60 s is the first.
     """
     span_turns = {turn_id for turn_id in of_spans if turn_id in joined.turns}
     unnamed = span_turns | {turn_id for turn_id in joined.turns if turn_id.startswith(fact_fields.STAMP)}
@@ -69,7 +70,9 @@ def pair_turns(joined: SessionFacts, of_spans: Iterable[str]) -> None:
         unnamed, named = span_turns, _list_turns(joined, joined.turns.keys() - span_turns)
     # Each channel may report each prompt once.
     free = {True: list(named), False: list(named)}
-    for report in _list_turns(joined, unnamed) if named else ():
+    unmatched: list[_Report] = []
+    reports = _list_turns(joined, unnamed) if named else []
+    for report in reports:
         candidates = free[report.key in span_turns]
         match = min(
             (each for each in candidates if abs(each.start - report.start) <= TURN_SLACK),
@@ -79,10 +82,26 @@ def pair_turns(joined: SessionFacts, of_spans: Iterable[str]) -> None:
         if match is not None:
             candidates.remove(match)
             _complete_turn(match.facts, joined.turns.pop(report.key))
-        elif report.key in span_turns and any(
+        else:
+            unmatched.append(report)
+    prompts = [report.start for report in reports if report.key not in span_turns]
+    for report in unmatched:
+        if report.key not in span_turns:
+            queued = _find_queued_turn(report.start, prompts, free[False])
+            if queued is not None:
+                free[False].remove(queued)
+                _complete_turn(queued.facts, joined.turns.pop(report.key))
+        elif any(
             each.start <= report.start and each.end is not None and report.start < each.end for each in named
         ):
             del joined.turns[report.key]
+
+
+def _find_queued_turn(prompted: int, prompts: Iterable[int], turns: Iterable[_Report]) -> _Report | None:
+    """Return the only one of some turns that began after a prompt and before the next one."""
+    later = min((start for start in prompts if start > prompted), default=None)
+    queued = [turn for turn in turns if prompted < turn.start and (later is None or turn.start < later)]
+    return queued[0] if len(queued) == 1 else None
 
 
 def _list_turns(joined: SessionFacts, turn_ids: Iterable[str]) -> list[_Report]:
