@@ -168,7 +168,7 @@ def test_tasks_without_tokens_are_counted(capsys: pytest.CaptureFixture[str]) ->
     assert "2 of 2 tasks reported no tokens" in text
     assert "at least 3.22 k tokens in at least 2 model calls" in text
     (row,) = answer(capsys, "sessions")["sessions"]
-    assert row["cost_at_least"]
+    assert (row["cost_at_least"], row["tool_calls"], row["tool_calls_at_least"]) == (True, 38, False)
     run("sessions")
     assert "≥ $" in capsys.readouterr().out
     assert "38 tool calls (36 of them by the client's count alone)" in text

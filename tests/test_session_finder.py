@@ -212,7 +212,7 @@ def _make_row(number: int) -> dict[str, Any]:
         "worktree": None, "failures": int(number % 7 == 0), "delivered": 3,
         "delivered_work": number * 7919 % 10**9, "parallel_elapsed": 10**9, "dollars": number * 104729 % 1000,
         "agents": json.dumps(["qa"]), "labels": "[]", "arrived": "x", "word_row": number_words(id, start),
-        "repository": None, "usage_coverage": None,
+        "repository": None, "usage_coverage": None, "calls_at_least": 0,
     }  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def format_sessions(rows: Iterable[SessionRow], now: int) -> str:
             ABSENT
             if row.dollars is None
             else ("≥ " if row.is_cost_lower_bound else "") + quantities.format_dollars(row.dollars),
-            str(row.tool_calls),
+            f"≥ {row.tool_calls}" if row.has_more_calls else str(row.tool_calls),
             str(row.fanouts),
             "recording" if row.recording else row.outcome.value,
         )

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 15
+VERSION = 16
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -58,7 +58,8 @@ CREATE TABLE sessions (
   word_row INTEGER NOT NULL, -- the row of its words in session_words
   arrived TEXT NOT NULL, -- the last journal file, in the order of names, that told of it
   repository TEXT,
-  usage_coverage REAL -- the share of its calls and tasks that reported their tokens
+  usage_coverage REAL, -- the share of its calls and tasks that reported their tokens
+  calls_at_least INTEGER NOT NULL -- whether of some task not even the number of tool calls is known
 ) WITHOUT ROWID;
 CREATE INDEX sessions_by_last ON sessions (last);
 -- The orders that people ask for most; every other order reads the whole table.

@@ -56,6 +56,8 @@ class SessionRow:
     """What tells its project from another one of the same name, if it is known."""
     usage_coverage: float | None = None
     """The share of its calls and tasks that reported their tokens; None if none could, or while it runs."""
+    has_more_calls: bool = False
+    """Whether it is over and has tasks of which not even the number of tool calls is known."""
 
     @property
     def is_cost_lower_bound(self) -> bool:
@@ -100,7 +102,7 @@ SESSION_COLUMNS = (
     'id, source, project, pattern, recording, start, "end", last, outcome,'
     " busy, turns, tasks, running, tool_calls, fanouts,"
     " worktree, failures, delivered, delivered_work, parallel_elapsed, dollars, repository,"
-    " usage_coverage"
+    " usage_coverage, calls_at_least"
 )
 """The columns of a SessionRow, in its order."""
 _SHORTENED = "shortened "
@@ -404,6 +406,6 @@ def forget_shortened_files(connection: sqlite3.Connection) -> None:
 def to_session_row(row: tuple[object, ...]) -> SessionRow:
     """Return the session of a database row with the columns ``SESSION_COLUMNS``."""
     values = dict(zip(SessionRow.__dataclass_fields__, row, strict=True))
-    for name in ("recording", "busy"):
+    for name in ("recording", "busy", "has_more_calls"):
         values[name] = bool(values[name])
     return SessionRow(**{**values, "outcome": Outcome(str(values["outcome"]))})  # type: ignore[arg-type]  # SQL's types

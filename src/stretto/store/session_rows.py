@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from stretto.figures.missing_tool_calls import ToolCallGaps
 from stretto.figures.overlapping_fanouts import CountedFanout, count_fanouts_once
 from stretto.figures.work_identity import identify_work
 from stretto.model.conclude_leaves import find_newest_cache_sizes
@@ -18,7 +19,7 @@ from stretto.store.run_rows import NO_RUNS, get_cost, make_run_rows, write_run_r
 from stretto.store.session_finder import encode_items, list_words, number_words, write_words
 from stretto.store.session_in_memory import SessionState, SettledSession
 
-_INSERT_SESSION = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * 28)})"  # noqa: S608  # no text of others
+_INSERT_SESSION = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * 29)})"  # noqa: S608  # no text of others
 _INSERT_RUN = (
     'INSERT INTO sequential_runs (session, number, pattern, signature, "end", lengths, project, repository,'
     " workers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -87,6 +88,9 @@ def _write_list_row(
     in_turn = any(turn.outcome is Outcome.RUNNING for turn in session.turns)
     # The block of a program is at work as long as it is open; it has no turns.
     dollars, usage_coverage = get_cost(state.run_rows)
+    context = state.last_context
+    # Tool calls that a client only counted are added at the end: a look at each call costs too much before.
+    gaps = ToolCallGaps(context.whole) if context is not None and context.over else None
     at_work = running > 0 or in_turn or session.opened_by_program
     connection.execute(
         _INSERT_SESSION,
@@ -105,7 +109,7 @@ def _write_list_row(
             len(session.turns),
             len(session.tasks),
             running,
-            state.call_count,
+            state.call_count if gaps is None else gaps.total,
             len(settled.fanouts),
             session.worktree,
             sum(task.outcome is Outcome.FAILURE for task in session.tasks),
@@ -119,6 +123,7 @@ def _write_list_row(
             state.arrived,
             session.repository,
             usage_coverage,
+            gaps is not None and not gaps.is_total_complete,
         ),
     )
 

@@ -241,6 +241,7 @@ def build_row_document(row: SessionRow) -> dict[str, Any]:
         "turns": row.turns,
         "tasks": row.tasks,
         "tool_calls": row.tool_calls,
+        "tool_calls_at_least": row.has_more_calls,
         "fanouts": row.fanouts,
         "speedup": row.speedup,
         "delivered": row.delivered,
