@@ -23,6 +23,7 @@ from stretto.operations.operation_table import OPERATIONS
 from stretto.state.lock import StateLock
 from tests.operated import DAYS, EXAMPLES, NOW, PATTERN, OperatedStore, make_month, make_nothing, strip_moment
 from tests.test_operations import check_envelope
+from tests.test_plugin import fill_command_line, read_slash_command
 from tests.web_served import Store, served
 
 NAMES = tuple(OPERATIONS)
@@ -77,13 +78,16 @@ def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
 def ask_all(
     doors: Doors, capsys: pytest.CaptureFixture[str], name: str, workflow: str | None, options: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the answer of an operation, equal through every door but for its moment."""
+    """Return the answer of an operation, equal over HTTP, by command line and by slash command."""
     expected = check_envelope(doors.runner.run_operation(name, workflow, options))
     query = {"options": json.dumps(options)} | ({"workflow": workflow} if workflow else {})
     by_http = doors.client.get(f"/api/operations/{name}", params=query)
     assert strip_moment(by_http.json()) == strip_moment(expected)
-    about = [workflow] if workflow else []
-    code = main(["--state", doors.state, name, *about, "--options", json.dumps(options), "--json"])
+    words = [name, "--options", json.dumps(options), "--json"]
+    if workflow is not None:
+        # As the slash command runs it.
+        words = fill_command_line(read_slash_command()[1], name, workflow, json.dumps(options))
+    code = main(["--state", doors.state, *words])
     out, err = capsys.readouterr()
     assert strip_moment(json.loads(out)) == strip_moment(expected)
     if expected["status"] == "success":

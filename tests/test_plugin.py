@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ import yaml
 
 from stretto import __version__
 from stretto.cli.command_line import build_parser
+from stretto.cli.operation_options import OPERATION_HELP
 from stretto.hook.client.tests_and_written_files import hash_written_paths
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.hook.install.handlers import AWAITED, EVENTS, is_our_handler
@@ -143,18 +145,42 @@ def test_the_marketplace_leads_to_the_plugin() -> None:
     assert f"/plugin install {entry['name']}@{market['name']}" in (PLUGIN / "README.md").read_text()
 
 
+def read_slash_command() -> tuple[dict[str, str], str]:
+    """Return the front matter and the body of the slash command."""
+    text = (PLUGIN / "commands" / "performance-monitor.md").read_text(encoding="utf-8")
+    _, front, body = text.split("---\n", 2)
+    return yaml.safe_load(front), body
+
+
+def fill_command_line(body: str, operation: str, workflow: str, options: str) -> list[str]:
+    """Return the words of the command that the slash command runs, with its arguments in their places."""
+    (template,) = re.findall(r"`stretto (OPERATION [^`]+)`", body)
+    line = template.replace("OPERATION", operation).replace("WORKFLOW", workflow).replace("OPTIONS", options)
+    return shlex.split(line)
+
+
 def test_the_command_calls_verbs_that_exist() -> None:
-    """Its front matter is YAML, and the command line accepts each of its stretto calls."""
-    _, front, body = (PLUGIN / "commands" / "performance-monitor.md").read_text().split("---\n", 2)
-    settings = yaml.safe_load(front)
+    """Its front matter is YAML; each operation is allowed, listed, and accepted as it is run."""
+    settings, body = read_slash_command()
     assert settings["description"]
-    allowed = re.findall(r"Bash\(stretto (\w+):\*\)", settings["allowed-tools"])
-    calls = re.findall(r"`(?:docker exec stretto )?stretto ([^`]+)`", body)
-    assert calls
-    for call in calls:
-        words = call.replace("${ARGUMENTS:-last}", "last").split()
-        build_parser().parse_args(words)
-        assert words[0] in allowed
+    allowed = re.findall(r"Bash\(stretto ([\w-]+):\*\)", settings["allowed-tools"])
+    assert allowed == [*OPERATION_HELP, "doctor"]
+    assert dict(re.findall(r"^\| `([\w-]+)` \| (.+) \|$", body, re.MULTILINE)) == OPERATION_HELP
+    for call in re.findall(r"`(?:docker exec stretto )?stretto ([a-z][^`]+)`", body):
+        build_parser().parse_args(call.split())
+        assert call.split()[0] in allowed
+    for name in OPERATION_HELP:
+        options = build_parser().parse_args(fill_command_line(body, name, "last", '{"a": 1}'))
+        assert (options.operation, options.workflow, options.options, options.json) == (
+            name, "last", '{"a": 1}', True,
+        )  # fmt: skip
+
+
+def test_the_plugin_brings_the_server_of_tools() -> None:
+    """It starts the command that serves MCP, which reads nothing but the folder that the hooks write to."""
+    servers = loaded(PLUGIN / ".mcp.json")["mcpServers"]
+    assert servers == {"stretto": {"type": "stdio", "command": "stretto", "args": ["mcp"]}}
+    assert build_parser().parse_args(servers["stretto"]["args"]).run == "mcp_command:serve_mcp"
 
 
 def test_a_written_file_has_the_hash_that_the_service_gives_it(tmp_path: Path) -> None:

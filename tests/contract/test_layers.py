@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"summaries"}),
     frozenset({"findings"}),
     frozenset({"operations"}),
-    frozenset({"exporter", "otlp_export", "web"}),
+    frozenset({"exporter", "otlp_export", "web", "mcp"}),
     frozenset({"cli", "service", "config", "__main__"}),
 )
 """Each room's layer, from the bottom. Add a new room here before another room imports it."""

@@ -179,6 +179,11 @@ def _add_hooks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                 action="store_true",
                 help="show a line of figures in Claude Code, below an existing status line",
             )
+            action.add_argument(
+                "--mcp",
+                action="store_true",
+                help="let Claude Code ask by MCP: operations as tools, sessions and findings as resources",
+            )
 
 
 def _add_forget(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -327,7 +332,7 @@ def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     from stretto.cli.findings_options import add_findings  # noqa: PLC0415  # as below
     from stretto.cli.fleet_options import add_fleet  # noqa: PLC0415  # as below
     from stretto.cli.gate_options import add_features, add_gate, add_profile  # noqa: PLC0415  # the status line needs neither
-    from stretto.cli.operation_options import add_operations  # noqa: PLC0415  # as above
+    from stretto.cli.operation_options import add_mcp, add_operations  # noqa: PLC0415  # as above
 
     add_exports(commands, _add_command)
     add_gate(commands, _add_command)
@@ -336,6 +341,7 @@ def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     add_findings(commands, _add_command)
     add_fleet(commands, _add_command)
     add_operations(commands, _add_command)
+    add_mcp(commands, _add_command)
 
 
 def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

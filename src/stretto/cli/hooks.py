@@ -11,12 +11,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from stretto.cli.command_context import CommandContext
+from stretto.cli.mcp_extra import require_mcp
 from stretto.errors import UsageError
 from stretto.hook.install import registration as settings
 from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent, Scope, find_settings_path
 from stretto.hook.install.claude_code_release import find_client_release
 from stretto.hook.install.codex_trust import list_untrusted, trust_hooks
 from stretto.hook.install.handlers import InstallPlan, Transport, list_known_events
+from stretto.hook.install.mcp_setting import (
+    find_mcp_settings,
+    register_mcp_server,
+    unregister_mcp_server,
+)
 from stretto.hook.install.plugin_file import (
     PLUGIN_AGENTS,
     describe_plugin,
@@ -40,6 +46,12 @@ def install_hooks(context: CommandContext, options: argparse.Namespace) -> int:
     agent = AGENTS[options.agent]
     if options.statusline and agent is not CLAUDE_CODE:
         raise UsageError(f"{agent.title} has no status line", hint="omit --statusline")
+    mcp_settings = None
+    if options.mcp:
+        if agent is not CLAUDE_CODE:
+            raise UsageError(f"{agent.title} is not given an MCP server", hint="omit --mcp")
+        require_mcp()
+        mcp_settings = _find_mcp_settings(context, Scope(options.scope))
     if options.transport == "http" and context.config.token:
         raise UsageError(
             "HTTP hooks cannot send the token", hint="use --transport command: it needs no running service"
@@ -61,6 +73,9 @@ def install_hooks(context: CommandContext, options: argparse.Namespace) -> int:
     )
     if options.trust:
         change = replace(change, note=_trust_hooks(context, Path(change.settings)))
+    if mcp_settings is not None:
+        register_mcp_server(mcp_settings, _find_program(), context.config.state)
+        change = replace(change, mcp=str(mcp_settings))
     return _print_change(context, change)
 
 
@@ -79,8 +94,14 @@ def uninstall_hooks(context: CommandContext, options: argparse.Namespace) -> int
         path = _find_plugin_file(context, options.agent, Scope(options.scope))
         return _print_change(context, uninstall_plugin(plugin, path))
     agent = AGENTS[options.agent]
-    path = _find_settings_file(context, agent, Scope(options.scope))
-    return _print_change(context, settings.uninstall_hooks(path, context.config.state, agent))
+    scope = Scope(options.scope)
+    path = _find_settings_file(context, agent, scope)
+    change = settings.uninstall_hooks(path, context.config.state, agent)
+    if agent is CLAUDE_CODE and scope is not Scope.LOCAL:
+        mcp_settings = _find_mcp_settings(context, scope)
+        if unregister_mcp_server(mcp_settings):
+            change = replace(change, action="removed", mcp=str(mcp_settings))
+    return _print_change(context, change)
 
 
 def show_status(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
@@ -201,6 +222,8 @@ def _print_change(context: CommandContext, change: SettingsChange) -> int:
         )
     if change.status_line and change.action != "unchanged":
         lines.append(f"  the status line: {change.status_line}")
+    if change.mcp:
+        lines.append(f"  the MCP server: {change.mcp}")
     if change.note and (change.action != "unchanged" or change.note.startswith("Codex trusts")):
         lines.append(f"  {change.note}")
     if change.backup:
@@ -210,7 +233,7 @@ def _print_change(context: CommandContext, change: SettingsChange) -> int:
 
 
 def _install_plugin(context: CommandContext, options: argparse.Namespace) -> int:
-    if options.statusline or options.trust or options.transport == "http":
+    if options.statusline or options.trust or options.mcp or options.transport == "http":
         raise UsageError(f"{options.agent} reports by a file of code only", hint="omit the option")
     path = _find_plugin_file(context, options.agent, Scope(options.scope))
     plan = InstallPlan(
@@ -227,6 +250,10 @@ def _find_plugin_file(context: CommandContext, name: str, scope: Scope) -> Path:
 
 def _find_settings_file(context: CommandContext, agent: CodingAgent, scope: Scope) -> Path:
     return find_settings_path(agent, scope, home=context.home, project=Path.cwd(), environ=context.environ)
+
+
+def _find_mcp_settings(context: CommandContext, scope: Scope) -> Path:
+    return find_mcp_settings(scope, home=context.home, project=Path.cwd(), environ=context.environ)
 
 
 def _find_program() -> tuple[str, ...]:

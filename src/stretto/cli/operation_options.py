@@ -33,6 +33,17 @@ FOLLOWED = ("monitor", "live-metrics", "dashboard")
 """The operations that can answer again and again, repeated here for the same reason."""
 
 
+def add_mcp(commands: Commands, add_command: AddCommand) -> None:
+    """Add ``stretto mcp``."""
+    add_command(
+        commands,
+        "mcp",
+        "mcp_command:serve_mcp",
+        "serve operations, sessions and findings to an MCP client on the standard streams",
+        json=False,
+    )
+
+
 def add_operations(commands: Commands, add_command: AddCommand) -> None:
     """Add a verb for each operation."""
     for name, text in OPERATION_HELP.items():

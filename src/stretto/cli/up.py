@@ -19,6 +19,7 @@ from stretto.cli.history_watch import HistoryWatch
 from stretto.cli.hooks import describe_hooks, find_hook_status
 from stretto.cli.ingest_progress import IngestProgress
 from stretto.cli.machine_identity import build_push_configuration, find_machine_identity
+from stretto.cli.mcp_command import make_mcp_endpoint
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import ServiceError
@@ -256,6 +257,11 @@ def _build_backend(
         AnnouncementSettings(config.speak_alerts and alerting, config.desktop_alerts and alerting),
         earlier=log.list_newest(),
     )
+    operations = OperationRunner(
+        service.make_operation_sources(
+            log.list_newest, lambda: describe_alerting_gap(log.watchdog_heard, read_wall_clock())
+        )
+    )
     return Backend(
         snapshot=lambda: service.snapshot,
         windowed_snapshot=service.get_windowed_snapshot,
@@ -277,11 +283,8 @@ def _build_backend(
         request_rebuild=service.request_rebuild,
         rebuild_document=service.get_rebuild_document,
         findings=service.get_findings,
-        operations=OperationRunner(
-            service.make_operation_sources(
-                log.list_newest, lambda: describe_alerting_gap(log.watchdog_heard, read_wall_clock())
-            )
-        ),
+        operations=operations,
+        make_mcp_endpoint=make_mcp_endpoint(operations, service),
         append_decision=service.append_decision,
         expected_tasks=service.list_expected_tasks,
         request_forget=service.request_forget,

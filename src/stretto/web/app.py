@@ -28,6 +28,7 @@ from stretto.web.guard import Guard
 from stretto.web.hook_endpoint import HOOK, HookEndpoint
 from stretto.web.json_routes import NOTIFICATIONS, JsonRoutes
 from stretto.web.live_updates import UpdateRoute
+from stretto.web.mcp_route import McpRoute
 from stretto.web.operation_routes import OperationRoutes
 from stretto.web.otlp_routes import OtlpRoutes
 from stretto.web.overview_page import OverviewPage
@@ -71,6 +72,7 @@ def create_app(backend: Backend) -> ASGIApp:
             *ScoreRoute(backend).list_routes(),
             *FindingsRoutes(backend).list_routes(),
             *OperationRoutes(backend).list_routes(),
+            *McpRoute(backend).list_routes(),
             *RebuildRoute(backend).list_routes(),
             *ForgetRoute(backend).list_routes(),
             *UpdateRoute(backend.updates).list_routes(),

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from starlette.types import ASGIApp
+
 from stretto.clock import Clock, read_wall_clock
+from stretto.errors import ServiceError
 from stretto.figures.figure import Figure
 from stretto.findings.findings_state import FindingsState
 from stretto.model.decisions import Decision
@@ -23,6 +26,11 @@ from stretto.web.live_updates import UpdateStreams
 
 FRESH_SECONDS = 60.0
 """Age in seconds at which a snapshot is stale: several refreshes have been missed."""
+
+
+def _refuse_mcp() -> ASGIApp:
+    """Refuse to serve the Model Context Protocol."""
+    raise ServiceError("the Model Context Protocol is not served here", hint="run 'stretto up'")
 
 
 class ScrapeAnswer(Protocol):
@@ -96,6 +104,8 @@ class Backend:
     """Returns the figures about Stretto itself, as they are exported."""
     operations: OperationRunner | None = None
     """Answers the operations; None where nothing is kept up to date."""
+    make_mcp_endpoint: Callable[[], ASGIApp] = _refuse_mcp
+    """Makes the application of the Model Context Protocol. Raises StrettoError where it is not served."""
     updates: UpdateStreams = field(default_factory=UpdateStreams)
     """The streams that open pages listen to; the service announces each new snapshot there."""
     shows_pages: bool = True

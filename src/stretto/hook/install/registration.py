@@ -59,6 +59,8 @@ class SettingsChange:
     """Whether the settings file was removed, because it only ever held our hooks."""
     status_line: str | None = None
     """The status line's command after this change, if the change concerned the status line."""
+    mcp: str | None = None
+    """The file in which the MCP server was registered, or from which it was removed."""
     note: str | None = None
     """A note for the user: something to know or do before the hooks run."""
 
