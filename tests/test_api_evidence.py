@@ -22,6 +22,7 @@ from stretto.figures.result_integration import (
     find_conflicts_and_tests,
     measure_completeness,
 )
+from stretto.hook.client.client import hash_repository
 from stretto.hook.client.tests_and_written_files import hash_written_paths
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.model.entities import Session
@@ -103,6 +104,20 @@ def test_tasks_that_wrote_the_same_file_conflict(
     found = check(read_both(written))
     assert found.conflicting == {"a", "b"}
     assert (found.writes_known, found.integrated) == (True, False)
+
+
+def test_a_session_belongs_to_the_repository_of_its_working_folder(
+    written: Journal, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a project, the repository above the folder, with the hash that hooks report; else as named."""
+    (tmp_path / "shop/.git").mkdir(parents=True)
+    (tmp_path / "shop/src").mkdir()
+    monkeypatch.chdir(tmp_path / "shop/src")
+    repository = hash_repository(f"{tmp_path}/shop", ensure_secret(state))
+    with stretto.session(id="s1"), stretto.task("write", id="a"):
+        pass
+    session = read_both(written)
+    assert (session.project, session.repository) == ("shop", repository)
 
 
 def test_a_file_of_the_api_is_the_file_of_a_hook(written: Journal, state: Path) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from stretto.hook.client.client import hash_repository
 from stretto.sources.codex.rollout import RolloutDecoder
 from stretto.sources.histories.decoder import FileFacts
+from stretto.sources.otlp.receive import Signal
 from stretto.sources.working_folder import describe_folder
+from tests.otlp_requests import attributes, events_of, log, logs, receive, sessions, span, traces
 
 
 def test_a_worktree_is_named_beside_its_repository() -> None:
@@ -48,3 +53,22 @@ def test_a_history_names_the_repository_of_a_worktree(tmp_path: Path) -> None:
     (start,) = decoder.events
     repository = hash_repository(f"{tmp_path}/shop", b"k")
     assert start.attributes == {"project": "shop", "worktree": "feature", "repository": repository}
+
+
+@pytest.mark.parametrize("name", ["service.namespace", "project"])
+def test_telemetry_names_the_project_by_its_resource(name: str) -> None:
+    """Whoever sends telemetry has no folder: the resource's namespace, or a project, names it."""
+    agent: dict[str, Any] = {"gen_ai__operation__name": "invoke_agent", "session__id": "s"}
+    request = traces([span("invoke_agent", 1, **agent)])
+    request["resourceSpans"][0]["resource"]["attributes"] += attributes({name: "shop"})
+    (session,) = sessions(events_of(receive(request).records)).values()
+    assert session.project == "shop"
+
+
+def test_claude_codes_telemetry_names_the_project_by_its_resource() -> None:
+    """Its log events come without a folder too."""
+    prompt: dict[str, Any] = {"session.id": "s", "prompt.id": "p"}
+    request = logs([log("user_prompt", **prompt)], service="claude-code")
+    request["resourceLogs"][0]["resource"]["attributes"] += attributes({"service.namespace": "shop"})
+    (session,) = sessions(events_of(receive(request, Signal.LOGS).records)).values()
+    assert session.project == "shop"

@@ -15,7 +15,7 @@ from stretto.model.plausible_values import (
     read_text,
 )
 from stretto.names import fact_fields
-from stretto.names.fact_fields import EntityKind
+from stretto.names.fact_fields import EntityKind, pack_timed_text
 
 _COPIED_KINDS = frozenset({EntityKind.TURN, EntityKind.TASK, EntityKind.CALL, EntityKind.MODEL})
 """The kinds of entity that a session's file can share with another's."""
@@ -70,9 +70,17 @@ def _fold_span(facts: SessionFacts, event: Event, rank: int) -> Touched:
     cost = event.attributes.get("cost_usd")
     if isinstance(cost, int | float) and 0 <= cost < MOST_DOLLARS:
         merge_fact(span, fact_fields.COST, rank, round(cost * DOLLAR))
+    return ((EntityKind.SPAN, event.id), *_merge_session_words(facts, event, rank))
+
+
+def _merge_session_words(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    """Merge what the outermost span says of its session: the project and the labels."""
+    project = read_text(event.attributes, "project")
+    if project:
+        # As at a session's start, the earliest counts.
+        merge_fact(facts.session, fact_fields.PROJECT, rank, pack_timed_text(event.time, project))
     labels = event.attributes.get("labels")
-    declared = merge_declared_labels(facts, event.time, labels, rank) if isinstance(labels, list) else ()
-    return ((EntityKind.SPAN, event.id), *declared)
+    return merge_declared_labels(facts, event.time, labels, rank) if isinstance(labels, list) else ()
 
 
 def _merge_evidence(span: EntityFacts, event: Event, rank: int) -> None:
