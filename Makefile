@@ -74,8 +74,8 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python -m tests.bench.bench_http_hook
 	$(BIN)/python -m tests.bench.bench_service
 	$(BIN)/python tests/bench/bench_statusline.py
-	$(BIN)/python tests/bench/bench_store.py --floor 0.08
-	$(BIN)/python -m tests.bench.bench_import --floor 14
+	$(BIN)/python tests/bench/bench_store.py --floor 0.11
+	$(BIN)/python -m tests.bench.bench_import --floor 12
 	$(BIN)/python -m tests.bench.bench_session_page --floor 45
 	$(BIN)/python tests/bench/bench_otlp.py
 	$(BIN)/python tests/bench/bench_api.py

@@ -4,13 +4,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from genai_prices import Usage, calc_price
 from genai_prices.data import providers
+from msgspec.structs import replace
 
 from stretto.clock import SECOND
 from stretto.cost_computation import Prices, read_list_version

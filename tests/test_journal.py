@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import stat
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from stretto import journal
 from stretto.journal import LONGEST_LINE, LONGEST_TEXT, Batch, Reject, encode_event, parse_line, read_batch
+from stretto.journal.event_lines import _Record, parse_valid_lines
 from stretto.model.event import LATEST, Channel, Event, Kind, Outcome
 from tests.fakes import any_event, append, recorded
 from tests.scenes import at, fork_join
@@ -33,6 +35,11 @@ EVENT = Event(
     attributes={"text": "é", "whole": 1, "part": 0.5, "flag": True, "ids": ["a", "b"]},
 )
 LEAST = b'{"kind":"notification","session":"s","time":1}'
+LINES = (
+    b"", LEAST, encode_event(EVENT).strip(), b"  ", b"{", LEAST + LEAST, LEAST[:-1], b'"session":"s"}',
+    b'{"kind":"reject","session":"","time":1}', b'{"kind":"notification","session":"","time":1}',
+    b'{"kind":"task.end","session":"s","time":1,"outcome":"running"}', b"\xff",
+)  # fmt: skip
 
 
 def everything(folder: Path, file: str, *, limit: int) -> tuple[list[Event], list[Reject], int]:
@@ -60,6 +67,15 @@ def test_an_event_comes_back_as_it_was_written() -> None:
     least = Event(kind=Kind.NOTIFICATION, session="s", time=1)
     assert parse_line(encode_event(least)) == least
     assert b"null" not in encode_event(least)
+
+
+@given(any_event())
+def test_a_record_has_the_present_fields_in_their_order(event: Event) -> None:
+    """Absent values and an empty set of attributes are left out; defaults are written."""
+    written = json.loads(encode_event(event))
+    present = [name for name in Event.__struct_fields__ if getattr(event, name) not in (None, {})]
+    assert list(written) == present
+    assert _Record.__struct_fields__ == Event.__struct_fields__
 
 
 @given(any_event())
@@ -250,6 +266,16 @@ def test_blank_lines_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b"\n\n  \r\n" + encode_event(EVENT) + b"\n\t\n")
     batch = read_batch(tmp_path, "a.jsonl", 0)
     assert (batch.events, batch.rejects) == ((EVENT,), ())
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=6))
+def test_lines_read_together_are_as_those_read_alone(lines: list[bytes]) -> None:
+    """All lines are valid events or empty, and then their events come out, or each line must be looked at."""
+    alone = [parse_line(line) for line in lines if line]
+    if all(isinstance(each, Event) and each.kind is not Kind.REJECT for each in alone):
+        assert parse_valid_lines(lines) == alone
+    else:
+        assert parse_valid_lines(lines) is None
 
 
 @given(limit=st.integers(1, 3_000))

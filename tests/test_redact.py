@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from msgspec.structs import replace
 
 from stretto.model.event import Event, Kind, Value
 from stretto.sources import redact
-from stretto.sources.redact import redact_event, redact_for_journal, redact_id, redact_text
+from stretto.sources.redact import redact_event, redact_events, redact_for_journal, redact_id, redact_text
 from stretto.sources.secret_formats import STRUCK
 from tests.secret_samples import SAMPLES, find_secret_part
 
@@ -33,6 +36,8 @@ SECRETS = {
     "an e-mail address": "first.last+tag@mail.example.org",
     "forty mixed characters": "aB3" + "xY9+/" * 8,
 }
+
+SECRET = SECRETS["an API key"]
 
 PLAIN = [
     "review the architecture",
@@ -167,3 +172,29 @@ def test_ordinary_words_after_basic_stay() -> None:
     for text in ("review basic architecture", "write basic documentation", "sk_learn_pipeline_refactoring"):
         assert redact_text(text) == text
     assert redact_text("Basic dXNlcjpwYXNzd29yZA==") == STRUCK
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        {"session": SECRET},
+        {"id": SECRET},
+        {"parent": SECRET},
+        {"name": SECRET},
+        {"type": SECRET},
+        {"source": SECRET},
+        {"attributes": {"description": SECRET}},
+        {"attributes": {"ids": [SECRET]}},
+    ],
+    ids="+".join,
+)
+def test_events_redacted_together_are_as_those_redacted_alone(secret: dict[str, Any]) -> None:
+    """A secret among plain events is struck out wherever it stands, and the other events stay as they are."""
+    plain = [
+        Event(kind=Kind.TOOL_START, session="s", time=time, id=f"toolu_{time}", name="Bash", parent="a1")
+        for time in range(1, 4)
+    ]
+    mixed = [*plain, replace(plain[0], **secret)]
+    assert list(redact_events(plain)) == plain
+    assert list(redact_events(mixed)) == [redact_event(event) for event in mixed]
+    assert SECRET not in repr(redact_events(mixed))

@@ -13,12 +13,13 @@ from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.quantile_sketch import find_bucket
 from stretto.figures.work_identity import build_work_signature
+from stretto.model import entities
 from stretto.model.entities import ToolCall
 from stretto.model.event import Outcome
 from stretto.store.contributions.tasks_and_fanouts import add_up_tasks
-from stretto.store.contributions.tool_calls import make_tool_call_counts
+from stretto.store.contributions.tool_calls import add_up_tool_call, add_up_tool_calls, make_tool_call_counts
 from stretto.store.database import open_writer
-from stretto.store.rollup import SLOTS, Additions, find_slot_number, write_sums
+from stretto.store.rollup import SLOTS, Addition, Additions, find_slot_number, write_sums
 from tests.scenes import BEGIN, Drawing, background, conclude_scene, straggler
 
 CALL = ToolCall("c", "Bash", None, BEGIN, BEGIN + SECOND, SECOND // 2, SECOND // 4, Outcome.SUCCESS)
@@ -74,6 +75,20 @@ def test_the_time_of_a_delegating_call_is_its_tasks() -> None:
         measure for _, measure, _ in make_tool_call_counts(replace(CALL, tool="Agent", overhead=None))
     ]
     assert measures == ["calls", "ends_expected", "ends_seen"]
+
+
+def test_calls_added_up_together_add_what_each_adds_alone() -> None:
+    """Counts are appended once per call; other amounts are added with the sign."""
+    tested = replace(CALL, id="t", tests=entities.TestRun("pytest", 3, 1))
+    running = replace(CALL, id="r", end=None, outcome=Outcome.RUNNING)
+    counts: list[Addition] = []
+    amounts: Additions = Counter()
+    add_up_tool_calls((CALL, tested, running), counts, -2, amounts)
+    assert counts == [*make_tool_call_counts(CALL), *make_tool_call_counts(tested)]
+    expected: Additions = Counter()
+    for addition, amount in (*add_up_tool_call(CALL), *add_up_tool_call(tested)):
+        expected[addition] -= 2 * amount
+    assert amounts == expected
 
 
 def test_calls_with_equal_additions_share_them_in_memory() -> None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 from stretto.clock import SECOND
@@ -183,7 +184,7 @@ def compute_slack(root: Stretch) -> Slack:
     slack = Slack({}, {}, {}, {})
     for stretch in walk_tasks(root):
         outer_slack = 0 if stretch is root else slack.tasks[stretch.id]
-        by_start = sorted(stretch.inner, key=lambda inner: inner.start)
+        by_start = sorted(stretch.inner, key=_get_start)
         inner_slack: dict[Stretch, int] = {}
         latest = stretch.inner[-1].end + outer_slack if stretch.inner else 0
         """The latest finish at this point of the walk that delays nothing."""
@@ -191,8 +192,8 @@ def compute_slack(root: Stretch) -> Slack:
             while by_start and by_start[-1].start >= inner.end:
                 # It keeps its distance to this finish, the last before its start.
                 latest = min(latest, inner.end + inner_slack[by_start.pop()])
-            inner_slack[inner] = latest - inner.end
-            slack.add_stretch(inner, inner_slack[inner])
+            inner_slack[inner] = own_slack = latest - inner.end
+            slack.add_stretch(inner, own_slack)
     return slack
 
 
@@ -261,7 +262,8 @@ def _clip_to_turns(interval: Interval, parts: tuple[Interval, ...]) -> Iterator[
 
 
 def _keep_least(table: dict[str, int], key: str, slack: int) -> None:
-    table[key] = min(slack, table.get(key, slack))
+    if key not in table or slack < table[key]:
+        table[key] = slack
 
 
 def _sum_lengths(pieces: Iterable[tuple[str, PathPiece]]) -> Counter[str]:
@@ -269,6 +271,9 @@ def _sum_lengths(pieces: Iterable[tuple[str, PathPiece]]) -> Counter[str]:
     for key, piece in pieces:
         lengths[key] += piece.length
     return lengths
+
+
+_get_start: Callable[[Stretch], int] = attrgetter("start")
 
 
 def _get_end_key(interval: tuple[int, int]) -> tuple[int, int]:

@@ -7,7 +7,7 @@ and no text of a person.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -131,16 +131,16 @@ def build_session_run(  # each is a part of the session that the caller has conc
 
 
 def _sum_uses(session: Session, price: Price) -> dict[str, _TaskUse]:
-    uses: dict[str, _TaskUse] = {}
+    uses: defaultdict[str, _TaskUse] = defaultdict(_TaskUse)
     for call in session.model_calls:
         if call.task is not None:
-            use = uses.setdefault(call.task, _TaskUse())
+            use = uses[call.task]
             use.spending.add_call(call, price(call))
             if call.model is not None:
                 use.models[normalise_model(call.model)] += 1
     for tool_call in session.tool_calls:
         if tool_call.task is not None and tool_call.duration is not None and has_length(tool_call):
-            use = uses.setdefault(tool_call.task, _TaskUse())
+            use = uses[tool_call.task]
             use.tool_time = (use.tool_time or 0) + tool_call.duration
     return uses
 

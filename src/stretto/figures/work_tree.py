@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from stretto.clock import DAY
 from stretto.model.conclude_delivery import get_agent_id_of_task
@@ -34,8 +35,8 @@ class WorkerKind(StrEnum):
     MODEL = "model"
 
 
-@dataclass(slots=True, eq=False)
-class Stretch:
+# A Struct, because a session has one for each of its calls; equal only to itself, as a key of dictionaries.
+class Stretch(msgspec.Struct, eq=False):
     """The time [start, end) of a worker, in nanoseconds; only the root may be empty."""
 
     worker: WorkerKind
@@ -48,7 +49,7 @@ class Stretch:
     """The tool or the model."""
     parent: Stretch | None = None
     """The stretch that delegated or called it."""
-    inner: list[Stretch] = field(default_factory=list)
+    inner: list[Stretch] = msgspec.field(default_factory=list)
     """Its own calls and the tasks directly inside it, in the order of ``get_end_sort_key``."""
 
     @property

@@ -29,13 +29,16 @@ from stretto.journal.compression import (
     read_content_size,
     write_compressed,
 )
-from stretto.journal.event_lines import LONGEST_LINE, parse_line
+from stretto.journal.event_lines import LONGEST_LINE, parse_line, parse_valid_lines
 from stretto.journal.file_identity import compute_identity
 from stretto.model.event import Event, Kind
 
 SUFFIX = ".jsonl"
-CHUNK = 1 << 20
-"""Bytes per read: a batch of about 5,000 events, small enough to bound memory."""
+CHUNK = 1 << 22
+"""Bytes per read: a batch of about 20,000 events, small enough to bound memory.
+
+Most short sessions then lie in a single batch, are concluded once and never written while they are open.
+"""
 
 RECENT = 1 << 25
 """Bytes: about a hundred thousand events, which are read in a fraction of a second."""
@@ -216,10 +219,15 @@ def reread_batch_by_line(folder: Path, batch: Batch) -> Iterator[Batch]:
 
 
 def _parse_batch(file: str, offset: int, data: bytes) -> Batch:
+    lines = data.split(b"\n")
+    # Nearly every batch has nothing to reject, and then no line's position is needed.
+    valid = parse_valid_lines(lines)
+    if valid is not None:
+        return Batch(file, offset, offset + len(data), tuple(valid), ())
     events: list[Event] = []
     rejects: list[Reject] = []
     position = offset
-    for line in data.split(b"\n"):
+    for line in lines:
         if line and not line.isspace():
             event = parse_line(line) if len(line) < LONGEST_LINE else "too long"
             if isinstance(event, str):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -13,6 +13,7 @@ from stretto.model.event import (
     LONGEST_TEXT,
     MOST_ATTRIBUTES,
     VERSION,
+    Channel,
     Event,
     Kind,
     Outcome,
@@ -38,6 +39,25 @@ class _UncheckedEvent(Event, frozen=True, kw_only=True, gc=False):
     attributes: Mapping[str, Value] = msgspec.field(default_factory=dict)
 
 
+# Encoded at a third of the cost of a dictionary of the values that are present.
+class _Record(msgspec.Struct, omit_defaults=True, gc=False):
+    """The fields of an event in the order of its record, absent ones left out."""
+
+    version: int
+    kind: Kind
+    session: str
+    time: int
+    source: str
+    channel: Channel
+    id: str | None = None
+    parent: str | None = None
+    duration: int | None = None
+    name: str | None = None
+    type: str | None = None
+    outcome: Outcome | None = None
+    attributes: Mapping[str, Value] = msgspec.field(default_factory=dict)
+
+
 _decode = msgspec.json.Decoder(Event).decode
 _decode_unchecked = msgspec.json.Decoder(_UncheckedEvent).decode
 _encode = msgspec.json.Encoder().encode
@@ -45,12 +65,22 @@ _encode = msgspec.json.Encoder().encode
 
 def encode_event(event: Event) -> bytes:
     """Return the journal record of an event, newlines included."""
-    present = {
-        name: value
-        for name in Event.__struct_fields__
-        if (value := getattr(event, name)) is not None and value != {}
-    }
-    return b"\n" + _encode(present) + b"\n"
+    record = _Record(
+        event.version,
+        event.kind,
+        event.session,
+        event.time,
+        event.source,
+        event.channel,
+        event.id,
+        event.parent,
+        event.duration,
+        event.name,
+        event.type,
+        event.outcome,
+        event.attributes,
+    )
+    return b"\n" + _encode(record) + b"\n"
 
 
 def parse_line(line: bytes) -> Event | str:
@@ -63,6 +93,23 @@ def parse_line(line: bytes) -> Event | str:
     if event.outcome is Outcome.RUNNING or (not event.session and event.kind is not Kind.REJECT):
         return _explain_refusal(line)
     return event
+
+
+def parse_valid_lines(lines: Sequence[bytes]) -> list[Event] | None:
+    """Return the events on lines without newlines, or None if ``parse_line`` must look at each line.
+
+    Empty lines are skipped. A line that is to be rejected, or a blank line that is not empty, gives None.
+    """
+    if max(map(len, lines), default=0) >= LONGEST_LINE:
+        return None
+    try:
+        events = [_decode(line) for line in lines if line]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    for event in events:
+        if event.kind is Kind.REJECT or event.outcome is Outcome.RUNNING or not event.session:
+            return None
+    return events
 
 
 def _explain_refusal(line: bytes) -> str:

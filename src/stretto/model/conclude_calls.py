@@ -6,6 +6,7 @@ import dataclasses
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -35,6 +36,8 @@ OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 NOT_STARTED = "not_started"
 """The status of a call that the client refused before it ran: the model asked for it, nothing happened."""
 
+_TOKENS = (*fact_fields.TOKENS, fact_fields.CACHE_WRITE_1H_TOKENS)
+
 _HOOK = RANK[Channel.HOOK]
 _TRANSCRIPT = RANK[Channel.TRANSCRIPT]
 
@@ -54,7 +57,9 @@ def conclude_calls(
     find_run = index_runs_by_agent(facts, tasks)
     calls: list[ToolCall] = []
     for key, call_facts in facts.calls.items():
-        agent_id = find_enclosing_task(facts, get_text(call_facts, fact_fields.AGENT_ID))
+        agent_id = get_text(call_facts, fact_fields.AGENT_ID)
+        if agent_id not in facts.tasks:
+            agent_id = find_enclosing_task(facts, agent_id)
         for call in concluded.get(key) or conclude_calls_under_key(facts, key, closed=closed):
             task = None if agent_id is None else find_run(agent_id, call.start or call.end or 0)
             calls.append(call if task == call.task else replace(call, task=task))
@@ -69,6 +74,9 @@ def conclude_calls_under_key(facts: SessionFacts, call_id: str, *, closed: bool)
     call_facts = facts.calls[call_id]
     if fact_fields.STATUS in call_facts and get_text(call_facts, fact_fields.STATUS) == NOT_STARTED:
         return ()
+    # Nearly every call has an id of its own, and so no stamped fields.
+    if fact_fields.STAMP not in "".join(call_facts):
+        return (_conclude_tool_call(facts, call_id, call_facts, closed=closed),)
     calls = split_repeated_calls(call_id, call_facts)
     return tuple([_conclude_tool_call(facts, id, facts_of_it, closed=closed) for id, facts_of_it in calls])
 
@@ -80,9 +88,14 @@ def _conclude_tool_call(
 
     Example: start 100, end 180 and a measured duration of 60 leave an overhead of 20.
     """
-    start, end = get_number(call_facts, fact_fields.START), get_number(call_facts, fact_fields.END)
-    duration = get_number(call_facts, fact_fields.DURATION)
-    task = get_text(call_facts, fact_fields.AGENT_ID)
+    # A session has many calls: look-ups without a function save a third. A field has values of one type.
+    known: Mapping[str, tuple[int, Any]] = call_facts
+    start = known[fact_fields.START][1] if fact_fields.START in known else None
+    end = known[fact_fields.END][1] if fact_fields.END in known else None
+    duration = known[fact_fields.DURATION][1] if fact_fields.DURATION in known else None
+    task = known[fact_fields.AGENT_ID][1] if fact_fields.AGENT_ID in known else None
+    tool = known[fact_fields.TOOL][1] if fact_fields.TOOL in known else None
+    outcome = OUTCOMES[known[fact_fields.OUTCOME][1]] if fact_fields.OUTCOME in known else Outcome.UNKNOWN
     if task is not None and task not in facts.tasks:
         task = find_enclosing_task(facts, task)
     overhead = None
@@ -92,27 +105,25 @@ def _conclude_tool_call(
     if end is None:
         over = closed or is_call_over(facts, call_facts, task, start)
         # The result of a denied call stands in the end of its batch, and nobody reports its end.
-        outcome = OUTCOMES[get_text(call_facts, fact_fields.OUTCOME) or Outcome.UNKNOWN]
         outcome = outcome if over else Outcome.RUNNING
     else:
-        outcome = OUTCOMES[get_text(call_facts, fact_fields.OUTCOME) or Outcome.UNKNOWN]
         start = keep_plausible_start(start, end)
         if start is not None and duration is None:
             duration = end - start
         elif start is not None and duration is not None:
-            overhead = _compute_overhead(facts, call_facts, end - start - duration)
+            overhead = _compute_overhead(facts, call_facts, tool, end - start - duration)
         elif duration is not None:
             start = end - duration
     return ToolCall(
         call_id,
-        get_text(call_facts, fact_fields.TOOL),
+        tool,
         task,
         start,
         end,
         duration,
         overhead,
         outcome,
-        get_text(call_facts, fact_fields.WROTE),
+        known[fact_fields.WROTE][1] if fact_fields.WROTE in known else None,
         _conclude_test_run(call_facts) if fact_fields.TEST_FRAMEWORK in call_facts else None,
     )
 
@@ -151,13 +162,15 @@ def index_runs_by_agent(facts: SessionFacts, tasks: tuple[Task, ...]) -> Callabl
     return find_run
 
 
-def _compute_overhead(facts: SessionFacts, call_facts: EntityFacts, surplus: int) -> int | None:
+def _compute_overhead(
+    facts: SessionFacts, call_facts: EntityFacts, tool: str | None, surplus: int
+) -> int | None:
     """Return the time around an execution, or None unless hooks timed all of it and no person was asked."""
     start_rank, start = call_facts[fact_fields.START]
     end_rank, end = call_facts[fact_fields.END]
     duration_rank, _ = call_facts[fact_fields.DURATION]
     timed_by_hooks = start_rank == end_rank == duration_rank == _HOOK
-    if not timed_by_hooks or get_text(call_facts, fact_fields.TOOL) in DELEGATING_TOOLS:
+    if not timed_by_hooks or tool in DELEGATING_TOOLS:
         return None
     if facts.permissions and facts.has_permission_request(
         make_permission_key_of_call(call_facts), int(start), int(end)
@@ -209,12 +222,7 @@ def conclude_model_calls(facts: SessionFacts, ids: Iterable[str] | None = None) 
             start=get_number(call_facts, fact_fields.START),
             duration=get_number(call_facts, fact_fields.DURATION),
             outcome=OUTCOMES[get_text(call_facts, fact_fields.OUTCOME) or Outcome.UNKNOWN],
-            tokens=Tokens(
-                *(
-                    get_number(call_facts, name)
-                    for name in (*fact_fields.TOKENS, fact_fields.CACHE_WRITE_1H_TOKENS)
-                )
-            ),
+            tokens=Tokens(*[get_number(call_facts, name) for name in _TOKENS]),
             cost=get_number(call_facts, fact_fields.COST),
             first_token=get_number(call_facts, fact_fields.FIRST_TOKEN),
             is_lower_bound=_is_lower_bound(call_facts),
@@ -301,7 +309,9 @@ def _merge_requests_into_responses(calls: dict[str, EntityFacts]) -> dict[str, E
         # A call that names a request of its own is a response: chains and rings of names merge nothing.
         if get_text(calls[request], fact_fields.REQUEST) in (None, request):
             responses.setdefault(request, call_id)
-    merged = {call_id: dict(call_facts) for call_id, call_facts in calls.items()}
+    merged = dict(calls)
+    for response in responses.values():
+        merged[response] = dict(calls[response])
     for request, response in responses.items():
         for name, fact in merged.pop(request).items():
             pick = max if name in fact_fields.LARGEST else min

@@ -35,7 +35,7 @@ class TestRun:
         return Outcome.SUCCESS if self.passed and self.failed == 0 else of_call
 
 
-# A Struct, because a session has many and they are made again with every change.
+# Calls are Structs, because a session has many and they are made again with every change.
 class ToolCall(msgspec.Struct, frozen=True, gc=False):
     """A call of a tool by the main agent (``task`` is None) or inside a task."""
 
@@ -54,8 +54,7 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False):
     tests: TestRun | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(msgspec.Struct, frozen=True, gc=False):
     """The tokens of a model call; None if the source does not report them."""
 
     input: int | None = None
@@ -81,8 +80,7 @@ class Tokens:
         return (self.input or 0) + (self.cache_read or 0) + (self.cache_write or 0)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCall:
+class ModelCall(msgspec.Struct, frozen=True, gc=False):
     """A request to a language model."""
 
     id: str

@@ -77,12 +77,18 @@ def fold_events(facts: SessionFacts, events: Sequence[Event]) -> set[tuple[str, 
         kind = event.kind
         if kind in handlers:
             touched.update(handlers[kind](facts, event, rank_of[event.channel]))
-    signs = [event for event in events if event.kind not in NO_SIGN_OF_LIFE]
+    reports = {(event.kind, event.channel, event.source) for event in events}
+    # Nearly all batches have nothing but signs of life.
+    signs: Sequence[Event] = events
+    if not NO_SIGN_OF_LIFE.isdisjoint([kind for kind, _, _ in reports]):
+        signs = [event for event in events if event.kind not in NO_SIGN_OF_LIFE]
     if signs:
-        merge_fact(session, fact_fields.FIRST, 0, min(event.time for event in signs))
-        merge_fact(session, fact_fields.LAST, 0, max(event.time for event in signs))
-    for channel, source in {(event.channel, event.source) for event in signs if event.kind is not Kind.SPAN}:
-        merge_fact(session, fact_fields.SOURCE, RANK[channel], source)
+        times = [event.time for event in signs]
+        merge_fact(session, fact_fields.FIRST, 0, min(times))
+        merge_fact(session, fact_fields.LAST, 0, max(times))
+    for kind, channel, source in reports:
+        if kind is not Kind.SPAN and kind not in NO_SIGN_OF_LIFE:
+            merge_fact(session, fact_fields.SOURCE, RANK[channel], source)
     for event in events if len(signs) < len(events) else ():
         if event.kind in NO_SIGN_OF_LIFE:
             # These date the session only if nothing else does.

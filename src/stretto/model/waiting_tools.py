@@ -5,6 +5,8 @@ Time in such a call is waiting and no work: the agents that are waited for do th
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _EXACT = frozenset({
     # Codex, which glues the tool's namespace and name; "wait" is that of its code mode.
     "wait", "wait_agent", "clock.sleep", "clocksleep", "clock__sleep", "clock_sleep",
@@ -14,6 +16,8 @@ _EXACT = frozenset({
 _GLUED = "wait_agent"
 
 
+# Tools are few, and each call of a session is asked.
+@lru_cache(maxsize=1_024)
 def is_waiting_tool(tool: str | None) -> bool:
     """Return whether a tool only waits for agents.
 

@@ -7,6 +7,7 @@ Names repeat, so texts that were checked are remembered, and only a new text is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -76,12 +77,46 @@ def redact_event(event: Event) -> Event:
     return _redact_texts(event)
 
 
+def redact_events(events: Sequence[Event]) -> Sequence[Event]:
+    """Return the events with all of their texts redacted, as ``redact_event`` does with each of them.
+
+    The names and ids of many events are few, so each distinct text is looked up once.
+    """
+    return events if _are_plain(events) else [redact_event(event) for event in events]
+
+
 def redact_for_journal(event: Event, *, describe: bool) -> Event:
     """Return the event as the journal may hold it: redacted, and without its description unless wanted."""
     if not describe and "description" in event.attributes:
         other_attributes = {key: value for key, value in event.attributes.items() if key != "description"}
         event = replace(event, attributes=other_attributes)
     return redact_event(event)
+
+
+def _are_plain(events: Sequence[Event]) -> bool:
+    """Return whether the events have only plain texts. False is no proof of the contrary."""
+    ids: set[str | None] = {event.parent for event in events}
+    ids.update([event.session for event in events])
+    for event in events:
+        id = event.id
+        if id is not None and not (id.startswith("toolu_") and id.isidentifier()) and not _is_plain_id(id):
+            ids.add(id)
+    names: set[str | None] = {event.name for event in events}
+    names.update([event.type for event in events])
+    names.update([event.source for event in events])
+    for event in events:
+        # Most events have no attributes.
+        for key, value in event.attributes.items() if event.attributes else ():
+            if value.__class__ is str:
+                (ids if key in ID_ATTRIBUTES else names).add(value)
+            elif isinstance(value, list):
+                (ids if key in ID_ATTRIBUTES else names).update(value)
+    return all(
+        _check(text, is_id=is_id) == text
+        for texts, is_id in ((ids, True), (names, False))
+        for text in texts - _plain
+        if text is not None
+    )
 
 
 def _redact_texts(event: Event) -> Event:

@@ -29,7 +29,7 @@ from stretto.model.cost import Price, get_reported_cost
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.fold import NO_SIGN_OF_LIFE
 from stretto.model.score_scales import SCALES, Scales
-from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_text
+from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_events, redact_text
 from stretto.store import queries
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import open_transaction
@@ -518,12 +518,18 @@ def _weigh_state(state: SessionState) -> int:
 
 
 def _group_by_session(events: Iterable[Event]) -> dict[str, list[Event]]:
-    by_session: dict[str, list[Event]] = {}
-    for event in map(redact_event, events):
+    """Return the events by session, redacted; decisions belong to no session."""
+    as_written: dict[str, list[Event]] = {}
+    for event in events:
         if event.kind is Kind.DECISION:
             continue
-        session_events = by_session.get(event.session)
+        session_events = as_written.get(event.session)
         if session_events is None:
-            session_events = by_session[event.session] = []
+            session_events = as_written[event.session] = []
         session_events.append(event)
+    by_session: dict[str, list[Event]] = {}
+    # Texts repeat within a session, so its events are redacted together.
+    for session_events in as_written.values():
+        redacted = redact_events(session_events)
+        by_session.setdefault(redacted[0].session, []).extend(redacted)
     return by_session

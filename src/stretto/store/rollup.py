@@ -20,6 +20,8 @@ SLOTS = (300, 3_600, 86_400)
 Each width is a multiple of the width before, so the number of the narrowest slot gives those of all.
 """
 
+_NARROWEST = SLOTS[0] * SECOND
+
 Addition = tuple[int, str, tuple[str | int, ...]]
 """(number of the narrowest slot, measure, values of its dimensions). A plain tuple: ingest makes many."""
 
@@ -39,7 +41,7 @@ decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
 
 def find_slot_number(time: int) -> int:
     """Return the number of the narrowest slot that an instant (ns) falls into."""
-    return time // (SLOTS[0] * SECOND)
+    return time // _NARROWEST
 
 
 def write_sums(connection: sqlite3.Connection, change: Additions) -> None:

@@ -197,7 +197,10 @@ def _format_match(words: str) -> str:
 
 def _split_words(text: str) -> list[str]:
     """Return the words of a text as SQLite's full-text search splits them: letters and digits."""
-    return "".join(sign if sign.isalnum() else " " for sign in text.lower()).split()
+    words = text.lower().split()
+    if all(map(str.isalnum, words)):
+        return words
+    return "".join([sign if sign.isalnum() else " " for sign in text.lower()]).split()
 
 
 def _encode_item(item: str | tuple[str, str]) -> str:

@@ -108,18 +108,19 @@ class ModelCallSums:
         # tokens were passed on, the call now has 250: 150 are passed on.
         earlier = [usage for id in ids if (usage := self._reported.pop(id, None)) is not None]
         reported = _ReportedUsage(
-            sum((usage.tokens for usage in earlier), Counter()),
+            sum((usage.tokens for usage in earlier), Counter()) if earlier else Counter(),
             sum(usage.cost for usage in earlier),
             any(usage.timed for usage in earlier),
         )
         self._reported[call.id] = reported
-        tokens = (
-            Counter({kind: count for kind, count in call.tokens.to_counts().items() if count})
-            - reported.tokens
-        )
+        tokens = {
+            kind: growth
+            for kind, count in call.tokens.to_counts().items()
+            if count and (growth := count - reported.tokens[kind]) > 0
+        }
         amount = max(0, (cost.amount if cost else 0) - reported.cost)
         duration = None if reported.timed else call.duration
-        reported.tokens += tokens
+        reported.tokens.update(tokens)
         reported.cost += amount
         reported.timed = reported.timed or duration is not None
         if tokens or amount or duration is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from stretto.model.conclude_calls import conclude_calls_under_key
 from stretto.model.entities import ToolCall
 from stretto.model.facts import SessionFacts
-from stretto.store.contributions.tool_calls import add_up_tool_call, make_tool_call_counts
+from stretto.store.contributions.tool_calls import add_up_tool_calls
 from stretto.store.rollup import Addition, Additions
 
 
@@ -44,6 +44,7 @@ class ToolCallSums:
         """Conclude the open calls, add the change of the sums to ``change``, and collect the newly ended."""
         added: list[Addition] = []
         removed: list[Addition] = []
+        new: list[ToolCall] = []
         still_open: set[str] = set()
         for key in self._open:
             # A call that turned out to be another has no facts under its key any more.
@@ -52,10 +53,12 @@ class ToolCallSums:
             if calls:
                 self.concluded[key] = calls
             if calls != before:
-                self.repeats += max(0, len(calls) - 1) - max(0, len(before) - 1)
-                _add_calls(calls, 1, added, change)
+                new += calls
                 if before:
-                    _add_calls(before, -1, removed, change)
+                    # Nearly every call is concluded once, when its end is known.
+                    add_up_tool_calls(before, removed, -1, change)
+                if len(calls) > 1 or len(before) > 1:
+                    self.repeats += max(0, len(calls) - 1) - max(0, len(before) - 1)
             for call in calls:
                 if call.end is None:
                     still_open.add(key)
@@ -63,6 +66,7 @@ class ToolCallSums:
                     reported.add(call.id)
                     newly_ended.append(call)
         self._open = still_open
+        add_up_tool_calls(new, added, 1, change)
         change.update(added)
         change.subtract(removed)
 
@@ -71,14 +75,6 @@ class ToolCallSums:
         added: list[Addition] = []
         total: Additions = Counter()
         for calls in self.concluded.values():
-            _add_calls(calls, 1, added, total)
+            add_up_tool_calls(calls, added, 1, total)
         total.update(added)
         return total
-
-
-def _add_calls(calls: Iterable[ToolCall], sign: int, counts: list[Addition], amounts: Additions) -> None:
-    """Append the additions of 1 of some calls to ``counts``; add their other amounts to ``amounts``."""
-    for call in calls:
-        counts += make_tool_call_counts(call)
-        for addition, amount in add_up_tool_call(call):
-            amounts[addition] += sign * amount

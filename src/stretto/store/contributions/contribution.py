@@ -10,6 +10,7 @@ from typing import Protocol
 
 from stretto.figures.critical_path import CriticalPath, find_critical_path
 from stretto.figures.fanouts import Fanout, SequentialRun
+from stretto.figures.missing_usage import iterate_usage_reports
 from stretto.figures.result_integration import IntegrationCheck, find_conflicts_and_tests
 from stretto.figures.wall_time import WallPart, measure_wall_time
 from stretto.figures.work_tree import Stretch, build_work_tree
@@ -88,6 +89,11 @@ class SessionContext:
     def critical_path(self) -> CriticalPath | None:
         """The session's critical path, if it has one."""
         return find_critical_path(self.whole, self.work_tree)
+
+    @cached_property
+    def usage_reports(self) -> tuple[tuple[int, bool], ...]:
+        """Who could report tokens, and who did (``iterate_usage_reports``); none before the end."""
+        return tuple(iterate_usage_reports(self.whole)) if self.over else ()
 
     @cached_property
     def integration_checks(self) -> tuple[IntegrationCheck, ...]:

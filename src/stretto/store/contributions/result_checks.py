@@ -39,12 +39,15 @@ def add_up_result_checks(context: SessionContext) -> Additions:
         tests=calls,
     )
     agents = {task.id: task.agent or NONE for task in session.tasks}
-    for call in calls:
-        called_at = get_counted_time(call)
-        if call.task in agents and called_at is not None:
-            outcome = call.outcome if call.end is not None else Outcome.UNKNOWN
-            of_agent = (agents[call.task], outcome.value)
-            added[find_slot_number(called_at), measures.AGENT_CALLS, of_agent] += 1
+    # Counted in one go: a session has many calls, and few distinct keys.
+    calls_of_agents = Counter(
+        (find_slot_number(called_at), agents[call.task], call.outcome if call.end is not None else None)
+        for call in calls
+        if call.task in agents and (called_at := get_counted_time(call)) is not None
+    )
+    for (slot, agent, outcome), count in calls_of_agents.items():
+        of_agent = (agent, (outcome or Outcome.UNKNOWN).value)
+        added[slot, measures.AGENT_CALLS, of_agent] += count
     for task in session.tasks:
         at = get_counted_time(task)
         if at is not None and task.id in complete:

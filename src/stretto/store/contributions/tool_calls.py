@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from stretto.figures.quantile_sketch import find_bucket
@@ -11,29 +11,48 @@ from stretto.model.event import Outcome
 from stretto.model.tool_lengths import has_length, is_gate
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import get_counted_time
-from stretto.store.rollup import Addition, Amount, find_slot_number
+from stretto.store.rollup import Addition, Additions, Amount, find_slot_number
 
 
 def make_tool_call_counts(call: ToolCall) -> tuple[Addition, ...]:
     """Return the additions of 1 that a tool call makes: nothing while it runs."""
-    at, tool, duration, overhead = get_counted_time(call), call.tool or NONE, call.duration, call.overhead
-    if at is None:
-        return ()
+    at = get_counted_time(call)
+    return () if at is None else _make_counts(call, find_slot_number(at))
+
+
+def add_up_tool_call(call: ToolCall) -> tuple[Amount, ...]:
+    """Return the other amounts that a tool call adds: its time, and the tests that it ran."""
+    at = get_counted_time(call)
+    return () if at is None else _make_amounts(call, find_slot_number(at))
+
+
+def add_up_tool_calls(
+    calls: Iterable[ToolCall], counts: list[Addition], sign: int, amounts: Additions
+) -> None:
+    """Append the additions of 1 of some calls to ``counts``; add ``sign`` times the others to ``amounts``."""
+    for call in calls:
+        # Both kinds need the time: a session has many calls, and each is counted here.
+        at = get_counted_time(call)
+        if at is not None:
+            slot = find_slot_number(at)
+            counts += _make_counts(call, slot)
+            for addition, amount in _make_amounts(call, slot):
+                amounts[addition] += sign * amount
+
+
+def _make_counts(call: ToolCall, slot: int) -> tuple[Addition, ...]:
+    duration, overhead = call.duration, call.overhead
     return _share_additions(
-        find_slot_number(at),
-        tool,
+        slot,
+        call.tool or NONE,
         call.outcome if call.end is not None else None,
         None if duration is None or not has_length(call) else find_bucket(duration),
         None if overhead is None else find_bucket(overhead),
     )
 
 
-def add_up_tool_call(call: ToolCall) -> tuple[Amount, ...]:
-    """Return the other amounts that a tool call adds: its time, and the tests that it ran."""
-    at, duration = get_counted_time(call), call.duration
-    if at is None or (not duration and call.tests is None):
-        return ()
-    slot = find_slot_number(at)
+def _make_amounts(call: ToolCall, slot: int) -> tuple[Amount, ...]:
+    duration = call.duration
     amounts: tuple[Amount, ...] = ()
     if duration and has_length(call):
         amounts = ((_share_tool_seconds(slot), duration),)

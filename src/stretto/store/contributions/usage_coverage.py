@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from stretto.figures.missing_tool_calls import ToolCallGaps
-from stretto.figures.missing_usage import iterate_usage_reports
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
 from stretto.store.rollup import Additions, find_slot_number
@@ -17,9 +16,7 @@ def add_up_usage_coverage(context: SessionContext) -> Additions:
     Example: two calls and two tasks whose own files are gone add 4 that could, and 2 that did.
     """
     added: Additions = Counter()
-    if not context.over:
-        return added
-    for at, has_reported in iterate_usage_reports(context.whole):
+    for at, has_reported in context.usage_reports:
         added[find_slot_number(at), measures.USAGE_EXPECTED, ()] += 1
         if has_reported:
             added[find_slot_number(at), measures.USAGE_REPORTED, ()] += 1
@@ -48,7 +45,5 @@ def add_up_tool_call_coverage(context: SessionContext) -> Additions:
 
 def compute_usage_coverage(context: SessionContext) -> float | None:
     """Return the share of calls and tasks that reported all tokens; None if none could, or before the end."""
-    if not context.over:
-        return None
-    reports = [has_reported for _, has_reported in iterate_usage_reports(context.whole)]
+    reports = [has_reported for _, has_reported in context.usage_reports]
     return sum(reports) / len(reports) if reports else None
