@@ -66,6 +66,10 @@ def find(store: Store, **wanted: Any) -> list[str]:
         ({"pattern": "nightly"}, ["single"]),
         ({"agent": "tester"}, ["failed"]),
         ({"agent": "test"}, []),
+        ({"task_type": "documentation"}, ["open", "failed", "pair"]),
+        ({"tool": "Agent"}, ["single", "failed", "pair"]),
+        ({"tool": "Age"}, []),
+        ({"model": "none"}, []),
         ({"outcome": Outcome.RUNNING}, ["open"]),
         ({"has_failures": True}, ["failed"]),
         ({"has_fanouts": True}, ["failed", "pair"]),
@@ -208,6 +212,7 @@ def _make_row(number: int) -> dict[str, Any]:
     return {
         "id": id, "source": "claude-code", "project": f"p{number % 10}", "pattern": f"w{number % 25}",
         "recording": 0, "start": start, "end": start + 10**9, "last": start + 10**9, "outcome": "success",
+        "types": '["testing"]', "tools": '["Read"]', "models": "[]",
         "lost": 0, "busy": 0, "turns": 1, "tasks": 3, "running": 0, "tool_calls": 9, "fanouts": 1,
         "worktree": None, "failures": int(number % 7 == 0), "delivered": 3,
         "delivered_work": number * 7919 % 10**9, "parallel_elapsed": 10**9, "dollars": number * 104729 % 1000,

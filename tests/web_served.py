@@ -22,16 +22,19 @@ from stretto.config.loading import load_config
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
 from stretto.figures.baselines import NOTHING_DECLARED
 from stretto.figures.figure import Figure
+from stretto.figures.run_profile import RunProfile
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.sources.otlp import receive as otlp
 from stretto.store import score_targets as judged
 from stretto.store.database import open_reader, open_writer
+from stretto.store.fanout_list import FanoutPage, FanoutQuery, list_fanouts
 from stretto.store.ingest import Ingest
 from stretto.store.session_finder import SessionPage, SessionQuery, find_sessions
 from stretto.summaries import snapshot
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
+from stretto.summaries.run_profiles import ProfileKind, read_run_profile
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.time_window import TimeWindow
@@ -175,6 +178,8 @@ class Store:
             "snapshot": lambda: self._taken,
             "windowed_snapshot": self._windowed,
             "sessions": self._sessions,
+            "fanouts": self._fanouts,
+            "run_profile": self._profile,
             "session_summary": self._insight,
             "trends": self._trends,
             "baselines": self._baselines,
@@ -196,6 +201,14 @@ class Store:
     def _sessions(self, query: SessionQuery) -> SessionPage:
         with closing(open_reader(self.config.database)) as connection:
             return find_sessions(connection, query)
+
+    def _fanouts(self, query: FanoutQuery) -> FanoutPage:
+        with closing(open_reader(self.config.database)) as connection:
+            return list_fanouts(connection, query)
+
+    def _profile(self, kind: ProfileKind, name: str, window: TimeWindow) -> RunProfile:
+        with closing(open_reader(self.config.database)) as connection:
+            return read_run_profile(connection, kind, name, window, self.now)
 
     def _insight(self, id: str) -> SessionSummary | None:
         with closing(open_reader(self.config.database)) as connection:

@@ -33,7 +33,10 @@ expect.set_options(timeout=1000 * PATIENCE)
 
 WIDE = {"width": 1280, "height": 900}
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
-PATHS = ("/", "/types", "/agents", "/patterns", "/agents/architect", "/sessions", "/sessions/together")
+PATHS = (
+    "/", "/types", "/agents", "/patterns", "/tools", "/executions", "/agents/architect?window=7d",
+    "/executions/together/1", "/sessions", "/sessions/together",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -266,6 +266,8 @@ def _build_backend(
         snapshot=lambda: service.snapshot,
         windowed_snapshot=service.get_windowed_snapshot,
         sessions=service.find_sessions,
+        fanouts=service.list_fanouts,
+        run_profile=service.read_run_profile,
         session_summary=service.summarise_session,
         trends=service.summarise_trends,
         baselines=service.list_baselines,

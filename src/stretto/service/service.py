@@ -21,6 +21,7 @@ from stretto.exporter.scrape import Exposition, FigureCollector, create_registry
 from stretto.features.collection import decide_collection
 from stretto.figures.figure import Figure
 from stretto.figures.name_budget import describe_folded_names
+from stretto.figures.run_profile import RunProfile
 from stretto.findings.finding_figures import compute_analysis_figures, compute_finding_figures
 from stretto.findings.findings_state import FindingsState
 from stretto.fleet.identity import MachineIdentity
@@ -44,14 +45,16 @@ from stretto.service.store_sources import StoreSources
 from stretto.service.worker import Worker
 from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, Receiver, RequestResult, Signal
 from stretto.sources.redact import redact_for_journal
-from stretto.store import queries, session_finder
+from stretto.store import fanout_list, queries, session_finder
 from stretto.store import score_targets as judged
 from stretto.store.database import get_store_size
 from stretto.store.decision_rows import append_decisions
 from stretto.store.declared_baselines import DeclaredBaselineFile
+from stretto.store.fanout_list import FanoutPage, FanoutQuery
 from stretto.store.overlapping_sessions import describe_overlapping_sessions
 from stretto.store.session_finder import SessionPage, SessionQuery
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
+from stretto.summaries.run_profiles import ProfileKind, read_run_profile
 from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
@@ -157,6 +160,16 @@ class Service:
         """Return a page of the matching sessions. Raises CursorError for a continuation of another list."""
         with self._reader.use() as connection:
             return session_finder.find_sessions(connection, query)
+
+    def list_fanouts(self, query: FanoutQuery) -> FanoutPage:
+        """Return a page of the finished parallel executions."""
+        with self._reader.use() as connection:
+            return fanout_list.list_fanouts(connection, query)
+
+    def read_run_profile(self, kind: ProfileKind, name: str, window: TimeWindow) -> RunProfile:
+        """Return the profile of the finished runs of a task type, agent, pattern, tool or model."""
+        with self._reader.use() as connection:
+            return read_run_profile(connection, kind, name, window, self._clock())
 
     def summarise_session(self, id: str) -> SessionSummary | None:
         """Return the summary of a session, or None if it is unknown."""

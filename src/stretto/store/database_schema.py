@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 16
+VERSION = 17
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -55,6 +55,8 @@ CREATE TABLE sessions (
   worktree TEXT, failures INTEGER NOT NULL, delivered INTEGER NOT NULL, -- numbers of tasks
   delivered_work INTEGER, parallel_elapsed INTEGER, dollars REAL,
   agents TEXT NOT NULL, labels TEXT NOT NULL, -- JSON arrays; a label is key=value
+  types TEXT NOT NULL, -- JSON array of task types
+  tools TEXT NOT NULL, models TEXT NOT NULL, -- JSON arrays; empty while it runs
   word_row INTEGER NOT NULL, -- the row of its words in session_words
   arrived TEXT NOT NULL, -- the last journal file, in the order of names, that told of it
   repository TEXT,

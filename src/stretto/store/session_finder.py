@@ -70,6 +70,10 @@ class SessionQuery:
     pattern: str | None = None
     outcome: Outcome | None = None
     agent: str | None = None
+    task_type: str | None = None
+    tool: str | None = None
+    """Known at the end of a session, as the model."""
+    model: str | None = None
     label: tuple[str, str] | None = None
     has_failures: bool = False
     has_fanouts: bool = False
@@ -146,7 +150,13 @@ def _list_conditions(query: SessionQuery) -> Iterator[tuple[Any, ...]]:
     ):
         if value is not None:
             yield f"{column} = ?", str(value)
-    for column, item in (("agents", query.agent), ("labels", query.label)):
+    for column, item in (
+        ("agents", query.agent),
+        ("types", query.task_type),
+        ("tools", query.tool),
+        ("models", query.model),
+        ("labels", query.label),
+    ):
         if item is not None:
             # The column is a JSON array: its items are found by their own JSON text.
             yield f"instr({column}, ?)", _encode_item(item)
@@ -209,7 +219,7 @@ def _encode_item(item: str | tuple[str, str]) -> str:
 
 
 def encode_items(items: Sequence[str]) -> str:
-    """Return the texts of a column that ``agent`` and ``label`` look into."""
+    """Return the texts of a column that the filters of lists look into."""
     return json.dumps(items, ensure_ascii=False)
 
 

@@ -13,13 +13,14 @@ from stretto.figures.work_identity import identify_work
 from stretto.model.conclude_leaves import find_newest_cache_sizes
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
+from stretto.model.model_name import normalise_model
 from stretto.names import NONE
 from stretto.store.database_schema import EXECUTIONS
 from stretto.store.run_rows import NO_RUNS, get_cost, make_run_rows, write_run_rows
 from stretto.store.session_finder import encode_items, list_words, number_words, write_words
 from stretto.store.session_in_memory import SessionState, SettledSession
 
-_INSERT_SESSION = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * 29)})"  # noqa: S608  # no text of others
+_INSERT_SESSION = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * 32)})"  # noqa: S608  # no text of others
 _INSERT_RUN = (
     'INSERT INTO sequential_runs (session, number, pattern, signature, "end", lengths, project, repository,'
     " workers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -119,12 +120,26 @@ def _write_list_row(
             dollars,
             encode_items(sorted({task.agent for task in session.tasks if task.agent})),
             encode_items([f"{key}={value}" for key, value in session.labels]),
+            encode_items(sorted({task.task_type for task in session.tasks})),
+            *_encode_called(state),
             number_words(session.id, session.start),
             state.arrived,
             session.repository,
             usage_coverage,
             gaps is not None and not gaps.is_total_complete,
         ),
+    )
+
+
+def _encode_called(state: SessionState) -> tuple[str, str]:
+    """Return the tools and the models that a session called; none while it runs, as its cost."""
+    context = state.last_context
+    if context is None or not context.over:
+        return encode_items([]), encode_items([])
+    calls = context.whole
+    return (
+        encode_items(sorted({call.tool for call in calls.tool_calls if call.tool})),
+        encode_items(sorted({normalise_model(call.model) for call in calls.model_calls if call.model})),
     )
 
 

@@ -209,10 +209,11 @@ def build_session_document(summary: SessionSummary) -> dict[str, Any]:
         "spending": _build_spending(spending) if summary.model_calls else None,
         "fanouts": [
             {
+                "id": f"{session.id}/{number}",
                 **_build_fanout(fanout, sequential, scoring.target, session.samples),
                 "synthesis_seconds": _to_seconds(measure_synthesis_time(session, fanout)),
             }
-            for fanout, sequential in summary.fanouts
+            for number, (fanout, sequential) in enumerate(summary.fanouts, 1)
         ],
         **build_analysis_document(summary.analysis),
         "workflow": summary.workflow,

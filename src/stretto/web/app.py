@@ -22,6 +22,7 @@ from stretto.errors import StrettoError
 from stretto.web import otlp_routes, responses
 from stretto.web.backend import Backend
 from stretto.web.dimension_pages import DimensionPages
+from stretto.web.execution_pages import ExecutionPages
 from stretto.web.findings_routes import FindingsRoutes
 from stretto.web.forget_route import ForgetRoute
 from stretto.web.guard import Guard
@@ -63,6 +64,7 @@ def create_app(backend: Backend) -> ASGIApp:
     pages = [
         *OverviewPage(backend, renderer).list_routes(),
         *DimensionPages(backend, renderer).list_routes(),
+        *ExecutionPages(backend, renderer).list_routes(),
         *PageRoutes(backend, renderer).list_routes(),
     ]
     app = Starlette(

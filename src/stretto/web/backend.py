@@ -11,13 +11,16 @@ from starlette.types import ASGIApp
 from stretto.clock import Clock, read_wall_clock
 from stretto.errors import ServiceError
 from stretto.figures.figure import Figure
+from stretto.figures.run_profile import RunProfile
 from stretto.findings.findings_state import FindingsState
 from stretto.model.decisions import Decision
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.operations.operation_runner import OperationRunner
 from stretto.sources.otlp.receive import RequestResult, Signal
+from stretto.store.fanout_list import FanoutPage, FanoutQuery
 from stretto.store.score_targets import ScoreReceipt
 from stretto.store.session_finder import SessionPage, SessionQuery
+from stretto.summaries.run_profiles import ProfileKind
 from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
@@ -55,6 +58,10 @@ class Backend:
     """(newest snapshot, window) → the snapshot with the figures of that window."""
     sessions: Callable[[SessionQuery], SessionPage]
     """Returns a page of the matching sessions. Raises CursorError for a continuation of another list."""
+    fanouts: Callable[[FanoutQuery], FanoutPage]
+    """Returns a page of the finished parallel executions."""
+    run_profile: Callable[[ProfileKind, str, TimeWindow], RunProfile]
+    """(kind, name, window) → the profile of its finished runs."""
     session_summary: Callable[[str], SessionSummary | None]
     """A session's id → its summary, or None if it is unknown."""
     trends: Callable[[TimeWindow | None], dict[str, Any]]

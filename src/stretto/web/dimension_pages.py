@@ -1,30 +1,73 @@
-"""Answer the views that list task types, agents and patterns, and the page of each of them."""
+"""Answer the views that list task types, agents, patterns, tools and models, and the page of each of them."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stretto.names import WINDOWS
-from stretto.web import dimension_views, responses
+from stretto.names import NONE, OTHER, WINDOWS
+from stretto.store.session_finder import SessionQuery
+from stretto.summaries.run_profiles import ProfileKind
+from stretto.summaries.time_window import ALL, make_named_window
+from stretto.web import call_views, dimension_views, responses, session_list
 from stretto.web.backend import Backend
+from stretto.web.profile_view import describe_profile
 from stretto.web.renderer import Renderer
 from stretto.web.window_choice import choose_window_snapshot
 from stretto.web.window_parameters import QueryError
 
-LABELS = {"types": "task_type", "agents": "agent", "patterns": "pattern"}
-"""View → the label whose values it lists."""
+SESSIONS_LISTED = 10
+"""Sessions on the page of a name."""
 
-_LISTS = {
-    "types": dimension_views.list_type_rows,
-    "agents": dimension_views.list_agent_rows,
-    "patterns": dimension_views.list_pattern_rows,
-}
+
+@dataclass(frozen=True, slots=True)
+class DimensionView:
+    """A view: the label whose values it lists, and how it names them."""
+
+    kind: ProfileKind
+    title: str
+    noun: str
+    """One of its values."""
+    unnamed: str
+    """The value ``none``."""
+    runs: tuple[str, str]
+    """One of the runs that its pages describe, and several."""
+    parameter: str
+    """The filter of lists of sessions."""
+    list_rows: Callable[[dimension_views.FigureIndex, str], Sequence[object]]
+
+
+DIMENSIONS = {
+    "types": DimensionView(
+        ProfileKind.TASK_TYPE, "Task types", "task type", "none", ("task", "tasks"), "type",
+        dimension_views.list_type_rows,
+    ),
+    "agents": DimensionView(
+        ProfileKind.AGENT, "Agents", "agent", "unnamed agent", ("task", "tasks"), "agent",
+        dimension_views.list_agent_rows,
+    ),
+    "patterns": DimensionView(
+        ProfileKind.PATTERN, "Patterns", "pattern", "no named pattern", ("session", "sessions"), "pattern",
+        dimension_views.list_pattern_rows,
+    ),
+    "tools": DimensionView(
+        ProfileKind.TOOL, "Tools", "tool", "unnamed tool", ("call", "calls"), "tool",
+        call_views.list_tool_figures,
+    ),
+    "models": DimensionView(
+        ProfileKind.MODEL, "Models", "model", "unnamed model", ("call", "calls"), "model",
+        call_views.list_model_figures,
+    ),
+}  # fmt: skip
+"""First part of a view's path → the view."""
 
 
 class DimensionPages:
-    """The endpoints of the views by task type, agent and pattern."""
+    """The endpoints of the views."""
 
     def __init__(self, backend: Backend, renderer: Renderer) -> None:
         self._backend = backend
@@ -33,39 +76,76 @@ class DimensionPages:
     def list_routes(self) -> list[Route]:
         """Return the routes. Names are chosen outside Stretto and may hold a slash."""
         return [
-            *(Route(f"/{view}", self.show_view) for view in LABELS),
-            *(Route(f"/{view}/{{name:path}}", self.show_detail) for view in LABELS),
+            *(Route(f"/{view}", self.show_view) for view in DIMENSIONS),
+            *(Route(f"/{view}/{{name:path}}", self.show_detail) for view in DIMENSIONS),
         ]
 
     def show_view(self, request: Request) -> Response:
-        """Answer the figures of each task type, agent or pattern in a window."""
+        """Answer the figures of each value in a window."""
         now, view = self._backend.clock(), request.url.path.strip("/")
         try:
             choice = choose_window_snapshot(self._backend, request.query_params, now)
         except QueryError as error:
             return responses.build_error(request.url.path, 400, str(error))
-        if choice is None:
-            return self._page("view.html", request, now, live=True, view=view, window=None, rows=[])
-        window = choice.window.name
-        rows = _LISTS[view](dimension_views.FigureIndex(choice.snapshot), window)
-        return self._page("view.html", request, now, live=True, view=view, window=window, rows=rows)
+        window = None if choice is None else choice.window.name
+        rows: Sequence[object] = ()
+        if choice is not None:
+            rows = DIMENSIONS[view].list_rows(
+                dimension_views.FigureIndex(choice.snapshot), choice.window.name
+            )
+        return self._page(
+            "view.html",
+            request,
+            now,
+            live=True,
+            view=view,
+            dimension=DIMENSIONS[view],
+            window=window,
+            rows=rows,
+        )
 
     def show_detail(self, request: Request) -> Response:
-        """Answer every figure of one task type, agent or pattern, in every window."""
-        view = request.url.path.split("/")[1]
-        name, snapshot = request.path_params["name"], self._backend.snapshot()
-        rows = [] if snapshot is None else dimension_views.list_detail_rows(snapshot, LABELS[view], name)
-        if not rows:
+        """Answer the page of one value: its runs in words and drawings, its sessions, and its figures."""
+        now, view, name = self._backend.clock(), request.url.path.split("/")[1], request.path_params["name"]
+        dimension = DIMENSIONS[view]
+        try:
+            choice = choose_window_snapshot(self._backend, request.query_params, now)
+        except QueryError as error:
+            return responses.build_error(request.url.path, 400, str(error))
+        latest = self._backend.snapshot()
+        rows = [] if latest is None else dimension_views.list_detail_rows(latest, dimension.kind.value, name)
+        window, profile = None, None
+        if choice is not None:
+            window = choice.window
+            profile = self._backend.run_profile(dimension.kind, name, window)
+            if not choice.is_asked and not profile.runs:
+                window = make_named_window(ALL, now)
+                profile = self._backend.run_profile(dimension.kind, name, window)
+        sessions = self._backend.sessions(
+            SessionQuery(
+                limit=SESSIONS_LISTED, **{_QUERY_FIELDS.get(dimension.parameter, dimension.parameter): name}
+            )
+        ).rows
+        if window is None or profile is None or not (rows or profile.runs or sessions):
             return responses.build_error(
                 request.url.path, 404, "There is no figure of that name.", f"The page /{view} lists them."
             )
         return self._page(
             "detail.html",
             request,
-            self._backend.clock(),
+            now,
             live=True,
             view=view,
+            dimension=dimension,
             name=name,
+            window=window.name,
+            profile=describe_profile(profile, *dimension.runs),
+            sessions=sessions if name not in {NONE, OTHER} else (),
+            list_columns=session_list.COLUMNS,
             rows=rows,
             windows=list(WINDOWS),
         )
+
+
+_QUERY_FIELDS = {"type": "task_type"}
+"""Filter of lists of sessions → field of SessionQuery, where they differ."""

@@ -119,7 +119,7 @@ def _build_type_row(figures: FigureIndex, window: str, task_type: str, baseline:
         at = {"task_type": task_type, "stat": stat, "window": window}
         return figures.find_figure("stretto_task_duration_quantile_seconds", "no end was seen", **at)
 
-    tasks = _sum_counts(figures, "stretto_window_tasks", task_type=task_type, window=window)
+    tasks = sum_counts(figures, "stretto_window_tasks", task_type=task_type, window=window)
     return TypeRow(
         task_type=task_type,
         baseline=baseline,
@@ -161,7 +161,7 @@ def list_pattern_rows(figures: FigureIndex, window: str) -> list[PatternRow]:
                 load_balance=figures.find_figure("stretto_load_balance_ratio", "not computed", **at),
                 concurrency=figures.find_figure("stretto_concurrency_ratio", "not computed", **at),
                 delivery=figures.find_figure("stretto_delivery_ratio", "not computed", **at),
-                sessions=_sum_counts(figures, "stretto_window_sessions", **at),
+                sessions=sum_counts(figures, "stretto_window_sessions", **at),
                 session=figures.find_figure(
                     "stretto_session_duration_quantile_seconds", "no session ended", stat="p50", **at
                 ),
@@ -185,7 +185,7 @@ def _build_agent_row(figures: FigureIndex, at: dict[str, str]) -> AgentRow:
 
     return AgentRow(
         agent=at["agent"],
-        tasks=_sum_counts(figures, "stretto_window_agent_tasks", **at),
+        tasks=sum_counts(figures, "stretto_window_agent_tasks", **at),
         completion=replace_reason(
             figures.find_figure("stretto_agent_completion_ratio", "", **at), "no task is over"
         ),
@@ -213,7 +213,8 @@ def list_detail_rows(snapshot: Snapshot, label: str, value: str) -> list[DetailR
     ]
 
 
-def _sum_counts(figures: FigureIndex, name: str, **labels: str) -> int:
+def sum_counts(figures: FigureIndex, name: str, **labels: str) -> int:
+    """Return the sum of the figures with this name and these labels, whatever their other labels are."""
     return sum(
         int(figures.find_figure(name, "", **match).value or 0)
         for match in figures.list_labels(name, **labels)

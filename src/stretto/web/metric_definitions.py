@@ -22,6 +22,7 @@ _FROM_TABLE = (
     "efficiency_score",
     "contention_ratio",
     "critical_path_agent_seconds",
+    "critical_path_tool_seconds",
     "capture_completeness_ratio",
 )
 
@@ -46,6 +47,9 @@ DEFINITIONS: dict[str, str] = {
     "target": "Improvement expected of the task type, by configuration.",
     "median": "Half of the tasks took this long or less; within 2 %.",
     "p95": "95 of 100 tasks took this long or less; within 2 %.",
+    "median_call": "Half of the calls took this long or less; within 2 %.",
+    "p95_call": "95 of 100 calls took this long or less; within 2 %.",
+    "first_token": "Median time from the request to the first token, where a source reports it.",
     "baseline": (
         "recorded: sequential runs pinned for the pattern. measured: sequential runs of the same pattern and"
         " task types. set: a length per task type, by hand. configured: hours per task type. work: the tasks'"

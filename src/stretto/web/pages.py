@@ -24,7 +24,7 @@ from stretto.web import (
 from stretto.web.backend import Backend
 from stretto.web.metric_definitions import ABSENT
 from stretto.web.renderer import Renderer
-from stretto.web.session_query import parse_session_query
+from stretto.web.session_query import TEXTS, parse_session_query
 from stretto.web.window_parameters import QueryError
 
 SESSIONS_SHOWN = 50
@@ -90,6 +90,7 @@ class PageRoutes:
             given=request.query_params,
             filters=session_list.list_filters(request.query_params),
             list_columns=session_list.COLUMNS,
+            hidden_filters=(*TEXTS, "label"),
             windows=WINDOW_NAMES,
             outcomes=list(Outcome),
         )

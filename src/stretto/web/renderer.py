@@ -68,6 +68,7 @@ class Renderer:
             window=headline.describe_window,
             in_window=headline.place_in_window,
             figure=_format_named_figure,
+            capitalize_first=lambda text: text[:1].upper() + text[1:],
         )
         self._environment.globals.update(
             script=addresses["stretto.js"],

@@ -9,9 +9,9 @@ from stretto.store.session_finder import SessionSort
 
 FILTER_TITLES = {
     "q": "words", "project": "project", "worktree": "worktree", "repository": "repository",
-    "source": "source", "pattern": "pattern", "agent": "agent", "label": "label", "outcome": "outcome",
-    "failed": "with failures", "parallel": "with parallel executions", "window": "window",
-    "from": "from", "to": "to",
+    "source": "source", "pattern": "pattern", "agent": "agent", "type": "task type", "tool": "tool",
+    "model": "model", "label": "label", "outcome": "outcome", "failed": "with failures",
+    "parallel": "with parallel executions", "window": "window", "from": "from", "to": "to",
 }  # fmt: skip
 """Parameter of a filter → its title, in the order in which they are shown."""
 

@@ -9,7 +9,8 @@ from stretto.store.session_finder import SessionQuery, SessionSort, split_label
 from stretto.web.window_parameters import WINDOW_PARAMETERS, QueryError, check_names, parse_window
 
 TEXTS = {"project": "project", "worktree": "worktree", "repository": "repository", "source": "source",
-         "pattern": "pattern", "agent": "agent"}  # fmt: skip
+         "pattern": "pattern", "agent": "agent", "type": "task_type", "tool": "tool",
+         "model": "model"}  # fmt: skip
 """Parameter → field of SessionQuery, for filters that are compared with a text."""
 
 PARAMETERS = (*TEXTS, "q", "outcome", "label", "failed", "parallel", *WINDOW_PARAMETERS, "sort", "limit",

@@ -120,6 +120,11 @@ def list_fanout_rows(summary: SessionSummary, document: Document, drawing: Drawi
     ]
 
 
+def make_fanout_row(summary: SessionSummary, document: Document, drawing: Drawing, number: int) -> FanoutRow:
+    """Return the row of one fan-out; ``number`` counts them from 1, by start."""
+    return _build_fanout_row(number, *summary.fanouts[number - 1], document["fanouts"][number - 1], drawing)
+
+
 def _build_fanout_row(
     number: int, fanout: Fanout, sequential: SequentialTime, document: Document, drawing: Drawing
 ) -> FanoutRow:
@@ -139,6 +144,11 @@ def _build_fanout_row(
 
 def list_task_rows(session: Session, document: Document, first: int) -> list[TaskRow]:
     """Return a page of task rows sorted by start, from index ``first`` on."""
+    return list_all_task_rows(session, document)[first : first + TASKS_SHOWN]
+
+
+def list_all_task_rows(session: Session, document: Document) -> list[TaskRow]:
+    """Return a row for each task, sorted by start."""
     tasks = sorted(session.tasks, key=lambda task: (task.start is None, task.start or 0, task.id))
     gaps, reports = ToolCallGaps(session), session.latest_reports
     calls: dict[str | None, list[ToolCall]] = {}
@@ -159,7 +169,7 @@ def list_task_rows(session: Session, document: Document, first: int) -> list[Tas
             spent=by_cost.get(task.id),
             report=reports.get(task.id),
         )
-        for task in tasks[first : first + TASKS_SHOWN]
+        for task in tasks
     ]
 
 

@@ -1,0 +1,113 @@
+"""Answer the list of parallel executions, and the page of each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from stretto.clock import SECOND
+from stretto.store.fanout_list import MOST_PAGES, FanoutQuery, FanoutSort
+from stretto.summaries.session_summary import build_session_document
+from stretto.web import responses, session_timeline, session_view
+from stretto.web.backend import Backend
+from stretto.web.renderer import Renderer
+from stretto.web.window_parameters import WINDOW_PARAMETERS, QueryError, check_names, parse_window
+
+PARAMETERS = ("pattern", "project", "sort", "page", *WINDOW_PARAMETERS)
+
+SORT_TITLES = {
+    FanoutSort.END: "latest first",
+    FanoutSort.SPEEDUP: "largest speed-up first",
+    FanoutSort.ELAPSED: "longest first",
+    FanoutSort.WIDTH: "widest first",
+}
+
+
+def parse_fanout_query(parameters: Mapping[str, str], now: int) -> FanoutQuery:
+    """Return the query of a request's parameters. Raises QueryError for one that is unknown or invalid."""
+    given = {name: text for name, text in parameters.items() if text and name != "refresh"}
+    check_names(given, PARAMETERS)
+    window = parse_window(given, now)
+    page = given.get("page", "1")
+    if not (page.isascii() and page.isdigit() and len(page) <= len(str(MOST_PAGES)) and int(page)):
+        raise QueryError(f"page must be a whole number from 1 to {MOST_PAGES}")
+    sort = given.get("sort", FanoutSort.END.value)
+    if sort not in {each.value for each in FanoutSort}:
+        raise QueryError(f"sort must be one of {', '.join(FanoutSort)}")
+    return FanoutQuery(
+        pattern=given.get("pattern"),
+        project=given.get("project"),
+        since=None if window is None else window.start,
+        until=None if window is None else window.end,
+        sort=FanoutSort(sort),
+        page=int(page),
+    )
+
+
+class ExecutionPages:
+    """The endpoints of parallel executions."""
+
+    def __init__(self, backend: Backend, renderer: Renderer) -> None:
+        self._backend = backend
+        self._page = renderer.render_page
+
+    def list_routes(self) -> list[Route]:
+        """Return the routes. Agents choose the ids of sessions, so an id may hold a slash."""
+        return [
+            Route("/executions", self.show_list),
+            Route("/executions/{session:path}/{number:int}", self.show_execution),
+        ]
+
+    def show_list(self, request: Request) -> Response:
+        """Answer a page of the finished parallel executions."""
+        now = self._backend.clock()
+        try:
+            query = parse_fanout_query(request.query_params, now)
+            window = parse_window(request.query_params, now)
+        except QueryError as error:
+            return responses.build_error(request.url.path, 400, str(error), "The page /executions lists all.")
+        return self._page(
+            "executions.html",
+            request,
+            now,
+            live=query.page == 1,
+            page=self._backend.fanouts(query),
+            query=query,
+            window="all" if window is None else window.name,
+            sort_titles=SORT_TITLES,
+        )
+
+    def show_execution(self, request: Request) -> Response:
+        """Answer the page of one parallel execution: its figures, its part of the timeline, its tasks."""
+        number = request.path_params["number"]
+        summary = self._backend.session_summary(request.path_params["session"])
+        if summary is None or not 1 <= number <= len(summary.fanouts):
+            return responses.build_error(
+                request.url.path,
+                404,
+                "There is no such parallel execution.",
+                "The page /executions lists them.",
+            )
+        session, document = summary.session, build_session_document(summary)
+        fanout = summary.fanouts[number - 1][0]
+        start, end = ((at - session.start) / SECOND for at in (fanout.start, fanout.end))
+        drawing = session_timeline.draw_session(session, session_timeline.choose_view(session, start, end))
+        tasks = {task.id for task in fanout.tasks}
+        return self._page(
+            "execution.html",
+            request,
+            self._backend.clock(),
+            live=False,
+            session=session,
+            number=number,
+            count=len(summary.fanouts),
+            drawing=drawing,
+            zooms=dict.fromkeys(("earlier", "in", "out", "later")),
+            p=session_view.make_fanout_row(summary, document, drawing, number),
+            path_lines=session_view.draw_path(document, drawing),
+            critical_path=document.get("critical_path"),
+            tasks=[row for row in session_view.list_all_task_rows(session, document) if row.task.id in tasks],
+        )
