@@ -24,18 +24,19 @@ def reported_alert(external: str) -> Notification:
 
 
 def test_a_firing_alert_leads_to_its_silence(tmp_path: Path) -> None:
-    """The link is Alertmanager's own form, filled with the alert's labels; a resolved alert has no link."""
+    """The link is Alertmanager's own form, filled with labels; a resolved alert has no link."""
     store = Store(tmp_path)
     with shown(store) as client:
         client.post("/api/notifications", content=message(alert()))
-        firing = read(client)
+        firing = read(client, "/alerts")
         client.post("/api/notifications", content=message(alert(status="resolved")))
-        resolved = read(client)
+        resolved = read(client, "/alerts")
     links = [unquote(link) for link in firing.addresses if link.startswith("http")]
 
-    assert len(links) == 2
-    assert links[0].startswith('http://127.0.0.1:9093/#/silences/new?filter={alertname="StrettoDown",')
-    assert links[1].startswith('http://127.0.0.1:9093/#/alerts?filter={alertname="StrettoDown",')
+    assert len(links) == 3
+    assert links[0] == 'http://127.0.0.1:9093/#/silences/new?filter={alertname="StrettoDown"}'
+    assert links[1].startswith('http://127.0.0.1:9093/#/silences/new?filter={alertname="StrettoDown",')
+    assert links[2].startswith('http://127.0.0.1:9093/#/alerts?filter={alertname="StrettoDown",')
     assert not [link for link in resolved.addresses if link.startswith("http")]
 
 

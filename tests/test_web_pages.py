@@ -519,6 +519,8 @@ PATHS = (
     "/models",
     "/executions",
     "/executions/together/1",
+    "/alerts",
+    "/alerts/StrettoDown",
     "/sessions",
     "/sessions/together",
     "/sessions/alone",

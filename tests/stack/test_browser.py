@@ -35,7 +35,7 @@ WIDE = {"width": 1280, "height": 900}
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 PATHS = (
     "/", "/types", "/agents", "/patterns", "/tools", "/executions", "/agents/architect?window=7d",
-    "/executions/together/1", "/sessions", "/sessions/together",
+    "/executions/together/1", "/sessions", "/sessions/together", "/alerts",
 )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def select_alerts(
         newest.setdefault(notification.alert, resolution or notification)
     firing = [n for n in newest.values() if n.status == "firing"]
     resolved = [n for n in newest.values() if n.status == "resolved"]
-    firing.sort(key=lambda n: (_SEVERITY_RANK.get(n.severity or "", len(_SEVERITY_RANK)), -n.received))
+    firing.sort(key=lambda n: (rank_severity(n.severity), -n.received))
     silent = heard is not None and now - heard > SILENT
     overdue = frozenset(entry.alert for entry in firing if is_repeat_overdue(entry, now))
     return CurrentAlerts(tuple(firing), tuple(resolved[:RESOLVED_SHOWN]), heard, silent, overdue)
@@ -74,6 +74,11 @@ def describe_alerting_gap(heard: int | None, now: int) -> str | None:
         minutes = (now - heard) // MINUTE
         return f"the watchdog was last heard {minutes} min ago: Prometheus or Alertmanager is gone"
     return None
+
+
+def rank_severity(severity: str | None) -> int:
+    """Return the place of a severity, the most severe first; unknown ones come last."""
+    return _SEVERITY_RANK.get(severity or "", len(_SEVERITY_RANK))
 
 
 def is_repeat_overdue(notification: Notification, now: int) -> bool:

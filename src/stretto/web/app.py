@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from stretto.clock import SECOND
 from stretto.errors import StrettoError
 from stretto.web import otlp_routes, responses
+from stretto.web.alert_pages import AlertPages
 from stretto.web.backend import Backend
 from stretto.web.dimension_pages import DimensionPages
 from stretto.web.execution_pages import ExecutionPages
@@ -65,6 +66,7 @@ def create_app(backend: Backend) -> ASGIApp:
         *OverviewPage(backend, renderer).list_routes(),
         *DimensionPages(backend, renderer).list_routes(),
         *ExecutionPages(backend, renderer).list_routes(),
+        *AlertPages(backend, renderer).list_routes(),
         *PageRoutes(backend, renderer).list_routes(),
     ]
     app = Starlette(

@@ -13,12 +13,14 @@ from stretto.errors import StoreError
 from stretto.figures.bottleneck_agent import Bottleneck
 from stretto.names import PREFIX
 from stretto.notifications import latest_notifications as alerts
+from stretto.notifications.alert_episodes import group_by_rule
 from stretto.store.queries import SessionRow
 from stretto.store.session_finder import SessionQuery
 from stretto.summaries.time_window import TimeWindow
 from stretto.web import dimension_views, findings_view, headline, responses, session_list, trend_chart
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
+from stretto.web.runbook_lookup import find_runbook
 from stretto.web.window_choice import WindowChoice, choose_window_snapshot
 from stretto.web.window_parameters import QueryError
 
@@ -52,15 +54,14 @@ class OverviewPage:
         """Return what the page shows whatever the window is."""
         backend = self._backend
         log = backend.notifications
-        current = alerts.select_alerts(log.list_newest(), log.watchdog_heard, now)
+        newest = log.list_newest()
+        current = alerts.select_alerts(newest, log.watchdog_heard, now)
+        rules = group_by_rule(newest, current)
         return {
             "problems": backend.problems(),
             "alerts": current,
-            "pages": {
-                n.alertname
-                for n in (*current.firing, *current.resolved)
-                if n.alertname is not None and backend.runbook(n.alertname) is not None
-            },
+            "rules": rules,
+            "pages": {group.rule for group in rules if find_runbook(backend, group.rule) is not None},
             "set_aside": log.set_aside,
             "news": findings_view.list_news(backend.findings(), backend.expected_tasks()),
         }

@@ -24,13 +24,13 @@ from stretto.web import (
 from stretto.web.backend import Backend
 from stretto.web.metric_definitions import ABSENT
 from stretto.web.renderer import Renderer
+from stretto.web.runbook_lookup import find_runbook
 from stretto.web.session_query import TEXTS, parse_session_query
 from stretto.web.window_parameters import QueryError
 
 SESSIONS_SHOWN = 50
 """Sessions on a page of the list."""
 
-_ALERT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 _NUMBER = re.compile(r"\d{1,6}")
 
@@ -156,7 +156,7 @@ class PageRoutes:
     def show_runbook(self, request: Request) -> Response:
         """Answer the runbook page of an alert."""
         alert = request.path_params["alert"]
-        text = self._backend.runbook(alert) if _ALERT.fullmatch(alert) else None
+        text = find_runbook(self._backend, alert)
         if text is None:
             return responses.build_error(
                 request.url.path, 404, "There is no such alert.", "The page / lists the alerts that fire."
