@@ -102,11 +102,11 @@ def _format_csv(names: Iterable[str], rows: Iterable[Iterable[Cell]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows([_neutralise(cell) for cell in row] for row in rows)
+    writer.writerows([neutralise_formula(cell) for cell in row] for row in rows)
     return text.getvalue()
 
 
-def _neutralise(cell: Cell) -> Cell:
+def neutralise_formula(cell: Cell) -> Cell:
     """Return the cell; text that a spreadsheet would take for a formula gets an apostrophe before it.
 
     Example: an agent that is called ``=1+1`` becomes ``'=1+1``. Numbers stay as they are.

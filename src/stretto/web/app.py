@@ -61,7 +61,7 @@ def create_app(backend: Backend) -> ASGIApp:
     addresses = {
         name: f"/static/{name}?{sha256(content).hexdigest()[:12]}" for name, (content, _) in static.items()
     }
-    renderer = Renderer(backend, addresses)
+    renderer = Renderer(backend, addresses, static["stretto.css"][0].decode())
     pages = [
         *OverviewPage(backend, renderer).list_routes(),
         *DimensionPages(backend, renderer).list_routes(),

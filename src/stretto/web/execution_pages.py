@@ -14,7 +14,13 @@ from stretto.summaries.session_summary import build_session_document
 from stretto.web import responses, session_timeline, session_view
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
-from stretto.web.window_parameters import WINDOW_PARAMETERS, QueryError, check_names, parse_window
+from stretto.web.window_parameters import (
+    PAGE_PARAMETERS,
+    WINDOW_PARAMETERS,
+    QueryError,
+    check_names,
+    parse_window,
+)
 
 PARAMETERS = ("pattern", "project", "sort", "page", *WINDOW_PARAMETERS)
 
@@ -28,7 +34,7 @@ SORT_TITLES = {
 
 def parse_fanout_query(parameters: Mapping[str, str], now: int) -> FanoutQuery:
     """Return the query of a request's parameters. Raises QueryError for one that is unknown or invalid."""
-    given = {name: text for name, text in parameters.items() if text and name != "refresh"}
+    given = {name: text for name, text in parameters.items() if text and name not in PAGE_PARAMETERS}
     check_names(given, PARAMETERS)
     window = parse_window(given, now)
     page = given.get("page", "1")

@@ -26,7 +26,7 @@ from stretto.web.metric_definitions import ABSENT
 from stretto.web.renderer import Renderer
 from stretto.web.runbook_lookup import find_runbook
 from stretto.web.session_query import TEXTS, parse_session_query
-from stretto.web.window_parameters import QueryError
+from stretto.web.window_parameters import PAGE_PARAMETERS, QueryError
 
 SESSIONS_SHOWN = 50
 """Sessions on a page of the list."""
@@ -76,7 +76,7 @@ class PageRoutes:
         """Answer a page of the sessions that match the parameters, the most recently active first."""
         now = self._backend.clock()
         try:
-            query = parse_session_query(request.query_params, now, SESSIONS_SHOWN, ignored=("refresh",))
+            query = parse_session_query(request.query_params, now, SESSIONS_SHOWN, ignored=PAGE_PARAMETERS)
             page = self._backend.sessions(query)
         except (QueryError, CursorError) as error:
             return responses.build_error(request.url.path, 400, str(error), "The page /sessions lists all.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from urllib.parse import quote, urlencode
 
@@ -12,19 +12,22 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from stretto.clock import SECOND, to_rfc3339
+from stretto.clock import DAY, SECOND, to_rfc3339
 from stretto.format import quantities, rfc3339
 from stretto.names import METRICS, NONE, PREFIX
 from stretto.notifications import latest_notifications as alerts
 from stretto.summaries.session_summary import name_session, name_session_entity
 from stretto.summaries.time_window import WINDOW_NAMES
-from stretto.web import headline, live_updates
+from stretto.web import drawing_export, headline, live_updates, responses, table_export
 from stretto.web.backend import Backend
 from stretto.web.metric_definitions import DEFINITIONS
 from stretto.web.window_parameters import WINDOW_PARAMETERS
 
 REFRESH_SECONDS = 5
 """Seconds between reloads of a page without script or event stream; ``?refresh=off`` stops them."""
+
+DATED_FROM = 2 * DAY
+"""Age (ns) from which a relative time has its date beside it."""
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -33,10 +36,11 @@ ID_SHOWN = 14
 
 
 class Renderer:
-    """Renderer of pages. ``addresses`` maps static file names to their addresses."""
+    """Renderer of pages. ``addresses`` maps static file names to their addresses, ``style`` is the sheet."""
 
-    def __init__(self, backend: Backend, addresses: Mapping[str, str]) -> None:
+    def __init__(self, backend: Backend, addresses: Mapping[str, str], style: str) -> None:
         self._backend = backend
+        self._style = style
         self._environment = Environment(
             loader=PackageLoader(__package__),
             autoescape=True,
@@ -50,6 +54,7 @@ class Renderer:
             "count": quantities.format_count,
             "counted": quantities.format_count_with_noun,
             "moment": quantities.format_instant,
+            "date": lambda at: quantities.format_instant(at)[:10],
             "size": quantities.format_bytes,
             "money": quantities.format_dollars,
             "plain": quantities.format_number,
@@ -72,6 +77,7 @@ class Renderer:
         )
         self._environment.globals.update(
             script=addresses["stretto.js"],
+            tools_script=addresses["tools.js"],
             style=addresses["stretto.css"],
             events=live_updates.PATH,
             version=backend.version,
@@ -79,6 +85,7 @@ class Renderer:
             meaning=headline.explain_baseline,
             metrics=METRICS,
             NONE=NONE,
+            dated_from=DATED_FROM,
             window_names=WINDOW_NAMES,
             silence=alerts.get_silence_link,
             alertmanager=alerts.get_alertmanager_link,
@@ -130,7 +137,73 @@ class Renderer:
             snapshot_at=None if snapshot is None else snapshot.at,
             **context,
         )
-        return HTMLResponse(html)
+        return self._export(html, request) or HTMLResponse(_add_exports(html, address))
+
+    def _export(self, html: str, request: Request) -> Response | None:
+        """Return the part of a page that the request asks for as a file; None if it asks for the page."""
+        form, number = request.query_params.get("format"), request.query_params.get("number", "1")
+        if form is None:
+            return None
+        if form not in (*_TABLE_FORMS, _SVG) or not _NUMBER.fullmatch(number):
+            return responses.build_error(
+                request.url.path, 400, f"format must be one of {', '.join((*_TABLE_FORMS, _SVG))}"
+            )
+        name = f"{request.url.path.strip('/').replace('/', '-') or 'overview'}-{number}"
+        if form == _SVG:
+            drawing = drawing_export.draw_figure(html, int(number), self._style)
+            if drawing is not None:
+                return _make_file(drawing, "image/svg+xml", f"{name}.svg")
+        else:
+            tables = table_export.read_tables(html)
+            if 1 <= int(number) <= len(tables):
+                write, kind = _TABLE_FORMS[form]
+                return _make_file(write(tables[int(number) - 1]), kind, f"{name}.{form}")
+        return responses.build_error(request.url.path, 404, "the page has nothing with that number")
+
+
+_TABLE_FORMS: dict[str, tuple[Callable[[table_export.PageTable], str | bytes], str]] = {
+    "csv": (table_export.to_csv, "text/csv"),
+    "json": (table_export.to_json, "application/json"),
+    "md": (table_export.to_markdown, "text/markdown"),
+}
+"""Form of a table → what writes it, and its media type."""
+
+_SVG = "svg"
+_NUMBER = re.compile(r"[1-9]\d{0,3}")
+
+
+def _make_file(content: str | bytes, media_type: str, name: str) -> Response:
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name)
+    return Response(
+        content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{safe}"'}
+    )
+
+
+def _add_exports(html: str, address: Callable[..., str]) -> str:
+    """Return the page with links below each table and in each figure, to take it along."""
+    return _add_links(
+        _add_links(html, "</table>", _TABLE_LINKS, address), "</figure>", _FIGURE_LINKS, address
+    )
+
+
+_TABLE_LINKS = (("csv", "CSV"), ("json", "JSON"), ("md", "Markdown"))
+_FIGURE_LINKS = ((_SVG, "SVG"),)
+
+
+def _add_links(html: str, end: str, forms: Sequence[tuple[str, str]], address: Callable[..., str]) -> str:
+    parts = html.split(end)
+    for number in range(1, len(parts)):
+        links = " ".join(
+            f'<a href="{escape(address(format=form, number=number))}" download data-form="{form}">{title}</a>'
+            for form, title in forms
+        )
+        if end == "</figure>":
+            source = escape(address(format=_SVG, number=number))
+            links += f' <button type="button" data-form="png" data-source="{source}">PNG</button>'
+        line = f'<p class="take">{links}</p>'
+        # A figure has its links inside, a table after it.
+        parts[number - 1] += line + end if end == "</figure>" else end + line
+    return "".join(parts)
 
 
 def _get_date(text: str | None) -> str:

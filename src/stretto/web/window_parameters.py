@@ -16,6 +16,9 @@ from stretto.summaries.time_window import (
 
 WINDOW_PARAMETERS = ("window", "from", "to")
 
+PAGE_PARAMETERS = ("refresh", "format", "number")
+"""Parameters of every page: whether it renews itself, and which table or drawing is taken along."""
+
 _FIRST, _LAST = -rfc3339.FARTHEST, rfc3339.FARTHEST
 """The bounds of an instant; dates beyond are moved to the bound."""
 

@@ -209,7 +209,7 @@
     tip.style.top = `${(below ? box.bottom + 8 : box.top - tip.offsetHeight - 8) + scrollY}px`;
   };
 
-  const shapes = ".timeline .bar, .timeline .bracket, .timeline .wall svg, .columns g";
+  const shapes = ".timeline .bar, .timeline .bracket, .timeline .wall svg, .columns g, .columns a";
   let hovered = null;
   document.addEventListener("pointerover", (event) => {
     const bar = event.target.closest?.(shapes);
