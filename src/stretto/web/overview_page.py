@@ -100,7 +100,8 @@ class OverviewPage:
 
     def _find_newest_parallel(self, choice: WindowChoice) -> SessionRow | None:
         """Return the newest session with a parallel execution, if the window has none."""
-        if choice.snapshot.verdicts[choice.window.name].tasks:
+        snapshot = choice.snapshot
+        if snapshot.verdicts[choice.window.name].tasks or not snapshot.activity.sessions:
             return None
         rows = self._backend.sessions(SessionQuery(has_fanouts=True, limit=1)).rows
         return rows[0] if rows else None
