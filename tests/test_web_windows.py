@@ -63,7 +63,7 @@ def test_an_empty_window_names_the_newest_parallel_execution(store: Store) -> No
         empty, full = read(client), read(client, "/?window=90d")
 
     text = empty.text.replace("\N{NO-BREAK SPACE}", " ")
-    assert "The newest parallel execution is 39 days ago in" in text
+    assert "The newest parallel execution is 39 days ago 2026-10-11 in" in text
     assert {"/sessions/together", "?window=all"} <= set(empty.addresses)
     assert "The newest parallel execution" not in full.text
 
