@@ -223,6 +223,9 @@ READERS: dict[str, tuple[str, ...]] = {
     ),
     "summaries.snapshot": (measures.CRITICAL_PATH_AGENT,),
     "summaries.window_figures": (measures.FANOUTS,),
+    "summaries.run_profiles": (
+        measures.CALLS, measures.CALL_TIME, measures.MODEL_CALLS, measures.MODEL_TIME,
+    ),
     "summaries.spending_outlook": (measures.COST,),
 }  # fmt: skip
 """Module → the measures that it reads."""

@@ -22,6 +22,7 @@ from stretto.errors import StrettoError
 from stretto.web import otlp_routes, responses
 from stretto.web.alert_pages import AlertPages
 from stretto.web.backend import Backend
+from stretto.web.comparison_pages import ComparisonPages
 from stretto.web.dimension_pages import DimensionPages
 from stretto.web.execution_pages import ExecutionPages
 from stretto.web.findings_routes import FindingsRoutes
@@ -67,6 +68,7 @@ def create_app(backend: Backend) -> ASGIApp:
         *DimensionPages(backend, renderer).list_routes(),
         *ExecutionPages(backend, renderer).list_routes(),
         *AlertPages(backend, renderer).list_routes(),
+        *ComparisonPages(backend, renderer).list_routes(),
         *PageRoutes(backend, renderer).list_routes(),
     ]
     app = Starlette(

@@ -111,7 +111,7 @@ class ExecutionPages:
             number=number,
             count=len(summary.fanouts),
             drawing=drawing,
-            zooms=dict.fromkeys(("earlier", "in", "out", "later")),
+            zooms={},
             p=session_view.make_fanout_row(summary, document, drawing, number),
             path_lines=session_view.draw_path(document, drawing),
             critical_path=document.get("critical_path"),

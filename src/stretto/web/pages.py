@@ -9,8 +9,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import SECOND
+from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.store.session_finder import CursorError
+from stretto.store.queries import SessionRow
+from stretto.store.session_finder import CursorError, SessionQuery
 from stretto.summaries.session_summary import build_session_document
 from stretto.summaries.time_window import WINDOW_NAMES
 from stretto.web import (
@@ -33,6 +35,10 @@ SESSIONS_SHOWN = 50
 
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 _NUMBER = re.compile(r"\d{1,6}")
+
+
+LIKE_SHOWN = 5
+"""Earlier sessions that a session's page offers to be compared with."""
 
 
 class PageRoutes:
@@ -139,8 +145,18 @@ class PageRoutes:
             most=session_view.ROWS_SHOWN,
             absent_figures=summary.absent,
             absent_words=ABSENT,
+            like=self._list_like(entity),
             holdups=findings_view.list_session_holdups(self._backend.findings(), entity.id),
         )
+
+    def _list_like(self, session: Session) -> list[SessionRow]:
+        """Return earlier sessions of the same pattern and project, the latest first."""
+        if session.pattern is None:
+            return []
+        query = SessionQuery(
+            pattern=session.pattern, project=session.project, until=session.start, limit=LIKE_SHOWN
+        )
+        return [row for row in self._backend.sessions(query).rows if row.id != session.id]
 
     def show_runbooks(self, request: Request) -> Response:
         """Answer the list of alerts that have a runbook page, each with its meaning."""

@@ -1,0 +1,114 @@
+"""Answer the comparison of two sessions on one axis of time, and that of two periods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from stretto.clock import SECOND
+from stretto.figures.task_matching import match_tasks
+from stretto.model.interval import Interval
+from stretto.summaries.session_summary import SessionSummary, build_session_document
+from stretto.summaries.time_window import make_bounded_window
+from stretto.web import period_comparison, responses, session_timeline, session_view
+from stretto.web.backend import Backend
+from stretto.web.renderer import Renderer
+from stretto.web.window_parameters import PAGE_PARAMETERS, QueryError, check_names, parse_window
+
+PERIOD = "7d"
+"""The period that is compared with the one before, unless another is asked for."""
+
+
+SIDES = ("first", "second")
+"""The parameters that name two sessions."""
+
+
+class ComparisonPages:
+    """The endpoints of comparisons. Their addresses can be sent to somebody."""
+
+    def __init__(self, backend: Backend, renderer: Renderer) -> None:
+        self._backend = backend
+        self._page = renderer.render_page
+
+    def list_routes(self) -> list[Route]:
+        """Return the routes."""
+        return [Route("/compare", self.compare_sessions), Route("/periods", self.compare_periods)]
+
+    def compare_sessions(self, request: Request) -> Response:
+        """Answer two sessions, ``first`` and ``second``, side by side."""
+        parameters = request.query_params
+        try:
+            check_names(parameters, (*SIDES, *PAGE_PARAMETERS))
+        except QueryError as error:
+            return responses.build_error(request.url.path, 400, str(error))
+        summaries = []
+        for name in SIDES:
+            if not parameters.get(name):
+                return _refuse(request, 400, f"{name} must be the id of a session")
+            summary = self._backend.session_summary(parameters[name])
+            if summary is None:
+                return _refuse(request, 404, f"There is no session {parameters[name]}.")
+            summaries.append(summary)
+        first, second = summaries
+        longest = max(session_timeline.find_extent(summary.session).length for summary in summaries)
+        return self._page(
+            "compare.html",
+            request,
+            self._backend.clock(),
+            live=False,
+            sides=[
+                self._draw_side(name, summary, longest)
+                for name, summary in zip(("first", "second"), summaries, strict=True)
+            ],
+            matches=match_tasks(first.session.tasks, second.session.tasks),
+        )
+
+    def _draw_side(self, name: str, summary: SessionSummary, longest: int) -> Mapping[str, Any]:
+        session, document = summary.session, build_session_document(summary)
+        start = session.start
+        drawing = session_timeline.draw_session(session, Interval(start, start + longest))
+        return {
+            "name": name,
+            "session": session,
+            "document": document,
+            "elapsed": session_timeline.find_extent(session).length / SECOND,
+            "drawing": drawing,
+            "parallels": session_view.list_fanout_rows(summary, document, drawing),
+        }
+
+    def compare_periods(self, request: Request) -> Response:
+        """Answer a window beside the time of the same length before it."""
+        now, parameters = self._backend.clock(), request.query_params
+        try:
+            window = parse_window(parameters, now) or parse_window({"window": PERIOD}, now)
+        except QueryError as error:
+            return responses.build_error(request.url.path, 400, str(error))
+        latest = self._backend.snapshot()
+        if window is None or window.start is None:
+            return responses.build_error(
+                request.url.path, 400, "The time before has no length.", "Choose a window with a beginning."
+            )
+        if latest is None:
+            return responses.build_error(request.url.path, 503, "There are no figures yet.")
+        end = now if window.end is None else window.end
+        before = make_bounded_window(2 * window.start - end, window.start)
+        snapshots = [(each, self._backend.windowed_snapshot(latest, each)) for each in (window, before)]
+        return self._page(
+            "periods.html",
+            request,
+            now,
+            live=True,
+            window=window.name,
+            before=before.name,
+            comparison=period_comparison.compare_periods(
+                *((snapshot, each.name) for each, snapshot in snapshots)
+            ),
+        )
+
+
+def _refuse(request: Request, status: int, problem: str) -> Response:
+    return responses.build_error(request.url.path, status, problem, "The page /sessions lists the sessions.")

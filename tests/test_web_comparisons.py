@@ -1,0 +1,81 @@
+"""Comparing: two sessions on one axis with their tasks matched, and a period with the time before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from stretto.clock import DAY
+from tests.web_page import ARCHITECTURE, TESTS, read, shown
+from tests.web_served import NOON, Store, Work
+
+SLOWER = Work(0, 45, "review architecture", "architect")
+NEW = Work(0, 10, "write the changelog", "writer")
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Serve a session of this week beside one of the week before: slower, without tests, with a new task."""
+    store = Store(tmp_path_factory.mktemp("compared"))
+    store.scene("before", NOON - 9 * DAY, (ARCHITECTURE, TESTS))
+    store.scene("after", NOON - 2 * DAY, (SLOWER, NEW))
+    with shown(store) as client:
+        yield client
+
+
+def test_two_sessions_are_drawn_on_one_axis(client: httpx.Client) -> None:
+    """The longer one fills it; both end their axis at the same time; every task is in the table."""
+    page = read(client, "/compare?first=before&second=after")
+    text = page.text.replace("\N{NO-BREAK SPACE}", " ")
+
+    assert "1 task in both, 1 longer in the second; 1 new, 1 gone." in text
+    assert [text.count(mark) for mark in ("11.2 s", "33.8 s")] == [2, 2]
+    assert "review architecture architecture architect 30 s 45 s +15 s" in text
+    assert "write the changelog" in text
+    assert "new" in text
+    assert "gone" in text
+    assert {"/sessions/before", "/sessions/after", "?first=after&second=before"} <= set(page.addresses)
+
+
+def test_a_session_leads_to_its_comparison(client: httpx.Client) -> None:
+    """Its page offers earlier sessions of the same pattern; the earliest has none."""
+    assert "/compare?first=before&second=after" in read(client, "/sessions/after").addresses
+    assert "Compare it with an earlier one" not in read(client, "/sessions/before").text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/compare", 400),
+        ("/compare?first=before", 400),
+        ("/compare?first=before&second=nobody", 404),
+        ("/compare?first=before&third=after", 400),
+        ("/periods?window=all", 400),
+        ("/periods?window=9d", 400),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(client: httpx.Client, path: str, status: int) -> None:
+    """Two sessions that exist, or a window with a beginning."""
+    assert client.get(path).status_code == status
+
+
+def test_a_period_stands_beside_the_one_before(client: httpx.Client) -> None:
+    """20 s were saved in the week before and 10 s in this one; types of either week are listed."""
+    page = read(client, "/periods?window=7d")
+    text = page.text.replace("\N{NO-BREAK SPACE}", " ")
+
+    assert "Last 7 days, beside the time before" in text
+    assert "Parallel executions 1 1 as before" in text
+    assert "Time saved 10 s 20 s \N{MINUS SIGN}10 s" in text
+    assert {"/types/architecture?window=7d", "/types/testing?window=7d"} <= set(page.addresses)
+    assert "/periods?window=7d" in read(client, "/?window=7d").addresses
+
+
+def test_a_period_of_days_has_the_days_before(client: httpx.Client) -> None:
+    """From one day to another: as many days before it."""
+    text = read(client, "/periods?from=2026-11-18&to=2026-11-19").text
+
+    assert "2026-11-18 to 2026-11-19, beside the time before" in text
+    assert "The time before is 2026-11-16 to 2026-11-17" in text
