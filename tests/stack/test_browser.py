@@ -308,6 +308,64 @@ def test_every_page_is_quiet_in_both_schemes(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+LAYOUT_PATHS = (
+    *PATHS,
+    "/compare?first=together&second=review-30-1",
+    "/periods?window=7d",
+    "/models",
+    "/findings",
+)
+
+FIND_WIDE = """() => [...document.querySelectorAll("table, .timeline, svg.columns")]
+  .filter((each) => each.getBoundingClientRect().width)
+  .filter((each) => {
+    const card = each.closest("section, .sheet, article").getBoundingClientRect();
+    const box = each.getBoundingClientRect();
+    return box.left < card.left || box.right > card.right || each.scrollWidth > each.clientWidth + 1;
+  })
+  .map((each) => each.outerHTML.slice(0, 200))"""
+"""Returns the tables and drawings that reach beyond their card."""
+
+
+@pytest.mark.parametrize("width", [390, 768, 1024, 1280, 1920])
+def test_nothing_is_wider_than_its_card(browser: Browser, shop: tuple[Store, str], width: int) -> None:
+    """On a phone, a tablet and wide screens, with long names, no table and no drawing leaves its card."""
+    with looking(browser, shop[1], viewport={"width": width, "height": 900}) as page:
+        for path in LAYOUT_PATHS:
+            page.goto(path)
+            page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+            assert page.evaluate(FIND_WIDE) == [], path
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+def test_the_palette_leads_anywhere_by_keyboard(browser: Browser, shop: tuple[Store, str]) -> None:
+    """Ctrl-K opens it, words find pages and sessions, arrows choose, Enter goes there."""
+    with looking(browser, shop[1]) as page:
+        page.goto("/")
+        page.keyboard.press("Control+k")
+        expect(page.get_by_role("dialog", name="Go to")).to_be_visible()
+        page.keyboard.type("patt")
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(f"{shop[1]}/patterns")
+        page.keyboard.press("Control+k")
+        page.keyboard.type("together")
+        choice = page.get_by_role("dialog").get_by_role("link", name="fan-out").first
+        expect(choice).to_be_visible()
+        page.keyboard.press("ArrowDown")
+        expect(choice).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(f"{shop[1]}/sessions/together")
+
+
+def test_a_drawing_is_saved_as_a_picture(browser: Browser, shop: tuple[Store, str]) -> None:
+    """PNG by the browser itself, from the SVG that everybody can take along."""
+    with looking(browser, shop[1]) as page:
+        page.goto("/executions/together/1")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="PNG").click()
+        assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_thousand_tasks_are_drawn(browser: Browser, shop: tuple[Store, str]) -> None:
     """The page is there, bounded in what it draws, and a part of it shows every single task."""
     with looking(browser, shop[1]) as page:
