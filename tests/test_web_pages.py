@@ -910,3 +910,30 @@ def test_a_stuck_task_is_named_with_its_session(store: Store) -> None:
     assert 'href="/sessions/%3Copen%3E"' in page
     assert page.count("no event since") == 1
     assert "<open>" not in page
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/sessions/nobody", "/types/nothing", "/?window=9d", "/executions/together/9"]
+)
+def test_an_error_has_navigation_for_people(store: Store, path: str) -> None:
+    """A browser gets a page that leads on, a program lines of text; the status is the same."""
+    full(store)
+    with shown(store) as client:
+        text = client.get(path)
+        answer = client.get(path, headers={"Accept": "text/html,application/xhtml+xml"})
+    page = Page(answer.text)
+
+    assert answer.status_code == text.status_code >= 400
+    assert text.headers["Content-Type"].startswith("text/plain")
+    assert {"/", "/sessions", "/types", "/findings"} <= set(page.addresses)
+    assert len(page.attributes("h1")) == 1
+    assert text.text.splitlines()[0].lower() in page.text.lower()
+
+
+def test_errors_of_the_api_stay_json(store: Store) -> None:
+    """Whoever asks; and an address of the API that is none has no page."""
+    with shown(store) as client:
+        answer = client.get("/api/nowhere", headers={"Accept": "text/html"})
+
+    assert answer.status_code == 404
+    assert answer.json()["error"] == "there is nothing at this address"

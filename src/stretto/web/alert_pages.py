@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from stretto.notifications.alert_episodes import RuleAlerts, group_by_rule
 from stretto.notifications.latest_notifications import select_alerts
-from stretto.web import markdown, responses
+from stretto.web import markdown
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
 from stretto.web.runbook_lookup import find_runbook
@@ -25,6 +25,7 @@ class AlertPages:
     def __init__(self, backend: Backend, renderer: Renderer) -> None:
         self._backend = backend
         self._page = renderer.render_page
+        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the routes. The names of rules are chosen outside Stretto and may hold a slash."""
@@ -45,9 +46,7 @@ class AlertPages:
         newest = self._backend.notifications.list_newest()
         groups = [group for group in group_by_rule(newest, select_alerts(newest)) if group.rule == rule]
         if not groups and find_runbook(self._backend, rule) is None:
-            return responses.build_error(
-                request.url.path, 404, "There is no such alert.", "The page /alerts lists the alerts."
-            )
+            return self._refuse(request, 404, "There is no such alert.", "The page /alerts lists the alerts.")
         return self._show(request, now, groups, rule, len(newest))
 
     def _show(

@@ -6,6 +6,7 @@ Functions that read or render run in threads, so that a slow scrape never delays
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from hashlib import sha256
 from importlib import resources
 
@@ -86,7 +87,7 @@ def create_app(backend: Backend) -> ASGIApp:
             *(pages if backend.shows_pages else [Route("/{path:path}", _answer_switched_off)]),
         ],
         exception_handlers={
-            HTTPException: _answer_http_error,
+            HTTPException: partial(_answer_http_error, renderer if backend.shows_pages else None),
             StrettoError: _answer_state_error,
             ClientDisconnect: _answer_disconnect,
             Exception: _answer_fault,
@@ -178,16 +179,17 @@ def _read_static_files() -> dict[str, tuple[bytes, str]]:
     }
 
 
-async def _answer_http_error(request: Request, error: Exception) -> Response:
+def _answer_http_error(renderer: Renderer | None, request: Request, error: Exception) -> Response:
+    """Answer for an address or a method that is none: for people by a page of the renderer."""
     if not isinstance(error, HTTPException):
         raise error
     messages = {404: "there is nothing at this address", 405: "this address does not take that method"}
-    return responses.build_error(
-        request.url.path,
-        error.status_code,
-        messages.get(error.status_code, error.detail),
-        headers=error.headers,
-    )
+    problem = messages.get(error.status_code, error.detail)
+    if renderer is not None and not request.url.path.startswith((responses.API, "/static/")):
+        answer = renderer.render_error(request, error.status_code, problem)
+        answer.headers.update(error.headers or {})
+        return answer
+    return responses.build_error(request.url.path, error.status_code, problem, headers=error.headers)
 
 
 async def _answer_state_error(request: Request, error: Exception) -> Response:

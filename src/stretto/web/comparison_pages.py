@@ -14,7 +14,7 @@ from stretto.figures.task_matching import match_tasks
 from stretto.model.interval import Interval
 from stretto.summaries.session_summary import SessionSummary, build_session_document
 from stretto.summaries.time_window import make_bounded_window
-from stretto.web import period_comparison, responses, session_timeline, session_view
+from stretto.web import period_comparison, session_timeline, session_view
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
 from stretto.web.window_parameters import PAGE_PARAMETERS, QueryError, check_names, parse_window
@@ -27,12 +27,16 @@ SIDES = ("first", "second")
 """The parameters that name two sessions."""
 
 
+_SESSIONS = "The page /sessions lists the sessions."
+
+
 class ComparisonPages:
     """The endpoints of comparisons. Their addresses can be sent to somebody."""
 
     def __init__(self, backend: Backend, renderer: Renderer) -> None:
         self._backend = backend
         self._page = renderer.render_page
+        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the routes."""
@@ -44,14 +48,14 @@ class ComparisonPages:
         try:
             check_names(parameters, (*SIDES, *PAGE_PARAMETERS))
         except QueryError as error:
-            return responses.build_error(request.url.path, 400, str(error))
+            return self._refuse(request, 400, str(error))
         summaries = []
         for name in SIDES:
             if not parameters.get(name):
-                return _refuse(request, 400, f"{name} must be the id of a session")
+                return self._refuse(request, 400, f"{name} must be the id of a session", _SESSIONS)
             summary = self._backend.session_summary(parameters[name])
             if summary is None:
-                return _refuse(request, 404, f"There is no session {parameters[name]}.")
+                return self._refuse(request, 404, f"There is no session {parameters[name]}.", _SESSIONS)
             summaries.append(summary)
         first, second = summaries
         longest = max(session_timeline.find_extent(summary.session).length for summary in summaries)
@@ -86,14 +90,14 @@ class ComparisonPages:
         try:
             window = parse_window(parameters, now) or parse_window({"window": PERIOD}, now)
         except QueryError as error:
-            return responses.build_error(request.url.path, 400, str(error))
+            return self._refuse(request, 400, str(error))
         latest = self._backend.snapshot()
         if window is None or window.start is None:
-            return responses.build_error(
-                request.url.path, 400, "The time before has no length.", "Choose a window with a beginning."
+            return self._refuse(
+                request, 400, "The time before has no length.", "Choose a window with a beginning."
             )
         if latest is None:
-            return responses.build_error(request.url.path, 503, "There are no figures yet.")
+            return self._refuse(request, 503, "There are no figures yet.")
         end = now if window.end is None else window.end
         before = make_bounded_window(2 * window.start - end, window.start)
         snapshots = [(each, self._backend.windowed_snapshot(latest, each)) for each in (window, before)]
@@ -108,7 +112,3 @@ class ComparisonPages:
                 *((snapshot, each.name) for each, snapshot in snapshots)
             ),
         )
-
-
-def _refuse(request: Request, status: int, problem: str) -> Response:
-    return responses.build_error(request.url.path, status, problem, "The page /sessions lists the sessions.")

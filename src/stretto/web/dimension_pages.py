@@ -13,7 +13,7 @@ from stretto.names import NONE, OTHER, WINDOWS
 from stretto.store.session_finder import SessionQuery
 from stretto.summaries.run_profiles import ProfileKind
 from stretto.summaries.time_window import ALL, make_named_window
-from stretto.web import call_views, dimension_views, responses, session_list
+from stretto.web import call_views, dimension_views, session_list
 from stretto.web.backend import Backend
 from stretto.web.profile_view import describe_profile
 from stretto.web.renderer import Renderer
@@ -72,6 +72,7 @@ class DimensionPages:
     def __init__(self, backend: Backend, renderer: Renderer) -> None:
         self._backend = backend
         self._page = renderer.render_page
+        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the routes. Names are chosen outside Stretto and may hold a slash."""
@@ -86,7 +87,7 @@ class DimensionPages:
         try:
             choice = choose_window_snapshot(self._backend, request.query_params, now)
         except QueryError as error:
-            return responses.build_error(request.url.path, 400, str(error))
+            return self._refuse(request, 400, str(error))
         window = None if choice is None else choice.window.name
         rows: Sequence[object] = ()
         if choice is not None:
@@ -111,7 +112,7 @@ class DimensionPages:
         try:
             choice = choose_window_snapshot(self._backend, request.query_params, now)
         except QueryError as error:
-            return responses.build_error(request.url.path, 400, str(error))
+            return self._refuse(request, 400, str(error))
         latest = self._backend.snapshot()
         rows = [] if latest is None else dimension_views.list_detail_rows(latest, dimension.kind.value, name)
         window, profile = None, None
@@ -127,8 +128,8 @@ class DimensionPages:
             )
         ).rows
         if window is None or profile is None or not (rows or profile.runs or sessions):
-            return responses.build_error(
-                request.url.path, 404, "There is no figure of that name.", f"The page /{view} lists them."
+            return self._refuse(
+                request, 404, "There is no figure of that name.", f"The page /{view} lists them."
             )
         return self._page(
             "detail.html",

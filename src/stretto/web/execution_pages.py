@@ -11,7 +11,7 @@ from starlette.routing import Route
 from stretto.clock import SECOND
 from stretto.store.fanout_list import MOST_PAGES, FanoutQuery, FanoutSort
 from stretto.summaries.session_summary import build_session_document
-from stretto.web import responses, session_timeline, session_view
+from stretto.web import session_timeline, session_view
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
 from stretto.web.window_parameters import (
@@ -59,6 +59,7 @@ class ExecutionPages:
     def __init__(self, backend: Backend, renderer: Renderer) -> None:
         self._backend = backend
         self._page = renderer.render_page
+        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the routes. Agents choose the ids of sessions, so an id may hold a slash."""
@@ -74,7 +75,7 @@ class ExecutionPages:
             query = parse_fanout_query(request.query_params, now)
             window = parse_window(request.query_params, now)
         except QueryError as error:
-            return responses.build_error(request.url.path, 400, str(error), "The page /executions lists all.")
+            return self._refuse(request, 400, str(error), "The page /executions lists all.")
         return self._page(
             "executions.html",
             request,
@@ -91,8 +92,8 @@ class ExecutionPages:
         number = request.path_params["number"]
         summary = self._backend.session_summary(request.path_params["session"])
         if summary is None or not 1 <= number <= len(summary.fanouts):
-            return responses.build_error(
-                request.url.path,
+            return self._refuse(
+                request,
                 404,
                 "There is no such parallel execution.",
                 "The page /executions lists them.",

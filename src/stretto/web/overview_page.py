@@ -17,7 +17,7 @@ from stretto.notifications.alert_episodes import group_by_rule
 from stretto.store.queries import SessionRow
 from stretto.store.session_finder import SessionQuery
 from stretto.summaries.time_window import TimeWindow
-from stretto.web import dimension_views, findings_view, headline, responses, session_list, trend_chart
+from stretto.web import dimension_views, findings_view, headline, session_list, trend_chart
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
 from stretto.web.runbook_lookup import find_runbook
@@ -31,6 +31,7 @@ class OverviewPage:
     def __init__(self, backend: Backend, renderer: Renderer) -> None:
         self._backend = backend
         self._page = renderer.render_page
+        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the route."""
@@ -42,7 +43,7 @@ class OverviewPage:
         try:
             choice = choose_window_snapshot(self._backend, request.query_params, now)
         except QueryError as error:
-            return responses.build_error(request.url.path, 400, str(error), "The page / shows the last day.")
+            return self._refuse(request, 400, str(error), "The page / shows the last day.")
         common = self._collect_news(now)
         if choice is None:
             return self._page("overview.html", request, now, live=True, snapshot=None, window=None, **common)

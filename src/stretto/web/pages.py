@@ -18,7 +18,6 @@ from stretto.summaries.time_window import WINDOW_NAMES
 from stretto.web import (
     findings_view,
     markdown,
-    responses,
     session_list,
     session_timeline,
     session_view,
@@ -47,6 +46,7 @@ class PageRoutes:
     def __init__(self, backend: Backend, renderer: Renderer) -> None:
         self._backend = backend
         self._page = renderer.render_page
+        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the routes. Names and ids are chosen outside Stretto and may hold a slash."""
@@ -85,7 +85,7 @@ class PageRoutes:
             query = parse_session_query(request.query_params, now, SESSIONS_SHOWN, ignored=PAGE_PARAMETERS)
             page = self._backend.sessions(query)
         except (QueryError, CursorError) as error:
-            return responses.build_error(request.url.path, 400, str(error), "The page /sessions lists all.")
+            return self._refuse(request, 400, str(error), "The page /sessions lists all.")
         return self._page(
             "sessions.html",
             request,
@@ -105,9 +105,7 @@ class PageRoutes:
         """Answer the page of a session."""
         summary = self._backend.session_summary(request.path_params["id"])
         if summary is None:
-            return responses.build_error(
-                request.url.path, 404, "There is no such session.", "The page / lists the latest."
-            )
+            return self._refuse(request, 404, "There is no such session.", "The page / lists the latest.")
         entity, document = summary.session, build_session_document(summary)
         parameters = request.query_params
         part = session_timeline.choose_view(
@@ -174,8 +172,8 @@ class PageRoutes:
         alert = request.path_params["alert"]
         text = find_runbook(self._backend, alert)
         if text is None:
-            return responses.build_error(
-                request.url.path, 404, "There is no such alert.", "The page / lists the alerts that fire."
+            return self._refuse(
+                request, 404, "There is no such alert.", "The page / lists the alerts that fire."
             )
         return self._page(
             "runbook.html",

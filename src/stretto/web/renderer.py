@@ -21,7 +21,7 @@ from stretto.summaries.time_window import WINDOW_NAMES
 from stretto.web import drawing_export, headline, live_updates, responses, table_export
 from stretto.web.backend import Backend
 from stretto.web.metric_definitions import DEFINITIONS
-from stretto.web.window_parameters import WINDOW_PARAMETERS
+from stretto.web.window_parameters import WINDOW_PARAMETERS, QueryError, parse_window
 
 REFRESH_SECONDS = 5
 """Seconds between reloads of a page without script or event stream; ``?refresh=off`` stops them."""
@@ -126,7 +126,7 @@ class Renderer:
             ago=ago,
             parse_instant=_parse_instant,
             address=address,
-            carried=f"?{urlencode(carried)}" if carried else "",
+            carried=_carry_window(request.query_params, now),
             bounds=[_get_date(request.query_params.get(name)) for name in ("from", "to")],
             unique=lambda: f"about-{next(numbers)}",
             live=live,
@@ -138,6 +138,16 @@ class Renderer:
             **context,
         )
         return self._export(html, request) or HTMLResponse(_add_exports(html, address))
+
+    def render_error(self, request: Request, status: int, problem: str, hint: str = "") -> Response:
+        """Return an error: a page with the navigation for a browser, else lines of text."""
+        if "text/html" not in request.headers.get("accept", ""):
+            return responses.build_error(request.url.path, status, problem, hint)
+        page = self.render_page(
+            "error.html", request, self._backend.clock(), live=False, problem=problem, hint=hint
+        )
+        page.status_code = status
+        return page
 
     def _export(self, html: str, request: Request) -> Response | None:
         """Return the part of a page that the request asks for as a file; None if it asks for the page."""
@@ -204,6 +214,16 @@ def _add_links(html: str, end: str, forms: Sequence[tuple[str, str]], address: C
         # A figure has its links inside, a table after it.
         parts[number - 1] += line + end if end == "</figure>" else end + line
     return "".join(parts)
+
+
+def _carry_window(given: Mapping[str, str], now: int) -> str:
+    """Return the window of a request as the query of a link; nothing without one, or if it is none."""
+    try:
+        window = parse_window(given, now)
+    except QueryError:
+        return ""
+    carried = {name: given[name] for name in WINDOW_PARAMETERS if given.get(name)}
+    return "" if window is None else f"?{urlencode(carried)}"
 
 
 def _get_date(text: str | None) -> str:

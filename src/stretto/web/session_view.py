@@ -242,7 +242,7 @@ def _describe_part(part: Document) -> str:
     reason = part["reason"] or "not known"
     if not part["applies"]:
         return f"does not count, {reason}"
-    weight = f"weight {quantities.format_percent(part['weight'])}"
+    weight = f"weight {quantities.format_number(part['weight'])}"
     shown = quantities.format_score_range(part)
     return f"{shown}, {weight}" if shown else f"anything from nothing to all, {weight}: {reason}"
 

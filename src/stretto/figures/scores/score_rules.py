@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import fsum, isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -67,7 +67,8 @@ class ScoreRules:
     def get_weight(self, score: str, part: str) -> float:
         """Return a part's share of a score; over all parts they sum to 1."""
         weights = self.weights[score]
-        return weights[part] / sum(weights.values())
+        # An exact sum: shares that are given as 0.2 are printed as 0.2.
+        return weights[part] / fsum(weights.values())
 
     def make_part(
         self, score: str, name: str, value: float | None, count: int, reason: str, *, applies: bool = True
