@@ -118,10 +118,6 @@ class Renderer:
             query = urlencode({name: value for name, value in parameters.items() if value is not None})
             return f"?{query}" if query else request.url.path
 
-        carried = {
-            name: request.query_params[name] for name in WINDOW_PARAMETERS if name in request.query_params
-        }
-
         html = self._environment.get_template(template).render(
             ago=ago,
             parse_instant=_parse_instant,
