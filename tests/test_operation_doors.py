@@ -264,7 +264,9 @@ def test_without_a_service_the_store_is_read_here(
     assert mark["reason"] == "no service runs, so nothing watches the limits now"
     assert main(["--state", state, "trends", "--json"]) == 4
     error = json.loads(capsys.readouterr().out)["error"]
-    assert error["details"] == {"of": "days with runs", "have": 0, "need": 14, "lacking": 14}
+    assert error["details"] == {
+        "of": "days with runs", "have": 0, "need": 14, "lacking": 14, "newest_session_ended": None,
+    }  # fmt: skip
     assert error["details"]["need"] < DAYS
 
 

@@ -231,6 +231,26 @@ def test_figures_of_an_operation_are_those_of_the_snapshot(month: OperatedStore)
     assert values[names] == expected == 56
 
 
+def test_parallel_work_of_runs_is_that_of_the_figures(month: OperatedStore) -> None:
+    """Efficiency and time saved of the runs of a week are those that the snapshot has for its window."""
+    data = run(month, "parallel-efficiency", PATTERN)["result"]["performance_data"]
+    efficiency = data["by_pattern"]["parallel_efficiency"][PATTERN]["value"]
+    assert data["parallel_work"]["efficiency"] == pytest.approx(efficiency)
+    saved = data["verdict"]["lead"]["time_saved_seconds"]
+    assert data["parallel_work"]["saved_seconds"] == pytest.approx(saved)
+    throughput = run(month, "throughput", PATTERN)["result"]["performance_data"]
+    assert throughput["saved_seconds_per_day"] == pytest.approx(saved / 7)
+
+
+def test_an_error_points_to_the_newest_session(month: OperatedStore) -> None:
+    """Months later nothing of the week is there: the error says when something was, and --at answers."""
+    later = NOW + 90 * DAY
+    gone = run(month, "agent-performance", clock=lambda: later)
+    assert gone["error"]["message"].endswith("the newest session ended on 2026-01-29: ask as of then")
+    then = run(month, "agent-performance", None, None, NOW, clock=lambda: later)
+    assert then["result"]["analysis_results"]["as_of"] == "2026-01-30T00:10:00.000000000Z"
+
+
 def test_accuracy_is_that_of_the_back_test_or_null(month: OperatedStore) -> None:
     """Predictions have the share of days within the range; every other operation null with the reason."""
     metrics = run(month, "predictions")["metrics"]

@@ -27,7 +27,7 @@ LONGEST_TEXT = 60
 LONGEST_REASON = 110
 
 INDENT = "  "
-HIDDEN = frozenset({"absent", "evidence", "details", "decisions", "runs", "summary"})
+HIDDEN = frozenset({"absent", "as_of", "evidence", "details", "decisions", "runs", "summary"})
 """Parts that programs read: a page has them in its sentences and reasons."""
 
 HIDDEN_COLUMNS = HIDDEN | {"recording", "source", "project", "worktree", "pattern", "start", "last"}
@@ -50,7 +50,8 @@ def format_envelope(envelope: Mapping[str, Any]) -> str:
 
 def _yield_success(envelope: Mapping[str, Any]) -> Iterator[str]:
     about = f" · {envelope['workflow_id']}" if envelope["workflow_id"] else ""
-    at = quantities.format_instant(parse_rfc3339(envelope["timestamp"]))
+    as_of = envelope["result"]["analysis_results"].get("as_of", envelope["timestamp"])
+    at = quantities.format_instant(parse_rfc3339(as_of))
     yield f"{envelope['operation'].replace('-', ' ').capitalize()}{about} · {at}"
     yield ""
     result = envelope["result"]
@@ -107,7 +108,7 @@ def _yield_mapping(values: Mapping[str, Any], depth: int) -> Iterator[str]:
     reasons = absent if isinstance(absent, Mapping) else {}
     plain, parts = [], []
     for name, value in values.items():
-        if name in HIDDEN or value in ({}, [], ""):
+        if name in HIDDEN or value in ({}, [], "") or (name == "reason" and value is None):
             continue
         text = format_value(name, value, str(reasons.get(name, "")))
         if text is None:
@@ -159,7 +160,8 @@ def _yield_table(rows: Sequence[Mapping[str, Any]], depth: int) -> Iterator[str]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for name in names:
             table.add_column(to_words(name), overflow="fold")
-        for row in rows[:MOST_ROWS]:
+        # Of days the latest are shown, of everything else the first.
+        for row in rows[-MOST_ROWS:] if "day" in rows[0] else rows[:MOST_ROWS]:
             table.add_row(*(_shorten(format_value(name, row.get(name), "") or ABSENT) for name in names))
         yield from (f"{indent}{line}" for line in render_text(table).splitlines() if line.strip())
     if len(rows) > MOST_ROWS:

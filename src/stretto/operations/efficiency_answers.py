@@ -9,7 +9,6 @@ from typing import Any
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.findings.finding_sentences import describe_finding, describe_session_holdup
 from stretto.format import quantities
-from stretto.model.runs import SessionRun
 from stretto.operations.advice_rows import describe_holdup_advice
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_call import OperationCall, RunSelection
@@ -20,8 +19,11 @@ from stretto.operations.run_measures import (
     measure_outcomes,
     measure_parallel_work,
     measure_resources,
+    measure_saved,
+    measure_session_efficiency,
     measure_usage,
 )
+from stretto.store.queries import find_first_slot_time
 
 FEWEST_FANOUTS = 5
 FEWEST_SAMPLED = 5
@@ -65,7 +67,7 @@ def answer_efficiency(call: OperationCall) -> OperationAnswer:
     performance: dict[str, Any] = {
         "score": score,
         "fanouts": fanouts,
-        "parallel_work": measure_parallel_work(runs.sessions),
+        "parallel_work": measure_parallel_work(runs.fanouts),
     }
     if call.options["include_breakdown"]:
         performance["dimensions"] = {name: parts[name] for name in dimensions if name in parts}
@@ -99,16 +101,11 @@ def compare_with_average(call: OperationCall, runs: RunSelection) -> dict[str, A
 
     The interval is that of the mean over sessions before (95 %, normal).
     """
-    recent = [
-        share
-        for run in runs.sessions
-        if run.end >= call.now - WEEK and (share := find_efficiency(run)) is not None
-    ]
-    before = [
-        share
-        for run in runs.sessions
-        if run.end < call.now - WEEK and (share := find_efficiency(run)) is not None
-    ]
+    by_session = measure_session_efficiency(runs.fanouts)
+    middle = call.now - WEEK
+    known = [(run.end, by_session[run.session]) for run in runs.sessions if run.session in by_session]
+    recent = [share for end, share in known if end >= middle]
+    before = [share for end, share in known if end < middle]
     found: dict[str, Any] = {
         "against": "historical_average",
         "sessions": len(recent),
@@ -128,11 +125,6 @@ def compare_with_average(call: OperationCall, runs: RunSelection) -> dict[str, A
     return {**found, "absent": keep_reasons(found, reasons)}
 
 
-def find_efficiency(run: SessionRun) -> float | None:
-    """Return delivered work over capacity of a session's parallel executions; None without any."""
-    return min(1.0, run.delivered_work / run.capacity) if run.capacity else None
-
-
 def _describe_benchmark(benchmark: Mapping[str, Any]) -> list[str]:
     value, mean = benchmark["efficiency"], benchmark["average_before"]
     if value is None or mean is None:
@@ -150,17 +142,18 @@ def answer_throughput(call: OperationCall) -> OperationAnswer:
     if call.workflow.session is not None:
         span = max(1, round(call.session["elapsed_seconds"] * SECOND))
     runs = call.read_runs(2 * span)
-    first = min((run.start for run in runs.sessions), default=None)
+    with call.sources.connect() as connection:
+        first = find_first_slot_time(connection)
     seen = 0.0 if first is None else (call.now - first) / HOUR
     if seen < 1:
-        raise lack_data("hours since the first session", round(seen, 3), 1)
+        raise lack_data("hours of history", round(seen, 3), 1)
     middle = 0 if call.workflow.session is not None else call.now - span
     recent = [run for run in runs.sessions if run.end >= middle]
     before = [run for run in runs.sessions if run.end < middle]
     ids = {run.session for run in recent}
     tasks = [run for run in runs.tasks if run.session in ids]
     hours, days = span / HOUR, span / DAY
-    saved = sum(max(0, run.delivered_work - run.elapsed) for run in recent if run.elapsed) / SECOND
+    saved = measure_saved(run for run in runs.fanouts if run.session in ids)
     performance = {
         "hours": hours,
         "tasks": len(tasks),
@@ -204,14 +197,14 @@ def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
         what = "samples of this session" if call.workflow.session else "sessions whose processes were sampled"
         raise lack_data(what, samples, FEWEST_SAMPLED)
     resources, usage = measure_resources(runs.tasks, runs.sessions), measure_usage(runs.tasks, runs.sessions)
-    saved = sum(max(0, run.delivered_work - run.elapsed) for run in runs.sessions if run.elapsed) / SECOND
+    saved = measure_saved(runs.fanouts)
     per_saved: dict[str, Any] = {
         "saved_seconds": saved,
         "cpu_seconds_per_saved_second": _divide(resources["cpu_seconds"], saved),
         "cost_per_saved_hour_usd": _divide(usage["cost_usd"], saved / 3_600),
         "tokens_per_saved_second": _divide(usage["tokens"], saved),
     }
-    nothing = "nothing was saved" if not saved else "it was not reported"
+    nothing = "nothing was saved" if saved <= 0 else "it was not reported"
     cpu = resources["cpu_seconds_per_delivered_task"]
     return OperationAnswer(
         [
@@ -236,7 +229,7 @@ def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
 
 
 def _divide(value: float | None, by: float) -> float | None:
-    return None if value is None or not by else value / by
+    return None if value is None or by <= 0 else value / by
 
 
 def answer_agent_performance(call: OperationCall) -> OperationAnswer:

@@ -18,6 +18,7 @@ from stretto.operations.figure_table import FigureTable
 from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.operation_sources import OperationSources
 from stretto.operations.workflow_choice import ALL_WORKFLOWS, ChosenWorkflow
+from stretto.store.fanout_queries import FanoutRun, read_fanout_runs
 from stretto.store.finding_history import AnalysisResult
 from stretto.store.run_queries import read_session_runs, read_task_runs
 from stretto.summaries.session_summary import build_session_document
@@ -45,6 +46,7 @@ class RunSelection:
     end: int
     sessions: tuple[SessionRun, ...]
     tasks: tuple[TaskRun, ...]
+    fanouts: tuple[FanoutRun, ...] = ()
 
     @property
     def span(self) -> int:
@@ -131,7 +133,8 @@ class OperationCall:
             first = min((run.start for run in sessions), default=end) - DAY
             ids = {run.session for run in sessions}
             tasks = [run for run in read_task_runs(connection, first, end, at=self.now) if run.session in ids]
-        return RunSelection(end - span, end, tuple(sessions), tuple(tasks))
+            fanouts = [run for run in read_fanout_runs(connection, first, end) if run.session in ids]
+        return RunSelection(end - span, end, tuple(sessions), tuple(tasks), tuple(fanouts))
 
     def _fits(self, run: SessionRun) -> bool:
         if self.workflow.session is not None:

@@ -8,11 +8,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from stretto.clock import DAY, to_rfc3339
 from stretto.errors import StrettoError
 from stretto.operations.analysis_answers import AnswerReader
 from stretto.operations.envelope import (
@@ -24,14 +26,18 @@ from stretto.operations.envelope import (
 )
 from stretto.operations.figure_table import FigureTable
 from stretto.operations.operation import Operation
-from stretto.operations.operation_call import OperationCall, Shortfall
+from stretto.operations.operation_call import OperationCall, Shortfall, to_time
 from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.operation_sources import OperationSources
 from stretto.operations.operation_table import OPERATIONS
 from stretto.operations.workflow_choice import ALL_WORKFLOWS, ChosenWorkflow, choose_workflow
+from stretto.store.run_queries import read_newest_run_time
 
 MOST_LAST_ANSWERS = 64
 """Answers that are kept for the time when the store cannot be read."""
+
+OLD = DAY
+"""Age (ns) of the newest session from which an error points to it."""
 
 MOST_FALLBACKS = 2
 """Fallbacks that an error names."""
@@ -66,6 +72,8 @@ class OperationRunner:
         try:
             return self._answer(operation, workflow, given, at)
         except OperationError as error:
+            if error.code is ErrorCode.INSUFFICIENT_PERFORMANCE_DATA:
+                self._add_newest(error)
             fallbacks = [*self._list_fallbacks(operation, workflow, given, at, error)]
             return build_error(name, workflow, error, fallbacks)
 
@@ -85,6 +93,8 @@ class OperationRunner:
             chosen = _find_workflow(self.sources, workflow)
             call = OperationCall(self.sources, self.answers, values, chosen, at)
             answer = operation.answer(call)
+            if call.at is not None:
+                answer.analysis = {"as_of": to_time(call.at), **answer.analysis}
         except (StrettoError, sqlite3.Error, msgspec.DecodeError, OSError) as error:
             reason = error.to_line() if isinstance(error, StrettoError) else str(error)
             return self._repeat_last(key, reason)
@@ -111,6 +121,14 @@ class OperationRunner:
             [Shortfall("answer", f"the store cannot be read: {reason}", at)], self.sources.clock()
         )
         return {**envelope, "degraded": [*old, *envelope["degraded"]]}
+
+    def _add_newest(self, error: OperationError) -> None:
+        """Add when the newest session ended: an answer as of then may be what is wanted."""
+        with suppress(StrettoError, sqlite3.Error), self.sources.connect() as connection:
+            newest = read_newest_run_time(connection)
+            error.details["newest_session_ended"] = to_time(newest)
+            if newest is not None and self.sources.clock() - newest > OLD:
+                error.message += f"; the newest session ended on {to_rfc3339(newest)[:10]}: ask as of then"
 
     def _list_fallbacks(
         self, operation: Operation, workflow: str | None, given: object, at: int | None, error: OperationError

@@ -13,6 +13,7 @@ from typing import Any
 from stretto.clock import SECOND, to_rfc3339
 from stretto.model.event import Outcome
 from stretto.model.runs import SessionRun, TaskRun
+from stretto.store.fanout_queries import FanoutRun
 
 FEWEST_FOR_P95 = 20
 FEWEST_FOR_P99 = 100
@@ -132,21 +133,36 @@ def measure_resources(tasks: Sequence[TaskRun], sessions: Sequence[SessionRun]) 
     return {**found, **unknown, "absent": keep_reasons({**found, **unknown}, reasons)}
 
 
-def measure_parallel_work(sessions: Iterable[SessionRun]) -> dict[str, Any]:
-    """Return the efficiency of parallel work, and its factors: balance, concurrency, delivery."""
-    known = [run for run in sessions if run.elapsed and run.capacity and run.width]
-    elapsed = sum(run.elapsed or 0 for run in known)
-    capacity = sum(run.capacity or 0 for run in known)
-    delivered = sum(run.delivered_work for run in known)
+def measure_parallel_work(fanouts: Sequence[FanoutRun]) -> dict[str, Any]:
+    """Return elapsed time, capacity, delivered work and efficiency of parallel executions, all together."""
+    capacity = sum(run.width * run.elapsed for run in fanouts)
+    delivered = sum(run.delivered_work for run in fanouts)
     found: dict[str, Any] = {
-        "sessions_with_parallel_work": len(known),
-        "parallel_elapsed_seconds": elapsed / SECOND if known else None,
-        "capacity_seconds": capacity / SECOND if known else None,
-        "delivered_work_seconds": delivered / SECOND if known else None,
-        "width_mean": statistics.fmean(run.width for run in known) if known else None,
-        "width_max": max((run.width for run in known), default=None),
+        "fanouts": len(fanouts),
+        "parallel_elapsed_seconds": sum(run.elapsed for run in fanouts) / SECOND if fanouts else None,
+        "capacity_seconds": capacity / SECOND if fanouts else None,
+        "delivered_work_seconds": delivered / SECOND if fanouts else None,
+        "saved_seconds": measure_saved(fanouts) if fanouts else None,
+        "efficiency": delivered / capacity if capacity else None,
+        "width_mean": statistics.fmean(run.width for run in fanouts) if fanouts else None,
+        "width_max": max((run.width for run in fanouts), default=None),
     }
-    return {**found, "absent": keep_reasons(found, dict.fromkeys(found, "no session ran tasks side by side"))}
+    return {**found, "absent": keep_reasons(found, dict.fromkeys(found, "no tasks ran side by side"))}
+
+
+def measure_saved(fanouts: Iterable[FanoutRun]) -> float:
+    """Return the seconds that parallel executions saved by their tasks' own lengths; below 0 if they lost."""
+    return sum(run.delivered_work - run.paid for run in fanouts) / SECOND
+
+
+def measure_session_efficiency(fanouts: Iterable[FanoutRun]) -> dict[str, float]:
+    """Return delivered work over capacity of the parallel executions of each session."""
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for run in fanouts:
+        both = sums[run.session]
+        both[0] += run.delivered_work
+        both[1] += run.width * run.elapsed
+    return {session: delivered / capacity for session, (delivered, capacity) in sums.items() if capacity}
 
 
 def group_tasks(

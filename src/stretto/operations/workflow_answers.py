@@ -235,7 +235,7 @@ def answer_parallel_efficiency(call: OperationCall) -> OperationAnswer:
                 )
                 for factor in ("load_balance", "concurrency", "delivery")
             },
-            "parallel_work": measure_parallel_work(runs.sessions),
+            "parallel_work": measure_parallel_work(runs.fanouts),
         }
         worst = max(performance["lost_seconds"].items(), key=lambda item: item[1] or 0.0)
         sentence = (

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -141,6 +142,26 @@ def list_near_misses(connection: sqlite3.Connection, work: WorkIdentity) -> list
         (work.encode_workers(), work.project, work.repository, work.pattern),
     )
     return [NearMiss(*row) for row in rows]
+
+
+class FanoutRun(NamedTuple):
+    """A finished fan-out as the headline counts it; lengths in ns."""
+
+    session: str
+    width: int
+    elapsed: int
+    delivered_work: int
+    paid: int
+
+
+def read_fanout_runs(connection: sqlite3.Connection, start: int, end: int) -> list[FanoutRun]:
+    """Return the fan-outs that ended from ``start`` to before ``end`` (ns), by end."""
+    rows = connection.execute(
+        'SELECT session, width, elapsed, delivered_work, paid FROM fanouts WHERE "end" >= ? AND "end" < ?'
+        ' ORDER BY "end", session, number',
+        (start, end),
+    )
+    return [FanoutRun(*row) for row in rows]
 
 
 def list_best_fanouts(
