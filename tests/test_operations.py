@@ -19,7 +19,9 @@ from stretto.cli.operation_options import FOLLOWED, OPERATION_HELP
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.errors import StoreError
 from stretto.findings.analysis_run import AnalysisRequest
+from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+from stretto.model.runs import SessionRun
 from stretto.notifications.latest_notifications import describe_alerting_gap
 from stretto.operations.envelope import SUCCESS, drop_non_finite, make_envelope_schema
 from stretto.operations.live_answers import EFFICIENCY_LIMITS, find_severity
@@ -39,7 +41,7 @@ from stretto.operations.option_kinds import (
     TimeSpan,
     name_span,
 )
-from stretto.operations.run_measures import find_quantile
+from stretto.operations.run_measures import find_quantile, measure_usage
 from stretto.store.finding_history import StoredFinding
 from tests.operated import (
     COVER,
@@ -517,3 +519,24 @@ def test_equal_questions_have_equal_answers(month: OperatedStore) -> None:
     runner = month.make_runner()
     first, second = (runner.run_operation("bottlenecks", PATTERN) for _ in range(2))
     assert strip_moment(first) == strip_moment(second)
+
+
+@pytest.mark.parametrize(
+    ("reported", "at_least"), [((1.0, 1.0), False), ((1.0, 0.5), True), ((1.0, None), True)]
+)
+def test_usage_says_where_it_is_a_lower_bound(
+    reported: tuple[float | None, float | None], *, at_least: bool
+) -> None:
+    """A session that reported a part of its tokens, or none, makes the sums of all at least so much."""
+    sessions = [
+        SessionRun(
+            session=str(number),
+            start=0,
+            end=SECOND,
+            outcome=Outcome.SUCCESS,
+            tokens=None if share is None else 100,
+            usage_coverage=share,
+        )
+        for number, share in enumerate(reported)
+    ]
+    assert measure_usage((), sessions)["at_least"] is at_least

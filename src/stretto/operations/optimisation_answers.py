@@ -19,7 +19,7 @@ from stretto.operations.live_answers import list_running
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_call import OperationCall
 from stretto.operations.operation_errors import lack_data
-from stretto.operations.run_measures import measure_timing, measure_usage
+from stretto.operations.run_measures import find_quantile, measure_timing, measure_usage
 
 FEWEST_SESSIONS = 5
 FEWEST_FORECAST_DAYS = 28
@@ -307,7 +307,7 @@ def _describe_forecast(row: Mapping[str, Any]) -> str:
 def _describe_workload(days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the tasks of a day over the last four weeks: their median, and their quarter on each side."""
     counts = sorted(day["tasks"] for day in days[-28:])
-    low, middle, high = statistics.quantiles(counts, n=4)
+    low, middle, high = (find_quantile(counts, share) for share in (0.25, 0.5, 0.75))
     return {"tasks_per_day_median": middle, "low_quarter": low, "high_quarter": high, "days": len(counts)}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from stretto.clock import SECOND, to_rfc3339
+from stretto.figures.quantile_sketch import pick_quantile
 from stretto.model.event import Outcome
 from stretto.model.runs import SessionRun, TaskRun
 from stretto.store.fanout_queries import FanoutRun
@@ -55,13 +56,11 @@ def measure_timing(tasks: Sequence[TaskRun]) -> dict[str, Any]:
 
 
 def find_quantile(values: Sequence[float], share: float, fewest: int = 1) -> float | None:
-    """Return the smallest value that a share of sorted values does not exceed; None below ``fewest``.
+    """Return the quantile of sorted values, as of every figure (``pick_quantile``); None below ``fewest``.
 
     Example: of 20 values the .95 quantile is the nineteenth.
     """
-    if len(values) < max(1, fewest):
-        return None
-    return values[min(len(values) - 1, max(0, -(-round(share * len(values) * 1e6) // 1_000_000) - 1))]
+    return None if len(values) < fewest else pick_quantile(values, share)
 
 
 def describe_task(run: TaskRun) -> dict[str, Any]:
@@ -94,7 +93,10 @@ def measure_outcomes(tasks: Iterable[TaskRun]) -> dict[str, Any]:
 
 
 def measure_usage(tasks: Sequence[TaskRun], sessions: Sequence[SessionRun]) -> dict[str, Any]:
-    """Return tokens and money of sessions, and of each task."""
+    """Return tokens and money of sessions, and of each task, with how many sessions reported all of them.
+
+    ``at_least`` says that some session reported no tokens, or not all: the sums are then lower bounds.
+    """
     tokens = [run.tokens for run in sessions if run.tokens is not None]
     dollars = [run.dollars for run in sessions if run.dollars is not None]
     delivered = sum(run.is_delivered for run in tasks)
@@ -103,6 +105,8 @@ def measure_usage(tasks: Sequence[TaskRun], sessions: Sequence[SessionRun]) -> d
         "cost_usd": sum(dollars) if dollars else None,
         "tokens_per_delivered_task": sum(tokens) / delivered if tokens and delivered else None,
         "cost_per_delivered_task_usd": sum(dollars) / delivered if dollars and delivered else None,
+        "at_least": bool(tokens)
+        and any(run.usage_coverage is None or run.usage_coverage < 1 for run in sessions),
         "sessions_with_tokens": len(tokens),
         "sessions_with_cost": len(dollars),
     }
