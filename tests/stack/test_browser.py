@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,6 +18,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND, read_wall_clock
+from stretto.reports.html_report import print_html
+from stretto.reports.make_report import ReportRules, make_report
+from stretto.reports.report_period import parse_period
+from stretto.store.database import open_reader
 from tests.stack.running import Running, running, until
 from tests.test_notification_log import alert, message
 from tests.waiting import PATIENCE
@@ -447,3 +451,32 @@ def test_the_clock_of_a_page_goes_on(browser: Browser, tmp_path: Path) -> None:
         page.clock.run_for(1_000)
         page.clock.fast_forward(120_000)
         expect(started).to_have_text("3 min ago")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_report_asks_for_nothing(browser: Browser, tmp_path: Path, scheme: Any) -> None:
+    """Opened as a file without a network, a report draws its charts, and requests itself alone."""
+    store = Store(tmp_path)
+    full(store)
+    store.refresh()
+    with closing(open_reader(store.config.database)) as connection:
+        report = make_report(connection, parse_period("24h", NOON, "UTC"), NOON, ReportRules(version="1"))
+    file = tmp_path / "report.html"
+    file.write_text(print_html(report), encoding="utf-8")
+    context = browser.new_context(color_scheme=scheme, offline=True)
+    page = context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda told: said.append(told.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri())
+
+    expect(page.get_by_role("heading", level=1)).to_have_text(report.title)
+    assert page.locator("svg rect").count() > 20
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == {"light": "rgb(246, 247, 247)", "dark": "rgb(17, 20, 21)"}[scheme]
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    context.close()
+    assert said == []
+    assert asked == [file.as_uri()]

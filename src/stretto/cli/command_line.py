@@ -336,6 +336,7 @@ def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     from stretto.cli.fleet_options import add_fleet  # noqa: PLC0415  # as below
     from stretto.cli.gate_options import add_features, add_gate, add_profile  # noqa: PLC0415  # the status line needs neither
     from stretto.cli.operation_options import add_mcp, add_operations  # noqa: PLC0415  # as above
+    from stretto.cli.report_options import add_report  # noqa: PLC0415  # as above
 
     add_exports(commands, _add_command)
     add_gate(commands, _add_command)
@@ -345,6 +346,7 @@ def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     add_fleet(commands, _add_command)
     add_operations(commands, _add_command)
     add_mcp(commands, _add_command)
+    add_report(commands, _add_command)
 
 
 def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -50,6 +50,7 @@ FEATURES: dict[str, Feature] = {
         Feature("caches", "collection", "hits and misses of the programs' caches"),
         Feature("alerting", "service", "Alertmanager, notifications, spoken and desktop alerts"),
         Feature("dashboards", "service", "the pages; figures stay at /metrics and /api"),
+        Feature("reports", "service", "reports at midnight; stretto report still makes them"),
         Feature("caching", "program", "answers of stretto.caching; everything is computed"),
     )
 }

@@ -115,6 +115,12 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.period_rows": (
         measures.TASKS,
     ),
+    "reports.kpi_sheet": (
+        measures.PHASES, measures.SCORE_COUNT, measures.SCORE_SUM, measures.TASKS, measures.TURNS,
+    ),
+    "reports.make_report": (
+        measures.COST, measures.DELIVERIES, measures.PRICED_CALLS,
+    ),
     "figures.resource_figures": (
         measures.AGENTS_CPU, measures.AGENTS_CPU_USE, measures.AGENTS_IO,
         measures.AGENTS_IO_SAMPLES, measures.AGENTS_MEMORY, measures.MACHINE_AVAILABLE,

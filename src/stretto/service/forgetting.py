@@ -16,10 +16,12 @@ from typing import Any
 import msgspec
 
 from stretto import journal
+from stretto.clock import to_rfc3339
 from stretto.config.configuration import Config
 from stretto.errors import StoreError, UsageError
 from stretto.journal.erase import erase_from_file
 from stretto.journal.pruned_session_records import hash_session_id, is_kept_file
+from stretto.reports.report_folder import FOLDER, ReportFolder
 from stretto.sources.redact import redact_id
 from stretto.store import declared_baselines, queries
 from stretto.store.database import open_reader
@@ -51,6 +53,8 @@ class Erasure:
     """Kept records of pruned sessions that were erased."""
     baselines: list[str] = field(default_factory=list)
     """Recorded baselines that were removed with the session that they came from."""
+    reports: int = 0
+    """Reports of times with these sessions, which were removed: they can be made again without them."""
     not_recalled: list[str] = field(default_factory=list)
     """A sentence on each place that cannot be reached."""
 
@@ -66,6 +70,7 @@ def erase_sessions(config: Config, request: ForgetRequest) -> Erasure:
     Raises UsageError if the beginning of an id fits several sessions.
     """
     erasure = Erasure(_find_sessions(config, request.session, request.project))
+    since = _find_earliest_start(config, erasure.sessions)
     hashes = {hash_session_id(id) for id in erasure.sessions}
     if request.session is not None and not erasure.sessions:
         # A pruned session is known by the hash of its whole id only.
@@ -74,6 +79,8 @@ def erase_sessions(config: Config, request: ForgetRequest) -> Erasure:
     named = {*erasure.sessions, *_list_traces(config, erasure.sessions)}
     _erase_journal(config, erasure, named if request.session is None else named | {request.session}, hashes)
     _remove_baselines(config, erasure)
+    if since is not None:
+        erasure.reports = ReportFolder(config.state / FOLDER).forget_since(to_rfc3339(since))
     if not erasure.is_empty:
         _list_unreachable(config, erasure, sent)
         if request.project is not None:
@@ -95,6 +102,7 @@ def build_erasure_document(erasure: Erasure) -> dict[str, Any]:
         "events": erasure.lines,
         "kept_records": erasure.records,
         "baselines": erasure.baselines,
+        "reports": erasure.reports,
         "not_recalled": erasure.not_recalled,
     }
 
@@ -130,6 +138,18 @@ def _find_sessions_of_project(connection: sqlite3.Connection, project: str) -> l
             hint=f"give one's hash: 'stretto sessions --project {project} --json' lists 'repository'",
         )
     return [id for id, _ in rows]
+
+
+def _find_earliest_start(config: Config, sessions: Iterable[str]) -> int | None:
+    """Return when the first of some sessions began (ns); None without any."""
+    try:
+        connection = open_reader(config.database)
+    except StoreError:
+        return None
+    query = "SELECT COALESCE(start, last) FROM sessions WHERE id = ?"
+    with closing(connection):
+        starts = [row[0] for id in sessions for row in connection.execute(query, (id,))]
+    return min(starts, default=None)
 
 
 def _list_sent(config: Config, sessions: Iterable[str]) -> list[str]:

@@ -40,6 +40,7 @@ from stretto.service.analysis_schedule import AnalysisSchedule, ask_analysis_pro
 from stretto.service.forgetting import ForgetRequest
 from stretto.service.health import Health, describe_lag
 from stretto.service.rebuild_state import RebuildRequest, RebuildState, build_rebuild_document
+from stretto.service.report_schedule import ReportSchedule
 from stretto.service.store_reader import StoreReader
 from stretto.service.store_sources import StoreSources
 from stretto.service.worker import Worker
@@ -130,6 +131,9 @@ class Service:
         self._windowed = WindowedSnapshots(self._read_windowed_snapshot)
         self._fleet_registry = create_registry()
         self._fleet_registry.register(FleetCollector(self.registry, self._shows_recording))
+        self.reports = ReportSchedule(
+            config, clock=clock, version=version, declared=self.declared, is_ready=self._is_up_to_date
+        )
         self._secret = ensure_secret(config.state)
         self._identity = [] if identity is None else [_build_identity_figure(identity, config, version)]
         self._collection = decide_collection(config.features)
@@ -256,6 +260,7 @@ class Service:
             )
         if self.sampling.error:
             problems.append(f"the agents' processes are not sampled: {self.sampling.error}")
+        problems += [self.reports.problem] if self.reports.problem is not None else []
         if self.health.shortened:
             files = ", ".join(self.health.shortened)
             problems.append(
@@ -395,9 +400,11 @@ class Service:
         self.sampling.start()
         with self._reader.use() as connection:
             self.analyses.start(connection)
+        self.reports.start()
 
     def stop(self) -> None:
         """Finish the current round, send the spans that wait and close the store."""
+        self.reports.stop()
         self.analyses.stop()
         self.sampling.close()
         self.worker.stop()
@@ -416,6 +423,10 @@ class Service:
     def _append_to_journal(self, records: bytes, now: int) -> None:
         # The worker looks at its pace: woken by each hook, it would delay the hook's answer.
         journal.append_records(journal.get_day_file(self.config.journal, now), records)
+
+    def _is_up_to_date(self) -> bool:
+        """Return whether the store has all of the journal."""
+        return self.find_unready_reason() is None and not self.health.pending_bytes
 
     def _find_watched(self) -> list[WatchedSession]:
         """Return the processes of the agents that are busy."""

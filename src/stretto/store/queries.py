@@ -152,10 +152,15 @@ def read_sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
     The first slot is that in which the window begins. Slots later than ``now``, of a
     clock that runs ahead, are left out.
     """
-    rows = connection.execute(
-        f"{FROM_SLOTS.format('measure, dims, SUM(value)')} GROUP BY measure, dims",
-        (encode_slots(now, window),),
-    )
+    return read_sums_of_slots(connection, encode_slots(now, window))
+
+
+def read_sums_of_slots(connection: sqlite3.Connection, slots: str, measures: Sequence[str] = ()) -> Sums:
+    """Return the sums of stretches of slots, as ``encode_slots`` returns them; of all or some measures."""
+    query = FROM_SLOTS.format("measure, dims, SUM(value)")
+    if measures:
+        query += f" AND measure IN ({', '.join('?' * len(measures))})"
+    rows = connection.execute(f"{query} GROUP BY measure, dims", (slots, *measures))
     sums: dict[str, dict[tuple[str | int, ...], int]] = {}
     for measure, dims, value in rows:
         sums.setdefault(measure, {})[_decode_dims(dims)] = value

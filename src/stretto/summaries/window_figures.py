@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from stretto.clock import DAY, SECOND
 from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
-from stretto.figures.baselines import FindBaseline, Hours
+from stretto.figures.baselines import FindBaseline, Hours, Provenance
 from stretto.figures.cache_figures import compute_cache_size_figures
 from stretto.figures.critical_path import compute_path_figures
 from stretto.figures.efficiency_tree import compute_efficiency_figures
@@ -68,6 +68,16 @@ class FigureRules:
 
 
 @dataclass(frozen=True, slots=True)
+class SumFigures:
+    """The figures of some sums."""
+
+    figures: tuple[Figure, ...]
+    verdict: Verdict
+    task_types: frozenset[str]
+    """The task types that ran in parallel."""
+
+
+@dataclass(frozen=True, slots=True)
 class NamedStretch:
     """The ``seconds`` before the instant ``end`` (ns), under the name that labels its figures."""
 
@@ -106,6 +116,34 @@ def compute_stretch(
     return computed
 
 
+def compute_sum_figures(
+    window: str, sums: Sums, rules: FigureRules, provenance: Provenance | None = None
+) -> SumFigures:
+    """Return the figures of some sums, each with ``window`` as its label.
+
+    ``provenance`` fixes the headline's baseline, so that two times are compared by the same.
+    """
+    scoring = rules.scoring
+    parallel = sum_parallel_by_type(build_mixes(sums, rules.find_baseline))
+    verdict = build_verdict(window, sums, rules.find_baseline, rules.headline, provenance)
+    figures: list[Figure] = [
+        *compute_verdict_figures(verdict),
+        *compute_window_figures(window, sums, parallel),
+        *compute_efficiency_figures(window, sums),
+        *compute_path_figures(window, sums),
+        *compute_wall_figures(window, sums),
+        *compute_workflow_figures(window, sums, rules.workflows),
+        *compute_gain_figures(window, sums, parallel, scoring.target),
+        *compute_speedup_price_figures(window, sums, verdict, rules.headline),
+        *compute_waste_figures(window, sums),
+        *compute_usage_figures(window, sums),
+        *compute_resource_figures(window, sums),
+    ]
+    # Scores come last: they are computed from the window's other figures.
+    figures += [*compute_score_figures(window, sums, figures, scoring, rules.find_baseline)]
+    return SumFigures(tuple(figures), verdict, frozenset(task_type for task_type, _ in parallel))
+
+
 def _read_days(connection: sqlite3.Connection, end: int, seconds: int) -> Mapping[int, Sums]:
     """Return the sums that trends are computed from, by number of the day."""
     days = queries.list_slot_numbers(end, seconds, DAY // SECOND)
@@ -121,29 +159,15 @@ def _add_window(
 ) -> None:
     window = stretch.name
     read = read_window_sums(connection, stretch.end, stretch.seconds)
-    sums, scoring = read.sums, rules.scoring
+    sums = read.sums
     for name, count in read.folded.items():
         computed.folded_names[name] = max(count, computed.folded_names.get(name, 0))
     computed.patterns |= sum_by(sums, measures.FANOUTS, Dimension.PATTERN).keys()
-    parallel = sum_parallel_by_type(build_mixes(sums, rules.find_baseline))
-    computed.task_types |= {task_type for task_type, _ in parallel}
-    verdict = build_verdict(window, sums, rules.find_baseline, rules.headline)
-    figures: list[Figure] = []
-    figures += compute_verdict_figures(verdict)
-    figures += compute_window_figures(window, sums, parallel)
-    figures += compute_efficiency_figures(window, sums)
-    figures += compute_path_figures(window, sums)
-    figures += compute_wall_figures(window, sums)
-    figures += compute_workflow_figures(window, sums, rules.workflows)
-    figures += compute_gain_figures(window, sums, parallel, scoring.target)
-    figures += compute_speedup_price_figures(window, sums, verdict, rules.headline)
-    figures += compute_waste_figures(window, sums)
-    figures += compute_usage_figures(window, sums)
-    figures += compute_resource_figures(window, sums)
-    # Scores come last: they are computed from the window's other figures.
-    figures += [*compute_score_figures(window, sums, figures, scoring, rules.find_baseline)]
+    summed = compute_sum_figures(window, sums, rules)
+    computed.task_types |= summed.task_types
+    figures = [*summed.figures]
     days = queries.list_slot_numbers(stretch.end, stretch.seconds, DAY // SECOND)
     in_window = {day: sums for day, sums in by_day.items() if day in days}
-    figures += compute_quality_trend_figures(window, in_window, scoring.rules)
+    figures += compute_quality_trend_figures(window, in_window, rules.scoring.rules)
     computed.figures += figures
-    computed.verdicts[window] = verdict
+    computed.verdicts[window] = summed.verdict

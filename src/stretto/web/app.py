@@ -39,6 +39,7 @@ from stretto.web.overview_page import OverviewPage
 from stretto.web.pages import PageRoutes
 from stretto.web.rebuild_route import RebuildRoute
 from stretto.web.renderer import Renderer
+from stretto.web.report_routes import ReportRoutes
 from stretto.web.score_route import ScoreRoute
 
 __all__ = ["Backend", "create_app"]
@@ -80,6 +81,7 @@ def create_app(backend: Backend) -> ASGIApp:
             *FindingsRoutes(backend).list_routes(),
             *OperationRoutes(backend).list_routes(),
             *McpRoute(backend).list_routes(),
+            *ReportRoutes(backend).list_routes(),
             *RebuildRoute(backend).list_routes(),
             *ForgetRoute(backend).list_routes(),
             *UpdateRoute(backend.updates).list_routes(),

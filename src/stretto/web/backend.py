@@ -16,6 +16,7 @@ from stretto.findings.findings_state import FindingsState
 from stretto.model.decisions import Decision
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.operations.operation_runner import OperationRunner
+from stretto.reports.report_document import Report
 from stretto.sources.otlp.receive import RequestResult, Signal
 from stretto.store.fanout_list import FanoutPage, FanoutQuery
 from stretto.store.score_targets import ScoreReceipt
@@ -107,6 +108,12 @@ class Backend:
     """(session, project) → forgets a session or all of a project. Raises UsageError unless one is named."""
     forget_document: Callable[[], dict[str, Any]] = dict
     """Returns the result of the last request to forget, or that it is under way."""
+    reports: Callable[[], Sequence[Report]] = list
+    """Returns the kept reports, the latest of each kind first."""
+    report: Callable[[str], Report | None] = lambda _: None
+    """A report's id → the kept report, or None."""
+    writes_reports: bool = True
+    """Whether reports are switched on."""
     self_figures: Callable[[], Sequence[Figure]] = list
     """Returns the figures about Stretto itself, as they are exported."""
     operations: OperationRunner | None = None

@@ -52,6 +52,7 @@ class PageRoutes:
         """Return the routes. Names and ids are chosen outside Stretto and may hold a slash."""
         return [
             Route("/findings", self.show_findings),
+            Route("/reports", self.show_reports),
             Route("/sessions", self.show_sessions),
             Route("/sessions/{id:path}", self.show_session),
             Route("/runbook", self.show_runbooks),
@@ -76,6 +77,18 @@ class PageRoutes:
             annotations=findings_view.list_annotations(state),
             expected=findings_view.describe_expected(backend.expected_tasks()),
             answers=findings_view.describe_answers(state, now),
+        )
+
+    def show_reports(self, request: Request) -> Response:
+        """Answer the list of the kept reports."""
+        backend = self._backend
+        return self._page(
+            "reports.html",
+            request,
+            backend.clock(),
+            live=False,
+            reports=backend.reports(),
+            on=backend.writes_reports,
         )
 
     def show_sessions(self, request: Request) -> Response:

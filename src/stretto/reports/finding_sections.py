@@ -1,0 +1,189 @@
+"""The sections of a report about findings: changes, hold-ups, advice, and what applied advice brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from stretto.clock import DAY, SECOND
+from stretto.findings.finding_sentences import describe_finding
+from stretto.findings.findings_state import FindingsState, list_extra
+from stretto.format.quantities import format_count_with_noun, format_duration, format_percent
+from stretto.model.decisions import DecisionKind
+from stretto.model.findings import RECOMMENDATION_PREFIX, FindingVerdict
+from stretto.reports.report_document import ReportSection
+from stretto.reports.report_period import ReportPeriod
+from stretto.store.finding_history import StoredFinding
+
+MOST_ITEMS = 20
+"""Sentences of a list; the rest is counted."""
+
+FRESH_DAYS = 2
+"""Days after a period up to which the last answers of the analyses are those of the period."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodFindings:
+    """The findings as they were known at the end of a period."""
+
+    state: FindingsState
+    period: ReportPeriod
+    made: int
+    """When the report is made (ns)."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the last answers of the analyses are those of the period."""
+        return self.made - self.period.end <= FRESH_DAYS * DAY
+
+    @property
+    def regressions(self) -> list[StoredFinding]:
+        """What got worse and is not settled."""
+        return self.state.regressions
+
+    @property
+    def improvements(self) -> list[StoredFinding]:
+        """What got better and is open."""
+        return [
+            stored
+            for stored in self.state.open_findings
+            if stored.finding.verdict is FindingVerdict.IMPROVEMENT
+            and not stored.finding.kind.startswith(RECOMMENDATION_PREFIX)
+        ]
+
+    @property
+    def recommendations(self) -> list[StoredFinding]:
+        """The advice that is open, the largest effect first."""
+        advice = [
+            stored
+            for stored in self.state.open_findings
+            if stored.finding.kind.startswith(RECOMMENDATION_PREFIX)
+        ]
+        return sorted(advice, key=lambda stored: -(stored.finding.evidence.effect or 0))
+
+    @property
+    def others(self) -> list[StoredFinding]:
+        """Open findings of all other kinds: hold-ups, unusual runs, conditions."""
+        listed = {stored.id for stored in (*self.regressions, *self.improvements, *self.recommendations)}
+        return [stored for stored in self.state.open_findings if stored.id not in listed]
+
+    def describe(self, stored: StoredFinding) -> str:
+        """Return a finding as a sentence."""
+        return describe_finding(stored.finding, self.state.zone)
+
+
+def build_change_section(given: PeriodFindings) -> ReportSection:
+    """Return what got worse or better beyond chance, and what is over."""
+    over = [
+        stored
+        for stored in given.state.findings
+        if stored.ended is not None and stored.ended >= given.period.start and stored.analysis == "changes"
+    ]
+    items = [
+        *(f"Worse: {given.describe(stored)}" for stored in given.regressions),
+        *(f"Better: {given.describe(stored)}" for stored in given.improvements),
+        *(f"Over: {given.describe(stored)}" for stored in over),
+    ]
+    return ReportSection(
+        "changes",
+        "What changed",
+        sentences=() if items else (_describe_silence(given),),
+        items=_limit_items(items),
+    )
+
+
+def build_finding_section(given: PeriodFindings) -> ReportSection:
+    """Return what else was found: what holds sessions up, what was unusual."""
+    items = [given.describe(stored) for stored in given.others]
+    return ReportSection(
+        "findings",
+        "What holds it up",
+        sentences=() if items else (_describe_no_holdup(given),),
+        items=_limit_items(items),
+    )
+
+
+def build_advice_section(given: PeriodFindings) -> ReportSection:
+    """Return what to do, what was decided in the period, and what applied advice brought."""
+    state, period = given.state, given.period
+    decided = [
+        f"{_DECIDED[decision.kind]}: {given.describe(stored)}"
+        for stored in state.findings
+        for decision in state.list_decisions(stored)
+        if decision.kind in _DECIDED and period.start <= decision.time < period.end
+    ]
+    sentences: list[str] = []
+    effects: list[str] = []
+    result = state.results.get("effects")
+    if result is not None and given.is_current:
+        effects = [f"Brought: {describe_finding(finding, state.zone)}" for finding in result.findings]
+        sentences += _describe_calibration(state)
+    elif result is not None:
+        sentences.append("What applied advice had brought by then is not kept: see the current report.")
+    items = [*(f"Do: {given.describe(stored)}" for stored in given.recommendations), *decided, *effects]
+    if not items:
+        sentences.append("There is nothing to recommend with enough evidence.")
+    return ReportSection(
+        "recommendations",
+        "What to do, and what it brought",
+        sentences=tuple(sentences),
+        items=_limit_items(items),
+    )
+
+
+def list_untold_analyses(given: PeriodFindings) -> list[str]:
+    """Return what the analyses could not answer, and why."""
+    state = given.state
+    if state.missing is not None:
+        return [f"What changed, why, and what to do: {state.missing}."]
+    if not state.results:
+        return ["What changed, why, and what to do: no analysis has answered yet."]
+    lines = []
+    for name, result in sorted(state.results.items()):
+        if result.error and result.at is not None:
+            age = format_duration((given.made - result.at) / SECOND)
+            lines.append(f"{name}: {result.error}; shown is the answer of {age} before.")
+        elif result.error:
+            lines.append(f"{name}: {result.error}.")
+    few = state.checks[FindingVerdict.TOO_LITTLE_DATA.value]
+    if few and given.is_current:
+        lines.append(f"{format_count_with_noun(few, 'check')} of the analyses had too little data.")
+    return lines
+
+
+_DECIDED = {
+    DecisionKind.ACCEPTED: "Accepted",
+    DecisionKind.REJECTED: "Rejected",
+    DecisionKind.APPLIED: "Applied",
+}
+
+
+def _describe_silence(given: PeriodFindings) -> str:
+    """Return that nothing changed, or that nothing looked: silence differs from not looking."""
+    if given.state.missing is not None or not given.state.results:
+        return "Nothing looked for changes."
+    if not given.state.quiet_checks:
+        return "No change was found; there is too little data to see one."
+    return f"No change beyond chance: {format_count_with_noun(given.state.quiet_checks, 'check')} found none."
+
+
+def _describe_no_holdup(given: PeriodFindings) -> str:
+    if given.state.missing is not None or not given.state.results:
+        return "Nothing looked for what holds the work up."
+    return "Nothing unusual holds the work up."
+
+
+def _describe_calibration(state: FindingsState) -> Sequence[str]:
+    calibration = list_extra(state, "effects", "calibration")
+    if not calibration or not calibration["judged"]:
+        return ()
+    share = format_percent(calibration["within"] / calibration["judged"])
+    judged = format_count_with_noun(calibration["judged"], "applied recommendation")
+    return (f"Of {judged}, {share} brought what was promised.",)
+
+
+def _limit_items(items: Iterable[str]) -> tuple[str, ...]:
+    listed = [*items]
+    if len(listed) <= MOST_ITEMS:
+        return tuple(listed)
+    return (*listed[:MOST_ITEMS], f"{len(listed) - MOST_ITEMS} more: stretto findings")

@@ -1,0 +1,253 @@
+"""The sheet of KPIs: target, actual value, that of the period before, and since when it is met or missed.
+
+The targets are those of the project's first users. A KPI is computed from the sums of a period, so that the
+periods before can be judged by the same rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stretto.figures.baselines import FindBaseline
+from stretto.figures.scores.quality_score import compute_overall_quality
+from stretto.figures.scores.score_rules import ScoreRules
+from stretto.figures.scores.slices import MICRO, PARALLEL
+from stretto.figures.scores.window_scores import TREND_MEASURES
+from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_up
+from stretto.figures.window_verdict import BY_WORK, HEADLINE_MEASURES, HeadlineRule, build_verdict
+from stretto.format.quantities import format_duration, format_number, format_percent
+from stretto.model.event import Outcome
+from stretto.names import measures
+from stretto.names.measures import Dimension
+from stretto.reports.report_document import MISSING, ReportCell, ReportTable
+from stretto.reports.report_period import ReportPeriod, describe_since
+
+KPI_MEASURES = (
+    *HEADLINE_MEASURES, *TREND_MEASURES, measures.TASKS, measures.TURNS, measures.PHASES,
+)  # fmt: skip
+"""The sums that the sheet is computed from."""
+
+HOURS_A_WEEK = 100
+_WEEK_DAYS = 7
+_HOUR_SECONDS = 3_600
+IMPLEMENTATION = "implementation"
+"""The phase whose success is a KPI."""
+
+
+@dataclass(frozen=True, slots=True)
+class KpiValue:
+    """The value of a KPI in a period: a number, a range, or the reason why there is none."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str | None = None
+    series: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KpiInput:
+    """The sums of a period, and the rules that they are judged by."""
+
+    sums: Sums
+    find_baseline: FindBaseline
+    rules: ScoreRules
+    rule: HeadlineRule = BY_WORK
+    days: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    """A row of the sheet. ``unit`` is ``share``, ``points`` (of 10) or ``hours``."""
+
+    key: str
+    title: str
+    target: float
+    unit: str
+    read: Callable[[KpiInput], KpiValue]
+    is_most: bool = False
+    """Whether the target is the most that is allowed; else it is the least."""
+
+    def find_target(self, days: float) -> float:
+        """Return the target for a period; hours saved are asked for by the week."""
+        return self.target * days / _WEEK_DAYS if self.unit == "hours" else self.target
+
+    def is_met(self, value: KpiValue, days: float) -> bool | None:
+        """Return whether the target is met; None if it is not known, as with a range on both sides of it."""
+        low = value.low if value.low is not None else value.value
+        high = value.high if value.high is not None else value.value
+        target = self.find_target(days)
+        if low is None or high is None:
+            return None
+        if self.is_most:
+            return True if high < target else False if low >= target else None
+        return True if low > target else False if high <= target else None
+
+    def format_value(self, value: float) -> str:
+        """Return a value of this KPI as text."""
+        if self.unit == "share":
+            return format_percent(value)
+        return (
+            format_duration(value * _HOUR_SECONDS)
+            if self.unit == "hours"
+            else f"{format_number(value)} of 10"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPeriod:
+    """A period with the value of each KPI, by key."""
+
+    period: ReportPeriod
+    values: dict[str, KpiValue]
+
+
+def judge_period(period: ReportPeriod, given: KpiInput) -> JudgedPeriod:
+    """Return the value of each KPI in a period."""
+    return JudgedPeriod(period, {kpi.key: kpi.read(given) for kpi in KPIS})
+
+
+def build_kpi_table(now: JudgedPeriod, earlier: Sequence[JudgedPeriod]) -> ReportTable:
+    """Return the sheet; ``earlier`` are the periods before, the latest first."""
+    columns = ("KPI", "target", f"this {now.period.word}", f"the {now.period.word} before", "state", "since")
+    return ReportTable("kpis", "Targets", columns, tuple(_build_row(kpi, now, earlier) for kpi in KPIS))
+
+
+def count_targets(now: JudgedPeriod) -> tuple[int, int, list[str]]:
+    """Return how many targets are met and known, and the titles of the missed ones."""
+    states = {kpi: kpi.is_met(now.values[kpi.key], now.period.days) for kpi in KPIS}
+    missed = [kpi.title for kpi, is_met in states.items() if is_met is False]
+    known = sum(is_met is not None for is_met in states.values())
+    return known - len(missed), known, missed
+
+
+def _build_row(kpi: Kpi, now: JudgedPeriod, earlier: Sequence[JudgedPeriod]) -> tuple[ReportCell, ...]:
+    days, value = now.period.days, now.values[kpi.key]
+    target, is_met = kpi.find_target(days), kpi.is_met(value, days)
+    sign = "below" if kpi.is_most else "above"
+    state = {True: ("met", "good"), False: ("missed", "bad"), None: ("not known", "")}[is_met]
+    before = earlier[0].values[kpi.key] if earlier else KpiValue(reason="no period before is stored")
+    return (
+        ReportCell(kpi.title),
+        ReportCell(f"{sign} {kpi.format_value(target)}", target),
+        _make_cell(kpi, value),
+        _make_cell(kpi, KpiValue(before.value, before.low, before.high, before.reason)),
+        ReportCell(state[0], tone=state[1]),
+        ReportCell(_describe_run(kpi, is_met, now, earlier)),
+    )
+
+
+def _make_cell(kpi: Kpi, value: KpiValue) -> ReportCell:
+    labels = dict(value.labels)
+    if value.value is not None:
+        return ReportCell(kpi.format_value(value.value), value.value, "", value.series, labels)
+    if value.low is not None and value.high is not None:
+        text = f"{format_number(value.low)} to {kpi.format_value(value.high)}"
+        return ReportCell(text, None, "", None, labels, value.reason)
+    return ReportCell(MISSING, None, "", None, labels, value.reason or "not known")
+
+
+def _describe_run(kpi: Kpi, is_met: bool | None, now: JudgedPeriod, earlier: Sequence[JudgedPeriod]) -> str:
+    """Return since when the state holds. Periods in which it is not known do not end it.
+
+    Example: met today, unknown yesterday, met the day before, missed before that: since the day before
+    yesterday.
+    """
+    if is_met is None:
+        return MISSING
+    since = now.period
+    for judged in earlier:
+        state = kpi.is_met(judged.values[kpi.key], judged.period.days)
+        if state is not None and state is not is_met:
+            return describe_since(since)
+        if state is is_met:
+            since = judged.period
+    return f"{describe_since(since)} or earlier"
+
+
+def _read_improvement(given: KpiInput) -> KpiValue:
+    lead = build_verdict("", given.sums, given.find_baseline, given.rule).lead
+    if lead is None or lead.improvement is None:
+        return KpiValue(reason="nothing ran in parallel" if lead is None else "nothing was delivered")
+    labels = (("baseline", lead.provenance.value),)
+    return KpiValue(lead.improvement, series="stretto_verdict_improvement_ratio", labels=labels)
+
+
+def _read_hours(given: KpiInput) -> KpiValue:
+    lead = build_verdict("", given.sums, given.find_baseline, given.rule).lead
+    if lead is None:
+        return KpiValue(reason="nothing ran in parallel")
+    return KpiValue(lead.time_saved / _HOUR_SECONDS)
+
+
+def _read_share(outcomes: dict[str, int], wanted: Outcome, things: str) -> KpiValue:
+    known = sum(outcomes.get(outcome.value, 0) for outcome in (Outcome.SUCCESS, Outcome.FAILURE))
+    if not known:
+        return KpiValue(reason=f"no {things} with a known outcome")
+    return KpiValue(outcomes.get(wanted.value, 0) / known)
+
+
+def _read_success(given: KpiInput) -> KpiValue:
+    return _read_share(sum_by(given.sums, measures.TASKS, Dimension.OUTCOME), Outcome.SUCCESS, "task")
+
+
+def _read_errors(given: KpiInput) -> KpiValue:
+    return _read_share(sum_by(given.sums, measures.TASKS, Dimension.OUTCOME), Outcome.FAILURE, "task")
+
+
+def _read_implementation(given: KpiInput) -> KpiValue:
+    by_phase = sum_by_dimensions(given.sums, measures.PHASES, Dimension.PHASE, Dimension.OUTCOME)
+    outcomes = {outcome: count for (phase, outcome), count in by_phase.items() if phase == IMPLEMENTATION}
+    value = _read_share(outcomes, Outcome.SUCCESS, f"phase {IMPLEMENTATION!r}")
+    if value.value is None:
+        return value
+    labels = (("phase", IMPLEMENTATION),)
+    return KpiValue(value.value, series="stretto_phase_success_ratio", labels=labels)
+
+
+def _read_quality(given: KpiInput) -> KpiValue:
+    score = compute_overall_quality(given.sums, given.rules)
+    value, low, high = (None if edge is None else 10 * edge for edge in (score.value, score.low, score.high))
+    return KpiValue(value, low, high, score.reason)
+
+
+def _read_adoption(given: KpiInput) -> KpiValue:
+    eligible, cohort = sum_up(given.sums, measures.TURNS), given.rules.cohort
+    if eligible < cohort:
+        return KpiValue(reason=f"{eligible} eligible turns, {cohort} are asked for")
+    share = sum_up(given.sums, measures.TURNS, place=PARALLEL) / eligible
+    return KpiValue(share, series="stretto_adoption_ratio")
+
+
+def _make_score_reader(name: str, scale: float) -> Callable[[KpiInput], KpiValue]:
+    """Return a reader of the mean of a score given from outside, from 0 to ``scale``."""
+
+    def read(given: KpiInput) -> KpiValue:
+        count = sum_by(given.sums, measures.SCORE_COUNT, Dimension.SCORE).get(name, 0)
+        if not count:
+            return KpiValue(reason=f"nobody gave the score {name!r}")
+        found = given.rules.scales.find_scale(name)
+        mean = sum_by(given.sums, measures.SCORE_SUM, Dimension.SCORE).get(name, 0) / MICRO / count
+        share = None if found is None else found.to_share(mean)
+        if share is None:
+            return KpiValue(reason=f"the score {name!r} has no scale: [scores.{name}] scale = [0, 10]")
+        return KpiValue(scale * share)
+
+    return read
+
+
+KPIS = (
+    Kpi("improvement", "Improvement by parallel work", 0.65, "share", _read_improvement),
+    Kpi("success", "Tasks that succeed", 0.95, "share", _read_success),
+    Kpi("errors", "Tasks that fail", 0.05, "share", _read_errors, is_most=True),
+    Kpi("quality", "Quality", 8.5, "points", _read_quality),
+    Kpi("satisfaction", "Satisfaction", 8.5, "points", _make_score_reader("satisfaction", 10)),
+    Kpi("synthesis", "Synthesis of results", 0.85, "share", _make_score_reader("synthesis", 1)),
+    Kpi("adoption", "Adoption of parallel work", 0.80, "share", _read_adoption),
+    Kpi("preference", "Preference for parallel work", 0.75, "share", _make_score_reader("preference", 1)),
+    Kpi(IMPLEMENTATION, "Implementation phases that succeed", 0.90, "share", _read_implementation),
+    Kpi("hours_saved", "Hours saved", HOURS_A_WEEK, "hours", _read_hours),
+)
+"""The sheet, in its order."""

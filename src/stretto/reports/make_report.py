@@ -1,0 +1,256 @@
+"""Make the report of a period: read the store once, compute all figures, and freeze the document."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
+from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, FindBaseline, Hours, Provenance
+from stretto.figures.figure import Figure
+from stretto.figures.period_rows import add_sums
+from stretto.figures.scores.score_rules import Scoring
+from stretto.figures.scores.window_scores import TREND_MEASURES, compute_quality_trend_figures
+from stretto.figures.sum_reading import Sums, sum_by, sum_up
+from stretto.figures.window_verdict import (
+    BY_WORK,
+    HEADLINE_MEASURES,
+    HeadlineRule,
+    build_verdict,
+    choose_headline_provenance,
+)
+from stretto.findings.findings_state import FindingsState, describe_missing_extra
+from stretto.model.cost import DOLLAR
+from stretto.model.delivery import Delivery
+from stretto.names import measures
+from stretto.names.measures import Dimension
+from stretto.reports.finding_sections import (
+    PeriodFindings,
+    build_advice_section,
+    build_change_section,
+    build_finding_section,
+    list_untold_analyses,
+)
+from stretto.reports.kpi_sheet import (
+    KPI_MEASURES,
+    JudgedPeriod,
+    KpiInput,
+    build_kpi_table,
+    judge_period,
+)
+from stretto.reports.report_cells import LabelledFigures, index_figures
+from stretto.reports.report_document import Report, ReportSection
+from stretto.reports.report_period import (
+    PeriodKind,
+    ReportPeriod,
+    get_period_before,
+    list_chart_bounds,
+)
+from stretto.reports.report_state import describe_state
+from stretto.reports.work_sections import (
+    ChartValues,
+    ReportFigures,
+    build_capture_section,
+    build_cost_section,
+    build_delivery_section,
+    build_work_section,
+    count_tasks,
+)
+from stretto.store import queries
+from stretto.store.decision_rows import read_decisions
+from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.finding_history import read_analysis_results, read_findings
+from stretto.store.window_sums import fold_slots, read_period_sums, read_some_period_sums
+from stretto.summaries.window_figures import FigureRules, compute_sum_figures
+
+CHART_MEASURES = (*HEADLINE_MEASURES, measures.DELIVERIES, measures.COST, measures.PRICED_CALLS)
+
+EARLIER = {
+    PeriodKind.DAY: 30, PeriodKind.WEEK: 12, PeriodKind.MONTH: 6, PeriodKind.SPAN: 1, PeriodKind.RECENT: 1,
+}  # fmt: skip
+"""Periods before, of the same kind, in which it is looked since when a target is met or missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRules:
+    """The configuration that figures depend on, and the version that a report names."""
+
+    hours: Hours = field(default_factory=dict)
+    """Sequential hours by task type."""
+    workflows: Hours = field(default_factory=dict)
+    declared: DeclaredBaselines = NOTHING_DECLARED
+    scoring: Scoring = field(default_factory=Scoring)
+    rule: HeadlineRule = BY_WORK
+    version: str = ""
+
+
+def make_report(
+    connection: sqlite3.Connection, period: ReportPeriod, made: int, rules: ReportRules
+) -> Report:
+    """Return the report of a period, made at an instant (ns), from a single transaction.
+
+    Findings, decisions and baselines are those that were known at the end of the period.
+    """
+    connection.execute("BEGIN")
+    try:
+        return _ReportMaker(connection, period, made, rules).make()
+    finally:
+        connection.execute("ROLLBACK")
+
+
+class _ReportMaker:
+    """Reads the store for one report."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, period: ReportPeriod, made: int, rules: ReportRules
+    ) -> None:
+        self._connection = connection
+        self._period = period
+        self._made = made
+        self._rules = rules
+        self._find_baseline: FindBaseline = make_baseline_finder(
+            connection, rules.hours, rules.declared, now=period.instant
+        )
+
+    def make(self) -> Report:
+        """Return the report."""
+        period = self._period
+        before = get_period_before(period)
+        sums = read_period_sums(self._connection, period.start, period.end).sums
+        provenance = choose_headline_provenance(sums, self._rules.rule)
+        figures = ReportFigures(
+            period,
+            self._compute_figures(period, sums, None),
+            self._compute_figures(
+                before, read_period_sums(self._connection, before.start, before.end).sums, provenance
+            ),
+            self._read_charts(provenance),
+        )
+        findings = PeriodFindings(self._read_findings(), period, self._made)
+        judged = self._judge(period)
+        earlier = [self._judge(each) for each in self._list_earlier()]
+        sections = [
+            ReportSection("kpis", "Targets", tables=(build_kpi_table(judged, earlier),)),
+            build_work_section(figures),
+            build_delivery_section(figures),
+            build_cost_section(figures),
+            build_change_section(findings),
+            build_finding_section(findings),
+            build_advice_section(findings),
+            build_capture_section(figures, sum(queries.count_rejects(self._connection).values())),
+        ]
+        is_quiet = not count_tasks(figures.now) and not figures.now.sum_up("window_sessions")
+        return Report(
+            id=period.id,
+            kind=period.kind.value,
+            title=f"Report on {period.title}",
+            start=to_rfc3339(period.start),
+            end=to_rfc3339(period.end),
+            zone=period.zone,
+            about=period.about,
+            made=to_rfc3339(self._made),
+            version=self._rules.version,
+            state=describe_state(figures, findings, judged, is_over=period.end <= self._made + 1),
+            sections=(*sections, self._build_untold_section(sections, findings)),
+            is_quiet=is_quiet,
+            window=period.window,
+        )
+
+    def _compute_figures(
+        self, period: ReportPeriod, sums: Sums, provenance: Provenance | None
+    ) -> LabelledFigures:
+        """Return all figures of a period, by the headline's baseline of the period that is reported."""
+        name, rules = period.window or period.kind.value, self._rules
+        figure_rules = FigureRules(self._find_baseline, rules.scoring, rules.rule, rules.workflows)
+        computed = compute_sum_figures(name, sums, figure_rules, provenance)
+        days = range(period.start // DAY, period.instant // DAY + 1)
+        by_day = fold_slots(queries.read_sums_by_slot(self._connection, DAY // SECOND, days, TREND_MEASURES))
+        trends: Iterable[Figure] = compute_quality_trend_figures(name, by_day, rules.scoring.rules)
+        return index_figures([*computed.figures, *trends])
+
+    def _read_charts(self, provenance: Provenance) -> ChartValues:
+        """Return the values of each column, with the sums of its hours added up."""
+        period = self._period
+        slots = range(period.start // HOUR, period.instant // HOUR + 1)
+        by_hour = queries.read_sums_by_slot(self._connection, HOUR // SECOND, slots, CHART_MEASURES)
+        bounds = list_chart_bounds(period)
+        columns = [
+            add_sums(by_hour[slot] for slot in range(start // HOUR, end // HOUR) if slot in by_hour)
+            for _, start, end in bounds
+        ]
+        classes = [sum_by(sums, measures.DELIVERIES, Dimension.DELIVERY) for sums in columns]
+        return ChartValues(
+            labels=[label for label, _, _ in bounds],
+            saved=[self._measure_saved(sums, provenance) for sums in columns],
+            delivered=[
+                by_class.get(Delivery.DELIVERED.value, 0) + by_class.get(Delivery.TAKEN.value, 0)
+                for by_class in classes
+            ],
+            wasted=[by_class.get(Delivery.WASTED.value, 0) for by_class in classes],
+            dollars=[
+                sum_up(sums, measures.COST) / DOLLAR if sum_up(sums, measures.PRICED_CALLS) else None
+                for sums in columns
+            ],
+        )
+
+    def _measure_saved(self, sums: Sums, provenance: Provenance) -> float | None:
+        lead = build_verdict("", sums, self._find_baseline, self._rules.rule, provenance).lead
+        return None if lead is None else lead.time_saved
+
+    def _read_findings(self) -> FindingsState:
+        at = self._period.instant
+        return FindingsState(
+            at=at,
+            findings=tuple(read_findings(self._connection, at=at)),
+            decisions=tuple(read_decisions(self._connection, at=at)),
+            results=read_analysis_results(self._connection),
+            zone=self._period.zone,
+            missing=describe_missing_extra(),
+        )
+
+    def _judge(self, period: ReportPeriod) -> JudgedPeriod:
+        sums = read_some_period_sums(self._connection, period.start, period.end, KPI_MEASURES)
+        rules = self._rules
+        return judge_period(
+            period,
+            KpiInput(sums, self._find_baseline, rules.scoring.rules, rules.rule, period.days),
+        )
+
+    def _list_earlier(self) -> list[ReportPeriod]:
+        """Return the periods before, the latest first, as far back as sums reach."""
+        first = queries.find_first_slot_time(self._connection)
+        periods: list[ReportPeriod] = []
+        period = self._period
+        for _ in range(EARLIER[self._period.kind]):
+            period = get_period_before(period)
+            if first is None or period.end <= first:
+                break
+            periods.append(period)
+        return periods
+
+    @staticmethod
+    def _build_untold_section(sections: Sequence[ReportSection], findings: PeriodFindings) -> ReportSection:
+        """Return what could not be told, each with its reason; equal reasons stand together."""
+        by_reason: dict[str, list[str]] = {}
+        for section in sections:
+            for table in section.tables:
+                for title, *cells in table.rows:
+                    # The period before and the change say nothing new.
+                    for column, cell in zip(table.columns[1:], cells, strict=True):
+                        if cell.reason is None or column.startswith(("the ", "change")):
+                            continue
+                        about = title.text.partition(":")[0]
+                        name = about if column.startswith("this ") else f"{column} ({about})"
+                        # The parts of a score, in brackets, are on the page of the figures.
+                        names = by_reason.setdefault(cell.reason.partition(" (")[0], [])
+                        if name not in names:
+                            names.append(name)
+        items = [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+        items += list_untold_analyses(findings)
+        return ReportSection(
+            "untold",
+            "What could not be told",
+            sentences=() if items else ("Everything that this report asks for is known.",),
+            items=tuple(items),
+        )

@@ -1,0 +1,89 @@
+"""Print a report as Markdown: whole, or as a summary for a chat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stretto.reports.report_document import Report, ReportCell, ReportSection, ReportTable
+
+_MARKS = re.compile(r"([\\`*_{}\[\]<>#|~])")
+
+SUMMARY_ITEMS = 3
+"""Most changes and most recommendations in a summary."""
+
+
+def print_markdown(report: Report) -> str:
+    """Return the whole report as Markdown with tables, as GitHub reads it."""
+    lines = [
+        f"# {_escape(report.title)}",
+        "",
+        _escape(report.about),
+        "",
+        *_separate(report.state),
+    ]
+    for section in report.sections:
+        lines += _list_section(section)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def print_summary(report: Report, address: str | None = None) -> str:
+    """Return a few lines for a chat: the state, the judged targets, and what changed and what to do first.
+
+    ``address`` is the page of the report.
+    """
+    lines = [f"*{_escape(report.title)}*", *map(_escape, report.state)]
+    by_key = {section.key: section for section in report.sections}
+    for table in by_key["kpis"].tables if "kpis" in by_key else ():
+        lines += [
+            f"- {_escape(title.text)}: {_escape(actual.text)}, {state.text} (target {_escape(target.text)})"
+            for title, target, actual, _, state, _ in table.rows
+            if state.tone
+        ]
+    for key in ("changes", "recommendations"):
+        if key in by_key:
+            lines += [f"- {_escape(item)}" for item in by_key[key].items[:SUMMARY_ITEMS]]
+    if address:
+        lines.append(address)
+    return "\n".join(lines)
+
+
+def _list_section(section: ReportSection) -> Iterator[str]:
+    yield from (f"## {_escape(section.title)}", "")
+    yield from _separate(section.sentences)
+    if section.items:
+        yield from (f"- {_escape(item)}" for item in section.items)
+        yield ""
+    for table in section.tables:
+        yield from _list_table(table, is_alone=table.title == section.title)
+    for chart in section.charts:
+        shown = [bar for bar in chart.bars if bar.value]
+        if shown:
+            yield from (f"### {_escape(chart.title)}", "")
+            yield from (f"- {_escape(bar.label)}: {_escape(bar.text)}" for bar in shown)
+            yield ""
+
+
+def _list_table(table: ReportTable, *, is_alone: bool) -> Iterator[str]:
+    if not is_alone:
+        yield from (f"### {_escape(table.title)}", "")
+    yield f"| {' | '.join(map(_escape, table.columns))} |"
+    yield f"| {' | '.join('---' for _ in table.columns)} |"
+    yield from (f"| {' | '.join(_escape_cell(cell) for cell in row)} |" for row in table.rows)
+    yield ""
+    if table.note:
+        yield from (_escape(table.note), "")
+
+
+def _separate(sentences: tuple[str, ...]) -> Iterator[str]:
+    for sentence in sentences:
+        yield from (_escape(sentence), "")
+
+
+def _escape_cell(cell: ReportCell) -> str:
+    return f"**{_escape(cell.text)}**" if cell.tone else _escape(cell.text)
+
+
+def _escape(text: str) -> str:
+    """Return text from outside as plain text: no mark steers, no line breaks a table."""
+    return _MARKS.sub(r"\\\1", " ".join(text.split("\n")))

@@ -1,0 +1,146 @@
+"""Write the reports of days, weeks and months that are over, at local midnight or at the next start.
+
+A missed night is made up for once: of each kind only the last period that is over is written, so that a
+machine that slept for a week sends one report of a day and not seven.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+
+from stretto.clock import Clock
+from stretto.config.configuration import Config
+from stretto.errors import StoreError, StrettoError
+from stretto.figures.baselines import DeclaredBaselines
+from stretto.reports.make_report import ReportRules, make_report
+from stretto.reports.report_document import Report
+from stretto.reports.report_folder import FOLDER, ReportFolder
+from stretto.reports.report_period import WRITTEN_KINDS, ReportPeriod, get_last_period
+from stretto.store.database import open_reader
+from stretto.store.queries import find_first_slot_time
+
+LOG = logging.getLogger(__name__)
+
+TICK_SECONDS = 20.0
+"""Pause between two looks at the clock: midnight is noticed that much later."""
+
+Send = Callable[[Report], bool]
+"""Sends a report and returns whether it has arrived; false if there is nobody to send it now."""
+
+
+class ReportSchedule:
+    """Writes and sends the reports, in a thread of its own with a reader of its own."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock,
+        version: str,
+        declared: Callable[[], DeclaredBaselines],
+        is_ready: Callable[[], bool] = lambda: True,
+        send: Send | None = None,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._version = version
+        self._declared = declared
+        self._is_ready = is_ready
+        self._send = send
+        self.folder = ReportFolder(config.state / FOLDER)
+        self.problem: str | None = None
+        """Why a report could not be written or sent, as a sentence; None if all went well."""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="reports", daemon=True)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether reports are switched on."""
+        return self._config.features.is_on("reports")
+
+    def start(self) -> None:
+        """Begin to look at the clock, unless reports are switched off."""
+        if self.is_on:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after the report that it is writing."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def write_due_reports(self) -> list[str]:
+        """Write each report that is due, and send those that wait; return the ids of the written ones.
+
+        Nothing is written while the store is not that of the journal, and nothing of a time before the first
+        event. Raises StrettoError, and OSError if a file cannot be written.
+        """
+        now = self._clock()
+        due = [
+            period
+            for kind in WRITTEN_KINDS
+            if not self.folder.has_report((period := get_last_period(kind, now, self._config.timezone)).id)
+        ]
+        written = []
+        if due and self._is_ready():
+            with closing(open_reader(self._config.database)) as connection:
+                for period in due:
+                    if _has_begun(connection, period):
+                        self._write_report(connection, period, now)
+                        written.append(period.id)
+        if self._send is not None:
+            self._send_waiting(self._send)
+        return written
+
+    def _write_report(self, connection: sqlite3.Connection, period: ReportPeriod, now: int) -> None:
+        report = make_report(
+            connection, period, now, make_report_rules(self._config, self._declared(), self._version)
+        )
+        # A report that nothing ran is no news: it is kept, and not sent.
+        self.folder.keep_report(report, is_to_send=self._send is not None and not report.is_quiet)
+
+    def _send_waiting(self, send: Send) -> None:
+        for id in self.folder.list_unsent():
+            report = self.folder.read_report(id)
+            if report is not None and send(report):
+                self.folder.note_sent(id)
+
+    def _follow(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.write_due_reports()
+                self.problem = None
+            except (StrettoError, OSError, sqlite3.Error) as error:
+                self._note_problem(error)
+            self._stopping.wait(TICK_SECONDS)
+
+    def _note_problem(self, error: Exception) -> None:
+        text = error.to_line() if isinstance(error, StrettoError) else str(error)
+        if isinstance(error, StoreError):
+            # The store is made again just now; the next look finds it.
+            LOG.info("no report was written: %s", text)
+        elif self.problem is None:
+            LOG.warning("a report could not be written or sent: %s", text)
+        self.problem = f"a report could not be written or sent: {text}"
+
+
+def make_report_rules(config: Config, declared: DeclaredBaselines, version: str) -> ReportRules:
+    """Return the rules by which reports are computed, from the configuration."""
+    return ReportRules(
+        hours=config.hours,
+        workflows=config.workflows,
+        declared=declared,
+        scoring=config.scoring,
+        rule=config.make_headline_rule(declared),
+        version=version,
+    )
+
+
+def _has_begun(connection: sqlite3.Connection, period: ReportPeriod) -> bool:
+    """Return whether anything was stored before the end of a period."""
+    first = find_first_slot_time(connection)
+    return first is not None and first < period.end

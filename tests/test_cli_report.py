@@ -1,0 +1,124 @@
+"""``stretto report``, and the reports over HTTP."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from stretto.cli.main import main
+from stretto.cli.report import PRINTERS
+from stretto.cli.report_options import REPORT_FORMATS
+from stretto.reports.make_report import ReportRules, make_report
+from stretto.reports.report_folder import FOLDER, ReportFolder
+from stretto.reports.report_period import parse_period
+from stretto.store.database import open_reader
+from tests.web_page import full, read
+from tests.web_served import NOON, Store, served
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Return a store with a kept report."""
+    store = Store(tmp_path)
+    full(store)
+    store.refresh()
+    with closing(open_reader(store.config.database)) as connection:
+        report = make_report(
+            connection, parse_period("2026-11-19", NOON, "UTC"), NOON, ReportRules(version="1")
+        )
+    ReportFolder(store.config.state / FOLDER).keep_report(report, is_to_send=False)
+    return store
+
+
+def run(store: Store, *words: str) -> int:
+    """Run a command on the store."""
+    return main(["--state", str(store.config.state), *words])
+
+
+def test_the_formats_are_those_of_the_printers() -> None:
+    """The parser repeats the names, so that it imports no printer."""
+    assert tuple(PRINTERS) == REPORT_FORMATS
+
+
+def test_without_a_period_the_kept_reports_are_listed(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each, with the first sentence of its state; as JSON with all three."""
+    assert run(store, "report") == 0
+    assert capsys.readouterr().out.startswith("day-2026-11-19     On Thursday 19 November 2026,")
+    assert run(store, "report", "--json") == 0
+    (entry,) = json.loads(capsys.readouterr().out)["reports"]
+    assert entry["id"] == "day-2026-11-19"
+    assert len(entry["state"]) == 3
+
+
+def test_a_kept_report_is_printed_as_it_was(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """A period whose report is kept is not worked out again."""
+    assert run(store, "report", "2026-11-19", "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+
+    assert printed["version"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("format", "begins"), [("markdown", "# Report on"), ("html", "<!doctype html>"), ("json", "{")]
+)
+def test_any_period_is_printed_in_any_format(
+    store: Store, capsys: pytest.CaptureFixture[str], format: str, begins: str
+) -> None:
+    """A period without a kept report is worked out from the store."""
+    assert run(store, "report", "2026-11-20", "--format", format) == 0
+    out = capsys.readouterr().out
+
+    assert out.startswith(begins)
+    assert "20 November 2026" in out
+
+
+def test_a_report_is_written_into_a_file_once(
+    store: Store, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A file that exists stays, unless it is to be replaced."""
+    file = tmp_path / "report.html"
+    words = ("report", "2026-11-20", "--format", "html", "--output", str(file))
+
+    assert run(store, *words) == 0
+    assert run(store, *words) == 2
+    assert "--replace" in capsys.readouterr().err
+    assert run(store, *words, "--replace") == 0
+    assert file.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_what_is_no_period_is_wrong_use(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names the text and what would do."""
+    assert run(store, "report", "soon") == 2
+    assert "'soon' is not a period" in capsys.readouterr().err
+
+
+def test_reports_are_listed_and_shown_over_http(store: Store) -> None:
+    """The page links to each report as HTML, Markdown and JSON; what is not kept answers 404."""
+    folder = ReportFolder(store.config.state / FOLDER)
+    backend = store.make_backend(reports=lambda: [*folder.list_reports()], report=folder.read_report)
+    with served(backend) as client:
+        page = read(client, "/reports")
+        assert "/reports/day-2026-11-19" in page.addresses
+        assert client.get("/reports/day-2026-11-19").text.startswith("<!doctype html>")
+        assert client.get("/reports/day-2026-11-19.md").text.startswith("# Report on")
+        document = client.get("/reports/day-2026-11-19.json").json()
+        assert document == client.get("/api/reports/day-2026-11-19").json()
+        assert [entry["id"] for entry in client.get("/api/reports").json()["reports"]] == ["day-2026-11-19"]
+        for path in ("/reports/day-2026-11-18", "/reports/day-2026-11-19.pdf", "/api/reports/..%2Fstretto"):
+            assert client.get(path).status_code == 404
+
+
+def test_without_reports_the_page_says_why(store: Store) -> None:
+    """Before the first midnight, and with the switch off, the page says so."""
+    with served(store.make_backend()) as client:
+        assert "The first report is written at midnight" in read(client, "/reports").text
+    with served(store.make_backend(writes_reports=False)) as client:
+        assert "Reports are switched off" in read(client, "/reports").text
+    with served(store.make_backend(shows_pages=False)) as client:
+        assert client.get("/reports/day-2026-11-19").status_code == 404
+        assert client.get("/api/reports").status_code == 200

@@ -1,0 +1,281 @@
+"""Reports: every number equal in HTML, JSON and metrics, plain words first, reasons for what is absent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from stretto.clock import DAY, HOUR, SECOND
+from stretto.figures.scores.score_rules import ScoreRules
+from stretto.findings.analysis_table import ANALYSES
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+from stretto.names import METRICS
+from stretto.reports.html_report import print_html
+from stretto.reports.kpi_sheet import KPIS, KpiInput, KpiValue, judge_period
+from stretto.reports.make_report import ReportRules, make_report
+from stretto.reports.markdown_report import print_markdown, print_summary
+from stretto.reports.report_document import Report, ReportCell, decode_report, encode_report
+from stretto.reports.report_period import parse_period
+from stretto.store.database import open_reader, open_writer
+from stretto.store.finding_history import (
+    BEGAN,
+    AnalysisResult,
+    FindingChange,
+    make_finding_id,
+    write_analysis_result,
+    write_finding_changes,
+)
+from stretto.store.finding_history import _make_row as make_row
+from tests.exposed import Samples, exposing, samples, value
+from tests.web_page import full
+from tests.web_served import NOON, Store, Work
+
+DIGITS = re.compile(r"\d")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Return a store with two days of parallel work, failures, scores and a garbled line."""
+    store = Store(tmp_path)
+    full(store)
+    for day, length in ((1, 60), (2, 40), (5, 30)):
+        work = [Work(0, length, "write tests", f"tester {number}", ok=number != 2) for number in range(3)]
+        store.scene(f"before-{day}", NOON - day * DAY - HOUR, work)
+    for day in range(6):
+        store.scene(
+            f"daily-{day}", NOON - day * DAY - 4 * HOUR, [Work(0, 30), Work(1, 41, "write docs", "<b>")]
+        )
+    store.refresh()
+    return store
+
+
+def report(store: Store, text: str, zone: str = "UTC") -> Report:
+    """Return the report of a period as of the store's clock."""
+    with closing(open_reader(store.config.database)) as connection:
+        return make_report(
+            connection, parse_period(text, store.now, zone), store.now, ReportRules(version="1")
+        )
+
+
+def cells(made: Report) -> Iterator[ReportCell]:
+    """Yield all cells of a report's tables."""
+    for section in made.sections:
+        for table in section.tables:
+            for row in table.rows:
+                yield from row
+
+
+class Reading(HTMLParser):
+    """A printed report taken apart: its numbers and its texts."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.numbers: list[tuple[float, str]] = []
+        self.texts: list[str] = []
+        self._value: str | None = None
+        self._style = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._value = dict(attrs)["value"] if tag == "data" else None
+        self._style = tag == "style"
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002  # the parser's shape
+        self._value, self._style = None, False
+
+    def handle_data(self, data: str) -> None:
+        if self._value is not None:
+            self.numbers.append((float(self._value), data))
+        elif data.strip() and not self._style:
+            self.texts.append(data.strip())
+
+
+def list_texts(node: object) -> Iterator[str]:
+    """Yield every text of a decoded JSON document."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for inner in node.values():
+            yield from list_texts(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from list_texts(inner)
+
+
+@pytest.mark.parametrize("text", ["24h", "7d", "2026-11-19", "2026-W46", "2026-11"])
+def test_every_number_of_the_html_is_that_of_the_json(store: Store, text: str) -> None:
+    """Each number stands in the JSON with its text, in the same order; no other text adds digits."""
+    made = report(store, text)
+    reading = Reading(print_html(made))
+    document = msgspec.json.decode(encode_report(made))
+
+    told = [
+        (cell["value"], cell["text"])
+        for section in document["sections"]
+        for table in section["tables"]
+        for row in table["rows"]
+        for cell in row[1:]
+        if cell["value"] is not None
+    ]
+    assert len(told) > 20
+    assert reading.numbers == told
+    known = set(list_texts(document))
+    bars = {f"{bar.label}: {bar.text}" for s in made.sections for chart in s.charts for bar in chart.bars}
+    most = {f"most: {bar.text}, {bar.label}" for s in made.sections for c in s.charts for bar in c.bars}
+    for words in reading.texts:
+        if DIGITS.search(words):
+            assert words in known | bars | most or words.startswith(f"Stretto {made.version}. A dash"), words
+
+
+@pytest.mark.parametrize("after", [0, 1_234])
+@pytest.mark.parametrize("text", ["24h", "7d"])
+def test_every_number_with_a_series_is_that_of_the_metrics(store: Store, text: str, after: int) -> None:
+    """At the same instant, on a full hour or not, a scrape has each series with exactly this value."""
+    store.now += after * SECOND
+    made = report(store, text)
+    found: Samples = samples(exposing(("snapshot", store.refresh().figures)))
+
+    named = [cell for cell in cells(made) if cell.series is not None and cell.value is not None]
+    assert len({cell.series for cell in named}) > 15
+    for cell in named:
+        assert cell.series in METRICS
+        labels = {**cell.labels, "window": text}
+        assert cell.series is not None
+        assert value(found, cell.series.removeprefix("stretto_"), **labels) == cell.value, (cell, labels)
+
+
+def test_a_day_of_a_report_is_that_day_alone(store: Store) -> None:
+    """Only sessions of the day before noon's are in it; the hours of its chart add up to its total."""
+    made = report(store, "2026-11-19")
+    work = next(section for section in made.sections if section.key == "work")
+    rows = {row[0].text: row[1].value for row in work.tables[0].rows}
+
+    assert rows["Sessions that ended"] == 2
+    assert rows["Tasks that are over"] == 5
+    saved = next(chart for chart in work.charts if chart.key == "saved")
+    assert sum(bar.value or 0 for bar in saved.bars) == pytest.approx(rows["Time saved"])
+
+
+def test_three_sentences_say_how_things_stand(store: Store) -> None:
+    """A reader who knows nothing of the tool learns what ran, what it brought, and what to look at."""
+    made = report(store, "2026-11-19")
+
+    assert len(made.state) == 3
+    assert made.state[0] == (
+        "On Thursday 19 November 2026, agents finished 5 tasks for other agents,"
+        " and 1 of them brought nothing; 2\xa0sessions ended."
+    ).replace("5 tasks", "5\xa0tasks")
+    assert "by the tasks' own lengths, which flatters" in made.state[1]
+    assert "targets are met; missed are" in made.state[2]
+
+
+def test_an_empty_store_has_a_quiet_report(tmp_path: Path) -> None:
+    """Nothing is invented: no number, a sentence instead, and each absent value with a reason."""
+    store = Store(tmp_path)
+    store.refresh()
+    made = report(store, "2026-11-19")
+
+    assert made.is_quiet
+    assert made.state[0].endswith("no agent did any work that Stretto saw.")
+    assert not [cell for cell in cells(made) if cell.series is not None and cell.value is not None]
+    assert "What could not be told" in print_markdown(made)
+
+
+def regression(ratio: float) -> FindingChange:
+    """Return the beginning of a regression on the day before noon's."""
+    evidence = FindingEvidence(40, ratio, ratio - 0.1, ratio + 0.1)
+    finding = Finding("task_length", {"type": "tests"}, FindingVerdict.REGRESSION, evidence, NOON - DAY)
+    id = make_finding_id(finding.kind, finding.subject)
+    return FindingChange(id, NOON - DAY, BEGAN, "changes", finding)
+
+
+def test_time_saved_is_not_praised_while_something_got_slower(store: Store) -> None:
+    """The gain is qualified, the regression comes first, and a report of before it knows nothing of it."""
+    with closing(open_writer(store.config.database)) as connection:
+        write_finding_changes(connection, [make_row(regression(1.5))])
+        for analysis in ANALYSES:
+            write_analysis_result(connection, AnalysisResult(analysis.name, NOON, 0.1))
+    after, before = report(store, "24h"), report(store, "2026-11-17")
+
+    assert "got worse, so part of that is no gain" in after.state[1]
+    assert after.state[2].startswith(
+        "Look at this first: Tasks (tests) take 1.50 times as long since 19 November"
+    )
+    assert "Worse: Tasks (tests) take 1.50 times" in print_markdown(after).replace("\\", "")
+    assert "got worse" not in " ".join(before.state)
+
+
+def test_a_target_is_judged_since_the_first_period_of_the_run() -> None:
+    """Unknown days do not end a run; a range on both sides of the target is no verdict."""
+    quality = next(kpi for kpi in KPIS if kpi.key == "quality")
+    errors = next(kpi for kpi in KPIS if kpi.key == "errors")
+    hours = next(kpi for kpi in KPIS if kpi.key == "hours_saved")
+
+    assert quality.is_met(KpiValue(None, 8.0, 9.0), 1) is None
+    assert quality.is_met(KpiValue(None, 8.6, 9.0), 1) is True
+    assert quality.is_met(KpiValue(None, 8.0, 8.5), 1) is False
+    assert errors.is_met(KpiValue(0.04), 1) is True
+    assert errors.is_met(KpiValue(0.05), 1) is False
+    assert hours.is_met(KpiValue(15.0), 1) is True
+    assert hours.is_met(KpiValue(15.0), 7) is False
+
+
+def test_every_kpi_without_data_has_a_reason() -> None:
+    """No target is judged on nothing."""
+    judged = judge_period(
+        parse_period("24h", NOON, "UTC"),
+        KpiInput({}, lambda *_: pytest.fail("nothing to compare"), ScoreRules()),
+    )
+
+    assert {key for key, each in judged.values.items() if each.value is None and each.reason} == {
+        kpi.key for kpi in KPIS
+    }
+
+
+def test_since_when_a_target_is_missed(store: Store) -> None:
+    """Failures from five days ago on: the day after the last one before it that met the target."""
+    made = report(store, "2026-11-19")
+    (table,) = made.sections[0].tables
+    success = next(row for row in table.rows if row[0].text == "Tasks that succeed")
+
+    assert [cell.text for cell in success[4:]] == ["missed", "18 November"]
+
+
+def test_names_of_others_are_no_markup(store: Store) -> None:
+    """An agent called <b> is shown so in HTML, and steers neither Markdown nor a table."""
+    made = report(store, "24h")
+
+    assert "<b>" not in print_html(made)
+    assert "&lt;b&gt;" in print_html(made)
+    assert "| \\<b\\> |" in print_markdown(made)
+
+
+def test_the_html_asks_for_nothing() -> None:
+    """No address, script, font or picture of elsewhere is in the template."""
+    html = Path("src/stretto/reports/templates/report.html").read_text(encoding="utf-8")
+
+    assert not re.search(r"https?:|src=|@import|url\(|<script|<link", html)
+    assert "default-src 'none'" in html
+    assert "prefers-color-scheme: dark" in html
+
+
+def test_a_summary_is_short_and_names_the_page(store: Store) -> None:
+    """A chat gets the state, the judged targets, and the address."""
+    lines = print_summary(report(store, "24h"), "http://127.0.0.1:9464/reports/day").splitlines()
+
+    assert lines[0] == "*Report on the last 24 hours*"
+    assert lines[-1] == "http://127.0.0.1:9464/reports/day"
+    assert len(lines) <= 20
+
+
+def test_a_report_comes_back_from_its_json(store: Store) -> None:
+    """What is kept is the document itself, so that each printer prints the same later."""
+    made = report(store, "7d")
+
+    assert decode_report(encode_report(made), "here") == made
