@@ -126,7 +126,7 @@ def test_the_token_is_sent_only_where_one_is_named(tmp_path: Path) -> None:
     assert all(
         webhook["http_config"]["authorization"]["credentials_file"] == "/etc/token"
         for receiver in receivers
-        for webhook in receiver["webhook_configs"]
+        for webhook in receiver.get("webhook_configs", ())
     )
 
 

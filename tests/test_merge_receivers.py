@@ -76,8 +76,11 @@ def test_the_example_is_whole(example: Path) -> None:
 
     assert found.kinds == {
         "stretto-critical": ("slack", "email", "pagerduty", "webhook"),
+        "stretto-escalation": ("pagerduty",),
         "stretto-warning": ("slack",),
         "stretto-info": ("slack",),
+        "stretto-report": ("email", "slack"),
+        "stretto-notice": ("slack",),
         "stretto-watchdog": ("webhook",),
     }
     after = by_name(merge_receivers(CONFIGURATION, found))
@@ -217,8 +220,8 @@ def test_the_verb_says_where_alerts_go(at_home: Path, capsys: pytest.CaptureFixt
     assert json.loads(capsys.readouterr().out) == {
         "file": str(at_home / "receivers.yml"),
         "receivers": {
-            "stretto-critical": ["webhook"], "stretto-warning": [],
-            "stretto-info": [], "stretto-watchdog": [],
+            "stretto-escalation": [], "stretto-critical": ["webhook"], "stretto-warning": [],
+            "stretto-info": [], "stretto-watchdog": [], "stretto-report": [], "stretto-notice": [],
         },
     }  # fmt: skip
 

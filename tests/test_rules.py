@@ -227,6 +227,8 @@ def test_alert_is_told_within_a_minute(alert: Rule) -> None:
         seconds(PROMETHEUS["global"][f"{name}_interval"]) for name in ("scrape", "evaluation")
     )
     routes = (ALERTMANAGER["route"], *ALERTMANAGER["route"]["routes"])
+    # The wait of an escalation is its meaning, and it comes beside the first receiver.
+    routes = tuple(route for route in routes if not route.get("continue"))
     waits = [seconds(r[key]) for r in routes for key in ("group_wait", "group_interval") if key in r]
     pending = seconds(alert.written["for"])
     assert scrape + 3 * evaluation + pending + max(waits) <= 60
@@ -325,10 +327,14 @@ def test_every_severity_is_routed_to_the_service() -> None:
     """Each severity has its route, and each receiver tells the service of firing and resolved alerts."""
     assert [route["matchers"] for route in ALERTMANAGER["route"]["routes"]] == [
         [f'alertname = "{WATCHDOG}"'],
-        *([f'severity = "{severity}"'] for severity in ("critical", "warning", "info")),
+        *(
+            [f'severity = "{severity}"']
+            for severity in ("report", "notice", "critical", "critical", "warning", "info")
+        ),
     ]
-    assert ALERTMANAGER["receivers"]
-    for receiver in ALERTMANAGER["receivers"]:
+    silent = [each["name"] for each in ALERTMANAGER["receivers"] if "webhook_configs" not in each]
+    assert silent == ["stretto-escalation", "stretto-report", "stretto-notice"]
+    for receiver in ALERTMANAGER["receivers"][: -len(silent)]:
         assert receiver["webhook_configs"] == [
             {
                 "url": f"http://{SHIPPED['stretto']}/api/notifications",
@@ -336,6 +342,17 @@ def test_every_severity_is_routed_to_the_service() -> None:
                 "http_config": {"authorization": {"credentials_file": SHIPPED_TOKEN}},
             }
         ]
+
+
+def test_escalation_leaves_the_first_receiver_alone() -> None:
+    """It comes before the route of critical alerts and goes on to it; each alert waits on its own."""
+    routes = ALERTMANAGER["route"]["routes"]
+    (place,) = [number for number, route in enumerate(routes) if route.get("continue")]
+    escalation, following = routes[place : place + 2]
+
+    assert (escalation["receiver"], following["receiver"]) == ("stretto-escalation", "stretto-critical")
+    assert escalation["matchers"] == following["matchers"]
+    assert (escalation["group_by"], escalation["group_wait"]) == (["..."], "15m")
 
 
 def test_scrape_jobs_are_the_promised_ones() -> None:

@@ -87,10 +87,10 @@ def test_the_example_is_taken(amtool: str, tmp_path: Path) -> None:
 
     said = accepted(amtool, "check-config", configuration)
 
-    assert "4 receivers" in said
+    assert "7 receivers" in said
     assert "1 templates" in said
     route = (amtool, "config", "routes", "test", "--config.file", configuration)
-    assert accepted(*route, "--verify.receivers=stretto-critical", "severity=critical")
+    assert accepted(*route, "--verify.receivers=stretto-escalation,stretto-critical", "severity=critical")
 
 
 def test_a_misspelt_key_is_told_with_the_files_own_line(amtool: str, tmp_path: Path) -> None:

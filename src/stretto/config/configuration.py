@@ -61,6 +61,8 @@ class Config:
     """Whether critical alerts are raised on the desktop."""
     receivers: Path | None
     """The file that ``stretto.servers.merge_receivers`` reads, if there is a file."""
+    alertmanager_url: str | None
+    """The Alertmanager that sends reports and notices; None for the one that ``stretto up`` runs."""
     prometheus_port: int
     alertmanager_port: int
     stuck_minutes: int

@@ -26,6 +26,7 @@ SETTINGS: dict[str, tuple[type, object, str]] = {
     "speak_alerts": (bool, False, "STRETTO_SPEAK_ALERTS"),
     "desktop_alerts": (bool, False, "STRETTO_DESKTOP_ALERTS"),
     "receivers": (str, None, "STRETTO_RECEIVERS"),
+    "alertmanager_url": (str, None, "STRETTO_ALERTMANAGER_URL"),
     "prometheus_port": (int, 9090, "STRETTO_PROMETHEUS_PORT"),
     "alertmanager_port": (int, 9093, "STRETTO_ALERTMANAGER_PORT"),
     "stuck_minutes": (int, 10, "STRETTO_STUCK_MINUTES"),

@@ -153,7 +153,7 @@ def build_alertmanager_files(shipped: ShippedFiles, settings: ExportSettings) ->
     """Return routes and receivers that send Stretto's alerts to the service, and the templates of texts."""
     configuration = yaml.safe_load((shipped.alertmanager / "alertmanager.yml").read_text(encoding="utf-8"))
     for receiver in configuration["receivers"]:
-        for webhook in receiver["webhook_configs"]:
+        for webhook in receiver.get("webhook_configs", ()):
             webhook["url"] = webhook["url"].replace(f"http://{SHIPPED['stretto']}", settings.url)
             webhook["http_config"] = _authorize(settings)
     templates = {

@@ -20,8 +20,13 @@ import yaml
 
 from stretto.errors import ConfigError
 
-NAMES = ("stretto-critical", "stretto-warning", "stretto-info", "stretto-watchdog")
-"""The receivers of the shipped routes, most severe first."""
+NAMES = (
+    "stretto-escalation", "stretto-critical", "stretto-warning", "stretto-info", "stretto-watchdog",
+    "stretto-report", "stretto-notice",
+)  # fmt: skip
+"""The receivers of the shipped routes: of alerts the most severe first, then those of news."""
+
+NOTICE_RECEIVER = "stretto-notice"
 
 KIND = re.compile(r"[a-z0-9_]+_configs").fullmatch
 FREE = frozenset({"details", "headers"})

@@ -36,10 +36,13 @@ from stretto.otlp_export.sender import NullSender, Sender
 from stretto.resources import machine
 from stretto.resources.sampler import Sampler, WatchedSession
 from stretto.resources.sampler_thread import SamplerThread
+from stretto.servers.alertmanager_client import AlertmanagerTarget, find_alertmanager
 from stretto.service.analysis_schedule import AnalysisSchedule, ask_analysis_process
 from stretto.service.forgetting import ForgetRequest
 from stretto.service.health import Health, describe_lag
+from stretto.service.parallel_notices import ParallelNotices, wants_notices
 from stretto.service.rebuild_state import RebuildRequest, RebuildState, build_rebuild_document
+from stretto.service.report_delivery import make_report_sender
 from stretto.service.report_schedule import ReportSchedule
 from stretto.service.store_reader import StoreReader
 from stretto.service.store_sources import StoreSources
@@ -104,6 +107,9 @@ class Service:
             machine_memory=machine.read().memory,
             count_checks=self._live.count_checks,
         )
+        self._notices = (
+            ParallelNotices(self._find_alertmanager, config.url, clock) if wants_notices(config) else None
+        )
         self.worker = Worker(
             config,
             clock=clock,
@@ -115,6 +121,7 @@ class Service:
             resource_use=lambda: self.sampling.use,
             on_busy_change=self.sampling.wake,
             store_findings=self.analyses.store_round,
+            notices=self._notices,
         )
         self._reader = StoreReader(config.database, self.worker.request_rebuild)
         self.worker.reader = self._reader
@@ -132,7 +139,12 @@ class Service:
         self._fleet_registry = create_registry()
         self._fleet_registry.register(FleetCollector(self.registry, self._shows_recording))
         self.reports = ReportSchedule(
-            config, clock=clock, version=version, declared=self.declared, is_ready=self._is_up_to_date
+            config,
+            clock=clock,
+            version=version,
+            declared=self.declared,
+            is_ready=self._is_up_to_date,
+            send=make_report_sender(self._find_alertmanager, config.url, clock),
         )
         self._secret = ensure_secret(config.state)
         self._identity = [] if identity is None else [_build_identity_figure(identity, config, version)]
@@ -401,6 +413,8 @@ class Service:
         with self._reader.use() as connection:
             self.analyses.start(connection)
         self.reports.start()
+        if self._notices is not None:
+            self._notices.start()
 
     def stop(self) -> None:
         """Finish the current round, send the spans that wait and close the store."""
@@ -408,6 +422,8 @@ class Service:
         self.analyses.stop()
         self.sampling.close()
         self.worker.stop()
+        if self._notices is not None:
+            self._notices.stop()
         self._sender.close(timeout=5.0)
         self._live.close()
         self._reader.close()
@@ -423,6 +439,13 @@ class Service:
     def _append_to_journal(self, records: bytes, now: int) -> None:
         # The worker looks at its pace: woken by each hook, it would delay the hook's answer.
         journal.append_records(journal.get_day_file(self.config.journal, now), records)
+
+    def _find_alertmanager(self) -> AlertmanagerTarget | None:
+        """Return the Alertmanager that reports and notices are handed to; None while there is none."""
+        if not self.config.features.is_on("alerting"):
+            return None
+        folder = self.config.state / "servers"
+        return find_alertmanager(folder, self.config.alertmanager_url, self.config.token)
 
     def _is_up_to_date(self) -> bool:
         """Return whether the store has all of the journal."""

@@ -42,6 +42,7 @@ from stretto.service.forgetting import (
 )
 from stretto.service.health import Health, IngestedJournal
 from stretto.service.ingest_setup import create_ingest
+from stretto.service.parallel_notices import ParallelNotices
 from stretto.service.process_watch import ProcessWatch
 from stretto.service.rebuild_state import RebuildRequest, RebuildState, find_damage, identify_file
 from stretto.service.refresh_pace import RefreshPace
@@ -96,6 +97,7 @@ class Worker:
         resource_use: Callable[[], ResourceUse],
         on_busy_change: Callable[[], None] = lambda: None,
         store_findings: Callable[[sqlite3.Connection], bool] = lambda _: False,
+        notices: ParallelNotices | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -104,6 +106,7 @@ class Worker:
         self._resource_use = resource_use
         self._on_busy_change = on_busy_change
         self._store_findings = store_findings
+        self._notices = notices
         self._busy: frozenset[str] = frozenset()
         """The sessions that were busy after the last batch."""
         self._processes = ProcessWatch(clock, LivenessWatch(identify_host()))
@@ -417,6 +420,8 @@ class Worker:
         self._live.record_phases(ended.phases)
         self._live.count_usage(ended.used)
         self._live.count_fanouts(ended.fanouts, self._find_baseline)
+        if self._notices is not None:
+            self._notices.note_finished(ended.fanouts, self._find_baseline)
         self.spans.add_ended(ended.sessions)
 
     def _find_baseline(self, session: Session, fanout: Fanout) -> SequentialTime:
@@ -463,6 +468,8 @@ class Worker:
             lambda session: self._processes.find_state(self.writer, session),
         )
         running = list_running_tasks(sessions)
+        if self._notices is not None:
+            self._notices.note_running(running)
         lengths = self.expectations.lengths
         if running and (not lengths or time.monotonic() - self._lengths_read >= LENGTHS_SECONDS):
             lengths, self._lengths_read = read_finished_lengths(self.writer, now), time.monotonic()
