@@ -49,7 +49,17 @@ def _add_server_export(kinds: Commands, add_command: AddCommand, kind: str, text
 
 def _add_data_exports(kinds: Commands, add_command: AddCommand) -> None:
     runs = add_command(
-        kinds, "runs", "export_data:export_runs", "write finished tasks or sessions as CSV", json=False
+        kinds,
+        "runs",
+        "export_data:export_runs",
+        "write finished tasks or sessions as CSV, OpenMetrics or Parquet",
+        json=False,
+    )
+    runs.add_argument(
+        "--format",
+        choices=("csv", "openmetrics", "parquet"),
+        default="csv",
+        help="CSV; OpenMetrics, which promtool loads into Prometheus; or Parquet (csv)",
     )
     runs.add_argument("--of", choices=("tasks", "sessions"), default="tasks", help="a row for each (tasks)")
     runs.add_argument(
