@@ -15,20 +15,22 @@ if TYPE_CHECKING:
     from stretto.api.carry import carry
     from stretto.api.context import environ
     from stretto.api.score_events import score
+    from stretto.api.service_context import context
     from stretto.api.setup import configure, flush
     from stretto.api.tracing import message, model_call, phase, record, session, task, tool_call
 
     __version__: str
 
 __all__ = [
-    "__version__", "cache", "carry", "configure", "environ", "flush", "message", "model_call", "phase",
-    "record", "score", "session", "task", "tool_call",
+    "__version__", "cache", "carry", "configure", "context", "environ", "flush", "message", "model_call",
+    "phase", "record", "score", "session", "task", "tool_call",
 ]  # fmt: skip
 
 _MODULES = {
     "cache": "cache_counters",
     "carry": "carry",
     "configure": "setup",
+    "context": "service_context",
     "environ": "context",
     "flush": "setup",
     "message": "tracing",

@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"store", "servers", "notifications", "api", "caching", "gates", "resources", "fleet"}),
     frozenset({"summaries"}),
     frozenset({"findings"}),
-    frozenset({"operations", "reports"}),
+    frozenset({"operations", "reports", "feeds"}),
     frozenset({"exporter", "otlp_export", "web", "mcp"}),
     frozenset({"cli", "service", "config", "__main__"}),
 )

@@ -5,6 +5,7 @@ Answers are read from the store or the last snapshot. Input is appended to the j
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from stretto.exporter.fleet_profile import FleetCollector
 from stretto.exporter.live_metrics import LiveMetrics
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
 from stretto.features.collection import decide_collection
+from stretto.feeds.feed_items import FeedInput
 from stretto.figures.figure import Figure
 from stretto.figures.name_budget import describe_folded_names
 from stretto.figures.run_profile import RunProfile
@@ -30,7 +32,8 @@ from stretto.hook.install.client_copy import ensure_secret, write_hook_line
 from stretto.model.decisions import Decision
 from stretto.model.event import Event
 from stretto.names import NONE, Label
-from stretto.notifications.notification_log import Notification
+from stretto.notifications.latest_notifications import select_alerts
+from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.operations.operation_sources import OperationSources
 from stretto.otlp_export.sender import NullSender, Sender
 from stretto.resources import machine
@@ -99,12 +102,13 @@ class Service:
             self._append_samples,
             interval=config.resources_interval_seconds,
         )
+        self._machine_memory = machine.read().memory
         self.analyses = AnalysisSchedule(
             config.database,
             config.journal,
             clock=clock,
             zone=config.timezone,
-            machine_memory=machine.read().memory,
+            machine_memory=self._machine_memory,
             count_checks=self._live.count_checks,
         )
         self._notices = (
@@ -344,6 +348,20 @@ class Service:
     def list_expected_tasks(self) -> list[ExpectedTask]:
         """Return the running tasks with their time left, the overdue ones first."""
         return self.worker.expectations.list_expected(self._clock())
+
+    def read_feed_input(self, log: NotificationLog) -> FeedInput:
+        """Return what the feeds are made from; an analysis that failed is there with its last good answer."""
+        now = self._clock()
+        firing = select_alerts(log.list_newest(), log.watchdog_heard, now).firing
+        machine = {"cores": float(os.cpu_count() or 0), "memory_bytes": self._machine_memory}
+        return FeedInput(
+            now,
+            self.snapshot,
+            self.analyses.state,
+            tuple(self.list_expected_tasks()),
+            tuple(firing),
+            {name: value for name, value in machine.items() if value},
+        )
 
     def request_forget(self, session: str | None, project: str | None) -> None:
         """Forget a session, or all of a project, in the worker's thread. Raises UsageError."""

@@ -26,6 +26,7 @@ from stretto.web.backend import Backend
 from stretto.web.comparison_pages import ComparisonPages
 from stretto.web.dimension_pages import DimensionPages
 from stretto.web.execution_pages import ExecutionPages
+from stretto.web.feed_routes import FeedRoutes
 from stretto.web.findings_routes import FindingsRoutes
 from stretto.web.forget_route import ForgetRoute
 from stretto.web.guard import Guard
@@ -81,6 +82,7 @@ def create_app(backend: Backend) -> ASGIApp:
             *FindingsRoutes(backend).list_routes(),
             *OperationRoutes(backend).list_routes(),
             *McpRoute(backend).list_routes(),
+            *FeedRoutes(backend).list_routes(),
             *ReportRoutes(backend).list_routes(),
             *RebuildRoute(backend).list_routes(),
             *ForgetRoute(backend).list_routes(),

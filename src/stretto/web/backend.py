@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from stretto.clock import Clock, read_wall_clock
 from stretto.errors import ServiceError
+from stretto.feeds.feed_items import FeedInput
 from stretto.figures.figure import Figure
 from stretto.figures.run_profile import RunProfile
 from stretto.findings.findings_state import FindingsState
@@ -108,6 +109,8 @@ class Backend:
     """(session, project) → forgets a session or all of a project. Raises UsageError unless one is named."""
     forget_document: Callable[[], dict[str, Any]] = dict
     """Returns the result of the last request to forget, or that it is under way."""
+    feed_input: Callable[[], FeedInput] = lambda: FeedInput(0)
+    """Returns what the feeds are made from, as of now."""
     reports: Callable[[], Sequence[Report]] = list
     """Returns the kept reports, the latest of each kind first."""
     report: Callable[[str], Report | None] = lambda _: None
