@@ -15,6 +15,7 @@ from stretto.reports.make_report import ReportRules, make_report
 from stretto.reports.report_folder import FOLDER, ReportFolder
 from stretto.reports.report_period import parse_period
 from stretto.store.database import open_reader
+from tests.test_reports import Reading
 from tests.web_page import full, read
 from tests.web_served import NOON, Store, served
 
@@ -122,3 +123,37 @@ def test_without_reports_the_page_says_why(store: Store) -> None:
     with served(store.make_backend(shows_pages=False)) as client:
         assert client.get("/reports/day-2026-11-19").status_code == 404
         assert client.get("/api/reports").status_code == 200
+
+
+@pytest.mark.parametrize("session", ["together", "open", "alone"])
+def test_a_session_has_a_report_of_its_own(
+    store: Store, capsys: pytest.CaptureFixture[str], session: str
+) -> None:
+    """Three sentences, and each number of the HTML is that of the JSON, of running sessions too."""
+    assert run(store, "report", "--session", session, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert run(store, "report", "--session", session, "--format", "html") == 0
+    html = capsys.readouterr().out
+
+    assert len(document["state"]) == 3
+    told = [
+        (cell["value"], cell["text"])
+        for section in document["sections"]
+        for table in section["tables"]
+        for row in table["rows"]
+        for cell in row[1:]
+        if cell["value"] is not None
+    ]
+    assert len(told) > 5
+    assert [(value, text) for value, text in Reading(html).numbers] == told
+    assert [section["key"] for section in document["sections"]][-1] == "untold"
+
+
+def test_a_session_that_is_none_is_a_negative_answer(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit code is 1 and the note says what to do; a period beside it is wrong use."""
+    assert run(store, "report", "--session", "nowhere") == 1
+    assert "there is no session 'nowhere'" in capsys.readouterr().err
+    assert run(store, "report", "daily", "--session", "together") == 2
+    assert "a period or a session" in capsys.readouterr().err

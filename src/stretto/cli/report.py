@@ -13,17 +13,21 @@ import msgspec
 from stretto.cli.command_context import CommandContext, replace_controls
 from stretto.cli.findings_command import is_service_down
 from stretto.cli.import_command import update_store
+from stretto.cli.session_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
 from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
+from stretto.findings.findings_state import read_findings_state
 from stretto.reports.html_report import print_html
 from stretto.reports.make_report import make_report
 from stretto.reports.markdown_report import print_markdown
 from stretto.reports.report_document import Report, encode_report
 from stretto.reports.report_folder import FOLDER, ReportFolder
 from stretto.reports.report_period import parse_period
+from stretto.reports.session_report import make_session_report
 from stretto.service.report_schedule import make_report_rules
 from stretto.store.database import open_reader
 from stretto.store.declared_baselines import load_declared_baselines
+from stretto.summaries.session_summary import summarise_session
 from stretto.version import read_version
 
 STANDARD_OUTPUT = "-"
@@ -44,10 +48,18 @@ PRINTERS: Mapping[str, Callable[[Report], str]] = {
 def show_report(context: CommandContext, options: argparse.Namespace) -> int:
     """Print the report of a period, or list the kept reports if no period is named."""
     folder = ReportFolder(context.config.state / FOLDER)
-    if options.period is None:
+    if options.session is not None:
+        if options.period is not None:
+            raise UsageError("a report is about a period or a session", hint="leave one of them out")
+        session_report = _make_session_report(context, options.session)
+        if session_report is None:
+            return UNKNOWN_SESSION
+        report = session_report
+    elif options.period is None:
         _list_reports(context, folder)
         return 0
-    report = _find_report(context, folder, options.period)
+    else:
+        report = _find_report(context, folder, options.period)
     _write_output(options, PRINTERS["json" if context.json else options.format](report))
     return 0
 
@@ -80,6 +92,33 @@ def _find_report(context: CommandContext, folder: ReportFolder, text: str) -> Re
     rules = make_report_rules(config, load_declared_baselines(config.state), read_version())
     with closing(open_reader(config.database)) as connection:
         return make_report(connection, period, now, rules)
+
+
+def _make_session_report(context: CommandContext, name: str) -> Report | None:
+    """Return the report of a session; None, with a note, if the name fits none or several."""
+    config, now = context.config, read_wall_clock()
+    if is_service_down(context):
+        update_store(context)
+    with closing(open_reader(config.database)) as connection:
+        ids = match_sessions(connection, name)
+        if len(ids) != 1:
+            context.print_note(explain_no_match(name, ids))
+            return None
+        summary = summarise_session(
+            connection,
+            ids[0],
+            config.task_types.classify,
+            config.hours,
+            config.prices.compute_cost,
+            declared=load_declared_baselines(config.state),
+            scoring=config.scoring,
+            workflows=config.workflows,
+            now=now,
+        )
+        findings = read_findings_state(connection, now, config.timezone)
+    if summary is None:
+        raise AssertionError("a session that was just listed no longer exists")
+    return make_session_report(summary, findings, now, config.timezone, read_version())
 
 
 def _write_output(options: argparse.Namespace, text: str) -> None:

@@ -24,6 +24,9 @@ def add_report(commands: Commands, add_command: AddCommand) -> None:
         " 2026-11-01..2026-11-15, 24h or 7d",
     )
     report.add_argument(
+        "--session", metavar="SESSION", help="a session instead: its id, the beginning of it, or 'last'"
+    )
+    report.add_argument(
         "--format", choices=REPORT_FORMATS, default=REPORT_FORMATS[0], help="how to print it (markdown)"
     )
     report.add_argument(
