@@ -45,9 +45,9 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(str(size))(scope, receive, send)
 
 
-def guard(token: str | None = None, hosts: frozenset[str] = frozenset()) -> Guard:
+def guard(token: str | None = None, hosts: frozenset[str] = frozenset(), *, receives: bool = True) -> Guard:
     """Return the guard around an application that answers with the size of its body."""
-    return Guard(echo, hosts=hosts, token=token, limits={"/large": 100}, limit=10)
+    return Guard(echo, hosts=hosts, token=token, limits={"/large": 100}, limit=10, receives=receives)
 
 
 def ask(app: Guard, path: str = "/", method: str = "GET", body: bytes = b"", **headers: str) -> Answer:
@@ -343,3 +343,13 @@ def test_websockets_are_closed() -> None:
     asyncio.run(guard()({"type": "websocket", "path": "/", "headers": []}, receive, send))
 
     assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+def test_a_service_that_receives_nothing_is_only_read() -> None:
+    """Reading goes on, everything sent is refused with a reason."""
+    app = guard(receives=False)
+
+    assert ask(app).status == 200
+    refused = ask(app, method="POST", body=b"1")
+    assert refused.status == 409
+    assert b"receives nothing" in refused.body

@@ -211,7 +211,11 @@ def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     up.add_argument("--listen", metavar="HOST:PORT", help="the address to listen on (127.0.0.1:9464)")
     up.add_argument(
-        "--demo", action="store_true", help="show the recorded example even beside your own sessions"
+        "--demo",
+        nargs="?",
+        const="recording",
+        choices=("recording", "month"),
+        help="show the recorded example even beside your own sessions; month: a simulated month, kept apart",
     )
     up.add_argument(
         "--history",

@@ -14,6 +14,7 @@ from pathlib import Path
 from opentelemetry.sdk.resources import OTELResourceDetector
 
 from stretto.cli.command_context import CommandContext
+from stretto.cli.demo_month import make_month_context, write_month
 from stretto.cli.first_import import find_prompt, import_history, list_followed
 from stretto.cli.history_watch import HistoryWatch
 from stretto.cli.hooks import describe_hooks, find_hook_status
@@ -22,7 +23,7 @@ from stretto.cli.machine_identity import build_push_configuration, find_machine_
 from stretto.cli.mcp_command import make_mcp_endpoint
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
-from stretto.errors import ServiceError
+from stretto.errors import ServiceError, UsageError
 from stretto.fleet.identity import MachineIdentity
 from stretto.names.fleet_metrics import FLEET_PROFILE
 from stretto.notifications.desktop_alerts import AnnouncementSettings, Announcer
@@ -71,6 +72,8 @@ OTLP_HTTP_PORT = 4318
 
 def run_up(context: CommandContext, options: argparse.Namespace) -> int:
     """Run until Ctrl-C or SIGTERM, then stop everything that was started."""
+    shows_month = options.demo == "month"
+    context = _adapt_to_month(context, options) if shows_month else context
     config = context.config
     # The HTTP server re-raises a signal after it has stopped; the exception then stops the rest in order.
     signal.signal(signal.SIGTERM, _raise_interrupt)
@@ -79,18 +82,18 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
     lock.acquire(config.address)
     try:
         listener = _bind_address(config)
+        if shows_month:
+            write_month(config.state, read_wall_clock())
         history = import_history(context, options.history, find_prompt())
         sender = build_sender(context.environ)
-        # Reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, as every OpenTelemetry program does.
-        resource = {name: str(value) for name, value in OTELResourceDetector().detect().attributes.items()}
         identity = find_machine_identity(config)
-        service_resource = {INSTANCE_ATTRIBUTE: identity.instance, **resource}
+        resource = _describe_resource(identity)
         service = Service(
             config,
             version=read_version(),
             clock=read_wall_clock,
             sender=sender,
-            resource=service_resource,
+            resource=resource,
             identity=identity,
         )
         followed = list_followed(context, options.history)
@@ -98,7 +101,7 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
         if service.worker.aside is not None:
             context.print_note(describe_aside_store(service.worker.aside))
         try:
-            service.start(demo_wanted=options.demo, report=IngestProgress(context.print_note))
+            service.start(demo_wanted=options.demo == "recording", report=IngestProgress(context.print_note))
             watch.start()
             supervisor, notes = _create_servers(config, identity, wanted=not options.no_servers)
             if sender.problem:
@@ -109,12 +112,15 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
                 service,
                 lambda: [*notes, *supervisor.list_problems(), *backend.faults()],
                 lambda: [*service.list_problems(), *filter(None, [bounds.describe_problem()])],
+                is_simulated=shows_month,
             )
             service.on_snapshot(backend.updates.announce_snapshot)
             for line in _format_greeting(
                 context, service, supervisor, [*history, *_describe_followed(followed), *notes]
             ):
                 context.print_note(line)
+            if shows_month:
+                context.print_note("  the page shows a simulated month: nothing is received, sent or told")
             with ExitStack() as stack:
                 listeners = [listener]
                 if options.otlp_ports:
@@ -126,7 +132,7 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
                     push = MetricsPush(
                         build_metric_exporter(),
                         service.collect_own_metrics,
-                        resource=service_resource,
+                        resource=resource,
                         clock=read_wall_clock,
                         interval=read_push_interval(context.environ),
                     )
@@ -150,6 +156,26 @@ def _describe_followed(folders: Sequence[HistoryFolder]) -> Iterator[str]:
     if folders:
         names = ", ".join(folder.title for folder in folders if folder.path.is_dir())
         yield f"following the histories of agents without hooks ({names or 'none yet'})"
+
+
+def _adapt_to_month(context: CommandContext, options: argparse.Namespace) -> CommandContext:
+    """Leave out what would read, receive or tell anything real. Raises UsageError for wishes that need it."""
+    if options.otlp_ports or options.push:
+        raise UsageError(
+            "a simulated month receives and sends nothing", hint="omit --otlp-ports, --push or --demo month"
+        )
+    options.history = "no"
+    options.no_servers = True
+    return make_month_context(context)
+
+
+def _describe_resource(identity: MachineIdentity) -> dict[str, str]:
+    """Return what spans and metrics are said to come from.
+
+    Reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, as every OpenTelemetry program does.
+    """
+    named = {name: str(value) for name, value in OTELResourceDetector().detect().attributes.items()}
+    return {INSTANCE_ATTRIBUTE: identity.instance, **named}
 
 
 def _raise_interrupt(number: int, _: object) -> None:
@@ -250,6 +276,8 @@ def _build_backend(
     service: Service,
     problems: Callable[[], list[str]],
     faults: Callable[[], list[str]] | None = None,
+    *,
+    is_simulated: bool = False,
 ) -> Backend:
     alerting = config.features.is_on("alerting")
     log = NotificationLog(config.state / "notifications.jsonl")
@@ -299,6 +327,7 @@ def _build_backend(
         alerts=lambda: sorted(_find_runbooks()),
         version=read_version(),
         shows_pages=config.features.is_on("dashboards"),
+        is_simulated=is_simulated,
         token=config.token,
         hosts=frozenset(config.hosts),
     )

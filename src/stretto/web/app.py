@@ -112,6 +112,7 @@ def create_app(backend: Backend) -> ASGIApp:
         },
         compressed=otlp_routes.PATHS,
         limit=LIMIT,
+        receives=not backend.is_simulated,
     )
 
 

@@ -127,6 +127,8 @@ class Backend:
     """The streams that open pages listen to; the service announces each new snapshot there."""
     shows_pages: bool = True
     """Whether the pages are switched on; figures and routes for programs always are."""
+    is_simulated: bool = False
+    """Whether all sessions are simulated: every page says so, and nothing is received."""
     token: str | None = None
     """If set, every request but ``/healthz`` must carry it."""
     hosts: frozenset[str] = frozenset()

@@ -59,7 +59,7 @@ class Guard:
 
     ``limits`` are the most bytes of a body by path, ``limit`` those of every other path. Bodies sent to the
     paths in ``compressed`` may be compressed; the route itself limits the decompressed size. ``bounds`` are
-    those of all bodies together.
+    those of all bodies together. A service that ``receives`` nothing answers reading requests alone.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Guard:
         limit: int,
         compressed: Collection[str] = (),
         bounds: BodyBounds | None = None,
+        receives: bool = True,
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -80,6 +81,7 @@ class Guard:
         self._limit = limit
         self._compressed = compressed
         self._bounds = bounds or BodyBounds()
+        self._receives = receives
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or pass it on with its body limited."""
@@ -110,6 +112,7 @@ class Guard:
             self._refuse_wrong_host(headers)
             or _refuse_foreign_origin(scope["method"], headers)
             or self._refuse_without_token(path, headers)
+            or self._refuse_input(scope["method"])
             or (None if path in self._compressed else _refuse_encoding(headers))
             or _refuse_large_body(headers, limit)
         )
@@ -131,6 +134,11 @@ class Guard:
             "this host name is not one that Stretto answers to",
             "use 127.0.0.1 or localhost, or allow the name in the configuration",
         )
+
+    def _refuse_input(self, method: str) -> Refusal | None:
+        if self._receives or method in _SAFE:
+            return None
+        return Refusal(409, "this service shows a simulated month and receives nothing", "run 'stretto up'")
 
     def _refuse_without_token(self, path: str, headers: Headers) -> Refusal | None:
         if self._token is None or path in OPEN:

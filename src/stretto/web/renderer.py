@@ -81,6 +81,7 @@ class Renderer:
             style=addresses["stretto.css"],
             events=live_updates.PATH,
             version=backend.version,
+            is_simulated=backend.is_simulated,
             define=DEFINITIONS,
             meaning=headline.explain_baseline,
             metrics=METRICS,

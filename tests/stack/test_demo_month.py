@@ -1,0 +1,69 @@
+"""``stretto up --demo month`` in a process of its own: a month to look at, which reaches nobody."""
+
+from __future__ import annotations
+
+import os
+import urllib.error
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.stack.running import Running, running, until
+from tests.stack.test_browser import PICTURES, browser, looking
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+__all__ = ["browser"]
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The service with its simulated month, beside a folder of the user's own."""
+    state = tmp_path_factory.mktemp("month") / "state"
+    with running(state, "--demo", "month", STRETTO_SPEAK_ALERTS="1") as found:
+        yield found
+
+
+@pytest.mark.parametrize("path", ["/", "/sessions", "/types", "/agents", "/patterns", "/findings"])
+def test_every_page_says_that_it_is_simulated(month: Running, path: str) -> None:
+    """The title and a banner of each page carry the word."""
+    page = month.text(path)
+
+    assert "<title>Simulated" in page
+    assert "You are looking at a simulated month." in page
+
+
+@pytest.mark.parametrize("path", ["/hook", "/v1/traces", "/api/scores", "/api/notifications"])
+def test_nothing_is_received(month: Running, path: str) -> None:
+    """Hooks, spans, scores and alerts are refused with a reason."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        month.post(path, b"{}")
+    assert refused.value.code == 409
+    assert "receives nothing" in refused.value.read().decode()
+
+
+def test_the_user_s_own_folder_stays_as_it_was(month: Running) -> None:
+    """Nothing is written where the user's sessions are, and no server is started."""
+    assert not list(month.state.rglob("*.db"))
+    assert not (month.state.with_name("state-simulated") / "servers").exists()
+
+
+def test_the_slow_down_is_found(month: Running, tmp_path: Path, browser: Browser) -> None:  # a fixture
+    """The analyses find by themselves that surveys take longer, and the documentation shows it."""
+    until(
+        "the finding",
+        lambda: [
+            finding
+            for finding in month.get("/api/findings")["open"]
+            if finding["kind"] == "task_length" and finding["verdict"] == "regression"
+        ],
+    )
+
+    folder = PICTURES if os.environ.get("STRETTO_PICTURES") == "1" else tmp_path
+    for name, path in (("month", "/"), ("month-findings", "/findings")):
+        with looking(browser, f"http://{month.stretto}") as page:
+            page.goto(f"{path}?refresh=off")
+            page.screenshot(path=folder / f"{name}.png")
+        assert (folder / f"{name}.png").stat().st_size > 20_000
