@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 # The builder of the dashboards stands beside src, where a script in docs does not look.
@@ -31,6 +32,8 @@ from stretto.operations.envelope import make_envelope_schema
 from stretto.operations.operation import Operation, OperationGroup
 from stretto.operations.operation_errors import CODE_MEANINGS
 from stretto.operations.operation_table import OPERATIONS
+from stretto.web.app import list_api_routes
+from stretto.web.openapi import OpenApiRoute, build_openapi_document
 from stretto.web.operation_routes import STATUSES
 
 DOCS = Path(__file__).parent
@@ -56,11 +59,20 @@ def pages() -> dict[Path, str]:
         DOCS / "dashboards.md": dashboards.render_page(MARK),
         DOCS / "operations.md": operations_page(),
         DOCS / "operations.schema.json": operations_schema(),
+        DOCS / "openapi.json": openapi_document(),
         DOCS / "sources.md": with_capabilities((DOCS / "sources.md").read_text(encoding="utf-8")),
         DOCS / "terminal.md": with_pictures((DOCS / "terminal.md").read_text(encoding="utf-8")),
         PLUGIN / "hooks" / "hooks.json": plugin_hooks(),
         **{PLUGIN / "hook" / name: (package / name).read_text(encoding="utf-8") for name in PLUGIN_CLIENT},
     }
+
+
+def openapi_document() -> str:
+    """Return the description of the API, from the table of its routes, which asks nothing of a backend."""
+    nothing = SimpleNamespace(updates=None)
+    own = OpenApiRoute([], "").list_routes()
+    document = build_openapi_document([*list_api_routes(nothing), *own], "0")
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 CAPABILITIES = ("<!-- capabilities, made by docs/generate.py -->\n", "<!-- end of capabilities -->\n")

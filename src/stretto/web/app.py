@@ -26,7 +26,6 @@ from stretto.web.backend import Backend
 from stretto.web.comparison_pages import ComparisonPages
 from stretto.web.dimension_pages import DimensionPages
 from stretto.web.execution_pages import ExecutionPages
-from stretto.web.feed_routes import FeedRoutes
 from stretto.web.findings_routes import FindingsRoutes
 from stretto.web.forget_route import ForgetRoute
 from stretto.web.guard import Guard
@@ -34,13 +33,13 @@ from stretto.web.hook_endpoint import HOOK, HookEndpoint
 from stretto.web.json_routes import NOTIFICATIONS, JsonRoutes
 from stretto.web.live_updates import UpdateRoute
 from stretto.web.mcp_route import McpRoute
+from stretto.web.openapi import OpenApiRoute
 from stretto.web.operation_routes import OperationRoutes
 from stretto.web.otlp_routes import OtlpRoutes
 from stretto.web.overview_page import OverviewPage
 from stretto.web.pages import PageRoutes
 from stretto.web.rebuild_route import RebuildRoute
 from stretto.web.renderer import Renderer
-from stretto.web.report_routes import ReportRoutes
 from stretto.web.score_route import ScoreRoute
 
 __all__ = ["Backend", "create_app"]
@@ -74,19 +73,12 @@ def create_app(backend: Backend) -> ASGIApp:
         *ComparisonPages(backend, renderer).list_routes(),
         *PageRoutes(backend, renderer).list_routes(),
     ]
+    api = list_api_routes(backend)
     app = Starlette(
         routes=[
             *_MachineRoutes(backend, static).list_routes(),
-            *JsonRoutes(backend).list_routes(),
-            *ScoreRoute(backend).list_routes(),
-            *FindingsRoutes(backend).list_routes(),
-            *OperationRoutes(backend).list_routes(),
-            *McpRoute(backend).list_routes(),
-            *FeedRoutes(backend).list_routes(),
-            *ReportRoutes(backend).list_routes(),
-            *RebuildRoute(backend).list_routes(),
-            *ForgetRoute(backend).list_routes(),
-            *UpdateRoute(backend.updates).list_routes(),
+            *api,
+            *OpenApiRoute(api, backend.version).list_routes(),
             *OtlpRoutes(backend).list_routes(),
             *(pages if backend.shows_pages else [Route("/{path:path}", _answer_switched_off)]),
         ],
@@ -114,6 +106,20 @@ def create_app(backend: Backend) -> ASGIApp:
         limit=LIMIT,
         receives=not backend.is_simulated,
     )
+
+
+def list_api_routes(backend: Backend) -> list[Route]:
+    """Return the routes of the API, which is described from this list. It asks nothing of the backend."""
+    return [
+        *JsonRoutes(backend).list_routes(),
+        *ScoreRoute(backend).list_routes(),
+        *FindingsRoutes(backend).list_routes(),
+        *OperationRoutes(backend).list_routes(),
+        *McpRoute(backend).list_routes(),
+        *RebuildRoute(backend).list_routes(),
+        *ForgetRoute(backend).list_routes(),
+        *UpdateRoute(backend.updates).list_routes(),
+    ]
 
 
 async def _answer_switched_off(_: Request) -> Response:
