@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from stretto.cli.backfill import list_instants
 from stretto.cli.main import main
-from stretto.clock import HOUR, SECOND
+from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.exporter.openmetrics_history import generate_openmetrics
 from stretto.figures.figure import Figure
 from tests.stack.running import require_servers
 
+UNTIL = ("--until", "2026-11-20T18:00:00Z")
+"""Two hours after the recording."""
 DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
 
 
@@ -25,7 +29,7 @@ def written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     assert main([*state, "import", str(DEMO / "fanout.jsonl"), str(DEMO / "sequential.jsonl")]) == 0
     target = tmp_path / "past.om"
     capsys.readouterr()
-    assert main([*state, "backfill", "--output", str(target), "--json"]) == 0
+    assert main([*state, "backfill", "--output", str(target), *UNTIL, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["file"] == str(target)
     assert said["samples"] > 0
@@ -47,10 +51,42 @@ def test_each_family_stands_in_one_piece() -> None:
 
     seen = 'stretto_window_ends_seen{instance="127.0.0.1:9464",job="stretto",window="1h"}'
     assert [line for line in lines if line.startswith("stretto_window")] == [
-        f"{seen} 1 3600",
-        f"{seen} 2 7200",
+        f"{seen} 1.0 3600",
+        f"{seen} 2.0 7200",
     ]
     assert lines[-1] == "# EOF"
+
+
+def test_old_days_are_in_hours_and_the_last_in_minutes() -> None:
+    """A fortnight before now is in steps of five minutes, what is older in full hours, and the steps meet."""
+    now = 100 * DAY + 7 * MINUTE
+    instants = list_instants(80 * DAY + MINUTE, now)
+
+    assert instants[0] == 80 * DAY + HOUR
+    steps = [later - earlier for earlier, later in pairwise(instants)]
+    assert sorted(set(steps)) == [5 * MINUTE, HOUR]
+    assert steps == sorted(steps, reverse=True)
+    fine = instants[steps.index(5 * MINUTE)]
+    assert now - 14 * DAY <= fine < now - 14 * DAY + HOUR
+    assert instants[-1] == 100 * DAY + 5 * MINUTE
+    assert list_instants(now - MINUTE, now) == []
+
+
+def test_the_past_begins_where_it_is_asked_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --since earlier hours are left out; a time after everything leaves nothing to write."""
+    state = ["--state", str(tmp_path / "state")]
+    assert main([*state, "import", str(DEMO / "fanout.jsonl")]) == 0
+    target = tmp_path / "past.om"
+    capsys.readouterr()
+
+    asked = [*state, "backfill", "--output", str(target), *UNTIL]
+    assert main([*asked, "--since", "yesterday"]) == 2
+    assert main([*asked, "--since", "2026-11-20T17:00:00Z"]) == 0
+    times = {
+        float(line.rsplit(" ", 1)[1]) for line in target.read_text().splitlines() if not line.startswith("#")
+    }
+    assert min(times) == 1795194000
+    assert "--max-block-duration=744h" in capsys.readouterr().out
 
 
 def test_absent_figures_are_not_written() -> None:
@@ -106,7 +142,15 @@ def test_prometheus_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     target = written(tmp_path, capsys)
 
     made = subprocess.run(
-        [promtool, "tsdb", "create-blocks-from", "openmetrics", str(target), str(tmp_path / "blocks")],
+        [
+            promtool,
+            "tsdb",
+            "create-blocks-from",
+            "--max-block-duration=744h",
+            "openmetrics",
+            str(target),
+            str(tmp_path / "blocks"),
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -297,6 +297,12 @@ def _add_backfill(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     backfill.add_argument(
         "--output", default="stretto-backfill.om", metavar="FILE", help="the file to create"
     )
+    backfill.add_argument(
+        "--since",
+        metavar="WHEN",
+        help="begin at: 24h (ago), 7d, 2026-11-20, an RFC 3339 time; otherwise at the first session",
+    )
+    backfill.add_argument("--until", metavar="WHEN", help="end before this time (now)")
 
 
 def _add_sessions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
