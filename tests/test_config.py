@@ -341,3 +341,20 @@ def test_a_setting_may_stand_in_a_table(tmp_path: Path) -> None:
     environ = {"STRETTO_RESOURCES_INTERVAL_SECONDS": "30"}
     assert loaded(tmp_path, text, environ=environ).resources_interval_seconds == 30
     assert load_config({}, tmp_path).resources_interval_seconds == DEFAULT_INTERVAL_SECONDS
+
+
+def test_links_lead_to_the_public_address(tmp_path: Path) -> None:
+    """The public address is that of links, without a slash at its end, and its host is served too."""
+    config = loaded(tmp_path, '[page]\npublic_url = "https://stretto.example.org:8443/team/"\n')
+
+    assert config.link_url == "https://stretto.example.org:8443/team"
+    assert config.url == f"http://{DEFAULT_LISTEN}"
+    assert config.hosts == ("stretto.example.org",)
+    assert load_config({}, tmp_path).link_url == f"http://{DEFAULT_LISTEN}"
+
+
+@pytest.mark.parametrize("url", ["stretto.example.org", "ftp://x", "https://", "https://x/?a=b"])
+def test_an_address_that_is_none_is_named(tmp_path: Path, url: str) -> None:
+    """An address without scheme or host, or with a query, is refused with an example."""
+    with pytest.raises(ConfigError, match=r"page\.public_url must be an address"):
+        load_config({"STRETTO_PUBLIC_URL": url}, tmp_path)

@@ -154,3 +154,13 @@ def test_a_wrong_option_is_refused_by_name(
     assert main(["export", "prometheus", str(tmp_path / "new"), option, value]) == 2
     assert option in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_the_public_address_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --url the links lead to the configured public address."""
+    monkeypatch.setenv("STRETTO_PUBLIC_URL", "https://public.example.org")
+    monkeypatch.setenv("STRETTO_STATE", str(tmp_path / "state"))
+
+    assert main(["export", "prometheus", str(tmp_path / "out")]) == 0
+
+    assert "https://public.example.org/runbook/" in (tmp_path / "out/rules/alerts.yml").read_text()

@@ -85,6 +85,18 @@ def test_render_replaces_each_address_by_its_own(tmp_path: Path) -> None:
     assert not (tmp_path / "copy" / "tests").exists()
 
 
+def test_links_lead_to_the_public_address(tmp_path: Path) -> None:
+    """With a public address links of alerts lead there; Prometheus scrapes the address on this machine."""
+    addresses = {**SHIPPED, "stretto": "127.0.0.1:9464", "page": "https://stretto.example.org"}
+
+    render("prometheus", tmp_path / "copy", addresses, tmp_path)
+
+    rules = (tmp_path / "copy" / "rules" / "alerts.yml").read_text(encoding="utf-8")
+    assert "https://stretto.example.org/runbook/" in rules
+    assert SHIPPED_PAGE not in rules
+    assert '"127.0.0.1:9464"' in (tmp_path / "copy" / "prometheus.yml").read_text(encoding="utf-8")
+
+
 def test_render_removes_what_no_longer_ships(tmp_path: Path) -> None:
     """A rule file of an older version does not stay behind."""
     (tmp_path / "copy" / "rules").mkdir(parents=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from stretto.cli.command_context import CommandContext
+from stretto.config.loading import parse_public_url
 from stretto.errors import UsageError
 from stretto.servers.export_files import BUILDERS, ExportSettings, Files, ShippedFiles
 from stretto.servers.supervisor import find_shipped_folder
@@ -24,7 +24,7 @@ def export_server_files(context: CommandContext, options: argparse.Namespace) ->
     """Write the files of an existing server into a folder; exit code 2 if one differs there already."""
     settings = ExportSettings(
         job=check_name("--job", options.job),
-        url=check_address("--url", options.url or context.config.url),
+        url=check_address("--url", options.url or context.config.link_url),
         interval=check_interval(options.interval),
         namespace=check_name("--namespace", options.namespace),
         token_file=options.token_file,
@@ -72,11 +72,8 @@ def check_name(option: str, name: str) -> str:
 
 
 def check_address(option: str, url: str) -> str:
-    """Return an http(s) address without a slash at its end. Raises UsageError."""
-    parts = urlsplit(url)
-    if parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment):
-        return url.rstrip("/")
-    raise UsageError(f"{option}: {url!r} is not an address", hint="for example https://stretto.example.org")
+    """Return an http(s) address without a slash at its end. Raises ConfigError."""
+    return parse_public_url(url, option)
 
 
 def check_interval(text: str) -> int:

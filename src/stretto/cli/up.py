@@ -84,71 +84,77 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
         listener = _bind_address(config)
         if shows_month:
             write_month(config.state, read_wall_clock())
-        history = import_history(context, options.history, find_prompt())
-        sender = build_sender(context.environ)
-        identity = find_machine_identity(config)
-        resource = _describe_resource(identity)
-        service = Service(
-            config,
-            version=read_version(),
-            clock=read_wall_clock,
-            sender=sender,
-            resource=resource,
-            identity=identity,
-        )
-        followed = list_followed(context, options.history)
-        watch = HistoryWatch(config, followed, read_wall_clock)
-        if service.worker.aside is not None:
-            context.print_note(describe_aside_store(service.worker.aside))
-        try:
-            service.start(demo_wanted=options.demo == "recording", report=IngestProgress(context.print_note))
-            watch.start()
-            supervisor, notes = _create_servers(config, identity, wanted=not options.no_servers)
-            if sender.problem:
-                notes.append(sender.problem)
-            bounds = ConnectionBounds(find_most_connections())
-            backend = _build_backend(
-                config,
-                service,
-                lambda: [*notes, *supervisor.list_problems(), *backend.faults()],
-                lambda: [*service.list_problems(), *filter(None, [bounds.describe_problem()])],
-                is_simulated=shows_month,
-            )
-            service.on_snapshot(backend.updates.announce_snapshot)
-            for line in _format_greeting(
-                context, service, supervisor, [*history, *_describe_followed(followed), *notes]
-            ):
-                context.print_note(line)
-            if shows_month:
-                context.print_note("  the page shows a simulated month: nothing is received, sent or told")
-            with ExitStack() as stack:
-                listeners = [listener]
-                if options.otlp_ports:
-                    listeners.append(_bind_address(config, OTLP_HTTP_PORT))
-                    context.print_note(_start_grpc(config, service, stack))
-                supervisor.start()
-                stack.callback(supervisor.stop)
-                if is_push_wanted(context.environ):
-                    push = MetricsPush(
-                        build_metric_exporter(),
-                        service.collect_own_metrics,
-                        resource=resource,
-                        clock=read_wall_clock,
-                        interval=read_push_interval(context.environ),
-                    )
-                    stack.callback(push.close)
-                serve_http(
-                    create_app(backend), backend.updates, listeners, bounds, service.count_grpc_attempt
-                )
-        except KeyboardInterrupt as stop:
-            # Python's own handler of Ctrl-C raises the exception without a name.
-            context.print_note(f"stopping: {str(stop) or signal.SIGINT.name} was received")
-        finally:
-            watch.close()
-            service.stop()
+        _run_service(context, options, listener, is_simulated=shows_month)
     finally:
         lock.release()
     return 0
+
+
+def _run_service(
+    context: CommandContext, options: argparse.Namespace, listener: socket.socket, *, is_simulated: bool
+) -> None:
+    """Run everything on a locked state folder until it is interrupted."""
+    config = context.config
+    history = import_history(context, options.history, find_prompt())
+    sender = build_sender(context.environ)
+    identity = find_machine_identity(config)
+    resource = _describe_resource(identity)
+    service = Service(
+        config,
+        version=read_version(),
+        clock=read_wall_clock,
+        sender=sender,
+        resource=resource,
+        identity=identity,
+    )
+    followed = list_followed(context, options.history)
+    watch = HistoryWatch(config, followed, read_wall_clock)
+    if service.worker.aside is not None:
+        context.print_note(describe_aside_store(service.worker.aside))
+    try:
+        service.start(demo_wanted=options.demo == "recording", report=IngestProgress(context.print_note))
+        watch.start()
+        supervisor, notes = _create_servers(config, identity, wanted=not options.no_servers)
+        if sender.problem:
+            notes.append(sender.problem)
+        bounds = ConnectionBounds(find_most_connections())
+        backend = _build_backend(
+            config,
+            service,
+            lambda: [*notes, *supervisor.list_problems(), *backend.faults()],
+            lambda: [*service.list_problems(), *filter(None, [bounds.describe_problem()])],
+            is_simulated=is_simulated,
+        )
+        service.on_snapshot(backend.updates.announce_snapshot)
+        for line in _format_greeting(
+            context, service, supervisor, [*history, *_describe_followed(followed), *notes]
+        ):
+            context.print_note(line)
+        if is_simulated:
+            context.print_note("  the page shows a simulated month: nothing is received, sent or told")
+        with ExitStack() as stack:
+            listeners = [listener]
+            if options.otlp_ports:
+                listeners.append(_bind_address(config, OTLP_HTTP_PORT))
+                context.print_note(_start_grpc(config, service, stack))
+            supervisor.start()
+            stack.callback(supervisor.stop)
+            if is_push_wanted(context.environ):
+                push = MetricsPush(
+                    build_metric_exporter(),
+                    service.collect_own_metrics,
+                    resource=resource,
+                    clock=read_wall_clock,
+                    interval=read_push_interval(context.environ),
+                )
+                stack.callback(push.close)
+            serve_http(create_app(backend), backend.updates, listeners, bounds, service.count_grpc_attempt)
+    except KeyboardInterrupt as stop:
+        # Python's own handler of Ctrl-C raises the exception without a name.
+        context.print_note(f"stopping: {str(stop) or signal.SIGINT.name} was received")
+    finally:
+        watch.close()
+        service.stop()
 
 
 def _describe_followed(folders: Sequence[HistoryFolder]) -> Iterator[str]:
@@ -234,6 +240,7 @@ def _create_servers(
     credentials = ensure_credentials(folder)
     addresses = {
         "stretto": config.address,
+        "page": config.link_url,
         "prometheus": find_free_address("127.0.0.1", config.prometheus_port),
         "alertmanager": find_free_address("127.0.0.1", config.alertmanager_port),
     }

@@ -59,6 +59,8 @@ class Config:
     """Whether critical alerts are spoken aloud, if a speech program is installed."""
     desktop_alerts: bool
     """Whether critical alerts are raised on the desktop."""
+    public_url: str | None
+    """The address under which people reach the page, such as that of a proxy, without a slash at its end."""
     receivers: Path | None
     """The file that ``stretto.servers.merge_receivers`` reads, if there is a file."""
     alertmanager_url: str | None
@@ -116,6 +118,11 @@ class Config:
     def url(self) -> str:
         """The page's address on this machine."""
         return f"http://{self.address}"
+
+    @property
+    def link_url(self) -> str:
+        """The page's address in links of alerts, notices and exports: the public address if one is set."""
+        return self.public_url or self.url
 
     @property
     def loopback(self) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from stretto.config.configuration import LOOPBACK, Config, Setting
 from stretto.config.settings_table import (
@@ -84,7 +85,11 @@ def load_config(
         )
     host, port = _parse_address(values.pop("listen"))
     values["receivers"] = _find_receivers_file(values["receivers"], folder)
-    values["hosts"] = tuple(name.strip() for name in values["hosts"].split(",") if name.strip())
+    public = values.pop("page_public_url")
+    values["public_url"] = parse_public_url(public, "page.public_url") if public else None
+    hosts = [name.strip() for name in values["hosts"].split(",") if name.strip()]
+    # Whoever follows a link asks for the page under that name.
+    values["hosts"] = tuple(dict.fromkeys([*hosts, *filter(None, [_get_host(values["public_url"])])]))
     if host not in LOOPBACK and not values["token"]:
         raise ConfigError(
             f"listening on {host} needs a token",
@@ -284,6 +289,20 @@ def _find_receivers_file(name: str | None, folder: Path) -> Path | None:
     """Return the named file, even if it is missing: its reader reports that. Without a name, the default."""
     default = folder / "receivers.yml"
     return Path(name) if name else default if default.exists() else None
+
+
+def parse_public_url(url: str, name: str) -> str:
+    """Return an address without a slash at its end. Raises ConfigError, which names ``name``, for another."""
+    parts = urlsplit(url)
+    if parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment):
+        return url.rstrip("/")
+    raise ConfigError(
+        f"{name} must be an address", cause=f"it is {url!r}", hint="for example https://stretto.example.org"
+    )
+
+
+def _get_host(url: str | None) -> str | None:
+    return None if url is None else urlsplit(url).hostname
 
 
 def _parse_address(listen: str) -> tuple[str, int]:

@@ -30,6 +30,7 @@ SETTINGS: dict[str, tuple[type, object, str]] = {
     "prometheus_port": (int, 9090, "STRETTO_PROMETHEUS_PORT"),
     "alertmanager_port": (int, 9093, "STRETTO_ALERTMANAGER_PORT"),
     "stuck_minutes": (int, 10, "STRETTO_STUCK_MINUTES"),
+    "page.public_url": (str, None, "STRETTO_PUBLIC_URL"),
     "headline.baseline": (str, "work", "STRETTO_HEADLINE_BASELINE"),
     "headline.covers_percent": (int, 100, "STRETTO_HEADLINE_COVERS_PERCENT"),
     "fleet.team": (str, None, "STRETTO_TEAM"),

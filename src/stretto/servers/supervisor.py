@@ -133,9 +133,13 @@ def render_configuration(
 
     The servers send the content of ``token_file`` to the service. The file must exist; it is empty if no
     token is required. They show each other the content of ``password_file``. The copies are readable for
-    their owner alone. Example: "stretto:9464" becomes "127.0.0.1:9464".
+    their owner alone. Example: "stretto:9464" becomes "127.0.0.1:9464". Links lead to the URL ``page`` among
+    the addresses, if there is one.
     """
-    replacements = [(SHIPPED[name], address) for name, address in addresses.items()]
+    page = addresses.get("page", f"http://{addresses['stretto']}")
+    # The longest text first: it contains the next.
+    replacements = [(f"http://{SHIPPED_PAGE}", page)]
+    replacements += [(SHIPPED[name], address) for name, address in addresses.items() if name in SHIPPED]
     replacements += [
         (SHIPPED_PAGE, addresses["stretto"]),
         (SHIPPED_TOKEN, str(token_file)),
