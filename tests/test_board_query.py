@@ -5,6 +5,7 @@ from grafana.board.query import (
     divide_sums,
     measure_age,
     select_series,
+    select_whole,
     share_completed,
     share_outcome,
     share_value,
@@ -14,17 +15,29 @@ from grafana.board.query import (
 
 from stretto.names import Label
 
+HERE = 'job="$job",instance="$instance"'
+"""What every query asks: the figures of one service."""
+
 
 def test_a_series_is_narrowed_by_every_variable_it_has_the_label_for() -> None:
     """Labels with a variable are matched by it, one value for the window and a pattern for the rest."""
-    assert select_series("window_tasks") == 'stretto_window_tasks{window="$window",task_type=~"$task_type"}'
-    assert select_series("tasks_running") == "stretto_tasks_running"
+    assert select_series("window_tasks") == (
+        f'stretto_window_tasks{{{HERE},window="$window",task_type=~"$task_type"}}'
+    )
+    assert select_series("tasks_running") == f"stretto_tasks_running{{{HERE}}}"
+
+
+def test_a_label_can_be_left_whole() -> None:
+    """A variable of a label that the other side of a division lacks is left out."""
+    asked = select_whole("window_tasks", Label.TASK_TYPE)
+    assert asked == f'stretto_window_tasks{{{HERE},window="$window"}}'
 
 
 def test_what_is_asked_of_a_label_goes_before_its_variable() -> None:
     """A value, a pattern and a moment in the past are written as PromQL wants them."""
     assert select_series("window_tasks", window="24h", outcome="~success|failure", offset="7d") == (
-        'stretto_window_tasks{window="24h",task_type=~"$task_type",outcome=~"success|failure"} offset 7d'
+        f'stretto_window_tasks{{{HERE},window="24h",task_type=~"$task_type",'
+        'outcome=~"success|failure"} offset 7d'
     )
 
 
@@ -50,7 +63,7 @@ def test_a_ratio_is_absent_where_there_is_nothing_to_divide_by() -> None:
 
 def test_a_share_of_nothing_is_zero() -> None:
     """If only the other outcome exists, its zero replaces the missing part."""
-    asked = 'stretto_window_parallel_tasks{window="$window",outcome'
+    asked = f'stretto_window_parallel_tasks{{{HERE},window="$window",outcome'
     above = f'sum ({asked}="failure"}} or 0 * {asked}="success"}})'
     assert (
         share_outcome("window_parallel_tasks", "failure")

@@ -95,11 +95,11 @@ def test_a_limit_is_a_dashed_line_in_its_colour() -> None:
     assert override(panel, told["refId"])["color"]["fixedColor"] == CRITICAL
 
 
-def test_a_gap_stays_a_gap() -> None:
-    """Absent values leave a gap in the line."""
+def test_a_long_gap_stays_a_gap() -> None:
+    """A line bridges the hour between backfilled samples, and nothing longer than that and a step."""
     (panel,) = drawn(make_lines(*WORDS, Unit.SECONDS, "x", stacked=True))
     custom = panel["fieldConfig"]["defaults"]["custom"]
-    assert custom["spanNulls"] is False
+    assert 3_600_000 < custom["spanNulls"] < 2 * 3_600_000
     assert custom["stacking"]["mode"] == "normal"
 
 

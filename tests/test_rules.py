@@ -98,6 +98,31 @@ SUBJECTS = {
 each_alert = for_each(ALERTS)
 
 
+ELSEWHERE = ("stretto:threshold:", "StrettoWatchdog")
+"""Beginnings of rules that are about no service: limits, and the alert that always fires."""
+
+
+@for_each(RULES)
+def test_no_rule_mixes_services(rule: Rule) -> None:
+    """Every figure and alert keeps job and instance, through every aggregation and match."""
+    if not rule.name.startswith(ELSEWHERE):
+        assert {"job", "instance"} <= rule.series, rule.name
+    for node in nodes(rule.expr, promql.AggregateExpr):
+        kept = node.modifier
+        assert kept is not None, node.prettify()
+        is_kept = kept.type == promql.AggModifierType.By
+        assert ("instance" in kept.labels) is is_kept, node.prettify()
+
+
+@each_alert
+def test_no_text_reads_another_service(alert: Rule) -> None:
+    """A query of a text asks for the alert's own instance, or for a limit, which is the same for all."""
+    for query in re.findall(r"\{\{-? *(?:with|range)[^}]*\}\}", " ".join(alert.notes.values())):
+        if "query" in query and "stretto:threshold:" not in query:
+            assert "instance=%q" in query, query
+            assert "$labels.instance" in query, query
+
+
 def scraped_by(expr: promql.Expr) -> set[str]:
     """Return the names of the scraped series at the bottom of an expression, through recorded ones."""
     found: set[str] = set()
@@ -158,7 +183,7 @@ def test_every_ratio_is_recorded_from_its_ingredients(metric: Metric) -> None:
     """A ratio gauge has one recording rule, over its ingredients and nothing else, for each of its series."""
     (rule,) = (rule for name, rule in RECORDED.items() if name.endswith(recorded_for(metric.name)))
     assert scraped_by(rule.expr) == set(metric.ingredients)
-    assert rule.series == {"job", *map(str, metric.labels)}
+    assert rule.series == {"job", "instance", *map(str, metric.labels)}
 
 
 @for_each(RULES)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from grafana.board.board import Board, Row
-from grafana.board.limit import make_steps
-from grafana.board.link import BoardId, ServiceLink
-from grafana.board.panel import Query, Unit, make_bars, make_lines, make_stat
-from grafana.board.query import RATE, max_by, select_series, sum_by
+from grafana.board.limit import INFO, make_steps
+from grafana.board.link import BoardId, Link, ServiceLink, list_sessions
+from grafana.board.panel import Column, Query, Unit, make_bars, make_lines, make_stat, make_table
+from grafana.board.query import RATE, divide_sums, max_by, select_series, sum_by
 
 from stretto.names import Label
 
@@ -40,6 +40,86 @@ _NOW = Row(
             width=16,
             height=5,
             links=_FINDINGS,
+        ),
+    ),
+)
+
+WASTED = ("wasted_tasks", "wasted_seconds", "wasted_tokens", "wasted_cost_usd")
+
+_WASTE = Row(
+    "What was wasted, and what could be saved",
+    (
+        make_stat(
+            "Share wasted",
+            "Tasks that were retried, failed or lost over all that are over; cancelled ones are left out.",
+            "How much of what was started delivers nothing?",
+            Unit.RATIO,
+            divide_sums(select_series("window_uncancelled_waste"), select_series("window_uncancelled_tasks")),
+            steps=make_steps("waste_ratio"),
+            high=1,
+        ),
+        make_bars(
+            "Classes of tasks",
+            "Tasks that are over: delivered, taken as delivered without a reported outcome, or wasted.",
+            "Of how much is the outcome known?",
+            Unit.COUNT,
+            sum_by(select_series("window_deliveries"), Label.DELIVERY),
+            legend="{{delivery}}",
+        ),
+        make_bars(
+            "Time wasted",
+            "Busy time of the tasks that delivered nothing, by the reason.",
+            "What wastes the most time?",
+            Unit.SECONDS,
+            sum_by(select_series("wasted_seconds"), Label.REASON),
+            legend="{{reason}}",
+        ),
+        make_table(
+            "Waste by task type",
+            "Tasks that delivered nothing, with their time, tokens and money as far as reported.",
+            "Which work is done for nothing, and what does it cost?",
+            {Label.TASK_TYPE: "Task type"},
+            *(
+                Column(title, sum_by(select_series(name), Label.TASK_TYPE), unit)
+                for title, name, unit in zip(
+                    ("Tasks", "Time", "Tokens", "Cost"),
+                    WASTED,
+                    (Unit.COUNT, Unit.SECONDS, Unit.COUNT, Unit.MONEY),
+                    strict=True,
+                )
+            ),
+            width=12,
+        ),
+        make_table(
+            "Waste by agent",
+            "Tasks of an agent by class.",
+            "Whose work is done for nothing?",
+            {Label.AGENT: "Agent", Label.DELIVERY: "Class"},
+            Column(
+                "Tasks",
+                sum_by(select_series("window_agent_deliveries"), Label.AGENT, Label.DELIVERY),
+                Unit.COUNT,
+            ),
+            width=12,
+            links=(list_sessions(Label.AGENT),),
+        ),
+        make_bars(
+            "Time still to be saved",
+            "Most time that tasks run one after another could have saved in parallel.",
+            "Where is parallel work still missing?",
+            Unit.SECONDS,
+            sum_by(select_series("opportunity_seconds"), Label.PATTERN),
+            legend="{{pattern}}",
+            steps=make_steps("opportunity_seconds", of=INFO),
+            width=12,
+            links=(Link(BoardId.PATTERNS, "This pattern", Label.PATTERN), list_sessions(Label.PATTERN)),
+        ),
+        make_lines(
+            "Price over time",
+            "Cost of parallel tasks over the seconds they saved.",
+            "Does a saved second become dearer?",
+            Unit.MONEY,
+            {"USD per second": max_by(select_series("saved_second_cost_usd"))},
         ),
     ),
 )
@@ -151,7 +231,7 @@ ADVICE = Board(
     id=BoardId.ADVICE,
     title="Stretto / Advice",
     asks="What should be decided, what is late, and did what was tried help?",
-    rows=(_NOW, _ADVICE, _EXPERIMENTS, _SPENDING, _COST),
+    rows=(_NOW, _ADVICE, _WASTE, _EXPERIMENTS, _SPENDING, _COST),
     since="now-7d",
     window="7d",
     refresh="1m",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from grafana.board.board import Board, Row
 from grafana.board.limit import INFO, make_steps
-from grafana.board.link import BoardId, Link
-from grafana.board.panel import Column, Unit, draw_limit, make_bars, make_lines, make_stat, make_table
+from grafana.board.link import BoardId, Link, list_sessions
+from grafana.board.panel import LIVE, Column, Unit, draw_limit, make_bars, make_lines, make_stat, make_table
 from grafana.board.query import (
     KNOWN,
     divide_sums,
@@ -125,7 +125,7 @@ _EACH = Row(
                 Unit.SECONDS,
             ),
             Column("Slack", max_by(select_series("slack_agent_seconds"), Label.AGENT), Unit.SECONDS),
-            links=(Link(BoardId.AGENTS, "This agent only", Label.AGENT),),
+            links=(Link(BoardId.AGENTS, "This agent only", Label.AGENT), list_sessions(Label.AGENT)),
         ),
         make_lines(
             "Agent scores",
@@ -169,7 +169,7 @@ _TYPES = Row(
     (
         make_table(
             "Agents by task type",
-            "Tasks that ended within the board's time range, counted live since the service started.",
+            f"{LIVE}tasks that ended within the board's time range; over imported history see Agents.",
             "Which agent does which work, and which should not?",
             {Label.AGENT: "Agent", Label.TASK_TYPE: "Task type"},
             Column("Tasks", sum_by(measure_increase("tasks_total"), *_BY_TYPE), Unit.COUNT),

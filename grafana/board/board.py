@@ -12,6 +12,8 @@ from grafana.board.panel import Panel
 from grafana.board.query import select_series
 from grafana.board.render import Carried, build_panel
 from grafana.board.variable import (
+    INSTANCE_VARIABLE,
+    JOB_VARIABLE,
     SERVICE,
     Variable,
     build_fixed,
@@ -26,8 +28,14 @@ from grafana_foundation_sdk.models import dashboard as model
 
 TAG = "stretto"
 COLUMNS = 24
-STRETTO_ALERTS = 'alertname=~"Stretto.+",alertname!="StrettoWatchdog"'
-"""Stretto's alerts, except the watchdog, which always fires."""
+STRETTO_ALERTS = (
+    'alertname=~"Stretto.+",alertname!="StrettoWatchdog",'
+    f'job=~"${JOB_VARIABLE}|",instance=~"${INSTANCE_VARIABLE}|"'
+)
+"""The alerts about the chosen service, except the watchdog, which always fires.
+
+An alert about a job without a service has no instance, and one about a server beside it no job of ours.
+"""
 FIRING = f'ALERTS{{{STRETTO_ALERTS},alertstate="firing"}}'
 _RUNNING = select_series("build_info")
 STARTED = f"{_RUNNING} unless on (version) ({_RUNNING} offset 10m)"

@@ -14,9 +14,13 @@ from grafana.board.query import (
     label_rows,
     max_by,
     select_series,
+    select_whole,
+    share_completed,
     share_outcome,
     sum_by,
 )
+
+from stretto.names import Label
 
 FIGURE = "figure"
 """The label with the name of a row's figure; only these queries have it."""
@@ -54,6 +58,11 @@ def compute_success(offset: str = "") -> str:
     return share_outcome("window_tasks", "success", offset=offset)
 
 
+def compute_completion(offset: str = "") -> str:
+    """Return the share of tasks that ended with success or failure, neither cancelled nor lost."""
+    return share_completed("window_tasks", offset=offset)
+
+
 def compute_efficiency(offset: str = "") -> str:
     """Return delivered work divided by capacity of all parallel executions."""
     return divide_sums(
@@ -89,9 +98,13 @@ def compute_time_saved(offset: str = "") -> str:
 
 
 def compute_average_session(offset: str = "") -> str:
-    """Return the mean wall time of sessions that ended."""
+    """Return the mean wall time of all sessions that ended.
+
+    Wall time is known by part and not by pattern or source, so neither narrows the number of sessions.
+    """
     return divide_sums(
-        select_series("session_wall_seconds", offset=offset), select_series("window_sessions", offset=offset)
+        select_series("session_wall_seconds", offset=offset),
+        select_whole("window_sessions", Label.PATTERN, Label.SOURCE, offset=offset),
     )
 
 
@@ -111,6 +124,7 @@ def compute_test_share(offset: str = "") -> str:
 SHARES = (
     WatchedFigure("Improvement", compute_improvement),
     WatchedFigure("Success", compute_success),
+    WatchedFigure("Completion", compute_completion),
     WatchedFigure("Parallel efficiency", compute_efficiency),
     WatchedFigure("Adoption", compute_adoption),
     WatchedFigure("Cache reads", compute_cache_share),

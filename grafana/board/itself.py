@@ -6,12 +6,22 @@ from grafana.board.board import Board, Row
 from grafana.board.limit import ANY, CRITICAL, GOOD, make_steps
 from grafana.board.link import BoardId
 from grafana.board.panel import State, Unit, draw_limit, make_bars, make_lines, make_stat, make_states
-from grafana.board.query import RATE, divide_sums, max_by, measure_age, select_series, sum_by
+from grafana.board.query import (
+    RATE,
+    divide_sums,
+    join_series,
+    label_rows,
+    max_by,
+    measure_age,
+    select_series,
+    sum_by,
+)
+from grafana.board.variable import ONE_INSTANCE
 
-from stretto.names import JOB, Label
+from stretto.names import Label
 
-UP = f'up{{job="{JOB}"}}'
-SCRAPE = f'scrape_duration_seconds{{job="{JOB}"}}'
+UP = f"up{{{','.join(ONE_INSTANCE)}}}"
+SCRAPE = f"scrape_duration_seconds{{{','.join(ONE_INSTANCE)}}}"
 
 ANSWERS = {1: State("up", GOOD), 0: State("down", CRITICAL)}
 COLLECTED = {1: State("computed", GOOD), 0: State("failed", CRITICAL)}
@@ -59,14 +69,6 @@ _TRUST = Row(
             steps=make_steps("snapshot_age_seconds"),
         ),
         make_stat(
-            "Ingest lag",
-            "How long the oldest journal bytes that are not in the store have waited.",
-            "Does the service keep up?",
-            Unit.SECONDS,
-            max_by(select_series("ingest_lag_seconds")),
-            steps=make_steps("ingest_lag_seconds"),
-        ),
-        make_stat(
             "Version",
             "Version of the service that answers.",
             "What runs here?",
@@ -94,13 +96,17 @@ _TRUST = Row(
         ),
         make_lines(
             "Completeness over time",
-            "Share of ended tasks and tool calls whose end was seen.",
-            "Since when is something missing?",
+            "Work whose end was seen, calls with all tokens reported, tasks with all tool calls known.",
+            "Since when is something missing, and are tokens, cost and calls whole or at least so many?",
             Unit.RATIO,
             {
-                "complete": divide_sums(
-                    select_series("window_ends_seen"), select_series("window_ends_expected")
-                )
+                "ends": divide_sums(select_series("window_ends_seen"), select_series("window_ends_expected")),
+                "tokens and cost": divide_sums(
+                    select_series("window_usage_reported"), select_series("window_usage_expected")
+                ),
+                "tool calls": divide_sums(
+                    select_series("window_tool_call_tasks_reported"), select_series("window_tool_call_tasks")
+                ),
             },
             draw_limit("capture_completeness_ratio", "warning"),
             high=1,
@@ -156,21 +162,14 @@ _KEEPS_UP = Row(
         ),
         make_lines(
             "Scrape time",
-            "How long Prometheus waited for an answer, and what of it each group of figures took.",
+            "How long Prometheus waited, each group's part of it, and how long a snapshot took.",
             "Is asking for the figures cheap?",
             Unit.SECONDS,
             {
+                "snapshot": max_by(select_series("snapshot_duration_seconds")),
                 "scrape": f"max ({SCRAPE})",
                 "{{group}}": max_by(select_series("collector_duration_seconds"), Label.GROUP),
             },
-            width=8,
-        ),
-        make_lines(
-            "Time to work out the figures",
-            "How long one snapshot of all figures took.",
-            "Does working out grow with the store?",
-            Unit.SECONDS,
-            {"snapshot": max_by(select_series("snapshot_duration_seconds"))},
             width=8,
         ),
         make_lines(
@@ -197,23 +196,16 @@ _COST = Row(
             high=1,
         ),
         make_bars(
-            "Folded values",
-            "Label values folded into 'other' in the last scrape.",
-            "Which label has more values than the budget holds?",
+            "Folded into 'other'",
+            "Label values folded in the last scrape, and names folded in a window before figures are made.",
+            "Which label has more values than the budget holds, or names that differ without end?",
             Unit.COUNT,
-            sum_by(select_series("series_folded"), Label.LABEL),
-            legend="{{label}}",
-            height=5,
-            steps=ANY,
-            absent="nothing folded",
-        ),
-        make_bars(
-            "Folded names",
-            "Names beyond the budget of a window that are added up as 'other' before figures are made.",
-            "Which names differ without end?",
-            Unit.COUNT,
-            sum_by(select_series("names_folded"), Label.LABEL),
-            legend="{{label}}",
+            join_series(
+                label_rows(sum_by(select_series(name), Label.LABEL), "of", kind)
+                for name, kind in (("series_folded", "values"), ("names_folded", "names"))
+            ),
+            legend="{{of}} of {{label}}",
+            width=12,
             height=5,
             steps=ANY,
             absent="nothing folded",
@@ -247,15 +239,6 @@ _COST = Row(
                 "dropped by Prometheus": _rate_per_second("prometheus_notifications_dropped_total"),
                 "failed at Alertmanager": _rate_per_second("alertmanager_notifications_failed_total"),
             },
-            width=12,
-            height=6,
-        ),
-        make_lines(
-            "Series over time",
-            "Series of derived figures, and the most that are exported.",
-            "Does the number of series grow?",
-            Unit.COUNT,
-            {"series": max_by(select_series("series")), "budget": max_by(select_series("series_budget"))},
             width=12,
             height=6,
         ),

@@ -40,11 +40,20 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class ServiceLink:
-    """A link to a page of the service; in a table, a column's value may end the path."""
+    """A link to a page of the service; in a table, a column's value may end the path.
+
+    ``by`` is a label whose clicked value becomes a parameter of the page, beside the window.
+    """
 
     path: str
     title: str
     column: str = ""
+    by: Label | None = None
+
+
+def list_sessions(by: Label) -> ServiceLink:
+    """Return the link to the sessions of the clicked value: an agent, a pattern or a source."""
+    return ServiceLink("/sessions", f"Sessions of this {by}", by=by)
 
 
 def build_url(link: Link | ServiceLink, carried: tuple[str, ...], column: str = "") -> str:
@@ -54,10 +63,18 @@ def build_url(link: Link | ServiceLink, carried: tuple[str, ...], column: str = 
     used.
     """
     if isinstance(link, ServiceLink):
+        if link.by:
+            value = _refer_clicked(link.by, column)
+            return f"${{{SERVICE}}}{link.path}?{link.by}={value}&{Label.WINDOW}=${{{Label.WINDOW}}}"
         end = f'${{__data.fields["{link.column}"]:percentencode}}' if link.column else ""
         return f"${{{SERVICE}}}{link.path}{end}"
     parts = [f"${{{name}:queryparam}}" for name in carried if name != link.by]
     if link.by:
-        clicked = f'__data.fields["{column}"]' if column else f"__field.labels.{link.by}"
-        parts.append(f"var-{link.by}=${{{clicked}:percentencode}}")
+        parts.append(f"var-{link.by}={_refer_clicked(link.by, column)}")
     return f"/d/{link.to.uid}?" + "&".join([*parts, "${__url_time_range}"])
+
+
+def _refer_clicked(label: Label, column: str) -> str:
+    """Return Grafana's reference to the clicked value: of a table's column, else of a series' label."""
+    clicked = f'__data.fields["{column}"]' if column else f"__field.labels.{label}"
+    return f"${{{clicked}:percentencode}}"

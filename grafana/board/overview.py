@@ -5,15 +5,14 @@ from __future__ import annotations
 from grafana.board import change
 from grafana.board.board import FIRING, STRETTO_ALERTS, Board, Row
 from grafana.board.limit import ANY, CRITICAL, GOOD, WARNING, make_steps
-from grafana.board.link import BoardId, Link, ServiceLink
-from grafana.board.panel import Column, State, Unit, make_bars, make_lines, make_stat, make_states, make_table
+from grafana.board.link import BoardId, Link, ServiceLink, list_sessions
+from grafana.board.panel import Column, State, Unit, make_bars, make_stat, make_table
 from grafana.board.query import (
     max_by,
     measure_age,
     pick_highest,
     pick_lowest,
     select_series,
-    share_completed,
     share_outcome,
     sum_by,
 )
@@ -37,6 +36,9 @@ VERDICTS = {
     0: State("No parallel work", "blue"),
 }
 
+LOW = 3
+"""Rows of a number, so that the board fits a screen of 1080 lines."""
+
 _VERDICT = Row(
     "Verdict",
     (
@@ -49,6 +51,7 @@ _VERDICT = Row(
             states=VERDICTS,
             high=3,
             links=(Link(BoardId.TRENDS, "Change"), Link(BoardId.ADVICE, "Advice")),
+            height=LOW,
         ),
         make_stat(
             "Time saved",
@@ -58,6 +61,7 @@ _VERDICT = Row(
             change.compute_time_saved(),
             low=None,
             links=(Link(BoardId.PARALLELISM, "Where it was saved"),),
+            height=LOW,
         ),
         make_stat(
             "Speedup",
@@ -67,6 +71,7 @@ _VERDICT = Row(
             change.compute_speedup(),
             decimals=2,
             links=(Link(BoardId.PARALLELISM, "By task type"),),
+            height=LOW,
         ),
         make_stat(
             "Task success",
@@ -77,6 +82,7 @@ _VERDICT = Row(
             steps=make_steps("success_ratio", low=True),
             high=1,
             links=(Link(BoardId.AGENTS, "By agent"),),
+            height=LOW,
         ),
         make_stat(
             "Efficiency score",
@@ -89,6 +95,7 @@ _VERDICT = Row(
             decimals=0,
             absent="withheld",
             links=(Link(BoardId.QUALITY, "Its parts"),),
+            height=LOW,
         ),
         make_stat(
             "Alerts firing",
@@ -97,6 +104,7 @@ _VERDICT = Row(
             Unit.COUNT,
             f'count ({FIRING[:-1]},severity=~"warning|critical"}}) or vector(0)',
             steps=ANY,
+            height=LOW,
         ),
     ),
 )
@@ -115,6 +123,7 @@ _NOW = Row(
                 "tasks": max_by(select_series("tasks_running")),
             },
             width=6,
+            height=LOW,
         ),
         make_stat(
             "Stuck tasks",
@@ -124,6 +133,7 @@ _NOW = Row(
             max_by(select_series("stuck_tasks")),
             steps=make_steps("stuck_tasks"),
             width=3,
+            height=LOW,
         ),
         make_stat(
             "Longest open session",
@@ -133,6 +143,7 @@ _NOW = Row(
             max_by(select_series("longest_open_session_seconds")),
             steps=make_steps("session_seconds"),
             width=4,
+            height=LOW,
         ),
         make_stat(
             "Completed in 24 h",
@@ -144,15 +155,17 @@ _NOW = Row(
                 "tasks": sum_by(select_series("window_tasks", window="24h")),
             },
             width=4,
+            height=LOW,
         ),
         make_stat(
             "Average session",
-            "Wall time of sessions that ended, over their number.",
+            "Wall time of all sessions that ended, over their number; no pattern or source narrows it.",
             "How long does a session take?",
             Unit.SECONDS,
             change.compute_average_session(),
             width=4,
             links=(Link(BoardId.PATTERNS, "By pattern"),),
+            height=LOW,
         ),
         make_stat(
             "Newest event",
@@ -162,6 +175,7 @@ _NOW = Row(
             measure_age(max_by(select_series("last_event_timestamp_seconds"))),
             width=3,
             links=(Link(BoardId.ITSELF, "Capture"),),
+            height=LOW,
         ),
     ),
 )
@@ -187,19 +201,9 @@ _FAILING = Row(
                 f" (ALERTS{{{STRETTO_ALERTS}}})",
                 Unit.COUNT,
             ),
-            width=12,
-            height=8,
+            width=9,
+            height=6,
             links=(ServiceLink("/runbook/", "Runbook", "Alert"),),
-        ),
-        make_states(
-            "Alerts over time",
-            "When which alert fired.",
-            "Is this new, or does it come and go?",
-            f"max by (alertname) ({FIRING})",
-            {1: State("firing", WARNING)},
-            legend="{{alertname}}",
-            height=8,
-            high=1,
         ),
         make_bars(
             "Least successful task types",
@@ -210,6 +214,8 @@ _FAILING = Row(
             legend="{{task_type}}",
             steps=make_steps("success_ratio", low=True),
             high=1,
+            width=5,
+            height=6,
             links=(Link(BoardId.QUALITY, "Quality of this type", Label.TASK_TYPE),),
         ),
         make_bars(
@@ -221,7 +227,9 @@ _FAILING = Row(
             legend="{{agent}}",
             steps=make_steps("agent_error_ratio"),
             high=1,
-            links=(Link(BoardId.AGENTS, "This agent", Label.AGENT),),
+            width=5,
+            height=6,
+            links=(Link(BoardId.AGENTS, "This agent", Label.AGENT), list_sessions(Label.AGENT)),
         ),
         make_bars(
             "Failing tools",
@@ -231,6 +239,8 @@ _FAILING = Row(
             pick_highest(8, share_outcome("window_tool_calls", "failure", Label.TOOL)),
             legend="{{tool}}",
             high=1,
+            width=5,
+            height=6,
             links=(Link(BoardId.TOOLS, "This tool", Label.TOOL),),
         ),
     ),
@@ -246,6 +256,7 @@ _CHANGED = Row(
             {change.FIGURE: "Figure"},
             *change.build_share_columns(),
             width=12,
+            height=8,
         ),
         make_table(
             "Amounts against last week",
@@ -254,58 +265,7 @@ _CHANGED = Row(
             {change.FIGURE: "Figure"},
             *change.build_amount_columns(),
             width=12,
-        ),
-    ),
-)
-
-_WHO = Row(
-    "Who and what stands out",
-    (
-        make_bars(
-            "Top agents",
-            "Agents with the highest score: completion, quality, collaboration, errors, response.",
-            "Which agents do best?",
-            Unit.PLAIN,
-            pick_highest(8, max_by(select_series("agent_score"), Label.AGENT)),
-            legend="{{agent}}",
-            high=100,
-            links=(Link(BoardId.AGENTS, "This agent", Label.AGENT),),
-        ),
-        make_bars(
-            "Top patterns",
-            "Patterns with the highest efficiency score.",
-            "Which ways of working do best?",
-            Unit.PLAIN,
-            pick_highest(8, max_by(select_series("pattern_efficiency_score"), Label.PATTERN)),
-            legend="{{pattern}}",
-            high=100,
-            links=(Link(BoardId.PATTERNS, "This pattern", Label.PATTERN),),
-        ),
-        make_bars(
-            "Time saved by task type",
-            "Sequential time less elapsed time, most first.",
-            "Which work gains most from running in parallel?",
-            Unit.SECONDS,
-            pick_highest(8, sum_by(select_series("time_saved_seconds"), Label.TASK_TYPE)),
-            legend="{{task_type}}",
-            low=None,
-            links=(Link(BoardId.PARALLELISM, "This task type", Label.TASK_TYPE),),
-        ),
-        make_lines(
-            "Tasks by outcome",
-            "Tasks that ended in the window before each instant.",
-            "How much work comes through, and how does it end?",
-            Unit.COUNT,
-            {"{{outcome}}": sum_by(select_series("window_tasks"), Label.OUTCOME)},
-            stacked=True,
-        ),
-        make_lines(
-            "Completion",
-            "Tasks that ended with success or failure over all that are over.",
-            "How much is cancelled or lost?",
-            Unit.RATIO,
-            {"completion": share_completed("window_tasks"), "success": change.compute_success()},
-            high=1,
+            height=8,
         ),
     ),
 )
@@ -314,5 +274,5 @@ OVERVIEW = Board(
     id=BoardId.OVERVIEW,
     title="Stretto / Overview",
     asks="Is it working, how much time is saved, what fails and what changed since last week?",
-    rows=(_VERDICT, _NOW, _FAILING, _CHANGED, _WHO),
+    rows=(_VERDICT, _NOW, _FAILING, _CHANGED),
 )

@@ -13,7 +13,11 @@ Grafana loads the boards from `grafana/dashboards`; `make dashboards` writes the
 data source is the Prometheus with the uid `prometheus`. In a Grafana of your own that data source needs the
 user and the password that `stretto servers` names.
 
-- The variables on top narrow every panel whose figures have the label. *Window* is the period over which a
+- A board shows one service: *Data source*, *Job* and *Service* choose it, so that nothing is added up or
+  averaged across machines. With one service there is nothing to choose.
+- A panel that says "live only" reads counters that begin with the service; it names the panel that has the
+  past.
+- The other variables narrow every panel whose figures have the label. *Window* is the period over which a
   figure is computed; the time range of the board is the period that is drawn.
 - A single number is the current value. Unknown values are left out or marked: they are never drawn as 0 or
   as their last value.
@@ -21,7 +25,8 @@ user and the password that `stretto servers` names.
   single numbers and tables come from the same rule file, `prometheus/rules/thresholds.yml`, when the boards
   are built: after changing a limit, run `make dashboards`.
 - A click on a bar, a line or a name leads to the board with the details, for that task type, agent, pattern
-  or tool. Single sessions are on the service's page; they are not labels."""
+  or tool. "Sessions of this …" opens the service's list of sessions, filtered by that agent or pattern and
+  the window; single sessions are no labels."""
 
 
 def render_page(mark: str) -> str:

@@ -13,6 +13,9 @@ from grafana.board.link import Link, ServiceLink
 
 from stretto.names import Label
 
+LIVE = "Live only, since the service started: "
+"""The beginning of the description of a panel on live counters, which imported history does not reach."""
+
 
 class Kind(StrEnum):
     """The visualisation, by Grafana's name."""

@@ -53,15 +53,6 @@ _GAIN = Row(
             decimals=2,
         ),
         make_stat(
-            "Improvement",
-            "Time saved over sequential time; below 0 where parallel was slower.",
-            "What share of the time does running in parallel save?",
-            Unit.RATIO,
-            change.compute_improvement(),
-            low=None,
-            high=1,
-        ),
-        make_stat(
             "Against target",
             "Improvement less the target of the task types in it, in percentage points.",
             "Is as much saved as was asked for?",
@@ -70,14 +61,6 @@ _GAIN = Row(
             steps=make_steps("improvement_shortfall_ratio", low=True, baseline="measured", sign=-1),
             low=None,
             high=1,
-        ),
-        make_stat(
-            "Time saved in parallel",
-            "Sequential time less elapsed time of all parallel executions.",
-            "How much time was saved?",
-            Unit.SECONDS,
-            change.compute_time_saved(),
-            low=None,
         ),
         make_stat(
             "Delivered",
@@ -238,35 +221,17 @@ _TREE = Row(
     "Where it is lost: efficiency = load balance × concurrency × delivery",
     (
         make_stat(
-            "Efficiency",
-            "Delivered work over width times elapsed.",
-            "How much of what the lanes could do did they deliver?",
+            "Efficiency and its factors",
+            "Delivered work over width times elapsed, and the three factors that multiply to it.",
+            "How much of what the lanes could do did they deliver, and what lost the rest?",
             Unit.RATIO,
-            divide_sums(DELIVERED, CAPACITY),
-            high=1,
-        ),
-        make_stat(
-            "Load balance",
-            "Mean lane busy time over the longest lane's.",
-            "Is the work cut into even parts?",
-            Unit.RATIO,
-            divide_sums(WORK, LONGEST),
-            high=1,
-        ),
-        make_stat(
-            "Concurrency",
-            "Longest lane's busy time over elapsed.",
-            "Do late starts and hand-overs leave lanes empty?",
-            Unit.RATIO,
-            divide_sums(LONGEST, CAPACITY),
-            high=1,
-        ),
-        make_stat(
-            "Delivery",
-            "Delivered work over work: below 1 by failed, cancelled and lost tasks.",
-            "How much of the work was worth having?",
-            Unit.RATIO,
-            divide_sums(DELIVERED, WORK),
+            {
+                "efficiency": divide_sums(DELIVERED, CAPACITY),
+                "load balance": divide_sums(WORK, LONGEST),
+                "concurrency": divide_sums(LONGEST, CAPACITY),
+                "delivery": divide_sums(DELIVERED, WORK),
+            },
+            width=12,
             high=1,
         ),
         make_stat(
@@ -337,138 +302,33 @@ _TREE = Row(
     ),
 )
 
-WASTED = ("wasted_tasks", "wasted_seconds", "wasted_tokens", "wasted_cost_usd")
-
-_WASTE = Row(
-    "What was wasted",
-    (
-        make_stat(
-            "Share wasted",
-            "Tasks that were retried, failed or lost over all that are over; cancelled ones are left out.",
-            "How much of what was started delivers nothing?",
-            Unit.RATIO,
-            divide_sums(select_series("window_uncancelled_waste"), select_series("window_uncancelled_tasks")),
-            steps=make_steps("waste_ratio"),
-            high=1,
-        ),
-        make_bars(
-            "Classes of tasks",
-            "Tasks that are over: delivered, taken as delivered without a reported outcome, or wasted.",
-            "Of how much is the outcome known?",
-            Unit.COUNT,
-            sum_by(select_series("window_deliveries"), Label.DELIVERY),
-            legend="{{delivery}}",
-        ),
-        make_bars(
-            "Time wasted",
-            "Busy time of the tasks that delivered nothing, by the reason.",
-            "What wastes the most time?",
-            Unit.SECONDS,
-            sum_by(select_series("wasted_seconds"), Label.REASON),
-            legend="{{reason}}",
-        ),
-        make_table(
-            "Waste by task type",
-            "Tasks that delivered nothing, with their time, tokens and money as far as reported.",
-            "Which work is done for nothing, and what does it cost?",
-            {Label.TASK_TYPE: "Task type"},
-            *(
-                Column(title, sum_by(select_series(name), Label.TASK_TYPE), unit)
-                for title, name, unit in zip(
-                    ("Tasks", "Time", "Tokens", "Cost"),
-                    WASTED,
-                    (Unit.COUNT, Unit.SECONDS, Unit.COUNT, Unit.MONEY),
-                    strict=True,
-                )
-            ),
-            width=12,
-        ),
-        make_table(
-            "Waste by agent",
-            "Tasks of an agent by class.",
-            "Whose work is done for nothing?",
-            {Label.AGENT: "Agent", Label.DELIVERY: "Class"},
-            Column(
-                "Tasks",
-                sum_by(select_series("window_agent_deliveries"), Label.AGENT, Label.DELIVERY),
-                Unit.COUNT,
-            ),
-            width=12,
-        ),
-    ),
-)
-
 _PRICE = Row(
-    "Cost and potential",
+    "What it costs",
     (
         make_stat(
-            "Price of a second",
-            "Cost of parallel tasks over the seconds they saved.",
-            "What is paid for a second saved?",
+            "Cost",
+            "Cost of parallel tasks where that of each call is known, in all and for each second saved.",
+            "What did running in parallel cost?",
             Unit.MONEY,
-            max_by(select_series("saved_second_cost_usd")),
+            {
+                "parallel tasks": max_by(select_series("parallel_cost_usd")),
+                "a second saved": max_by(select_series("saved_second_cost_usd")),
+            },
+            width=12,
             decimals=4,
             absent="not known",
         ),
         make_stat(
-            "Tokens of a second",
-            "Tokens of parallel tasks over the seconds they saved.",
-            "How many tokens does a second saved take?",
-            Unit.COUNT,
-            max_by(select_series("saved_second_tokens")),
-            absent="not known",
-        ),
-        make_stat(
-            "Cost of parallel tasks",
-            "What the tasks of parallel executions cost, where the cost of each call is known.",
-            "What did running in parallel cost?",
-            Unit.MONEY,
-            max_by(select_series("parallel_cost_usd")),
-            absent="not known",
-        ),
-        make_stat(
-            "Tokens of parallel tasks",
-            "Tokens that the tasks of parallel executions used, where those of each task are known.",
+            "Tokens in parallel",
+            "Tokens of parallel tasks where those of each are known, in all and for each second saved.",
             "How many tokens did running in parallel take?",
             Unit.COUNT,
-            max_by(select_series("parallel_tokens")),
+            {
+                "parallel tasks": max_by(select_series("parallel_tokens")),
+                "a second saved": max_by(select_series("saved_second_tokens")),
+            },
+            width=12,
             absent="not known",
-        ),
-        make_bars(
-            "Time still to be saved",
-            "Most time that tasks run one after another could have saved in parallel.",
-            "Where is parallel work still missing?",
-            Unit.SECONDS,
-            sum_by(select_series("opportunity_seconds"), Label.PATTERN),
-            legend="{{pattern}}",
-            steps=make_steps("opportunity_seconds", of=INFO),
-            height=5,
-            links=(Link(BoardId.PATTERNS, "This pattern", Label.PATTERN),),
-        ),
-        make_lines(
-            "Price over time",
-            "Cost of parallel tasks over the seconds they saved.",
-            "Does a saved second become dearer?",
-            Unit.MONEY,
-            {"USD per second": max_by(select_series("saved_second_cost_usd"))},
-        ),
-        make_bars(
-            "Critical path by task type",
-            "Part of the critical paths that tasks of a type were.",
-            "Which work must become shorter for sessions to end sooner?",
-            Unit.SECONDS,
-            sum_by(select_series("critical_path_task_type_seconds"), Label.TASK_TYPE),
-            legend="{{task_type}}",
-            width=12,
-        ),
-        make_bars(
-            "Slack by task type",
-            "How much longer a type's tasks could have taken without delaying the end of a session.",
-            "Which work may take its time?",
-            Unit.SECONDS,
-            max_by(select_series("slack_task_type_seconds"), Label.TASK_TYPE),
-            legend="{{task_type}}",
-            width=12,
         ),
     ),
 )
@@ -477,5 +337,5 @@ PARALLELISM = Board(
     id=BoardId.PARALLELISM,
     title="Stretto / Parallelism",
     asks="What does running agents side by side gain, where is the gain lost, and what does it cost?",
-    rows=(_GAIN, _TYPES, _SURE, _TREE, _WASTE, _PRICE),
+    rows=(_GAIN, _TYPES, _SURE, _TREE, _PRICE),
 )

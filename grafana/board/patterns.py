@@ -5,8 +5,8 @@ from __future__ import annotations
 from grafana.board import change
 from grafana.board.board import Board, Row
 from grafana.board.limit import INFO, make_steps
-from grafana.board.link import BoardId, Link
-from grafana.board.panel import Column, Unit, draw_limit, make_bars, make_lines, make_stat, make_table
+from grafana.board.link import BoardId, Link, list_sessions
+from grafana.board.panel import LIVE, Column, Unit, draw_limit, make_bars, make_lines, make_stat, make_table
 from grafana.board.query import (
     divide_sums,
     max_by,
@@ -90,6 +90,7 @@ _PATTERNS = Row(
                 make_steps("record_age_seconds", low=True, of=INFO),
             ),
             links=(
+                list_sessions(Label.PATTERN),
                 Link(BoardId.PATTERNS, "This pattern only", Label.PATTERN),
                 Link(BoardId.PARALLELISM, "Its parallelism", Label.PATTERN),
             ),
@@ -153,7 +154,7 @@ _SESSIONS = Row(
     (
         make_stat(
             "Average session time",
-            "Wall time of sessions that ended, over their number.",
+            "Wall time of all sessions that ended, over their number; no pattern or source narrows it.",
             "How long does a session take?",
             Unit.SECONDS,
             change.compute_average_session(),
@@ -218,7 +219,7 @@ _SESSIONS = Row(
         ),
         make_lines(
             "Session and turn time by source, live p95",
-            "Sessions and turns that ended since the service started, by the client that reported them.",
+            f"{LIVE}sessions and turns by client; over imported history see Session time by pattern, p95.",
             "Is a client slower than the others?",
             Unit.SECONDS,
             {
@@ -237,6 +238,30 @@ _SESSIONS = Row(
                 )
             },
             high=1,
+        ),
+    ),
+)
+
+_PATH = Row(
+    "What decides the end",
+    (
+        make_bars(
+            "Critical path by task type",
+            "Part of the critical paths that tasks of a type were.",
+            "Which work must become shorter for sessions to end sooner?",
+            Unit.SECONDS,
+            sum_by(select_series("critical_path_task_type_seconds"), Label.TASK_TYPE),
+            legend="{{task_type}}",
+            width=12,
+        ),
+        make_bars(
+            "Slack by task type",
+            "How much longer a type's tasks could have taken without delaying the end of a session.",
+            "Which work may take its time?",
+            Unit.SECONDS,
+            max_by(select_series("slack_task_type_seconds"), Label.TASK_TYPE),
+            legend="{{task_type}}",
+            width=12,
         ),
     ),
 )
@@ -282,7 +307,7 @@ _PHASES = Row(
         ),
         make_lines(
             "Phase time, live median",
-            "Phases that ended since the service started.",
+            f"{LIVE}how long phases took; over imported history see Phase time, p95.",
             "How long do stages take right now?",
             Unit.SECONDS,
             {"{{phase}}": take_quantile(0.5, "phase_duration_seconds", Label.PHASE)},
@@ -294,5 +319,5 @@ PATTERNS = Board(
     id=BoardId.PATTERNS,
     title="Stretto / Patterns and phases",
     asks="Which ways of working pay, and where does the time of a session go?",
-    rows=(_PATTERNS, _SESSIONS, _PHASES),
+    rows=(_PATTERNS, _SESSIONS, _PATH, _PHASES),
 )

@@ -228,15 +228,6 @@ _INTEGRATION = Row(
             sum_by(select_series("window_conflicts")),
             steps=make_steps("conflicts"),
         ),
-        make_stat(
-            "Failures in parallel",
-            "Share of tasks inside parallel executions with a known outcome that failed.",
-            "Does running side by side break things?",
-            Unit.RATIO,
-            share_outcome("window_parallel_tasks", "failure"),
-            steps=make_steps("parallel_failure_ratio"),
-            high=1,
-        ),
         make_lines(
             "Integration by pattern",
             "Share of checked parallel executions whose results fit together.",

@@ -6,9 +6,9 @@ for any choice of variables. They read no recorded ratios, because ``stretto bac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from grafana.board.variable import VARIABLES
+from grafana.board.variable import ONE_INSTANCE, VARIABLES
 
 from stretto.names import METRICS, PREFIX, Label, MetricKind
 
@@ -20,7 +20,7 @@ WEEK = "7d"
 
 
 def select_series(name: str, /, suffix: str = "", offset: str = "", **matchers: str) -> str:
-    """Return the selector of a metric, filtered by every variable whose label it has.
+    """Return the selector of a metric of one service, filtered by every variable whose label it has.
 
     ``matchers`` sets the values of labels; the prefix ``~`` makes a value a pattern. Raises KeyError for an
     unknown metric or label, ValueError for a suffix on a metric that is not a histogram.
@@ -33,9 +33,19 @@ def select_series(name: str, /, suffix: str = "", offset: str = "", **matchers: 
         if label not in labels:
             raise KeyError(f"{metric.name} has no label {label}")
     chosen = {label.value: variable.match for label, variable in VARIABLES.items() if label in labels}
-    conditions = [_format_matcher(label, value) for label, value in {**chosen, **matchers}.items()]
-    selector = f"{metric.name}{suffix}" + (f"{{{','.join(conditions)}}}" if conditions else "")
-    return selector + (f" offset {offset}" if offset else "")
+    return _format_selector(f"{metric.name}{suffix}", {**chosen, **matchers}, offset)
+
+
+def select_whole(name: str, *whole: Label, offset: str = "") -> str:
+    """Return the selector of a metric that the variables of some labels do not narrow."""
+    metric = METRICS[PREFIX + name]
+    chosen = {label.value: VARIABLES[label].match for label in metric.labels if label in VARIABLES}
+    return _format_selector(metric.name, {k: v for k, v in chosen.items() if k not in whole}, offset)
+
+
+def _format_selector(name: str, matchers: Mapping[str, str], offset: str) -> str:
+    conditions = [_format_matcher(label, value) for label, value in matchers.items()]
+    return f"{name}{{{','.join([*ONE_INSTANCE, *conditions])}}}" + (f" offset {offset}" if offset else "")
 
 
 def _format_matcher(label: str, value: str) -> str:
@@ -66,18 +76,19 @@ def share_outcome(name: str, outcome: str, *by: Label, offset: str = "") -> str:
     return divide_sums(f"{some} or 0 * {none}", select_series(name, outcome=f"~{KNOWN}", offset=offset), *by)
 
 
-def share_value(name: str, label: Label, value: str, *by: Label) -> str:
+def share_value(name: str, label: Label, value: str, *by: Label, offset: str = "") -> str:
     """Return the share of a metric with a label value; 0, not absent, if no series has it."""
     return divide_sums(
-        f"{select_series(name, **{label.value: value})} or 0 * {select_series(name)}",
-        select_series(name),
+        f"{select_series(name, offset=offset, **{label.value: value})}"
+        f" or 0 * {select_series(name, offset=offset)}",
+        select_series(name, offset=offset),
         *by,
     )
 
 
-def share_completed(name: str, *by: Label) -> str:
+def share_completed(name: str, *by: Label, offset: str = "") -> str:
     """Return the share of ended items with a known outcome, neither cancelled nor unknown."""
-    return share_value(name, Label.OUTCOME, f"~{KNOWN}", *by)
+    return share_value(name, Label.OUTCOME, f"~{KNOWN}", *by, offset=offset)
 
 
 def measure_rate(name: str, suffix: str = "") -> str:

@@ -19,6 +19,9 @@ PanelBuilder = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel | st
 Carried = Mapping[BoardId, tuple[str, ...]]
 """Board → the variables that a link to it keeps."""
 
+LONGEST_SPAN_MILLISECONDS = 3_900_000
+"""The longest gap that a line bridges: an hour, and the steps of a query beside it."""
+
 BROAD = 12
 """Panels at least this wide have the legend beside the lines, with the last values."""
 
@@ -96,8 +99,8 @@ def _build_lines(panel: Panel) -> timeseries.Panel:
         .line_width(2)
         .fill_opacity(30 if panel.stacked else 0)
         .show_points(common.VisibilityMode.AUTO)
-        # Gaps stay visible: lines do not bridge absent values.
-        .span_nulls(False)
+        # Backfilled samples of old days are an hour apart; a longer gap stays visible.
+        .span_nulls(LONGEST_SPAN_MILLISECONDS)
     )
     if panel.stacked:
         built.stacking(build.StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
@@ -181,7 +184,9 @@ def _lay_out(built: table.Panel, panel: Panel, carried: Carried) -> None:
 
 
 def _is_about(link: Link | ServiceLink, label: str, header: str) -> bool:
-    return link.by == label if isinstance(link, Link) else link.column == header
+    if isinstance(link, Link) or link.by:
+        return link.by == label
+    return link.column == header
 
 
 def _format_column(column: Column) -> list[dashboard.DynamicConfigValue]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana.board.board import Board, Row
 from grafana.board.limit import ANY, INFO, make_steps
 from grafana.board.link import BoardId, Link
-from grafana.board.panel import Column, Unit, draw_limit, make_bars, make_lines, make_stat, make_table
+from grafana.board.panel import LIVE, Column, Unit, draw_limit, make_bars, make_lines, make_stat, make_table
 from grafana.board.query import (
     divide_sums,
     max_by,
@@ -75,28 +75,23 @@ _TOOLS = Row(
         ),
         make_lines(
             "Tool calls",
-            "Calls that ended per second, counted live.",
+            f"{LIVE}calls that ended per second; over imported history see Tools.",
             "How busy are the tools right now?",
             Unit.PER_SECOND,
             {"{{tool}}": pick_highest(10, sum_by(measure_rate("tool_calls_total"), Label.TOOL))},
             width=8,
         ),
         make_lines(
-            "Tool time, live p95",
-            "Calls that ended since the service started.",
-            "Is a tool slow right now?",
+            "Tools and tasks, live p95",
+            f"{LIVE}how long calls and tasks took; over imported history see Tool time, p95.",
+            "Is a tool or a kind of work slow right now?",
             Unit.SECONDS,
-            {"{{tool}}": take_quantile(0.95, "tool_duration_seconds", Label.TOOL)},
+            {
+                "{{tool}}": take_quantile(0.95, "tool_duration_seconds", Label.TOOL),
+                "{{task_type}}": take_quantile(0.95, "task_duration_seconds", Label.TASK_TYPE),
+            },
             draw_limit("tool_duration_seconds", "warning"),
             draw_limit("tool_duration_seconds", "critical"),
-            width=8,
-        ),
-        make_lines(
-            "Task time, live p95",
-            "Tasks that ended since the service started, by type.",
-            "Which kind of work is slow right now?",
-            Unit.SECONDS,
-            {"{{task_type}}": take_quantile(0.95, "task_duration_seconds", Label.TASK_TYPE)},
             width=8,
         ),
     ),
@@ -154,24 +149,8 @@ _MODELS = Row(
             links=(Link(BoardId.TOOLS, "This model only", Label.MODEL),),
         ),
         make_lines(
-            "What the sums cover",
-            "Calls and tasks with all tokens reported, and tasks with all tool calls known, over all.",
-            "Are tokens, cost and calls whole, or at least so many?",
-            Unit.RATIO,
-            {
-                "tokens and cost": divide_sums(
-                    select_series("window_usage_reported"), select_series("window_usage_expected")
-                ),
-                "tool calls": divide_sums(
-                    select_series("window_tool_call_tasks_reported"), select_series("window_tool_call_tasks")
-                ),
-            },
-            width=8,
-            high=1,
-        ),
-        make_lines(
             "Tokens by kind",
-            "Tokens that model calls used per second, counted live.",
+            f"{LIVE}tokens that model calls used per second; over imported history see Models.",
             "What are tokens spent on?",
             Unit.PER_SECOND,
             {"{{kind}}": sum_by(measure_rate("tokens_total"), Label.KIND)},
@@ -180,7 +159,7 @@ _MODELS = Row(
         ),
         make_lines(
             "Cost per hour",
-            "What model calls cost in the hour before each instant, where the price is known; counted live.",
+            f"{LIVE}known cost of the hour before each instant; over imported history see Cost over time.",
             "What does running the agents cost?",
             Unit.MONEY,
             {"{{model}}": sum_by(measure_increase("cost_usd_total", "1h"), Label.MODEL)},
@@ -189,7 +168,7 @@ _MODELS = Row(
         ),
         make_lines(
             "Model time, live p95",
-            "From a request to the end of its answer, of calls that ended since the service started.",
+            f"{LIVE}from a request to the end of its answer; over imported history see Models.",
             "Is a model slow right now?",
             Unit.SECONDS,
             {"{{model}}": take_quantile(0.95, "model_duration_seconds", Label.MODEL)},
@@ -205,38 +184,19 @@ _MODELS = Row(
             draw_limit("response_seconds", "critical"),
             width=8,
         ),
-        make_lines(
-            "Cache reads",
-            "Tokens read from the provider's cache over all tokens read.",
-            "Is the provider's cache used?",
-            Unit.RATIO,
-            {
-                "{{model}}": divide_sums(
-                    select_series("window_cache_read_tokens"),
-                    select_series("window_prompt_tokens"),
-                    Label.MODEL,
-                )
-            },
-            draw_limit("cache_read_ratio", "info"),
-            width=8,
-            high=1,
-        ),
-        make_bars(
-            "Cache hits",
-            "Hits over lookups of each reported cache.",
-            "Do the caches hold what is asked for?",
-            Unit.RATIO,
-            share_value("window_cache_lookups", Label.RESULT, "hit", Label.CACHE),
-            legend="{{cache}}",
-            steps=make_steps("cache_hit_ratio", low=True),
-            high=1,
-        ),
         make_table(
             "Caches",
             "Lookups, entries and removals of each reported cache.",
             "Is a cache too small, or thrown away too often?",
             {Label.CACHE: "Cache"},
             Column("Lookups", sum_by(select_series("window_cache_lookups"), Label.CACHE), Unit.COUNT),
+            Column(
+                "Hits",
+                share_value("window_cache_lookups", Label.RESULT, "hit", Label.CACHE),
+                Unit.RATIO,
+                make_steps("cache_hit_ratio", low=True),
+                high=1,
+            ),
             Column("Saved", sum_by(select_series("window_cache_saved_seconds"), Label.CACHE), Unit.SECONDS),
             Column(
                 "Look-up time",
@@ -256,7 +216,7 @@ _MODELS = Row(
                 sum_by(select_series("window_cache_removals"), Label.CACHE),
                 Unit.COUNT,
             ),
-            width=8,
+            width=24,
             height=8,
         ),
     ),
@@ -266,12 +226,18 @@ _MACHINE = Row(
     "Machine",
     (
         make_stat(
-            "Processors now",
-            "Processors in use by the agents' process trees.",
-            "How much of the machine do agents take now?",
+            "Processors",
+            "Processors in use by the agents' process trees now, and their mean while they were sampled.",
+            "How much of the machine do agents take?",
             Unit.PLAIN,
-            max_by(select_series("agents_cpu")),
-            decimals=1,
+            {
+                "now": max_by(select_series("agents_cpu")),
+                "mean": divide_sums(
+                    select_series("window_agents_cpu_seconds"), select_series("window_sampled_seconds")
+                ),
+            },
+            decimals=2,
+            width=8,
         ),
         make_stat(
             "Memory left",
@@ -281,14 +247,6 @@ _MACHINE = Row(
             max_by(select_series("machine_memory_available_bytes")),
             steps=make_steps("memory_available_bytes", low=True),
             width=6,
-        ),
-        make_stat(
-            "Mean processors",
-            "Processor time of the agents over the time they were sampled.",
-            "How many processors does a session keep busy?",
-            Unit.PLAIN,
-            divide_sums(select_series("window_agents_cpu_seconds"), select_series("window_sampled_seconds")),
-            decimals=2,
         ),
         make_bars(
             "Disk",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from grafana.board import change
-from grafana.board.board import Board, Row
+from grafana.board.board import FIRING, Board, Row
 from grafana.board.change import At, build_difference_column, build_relative_column
-from grafana.board.limit import make_steps
-from grafana.board.link import BoardId, Link
+from grafana.board.limit import WARNING, make_steps
+from grafana.board.link import BoardId, Link, list_sessions
 from grafana.board.panel import (
+    LIVE,
     Column,
     Panel,
     Query,
+    State,
     Unit,
     draw_limit,
     make_bars,
     make_lines,
+    make_states,
     make_table,
 )
 from grafana.board.query import (
@@ -96,7 +99,7 @@ _CONFIRMED = Row(
         ),
         make_lines(
             "Checks by verdict",
-            "Comparisons that the analyses made.",
+            f"{LIVE}comparisons that the analyses made; over imported history see Changed shares.",
             "Is it quiet because nothing changed, or because nobody looked?",
             Unit.COUNT,
             {"{{verdict}}": sum_by(measure_increase("analysis_checks_total", "1h"), Label.VERDICT)},
@@ -242,7 +245,7 @@ _REGRESSIONS = Row(
                 Unit.PLAIN,
             ),
             width=12,
-            links=(Link(BoardId.PATTERNS, "This pattern", Label.PATTERN),),
+            links=(Link(BoardId.PATTERNS, "This pattern", Label.PATTERN), list_sessions(Label.PATTERN)),
         ),
         make_table(
             "Tools against last week",
@@ -267,6 +270,16 @@ _REGRESSIONS = Row(
 _LONG = Row(
     "The long view",
     (
+        make_states(
+            "Alerts over time",
+            "When which alert fired.",
+            "Is this new, or does it come and go?",
+            f"max by (alertname) ({FIRING})",
+            {1: State("firing", WARNING)},
+            legend="{{alertname}}",
+            height=8,
+            high=1,
+        ),
         make_lines(
             "Task time by type, p95",
             "Nineteen of twenty tasks of a type took no longer.",

@@ -16,10 +16,18 @@ DATASOURCE = "datasource"
 DATASOURCE_UID = "prometheus"
 """The uid under which the data source is provisioned."""
 
+JOB_VARIABLE = "job"
+INSTANCE_VARIABLE = "instance"
+ONE_INSTANCE = (f'job="${JOB_VARIABLE}"', f'instance="${INSTANCE_VARIABLE}"')
+"""The conditions of every query: a board shows one service, so that nothing is averaged across several."""
+
 SERVICE = "service"
 SERVICE_ADDRESS = "http://127.0.0.1:9464"
 
 ALL = ".*"
+
+RUNNING = METRICS[PREFIX + "build_info"].name
+"""The series by which services are found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +76,12 @@ def select_used(text: str) -> list[Variable]:
 
 
 def build_fixed() -> list[Builder[model.VariableModel]]:
-    """Return the hidden variables of every board: data source and address of the service."""
+    """Return the variables of every board: data source, job, instance and the address of the service."""
     source = (
         build.DatasourceVariable(DATASOURCE)
         .label("Data source")
         .type("prometheus")
         .current(model.VariableOption(text="Prometheus", value=DATASOURCE_UID))
-        .hide(model.VariableHide.HIDE_VARIABLE)
     )
     service = (
         build.ConstantVariable(SERVICE)
@@ -82,7 +89,29 @@ def build_fixed() -> list[Builder[model.VariableModel]]:
         .value(SERVICE_ADDRESS)
         .description("The address of the service.")
     )
-    return [source, service]
+    job = _build_place(JOB_VARIABLE, "Job", "Of which scrape job?", f"label_values({RUNNING}, job)")
+    instance = _build_place(
+        INSTANCE_VARIABLE,
+        "Service",
+        "Of which service?",
+        f'label_values({RUNNING}{{job="${JOB_VARIABLE}"}}, instance)',
+    )
+    return [source, job, instance, service]
+
+
+def _build_place(name: str, title: str, asks: str, query: str) -> build.QueryVariable:
+    """Return a variable with a single value; without a choice Grafana takes the first that it finds."""
+    return (
+        build.QueryVariable(name)
+        .label(title)
+        .description(asks)
+        .datasource(refer_datasource())
+        .query(query)
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(model.VariableSort.ALPHABETICAL_ASC)
+        .multi(False)
+        .include_all(False)
+    )
 
 
 def build_variable(variable: Variable, default_window: str = DEFAULT_WINDOW) -> Builder[model.VariableModel]:
@@ -108,7 +137,7 @@ def build_variable(variable: Variable, default_window: str = DEFAULT_WINDOW) -> 
         .label(variable.title)
         .description(variable.asks)
         .datasource(refer_datasource())
-        .query(f"label_values({name}, {variable.label})")
+        .query(f"label_values({name}{{{','.join(ONE_INSTANCE)}}}, {variable.label})")
         .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(model.VariableSort.ALPHABETICAL_ASC)
         .multi(True)

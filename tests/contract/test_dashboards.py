@@ -1,7 +1,6 @@
 """The committed dashboards are fresh, complete and readable, and query only existing series.
 
-These are the rules of Grafana's own dashboard linter, but for one: it wants variables for job and instance,
-and there is one service.
+They keep the rules of Grafana's own dashboard linter. A board shows one service at a time.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from grafana.board.unused import UNUSED
 from grafana.board.variable import DATASOURCE_UID, VARIABLES
 from tests.dashboards import BUILT_IN, substituted
 from tests.every import for_each
-from tests.promql_labels import labels_of, series_in
+from tests.promql_labels import labels_of, nodes, series_in
 from tests.promql_units import MIXED, unit_of
 from tests.test_rules import KNOWN, RULES
 
-from stretto.names import METRICS
+from stretto.names import LIVE, METRICS, MetricKind
 
 FILES = sorted(DASHBOARDS.glob("*.json"))
 LOADED: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in FILES}
@@ -135,6 +134,73 @@ def test_a_dashboard_can_be_provisioned(name: str) -> None:
     assert not {"id", "version", "gnetId", "iteration"} & board.keys()
     assert re.fullmatch(r"now-\d+[hd]", board["time"]["from"])
     assert board["time"]["to"] == "now"
+
+
+MOST_BOARDS, MOST_PANELS = 9, 20
+SCREEN = 24
+"""Rows of the grid on a screen of 1080 lines: 38 pixels each, below Grafana's own head."""
+
+
+def test_boards_are_few_and_short() -> None:
+    """A person finds the board and the panel: nine boards of twenty panels at most."""
+    assert len(BOARDS) <= MOST_BOARDS
+    assert {board.id: len(board.panels) for board in BOARDS if len(board.panels) > MOST_PANELS} == {}
+
+
+def test_the_overview_fits_a_screen() -> None:
+    """The first board answers without scrolling."""
+    assert max(at["gridPos"]["y"] + at["gridPos"]["h"] for at in LOADED["overview"]["panels"]) <= SCREEN
+
+
+OTHERS = ("stretto:threshold:", "prometheus_", "alertmanager_", "ALERTS")
+"""Beginnings of series that are the same for every service: limits, the servers beside it, alerts."""
+
+
+@each_query
+def test_every_query_is_about_one_service(asked: tuple[Panel, Query]) -> None:
+    """Each series is of the chosen job and instance: nothing is summed or averaged across services."""
+    for selector in nodes(parse_with_variables(asked[1].expr), promql.VectorSelector):
+        if selector.name and not selector.name.startswith(OTHERS):
+            chosen = {(matcher.name, matcher.value) for matcher in selector.matchers.matchers}
+            assert {("job", "VARIABLE_job"), ("instance", "VARIABLE_instance")} <= chosen, selector.name
+
+
+def parse_with_variables(expr: str) -> promql.Expr:
+    """Return a query parsed with the names of its variables as values."""
+    return promql.parse(
+        re.sub(r"\$\{?(\w+)\}?", lambda found: BUILT_IN.get(found[1], f"VARIABLE_{found[1]}"), expr)
+    )
+
+
+def list_chosen(expr: promql.Expr) -> set[str]:
+    """Return the labels of an expression that are chosen by a variable."""
+    selectors = nodes(expr, promql.VectorSelector)
+    return {m.name for s in selectors for m in s.matchers.matchers if "VARIABLE_" in m.value}
+
+
+@each_query
+def test_both_sides_of_a_division_are_of_the_same_things(asked: tuple[Panel, Query]) -> None:
+    """A choice narrows dividend and divisor alike: else an average would be of some over all."""
+    for node in nodes(parse_with_variables(asked[1].expr), promql.BinaryExpr):
+        sides = [side for side in (node.lhs, node.rhs) if nodes(side, promql.VectorSelector)]
+        if str(node.op) == "/" and len(sides) == 2:
+            assert list_chosen(sides[0]) == list_chosen(sides[1]), node.prettify()
+
+
+def test_panels_on_live_counters_say_so() -> None:
+    """Counters begin with the service: such a panel says it is live, and names one that has the past."""
+    titles = {panel.title for _, panel in PANELS}
+    live = {metric.name for metric in LIVE if metric.kind is not MetricKind.GAUGE}
+    found = 0
+    for _, panel in PANELS:
+        read = {name for query in panel.asked for name in series_in(promql.parse(substituted(query.expr)))}
+        if {re.sub("_(bucket|sum|count)$", "", name) for name in read} & live:
+            found += 1
+            assert panel.shows.startswith("Live only, since the service started: "), panel.title
+            twin = re.search(r"over imported history see (.+)\.$", panel.shows)
+            assert twin, panel.title
+            assert twin[1] in titles - {panel.title}, panel.title
+    assert found > 3
 
 
 @each_file
@@ -258,11 +324,19 @@ def test_variables_are_the_ones_that_are_used(name: str) -> None:
     asked = "".join(target["expr"] for panel in drawn(name) for target in panel["targets"])
     used = set(re.findall(r"\$\{?(\w+)", asked)) - BUILT_IN.keys()
     assert used == own.keys() - {"datasource", "service"}
+    assert {"job", "instance"} <= used
+    for place in ("job", "instance"):
+        assert own[place]["multi"] is False
+        assert own[place]["includeAll"] is False
     assert own["datasource"]["current"]["value"] == DATASOURCE_UID
     for variable in own.values():
         if variable["type"] == "query":
-            metric, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["query"]).groups()  # type: ignore[union-attr]  # None fails the test
+            asked_of = re.fullmatch(r"label_values\((\w+)(?:\{.*\})?, (\w+)\)", variable["query"])
+            assert asked_of
+            metric, label = asked_of.groups()
             assert label == variable["name"]
+            if label in {"job", "instance"}:
+                continue
             assert label in METRICS[metric].labels
             assert variable["allValue"] == ".*"
 

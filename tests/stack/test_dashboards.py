@@ -288,11 +288,11 @@ def test_the_real_service_answers_the_boards(service: Running, board: Any) -> No
 
 SHOWN: dict[str, set[str]] = {
     "overview": {"Verdict", "Time saved", "Speedup", "Task success", "Alerts firing", "Active sessions"},
-    "parallelism": {"Speedup of parallel work", "Improvement", "Efficiency", "Load balance", "Concurrency"},
+    "parallelism": {"Speedup of parallel work", "Delivered", "Efficiency and its factors", "Width"},
     "agents": {"Agents at work", "Tasks of agents", "Errors of agents", "Errors by agent"},
     "patterns": {"Parallel executions by pattern"},
     "tools": {"Tool time, p95", "Tool failures"},
-    "quality": {"Success by task type", "Failures in parallel"},
+    "quality": {"Success by task type"},
     "trends": set(),
     "advice": {"Open findings"},
     "itself": {"Service", "Capture completeness", "Age of the newest event", "Age of the figures", "Version"},
