@@ -288,14 +288,14 @@ def failing(_: str) -> Any:
     raise StoreError("the store is gone")
 
 
-def broken(_: int, __: int | None) -> Any:
+def broken(*_: object) -> Any:
     """Stand for a fault that nobody foresaw."""
     raise ZeroDivisionError
 
 
 def test_every_answer_carries_the_headers(store: Store) -> None:
     """Pages, errors, refusals and faults all carry the security headers."""
-    backend = store.make_backend(expose=failing, sessions=broken)
+    backend = store.make_backend(expose=failing, baselines=broken)
     with served(backend) as client:
         answers = [
             client.get("/"),
@@ -305,7 +305,7 @@ def test_every_answer_carries_the_headers(store: Store) -> None:
             client.get("/metrics"),
             client.get("/", headers={"Host": "evil.example"}),
             # Last: after a fault the server closes the connection, which the next request might still use.
-            client.get("/api/sessions"),
+            client.get("/api/baselines"),
         ]
 
     assert [answer.status_code for answer in answers] == [200, 404, 405, 204, 503, 421, 500]
