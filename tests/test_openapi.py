@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,11 @@ def list_operations(document: dict[str, Any], method: str) -> list[tuple[str, di
     ]
 
 
+def fill_names(path: str, name: str) -> str:
+    """Return a path with a name in the place of each variable."""
+    return re.sub(r"\{\w+\}", lambda _: name, path)
+
+
 def check_answer(document: dict[str, Any], operation: dict[str, Any], answer: httpx.Response) -> None:
     """Compare an answer with what the operation says of its status: type, and schema."""
     described = operation["responses"].get(str(answer.status_code), operation["responses"]["default"])
@@ -86,8 +92,8 @@ def test_every_get_answers_as_described(client: httpx.Client, document: dict[str
     """With names that exist and names that do not, status, type and schema are those of the document."""
     for path, operation in list_operations(document, "get"):
         for name in ("together", "no such", "a/b", "%00"):
-            answer = client.get(path.replace("{id}", name) if "{" in path else path)
-            assert answer.status_code in {200, 400, 404, 409, 503}, path
+            answer = client.get(fill_names(path, name))
+            assert answer.status_code in {200, 400, 404, 409, 422, 503}, path
             check_answer(document, operation, answer)
 
 
@@ -103,7 +109,7 @@ def test_no_query_breaks_the_service(
     values = st.text(max_size=8) | st.sampled_from(["24h", "yes", "success", "-last", "2026-11-20", "5"])
     query = data.draw(st.dictionaries(st.sampled_from(names), values, max_size=3))
 
-    answer = client.get(path.replace("{id}", "together"), params=query)
+    answer = client.get(fill_names(path, "together"), params=query)
 
     assert answer.status_code < 500
     check_answer(document, operation, answer)
@@ -115,9 +121,11 @@ def test_every_described_value_is_accepted(client: httpx.Client, document: dict[
         listed = [p for p in operation.get("parameters", ()) if p["in"] == "query"]
         for parameter in listed:
             for value in parameter["schema"].get("enum", ()):
-                assert client.get(path, params={parameter["name"]: value}).status_code == 200, (path, value)
+                answer = client.get(fill_names(path, "current-fps"), params={parameter["name"]: value})
+                assert answer.status_code == 200, (path, value)
         if listed:
-            assert client.get(path, params={"no-such": "1"}).status_code == 400
+            asked = client.get(fill_names(path, "together"), params={"no-such": "1"})
+            assert asked.status_code in {400, 404}
 
 
 def test_every_post_refuses_what_is_no_json(client: httpx.Client, document: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from stretto.model.event import Outcome
 from stretto.store.session_finder import SessionSort
 from stretto.summaries.time_window import WINDOW_NAMES
-from stretto.web import live_updates, responses, session_query
+from stretto.web import live_updates, operation_routes, responses, session_query
 from stretto.web.window_parameters import WINDOW_PARAMETERS
 
 PATH = "/api/openapi.json"
@@ -27,6 +27,7 @@ QUERIES: Mapping[str, tuple[str, ...]] = {
     "/api/sessions": session_query.PARAMETERS,
     "/api/snapshot": WINDOW_PARAMETERS,
     "/api/trends": WINDOW_PARAMETERS,
+    f"{operation_routes.PATH}/{{name}}": operation_routes.PARAMETERS,
 }
 """Path → the parameters of its query; any other is refused."""
 
