@@ -143,7 +143,12 @@ def failures(folder: Path, *, minimums: bool, up: bool) -> list[str]:
         if (":min_" in series) == minimums:
             assert moved(rule, up=up) != rule, series
             path.write_text(path.read_text().replace(rule, moved(rule, up=up)))
-    ended = run(program("promtool"), "test", "rules", *(copy / "tests" / test.name for test in TESTS))
+    ended = run(
+        program("promtool"),
+        "test",
+        "rules",
+        *(copy / test.relative_to(ROOT / "prometheus") for test in TESTS),
+    )
     return re.split(r"^ +name: ", ended.stdout + ended.stderr, flags=re.MULTILINE)[1:]
 
 
