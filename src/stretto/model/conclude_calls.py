@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -240,7 +239,7 @@ def assign_to_runs(
     assigned = []
     for call in calls:
         run = None if call.task is None else find_run(call.task, call.start or 0)
-        assigned.append(call if run == call.task else dataclasses.replace(call, task=run))
+        assigned.append(call if run == call.task else replace(call, task=run))
     return tuple(assigned)
 
 
