@@ -76,7 +76,7 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_statusline.py
 	$(BIN)/python tests/bench/bench_store.py --floor 0.11
 	$(BIN)/python -m tests.bench.bench_import --floor 12
-	$(BIN)/python -m tests.bench.bench_session_page --floor 45
+	$(BIN)/python -m tests.bench.bench_session_page --floor 32
 	$(BIN)/python -m tests.bench.bench_report
 	$(BIN)/python tests/bench/bench_otlp.py
 	$(BIN)/python tests/bench/bench_api.py

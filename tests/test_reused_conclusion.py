@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stretto.model.conclude import conclude_session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
+from stretto.store.contributions.parts import Part, PartSums
 from stretto.store.session_in_memory import NewlyEnded, Rules, SessionState
 from tests.fakes import RECORDINGS, any_event, recorded
 from tests.scenes import Drawing, at, by_description
@@ -115,3 +116,42 @@ def test_a_call_that_names_an_agent_concludes_anew() -> None:
         attributes={"task": "b"},
     )
     conclude_event_by_event([*opening, late, end])
+
+
+def run_agents(count: int) -> list[Event]:
+    """Return the events of agents one after another, each with the call that started it."""
+    drawing = Drawing("s").opens()
+    for number in range(count):
+        drawing = drawing.run(f"a{number}", 10 * number + 10, 10 * number + 15)
+    return list(drawing.events)
+
+
+def test_an_event_about_one_agent_leaves_the_others_as_they_are() -> None:
+    """The tasks and fan-outs of other agents stay the same objects, so nothing of them is added up again."""
+    events = run_agents(6)
+    state = SessionState(SessionFacts("s"))
+    change: Counter[tuple[int, str, tuple[str | int, ...]]] = Counter()
+    state.apply_events(events)
+    before = state.update_sums(RULES, change, NewlyEnded()).session.tasks
+    state.changed_entities.clear()
+    late = Event(
+        kind=Kind.TASK_END, session="s", time=at(200), id="a3", name="critic", outcome=Outcome.FAILURE
+    )
+    state.apply_events([late])
+    after = state.update_sums(RULES, change, NewlyEnded()).session.tasks
+    assert [task.id for task in after] == [task.id for task in before]
+    assert [now is then for now, then in zip(after, before, strict=True)].count(False) == 1
+
+
+def test_parts_with_the_same_key_are_all_added_up() -> None:
+    """Two parts with one key, as contradictory events give, are added, changed and removed on their own."""
+
+    def add(added: Counter[tuple[int, str, tuple[str | int, ...]]], amount: int) -> None:
+        added[0, "measure", ()] += amount
+
+    sums = PartSums()
+    change: Counter[tuple[int, str, tuple[str | int, ...]]] = Counter()
+    for amounts in ((1, 2), (1, 5), (4,), ()):
+        sums.update_sums([Part("same", (amount,), add) for amount in amounts], change)
+        assert change[0, "measure", ()] == sum(amounts)
+        assert sums.sum_additions().total() == sum(amounts)

@@ -11,7 +11,12 @@ from stretto.clock import SECOND
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.store import queries
-from stretto.summaries.session_summary import build_row_document, build_session_document, summarise_session
+from stretto.summaries.session_summary import (
+    build_page_document,
+    build_row_document,
+    build_session_document,
+    summarise_session,
+)
 from tests.fakes import Store, recorded, store
 from tests.scenes import (
     Drawing,
@@ -36,6 +41,20 @@ def told(opened: Store, session: str, hours: dict[str, float] | None = None) -> 
     assert found is not None
     decoded: dict[str, Any] = json.loads(json.dumps(build_session_document(found), allow_nan=False))
     return decoded
+
+
+def test_the_document_of_a_page_is_a_part_of_the_whole(tmp_path: Path) -> None:
+    """What a page shows is what the JSON says, but for the fan-outs beyond those shown."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, conflict().events, sampled().events)
+        for row in queries.list_sessions(opened.connection):
+            found = summarise_session(opened.connection, row.id, by_description, {})
+            assert found is not None
+            whole = build_session_document(found)
+            shown = build_page_document(found, 1)
+            assert shown.pop("fanouts") == whole["fanouts"][:1]
+            assert shown == {key: whole[key] for key in shown}
+            assert shown.keys() >= {"critical_path", "kpis", "spending", "tool_call_count", "wall_time"}
 
 
 def test_a_session_document_is_complete(tmp_path: Path) -> None:

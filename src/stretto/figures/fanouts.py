@@ -16,8 +16,11 @@ task at 0-16 s failed, the delivered work is 24 s.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from operator import is_
+from typing import NamedTuple
 
 from stretto.figures.baselines import Baseline, Provenance
 from stretto.figures.confidence import Estimate
@@ -30,8 +33,12 @@ from stretto.model.interval import Interval, measure_union_length, pack_lanes, s
 _Piece = tuple[Task, Interval]
 """A task and a part of its interval in which it worked."""
 
+_Group = tuple[str | None, list[Task]]
+"""The parent of tasks that overlap, and these tasks by start."""
 
-@dataclass(frozen=True, slots=True)
+
+# Without slots, so that what the sums ask for again with each event of a live session is kept.
+@dataclass(frozen=True)
 class Fanout:
     """Two or more tasks of the same parent whose intervals overlap: a parallel execution. Lengths in ns."""
 
@@ -55,7 +62,7 @@ class Fanout:
         """The tasks that were delivered or taken as delivered."""
         return tuple(task for task in self.tasks if not task.is_wasted)
 
-    @property
+    @cached_property
     def delivered_work(self) -> int:
         """The sum of the lengths of these tasks."""
         return sum(_get_length(task) for task in self.tasks if not task.is_wasted)
@@ -70,7 +77,7 @@ class Fanout:
         """Whether a task waited for a person until an unknown time: work and elapsed may hold that wait."""
         return any(task.has_open_wait for task in self.tasks)
 
-    @property
+    @cached_property
     def is_reported_delivered(self) -> bool:
         """Whether a source reported the success of every task; only then can it be a record or a baseline."""
         return all(is_reported_delivered(task) for task in self.tasks)
@@ -162,16 +169,49 @@ def build_signature(tasks: Iterable[Task]) -> str:
     return ",".join(sorted(task.task_type for task in tasks))
 
 
+class Executions(NamedTuple):
+    """How the tasks of a session were executed."""
+
+    fanouts: tuple[Fanout, ...]
+    sequential_runs: tuple[SequentialRun, ...]
+    lone_tasks: tuple[Task, ...]
+
+
+def find_executions(tasks: Iterable[Task], known: Iterable[Fanout] = ()) -> Executions:
+    """Return what ``find_fanouts``, ``find_sequential_runs`` and ``find_lone_tasks`` do, grouped once.
+
+    ``known`` are the fan-outs of an earlier state of the session: one of the very same tasks is kept.
+    """
+    all_tasks = tuple(tasks)
+    groups = tuple(_group_overlapping(all_tasks))
+    return Executions(
+        _make_fanouts(all_tasks, groups, {fanout.tasks[0].id: fanout for fanout in known}),
+        _make_sequential_runs(groups),
+        _select_lone_tasks(groups),
+    )
+
+
 def find_fanouts(tasks: Iterable[Task]) -> tuple[Fanout, ...]:
     """Return the finished fan-outs among the tasks, by start.
 
     Tasks of unknown length are ignored. A fan-out with a running task is left out.
     """
-    fanouts = []
     all_tasks = tuple(tasks)
-    wasted_above = _find_wasted_intervals(all_tasks)
-    for parent, group in _group_overlapping(all_tasks):
+    return _make_fanouts(all_tasks, _group_overlapping(all_tasks), {})
+
+
+def _make_fanouts(
+    tasks: Sequence[Task], groups: Iterable[_Group], known: Mapping[str, Fanout]
+) -> tuple[Fanout, ...]:
+    """Return the fan-outs among groups of tasks; ``known``: earlier ones by their first task."""
+    fanouts = []
+    wasted_above = _find_wasted_intervals(tasks)
+    for parent, group in groups:
         if len(group) < 2 or any(task.outcome is Outcome.RUNNING for task in group):  # noqa: PLR2004  # "two or more"
+            continue
+        before = known.get(group[0].id)
+        if before is not None and _is_made_of(before, parent, group) and parent not in wasted_above:
+            fanouts.append(before)
             continue
         pieces = [(task, piece) for task in group for piece in task.busy]
         intervals = [piece for _, piece in pieces]
@@ -196,8 +236,22 @@ def find_fanouts(tasks: Iterable[Task]) -> tuple[Fanout, ...]:
     return tuple(sorted(fanouts, key=lambda fanout: (fanout.start, fanout.parent or "")))
 
 
+def _is_made_of(fanout: Fanout, parent: str | None, tasks: Sequence[Task]) -> bool:
+    """Return whether a fan-out is that of the very same tasks, and no task above it was wasted."""
+    return (
+        fanout.parent == parent
+        and fanout.paid == fanout.elapsed
+        and len(fanout.tasks) == len(tasks)
+        and all(map(is_, fanout.tasks, tasks))
+    )
+
+
 def find_sequential_runs(tasks: Iterable[Task]) -> tuple[SequentialRun, ...]:
     """Return each series of two or more successful tasks of the same parent that ran one after another."""
+    return _make_sequential_runs(_group_overlapping(tasks))
+
+
+def _make_sequential_runs(groups: Iterable[_Group]) -> tuple[SequentialRun, ...]:
     runs: list[SequentialRun] = []
     run: list[Task] = []
     run_parent: str | None = None
@@ -207,7 +261,7 @@ def find_sequential_runs(tasks: Iterable[Task]) -> tuple[SequentialRun, ...]:
             runs.append(SequentialRun(tuple(run)))
         run.clear()
 
-    for parent, group in _group_overlapping(tasks):
+    for parent, group in groups:
         is_alone = len(group) == 1 and is_reported_delivered(group[0])
         if not is_alone or parent != run_parent:
             close_run()
@@ -220,8 +274,12 @@ def find_sequential_runs(tasks: Iterable[Task]) -> tuple[SequentialRun, ...]:
 
 def find_lone_tasks(tasks: Iterable[Task]) -> tuple[Task, ...]:
     """Return the ended tasks of known length that overlapped no other task of their parent."""
-    groups = (group for _, group in _group_overlapping(tasks) if len(group) == 1)
-    return tuple(group[0] for group in groups if group[0].outcome is not Outcome.RUNNING)
+    return _select_lone_tasks(_group_overlapping(tasks))
+
+
+def _select_lone_tasks(groups: Iterable[_Group]) -> tuple[Task, ...]:
+    alone = (group[0] for _, group in groups if len(group) == 1)
+    return tuple(task for task in alone if task.outcome is not Outcome.RUNNING)
 
 
 def estimate_sequential_time(fanout: Fanout, baseline: Baseline) -> SequentialTime:
@@ -283,7 +341,7 @@ def _measure_empty_after_waste(pieces: Sequence[_Piece], lanes: Iterable[Sequenc
     return empty
 
 
-def _group_overlapping(tasks: Iterable[Task]) -> Iterable[tuple[str | None, list[Task]]]:
+def _group_overlapping(tasks: Iterable[Task]) -> Iterable[_Group]:
     """Yield each parent's tasks in groups that overlap, by start; a running task overlaps all later ones.
 
     Waits for a person overlap nothing. An overlap within the doubt about the tasks' times is a hand-over and

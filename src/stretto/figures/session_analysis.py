@@ -22,10 +22,11 @@ from stretto.figures.efficiency_tree import (
     measure_efficiency,
 )
 from stretto.figures.fanouts import Fanout
-from stretto.figures.wall_time import WallPart, measure_wall_time
+from stretto.figures.wall_time import WallPart, split_wall_time, sum_wall_parts
 from stretto.figures.what_if import simulate_fanout_elapsed, simulate_session_elapsed
 from stretto.figures.work_tree import Stretch, WorkerKind, build_work_tree
 from stretto.model.entities import Session
+from stretto.model.interval import Interval
 
 FASTER_FACTOR = 0.8
 """The what-ifs give tasks of the critical path this share of their time."""
@@ -59,22 +60,44 @@ class SessionAnalysis:
     slack: Slack
     efficiency: EfficiencyTree | None
     """None without a finished fan-out."""
+    wall_parts: tuple[tuple[Interval, WallPart], ...]
+    """The wall time by start, as intervals with their part."""
     what_ifs: tuple[WhatIf, ...]
     """The tasks with the largest parts of the path, each at ``FASTER_FACTOR`` of its time."""
 
 
 def build_session_analysis(session: Session, fanouts: Iterable[Fanout]) -> SessionAnalysis:
     """Return the analysis of a session with these finished fan-outs."""
-    finished = tuple(fanouts)
     root = build_work_tree(session)
-    path = find_critical_path(session, root)
+    return analyse_work_tree(
+        session,
+        fanouts,
+        root,
+        path=find_critical_path(session, root),
+        slack=compute_slack(root),
+        wall_parts=tuple(split_wall_time(session, root)),
+    )
+
+
+def analyse_work_tree(
+    session: Session,
+    fanouts: Iterable[Fanout],
+    root: Stretch,
+    *,
+    path: CriticalPath | None,
+    slack: Slack,
+    wall_parts: tuple[tuple[Interval, WallPart], ...],
+) -> SessionAnalysis:
+    """Return the analysis of a session of which these were computed already."""
+    finished = tuple(fanouts)
     largest = path.sum_by_task().most_common(MOST_WHAT_IFS) if path else []
     what_ifs = (simulate_task_factor(root, finished, task_id, FASTER_FACTOR) for task_id, _ in largest)
     return SessionAnalysis(
-        measure_wall_time(session, root),
+        sum_wall_parts(wall_parts),
         path,
-        compute_slack(root),
+        slack,
         build_efficiency_tree(session, finished),
+        wall_parts,
         tuple(what_if for what_if in what_ifs if what_if is not None),
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable
+
 from stretto.figures.fanouts import Fanout
 from stretto.model.entities import Session
 
@@ -14,14 +17,22 @@ def measure_synthesis_time(session: Session, fanout: Fanout) -> int | None:
 
     Example: tasks end at 40 and 60 s, the turn at 75 s: 15 s.
     """
-    if fanout.parent is not None:
-        return None
-    end = _find_frame_end(session, fanout.end)
-    if end is None:
-        return None
-    ends = [task.end for task in session.tasks if task.parent is None and task.end is not None]
-    last = max((time for time in ends if time <= end), default=fanout.end)
-    return end - fanout.end if last <= fanout.end else None
+    return make_synthesis_meter(session)(fanout)
+
+
+def make_synthesis_meter(session: Session) -> Callable[[Fanout], int | None]:
+    """Return ``measure_synthesis_time`` for the fan-outs of a session, which looks at its tasks once."""
+    ends = sorted(task.end for task in session.tasks if task.parent is None and task.end is not None)
+
+    def measure(fanout: Fanout) -> int | None:
+        end = _find_frame_end(session, fanout.end) if fanout.parent is None else None
+        if end is None:
+            return None
+        place = bisect_right(ends, end)
+        last = ends[place - 1] if place else fanout.end
+        return end - fanout.end if last <= fanout.end else None
+
+    return measure
 
 
 def _find_frame_end(session: Session, time: int) -> int | None:

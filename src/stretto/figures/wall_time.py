@@ -72,8 +72,13 @@ def measure_wall_time(session: Session, root: Stretch | None = None) -> dict[Wal
     The result is empty if the session is implausibly long. ``root`` is the session's work tree, if it was
     built already. The wall time of a session without an end reaches to its last event.
     """
+    return sum_wall_parts(split_wall_time(session, root))
+
+
+def sum_wall_parts(parts: Iterable[tuple[Interval, WallPart]]) -> dict[WallPart, int]:
+    """Return the nanoseconds of each part of a wall time that was split already."""
     lengths = dict.fromkeys(WallPart, 0)
-    for interval, part in split_wall_time(session, root):
+    for interval, part in parts:
         lengths[part] += interval.length
     return {part: length for part, length in lengths.items() if length}
 

@@ -63,8 +63,15 @@ class WorkIdentity:
 
 def identify_work(session: Session, tasks: Iterable[Task]) -> WorkIdentity:
     """Return the identity of tasks of a session."""
+    return make_work_identity(session.project, session.pattern, session.repository, tasks)
+
+
+def make_work_identity(
+    project: str | None, pattern: str | None, repository: str | None, tasks: Iterable[Task]
+) -> WorkIdentity:
+    """Return the identity of tasks of a session of this project, pattern and repository."""
     workers = sorted((task.agent or NONE, task.task_type) for task in tasks)
-    return WorkIdentity(session.project, session.pattern, tuple(workers), session.repository)
+    return WorkIdentity(project, pattern, tuple(workers), repository)
 
 
 def build_work_signature(session: Session, tasks: Iterable[Task]) -> str:

@@ -58,6 +58,7 @@ from stretto.model.facts import (
 from stretto.model.join import join_facts
 from stretto.model.person_waits import add_person_waits
 from stretto.model.session_outcome import conclude_session_outcome, judge_turn_by_stops
+from stretto.model.task_memory import TaskMemory
 from stretto.model.task_type import OTHER, to_label_value
 from stretto.names import fact_fields
 from stretto.names.fact_fields import list_stamped_facts, make_stamped_key, unpack_timed_text
@@ -77,12 +78,21 @@ _Edges = list[tuple[int, Fact]]
 _TRANSCRIPT = RANK[Channel.TRANSCRIPT]
 
 
-def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, calls: bool = True) -> Session:
+def conclude_session(
+    facts: SessionFacts,
+    *,
+    lost: bool,
+    classify: Classify,
+    calls: bool = True,
+    memory: TaskMemory | None = None,
+) -> Session:
     """Return the session as far as it is known.
 
     ``lost`` means that nothing was heard for longer than the idle limit. Without ``calls`` only turns and
-    tasks are concluded, so the cost depends on the number of tasks alone.
+    tasks are concluded, so the cost depends on the number of tasks alone. ``memory`` is that of the session's
+    last conclusion, without what depends on facts that have changed since.
     """
+    memory = memory or TaskMemory()
     facts = join_facts(facts)
     session = facts.session
     closed = is_session_over(facts, lost=lost)
@@ -95,8 +105,9 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
     )
     turns = _conclude_turns(facts, closed=closed)
     end = get_number(session, fact_fields.ENDED) if has_session_ended(facts) else None
-    tasks = conclude_tasks(facts, closed=closed, classify=classify)
+    tasks = conclude_tasks(facts, closed=closed, classify=classify, memory=memory)
     tasks = add_person_waits(facts, judge_task_deliveries(facts, tasks, turns, end), closed=closed)
+    tasks = memory.share_tasks(tasks)
     first, last = get_session_times(facts)
     return Session(
         id=facts.id,
@@ -163,16 +174,23 @@ def has_session_ended(facts: SessionFacts) -> bool:
     return ended is not None and ended >= max(begun)
 
 
-def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> tuple[Task, ...]:
+def conclude_tasks(
+    facts: SessionFacts, *, closed: bool, classify: Classify, memory: TaskMemory | None = None
+) -> tuple[Task, ...]:
     """Return the tasks by start: each run of each agent, and each delegating call without a known agent.
 
     Example: agent ``a`` with start@10, end@20 and start@50 gives task ``a`` [10, 20] and open task ``a/2``.
     """
-    delegations = match_delegations(facts)
+    memory = memory or TaskMemory()
+    delegations = match_delegations(facts, memory.delegations)
     stopped_at, listed_agents = _get_listed_agents(facts)
     tasks: list[Task] = []
     for agent_id, task_facts in facts.tasks.items():
         calls = delegations.by_agent.get(agent_id, ())
+        known = memory.recall_tasks(facts, agent_id, calls) if calls else None
+        if known is not None:
+            tasks += known
+            continue
         starts, ends = (
             list_stamped_facts(task_facts, fact_fields.START),
             list_stamped_facts(task_facts, fact_fields.END),
@@ -187,11 +205,13 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
         seen = any(rank < _TRANSCRIPT for _, (rank, _) in starts)
         runs = _split_runs(starts, ends, calls[0].start if calls else None)
         previous_call: Delegation | None = None
+        first, ended_by_report = len(tasks), True
         for index, (run, next_run) in enumerate(zip_longest(runs, runs[1:])):
             call = _find_call_of_run(run, calls)
             # A call waits for a single run: a message started the runs that follow it.
             waiting_call = None if call is previous_call else call
             previous_call = call
+            ended_by_report &= run.end is not None or _get_waited_end(waiting_call) is not None
             is_over = closed or (
                 agent_id not in listed_agents and _is_agent_over(facts, run, waiting_call, stopped_at)
             )
@@ -211,6 +231,9 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
                     classify=classify,
                 )
             )
+        if calls and ended_by_report:
+            # The rules about missing ends, which look at other entities, have decided nothing here.
+            memory.keep_tasks(agent_id, calls, tuple(tasks[first:]))
     for call in delegations.without_agent:
         if not _stands_for_agent(facts, call):
             continue

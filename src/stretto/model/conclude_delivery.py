@@ -14,6 +14,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from stretto.model.delivery import Delivery, TaskDelivery, WasteReason
 from stretto.model.entities import Task, Turn
@@ -46,8 +47,11 @@ def judge_task_deliveries(
     by_agent = _share_last_run(tasks, agents, _judge_cuts(facts, tasks, turns, end))
     parents = {agents[task.id]: task.parent for task in reversed(tasks)}
     wasted_agents = {agent for agent, judged in by_agent.items() if judged.is_wasted}
-    blocked = {agent for agent in parents if _is_below(agent, parents, wasted_agents)}
-    reasons = _find_retried(tasks, agents, by_agent, blocked)
+    blocked: set[str] = set()
+    reasons: dict[str, WasteReason] = {}
+    if wasted_agents:
+        blocked = {agent for agent in parents if _is_below(agent, parents, wasted_agents)}
+        reasons = _find_retried(tasks, agents, by_agent, blocked)
     return tuple(
         _with_delivery(task, _judge(agents[task.id], by_agent, parents, reasons))
         if task.outcome is not Outcome.RUNNING
@@ -72,6 +76,8 @@ def make_work_key(task: Task) -> WorkKey:
     return (task.parent, words) if words else (task.parent, task.agent, task.task_type)
 
 
+# A live session is judged again with each event about one of its tasks.
+@lru_cache(maxsize=8_192)
 def normalise_description(description: str | None) -> str:
     """Return the words of a description without case, punctuation, and words such as "retry"."""
     return " ".join(re.findall(r"\w+", _RETRY_WORDS.sub(" ", (description or "").lower())))
@@ -149,7 +155,7 @@ def _judge(
     parents: Mapping[str, str | None],
     reasons: Mapping[str, WasteReason],
 ) -> TaskDelivery:
-    for above in _walk_up(agent, parents):
+    for above in _walk_up(agent, parents) if reasons else ():
         if above in reasons:
             return TaskDelivery(Delivery.WASTED, reasons[above])
     return by_agent[agent]

@@ -7,8 +7,8 @@ same kind of agent, was open when it started and has no agent yet, since paralle
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from stretto.model.event import Outcome
 from stretto.model.facts import (
@@ -20,7 +20,7 @@ from stretto.model.facts import (
     split_repeated_calls,
 )
 from stretto.names import fact_fields
-from stretto.names.fact_fields import list_stamped_facts
+from stretto.names.fact_fields import EntityKind, list_stamped_facts
 
 SLACK = 250_000_000
 """Nanoseconds by which an agent's start may be stamped before its call: two hook processes race."""
@@ -54,6 +54,10 @@ class Delegation:
     """How many tools that run called, as the client counted."""
     task_prompt_tokens: int | None = None
     """How many tokens the last request of that run sent, as the client counted."""
+    named_agent: str | None = None
+    """The id of the agent that its answer names."""
+    span: str | None = None
+    """The span that stands for it."""
 
     @property
     def waited(self) -> bool:
@@ -80,20 +84,69 @@ class Delegations:
     """Calls for which no agent is known, by start."""
 
 
-def match_delegations(facts: SessionFacts) -> Delegations:
-    """Match agents with the calls that started them.
+@dataclass(slots=True)
+class DelegationMemory:
+    """The delegating calls of a live session as they were last concluded.
+
+    What depends on the facts of one call or one agent is kept until they change. The same object comes back
+    then, so that a caller knows by the object that nothing has changed.
+    """
+
+    _calls: dict[str, tuple[Delegation, ...]] = field(default_factory=dict)
+    """By key: a key has several calls if an agent's calls have no ids of their own."""
+    _first_starts: dict[str, int | None] = field(default_factory=dict)
+    """By agent id."""
+    _launched: dict[str, tuple[Delegation, Delegation]] = field(default_factory=dict)
+    """Call id → the call, and the same call marked as launched."""
+
+    def forget(self, changed: Iterable[tuple[str, str]]) -> None:
+        """Forget what depends on the facts of these entities: (kind, key)."""
+        for kind, key in changed:
+            if kind == EntityKind.CALL:
+                self._calls.pop(key, None)
+            elif kind == EntityKind.TASK:
+                self._first_starts.pop(key, None)
+
+    def get_calls(self, facts: SessionFacts) -> dict[str, Delegation]:
+        """Return the delegating calls of a session by id."""
+        calls: dict[str, Delegation] = {}
+        for key in facts.delegating:
+            known = self._calls.get(key)
+            if known is None:
+                split = split_repeated_calls(key, facts.calls[key])
+                known = self._calls[key] = tuple(_to_delegation(id, call_facts) for id, call_facts in split)
+            for call in known:
+                calls[call.id] = call
+        return calls
+
+    def mark_launched(self, call: Delegation, agent_id: str, task_facts: EntityFacts) -> Delegation:
+        """Return the call, marked as launched if its agent began only after the call's end."""
+        if call.end is None:
+            return call
+        if agent_id not in self._first_starts:
+            self._first_starts[agent_id] = min(_list_starts(task_facts), default=None)
+        first_start = self._first_starts[agent_id]
+        if first_start is None or first_start <= call.end:
+            return call
+        before, marked = self._launched.get(call.id, (None, call))
+        if before is not call:
+            marked = replace(call, launched=True)
+            self._launched[call.id] = call, marked
+        return marked
+
+
+def match_delegations(facts: SessionFacts, memory: DelegationMemory | None = None) -> Delegations:
+    """Match agents with the calls that started them. ``memory`` is that of the same session, up to date.
 
     Example: of two open calls for agent ``reviewer``, started at 10 and 12, and two reviewers seen at 13 and
     14, the first call gets the first agent.
     """
-    facts_of_call = dict(
-        call for call_id in facts.delegating for call in split_repeated_calls(call_id, facts.calls[call_id])
-    )
-    calls = {call_id: _to_delegation(call_id, call_facts) for call_id, call_facts in facts_of_call.items()}
-    calls_by_agent = _find_named_agents(facts, facts_of_call)
+    memory = memory or DelegationMemory()
+    calls = memory.get_calls(facts)
+    calls_by_agent = _find_named_agents(facts, calls)
     for agent_id, ids in calls_by_agent.items():
         for call_id in ids:
-            calls[call_id] = _mark_launched(calls[call_id], facts.tasks.get(agent_id, {}))
+            calls[call_id] = memory.mark_launched(calls[call_id], agent_id, facts.tasks.get(agent_id, {}))
     claimed = set().union(*calls_by_agent.values())
     free = sorted((call for call in calls.values() if call.id not in claimed), key=_order_by_start)
     for start, agent_id in _list_unmatched_agents(facts, calls_by_agent):
@@ -103,43 +156,33 @@ def match_delegations(facts: SessionFacts) -> Delegations:
             free.remove(call)
     return Delegations(
         {
-            agent_id: tuple(sorted((calls[call_id] for call_id in ids), key=_order_by_start))
+            agent_id: tuple(sorted([calls[call_id] for call_id in ids], key=_order_by_start))
+            if len(ids) > 1
+            else (calls[next(iter(ids))],)
             for agent_id, ids in calls_by_agent.items()
         },
         tuple(call for call in free if not call.launched),
     )
 
 
-def _find_named_agents(facts: SessionFacts, facts_of_call: Mapping[str, EntityFacts]) -> dict[str, set[str]]:
+def _find_named_agents(facts: SessionFacts, calls: Mapping[str, Delegation]) -> dict[str, set[str]]:
     """Return the calls of each agent that a source reports, in the call's facts or in the agent's."""
     calls_by_agent: dict[str, set[str]] = {}
-    call_of_span = {
-        span: call_id
-        for call_id, call_facts in facts_of_call.items()
-        if (span := get_text(call_facts, fact_fields.SPAN))
-    }
-    for call_id, call_facts in facts_of_call.items():
-        agent_id = get_text(call_facts, fact_fields.TASK)
+    call_of_span = {call.span: call_id for call_id, call in calls.items() if call.span}
+    for call_id, call in calls.items():
+        agent_id = call.named_agent
         # The path of an agent whose id is not known (Codex) names nobody.
         if agent_id and not agent_id.startswith("/"):
             calls_by_agent.setdefault(agent_id, set()).add(call_id)
     for agent_id, task_facts in facts.tasks.items():
         if agent_id.startswith("/"):
             continue
-        reported_call = get_text(task_facts, fact_fields.DELEGATED_BY) or call_of_span.get(
-            get_text(task_facts, fact_fields.SPAN_PARENT) or ""
-        )
-        if reported_call is not None and reported_call in facts_of_call:
+        reported_call = get_text(task_facts, fact_fields.DELEGATED_BY)
+        if not reported_call and call_of_span:
+            reported_call = call_of_span.get(get_text(task_facts, fact_fields.SPAN_PARENT) or "")
+        if reported_call is not None and reported_call in calls:
             calls_by_agent.setdefault(agent_id, set()).add(reported_call)
     return calls_by_agent
-
-
-def _mark_launched(call: Delegation, task_facts: EntityFacts) -> Delegation:
-    """Return the call, marked as launched if its agent began only after the call's end."""
-    if call.end is None:
-        return call
-    starts = _list_starts(task_facts)
-    return replace(call, launched=True) if starts and min(starts) > call.end else call
 
 
 def _order_by_start(call: Delegation) -> tuple[int, str]:
@@ -196,4 +239,6 @@ def _to_delegation(call_id: str, call_facts: EntityFacts) -> Delegation:
         task_duration=get_number(call_facts, fact_fields.TASK_DURATION),
         task_tool_calls=get_number(call_facts, fact_fields.TASK_TOOL_CALLS),
         task_prompt_tokens=get_number(call_facts, fact_fields.TASK_PROMPT_TOKENS),
+        named_agent=get_text(call_facts, fact_fields.TASK),
+        span=get_text(call_facts, fact_fields.SPAN),
     )

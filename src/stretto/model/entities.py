@@ -6,6 +6,7 @@ All times are nanoseconds since the epoch, all durations nanoseconds. An unknown
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -109,7 +110,8 @@ class Turn:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots, so that what is asked for again with each event of a live session is kept.
+@dataclass(frozen=True)
 class Task:
     """A delegated piece of work, done by an agent."""
 
@@ -150,18 +152,18 @@ class Task:
         """Its class by its own outcome and end alone; None while it runs."""
         return judge_delivery_by_outcome(self.outcome, self.end)
 
-    @property
+    @cached_property
     def delivery(self) -> TaskDelivery | None:
         """Its class: delivered, taken as delivered or wasted; None while it runs."""
         return self.judged or self.own_delivery
 
-    @property
+    @cached_property
     def is_wasted(self) -> bool:
         """Whether it is over and delivered nothing."""
         delivery = self.delivery
         return delivery is not None and delivery.is_wasted
 
-    @property
+    @cached_property
     def interval(self) -> Interval | None:
         """From its start to its end, or None while one of them is unknown."""
         return _make_interval(self.start, self.end)
@@ -174,7 +176,7 @@ class Task:
             return ()
         return subtract_intervals(interval, self.waits) if self.waits else (interval,)
 
-    @property
+    @cached_property
     def length(self) -> int | None:
         """Nanoseconds in which it worked, without waits for a person; None while start or end is unknown."""
         if self.start is None or self.end is None:

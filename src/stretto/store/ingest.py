@@ -5,7 +5,6 @@ If the process is killed, the store still holds exactly the events before its jo
 
 from __future__ import annotations
 
-import gc
 import io
 import logging
 import sqlite3
@@ -31,6 +30,7 @@ from stretto.model.fold import NO_SIGN_OF_LIFE
 from stretto.model.score_scales import SCALES, Scales
 from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_events, redact_text
 from stretto.store import queries
+from stretto.store.collector_pause import pause_collector
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import open_transaction
 from stretto.store.database_schema import CONCLUDED, KEPT_TABLES
@@ -181,7 +181,7 @@ class Ingest:
             content = journal.open_content(folder, file)
         with content:
             while state.size > position:
-                with _pause_collector():
+                with pause_collector():
                     with _tell_read_errors_apart():
                         batch = journal.read_next_batch(content, file, position, closed=closed)
                     start, position = position, batch.end
@@ -494,18 +494,6 @@ def _tell_read_errors_apart() -> Iterator[None]:
         yield
     except OSError as error:
         raise _UnreadableFileError(error.strerror or str(error)) from error
-
-
-@contextmanager
-def _pause_collector() -> Iterator[None]:
-    """Pause the cycle collector: a batch makes many objects without cycles, and each pass visits them all."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _invert_additions(additions: Additions) -> Additions:

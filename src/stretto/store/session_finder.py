@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -205,7 +206,9 @@ def _format_match(words: str) -> str:
     return " ".join(f'"{word}"*' for word in _split_words(words))
 
 
-def _split_words(text: str) -> list[str]:
+# The tasks of a session have few distinct names, and a live session is written again and again.
+@lru_cache(maxsize=4_096)
+def _split_words(text: str) -> Sequence[str]:
     """Return the words of a text as SQLite's full-text search splits them: letters and digits."""
     words = text.lower().split()
     if all(map(str.isalnum, words)):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from stretto.figures.fanouts import Fanout, SequentialRun, find_fanouts, find_sequential_runs
+from stretto.figures.fanouts import Executions, Fanout, SequentialRun, find_executions
 from stretto.model.conclude import Classify, conclude_session, get_session_times, is_session_over
 from stretto.model.conclude_calls import find_unfinished_answers
 from stretto.model.conclude_leaves import conclude_phases
@@ -20,8 +20,10 @@ from stretto.model.fold import fold_events
 from stretto.model.join import find_changed_entities, join_facts
 from stretto.model.match_unnamed_reports import merge_entity_facts
 from stretto.model.score_scales import SCALES, Scales
+from stretto.model.task_memory import TaskMemory
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.parts import PartSums, add_difference
 from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.reused_conclusion import Conclusion
 from stretto.store.rollup import Additions
@@ -67,6 +69,10 @@ class SettledSession:
     fanouts: tuple[Fanout, ...]
     sequential_runs: tuple[SequentialRun, ...]
 
+    def has_same_tasks(self, other: SettledSession) -> bool:
+        """Return whether the tasks and their executions are the very ones of an earlier state."""
+        return self.session.tasks is other.session.tasks and self.fanouts is other.fanouts
+
     def has_same_executions(self, other: SettledSession) -> bool:
         """Return whether the executions are those of an earlier state of the session, and filed alike."""
         now, then = self.session, other.session
@@ -75,6 +81,20 @@ class SettledSession:
             and self.sequential_runs is other.sequential_runs
             and (now.project, now.pattern) == (then.project, then.pattern)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskColumns:
+    """The columns of a session's row in the list that depend on its tasks alone."""
+
+    running: int
+    failed: int
+    delivered: int
+    delivered_work: int | None
+    """Nanoseconds; None without fan-outs, as ``elapsed``."""
+    elapsed: int | None
+    agents: str
+    """The agents' names as ``session_finder.encode_items`` writes them."""
 
 
 @dataclass(slots=True)
@@ -98,15 +118,21 @@ class SessionState:
     changed_model_calls: set[str] = field(default_factory=set)
     """Model calls with new facts since they were last concluded."""
     additions: dict[str, Additions] = field(default_factory=dict)
-    """The additions of each contribution, by its name in ``CONTRIBUTIONS``."""
+    """The additions of each contribution without parts, by its name in ``CONTRIBUTIONS``."""
+    part_sums: dict[str, PartSums] = field(default_factory=dict)
+    """Those of each contribution that consists of parts."""
     last_context: SessionContext | None = None
     """The context that the additions were computed from."""
     conclusion: Conclusion | None = None
     """What was last concluded, if it may be reused."""
+    task_memory: TaskMemory = field(default_factory=TaskMemory)
+    """The tasks that were last concluded."""
     executions: ExecutionRows | None = None
     """The stored rows of fan-outs and sequential runs. None if unknown."""
     written: SettledSession | None = None
     """The state whose executions were last written."""
+    task_columns: TaskColumns | None = None
+    """The columns that were last made of the tasks of ``written``."""
     run_rows: RunRows | None = NO_RUNS
     """The stored rows of what the session leaves. None if unknown."""
     words: tuple[int, str] | None = None
@@ -129,6 +155,8 @@ class SessionState:
         total = self.tool_calls.sum_additions()
         for additions in self.additions.values():
             total.update(additions)
+        for sums in self.part_sums.values():
+            total.update(sums.sum_additions())
         for amounts in self.model_calls.amounts.values():
             for addition, amount in amounts:
                 total[addition] += amount
@@ -191,13 +219,16 @@ class SessionState:
         """Conclude turns and tasks, or reuse the last conclusion if nothing changed that they depend on."""
         # Joined facts come out anew with each join: which of them changed is not known by entity.
         if facts is not self.facts:
-            self.conclusion = None
+            self.conclusion, self.task_memory = None, TaskMemory()
             return conclude_session(facts, lost=self.lost, classify=rules.classify, calls=False)
+        self.task_memory.forget(self.changed_entities)
         if self.conclusion is not None:
             session = self.conclusion.reuse(facts, self.changed_entities, lost=self.lost)
             if session is not None:
                 return session
-        session = conclude_session(facts, lost=self.lost, classify=rules.classify, calls=False)
+        session = conclude_session(
+            facts, lost=self.lost, classify=rules.classify, calls=False, memory=self.task_memory
+        )
         self.conclusion = Conclusion.of(session, facts, lost=self.lost)
         return session
 
@@ -228,19 +259,21 @@ class SessionState:
         before = self.last_context
         tasks = session.tasks
         if before is not None and (before.session.tasks is tasks or before.session.tasks == tasks):
-            executions = before.fanouts, before.sequential_runs
+            executions = Executions(before.fanouts, before.sequential_runs, before.lone_tasks)
         else:
-            executions = find_fanouts(session.tasks), find_sequential_runs(session.tasks)
+            executions = find_executions(tasks, () if before is None else before.fanouts)
         return SessionContext(
             facts,
             session,
-            *executions,
+            executions.fanouts,
+            executions.sequential_runs,
             closed=closed,
             lost=self.lost,
             classify=rules.classify,
             price=rules.price,
             scales=rules.scales,
             concluded=self.tool_calls.concluded,
+            known_lone_tasks=executions.lone_tasks,
         )
 
     def _update_contributions(self, context: SessionContext, change: Additions) -> None:
@@ -250,12 +283,15 @@ class SessionState:
             changed |= context.find_changes(self.last_context)
         for name, contribution in CONTRIBUTIONS.items():
             if self.last_context is None or not contribution.reads.isdisjoint(changed):
+                if contribution.list_parts is not None:
+                    sums = self.part_sums.setdefault(name, PartSums())
+                    sums.update_sums(contribution.list_parts(context), change)
+                    continue
                 before, additions = self.additions.pop(name, None), contribution.compute(context)
                 if additions:
                     self.additions[name] = additions
                 if additions != before:
-                    _add_signed(change, additions, 1)
-                    _add_signed(change, before, -1)
+                    add_difference(change, additions, before)
         self.last_context = context
 
     def _report_other_ends(
@@ -300,8 +336,3 @@ def load_session_state(connection: sqlite3.Connection, session_id: str, rules: R
         state.changed_model_calls = set(facts.model_calls)
         state.update_sums(rules, Counter(), NewlyEnded())
     return state
-
-
-def _add_signed(change: Additions, additions: Additions | None, sign: int) -> None:
-    for addition, value in (additions or {}).items():
-        change[addition] = change.get(addition, 0) + sign * value

@@ -18,7 +18,7 @@ from stretto.names import NONE
 from stretto.store.database_schema import EXECUTIONS
 from stretto.store.run_rows import NO_RUNS, get_cost, make_run_rows, write_run_rows
 from stretto.store.session_finder import encode_items, list_words, number_words, write_words
-from stretto.store.session_in_memory import SessionState, SettledSession
+from stretto.store.session_in_memory import SessionState, SettledSession, TaskColumns
 
 _INSERT_SESSION = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * 32)})"  # noqa: S608  # no text of others
 _INSERT_RUN = (
@@ -38,11 +38,14 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 def write_session_rows(connection: sqlite3.Connection, state: SessionState, settled: SettledSession) -> None:
     """Write the rows of a session that differ from its stored rows."""
     before, state.written = state.written, settled
-    counted = tuple(count_fanouts_once(settled.fanouts))
+    has_same_tasks = before is not None and settled.has_same_tasks(before)
+    counted = () if has_same_tasks else tuple(count_fanouts_once(settled.fanouts))
+    if not has_same_tasks or state.task_columns is None:
+        state.task_columns = _make_task_columns(settled.session, counted)
     _write_runs(connection, state, settled.session.id)
     if before is None or not _has_same_words(settled.session, before.session):
         _write_words(connection, state, settled.session)
-    _write_list_row(connection, state, settled, counted)
+    _write_list_row(connection, state, settled, state.task_columns)
     connection.executemany(
         "INSERT OR REPLACE INTO cache_entries VALUES (?, ?, ?, ?, ?)",
         [
@@ -52,6 +55,7 @@ def write_session_rows(connection: sqlite3.Connection, state: SessionState, sett
     )
     # Rows of the same executions need not be made to be found equal.
     if before is None or not settled.has_same_executions(before):
+        counted = counted or tuple(count_fanouts_once(settled.fanouts))
         _write_executions(connection, state, settled, counted)
 
 
@@ -78,21 +82,31 @@ def _write_words(connection: sqlite3.Connection, state: SessionState, session: S
         state.words = words
 
 
+def _make_task_columns(session: Session, counted: Sequence[CountedFanout]) -> TaskColumns:
+    return TaskColumns(
+        running=sum(task.outcome is Outcome.RUNNING for task in session.tasks),
+        failed=sum(task.outcome is Outcome.FAILURE for task in session.tasks),
+        delivered=sum(task.end is not None and not task.is_wasted for task in session.tasks),
+        delivered_work=sum(row.fanout.delivered_work for row in counted) if counted else None,
+        elapsed=sum(row.elapsed for row in counted) if counted else None,
+        agents=encode_items(sorted({task.agent for task in session.tasks if task.agent})),
+    )
+
+
 def _write_list_row(
     connection: sqlite3.Connection,
     state: SessionState,
     settled: SettledSession,
-    counted: Sequence[CountedFanout],
+    columns: TaskColumns,
 ) -> None:
     session = settled.session
-    running = sum(task.outcome is Outcome.RUNNING for task in session.tasks)
     in_turn = any(turn.outcome is Outcome.RUNNING for turn in session.turns)
     # The block of a program is at work as long as it is open; it has no turns.
     dollars, usage_coverage = get_cost(state.run_rows)
     context = state.last_context
     # Tool calls that a client only counted are added at the end: a look at each call costs too much before.
     gaps = ToolCallGaps(context.whole) if context is not None and context.over else None
-    at_work = running > 0 or in_turn or session.opened_by_program
+    at_work = columns.running > 0 or in_turn or session.opened_by_program
     connection.execute(
         _INSERT_SESSION,
         (
@@ -109,16 +123,16 @@ def _write_list_row(
             session.outcome is Outcome.RUNNING and at_work,
             len(session.turns),
             len(session.tasks),
-            running,
+            columns.running,
             state.call_count if gaps is None else gaps.total,
             len(settled.fanouts),
             session.worktree,
-            sum(task.outcome is Outcome.FAILURE for task in session.tasks),
-            sum(task.end is not None and not task.is_wasted for task in session.tasks),
-            sum(row.fanout.delivered_work for row in counted) if counted else None,
-            sum(row.elapsed for row in counted) if counted else None,
+            columns.failed,
+            columns.delivered,
+            columns.delivered_work,
+            columns.elapsed,
             dollars,
-            encode_items(sorted({task.agent for task in session.tasks if task.agent})),
+            columns.agents,
             encode_items([f"{key}={value}" for key, value in session.labels]),
             encode_items(sorted({task.task_type for task in session.tasks})),
             *_encode_called(state),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from stretto.figures.fanouts import find_fanouts, find_sequential_runs
+from stretto.figures.fanouts import find_executions
 from stretto.figures.sum_reading import Sums
 from stretto.model.entities import Phase, Session, Task, ToolCall
 from stretto.model.event import Outcome
@@ -24,25 +24,31 @@ class SessionSums:
 
     session: Sums
     phases: tuple[tuple[Phase, Sums], ...]
+    context: SessionContext
+    """What the sums of the session were computed from: its executions, work tree and wall time with it."""
 
 
 def compute_session_sums(facts: SessionFacts, session: Session, rules: Rules) -> SessionSums:
     """Return the sums of a wholly concluded session, and of each of its phases."""
     phases = tuple(
-        (phase, _compute_sums(*_select_phase(facts, session, phase), session, rules))
+        (phase, _compute_sums(_make_context(*_select_phase(facts, session, phase), session, rules)))
         for phase in session.phases
     )
-    return SessionSums(_compute_sums(facts, session, session, rules), phases)
+    context = _make_context(facts, session, session, rules)
+    return SessionSums(_compute_sums(context), phases, context)
 
 
-def _compute_sums(facts: SessionFacts, session: Session, whole_session: Session, rules: Rules) -> Sums:
-    """Return the sums of a session, or of the part of it that is a phase; ``whole_session`` is all of it."""
+def _make_context(
+    facts: SessionFacts, session: Session, whole_session: Session, rules: Rules
+) -> SessionContext:
+    """Return the context of a session, or of the part of it that is a phase (``whole_session``)."""
     closed = session.outcome is not Outcome.RUNNING
-    context = SessionContext(
+    executions = find_executions(session.tasks)
+    return SessionContext(
         facts,
         session,
-        find_fanouts(session.tasks),
-        find_sequential_runs(session.tasks),
+        executions.fanouts,
+        executions.sequential_runs,
         closed=closed,
         lost=closed and session.end is None,
         classify=rules.classify,
@@ -55,13 +61,17 @@ def _compute_sums(facts: SessionFacts, session: Session, whole_session: Session,
             permissions=whole_session.permissions,
             hooks_run=whole_session.hooks_run,
         ),
+        known_lone_tasks=executions.lone_tasks,
     )
+
+
+def _compute_sums(context: SessionContext) -> Sums:
     sums: dict[str, dict[tuple[str | int, ...], int]] = {}
     for contribution in CONTRIBUTIONS.values():
         for (_, measure, dims), value in contribution.compute(context).items():
             cells = sums.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + value
-    for call in session.tool_calls:
+    for call in context.session.tool_calls:
         counts = ((addition, 1) for addition in make_tool_call_counts(call))
         for (_, measure, dims), amount in (*counts, *add_up_tool_call(call)):
             cells = sums.setdefault(measure, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -25,7 +25,6 @@ from stretto.figures.fanouts import (
     SequentialTime,
     estimate_sequential_time,
     explain_no_interval,
-    find_fanouts,
 )
 from stretto.figures.gain_and_loss_figures import compute_expected_improvement, find_baseline_doubt
 from stretto.figures.missing_tool_calls import ToolCallGaps
@@ -34,12 +33,12 @@ from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.session_kpis import build_kpis_document, compute_session_figures
 from stretto.figures.session_analysis import (
     SessionAnalysis,
+    analyse_work_tree,
     build_analysis_document,
     build_fanout_analysis_document,
-    build_session_analysis,
 )
 from stretto.figures.spending import Priced, SessionSpending, Spending, sum_spending
-from stretto.figures.synthesis import measure_synthesis_time
+from stretto.figures.synthesis import make_synthesis_meter
 from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.work_identity import identify_work
 from stretto.figures.work_tree import LONGEST_SESSION
@@ -101,18 +100,26 @@ def summarise_session(
             return None
         session, facts = loaded
         find_baseline = make_baseline_finder(connection, hours, declared, now=now)
+        sums = compute_session_sums(facts, session, Rules(classify, price, scoring.rules.scales))
+        context = sums.context
         fanouts_with_baseline = tuple(
             (
                 fanout,
                 estimate_sequential_time(fanout, _find_baseline_of(session, fanout, find_baseline)),
             )
-            for fanout in find_fanouts(session.tasks)
+            for fanout in context.fanouts
         )
-        sums = compute_session_sums(facts, session, Rules(classify, price, scoring.rules.scales))
         kpis = _build_kpis(sums, session, find_baseline, scoring)
     finally:
         connection.execute("ROLLBACK")
-    analysis = build_session_analysis(session, (fanout for fanout, _ in fanouts_with_baseline))
+    analysis = analyse_work_tree(
+        session,
+        context.fanouts,
+        context.work_tree,
+        path=context.critical_path,
+        slack=context.slack,
+        wall_parts=context.wall_parts,
+    )
     absent = _explain_absences(session, bool(fanouts_with_baseline))
     workflow = None
     if session.pattern is not None and session.pattern in workflows:
@@ -164,10 +171,8 @@ def _build_kpis(
 
 def build_session_document(summary: SessionSummary) -> dict[str, Any]:
     """Return the session as JSON: times RFC 3339 in UTC, lengths in seconds, unknown values null."""
-    session, scoring = summary.session, summary.scoring
+    session = summary.session
     spending = sum_spending(summary.model_calls, session)
-    side_records = _build_side_records(session, scoring.rules.scales)
-    use = measure_session_machine_use(session.samples, scoring.rules.cpu_target)
     gaps, reports = ToolCallGaps(session), session.latest_reports
     return {
         "id": session.id,
@@ -196,30 +201,62 @@ def build_session_document(summary: SessionSummary) -> dict[str, Any]:
         ],
         "tasks": [_build_task(task, gaps, reports.get(task.id)) for task in session.tasks],
         "tool_calls": [_build_call(call) for call in session.tool_calls],
-        "tool_call_count": {
-            "total": gaps.total,
-            "at_least": not gaps.is_total_complete,
-            "seen": len(session.tool_calls),
-            "tasks": len(gaps.over),
-            "partial_tasks": len(gaps.partial_tasks),
-        },
+        "tool_call_count": _count_tool_calls_known(session, gaps),
         "model_calls": [_build_model_call(priced) for priced in summary.model_calls],
         "tokens": _build_tokens(spending.total) if spending.total.tokens else None,
-        **side_records,
+        **_build_side_records(session, summary.scoring.rules.scales),
+        **_build_results(summary, spending, summary.fanouts),
+        "absent": summary.absent,
+    }
+
+
+def build_page_document(summary: SessionSummary, most_fanouts: int) -> dict[str, Any]:
+    """Return the parts of ``build_session_document`` that a page shows, with its first fan-outs.
+
+    The calls and tasks one by one are left out: most of the document of a large session, and a page reads
+    them from the session itself.
+    """
+    session = summary.session
+    spending = sum_spending(summary.model_calls, session)
+    return {
+        "tool_call_count": _count_tool_calls_known(session, ToolCallGaps(session)),
+        "scores": [_build_score_document(score, summary.scoring.rules.scales) for score in session.scores],
+        **_build_results(summary, spending, summary.fanouts[:most_fanouts]),
+    }
+
+
+def _count_tool_calls_known(session: Session, gaps: ToolCallGaps) -> dict[str, Any]:
+    return {
+        "total": gaps.total,
+        "at_least": not gaps.is_total_complete,
+        "seen": len(session.tool_calls),
+        "tasks": len(gaps.over),
+        "partial_tasks": len(gaps.partial_tasks),
+    }
+
+
+def _build_results(
+    summary: SessionSummary,
+    spending: SessionSpending,
+    fanouts: Iterable[tuple[Fanout, SequentialTime]],
+) -> dict[str, Any]:
+    session, scoring = summary.session, summary.scoring
+    measure_synthesis = make_synthesis_meter(session)
+    use = measure_session_machine_use(session.samples, scoring.rules.cpu_target)
+    return {
         "spending": _build_spending(spending) if summary.model_calls else None,
         "fanouts": [
             {
                 "id": f"{session.id}/{number}",
                 **_build_fanout(fanout, sequential, scoring.target, session.samples),
-                "synthesis_seconds": _to_seconds(measure_synthesis_time(session, fanout)),
+                "synthesis_seconds": _to_seconds(measure_synthesis(fanout)),
             }
-            for number, (fanout, sequential) in enumerate(summary.fanouts, 1)
+            for number, (fanout, sequential) in enumerate(fanouts, 1)
         ],
         **build_analysis_document(summary.analysis),
         "workflow": summary.workflow,
         "kpis": summary.kpis,
         "resources": None if use is None else asdict(use),
-        "absent": summary.absent,
     }
 
 

@@ -11,9 +11,10 @@ from starlette.routing import Route
 from stretto.clock import SECOND
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
+from stretto.store.collector_pause import pause_collector
 from stretto.store.queries import SessionRow
 from stretto.store.session_finder import CursorError, SessionQuery
-from stretto.summaries.session_summary import build_session_document
+from stretto.summaries.session_summary import build_page_document
 from stretto.summaries.time_window import WINDOW_NAMES
 from stretto.web import (
     findings_view,
@@ -116,15 +117,21 @@ class PageRoutes:
 
     def show_session(self, request: Request) -> Response:
         """Answer the page of a session."""
+        # A session of thousands of calls is read and drawn as many objects that are dropped at once.
+        with pause_collector():
+            return self._build_session_page(request)
+
+    def _build_session_page(self, request: Request) -> Response:
         summary = self._backend.session_summary(request.path_params["id"])
         if summary is None:
             return self._refuse(request, 404, "There is no such session.", "The page / lists the latest.")
-        entity, document = summary.session, build_session_document(summary)
+        entity = summary.session
+        document = build_page_document(summary, session_view.FANOUTS_SHOWN)
         parameters = request.query_params
         part = session_timeline.choose_view(
             entity, _parse_seconds(parameters.get("from")), _parse_seconds(parameters.get("to"))
         )
-        drawing = session_timeline.draw_session(entity, part)
+        drawing = session_timeline.draw_session(entity, part, summary.analysis.wall_parts)
         tools = session_view.list_tool_rows(entity)
         pages = max(1, -(-len(entity.tasks) // session_view.TASKS_SHOWN))
         page = min(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from stretto.clock import SECOND
+from stretto.figures.wall_time import WallPart, split_wall_time
 from stretto.format import quantities
 from stretto.model.entities import Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
@@ -113,8 +114,15 @@ def choose_view(session: Session, start: float | None, end: float | None) -> Int
     return Interval(at, until)
 
 
-def draw_session(session: Session, part: Interval | None = None) -> Drawing:
-    """Draw a session: the main agent's lane, then the agents by the start of their first task."""
+def draw_session(
+    session: Session,
+    part: Interval | None = None,
+    wall_parts: Iterable[tuple[Interval, WallPart]] | None = None,
+) -> Drawing:
+    """Draw a session: the main agent's lane, then the agents by the start of their first task.
+
+    ``wall_parts`` is the session's wall time (``split_wall_time``), if it was split already.
+    """
     extent = find_extent(session)
     view = part or extent
     calls: dict[str | None, list[ToolCall]] = {}
@@ -135,7 +143,9 @@ def draw_session(session: Session, part: Interval | None = None) -> Drawing:
     return Drawing(
         extent,
         view,
-        timeline_shapes.draw_wall_time(session, extent, view),
+        timeline_shapes.draw_wall_time(
+            split_wall_time(session) if wall_parts is None else wall_parts, extent, view
+        ),
         tuple(lanes),
         len(session.tasks) - len(placed),
     )

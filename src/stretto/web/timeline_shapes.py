@@ -12,9 +12,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from stretto.clock import SECOND
-from stretto.figures.wall_time import WallPart, split_wall_time
+from stretto.figures.wall_time import WallPart
 from stretto.format import quantities
-from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
 from stretto.web.metric_definitions import PARTS
@@ -176,14 +175,16 @@ def _raise_columns(counts: list[int], interval: Interval, running: int, view: In
         counts[column] = max(counts[column], running)
 
 
-def draw_wall_time(session: Session, extent: Interval, view: Interval) -> tuple[WallTimeShape, ...]:
+def draw_wall_time(
+    parts: Iterable[tuple[Interval, WallPart]], extent: Interval, view: Interval
+) -> tuple[WallTimeShape, ...]:
     """Return the wall time as shapes: each cell shows the part that takes the most of it.
 
     Example: a session of 500 s has cells of 1 s. A cell with 0.7 s of model time and 0.3 s of tools shows
     model time; neighbouring cells of the same part become a single shape.
     """
     cells: list[Counter[WallPart]] = [Counter() for _ in range(CELLS)]
-    for interval, part in split_wall_time(session):
+    for interval, part in parts:
         start, end = max(interval.start, view.start), min(interval.end, view.end)
         first = (start - view.start) * CELLS // view.length
         last = -((end - view.start) * -CELLS // view.length)

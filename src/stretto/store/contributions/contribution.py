@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
 
-from stretto.figures.critical_path import CriticalPath, find_critical_path
-from stretto.figures.fanouts import Fanout, SequentialRun
+from stretto.figures.critical_path import CriticalPath, Slack, compute_slack, find_critical_path
+from stretto.figures.fanouts import Fanout, SequentialRun, find_lone_tasks
 from stretto.figures.missing_usage import iterate_usage_reports
 from stretto.figures.result_integration import IntegrationCheck, find_conflicts_and_tests
-from stretto.figures.wall_time import WallPart, measure_wall_time
+from stretto.figures.wall_time import WallPart, split_wall_time, sum_wall_parts
 from stretto.figures.work_tree import Stretch, build_work_tree
 from stretto.model.conclude import Classify
 from stretto.model.conclude_calls import assign_to_runs, conclude_calls, conclude_model_calls
 from stretto.model.conclude_leaves import conclude_hooks_run, conclude_permissions
 from stretto.model.cost import Price, get_reported_cost
-from stretto.model.entities import Session, ToolCall
+from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
+from stretto.model.interval import Interval
 from stretto.model.score_scales import SCALES, Scales
+from stretto.store.contributions.parts import Part, add_up_parts
 from stretto.store.rollup import Additions
 
 
@@ -57,6 +59,15 @@ class SessionContext:
     whole_session: Session | None = None
     """The value of ``whole``, if the caller has it already."""
 
+    known_lone_tasks: tuple[Task, ...] | None = None
+    """The value of ``lone_tasks``, if the caller has it already."""
+
+    @cached_property
+    def lone_tasks(self) -> tuple[Task, ...]:
+        """The ended tasks of known length that overlapped no other task of their parent."""
+        known = self.known_lone_tasks
+        return find_lone_tasks(self.session.tasks) if known is None else known
+
     @property
     def over(self) -> bool:
         """Whether the session is over. Before that no contribution may read ``whole``."""
@@ -81,9 +92,19 @@ class SessionContext:
         return build_work_tree(self.whole)
 
     @cached_property
+    def wall_parts(self) -> tuple[tuple[Interval, WallPart], ...]:
+        """The session's wall time by start, as intervals with their part."""
+        return tuple(split_wall_time(self.whole, self.work_tree))
+
+    @cached_property
+    def slack(self) -> Slack:
+        """The slack of every task and tool call."""
+        return compute_slack(self.work_tree)
+
+    @cached_property
     def wall_time(self) -> Mapping[WallPart, int]:
         """The session's wall time by part (ns)."""
-        return measure_wall_time(self.whole, self.work_tree)
+        return sum_wall_parts(self.wall_parts)
 
     @cached_property
     def critical_path(self) -> CriticalPath | None:
@@ -126,6 +147,15 @@ class Contribution:
 
     reads: frozenset[str]
     compute: Callable[[SessionContext], Additions]
+    list_parts: Callable[[SessionContext], Iterable[Part]] | None = None
+    """The parts that add up to ``compute``, if it consists of such."""
+
+    @classmethod
+    def of_parts(
+        cls, reads: Iterable[str], list_parts: Callable[[SessionContext], Iterable[Part]]
+    ) -> Contribution:
+        """Return a contribution that is the sum of its parts."""
+        return cls(frozenset(reads), lambda context: add_up_parts(list_parts(context)), list_parts)
 
 
 class TimedEntity(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from stretto.figures.critical_path import compute_slack
 from stretto.figures.wall_time import WallPart
 from stretto.figures.workflow_hours import MILLION, measure_workflow
 from stretto.model.entities import Session
@@ -35,7 +34,7 @@ def add_up_whole_session(context: SessionContext) -> Additions:
         ):
             for name, length in lengths.items():
                 added[slot, measure, (name,)] = length
-        slack = compute_slack(context.work_tree)
+        slack = context.slack
         for measure, sessions_measure, least_slack in (
             (measures.SLACK_AGENT, measures.SLACK_AGENT_SESSIONS, slack.agents),
             (measures.SLACK_TASK_TYPE, measures.SLACK_TASK_TYPE_SESSIONS, slack.task_types),

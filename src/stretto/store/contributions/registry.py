@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import Contribution, SessionAspect
-from stretto.store.contributions.deliveries import add_up_deliveries
-from stretto.store.contributions.headline_sums import add_up_headline
+from stretto.store.contributions.deliveries import list_delivery_parts
+from stretto.store.contributions.headline_sums import list_headline_parts
 from stretto.store.contributions.leaves import (
     add_up_cache_reports,
     add_up_hook_runs,
@@ -27,8 +27,8 @@ from stretto.store.contributions.score_ingredients import (
 )
 from stretto.store.contributions.sessions import add_up_session
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
-from stretto.store.contributions.task_outcomes import add_up_task_outcomes
-from stretto.store.contributions.tasks_and_fanouts import add_up_tasks
+from stretto.store.contributions.task_outcomes import list_outcome_parts
+from stretto.store.contributions.tasks_and_fanouts import list_task_parts
 from stretto.store.contributions.usage_coverage import add_up_tool_call_coverage, add_up_usage_coverage
 
 SUMS_VERSION = 16
@@ -36,12 +36,9 @@ SUMS_VERSION = 16
 
 # The names are stored with the version, so that a store made by another list is made anew.
 CONTRIBUTIONS: dict[str, Contribution] = {
-    "tasks": Contribution(
-        frozenset({SessionAspect.TASKS, SessionAspect.PATTERN}),
-        lambda context: add_up_tasks(context.session, context.fanouts),
-    ),
-    "deliveries": Contribution(frozenset({SessionAspect.TASKS}), add_up_deliveries),
-    "headline": Contribution(frozenset({SessionAspect.TASKS, SessionAspect.PATTERN}), add_up_headline),
+    "tasks": Contribution.of_parts({SessionAspect.TASKS, SessionAspect.PATTERN}, list_task_parts),
+    "deliveries": Contribution.of_parts({SessionAspect.TASKS}, list_delivery_parts),
+    "headline": Contribution.of_parts({SessionAspect.TASKS, SessionAspect.PATTERN}, list_headline_parts),
     "opportunity": Contribution(
         frozenset({SessionAspect.TASKS, SessionAspect.PATTERN}), add_up_sequential_runs
     ),
@@ -56,9 +53,9 @@ CONTRIBUTIONS: dict[str, Contribution] = {
     "hooks": Contribution(frozenset({EntityKind.HOOKS}), add_up_hook_runs),
     "caches": Contribution(frozenset({EntityKind.CACHE}), add_up_cache_reports),
     "whole": Contribution(frozenset({SessionAspect.WHOLE}), add_up_whole_session),
-    "work": Contribution(
-        frozenset({SessionAspect.TASKS, SessionAspect.TURNS, SessionAspect.PATTERN, SessionAspect.WHOLE}),
-        add_up_task_outcomes,
+    "work": Contribution.of_parts(
+        {SessionAspect.TASKS, SessionAspect.TURNS, SessionAspect.PATTERN, SessionAspect.WHOLE},
+        list_outcome_parts,
     ),
     "refusals": Contribution(frozenset({SessionAspect.WHOLE}), add_up_refused_delegations),
     "checks": Contribution(frozenset({SessionAspect.WHOLE}), add_up_result_checks),

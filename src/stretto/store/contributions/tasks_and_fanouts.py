@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from stretto.figures.efficiency_tree import measure_efficiency
 from stretto.figures.fanouts import Fanout
 from stretto.figures.quantile_sketch import find_bucket
-from stretto.figures.work_identity import build_work_signature
+from stretto.figures.work_identity import make_work_identity
 from stretto.model.entities import Session, Task
 from stretto.names import NONE, measures
-from stretto.store.contributions.contribution import get_counted_time
+from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.contributions.parts import Part, add_up_parts
 from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_tasks(session: Session, fanouts: Iterable[Fanout]) -> Additions:
     """Return the sums of the tasks that are over and of the finished fan-outs."""
-    added: Additions = Counter()
+    return add_up_parts(_list_parts(session, fanouts))
+
+
+def list_task_parts(context: SessionContext) -> Iterator[Part]:
+    """Yield the sums of each task and of each fan-out."""
+    return _list_parts(context.session, context.fanouts)
+
+
+def _list_parts(session: Session, fanouts: Iterable[Fanout]) -> Iterator[Part]:
     for task in session.tasks:
-        _add_task(added, task)
+        yield Part(task.id, (task,), _add_task)
     for fanout in fanouts:
-        _add_fanout(added, fanout, session)
-    return added
+        inputs = fanout, session.project, session.pattern, session.repository
+        yield Part(f"fanout {fanout.tasks[0].id}", inputs, _add_fanout)
 
 
 def _add_task(added: Additions, task: Task) -> None:
@@ -40,8 +48,10 @@ def _add_task(added: Additions, task: Task) -> None:
         added[slot, measures.AGENT_TIME, (agent, bucket)] += 1
 
 
-def _add_fanout(added: Additions, fanout: Fanout, session: Session) -> None:
-    slot, pattern = find_slot_number(fanout.end), session.pattern or NONE
+def _add_fanout(
+    added: Additions, fanout: Fanout, project: str | None, named_pattern: str | None, repository: str | None
+) -> None:
+    slot, pattern = find_slot_number(fanout.end), named_pattern or NONE
     node = measure_efficiency(fanout)
     for measure, amount in (
         (measures.FANOUTS, node.fanouts),
@@ -57,7 +67,7 @@ def _add_fanout(added: Additions, fanout: Fanout, session: Session) -> None:
     ):
         if amount:
             added[slot, measure, (pattern,)] += amount
-    signature = build_work_signature(session, fanout.tasks)
+    signature = make_work_identity(project, named_pattern, repository, fanout.tasks).signature
     for task, share in zip(fanout.tasks, fanout.shares, strict=True):
         dims = (pattern, signature, task.task_type)
         added[slot, measures.PARALLEL_TASKS, dims] += 1
