@@ -519,6 +519,7 @@ PATHS = (
     "/models",
     "/executions",
     "/executions/together/1",
+    "/activity",
     "/alerts",
     "/alerts/StrettoDown",
     "/sessions",

@@ -33,6 +33,7 @@ from stretto.store.fanout_list import FanoutPage, FanoutQuery, list_fanouts
 from stretto.store.ingest import Ingest
 from stretto.store.session_finder import SessionPage, SessionQuery, find_sessions
 from stretto.summaries import snapshot
+from stretto.summaries.activity_summary import ActivitySummary, read_activity_summary
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
 from stretto.summaries.run_profiles import ProfileKind, read_run_profile
 from stretto.summaries.session_summary import SessionSummary, summarise_session
@@ -180,6 +181,7 @@ class Store:
             "sessions": self._sessions,
             "fanouts": self._fanouts,
             "run_profile": self._profile,
+            "activity": self._activity,
             "session_summary": self._insight,
             "trends": self._trends,
             "baselines": self._baselines,
@@ -209,6 +211,10 @@ class Store:
     def _profile(self, kind: ProfileKind, name: str, window: TimeWindow) -> RunProfile:
         with closing(open_reader(self.config.database)) as connection:
             return read_run_profile(connection, kind, name, window, self.now)
+
+    def _activity(self, window: TimeWindow) -> ActivitySummary:
+        with closing(open_reader(self.config.database)) as connection:
+            return read_activity_summary(connection, window, self.now)
 
     def _insight(self, id: str) -> SessionSummary | None:
         with closing(open_reader(self.config.database)) as connection:

@@ -39,7 +39,7 @@ WIDE = {"width": 1280, "height": 900}
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 PATHS = (
     "/", "/types", "/agents", "/patterns", "/tools", "/executions", "/agents/architect?window=7d",
-    "/executions/together/1", "/sessions", "/sessions/together", "/alerts",
+    "/executions/together/1", "/sessions", "/sessions/together", "/alerts", "/activity?window=7d",
 )  # fmt: skip
 
 
@@ -256,7 +256,7 @@ def test_the_keyboard_reaches_everything_in_order(browser: Browser, shop: tuple[
             box = page.locator(":focus").bounding_box()
             assert box is not None
             assert box["width"] > 0
-        assert stops[:6] == ["Stretto", "Overview", "Sessions", "Task types", "Agents", "Patterns"]
+        assert stops[:6] == ["Stretto", "Overview", "Sessions", "Activity", "Task types", "Agents"]
 
 
 def test_the_timeline_is_walked_by_keyboard(browser: Browser, shop: tuple[Store, str]) -> None:

@@ -303,6 +303,7 @@ def _build_backend(
         sessions=service.find_sessions,
         fanouts=service.list_fanouts,
         run_profile=service.read_run_profile,
+        activity=service.read_activity,
         session_summary=service.summarise_session,
         trends=service.summarise_trends,
         baselines=service.list_baselines,

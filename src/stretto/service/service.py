@@ -60,6 +60,7 @@ from stretto.store.declared_baselines import DeclaredBaselineFile
 from stretto.store.fanout_list import FanoutPage, FanoutQuery
 from stretto.store.overlapping_sessions import describe_overlapping_sessions
 from stretto.store.session_finder import SessionPage, SessionQuery
+from stretto.summaries.activity_summary import ActivitySummary, read_activity_summary
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
 from stretto.summaries.run_profiles import ProfileKind, read_run_profile
 from stretto.summaries.running_tasks import ExpectedTask
@@ -190,6 +191,11 @@ class Service:
         """Return the profile of the finished runs of a task type, agent, pattern, tool or model."""
         with self._reader.use() as connection:
             return read_run_profile(connection, kind, name, window, self._clock())
+
+    def read_activity(self, window: TimeWindow) -> ActivitySummary:
+        """Return who was at work in a window."""
+        with self._reader.use() as connection:
+            return read_activity_summary(connection, window, self._clock())
 
     def summarise_session(self, id: str) -> SessionSummary | None:
         """Return the summary of a session, or None if it is unknown."""

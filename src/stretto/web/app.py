@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from stretto.clock import SECOND
 from stretto.errors import StrettoError
 from stretto.web import otlp_routes, responses
+from stretto.web.activity_page import ActivityPage
 from stretto.web.alert_pages import AlertPages
 from stretto.web.backend import Backend
 from stretto.web.comparison_pages import ComparisonPages
@@ -71,6 +72,7 @@ def create_app(backend: Backend) -> ASGIApp:
         *ExecutionPages(backend, renderer).list_routes(),
         *AlertPages(backend, renderer).list_routes(),
         *ComparisonPages(backend, renderer).list_routes(),
+        *ActivityPage(backend, renderer).list_routes(),
         *PageRoutes(backend, renderer).list_routes(),
     ]
     api = list_api_routes(backend)

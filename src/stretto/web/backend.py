@@ -22,6 +22,7 @@ from stretto.sources.otlp.receive import RequestResult, Signal
 from stretto.store.fanout_list import FanoutPage, FanoutQuery
 from stretto.store.score_targets import ScoreReceipt
 from stretto.store.session_finder import SessionPage, SessionQuery
+from stretto.summaries.activity_summary import ActivitySummary
 from stretto.summaries.run_profiles import ProfileKind
 from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary
@@ -64,6 +65,8 @@ class Backend:
     """Returns a page of the finished parallel executions."""
     run_profile: Callable[[ProfileKind, str, TimeWindow], RunProfile]
     """(kind, name, window) → the profile of its finished runs."""
+    activity: Callable[[TimeWindow], ActivitySummary]
+    """Returns who was at work in a window."""
     session_summary: Callable[[str], SessionSummary | None]
     """A session's id → its summary, or None if it is unknown."""
     trends: Callable[[TimeWindow | None], dict[str, Any]]

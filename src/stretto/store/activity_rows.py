@@ -1,0 +1,47 @@
+"""Read the tasks and sessions of a stretch of time, to draw who was at work when."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from stretto.clock import DAY
+from stretto.figures.activity_chart import TimedSession, TimedTask
+from stretto.model.interval import Interval
+
+MOST_TASKS = 50_000
+"""Most tasks that are drawn: the newest ones."""
+
+MOST_SESSIONS = 5_000
+
+LONGEST = 2 * DAY
+"""Tasks that began longer before the stretch are not looked for."""
+
+
+def read_timed_tasks(connection: sqlite3.Connection, extent: Interval) -> list[TimedTask]:
+    """Return the finished tasks of known length that ran in a stretch of time."""
+    rows = connection.execute(
+        "SELECT agent, start, length FROM task_runs"
+        " WHERE start >= ? AND start < ? AND start + length > ? ORDER BY start DESC LIMIT ?",
+        (extent.start - LONGEST, extent.end, extent.start, MOST_TASKS),
+    )
+    return [TimedTask(agent, Interval(start, start + length)) for agent, start, length in rows if length]
+
+
+def read_timed_sessions(connection: sqlite3.Connection, extent: Interval) -> list[TimedSession]:
+    """Return the sessions with a known project that were open in a stretch of time."""
+    rows = connection.execute(
+        'SELECT id, project, start, COALESCE("end", last) AS until FROM sessions'
+        " WHERE last >= ? AND start < ? AND project IS NOT NULL AND until > start ORDER BY last DESC LIMIT ?",
+        (extent.start, extent.end, MOST_SESSIONS),
+    )
+    return [TimedSession(id, project, Interval(start, until)) for id, project, start, until in rows]
+
+
+def sum_person_waits(connection: sqlite3.Connection, extent: Interval) -> int | None:
+    """Return how long (ns) finished sessions of a stretch of time waited for people; None without any."""
+    (waited,) = connection.execute(
+        "SELECT SUM(json_extract(wall_parts, '$.waiting')) FROM session_runs"
+        ' WHERE "end" >= ? AND "end" < ?',
+        (extent.start, extent.end),
+    ).fetchone()
+    return None if waited is None else int(waited)

@@ -1,0 +1,41 @@
+"""The activity of a window: agents side by side, and sessions of a project at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stretto.clock import DAY, HOUR, MINUTE
+from tests.web_page import read, shown
+from tests.web_served import NOON, Store, Work
+
+LONG = (Work(0, 1_800, "write tests", "tester"), Work(600, 1_500, "review architecture", "architect"))
+
+
+def test_agents_are_drawn_side_by_side(tmp_path: Path) -> None:
+    """Two sessions of one project at once: three tasks at the peak, one overlap of 20 minutes."""
+    store = Store(tmp_path)
+    store.scene("first", NOON - 3 * HOUR, LONG)
+    store.scene("second", NOON - 3 * HOUR + 10 * MINUTE, LONG[:1])
+    with shown(store) as client:
+        page = read(client, "/activity")
+    text = page.text.replace("\N{NO-BREAK SPACE}", " ")
+
+    assert "Up to 3 tasks at once" in text
+    assert "In the last 24 h: 3 finished tasks of 2 agents, 1 h 15 min of work in 40 min." in text
+    assert "Agent time 1 h 15 min Someone at work 40 min On average 1.88 at once" in text
+    assert {"/sessions/first", "/sessions/second", "/sessions?project=site"} <= set(page.addresses)
+    assert any(about.startswith("tester, 20 Nov 09:00") for about in page.explanations)
+
+
+def test_a_window_without_work_says_so(tmp_path: Path) -> None:
+    """Nothing is drawn, and nothing is invented."""
+    store = Store(tmp_path)
+    store.scene("old", NOON - 3 * DAY, LONG)
+    with shown(store) as client:
+        today, week = read(client, "/activity"), read(client, "/activity?window=7d")
+        refused = client.get("/activity?window=9d")
+
+    assert "Nobody was at work" in today.text
+    assert "No two sessions of one project were open at the same time in the last 24 h." in today.text
+    assert "Up to 2" in week.text
+    assert refused.status_code == 400
