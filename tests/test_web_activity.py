@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stretto.clock import DAY, HOUR, MINUTE
+from stretto.clock import DAY, HOUR, MINUTE, SECOND
+from stretto.findings.findings_state import FindingsState
+from stretto.model.event import Event, Kind
+from stretto.store.finding_history import AnalysisResult
 from tests.web_page import read, shown
-from tests.web_served import NOON, Store, Work
+from tests.web_served import NOON, Store, Work, served
 
 LONG = (Work(0, 1_800, "write tests", "tester"), Work(600, 1_500, "review architecture", "architect"))
 
@@ -39,3 +42,39 @@ def test_a_window_without_work_says_so(tmp_path: Path) -> None:
     assert "No two sessions of one project were open at the same time in the last 24 h." in today.text
     assert "Up to 2" in week.text
     assert refused.status_code == 400
+
+
+def test_a_session_shows_who_talked_to_whom(tmp_path: Path) -> None:
+    """Messages are summed up by sender and receiver above their list."""
+    store = Store(tmp_path)
+    store.scene("talk", NOON - HOUR, LONG)
+    store.events(
+        [
+            Event(
+                kind=Kind.MESSAGE, session="talk", time=NOON - HOUR + number * SECOND, id=f"m{number}",
+                name="architect", duration=4 * SECOND,
+            )
+            for number in (1, 2)
+        ]
+    )  # fmt: skip
+    with shown(store) as client:
+        text = read(client, "/sessions/talk").text.replace("\N{NO-BREAK SPACE}", " ")
+
+    assert "Who talked to whom" in text
+    assert "architect 2 2 4 s" in text
+
+
+def test_the_list_of_sessions_names_what_held_one_up(tmp_path: Path) -> None:
+    """Below the title of that session, and of no other."""
+    holdup = {"kind": "imbalance", "name": "tester", "seconds": 60.0, "share": 0.25, "cause": None}
+    state = FindingsState(
+        0, results={"holdups": AnalysisResult("holdups", extra={"sessions": {"slow": [holdup], "fine": []}})}
+    )
+    store = Store(tmp_path)
+    for session in ("slow", "fine", "new"):
+        store.scene(session, NOON - HOUR, LONG)
+    store.refresh()
+    with served(store.make_backend(findings=lambda: state)) as client:
+        text = read(client, "/sessions").text.replace("\N{NO-BREAK SPACE}", " ")
+
+    assert text.count("(tester): 1 min more than usual, 25% of it; no cause found") == 1

@@ -117,3 +117,9 @@ def list_session_holdups(state: FindingsState, session: str) -> list[str] | None
     standing = (list_extra(state, "holdups", "standings") or {}).get(session)
     sentences = [] if standing is None else [describe_standing(standing)]
     return [*sentences, *map(describe_session_holdup, holdups)]
+
+
+def list_sessions_holdups(state: FindingsState, sessions: Iterable[str]) -> dict[str, str]:
+    """Return what held up each of some sessions most, by id; sessions that nothing held up are left out."""
+    holdups = list_extra(state, "holdups", "sessions") or {}
+    return {id: describe_session_holdup(holdups[id][0]) for id in sessions if holdups.get(id)}

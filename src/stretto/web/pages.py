@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import SECOND
+from stretto.figures.conversations import list_conversations
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.store.collector_pause import pause_collector
@@ -106,6 +107,9 @@ class PageRoutes:
             now,
             live=query.after is None,
             page=page,
+            finding_of=findings_view.list_sessions_holdups(
+                self._backend.findings(), [row.id for row in page.rows]
+            ),
             query=query,
             given=request.query_params,
             filters=session_list.list_filters(request.query_params),
@@ -164,6 +168,7 @@ class PageRoutes:
             absent_figures=summary.absent,
             absent_words=ABSENT,
             like=self._list_like(entity),
+            conversations=list_conversations(entity.messages)[: session_view.ROWS_SHOWN],
             holdups=findings_view.list_session_holdups(self._backend.findings(), entity.id),
         )
 
