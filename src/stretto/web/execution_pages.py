@@ -102,7 +102,6 @@ class ExecutionPages:
         fanout = summary.fanouts[number - 1][0]
         start, end = ((at - session.start) / SECOND for at in (fanout.start, fanout.end))
         drawing = session_timeline.draw_session(session, session_timeline.choose_view(session, start, end))
-        tasks = {task.id for task in fanout.tasks}
         return self._page(
             "execution.html",
             request,
@@ -116,5 +115,5 @@ class ExecutionPages:
             p=session_view.make_fanout_row(summary, document, drawing, number),
             path_lines=session_view.draw_path(document, drawing),
             critical_path=document.get("critical_path"),
-            tasks=[row for row in session_view.list_all_task_rows(session, document) if row.task.id in tasks],
+            tasks=session_view.make_task_rows(session, document, fanout.tasks),
         )

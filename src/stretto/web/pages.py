@@ -158,6 +158,7 @@ class PageRoutes:
             wall=session_view.split_wall_time(document),
             efficiency=session_view.split_capacity,
             tasks=session_view.list_task_rows(entity, document, (page - 1) * session_view.TASKS_SHOWN),
+            tasks_unfolded=session_view.TASKS_UNFOLDED if pages == 1 else session_view.TASKS_SHOWN,
             task_page=page,
             task_pages=pages,
             tools=tools[: session_view.TOOLS_SHOWN],

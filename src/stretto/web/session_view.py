@@ -21,6 +21,9 @@ TOOLS_SHOWN = 40
 TASKS_SHOWN = 100
 """Tasks on a page of the table."""
 
+TASKS_UNFOLDED = 20
+"""Most tasks whose table is open at once: a longer one is folded, so that the rest is found."""
+
 ROWS_SHOWN = 50
 """Rows of any other table."""
 
@@ -144,12 +147,17 @@ def _build_fanout_row(
 
 def list_task_rows(session: Session, document: Document, first: int) -> list[TaskRow]:
     """Return a page of task rows sorted by start, from index ``first`` on."""
-    return list_all_task_rows(session, document)[first : first + TASKS_SHOWN]
+    return make_task_rows(session, document, sort_tasks(session.tasks)[first : first + TASKS_SHOWN])
 
 
-def list_all_task_rows(session: Session, document: Document) -> list[TaskRow]:
-    """Return a row for each task, sorted by start."""
-    tasks = sorted(session.tasks, key=lambda task: (task.start is None, task.start or 0, task.id))
+def sort_tasks(tasks: Iterable[Task]) -> list[Task]:
+    """Return tasks by start; those without a known start come last."""
+    return sorted(tasks, key=lambda task: (task.start is None, task.start or 0, task.id))
+
+
+def make_task_rows(session: Session, document: Document, chosen: Iterable[Task]) -> list[TaskRow]:
+    """Return a row for each of some tasks of a session, sorted by start."""
+    tasks = sort_tasks(chosen)
     gaps, reports = ToolCallGaps(session), session.latest_reports
     calls: dict[str | None, list[ToolCall]] = {}
     for call in session.tool_calls:
