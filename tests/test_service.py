@@ -380,7 +380,7 @@ def test_its_own_sizes_and_lag_are_told(tmp_path: Path) -> None:
         )
         report(config, "more", *whole_session("more"))
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] > 0.5)
-        assert any("full" in problem for problem in service.list_problems())
+        assert until(lambda: any("full" in problem for problem in service.list_problems()))
         service.worker.writer.execute("DROP TRIGGER broken")
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
         assert until(lambda: service.list_problems() == [])

@@ -28,6 +28,9 @@ LOG = logging.getLogger(__name__)
 TICK_SECONDS = 20.0
 """Pause between two looks at the clock: midnight is noticed that much later."""
 
+FIRST_SECONDS = 20.0
+"""Time from the start to the first look: a start is busy enough."""
+
 Send = Callable[[Report], bool]
 """Sends a report and returns whether it has arrived; false if there is nobody to send it now."""
 
@@ -110,6 +113,7 @@ class ReportSchedule:
                 self.folder.note_sent(id)
 
     def _follow(self) -> None:
+        self._stopping.wait(FIRST_SECONDS)
         while not self._stopping.is_set():
             try:
                 self.write_due_reports()
