@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterable
 
 from rich import box
@@ -18,7 +20,16 @@ from stretto.summaries.session_summary import name_session
 
 ABSENT = "—"
 WIDTH = 150
-"""Width of a table in characters, the same in a pipe: answers do not depend on the window."""
+"""Width of a table in characters in a pipe or a file, where no window decides."""
+LEAST_WIDTH = 60
+"""A table in a narrower window is wrapped by the terminal: folded columns could not be read."""
+
+
+def find_width() -> int:
+    """Return the columns of the terminal that the answer goes to."""
+    if not sys.stdout.isatty():
+        return WIDTH
+    return max(LEAST_WIDTH, shutil.get_terminal_size((WIDTH, 0)).columns)
 
 
 def format_sessions(rows: Iterable[SessionRow], now: int) -> str:
@@ -158,7 +169,7 @@ def render_text(renderable: RenderableType) -> str:
     """Return a renderable as plain text, without colours."""
     # Text of others may hold brackets: it must not be read as markup.
     console = Console(
-        width=WIDTH, no_color=True, highlight=False, force_terminal=False, markup=False, emoji=False
+        width=find_width(), no_color=True, highlight=False, force_terminal=False, markup=False, emoji=False
     )
     with console.capture() as capture:
         console.print(renderable)
