@@ -100,7 +100,8 @@ dashboards: $(READY) ## write grafana/dashboards from grafana/board
 	$(BIN)/python -m grafana.board.build
 
 pictures: $(READY) ## take the documentation's pictures with Chromium
-	STRETTO_PICTURES=1 $(BIN)/pytest -q tests/stack/test_browser.py tests/stack/test_demo_month.py -k 'picture or found'
+	STRETTO_PICTURES=1 $(BIN)/pytest -q tests/stack/test_browser.py tests/stack/test_demo_month.py \
+	  tests/stack/test_board_pictures.py -k 'picture or found or drawn'
 
 servers: ## install real Prometheus and Alertmanager (Debian, Ubuntu)
 	apt-get update

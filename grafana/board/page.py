@@ -9,6 +9,8 @@ from grafana.board.boards import BOARDS
 from grafana.board.unused import UNUSED
 
 INTRODUCTION = """\
+![The overview, drawn from a real Prometheus over a simulated month](pictures/board-overview.png)
+
 Grafana loads the boards from `grafana/dashboards`; `make dashboards` writes them from `grafana/board`. Their
 data source is the Prometheus with the uid `prometheus`. In a Grafana of your own that data source needs the
 user and the password that `stretto servers` names.
@@ -17,6 +19,8 @@ user and the password that `stretto servers` names.
   averaged across machines. With one service there is nothing to choose.
 - A panel that says "live only" reads counters that begin with the service; it names the panel that has the
   past.
+- These pictures are drawn by the project's own tests from answers of a real Prometheus, not by Grafana:
+  [the overview](pictures/board-overview.png) and [change](pictures/board-trends.png) over a simulated month.
 - The other variables narrow every panel whose figures have the label. *Window* is the period over which a
   figure is computed; the time range of the board is the period that is drawn.
 - A single number is the current value. Unknown values are left out or marked: they are never drawn as 0 or

@@ -22,7 +22,7 @@ from typing import Any
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.model.decisions import Decision, DecisionKind, make_decision_event
-from stretto.model.event import Event, Kind, Outcome
+from stretto.model.event import Channel, Event, Kind, Outcome
 
 DAYS = 30
 SIMULATED = "simulated"
@@ -43,6 +43,10 @@ SEQUENTIAL_EACH = 9
 """One session of so many runs its tasks one after another, which gives measured baselines."""
 
 TEST_COUNT = 180
+HOLES = 0.1
+"""The share of security tasks that report a finding."""
+PROCESSORS, GIGABYTE = 8, 10**9
+MILLISECOND = SECOND // 1_000
 _HOURS = (0.4, 9)
 """Between how many hours before the end of its day a session starts."""
 _WEEKDAYS = 5
@@ -135,20 +139,26 @@ class SessionDrawing:
         self._add(Kind.SESSION_START, start, attributes={"project": self.pattern.project})
         self._add(Kind.TURN_START, start, id="turn", type="user", attributes={"command": self.pattern.name})
         time = self._call("plan", "Read", start + SECOND, 6)
-        end = time
+        self._add(Kind.PHASE_START, time, id="work", name="work")
+        end = begun = time
         for number, task in enumerate(self.pattern.tasks):
             task_end = self._run_task(f"{self.session}-{number}", task, time)
             end = max(end, task_end)
             time = end + _PAUSE if is_sequential else time + SECOND
+        self._add(Kind.PHASE_END, end, id="work", name="work", outcome=Outcome.SUCCESS)
+        self._sample_machine(begun, end)
+        self._add(
+            Kind.HOOKS_RUN,
+            end,
+            id=f"{self.session}-hooks",
+            name="Stop",
+            duration=self.random.randint(20, 90) * MILLISECOND,
+        )
         end = self._use_model("join", LARGE, end + SECOND, _JOIN * SECOND, None)
         end = self._call("merge", "Edit", end, 4)
-        quality = min(10.0, max(0.0, self.random.gauss(8, 0.8)))
-        self._add(
-            Kind.SCORE,
-            end,
-            name="quality",
-            attributes={"value": round(quality, 1), "of": "session", "by": "judge"},
-        )
+        self._judge("synthesis", self.random.gauss(88, 4), end)
+        quality = min(10.0, max(0.0, self.random.gauss(8.9, 0.6)))
+        self._judge("quality", quality, end)
         self._add(Kind.TURN_END, end + SECOND, id="turn", outcome=Outcome.SUCCESS)
         self._add(Kind.SESSION_END, end + 2 * SECOND)
         return self.events
@@ -171,6 +181,7 @@ class SessionDrawing:
         )  # fmt: skip
         self._add(Kind.TASK_START, start + SECOND // 5, id=name, name=task.agent)
         self._fill_task(name, task, start + SECOND, length, outcome)
+        self._report_task(name, task, end - SECOND, outcome)
         self._add(Kind.TASK_END, end - SECOND // 5, id=name, name=task.agent, outcome=outcome)
         self._add(
             Kind.TOOL_END, end, id=call, name="Agent", outcome=outcome,
@@ -192,8 +203,47 @@ class SessionDrawing:
             after = self._call(f"{name}-r", "Read", after, 0.1 * length, task=name)
         else:
             after = self._call(f"{name}-t", "Read", think, 0.2 * length, task=name)
-            after = self._call(f"{name}-e", "Edit", after, 0.1 * length, task=name, outcome=outcome)
+            wrote = f"{self.random.getrandbits(64):016x}"
+            after = self._call(
+                f"{name}-e", "Edit", after, 0.1 * length, task=name, outcome=outcome, wrote=wrote
+            )
         self._use_model(f"{name}-m2", task.model, after, round(0.15 * length * SECOND), name)
+
+    def _report_task(self, name: str, task: SimulatedTask, time: int, outcome: Outcome) -> None:
+        """Draw what is said about a task: a message to whoever joins the results, and judgements."""
+        waited = round(self.random.uniform(1, 12) * SECOND)
+        self._add(
+            Kind.MESSAGE, time, id=f"{name}-message", parent=name, name="main", type="result",
+            duration=waited, outcome=outcome,
+        )  # fmt: skip
+        if outcome is Outcome.SUCCESS:
+            self._judge("quality", min(10.0, self.random.gauss(8.8, 0.5)), time, task=name)
+        if task.agent == "reviewer":
+            self._judge("code_quality", self.random.gauss(86, 5), time, task=name)
+        if task.agent == "security":
+            self._judge("security_findings", float(self.random.random() < HOLES), time, task=name)
+
+    def _judge(self, name: str, value: float, time: int, task: str | None = None) -> None:
+        """Draw a judgement of the session, or of a task."""
+        attributes = {"value": round(value, 1), "of": "session" if task is None else "task", "by": "judge"}
+        self._add(Kind.SCORE, time, id=task, name=name, attributes=attributes)
+
+    def _sample_machine(self, start: int, end: int) -> None:
+        """Draw the use of a machine with eight processors while the tasks ran."""
+        length, share = end - start, self.random.uniform(0.15, 0.5)
+        memory = round(self.random.uniform(1, 3) * GIGABYTE)
+        self._add(
+            Kind.SAMPLE, start, duration=length, source="stretto", channel=Channel.API,
+            attributes={
+                "cpu": round(share * length), "cpu_peak": round(2 * share * SECOND),
+                "memory": memory, "memory_peak": memory + GIGABYTE // 4,
+                "read": 40_000_000, "written": 9_000_000,
+                "machine_busy": round((share + 1) * length), "machine_available": PROCESSORS * length,
+                "machine_busy_share": round((share + 1) * length / PROCESSORS),
+                "machine_available_share": length,
+                "machine_memory": 16 * GIGABYTE, "machine_memory_available": 12 * GIGABYTE - memory,
+            },
+        )  # fmt: skip
 
     def _draw_length(self, task: SimulatedTask) -> float:
         """Return seconds around the usual length, with a few long ones, as lengths of work are."""
@@ -240,6 +290,7 @@ class SessionDrawing:
                 "input_tokens": prompt - cached,
                 "cache_read_tokens": cached,
                 "output_tokens": self.random.randint(300, 2_400),
+                "first_token_ms": self.random.randint(400, 1_900),
             },
         )  # fmt: skip
         return start + length
