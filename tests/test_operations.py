@@ -424,6 +424,17 @@ def test_alerts_say_since_when_nothing_watches(month: OperatedStore) -> None:
     assert (mark["part"], mark["reason"]) == ("alertmanager", gap)
 
 
+def test_of_the_past_only_what_had_ended_is_shown(month: OperatedStore) -> None:
+    """As of an earlier day there is no activity and no list of sessions, each with the reason."""
+    envelope = run(month, "dashboard", None, None, NOW - 2 * DAY)
+    data = envelope["result"]["performance_data"]
+    reason = "what ran at an instant in the past is not kept"
+    assert data["activity"] == {"absent": {"activity": reason}}
+    assert data["sessions"] == []
+    assert {each["part"] for each in envelope["degraded"]} == {"sessions", "running"}
+    assert data["verdicts"]["24h"]["all_fanouts"] == 8
+
+
 def test_limits_are_those_of_the_promise() -> None:
     """An efficiency of 70 is a warning, 60 critical, 75 within; an unknown one is no alert."""
     severities = [

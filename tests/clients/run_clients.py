@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.clients.client_table import CLIENTS, Client, Expected
+from tests.clients.plugin_run import run_plugin
 from tests.clients.scripted_model import CACHED, INPUT, OUTPUT, ScriptedModel
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,11 @@ INSTALLED = ROOT / "build" / "clients"
 
 SECONDS = 180
 """Limit of a client's run."""
+
+CLAUDE_CODE = "claude-code"
+
+PLUGIN_RUN = "plugin"
+"""The run of the plugin's slash command and of its MCP server, in Claude Code."""
 
 SHORT = ("pi", "opencode")
 """The clients of the short form: the quickest to install and to run."""
@@ -136,16 +142,22 @@ def compare(expected: Expected, document: dict[str, Any], *, tokens: bool, outco
 def main() -> int:
     """Run the clients that are asked for; return 1 if one differs from its script."""
     parser = argparse.ArgumentParser(prog="make clients", description=__doc__)
-    parser.add_argument("clients", nargs="*", choices=[*CLIENTS, []], help="the clients to run (all)")
+    parser.add_argument(
+        "clients", nargs="*", choices=[*CLIENTS, PLUGIN_RUN, []], help="the clients to run (all)"
+    )
     parser.add_argument("--short", action="store_true", help="only " + " and ".join(SHORT))
     parser.add_argument("--keep", action="store_true", help="keep the folders of the runs")
     options = parser.parse_args()
-    names = options.clients or (SHORT if options.short else tuple(CLIENTS))
+    names = options.clients or (SHORT if options.short else (*CLIENTS, PLUGIN_RUN))
     failed = False
     for name in names:
         folder = Path(tempfile.mkdtemp(prefix=f"stretto-{name}-"))
         try:
-            differences = list(run_client(CLIENTS[name], folder))
+            if name == PLUGIN_RUN:
+                host = CLIENTS[CLAUDE_CODE]
+                differences = list(run_plugin(host, install_client(host), folder))
+            else:
+                differences = list(run_client(CLIENTS[name], folder))
         except (OSError, subprocess.SubprocessError) as error:
             differences = [str(error)]
         print(f"{name}: {'as scripted' if not differences else ''}", flush=True)

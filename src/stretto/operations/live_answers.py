@@ -23,6 +23,7 @@ RESPONSE_LIMITS = {"critical": 8.0, "warning": 3.0}
 """Seconds to a model's first token above which there is an alert."""
 
 COMPACT_ROWS = 5
+NOT_KEPT = "what ran at an instant in the past is not kept"
 LIVE_WINDOW = "1h"
 DAY_WINDOW = "24h"
 
@@ -59,7 +60,7 @@ def answer_live_metrics(call: OperationCall) -> OperationAnswer:
     document = call.document
     performance: dict[str, Any] = {
         "window": window,
-        "activity": document["activity"],
+        "activity": _describe_activity(call),
         "verdict": document["verdicts"][window],
         "efficiency": _shorten_score(document["scores"][window]["efficiency"]),
         "bottleneck": document["bottlenecks"].get(window),
@@ -82,7 +83,7 @@ def answer_dashboard(call: OperationCall) -> OperationAnswer:
     document = call.document
     rows = COMPACT_ROWS if call.options["layout"] == "compact" else LATEST
     performance = {
-        "activity": document["activity"],
+        "activity": _describe_activity(call),
         "verdicts": document["verdicts"],
         "efficiency": {
             window: _shorten_score(scores["efficiency"]) for window, scores in document["scores"].items()
@@ -249,7 +250,7 @@ def _name_trend(change: dict[str, Any] | None) -> str:
 def list_running(call: OperationCall) -> list[dict[str, Any]]:
     """Return the running tasks of the workflow with what is expected of them, the overdue ones first."""
     if call.at is not None:
-        call.note("running", "which tasks ran at an instant in the past is not kept")
+        call.note("running", NOT_KEPT)
         return []
     return [
         {
@@ -288,7 +289,7 @@ def _describe_execution(call: OperationCall) -> dict[str, Any]:
         }
     document = call.document
     return {
-        **document["activity"],
+        **_describe_activity(call),
         "verdicts": {window: document["verdicts"][window] for window in (LIVE_WINDOW, DAY_WINDOW)},
     }
 
@@ -306,7 +307,18 @@ def _describe_resources(call: OperationCall) -> dict[str, Any]:
     }
 
 
+def _describe_activity(call: OperationCall) -> dict[str, Any]:
+    """Return what runs now; what ran at an instant in the past is not kept."""
+    if call.at is not None:
+        return {"absent": {"activity": NOT_KEPT}}
+    activity: dict[str, Any] = call.document["activity"]
+    return activity
+
+
 def _list_sessions(call: OperationCall, most: int) -> list[dict[str, Any]]:
+    if call.at is not None:
+        call.note("sessions", NOT_KEPT)
+        return []
     snapshot = call.snapshot
     rows = {row.id: row for row in (*snapshot.open_sessions, *snapshot.latest)}
     chosen = [
@@ -323,6 +335,8 @@ def _shorten_score(score: dict[str, Any]) -> dict[str, Any]:
 
 def describe_activity(call: OperationCall) -> str:
     """Return what runs now as a sentence."""
+    if call.at is not None:
+        return "What ran then is not kept; what had ended by then is counted."
     activity = call.snapshot.activity
     if not activity.sessions:
         return "No session is known yet."

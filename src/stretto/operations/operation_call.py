@@ -18,8 +18,9 @@ from stretto.operations.figure_table import FigureTable
 from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.operation_sources import OperationSources
 from stretto.operations.workflow_choice import ALL_WORKFLOWS, ChosenWorkflow
+from stretto.store.decision_rows import read_decisions
 from stretto.store.fanout_queries import FanoutRun, read_fanout_runs
-from stretto.store.finding_history import AnalysisResult
+from stretto.store.finding_history import AnalysisResult, read_findings
 from stretto.store.run_queries import read_session_runs, read_task_runs
 from stretto.summaries.session_summary import build_session_document
 from stretto.summaries.snapshot import Snapshot, build_snapshot_document
@@ -108,8 +109,16 @@ class OperationCall:
 
     @cached_property
     def state(self) -> FindingsState:
-        """The findings as last stored."""
-        return self.sources.findings()
+        """The findings as last stored, or as they were known at the instant in the past."""
+        if self.at is None:
+            return self.sources.findings()
+        with self.sources.connect() as connection:
+            return FindingsState(
+                at=self.at,
+                findings=tuple(read_findings(connection, at=self.at)),
+                decisions=tuple(read_decisions(connection, at=self.at)),
+                zone=self.sources.zone,
+            )
 
     def read_pattern_runs(self, span: int) -> RunSelection:
         """Return the runs of the workflow's pattern; of a session without one, that session alone."""

@@ -183,9 +183,9 @@ def answer_capacity_planning(call: OperationCall) -> OperationAnswer:
     if "cost" in goals:
         cost = usage["cost_usd"]
         monthly = None if cost is None else cost * 30 * DAY / ADVICE_TIME * (1 + growth)
-        analysis["cost_usd_per_month_after_growth"] = monthly
+        analysis["cost_per_month_after_growth_usd"] = monthly
         if monthly is None:
-            analysis["absent"] = {"cost_usd_per_month_after_growth": usage["absent"]["cost_usd"]}
+            analysis["absent"] = {"cost_per_month_after_growth_usd": usage["absent"]["cost_usd"]}
     sentences = [
         f"{row['workflow']}: {row['text']}"
         + (
