@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,8 +24,8 @@ from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.model.runs import SessionRun
 from stretto.notifications.latest_notifications import describe_alerting_gap
+from stretto.operations.alert_answers import EFFICIENCY_LIMITS, find_severity
 from stretto.operations.envelope import SUCCESS, drop_non_finite, make_envelope_schema
-from stretto.operations.live_answers import EFFICIENCY_LIMITS, find_severity
 from stretto.operations.operation import OperationGroup
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_table import OPERATIONS
@@ -42,6 +43,7 @@ from stretto.operations.option_kinds import (
     name_span,
 )
 from stretto.operations.run_measures import find_quantile, measure_usage
+from stretto.service.analysis_schedule import ask_analysis_process
 from stretto.store.finding_history import StoredFinding
 from tests.operated import (
     COVER,
@@ -397,6 +399,39 @@ def test_a_new_store_is_analysed_once_for_whoever_asks(month: OperatedStore) -> 
     assert asked == ["changes"]
     answered = run(month, "regression", findings=lambda: state)
     assert answered["result"]["analysis_results"]["regressions"]
+
+
+def test_a_killed_analysis_is_no_answer_and_no_wait(
+    month: OperatedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process kills itself: the error has the reason and a fallback; the stored answer stays good."""
+    killed = tmp_path / "killed"
+    killed.write_text("#!/bin/sh\nkill -9 $$\n", encoding="utf-8")
+    killed.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(killed))
+    state = without_answers(month.sources.findings())
+    sources = {"findings": lambda: state, "ask": ask_analysis_process}
+    envelope = run(month, "regression", **sources)
+    assert envelope["error"]["code"] == "ANALYSIS_STALE"
+    assert envelope["error"]["details"]["reason"] == "its process ended without an answer"
+    check_fallbacks(month, envelope, **sources)
+    (mark, *_) = run(month, "bottlenecks", **sources)["degraded"]
+    assert (mark["part"], mark["as_of"]) == ("holdups", None)
+    assert run(month, "regression", ask=ask_analysis_process)["degraded"] == []
+
+
+def test_live_operations_about_a_workflow_have_its_work(month: OperatedStore) -> None:
+    """Beside the figures of everything stand the sessions of the pattern, or the tasks of the session."""
+    of_pattern = run(month, "dashboard", PATTERN)["result"]
+    assert of_pattern["performance_data"]["workflow"]["sessions"] == 8
+    assert "8 sessions of release ended in this time" in of_pattern["analysis_results"]["summary"][1].replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
+    of_session = run(month, "live-metrics", "d3n1")["result"]["performance_data"]["workflow"]
+    assert (of_session["tasks"], of_session["tasks_over"], of_session["fanouts"]) == (2, 2, 1)
+    alerts = run(month, "alerts", "d3n1")["result"]["analysis_results"]["checks"]
+    assert alerts[0]["reason"].startswith("between ")
+    assert "workflow" not in run(month, "dashboard")["result"]["performance_data"]
 
 
 def test_where_no_service_runs_old_answers_are_made_again(month: OperatedStore) -> None:

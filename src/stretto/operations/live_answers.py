@@ -1,4 +1,4 @@
-"""Answer what happens now: monitor, live-metrics, dashboard, alerts."""
+"""Answer what happens now: monitor, live-metrics, dashboard."""
 
 from __future__ import annotations
 
@@ -8,24 +8,17 @@ from stretto.clock import DAY, SECOND, to_rfc3339
 from stretto.findings.finding_sentences import describe_finding, describe_left
 from stretto.format import quantities
 from stretto.model.findings import RECOMMENDATION_PREFIX
-from stretto.notifications import notification_log
-from stretto.notifications.latest_notifications import select_alerts
+from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_advice
+from stretto.operations.alert_answers import DAY_WINDOW, LIVE_WINDOW, describe_alerts, find_alerts
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_call import OperationCall
+from stretto.operations.run_measures import measure_outcomes, measure_parallel_work
 from stretto.summaries.session_summary import build_row_document
 from stretto.summaries.snapshot import LATEST
 
-EFFICIENCY_LIMITS = {"critical": 65.0, "warning": 75.0}
-"""Points of the efficiency score below which there is an alert."""
-
-RESPONSE_LIMITS = {"critical": 8.0, "warning": 3.0}
-"""Seconds to a model's first token above which there is an alert."""
-
 COMPACT_ROWS = 5
 NOT_KEPT = "what ran at an instant in the past is not kept"
-LIVE_WINDOW = "1h"
-DAY_WINDOW = "24h"
 
 
 def answer_monitor(call: OperationCall) -> OperationAnswer:
@@ -47,7 +40,7 @@ def answer_monitor(call: OperationCall) -> OperationAnswer:
             "sessions": _list_sessions(call, COMPACT_ROWS),
         }
     return OperationAnswer(
-        [describe_activity(call), *_describe_alerts(analysis.get("alerts"))],
+        [describe_activity(call), *describe_alerts(analysis.get("alerts"))],
         performance,
         analysis,
         next_steps=["stretto top", "stretto alerts"],
@@ -70,8 +63,14 @@ def answer_live_metrics(call: OperationCall) -> OperationAnswer:
             figure for figure in document["figures"] if figure["labels"].get("window", window) == window
         ]
     trends = {"change": document["change"]} if call.options["include_trends"] else {}
+    about = _describe_workflow(call, WINDOWS[window] * SECOND)
+    performance |= about
     return OperationAnswer(
-        [describe_activity(call), describe_verdict(document["verdicts"][window], window)],
+        [
+            describe_activity(call),
+            *_summarise_workflow(call, about),
+            describe_verdict(document["verdicts"][window], window),
+        ],
         performance,
         trends,
         next_steps=["stretto dashboard", "stretto trends"],
@@ -91,6 +90,8 @@ def answer_dashboard(call: OperationCall) -> OperationAnswer:
         "sessions": _list_sessions(call, rows),
         "resources": _describe_resources(call),
     }
+    about = _describe_workflow(call, DAY)
+    performance |= about
     open_findings = [stored.finding for stored in call.state.open_findings if call.is_about(stored.finding)]
     advice = [finding for finding in open_findings if finding.kind.startswith(RECOMMENDATION_PREFIX)]
     others = [finding for finding in open_findings if not finding.kind.startswith(RECOMMENDATION_PREFIX)]
@@ -105,146 +106,16 @@ def answer_dashboard(call: OperationCall) -> OperationAnswer:
     return OperationAnswer(
         [
             describe_activity(call),
+            *_summarise_workflow(call, about),
             describe_verdict(document["verdicts"][DAY_WINDOW], DAY_WINDOW),
             *sentences,
-            *_describe_alerts(analysis["alerts"]),
+            *describe_alerts(analysis["alerts"]),
         ],
         performance,
         analysis,
         [describe_advice(finding) for finding in advice[:3]],
         ["stretto findings", "stretto recommendations"],
     )
-
-
-def answer_alerts(call: OperationCall) -> OperationAnswer:
-    """Answer what fires, by the limits of the operations and by Alertmanager."""
-    alerts = find_alerts(call)
-    gap = call.sources.alerting_gap()
-    if gap is not None:
-        last = max((entry.received for entry in call.sources.notifications()), default=None)
-        call.note("alertmanager", gap, last)
-    return OperationAnswer(
-        _describe_alerts(alerts) or ["Nothing is beyond its limit."],
-        {
-            "limits": {
-                "efficiency_score": EFFICIENCY_LIMITS,
-                "response_seconds": RESPONSE_LIMITS,
-            }
-        },
-        alerts,
-        next_steps=["stretto doctor"] if gap else ["stretto findings"],
-    )
-
-
-def find_alerts(call: OperationCall) -> dict[str, Any]:
-    """Return what is beyond the limits of the operations now, and what Alertmanager sent."""
-    checks = [_check_efficiency(call), _check_response(call), _check_opportunity(call)]
-    received = [
-        entry
-        for entry in call.sources.notifications()
-        if entry.received <= call.now and entry.received > call.now - _find_span(call)
-    ]
-    current = select_alerts(received, now=call.now)
-    return {
-        "checks": checks,
-        "alerts": [check for check in checks if check["severity"] is not None],
-        "firing": [notification_log.build_document(entry) for entry in current.firing],
-    }
-
-
-def _find_span(call: OperationCall) -> int:
-    """Return how far (ns) to look back for notifications; the window of live figures is a word."""
-    chosen = call.options.get("time_range") or call.options.get("time_window")
-    return chosen if isinstance(chosen, int) else 30 * DAY
-
-
-def _check_efficiency(call: OperationCall) -> dict[str, Any]:
-    """Return whether the efficiency score of a day is below a limit; its range is judged by its upper end."""
-    if call.workflow.pattern is not None:
-        found = call.figures.list_figures(
-            "stretto_pattern_efficiency_score", pattern=call.workflow.pattern, window=DAY_WINDOW
-        )
-    else:
-        found = call.figures.list_figures("stretto_efficiency_score", window=DAY_WINDOW)
-    value = found[0].value if found else None
-    reason = found[0].reason if found else "no parallel execution ended in the last 24 hours"
-    severity = find_severity(value, EFFICIENCY_LIMITS, above=False)
-    limit = EFFICIENCY_LIMITS[severity or "warning"]
-    change = {figure["name"]: figure for figure in call.document["change"]["figures"]}.get("improvement")
-    return {
-        "name": "efficiency_degradation",
-        "severity": severity,
-        "value": value,
-        "threshold": limit,
-        "trend": _name_trend(change),
-        "text": f"The efficiency score is {value:.1f}, below {limit:.0f}." if severity and value else None,
-        "recommendation": "stretto bottlenecks shows what holds the sessions up" if severity else None,
-        "reason": reason if value is None else None,
-    }
-
-
-def _check_response(call: OperationCall) -> dict[str, Any]:
-    """Return whether a model's first token takes longer than a limit."""
-    figures = [
-        figure
-        for figure in call.figures.list_figures("stretto_first_token_quantile_seconds", window=LIVE_WINDOW)
-        if ("stat", "p95") in figure.labels and figure.value is not None
-    ]
-    worst = max(figures, key=lambda figure: figure.value or 0.0, default=None)
-    value = None if worst is None else worst.value
-    severity = find_severity(value, RESPONSE_LIMITS, above=True)
-    limit = RESPONSE_LIMITS[severity or "warning"]
-    return {
-        "name": "response_time_spike",
-        "severity": severity,
-        "value": value,
-        "threshold": limit,
-        "trend": "unknown",
-        "text": f"A model's first token takes {value:.1f} s (95 % of calls)." if severity and value else None,
-        "recommendation": "compare models: stretto live-metrics shows each" if severity else None,
-        "reason": "no source reported the time to the first token in the last hour"
-        if value is None
-        else None,
-    }
-
-
-def _check_opportunity(call: OperationCall) -> dict[str, Any]:
-    """Return the open recommendation that promises most, if there is one."""
-    advice = [
-        stored.finding
-        for stored in call.state.open_findings
-        if stored.finding.kind.startswith(RECOMMENDATION_PREFIX) and call.is_about(stored.finding)
-    ]
-    best = max(advice, key=lambda finding: finding.evidence.effect or 0.0, default=None)
-    return {
-        "name": "optimisation_opportunity",
-        "severity": None if best is None else "info",
-        "value": None if best is None else best.details.get("share"),
-        "threshold": 0.05,
-        "trend": "unknown",
-        "text": None if best is None else best.advice,
-        "recommendation": None if best is None else best.advice,
-        "reason": "no recommendation is open" if best is None else None,
-    }
-
-
-def find_severity(value: float | None, limits: dict[str, float], *, above: bool) -> str | None:
-    """Return the severest limit that a value is beyond; None if it is within all, or unknown.
-
-    Example: with 65 critical and 75 warning, 70 is a warning.
-    """
-    if value is None:
-        return None
-    return next((name for name, limit in limits.items() if (value > limit) == above and value != limit), None)
-
-
-def _name_trend(change: dict[str, Any] | None) -> str:
-    """Return a change between weeks in a word; within the noise it is stable."""
-    if change is None or change["exceeds_noise"] is None or change["difference"] is None:
-        return "unknown"
-    if not change["exceeds_noise"]:
-        return "stable"
-    return "improving" if change["difference"] > 0 else "declining"
 
 
 def list_running(call: OperationCall) -> list[dict[str, Any]]:
@@ -292,6 +163,37 @@ def _describe_execution(call: OperationCall) -> dict[str, Any]:
         **_describe_activity(call),
         "verdicts": {window: document["verdicts"][window] for window in (LIVE_WINDOW, DAY_WINDOW)},
     }
+
+
+def _describe_workflow(call: OperationCall, span: int) -> dict[str, Any]:
+    """Return what ran of the workflow in a time span (ns); nothing without a workflow."""
+    if call.workflow.session is not None:
+        return {"workflow": _describe_execution(call)}
+    if call.workflow.pattern is None:
+        return {}
+    runs = call.read_runs(span)
+    return {
+        "workflow": {
+            "sessions": len(runs.sessions),
+            "outcomes": measure_outcomes(runs.tasks),
+            "parallel_work": measure_parallel_work(runs.fanouts),
+        }
+    }
+
+
+def _summarise_workflow(call: OperationCall, about: dict[str, Any]) -> list[str]:
+    """Return the workflow in a sentence, which says that the figures beside it are of everything."""
+    if not about:
+        return []
+    if call.workflow.session is not None:
+        over, tasks = about["workflow"]["tasks_over"], about["workflow"]["tasks"]
+        return [
+            f"Session {call.workflow.session}: {over} of {tasks} tasks over; the figures below are of all."
+        ]
+    sessions = quantities.format_count_with_noun(about["workflow"]["sessions"], "session")
+    return [
+        f"{sessions} of {call.workflow.pattern} ended in this time; the figures below are of all workflows."
+    ]
 
 
 def _describe_resources(call: OperationCall) -> dict[str, Any]:
@@ -358,13 +260,3 @@ def describe_verdict(verdict: dict[str, Any], window: str) -> str:
         f"In the last {window}: {quantities.format_speedup(lead['speedup'])} as fast as one after another"
         f" (baseline {lead['baseline']}), {saved} {word}, {fanouts}, {delivered}."
     )
-
-
-def _describe_alerts(alerts: dict[str, Any] | None) -> list[str]:
-    if alerts is None:
-        return []
-    sentences = [alert["text"] for alert in alerts["alerts"] if alert["severity"] != "info" and alert["text"]]
-    firing = len(alerts["firing"])
-    if firing:
-        sentences.append(f"{quantities.format_count_with_noun(firing, 'alert')} of Alertmanager firing.")
-    return sentences

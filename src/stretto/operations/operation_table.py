@@ -8,6 +8,7 @@ from typing import Any
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.names import WINDOWS
 from stretto.operations import (
+    alert_answers,
     comparison_answers,
     efficiency_answers,
     history_answers,
@@ -108,7 +109,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.REAL_TIME,
         "list what is beyond its limit, and what Alertmanager sent",
         "none",
-        live_answers.answer_alerts,
+        alert_answers.answer_alerts,
         _list_spans("30_days"),
         ("dashboard", "live-metrics"),
     ),
