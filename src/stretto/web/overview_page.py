@@ -100,11 +100,14 @@ class OverviewPage:
         }
 
     def _find_newest_parallel(self, choice: WindowChoice) -> SessionRow | None:
-        """Return the newest session with a parallel execution, if the window has none."""
+        """Return the newest session with a parallel execution if the window has none, as far as known."""
         snapshot = choice.snapshot
         if snapshot.verdicts[choice.window.name].tasks or not snapshot.activity.sessions:
             return None
-        rows = self._backend.sessions(SessionQuery(has_fanouts=True, limit=1)).rows
+        try:
+            rows = self._backend.sessions(SessionQuery(has_fanouts=True, limit=1)).rows
+        except StoreError:
+            return None
         return rows[0] if rows else None
 
 
