@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup quick long-tests test style slow shown coverage check counted detectors baselines \
+.PHONY: help up setup quick long-tests test style slow shown switched-off coverage check counted detectors baselines \
   bench bench-peer clients trial soak docs dashboards pictures servers stack stack-down clean
 
 # Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
@@ -46,6 +46,9 @@ slow: $(READY) ## run the tests that take minutes
 shown: $(READY) ## run random operations over caches, gates and profiles (LONG=1: as many as check runs)
 	$(if $(LONG),STRETTO_SHOWN=long) $(BIN)/pytest -n logical --dist worksteal -m shown tests/shown $(ARGS)
 
+switched-off: $(READY) ## run the tests with every optional part off, but for what a test needs
+	SWITCHED_OFF_SUITE=1 $(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack and not npm and not shown" $(ARGS)
+
 coverage: $(READY) ## measure which lines and branches the tests run, and fail below the floors
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -n logical --dist worksteal -m "not slow and not stack and not npm and not shown" $(ARGS)
@@ -55,6 +58,7 @@ coverage: $(READY) ## measure which lines and branches the tests run, and fail b
 
 check: test slow ## run everything that must hold, speed left out
 	$(MAKE) coverage ARGS=--hypothesis-profile=thorough
+	$(MAKE) switched-off
 	$(MAKE) shown LONG=1
 
 counted: $(READY) ## write tests/counted.json after the sums' version was raised

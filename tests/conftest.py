@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.long_tests import name_test, read_long_tests
+from tests.needed_parts import IS_SWITCHED_OFF, find_needed_parts, switch_off_all_but
 
 # A test's time depends on the load of the machine: no example may fail for it.
 settings.register_profile(
@@ -31,6 +32,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if name_test(item.nodeid) in long_tests:
             item.add_marker(pytest.mark.long)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """In the run with every optional part switched off, switch on what the test needs."""
+    if IS_SWITCHED_OFF:
+        parts = find_needed_parts(item.path.stem, getattr(item, "originalname", item.name))
+        switch_off_all_but(parts, os.environ)
 
 
 def pytest_collection_finish() -> None:

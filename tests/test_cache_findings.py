@@ -130,6 +130,8 @@ def test_page_and_terminal_show_the_findings(
     for sentence in (SMALL, USELESS):
         assert sentence in page
     assert "in the last 7 days" in page
+    assert "500 lookups" in page.replace("\N{NO-BREAK SPACE}", " ")
+    assert page.count('<span class="badge">advice</span>') == 2
     code, printed, _ = run(capsys, "findings")
     assert code == 0
     for sentence in (SMALL, USELESS):

@@ -189,11 +189,16 @@ def test_the_github_action_runs_as_a_runner_would(folder: Path) -> None:
     assert (code, output) == (4, "verdict=4\n"), printed
 
 
+def read_gitlab_job() -> tuple[str, dict[str, Any]]:
+    """Return the script of GitLab's job, and the job."""
+    job = yaml.safe_load((CI / "gitlab.yml").read_text())[".stretto-gate"]
+    return "\n".join([*job["before_script"], *job["script"]]), job
+
+
 def test_the_gitlab_job_runs_as_a_runner_would(folder: Path) -> None:
     """The script's exit code is the verdict, 4 is allowed to fail, and the report is an artifact."""
     run("gate", "before", "--save", ".stretto/baselines/main.json")
-    job = yaml.safe_load((CI / "gitlab.yml").read_text())[".stretto-gate"]
-    script = "\n".join([*job["before_script"], *job["script"]])
+    script, job = read_gitlab_job()
     for reports, code in (("same", 0), ("slower", 1), ("thin", 4)):
         done = run_shell(script, folder, **job["variables"] | {"REPORTS": reports})
         assert done.returncode == code, done.stderr

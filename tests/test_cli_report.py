@@ -16,6 +16,7 @@ from stretto.reports.report_folder import FOLDER, ReportFolder
 from stretto.reports.report_period import parse_period
 from stretto.store.database import open_reader
 from tests.test_reports import Reading
+from tests.test_switched_off import switch_off
 from tests.web_page import full, read
 from tests.web_served import NOON, Store, served
 
@@ -120,7 +121,7 @@ def test_without_reports_the_page_says_why(store: Store) -> None:
         assert "The first report is written at midnight" in read(client, "/reports").text
     with served(store.make_backend(writes_reports=False)) as client:
         assert "Reports are switched off" in read(client, "/reports").text
-    with served(store.make_backend(shows_pages=False)) as client:
+    with served(store.make_backend(features=switch_off("dashboards"))) as client:
         assert client.get("/reports/day-2026-11-19").status_code == 404
         assert client.get("/api/reports").status_code == 200
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -30,3 +33,13 @@ def test_the_cached_orchestrator_reuses_its_plans(tmp_path: Path) -> None:
     assert '"cache.report"' in journal
     printed = run_example("cached_orchestrator.py", tmp_path, "--pace", "0.05", "--no-cache")
     assert "plans: 0 from the cache, 0 made" in printed
+
+
+@pytest.mark.slow
+def test_the_experiment_finds_what_the_cache_brings(tmp_path: Path) -> None:
+    """Both arms get their runs, and the verdict is that the cached one is faster, with its interval."""
+    printed = run_example("experiment.py", tmp_path)
+    assert "7 runs without the cache, 7 with it" in printed
+    assert re.search(
+        r"cached-plans: improvement; .* 0\.\d\d \[0\.\d\d, 0\.\d\d\]; improvement, final", printed
+    )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,9 +32,7 @@ from tests.scenes import by_description
 from tests.test_api_journal_exporter import events
 from tests.test_api_tracing import sdk
 from tests.test_service import started
-from tests.test_web_app import three_sessions
 from tests.waiting import until
-from tests.web_served import served
 
 
 def states(file: Any = (), changes: Any = (), environ: Any = ()) -> Any:
@@ -135,16 +134,14 @@ def event(kind: Kind, **attributes: Any) -> Event:
 def test_what_is_off_is_not_collected() -> None:
     """Whole events and single attributes are dropped before the journal; everything else is kept as it is."""
     off = Collection(frozenset({"caches", "tests", "agents", "executions", "resources"}))
-    for kind in (Kind.CACHE_REPORT, Kind.MODEL_CALL, Kind.SAMPLE):
+    for kind in (Kind.CACHE_REPORT, Kind.MODEL_CALL, Kind.SAMPLE, Kind.TOOL_START):
         assert off.keep_event(event(kind)) is None
         assert Collection().keep_event(event(kind)) == event(kind)
-    call = off.keep_event(
-        event(Kind.TOOL_END, tests_passed=3, test_framework="pytest", status="ok", agent="a")
-    )
+    delegating = event(Kind.TOOL_END, tests_passed=3, test_framework="pytest", status="ok", agent="a")
+    call = off.keep_event(delegating)
     assert call is not None
     assert call.attributes == {"status": "ok"}
     assert call.name == "worker"
-    assert off.keep_event(event(Kind.SPAN, role="model")) is None
     span = off.keep_event(event(Kind.SPAN, role="task"))
     assert span is not None
     assert span.name is None
@@ -259,7 +256,7 @@ def test_every_switch_is_documented() -> None:
     """docs/features.md has a row for each."""
     text = (Path(__file__).parents[1] / "docs" / "features.md").read_text(encoding="utf-8")
     for feature in FEATURES.values():
-        assert f"| `{feature.name}` |" in text
+        assert re.search(rf"^\| [^|]*`{feature.name}`[^|]* \|", text, re.MULTILINE), feature.name
 
 
 def record(payloads: list[dict[str, Any]], collect: str) -> bytes:
@@ -388,7 +385,7 @@ def test_states_are_listed_with_their_origin(
     assert rows.keys() == FEATURES.keys()
     assert (rows["tests"]["on"], rows["tests"]["origin"]) == (False, "STRETTO_FEATURES_TESTS")
     assert main(["features", "set", "caches=off", "level=standard"]) == 0
-    assert "caches       off" in capsys.readouterr().out
+    assert re.search(r"^caches +off", capsys.readouterr().out, re.MULTILINE)
     for words, message in (
         (["caching"], "no change"),
         (["cachign=off"], "did you mean"),
@@ -421,17 +418,6 @@ def test_a_program_leaves_out_what_is_off(tmp_path: Path, monkeypatch: pytest.Mo
     assert Kind.SESSION_END in kinds
     assert Kind.CACHE_REPORT not in kinds
     assert "critic" not in "".join(path.read_text() for path in (tmp_path / "journal").glob("*"))
-
-
-def test_switched_off_pages_say_so(tmp_path: Path) -> None:
-    """The pages answer 404 with the way back; figures and health are served."""
-    with served(three_sessions(tmp_path).make_backend(shows_pages=False)) as pages:
-        for path in ("/", "/sessions", "/agents", "/runbook"):
-            answer = pages.get(path)
-            assert answer.status_code == 404
-            assert "switched off" in answer.text
-        assert pages.get("/healthz").status_code == 200
-        assert pages.get("/metrics").status_code == 200
 
 
 def test_doctor_says_what_is_switched_off(

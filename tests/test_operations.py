@@ -20,6 +20,7 @@ from stretto.cli.operation_options import FOLLOWED, OPERATION_HELP
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.errors import StoreError
 from stretto.findings.analysis_run import AnalysisRequest
+from stretto.findings.analysis_table import ANALYSES
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.model.runs import SessionRun
@@ -359,6 +360,23 @@ def test_without_the_extra_the_rest_answers(month: OperatedStore, name: str) -> 
     elif name != UNSAMPLED:
         assert envelope["status"] == SUCCESS
         assert {each["reason"] for each in envelope["degraded"]} <= {missing}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_with_all_analyses_off_the_rest_answers(month: OperatedStore, name: str) -> None:
+    """An operation that is an analysis says that it is switched off; the rest answers with less."""
+    off = frozenset(analysis.name for analysis in ANALYSES)
+    state = replace(month.sources.findings(), results={}, switched_off=off)
+    envelope = run(month, name, None, None, findings=lambda: state)
+    if name in ANALYTIC:
+        assert envelope["error"]["code"] == "ANALYSIS_OFF"
+        assert "is switched off" in envelope["error"]["message"]
+    elif name != UNSAMPLED:
+        assert envelope["status"] == SUCCESS
+        assert (
+            any("is switched off" in each["reason"] for each in envelope["degraded"])
+            or not envelope["degraded"]
+        )
 
 
 def test_an_analysis_that_fails_leaves_the_last_good_answer(month: OperatedStore) -> None:

@@ -242,7 +242,7 @@ def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureF
 
     assert json.loads(json.dumps(built)) == built
     assert printed.keys() == built.keys() == {
-        "at", "activity", "verdicts", "spending", "sessions", "alerts", "problems",
+        "at", "activity", "verdicts", "spending", "sessions", "alerts", "problems", "switched_off",
     }  # fmt: skip
     agent = built["sessions"][0]["agents"][0]
     assert agent["call"] == {"id": "b1", "tool": "Bash", "start": "2026-11-20T11:59:48.000000Z"}

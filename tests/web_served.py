@@ -23,6 +23,7 @@ from stretto.exporter.scrape import Exposition, FigureCollector, create_registry
 from stretto.figures.baselines import NOTHING_DECLARED
 from stretto.figures.figure import Figure
 from stretto.figures.run_profile import RunProfile
+from stretto.gates.baseline_folder import BaselineFolder
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event
 from stretto.notifications.notification_log import Notification, NotificationLog
@@ -192,6 +193,7 @@ class Store:
             "announce": self.announced.extend,
             "updates": self.updates,
             "notifications": NotificationLog(self.folder / "notifications.jsonl"),
+            "gate_baselines": BaselineFolder(self.folder / "gates"),
             "problems": list,
             "runbook": _RUNBOOK.get,
             "alerts": lambda: sorted(_RUNBOOK),

@@ -8,7 +8,7 @@ FOR_OTHER_PERIODS = "for rates over periods other than the windows; boards show 
 
 UNUSED: dict[str, str] = {
     **dict.fromkeys(
-        ("stretto_grpc_attempts", "stretto_unread_items"),
+        ("stretto_feature_enabled", "stretto_grpc_attempts", "stretto_unread_items"),
         "about the set-up: a sentence on the page and in doctor says what to do",
     ),
     "stretto_identity_info": "about the machine: read by the rules of teams, not by boards of one machine",

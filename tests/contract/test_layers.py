@@ -33,6 +33,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "demo": frozenset({"hook", "sources", "journal"}),
     # Test runs and written files are recognised by the client's own code, which can import from nowhere.
     "sources": frozenset({"hook"}),
+    # What a level leaves out is decided for hooks by the client's own rules, likewise.
+    "features": frozenset({"hook"}),
     # Caches of programs are counted by the API's counters and reported in its sessions.
     "caching": frozenset({"api"}),
     # The composition.

@@ -23,10 +23,12 @@ from tests.otlp_requests import (
     only_session,
     traces,
 )
+from tests.test_collection_levels import make_receiver
 
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.demo import parse_hook_payload
+from stretto.features.collection import Collection
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session, Tokens
 from stretto.model.event import Event, Kind, Outcome
@@ -69,9 +71,11 @@ def requests_of(run: str) -> list[Request]:
     return requests
 
 
-def by_otlp(requests: Iterable[Request], *, protobuf: bool = False) -> list[Event]:
+def by_otlp(
+    requests: Iterable[Request], *, protobuf: bool = False, receiver: Receiver | None = None
+) -> list[Event]:
     """Return the events of recorded requests, given to a single receiver; none may be rejected."""
-    receiver = Receiver(journal.encode_event)
+    receiver = receiver or Receiver(journal.encode_event)
     events = []
     for signal, body, at in requests:
         data = gzip.compress(as_protobuf(signal, body)) if protobuf else as_json(body)
@@ -314,6 +318,20 @@ def pieces(request: Request, size: int) -> Iterator[Request]:
     for first in range(0, len(scope["spans"]), size):
         part = {**scope, "spans": scope["spans"][first : first + size]}
         yield request._replace(body={"resourceSpans": [{**group, "scopeSpans": [part]}]})
+
+
+def test_a_client_at_level_minimal_has_the_same_tasks(run: str) -> None:
+    """Its record is at least five times smaller; tasks, agents and turns are those of the whole record."""
+    requests = requests_of(run)
+    everything = by_otlp(requests)
+    minimal = by_otlp(requests, receiver=make_receiver(Collection(level="minimal")))
+    sizes = [sum(len(journal.encode_event(event)) for event in events) for events in (everything, minimal)]
+    assert sizes[0] >= 5 * sizes[1]
+    detailed, small = only_session(everything), only_session(minimal)
+    assert [(task.id, task.agent, task.interval) for task in small.tasks] == [
+        (task.id, task.agent, task.interval) for task in detailed.tasks
+    ]
+    assert len(small.turns) == len(detailed.turns)
 
 
 def test_nothing_private_passes(run: str) -> None:

@@ -183,7 +183,7 @@ class JournalSpanExporter(SpanExporter):
 
     def _build_trace_events(self, trace_id: str, members: dict[str, _BatchSpan]) -> Iterator[Event]:
         for member in members.values():
-            if genai.is_relevant_span(member.node.record):
+            if genai.is_relevant_span(member.node.record, self._collection.dropped_roles):
                 for node in member.node.walk_up():
                     node.is_relevant = True
         above = {node.record.id: node.record for each in members.values() for node in each.node.walk_up()}

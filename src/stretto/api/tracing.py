@@ -36,7 +36,7 @@ from stretto.api.span_block import (
 )
 from stretto.api.written_files import WrittenFiles, read_key
 from stretto.clock import SECOND
-from stretto.hook.client.client import find_project, hash_repository
+from stretto.hook.client.client import find_project, hash_repository, list_labels
 from stretto.model.event import Outcome
 from stretto.model.facts import GATE_TOOL
 from stretto.model.message_kinds import BLOCKED, PROGRESS
@@ -70,7 +70,7 @@ def session(
 ) -> SessionBlock:
     """Wrap a run of an orchestrator; ``pattern`` names the workflow that it follows.
 
-    ``labels`` are free keys and values, such as the arm of an experiment.
+    ``labels`` are free keys and values, such as the arm of an experiment; ``STRETTO_LABELS`` adds to them.
 
     Inside another session it opens no new session: its work belongs to the outer session. The outer session
     can be of this program, of its parent process, or of the coding agent that runs this program as a command.
@@ -81,7 +81,7 @@ def session(
         trim_name(pattern),
         trim_name(project),
         trim_name(id),
-        _join_labels(labels),
+        _join_labels({**_read_environment_labels(), **(labels or {})}),
     )
 
 
@@ -565,9 +565,15 @@ def _check_count(count: int | None) -> int | None:
     return None
 
 
-def _join_labels(labels: Mapping[str, str] | None) -> str | None:
+def _read_environment_labels() -> dict[str, str]:
+    """Return the labels of STRETTO_LABELS by the hook client's rule; the pattern is the program's matter."""
+    pairs = (text.partition("=") for text in list_labels())
+    return {key: value for key, _, value in pairs if key != "pattern"}
+
+
+def _join_labels(labels: Mapping[str, str]) -> str | None:
     """Return labels as one text, as in STRETTO_LABELS; signs that separate labels become blanks."""
-    pairs = [(str(key).strip(), str(value).strip()) for key, value in (labels or {}).items()]
+    pairs = [(str(key).strip(), str(value).strip()) for key, value in labels.items()]
     texts = [f"{key.replace('=', ' ')}={value}".replace(",", " ") for key, value in pairs if key and value]
     return ",".join(texts) or None
 

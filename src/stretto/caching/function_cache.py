@@ -97,6 +97,8 @@ class FunctionCache:
         self._counter = cache_counters.cache(name)
         self._measures = policy.size is not None or policy.max_bytes is not None
         self._switch = ProgramSwitch("caching", name, clock=clock)
+        self._warming = ProgramSwitch("warming", name, clock=clock)
+        self._similar_answers = ProgramSwitch("similar_answers", name, clock=clock)
         self.is_allowed = True
         """Set it to False to switch this cache off by hand."""
         self._has_warned = False
@@ -187,12 +189,15 @@ class FunctionCache:
     def find_similar(self, *args: Any, least: float = 0.8, **kwargs: Any) -> SimilarAnswer | None:
         """Return the valid result of the most similar call, or None below a similarity of ``least``.
 
-        User, task type, complexity, version and environment must be the same. Nothing is computed. Raises
-        ValueError if the cache does not know of what its calls consist.
+        User, task type, complexity, version and environment must be the same. Nothing is computed. None too
+        while ``similar_answers`` is switched off. Raises ValueError if the cache does not know of what its
+        calls consist.
         """
         policy, now = self.policy, self._clock()
         if policy.traits is None:
             raise ValueError(f"cache {self.name} has no traits=, so no two calls are similar")
+        if not (self.is_switched_on and self._similar_answers.is_on()):
+            return None
         question = self._ask(args, kwargs)
         traits = count_traits(policy.traits(*args, **kwargs))
         best: SimilarAnswer | None = None
@@ -209,7 +214,8 @@ class FunctionCache:
     def warm(self, calls: Iterable[tuple[Any, ...]] | None = None, *, limit: int | None = None) -> int:
         """Compute the missing results of calls, by default the most frequent; return how many are new.
 
-        ``calls`` are tuples of arguments. A call that fails is logged and left out.
+        ``calls`` are tuples of arguments. A call that fails is logged and left out. While ``warming`` or the
+        cache is switched off, nothing is computed.
         """
         before = self._computed
         for args, kwargs in self._list_calls(calls, limit):
@@ -371,6 +377,8 @@ class FunctionCache:
         ]
 
     def _list_calls(self, calls: Iterable[tuple[Any, ...]] | None, limit: int | None) -> Calls:
+        if not (self.is_switched_on and self._warming.is_on()):
+            return []
         if calls is not None:
             return [(tuple(args), {}) for args in calls][:limit]
         if self.policy.frequent is None:

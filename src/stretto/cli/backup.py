@@ -16,7 +16,10 @@ from stretto.journal.archive import restore_archive, write_archive
 KEY = "hook/key"
 """The key of hashed file names. A present key stays: the installed hooks use it."""
 
-SETTINGS = ("baselines.json", "config.toml", "receivers.yml", "history.json", "notifications.jsonl", KEY)
+SETTINGS = (
+    "baselines.json", "config.toml", "features.json", "receivers.yml", "history.json", "notifications.jsonl",
+    KEY,
+)  # fmt: skip
 """Files of the state folder that no journal holds. Secrets of receivers are left out."""
 
 

@@ -22,7 +22,7 @@ from stretto.cli.text_tables import format_nanoseconds
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import StrettoError
-from stretto.features.feature_table import LEVELS
+from stretto.features.feature_texts import describe_switched_off
 from stretto.otlp_export.sender import NullSender, build_sender
 from stretto.servers.credentials import read_credentials
 from stretto.servers.merge_receivers import check_receivers, read_receivers
@@ -97,10 +97,9 @@ def _check_configuration(config: Config) -> CheckResult:
 
 def _check_features(config: Config) -> Iterator[CheckResult]:
     """Yield a note on what is switched off: its figures are missing for that reason."""
-    off, level = config.features.list_off(), config.features.level
-    if off or level != LEVELS[-1]:
-        parts = f"switched off: {', '.join(off) or 'nothing'}; level {level}"
-        yield CheckResult("features", CheckVerdict.NOTE, parts, "stretto features list")
+    text = describe_switched_off(config.features)
+    if text is not None:
+        yield CheckResult("features", CheckVerdict.NOTE, text, "stretto features list")
 
 
 def _check_baselines(config: Config) -> Iterator[CheckResult]:

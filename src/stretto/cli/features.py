@@ -12,10 +12,13 @@ from stretto.errors import UsageError
 from stretto.features.collection import decide_collection
 from stretto.features.feature_changes import FeatureChanges, read_feature_changes, write_feature_changes
 from stretto.features.feature_table import FEATURES, LEVEL, LEVELS, parse_feature_value
+from stretto.features.feature_texts import build_features_document
 from stretto.hook.install.client_copy import write_hook_line
 
 NOTHING_TO_TAKE_BACK = 1
 DEFAULT = "default"
+WIDTH = max(map(len, FEATURES))
+"""Columns of a part's name."""
 
 
 def list_features(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
@@ -66,22 +69,8 @@ def _apply(context: CommandContext) -> Config:
 
 def _print_states(context: CommandContext, config: Config) -> None:
     states = config.features.states
-    document = {
-        "level": config.features.level,
-        "level_origin": states[LEVEL].origin,
-        "features": [
-            {
-                "name": feature.name,
-                "group": feature.group,
-                "on": config.features.is_on(feature.name),
-                "origin": states[feature.name].origin,
-                "text": feature.text,
-            }
-            for feature in FEATURES.values()
-        ],
-    }
-    lines = [f"{'level':<12} {config.features.level:<9} {states[LEVEL].origin}"]
+    lines = [f"{'level':<{WIDTH}} {config.features.level:<9} {states[LEVEL].origin}"]
     for feature in FEATURES.values():
         word = "on" if config.features.is_on(feature.name) else "off"
-        lines.append(f"{feature.name:<12} {word:<9} {states[feature.name].origin:<24} {feature.text}")
-    context.print_answer(document, "\n".join(lines))
+        lines.append(f"{feature.name:<{WIDTH}} {word:<9} {states[feature.name].origin:<24} {feature.text}")
+    context.print_answer(build_features_document(config.features), "\n".join(lines))

@@ -125,8 +125,11 @@ def read_state(context: CommandContext, *names: str, run: bool = True) -> Findin
         update_store(context)
     now = read_wall_clock()
     with closing(open_reader(config.database)) as connection:
-        state = read_findings_state(connection, now, config.timezone)
+        state = read_findings_state(
+            connection, now, config.timezone, switched_off=config.features.off_analyses
+        )
     wanted = names or tuple(analysis.name for analysis in ANALYSES if analysis.has_findings)
+    wanted = tuple(name for name in wanted if name not in state.switched_off)
     stale = tuple(name for name in wanted if _is_stale(state.results.get(name), now))
     if not run or not stale or state.missing is not None:
         if state.missing is not None:
@@ -159,4 +162,5 @@ def _describe_silence(state: FindingsState) -> str:
     little = format_count_with_noun(few, "check has too little data", "checks have too little data")
     oldest = min((result.at for result in state.results.values() if result.at is not None), default=None)
     age = "" if oldest is None else f"; the oldest answer is of {format_age(state.at, oldest)}"
-    return f"{quiet}, {little}{age}"
+    off = f"; switched off: {', '.join(sorted(state.switched_off))}" if state.switched_off else ""
+    return f"{quiet}, {little}{age}{off}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from stretto.cli.command_context import CommandContext
+from stretto.cli.gate_baselines import GATES, load_baseline, save_baseline
 from stretto.cli.session_commands import match_sessions
 from stretto.clock import SECOND
 from stretto.errors import UsageError
@@ -28,7 +28,6 @@ from stretto.gates.measurements import (
     merge_all,
     time_reference_loop,
     to_document,
-    write_baseline,
 )
 from stretto.model.event import Outcome
 from stretto.store import queries
@@ -36,7 +35,6 @@ from stretto.store.database import open_reader
 
 SESSION, PATTERN = "session:", "pattern:"
 MOST_SESSIONS = 2_000
-REPOSITORY_FOLDER = Path(".stretto") / "baselines"
 
 
 def run_gate(context: CommandContext, options: argparse.Namespace) -> int:
@@ -49,7 +47,7 @@ def run_gate(context: CommandContext, options: argparse.Namespace) -> int:
     new = merge_all(_read_input(context, name) for name in options.reports)
     new = _add_machine(new, is_calibrated=options.calibrate)
     if not options.baseline:
-        _save(context, options.save, new)
+        save_baseline(context, options.save, new, options.service)
         context.print_answer(to_document(new), f"{len(new.runs)} tests saved as baseline {options.save}")
         return 0
     rules = GateRules(
@@ -60,7 +58,7 @@ def run_gate(context: CommandContext, options: argparse.Namespace) -> int:
             "the effect to find must be above the threshold",
             cause=f"{options.effect:g} % and {options.threshold:g} %",
         )
-    old = report_formats.read_reports(_find_baseline(context, options.baseline))
+    old = load_baseline(context, options.baseline, options.service)
     verdict = judge_measurements(new, old, rules, is_pooled=is_pooled)
     document = gate_texts.to_document(verdict, options.baseline)
     lines = gate_texts.to_lines(verdict, rules)
@@ -72,7 +70,7 @@ def run_gate(context: CommandContext, options: argparse.Namespace) -> int:
     if verdict.word is GateWord.REGRESSION and options.on_regression:
         _run_once(context, options.on_regression, document, new)
     if options.save and verdict.word is not GateWord.REGRESSION:
-        _save(context, options.save, new)
+        save_baseline(context, options.save, new, options.service)
     return verdict.exit_code
 
 
@@ -131,29 +129,6 @@ def _add_machine(new: Measurements, *, is_calibrated: bool) -> Measurements:
     return Measurements(new.runs, BenchMachine(name, reference), new.source, new.counts)
 
 
-def _find_baseline(context: CommandContext, name: str) -> Path:
-    """Return a baseline's file: a path, else that of the repository, else that of the service's folder."""
-    places = [Path(name), REPOSITORY_FOLDER / f"{name}.json", _get_service_path(context, name)]
-    for place in places:
-        if place.exists():
-            return place
-    raise MeasurementError(
-        f"there is no baseline {name}",
-        where=", ".join(map(str, places)),
-        hint=f"save it first: stretto gate REPORT --save {name}",
-    )
-
-
-def _save(context: CommandContext, name: str, measurements: Measurements) -> None:
-    """Write a baseline: to a path if the name looks like a path, else to the service's folder."""
-    is_path = name.endswith(".json") or os.sep in name
-    write_baseline(Path(name) if is_path else _get_service_path(context, name), measurements)
-
-
-def _get_service_path(context: CommandContext, name: str) -> Path:
-    return context.config.state / "gates" / f"{name.replace(os.sep, '_')}.json"
-
-
 def _write_files(
     environ: Mapping[str, str], options: argparse.Namespace, verdict: GateVerdict, rules: GateRules
 ) -> None:
@@ -176,7 +151,7 @@ def _run_once(
     digest = sha256(
         dumps([command, document["baseline"], to_document(new)], sort_keys=True).encode()
     ).hexdigest()
-    mark = context.config.state / "gates" / "done" / digest[:32]
+    mark = context.config.state / GATES / "done" / digest[:32]
     mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         mark.touch(exist_ok=False)

@@ -34,6 +34,9 @@ def add_gate(commands: Commands, add_command: AddCommand) -> None:
     gate.add_argument("--baseline", metavar="NAME", help="the baseline: a file, or a name")
     gate.add_argument("--save", metavar="NAME", help="save the runs as a baseline, unless they are slower")
     gate.add_argument(
+        "--service", metavar="URL", help="read and save baselines by name in the service at this address"
+    )
+    gate.add_argument(
         "--threshold", type=float, default=10, metavar="PERCENT", help="how much slower is too slow (10)"
     )
     gate.add_argument(

@@ -1,4 +1,4 @@
-"""Ask a server on this machine over HTTP."""
+"""Ask a server over HTTP, mostly on this machine."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ def get_response(
     authorization: str | None = None,
     method: str = "GET",
     body: bytes | None = None,
+    is_secure: bool = False,
     timeout: float = TIMEOUT,
 ) -> tuple[int, str] | None:
     """Return the status and body of a request, or None if the server does not answer in ``timeout`` seconds.
 
     ``authorization`` is the value of that header; a ``token`` is shown as Bearer. A ``body`` is JSON.
+    ``is_secure``: by TLS, with a certificate that this machine trusts.
     """
-    connection = http.client.HTTPConnection(address, timeout=timeout)
+    connect = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
+    connection = connect(address, timeout=timeout)
     if authorization is None and token:
         authorization = f"Bearer {token}"
     try:

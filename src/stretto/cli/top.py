@@ -83,7 +83,8 @@ def draw_frame(frame: Frame, trouble: str | None = None) -> RenderableType:
         text = f"! {alert.severity or 'alert'}  {alert.alertname or 'unnamed'}  {summary}"
         parts.append(Text(_replace_controls(text), style="red" if alert.severity == "critical" else "yellow"))
     parts += [Text(f"! {_replace_controls(problem)}", style="yellow") for problem in frame.problems]
-    parts += [Text()] if frame.alerts or frame.problems else []
+    parts += [Text(frame.switched_off, style="dim")] if frame.switched_off else []
+    parts += [Text()] if frame.alerts or frame.problems or frame.switched_off else []
     parts += [_draw_sessions(frame)] if frame.sessions else [Text("no session is open")]
     if frame.not_shown:
         parts.append(

@@ -17,6 +17,7 @@ from stretto.cli.http_client import get_service_problems
 from stretto.clock import MINUTE, SECOND, to_rfc3339
 from stretto.config.configuration import Config
 from stretto.errors import StrettoError
+from stretto.features.feature_texts import describe_switched_off
 from stretto.figures.spending import Spending, sum_spending
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.figures.task_silence import find_last_signs_of_life, find_silent_tasks
@@ -113,6 +114,8 @@ class Frame:
     alerts: tuple[Notification, ...]
     """The firing alerts, the most severe first."""
     problems: tuple[str, ...]
+    switched_off: str | None = None
+    """What is switched off, if anything is: its values are missing for that reason."""
 
     @property
     def not_shown(self) -> int:
@@ -160,6 +163,7 @@ class FrameReader:
             ),
             alerts=self._alerts,
             problems=self._problems,
+            switched_off=describe_switched_off(self.config.features),
         )
 
     def _conclude(self, connection: sqlite3.Connection, row: SessionRow) -> CachedSession | None:
@@ -283,6 +287,7 @@ def build_document(frame: Frame) -> dict[str, Any]:
         ],
         "alerts": [notifications.build_document(alert) for alert in frame.alerts],
         "problems": list(frame.problems),
+        "switched_off": frame.switched_off,
     }
 
 

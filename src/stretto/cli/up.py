@@ -16,6 +16,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector
 from stretto.cli.command_context import CommandContext
 from stretto.cli.demo_month import make_month_context, write_month
 from stretto.cli.first_import import find_prompt, import_history, list_followed
+from stretto.cli.gate_baselines import GATES
 from stretto.cli.history_watch import HistoryWatch
 from stretto.cli.hooks import describe_hooks, find_hook_status
 from stretto.cli.ingest_progress import IngestProgress
@@ -25,6 +26,7 @@ from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import ServiceError, UsageError
 from stretto.fleet.identity import MachineIdentity
+from stretto.gates.baseline_folder import BaselineFolder
 from stretto.names.fleet_metrics import FLEET_PROFILE
 from stretto.notifications.desktop_alerts import AnnouncementSettings, Announcer
 from stretto.notifications.latest_notifications import describe_alerting_gap
@@ -314,6 +316,7 @@ def _build_backend(
         append_scores=service.append_scores,
         receive_otlp=service.receive_otlp,
         notifications=log,
+        gate_baselines=BaselineFolder(config.state / GATES),
         announce=announcer.announce,
         problems=lambda: [*problems(), *announcer.missing],
         faults=faults or service.list_problems,
@@ -334,7 +337,7 @@ def _build_backend(
         runbook=_read_runbook,
         alerts=lambda: sorted(_find_runbooks()),
         version=read_version(),
-        shows_pages=config.features.is_on("dashboards"),
+        features=config.features,
         is_simulated=is_simulated,
         token=config.token,
         hosts=frozenset(config.hosts),

@@ -14,7 +14,7 @@ from stretto.errors import ConfigError, make_unknown_key_error
 LEVEL = "level"
 """The key of the level of collection beside the switches."""
 
-LEVELS = ("minimal", "standard", "detailed")
+LEVELS = MINIMAL, STANDARD, DETAILED = "minimal", "standard", "detailed"
 """Sessions, turns and tasks; also permissions, notifications, phases and messages; everything."""
 
 PREFIX = "STRETTO_FEATURES_"
@@ -30,7 +30,7 @@ class Feature:
 
     name: str
     group: str
-    """``collection``, ``service`` or ``program``."""
+    """``collection``, ``analysis``, ``service`` or ``program``."""
     text: str
     """What is missing while it is off."""
 
@@ -40,6 +40,28 @@ class Feature:
         return PREFIX + self.name.upper()
 
 
+ANALYSIS = "analysis_"
+"""Prefix of the switch of an analysis; the rest is the analysis' name."""
+
+_ANALYSES = {
+    "changes": "whether lengths, failures, tokens or money changed",
+    "holdups": "what holds sessions up",
+    "experiments": "how experiments stand",
+    "advice": "recommendations",
+    "effects": "what applied recommendations brought",
+    "widths": "how many agents side by side pay",
+    "gains": "what each further agent brings",
+    "conditions": "under which circumstances sessions succeed or fail",
+    "trends": "trends over 30 days",
+    "unusual": "days with more unusually long tasks than by chance",
+    "caches": "caches that are useless or too small",
+    "calendar": "slow hours and weekdays",
+    "agents": "agents compared with each other",
+    "comparisons": "patterns compared with each other",
+    "forecast": "forecasts of the next days",
+}
+"""Analysis → the answer that is missing while it is off."""
+
 FEATURES: dict[str, Feature] = {
     feature.name: feature
     for feature in (
@@ -48,10 +70,14 @@ FEATURES: dict[str, Feature] = {
         Feature("agents", "collection", "which agent did a task"),
         Feature("tests", "collection", "test runs inside tool calls, and their results"),
         Feature("caches", "collection", "hits and misses of the programs' caches"),
+        *(Feature(ANALYSIS + name, "analysis", text) for name, text in _ANALYSES.items()),
         Feature("alerting", "service", "Alertmanager, notifications, spoken and desktop alerts"),
         Feature("dashboards", "service", "the pages; figures stay at /metrics and /api"),
         Feature("reports", "service", "reports at midnight; stretto report still makes them"),
         Feature("caching", "program", "answers of stretto.caching; everything is computed"),
+        Feature("warming", "program", "results that stretto.caching computes ahead of their calls"),
+        Feature("similar_answers", "program", "results of similar calls; find_similar answers with None"),
+        Feature("experiments", "program", "other arms of experiments; choose_arm gives the usual one"),
     )
 }
 """Name → switch. A new optional part is added here, and asks ``FeatureStates`` or ``ProgramSwitch``."""
@@ -87,6 +113,22 @@ class FeatureStates:
         """Return the names of the parts that are off."""
         return [name for name in FEATURES if not self.is_on(name)]
 
+    @property
+    def off_analyses(self) -> frozenset[str]:
+        """The names of the analyses that are off."""
+        return frozenset(
+            name.removeprefix(ANALYSIS) for name in self.list_off() if FEATURES[name].group == "analysis"
+        )
+
+
+DEFAULT_STATES = FeatureStates(
+    {
+        **{name: FeatureState(name, True, "default") for name in FEATURES},
+        LEVEL: FeatureState(LEVEL, DETAILED, "default"),
+    }
+)
+"""The states if nothing decides otherwise: everything is on."""
+
 
 def decide_feature_states(
     file_values: Mapping[str, Any],
@@ -108,8 +150,7 @@ def decide_feature_states(
         ]
         if environ.get(variable)
     }
-    states = {name: FeatureState(name, True, "default") for name in FEATURES}
-    states[LEVEL] = FeatureState(LEVEL, LEVELS[-1], "default")
+    states = dict(DEFAULT_STATES.states)
     for values, place in ((file_values, file), (changes, changed), (variables, "")):
         for name, value in values.items():
             origin = place or (LEVEL_VARIABLE if name == LEVEL else FEATURES[name].variable)

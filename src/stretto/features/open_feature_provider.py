@@ -1,6 +1,7 @@
 """An OpenFeature provider with Stretto's switches, for programs that ask for flags by OpenFeature alone.
 
-``openfeature.api.set_provider(StrettoProvider())``: ``stretto.caching`` and every other switch by its name.
+``openfeature.api.set_provider(StrettoProvider())``: ``stretto.caching`` and every other switch by its name,
+and ``stretto.experiments.NAME`` with the arm that ``stretto experiment assign`` put into the environment.
 It needs the extra ``stretto[features]``.
 """
 
@@ -15,6 +16,7 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
 from openfeature.provider import AbstractProvider, Metadata
 
+from stretto.features.experiment_arms import EXPERIMENTS, FLAG, read_assigned_arm
 from stretto.features.feature_table import FEATURES
 from stretto.features.program_switch import is_part_on_for_program
 
@@ -46,9 +48,12 @@ class StrettoProvider(AbstractProvider):
     def resolve_string_details(
         self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[str]:
-        """Return the default: no switch is a text."""
-        del flag_key, evaluation_context
-        return _find_no_flag(default_value)
+        """Return the arm of an experiment; the default for a session that was assigned none."""
+        del evaluation_context
+        arm = read_assigned_arm(self._environ) if flag_key.startswith(FLAG) else None
+        if arm is None or not is_part_on_for_program(EXPERIMENTS, self._environ):
+            return _find_no_flag(default_value)
+        return FlagResolutionDetails(arm, reason=Reason.SPLIT)
 
     def resolve_integer_details(
         self, flag_key: str, default_value: int, evaluation_context: EvaluationContext | None = None

@@ -8,7 +8,6 @@ is never stopped by a switch: what cannot be read counts as not set.
 from __future__ import annotations
 
 import os
-import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +17,14 @@ from typing import Any
 from stretto.errors import StrettoError
 from stretto.features.collection import Collection
 from stretto.features.feature_changes import FILE, read_feature_changes
-from stretto.features.feature_table import FEATURES, parse_feature_value
+from stretto.features.feature_table import (
+    DEFAULT_STATES,
+    FEATURES,
+    LEVEL,
+    LEVEL_VARIABLE,
+    parse_feature_value,
+)
+from stretto.features.open_feature_question import ask_open_feature
 from stretto.state.find_folder import find_state_folder
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -56,30 +62,38 @@ class ProgramSwitch:
     def _look(self) -> bool:
         state = is_part_on_for_program(self._name, self._environ)
         for flag in reversed(self._flags):
-            state = _ask_open_feature(flag, default=state)
+            state = ask_open_feature(flag, default=state)
         return state
 
 
 def is_part_on_for_program(name: str, environ: Mapping[str, str]) -> bool:
     """Return the state that environment, ``stretto features`` and the configuration give; on by default."""
-    folder, _ = find_state_folder(environ, Path.home(), None)
-    for value, origin in (
-        (environ.get(FEATURES[name].variable) or None, "environment"),
-        (_read_change(folder, name), FILE),
-        (_read_configured(folder, environ, name), "config.toml"),
-    ):
-        if value is not None:
-            try:
-                return parse_feature_value(name, value, origin) is True
-            except StrettoError:
-                continue
-    return True
+    return _find_state(name, FEATURES[name].variable, environ) is True
 
 
 def find_program_collection(environ: Mapping[str, str]) -> Collection:
     """Return what a program's own events leave out."""
     names = [feature.name for feature in FEATURES.values() if feature.group == "collection"]
-    return Collection(frozenset(name for name in names if not is_part_on_for_program(name, environ)))
+    return Collection(
+        frozenset(name for name in names if not is_part_on_for_program(name, environ)),
+        str(_find_state(LEVEL, LEVEL_VARIABLE, environ)),
+    )
+
+
+def _find_state(name: str, variable: str, environ: Mapping[str, str]) -> bool | str:
+    """Return the state of a switch or the level by the place that wins."""
+    folder, _ = find_state_folder(environ, Path.home(), None)
+    for value, origin in (
+        (environ.get(variable) or None, "environment"),
+        (_read_change(folder, name), FILE),
+        (_read_configured(folder, environ, name), "config.toml"),
+    ):
+        if value is not None:
+            try:
+                return parse_feature_value(name, value, origin)
+            except StrettoError:
+                continue
+    return DEFAULT_STATES.states[name].value
 
 
 def _read_change(folder: Path, name: str) -> Any:
@@ -96,17 +110,3 @@ def _read_configured(folder: Path, environ: Mapping[str, str], name: str) -> Any
     except (OSError, ValueError):
         return None
     return features.get(name) if isinstance(features, dict) else None
-
-
-def _ask_open_feature(flag: str, *, default: bool) -> bool:
-    """Return what the program's OpenFeature provider says; the default if there is none or it fails."""
-    if "openfeature.api" not in sys.modules:
-        # A program that uses OpenFeature has loaded it.
-        return default
-    from openfeature import api  # noqa: PLC0415  # see above
-    from openfeature.provider.no_op_provider import NoOpProvider  # noqa: PLC0415  # likewise
-
-    client = api.get_client()
-    if isinstance(client.provider, NoOpProvider):
-        return default
-    return client.get_boolean_value(flag, default)

@@ -43,7 +43,7 @@ def _make_finding(cache: str, use: CacheUse, verdict: CacheVerdict) -> Finding:
             effect=round(verdict.amount, 1),
             unit="ratio" if verdict.fault is CacheFault.USELESS else "share",
         ),
-        reason=f"{verdict.evidence}, in the last {CACHE_DAYS} days",
+        reason=f"in the last {CACHE_DAYS} days",
         advice=f"The cache {cache} is {verdict.fault}: {verdict.evidence}; {_ADVICE[verdict.fault]}.",
         details={
             "hits": float(use.hits),

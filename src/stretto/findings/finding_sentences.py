@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from stretto.clock import SECOND
-from stretto.format.quantities import format_duration
+from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.findings import EFFECT_PREFIX, HOLDUP_PREFIX, Finding, FindingVerdict
 from stretto.summaries.running_tasks import ExpectedTask
 
@@ -43,6 +43,12 @@ HOLDUPS = {
     "waiting_on_agents": "waiting for agents",
 }
 """Kind of a hold-up → its name in a sentence."""
+
+
+def describe_basis(finding: Finding) -> str:
+    """Return how many runs, or lookups of a cache, a finding rests on."""
+    noun = "lookup" if "cache" in finding.subject else "run"
+    return format_count_with_noun(finding.evidence.n, noun)
 
 
 def name_subject(finding: Finding) -> str:

@@ -40,6 +40,8 @@ class FindingsState:
     zone: str = "UTC"
     missing: str | None = None
     """Why no analysis can run here, and what to install; None if they can."""
+    switched_off: frozenset[str] = frozenset()
+    """The analyses that are switched off; findings and answers of theirs are left out."""
 
     @cached_property
     def open_findings(self) -> list[StoredFinding]:
@@ -111,15 +113,26 @@ class FindingsState:
 _SETTLED = frozenset({DecisionKind.ACCEPTED, DecisionKind.REJECTED})
 
 
-def read_findings_state(connection: sqlite3.Connection, now: int, zone: str = "UTC") -> FindingsState:
-    """Read the findings of a store at ``now`` (ns)."""
+def read_findings_state(
+    connection: sqlite3.Connection,
+    now: int,
+    zone: str = "UTC",
+    *,
+    switched_off: frozenset[str] = frozenset(),
+) -> FindingsState:
+    """Read the findings of a store at ``now`` (ns), without those of analyses that are switched off."""
     return FindingsState(
         at=now,
-        findings=tuple(read_findings(connection)),
+        findings=tuple(stored for stored in read_findings(connection) if stored.analysis not in switched_off),
         decisions=tuple(read_decisions(connection)),
-        results=read_analysis_results(connection),
+        results={
+            name: result
+            for name, result in read_analysis_results(connection).items()
+            if name not in switched_off
+        },
         zone=zone,
         missing=describe_missing_extra(),
+        switched_off=switched_off,
     )
 
 
@@ -136,6 +149,7 @@ def build_findings_document(state: FindingsState) -> dict[str, Any]:
     return {
         "at": to_exact_rfc3339(state.at),
         "missing": state.missing,
+        "switched_off": sorted(state.switched_off),
         "open": [_build_stored(state, stored) for stored in state.open_findings],
         "settled": [_build_stored(state, stored) for stored in state.settled_findings],
         "quiet_checks": state.quiet_checks,

@@ -61,3 +61,4 @@ class Label(StrEnum):
     VERDICT = "verdict"
     EXPERIMENT = "experiment"
     BOUND = "bound"
+    FEATURE = "feature"

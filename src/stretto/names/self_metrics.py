@@ -14,6 +14,12 @@ SELF_METRICS: tuple[Metric, ...] = (
         "Always 1; the labels are the machine's team and name, the version and the hash of its rules.",
     ),
     define_self_gauge(
+        "stretto_feature_enabled",
+        "1",
+        (Label.FEATURE,),
+        "1 if an optional part is on, 0 if it is switched off: then its figures are missing.",
+    ),
+    define_self_gauge(
         "stretto_collector_success",
         "1",
         (Label.GROUP,),

@@ -16,6 +16,7 @@ class ErrorCode(StrEnum):
     STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
     ANALYSIS_NOT_INSTALLED = "ANALYSIS_NOT_INSTALLED"
     ANALYSIS_STALE = "ANALYSIS_STALE"
+    ANALYSIS_OFF = "ANALYSIS_OFF"
 
 
 CODE_MEANINGS: Mapping[ErrorCode, str] = {
@@ -25,6 +26,7 @@ CODE_MEANINGS: Mapping[ErrorCode, str] = {
     ErrorCode.STORE_UNAVAILABLE: "the store cannot be read, and no earlier answer is at hand",
     ErrorCode.ANALYSIS_NOT_INSTALLED: "the answer needs an extra of Stretto that is not installed",
     ErrorCode.ANALYSIS_STALE: "the analysis fails, and its last good answer is too old or missing",
+    ErrorCode.ANALYSIS_OFF: "the analysis is switched off: `stretto features list`",
 }
 """Each code in words, for the reference."""
 

@@ -77,6 +77,7 @@ class AnalysisSchedule:
         clock: Clock,
         zone: str,
         machine_memory: float | None = None,
+        switched_off: frozenset[str] = frozenset(),
         run: Callable[[AnalysisRequest], AnalysisRound] | None = None,
         count_checks: Callable[[Mapping[str, int]], None] = lambda _: None,
     ) -> None:
@@ -85,11 +86,15 @@ class AnalysisSchedule:
         self._clock = clock
         self._zone = zone
         self._machine_memory = machine_memory
+        self._switched_off = switched_off
+        self._analyses = [analysis for analysis in list_runnable() if analysis.name not in switched_off]
         self._run_process = run or run_analysis_process
         self._count_checks = count_checks
         self.rounds: queue.SimpleQueue[AnalysisRound] = queue.SimpleQueue()
         """Answers that the worker has not stored yet."""
-        self.state = FindingsState(clock(), zone=zone, missing=describe_missing_extra())
+        self.state = FindingsState(
+            clock(), zone=zone, missing=describe_missing_extra(), switched_off=switched_off
+        )
         """The findings as last stored."""
         self.cpu_seconds = 0.0
         """Processor time of all analyses since the start."""
@@ -107,7 +112,7 @@ class AnalysisSchedule:
         """Read the last good answers and begin."""
         self.refresh_state(connection)
         self._answered = {name: result.at for name, result in self.state.results.items()}
-        if self.state.missing is None:
+        if self.state.missing is None and self._analyses:
             self._thread.start()
 
     def stop(self) -> None:
@@ -135,13 +140,15 @@ class AnalysisSchedule:
 
     def refresh_state(self, connection: sqlite3.Connection) -> None:
         """Read the findings again."""
-        self.state = read_findings_state(connection, self._clock(), self._zone)
+        self.state = read_findings_state(
+            connection, self._clock(), self._zone, switched_off=self._switched_off
+        )
 
     def _follow(self) -> None:
         self._asked.wait(FIRST_SECONDS)
         while not self._stopping.is_set():
             now = self._clock()
-            due = list_due(self._answered, now, list_runnable())
+            due = list_due(self._answered, now, self._analyses)
             if due and self._has_news(now):
                 request = AnalysisRequest(
                     str(self._database), now, tuple(due), self._zone, self._machine_memory

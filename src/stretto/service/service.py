@@ -20,6 +20,7 @@ from stretto.exporter.fleet_profile import FleetCollector
 from stretto.exporter.live_metrics import LiveMetrics
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
 from stretto.features.collection import decide_collection
+from stretto.features.feature_table import FEATURES
 from stretto.feeds.feed_items import FeedInput
 from stretto.figures.figure import Figure
 from stretto.figures.name_budget import describe_folded_names
@@ -110,6 +111,7 @@ class Service:
             clock=clock,
             zone=config.timezone,
             machine_memory=self._machine_memory,
+            switched_off=config.features.off_analyses,
             count_checks=self._live.count_checks,
         )
         self._notices = (
@@ -155,7 +157,9 @@ class Service:
         self._identity = [] if identity is None else [_build_identity_figure(identity, config, version)]
         self._collection = decide_collection(config.features)
         write_hook_line(config.state, self._collection.to_hook_line())
-        self._otlp = Receiver(self._encode_collected, key=self._secret)
+        self._otlp = Receiver(
+            self._encode_collected, key=self._secret, dropped=self._collection.dropped_roles
+        )
         self.grpc_attempts = 0
         """Connections that spoke gRPC to the HTTP port."""
 
@@ -509,6 +513,8 @@ class Service:
         snapshot = self.snapshot
         yield Figure("stretto_build_info", (("version", self._version),), 1, 1)
         yield from self._identity
+        for name in FEATURES:
+            yield Figure("stretto_feature_enabled", (("feature", name),), self.config.features.is_on(name), 1)
         if snapshot is not None:
             yield Figure("stretto_snapshot_timestamp_seconds", (), snapshot.at / SECOND, 1)
             yield Figure("stretto_ingest_events", (), snapshot.events, snapshot.events)

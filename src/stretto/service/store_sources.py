@@ -77,7 +77,12 @@ class StoreSources:
     def read_findings(self) -> FindingsState:
         """Return the findings as last stored."""
         with self.open_store() as connection:
-            return read_findings_state(connection, self.clock(), self.config.timezone)
+            return read_findings_state(
+                connection,
+                self.clock(),
+                self.config.timezone,
+                switched_off=self.config.features.off_analyses,
+            )
 
     def read_expectations(self) -> TaskExpectations:
         """Return the running tasks with the finished ones that they are compared with."""

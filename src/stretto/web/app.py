@@ -27,8 +27,10 @@ from stretto.web.backend import Backend
 from stretto.web.comparison_pages import ComparisonPages
 from stretto.web.dimension_pages import DimensionPages
 from stretto.web.execution_pages import ExecutionPages
+from stretto.web.feed_routes import FeedRoutes
 from stretto.web.findings_routes import FindingsRoutes
 from stretto.web.forget_route import ForgetRoute
+from stretto.web.gate_routes import GateRoutes
 from stretto.web.guard import Guard
 from stretto.web.hook_endpoint import HOOK, HookEndpoint
 from stretto.web.json_routes import NOTIFICATIONS, JsonRoutes
@@ -41,6 +43,7 @@ from stretto.web.overview_page import OverviewPage
 from stretto.web.pages import PageRoutes
 from stretto.web.rebuild_route import RebuildRoute
 from stretto.web.renderer import Renderer
+from stretto.web.report_routes import ReportRoutes
 from stretto.web.score_route import ScoreRoute
 
 __all__ = ["Backend", "create_app"]
@@ -80,6 +83,8 @@ def create_app(backend: Backend) -> ASGIApp:
         routes=[
             *_MachineRoutes(backend, static).list_routes(),
             *api,
+            *FeedRoutes(backend).list_routes(),
+            *ReportRoutes(backend).list_routes(),
             *OpenApiRoute(api, backend.version).list_routes(),
             *OtlpRoutes(backend).list_routes(),
             *(pages if backend.shows_pages else [Route("/{path:path}", _answer_switched_off)]),
@@ -118,6 +123,7 @@ def list_api_routes(backend: Backend) -> list[Route]:
         *FindingsRoutes(backend).list_routes(),
         *OperationRoutes(backend).list_routes(),
         *McpRoute(backend).list_routes(),
+        *GateRoutes(backend).list_routes(),
         *RebuildRoute(backend).list_routes(),
         *ForgetRoute(backend).list_routes(),
         *UpdateRoute(backend.updates).list_routes(),

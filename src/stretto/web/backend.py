@@ -10,10 +10,12 @@ from starlette.types import ASGIApp
 
 from stretto.clock import Clock, read_wall_clock
 from stretto.errors import ServiceError
+from stretto.features.feature_table import DEFAULT_STATES, FeatureStates
 from stretto.feeds.feed_items import FeedInput
 from stretto.figures.figure import Figure
 from stretto.figures.run_profile import RunProfile
 from stretto.findings.findings_state import FindingsState
+from stretto.gates.baseline_folder import BaselineFolder
 from stretto.model.decisions import Decision
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.operations.operation_runner import OperationRunner
@@ -83,6 +85,7 @@ class Backend:
     """(signal, body, Content-Type, Content-Encoding) → the accepted records. Raises RefusedError for a
     malformed request, OSError if the journal cannot be written."""
     notifications: NotificationLog
+    gate_baselines: BaselineFolder
     problems: Callable[[], list[str]]
     """Returns problems that a person should act on, a sentence each."""
     runbook: Callable[[str], str | None]
@@ -128,8 +131,8 @@ class Backend:
     """Makes the application of the Model Context Protocol. Raises StrettoError where it is not served."""
     updates: UpdateStreams = field(default_factory=UpdateStreams)
     """The streams that open pages listen to; the service announces each new snapshot there."""
-    shows_pages: bool = True
-    """Whether the pages are switched on; figures and routes for programs always are."""
+    features: FeatureStates = DEFAULT_STATES
+    """The optional parts of the service, and whether each is on."""
     is_simulated: bool = False
     """Whether all sessions are simulated: every page says so, and nothing is received."""
     token: str | None = None
@@ -138,3 +141,8 @@ class Backend:
     """Host names and addresses, without ports, that are served besides the loopback interface."""
     fresh_seconds: float = FRESH_SECONDS
     clock: Clock = read_wall_clock
+
+    @property
+    def shows_pages(self) -> bool:
+        """Whether the pages are switched on; figures and routes for programs always are."""
+        return self.features.is_on("dashboards")

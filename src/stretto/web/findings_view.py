@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stretto.clock import SECOND
+from stretto.findings.finding_changes import NOTABLE
 from stretto.findings.finding_sentences import (
+    describe_basis,
     describe_finding,
     describe_left,
     describe_session_holdup,
@@ -21,6 +23,8 @@ from stretto.summaries.running_tasks import ExpectedTask
 
 MOST_SETTLED = 50
 MOST_NEWS = 3
+ADVICE = "advice"
+"""The badge of a finding about which something can be done, though nothing changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class FindingView:
     first_seen: int
     ended: int | None
     runs: Sequence[RunLink]
-    n: int
+    basis: str
+    """How many runs it rests on, with their noun."""
     decisions: Sequence[Decision]
     verdict: str
 
@@ -58,9 +63,9 @@ def describe_stored(state: FindingsState, stored: StoredFinding) -> FindingView:
         first_seen=stored.first_seen,
         ended=stored.ended,
         runs=finding.evidence.runs,
-        n=finding.evidence.n,
+        basis=describe_basis(finding),
         decisions=state.list_decisions(stored),
-        verdict=finding.verdict.value,
+        verdict=ADVICE if finding.advice and finding.verdict not in NOTABLE else finding.verdict.value,
     )
 
 

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import to_rfc3339
+from stretto.features.feature_texts import build_features_document
 from stretto.notifications import notification_log as notifications
 from stretto.notifications.latest_notifications import is_repeat_overdue, select_alerts
 from stretto.store.session_finder import CursorError
@@ -39,6 +40,7 @@ class JsonRoutes:
             # Agents choose the ids, so an id may hold a slash.
             Route("/api/sessions/{id:path}", self.get_session),
             Route("/api/problems", self.list_problems),
+            Route("/api/features", self.get_features),
             Route(NOTIFICATIONS, self.handle_notifications, methods=["GET", "POST"]),
         ]
 
@@ -99,6 +101,10 @@ class JsonRoutes:
     def list_problems(self, _: Request) -> Response:
         """Answer the problems of the running service itself, a sentence each."""
         return responses.build_json({"problems": self._backend.faults()})
+
+    def get_features(self, _: Request) -> Response:
+        """Answer every optional part, whether it is on, and the place that decided it."""
+        return responses.build_json(build_features_document(self._backend.features))
 
     async def handle_notifications(self, request: Request) -> Response:
         """Answer Alertmanager's notifications, newest first; by POST receive new notifications."""

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from stretto.clock import DAY, SECOND, to_rfc3339
+from stretto.features.feature_texts import describe_switched_off
 from stretto.format import quantities, rfc3339
 from stretto.names import METRICS, NONE, PREFIX
 from stretto.notifications import latest_notifications as alerts
@@ -82,6 +83,7 @@ class Renderer:
             events=live_updates.PATH,
             version=backend.version,
             is_simulated=backend.is_simulated,
+            switched_off=describe_switched_off(backend.features),
             define=DEFINITIONS,
             meaning=headline.explain_baseline,
             metrics=METRICS,

@@ -18,14 +18,16 @@ from stretto.sources.otlp import conventions, roles
 from stretto.sources.otlp.plain_records import Span, get_count, get_labels, get_number, get_text, to_duration
 
 
-def is_relevant_span(span: Span) -> bool:
-    """Return whether a span gives events of its own: an entity, a span of the Python API, or a judgement."""
-    return (
-        roles.find_role(span) is not SpanRole.LINK
-        or conventions.is_from_api(span)
-        or conventions.has_judgement(span)
-        or bool(span.joined_traces)
-    )
+def is_relevant_span(span: Span, dropped: frozenset[SpanRole] = frozenset()) -> bool:
+    """Return whether a span gives events of its own: an entity, a span of the Python API, or a judgement.
+
+    ``dropped`` are roles that are not collected. The top of a trace is: it may be all that its session has.
+    """
+    if conventions.has_judgement(span) or span.joined_traces:
+        return True
+    role = roles.find_role(span)
+    is_collected = role not in dropped or not span.parent
+    return is_collected and (role is not SpanRole.LINK or conventions.is_from_api(span))
 
 
 def find_named_session(spans: list[Span]) -> str | None:

@@ -24,6 +24,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from stretto.clock import AHEAD, SECOND
 from stretto.model.event import MOVABLE_ID, Channel, Event, Kind
+from stretto.model.span_tree import SpanRole
 from stretto.sources.otlp import (
     claude_code,
     codex,
@@ -93,9 +94,10 @@ class _ResultBuilder:
     reason: str = ""
 
     def add_events(self, events: list[Event]) -> None:
-        if not events:
+        lines = [line for line in map(self.encode, events) if line]
+        if not lines:
             self.ignored += 1
-        self.records.extend(map(self.encode, events))
+        self.records.extend(lines)
 
     def accept_times(self, *times: int) -> bool:
         """Return whether all times are plausible; if not, count a rejection."""
@@ -109,16 +111,23 @@ class _ResultBuilder:
 class Receiver:
     """Turns requests into journal records. Safe to use from several threads.
 
-    ``encode`` turns an event into a line of the journal. ``key`` is the installation's secret for the hashes
-    of written paths. The only state between requests is the session of each trace, and the spans that wait
-    for a span below them. Sessions are noted on the events, so that ``recall_sessions`` can read them after a
-    restart.
+    ``encode`` turns an event into a line of the journal; the line is empty if the event is not collected.
+    ``dropped`` are roles of spans that are not collected unless they link others. ``key`` is the
+    installation's secret for the hashes of written paths. The only state between requests is the session of
+    each trace, and the spans that wait for a span below them. Sessions are noted on the events, so that
+    ``recall_sessions`` can read them after a restart.
     """
 
     def __init__(
-        self, encode: Callable[[Event], bytes], limits: Limits | None = None, *, key: bytes = b""
+        self,
+        encode: Callable[[Event], bytes],
+        limits: Limits | None = None,
+        *,
+        key: bytes = b"",
+        dropped: frozenset[SpanRole] = frozenset(),
     ) -> None:
         self._encode = encode
+        self._is_relevant = partial(genai.is_relevant_span, dropped=dropped)
         self._key = key
         self._limits = limits or Limits()
         self._sessions = TraceSessions()
@@ -206,11 +215,11 @@ class Receiver:
 
     def _process_trace(self, trace_id: str, spans: list[Span], result: _ResultBuilder) -> None:
         plausible = [span for span in spans if result.accept_times(span.start, span.end)]
-        written = self._links.select_spans(trace_id, plausible, genai.is_relevant_span)
+        written = self._links.select_spans(trace_id, plausible, self._is_relevant)
         result.ignored += max(0, len({span.id for span in plausible}) - len(written))
         for span in written:
             self.unread.note_read(conventions.get_source(span))
-        if not written:
+        if not any(genai.is_relevant_span(span) for span in plausible):
             self.unread.count_items(plausible)
         named = genai.find_named_session(plausible)
         if not written and named is None:
@@ -276,13 +285,13 @@ class Receiver:
         return self._sessions.resolve_session(log.trace, session) if log.trace else session
 
     def _note_session(self, trace_id: str, span_events: list[list[Event]]) -> None:
-        """Note the trace's id on an event of its session, in its last such span, for ``recall_sessions``."""
+        """Note the trace's id on a collected event of its session, the last, for ``recall_sessions``."""
         session = self._sessions.resolve_session(trace_id, None)
         if session == trace_id:
             return
         for events in reversed(span_events):
             for number, event in enumerate(events):
-                if event.session == session:
+                if event.session == session and self._encode(event):
                     events[number] = msgspec.structs.replace(
                         event, attributes={**event.attributes, TRACE_NOTE: trace_id}
                     )
