@@ -39,7 +39,7 @@ TASK_KEYS = {"phase",
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",
     "delivery", "waste_reason", "waited_seconds", "open_wait", "progress", "blocked",
 }  # fmt: skip
-FANOUT_KEYS = {"synthesis_seconds", "not_measured", "doubt", "work_speedup",
+FANOUT_KEYS = {"id", "synthesis_seconds", "not_measured", "doubt", "work_speedup",
     "tasks", "parent", "start", "end", "width", "work_seconds", "elapsed_seconds", "sequential_seconds",
     "baseline", "speedup", "improvement", "time_saved_seconds", "efficiency", "load_balance", "concurrency",
     "critical_path_seconds", "lost_seconds", "delivered", "delivered_work_seconds", "delivery", "reason",

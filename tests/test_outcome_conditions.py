@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -122,3 +124,21 @@ def test_the_service_asks_for_conditions() -> None:
     assert sentence == answer.findings[0].advice
     few = find_conditions(AnalysisInput(10**18, (), sessions[:50]))
     assert (few.findings, few.checks, few.extra["reason"]) == ([], 0, "50 sessions, 100 are needed")
+
+
+def test_a_condition_without_which_nothing_succeeds_has_no_ratio() -> None:
+    """All 150 sessions with x=0 succeed and none of the others: no number divides by nothing."""
+    sessions = [
+        SessionRun(
+            f"s{number}", number * HOUR, (number + 1) * HOUR,
+            Outcome.FAILURE if number % 2 else Outcome.SUCCESS,
+            covariates={"x": str(number % 2)},
+        )
+        for number in range(300)
+    ]  # fmt: skip
+    answer = find_outcome_conditions(sessions)
+    [only], [finding] = answer.found, answer.to_findings()
+    assert (finding.evidence.effect, finding.evidence.high) == (None, None)
+    assert finding.advice.startswith("Only sessions with x=0 succeed (150 sessions)")
+    never = replace(only, condition="x=1", lift=0.0)
+    assert never.to_sentence().startswith("No session with x=1 is one of those that succeed (150)")

@@ -71,6 +71,11 @@ class OutcomeCondition:
             ConditionEffect.SLOW: "are among the fastest quarter only",
         }[self.effect]
         emerging = "" if self.confirmed else "; later sessions must confirm it"
+        verb = counted.removesuffix(" only")
+        if math.isinf(self.lift):
+            return f"Only sessions with {self.condition} {verb} ({self.support} sessions){emerging}."
+        if not self.lift:
+            return f"No session with {self.condition} is one of those that {verb} ({self.support}){emerging}."
         return (
             f"Sessions with {self.condition} {counted} {self.lift:.2f} times as often as those without "
             f"[{self.low:.2f}, {self.high:.2f}] ({self.support} sessions){emerging}."
@@ -101,7 +106,11 @@ class ConditionAnswer:
                 subject={"condition": each.condition},
                 verdict=FindingVerdict.IMPROVEMENT if each.effect in good else FindingVerdict.REGRESSION,
                 evidence=FindingEvidence(
-                    n=self.sessions, effect=each.lift, low=each.low, high=each.high, p=each.p
+                    n=self.sessions,
+                    effect=_keep_finite(each.lift),
+                    low=each.low,
+                    high=_keep_finite(each.high),
+                    p=each.p,
                 ),
                 reason="" if each.confirmed else "emerging: later sessions must confirm it",
                 advice=each.to_sentence(),
@@ -256,6 +265,11 @@ class _Table:
         error = math.sqrt(max(0.0, float(spread.sum() / (above.sum() * below.sum()))))
         factor = math.exp(-float(special.ndtri(LEVEL / 2)) * error)
         return ratio, ratio / factor, ratio * factor
+
+
+def _keep_finite(value: float) -> float | None:
+    """Return a number that JSON has; None without an upper end, as if no other session had the outcome."""
+    return value if math.isfinite(value) else None
 
 
 def _read_success(sessions: Iterable[SessionRun]) -> dict[str, bool]:
