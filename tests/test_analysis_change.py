@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from scipy import special
 
 from stretto.analysis.change_tracking import find_best_split, track_changes
+from stretto.analysis.level_wander import measure_wander
 from stretto.analysis.regression import Boundary, judge_changes
 from stretto.analysis.series import Series, SeriesKind, make_quality_series, make_task_series
 from stretto.analysis.tail_shares import judge_tails
@@ -312,3 +314,30 @@ def test_a_split_follows_its_direction() -> None:
     """0 0 0 1 1 is split at 3 for a rise; a fall is searched among falls."""
     assert find_best_split(np.array([0.0, 0, 0, 1, 1]), first=1, rises=True) == 3
     assert find_best_split(np.array([0.0, 1, 1, 0, 0]), first=1, rises=False) == 3
+
+
+def test_a_series_that_wanders_is_judged_by_its_past() -> None:
+    """Comparisons that were off by twice their errors double them; the last two weeks do not count."""
+    rng = np.random.default_rng(8)
+    usual, doubled = rng.normal(size=(2, 20, 100))
+    wander = measure_wander(special.ndtr(np.concatenate([usual, 2 * doubled])), 1)
+    assert wander.shape == (40, 100)
+    assert np.median(wander[:20, -1]) == pytest.approx(1.0, abs=0.15)
+    assert np.median(wander[20:, -1]) == pytest.approx(1.9, abs=0.2)
+    changed = special.ndtr(np.concatenate([usual[:1, :86], np.full((1, 14), 5.0)], axis=1))
+    assert measure_wander(changed, 1)[0, -1] < 1.3
+    assert measure_wander(np.full((2, 30), np.nan), 14).tolist() == np.ones((2, 30)).tolist()
+
+
+def test_a_level_that_drifts_has_wider_errors_than_independent_runs() -> None:
+    """A series set that drifts is seen to, a third above its errors; independent runs are not."""
+    days = list_days(100)
+    drifting, independent = (
+        track_changes(
+            [draw_series(scenario, np.random.default_rng([seed, 12]), 100, 20) for seed in range(20)], days
+        )
+        for scenario in "fa"
+    )
+    assert np.median([each.wander[-1] for each in drifting]) > 1.2
+    assert np.median([each.wander[-1] for each in independent]) < 1.1
+    assert drifting[0].measure_wander(len(drifting[0].checked.clusters)) == drifting[0].wander[-1]

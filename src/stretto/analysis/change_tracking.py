@@ -1,14 +1,14 @@
 """Follow series from check to check: when a change is raised, how long it lasts, and since when it is there.
 
 A check is made at the end of each whole local day. A change is raised after two checks in a row, so that a
-single bad day raises nothing, and lasts until a week is back at the old level, the change is accepted, or it
+single bad day raises nothing. It lasts until the last days are back at the old level, it is accepted, or it
 has become the normal. All of it is worked out anew from the series, for any instant.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,8 +47,11 @@ LASTING_LEVEL = 0.001
 It is strict because the date was chosen to make the difference large.
 """
 
-LAST_WEEK = 7
-"""Clusters by which it is judged whether a change lasts."""
+LAST_DAYS = 5
+"""Clusters that must still be off the level before, by as much as matters, for a change to last."""
+
+LAST_WEEKS = 14
+"""Clusters by which it is judged whether that is beyond chance."""
 
 THINNED = 200
 """Most values of each side when a shift is estimated: evenly spaced ranks stand for the rest."""
@@ -78,6 +81,12 @@ class TrackedSeries:
     rise: Floats = field(default_factory=lambda: np.empty(0))
     """P value for a rise by day; NaN without a check."""
     fall: Floats = field(default_factory=lambda: np.empty(0))
+    wander: Floats = field(default_factory=lambda: np.empty(0))
+    """Factor by day, at least 1, by which the level's own wander widens errors."""
+
+    def measure_wander(self, end: int) -> float:
+        """Return by how much errors are widened as of the cluster before ``end``."""
+        return float(self.wander[self.checked.clusters.last_days[end - 1]])
 
     @property
     def current(self) -> Episode | None:
@@ -103,8 +112,17 @@ def track_changes(
         ]
     )
     for row, each in enumerate(tracked):
-        each.rise, each.fall = table.rise[row], table.fall[row]
-        _follow_checks(each, cuts, table.widest[row], threshold)
+        each.rise, each.fall, each.wander = table.rise[row], table.fall[row], table.wander[row]
+        seen = {
+            rises: _find_seen(p_values[row], beyond[row], cuts[number], each.checked.clusters.last_days)
+            for number, (rises, p_values, beyond) in enumerate(
+                (
+                    (True, table.rise, table.rise_beyond_wander),
+                    (False, table.fall, table.fall_beyond_wander),
+                )
+            )
+        }
+        _follow_checks(each, seen, table.widest[row], threshold)
     return tracked
 
 
@@ -123,17 +141,29 @@ def _make_tracked(series: Series, days: LocalDays) -> TrackedSeries:
     return TrackedSeries(used, prepare_checks(used.values, clusters))
 
 
-def _follow_checks(tracked: TrackedSeries, cuts: Floats, widest: Floats, threshold: float) -> None:
-    """Add the episodes of a series, check by check."""
-    clusters = tracked.checked.clusters
-    days = clusters.last_days
-    seen = {
-        rises: p_values[days] <= np.where(np.isnan(p_values[days]), -1.0, cuts[number][days])
-        for number, (rises, p_values) in enumerate(((True, tracked.rise), (False, tracked.fall)))
-    }
-    candidates = np.flatnonzero(
-        np.concatenate([[False], (seen[True][1:] & seen[True][:-1]) | (seen[False][1:] & seen[False][:-1])])
-    ) if len(days) else np.empty(0, dtype=np.intp)  # fmt: skip
+def _find_seen(
+    p_values: Floats, beyond_wander: Floats, cuts: Floats, days: NDArray[np.intp]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return by cluster whether its check sees a change, and whether it and the check before raise it.
+
+    It or the check before must see more than the series' own wander.
+    """
+    small = np.nan_to_num(p_values[days], nan=2.0) <= cuts[days]
+    beyond = np.nan_to_num(beyond_wander[days], nan=2.0) <= LEVEL
+    before = np.concatenate([[False], beyond[:-1]]) if len(beyond) else beyond
+    seen = small & (beyond | before)
+    return seen, np.concatenate([[False], seen[1:] & small[:-1]]) if len(seen) else seen
+
+
+def _follow_checks(
+    tracked: TrackedSeries,
+    seen: Mapping[bool, tuple[NDArray[np.bool_], NDArray[np.bool_]]],
+    widest: Floats,
+    threshold: float,
+) -> None:
+    """Add the episodes of a series, check by check; ``seen`` has those of rises and of falls."""
+    days = tracked.checked.clusters.last_days
+    candidates = np.flatnonzero(seen[True][1] | seen[False][1])
     position = 0
     while position < len(candidates):
         check = int(candidates[position])
@@ -142,10 +172,10 @@ def _follow_checks(tracked: TrackedSeries, cuts: Floats, widest: Floats, thresho
             ended = tracked.episodes[-1].ended
             if ended is None or days[check] <= ended:
                 continue
-        rises = bool(seen[True][check] and seen[True][check - 1])
+        rises = bool(seen[True][1][check])
         if all(_is_large(tracked, at, int(widest[days[at]]), rises, threshold) for at in (check, check - 1)):
             episode = Episode(rises, int(days[check]), date_change(tracked, check, rises))
-            ended = _find_end(tracked, episode, seen[rises], check, threshold)
+            ended = _find_end(tracked, episode, seen[rises][0], check, threshold)
             tracked.episodes.append(Episode(rises, episode.raised, episode.since, ended))
 
 
@@ -198,27 +228,29 @@ def _find_end(
 ) -> int | None:
     """Return the day of the first check that no longer saw the change, or None.
 
-    A check sees it by the rolling comparison, or by the last two weeks compared with the level before it.
+    It lasts while the last days are off the level before it by as much as matters, beyond chance: by the
+    rolling comparison, or by the last two weeks compared with the level before.
     """
-    days = tracked.checked.clusters.last_days
-    for later in range(check + 1, len(days)):
-        lasts = seen[later] or _is_apart(tracked, episode, later, threshold)
+    clusters = tracked.checked.clusters
+    for later in range(check + 1, len(clusters)):
+        lasts = _is_apart(tracked, episode, later, threshold) and (
+            seen[later]
+            or judge_against_level(tracked, episode, max(episode.since, later + 1 - LAST_WEEKS), later + 1)
+            <= LASTING_LEVEL
+        )
         if not lasts or later - episode.since >= LONGEST_EPISODE:
-            return int(days[later])
+            return int(clusters.last_days[later])
     return None
 
 
 def _is_apart(tracked: TrackedSeries, episode: Episode, check: int, threshold: float) -> bool:
-    """Return whether the last week is off the level before a change by as much as matters, beyond chance."""
+    """Return whether the last days are off the level before a change by as much as matters."""
     before = tracked.slice_values(episode.since - LONGEST_BASELINE, episode.since)
-    week = tracked.slice_values(max(episode.since, check + 1 - LAST_WEEK), check + 1)
-    sign = 1.0 if episode.rises else -1.0
+    last = tracked.slice_values(max(episode.since, check + 1 - LAST_DAYS), check + 1)
     if tracked.series.scale is SeriesScale.SHARE:
-        large = sign * float(week.mean() - before.mean()) >= LEAST_POINTS
-    else:
-        large = is_change_large(tracked.series.scale, before, week, rises=episode.rises, threshold=threshold)
-    begin = max(episode.since, check + 1 - 2 * LAST_WEEK)
-    return large and judge_against_level(tracked, episode, begin, check + 1) <= LASTING_LEVEL
+        shift = float(last.mean() - before.mean())
+        return (shift if episode.rises else -shift) >= LEAST_POINTS
+    return is_change_large(tracked.series.scale, before, last, rises=episode.rises, threshold=threshold)
 
 
 def judge_against_level(tracked: TrackedSeries, episode: Episode, begin: int, end: int) -> float:
@@ -226,7 +258,7 @@ def judge_against_level(tracked: TrackedSeries, episode: Episode, begin: int, en
     first = max(0, episode.since - LONGEST_BASELINE)
     scores = score_clusters(tracked, first, episode.since, end)
     before = scores[: episode.since - first]
-    error = estimate_score_error(before, end - begin)
+    error = estimate_score_error(before, end - begin) * tracked.measure_wander(end)
     shift = float(scores[begin - first :].mean() - before.mean())
     freedom = max(1, len(before) - 1)
     return float(special.stdtr(freedom, -(shift if episode.rises else -shift) / max(error, 1e-9)))

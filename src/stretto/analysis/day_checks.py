@@ -2,7 +2,8 @@
 
 Neighbouring days of a series resemble each other, more or less. How much is hard to see in six weeks of a
 single series, so that the series checked together are pooled: each keeps as much of its own estimate as they
-differ among each other beyond chance.
+differ among each other beyond chance. A level that drifts for weeks shows only in how the same comparisons
+came out before; so each check has a second p value, by the wander of its series.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stretto.analysis.day_clusters import Clusters
+from stretto.analysis.level_wander import measure_wander
 from stretto.analysis.rank_tests import (
     LAGS,
     LONGEST_BASELINE,
@@ -59,6 +61,11 @@ class CheckTable:
 
     rise: Floats
     fall: Floats
+    rise_beyond_wander: Floats
+    """The same, with errors as large as the series' comparisons were off on earlier days."""
+    fall_beyond_wander: Floats
+    wander: Floats
+    """Factor by which errors over the longest window are too small, at least 1."""
     widest: Floats
     """The recent part (in clusters) with the smallest p value for a rise or a fall."""
 
@@ -81,30 +88,46 @@ def check_all_days(
     """Return the p values of all checks of some series over the same ``days``."""
     tests = [(table, window) for table in range(TABLES) for window in windows]
     shape = (len(tests), len(series), days)
-    rises, falls = np.full(shape, np.nan), np.full(shape, np.nan)
+    p_values = {name: np.full(shape, np.nan) for name in ("rise", "fall", "rise_beyond", "fall_beyond")}
+    longest = np.ones(shape[1:])
     for number, (table, window) in enumerate(tests):
-        checks = [compare_windows(each.tables[table], len(each.clusters), window) for each in series]
-        correlation = _pool_autocorrelation(series, checks, days)
-        for row, (each, one_series) in enumerate(zip(checks, series, strict=True)):
-            if len(each.checks) == 0:
-                continue
-            columns = one_series.clusters.last_days[each.checks]
-            difference, baseline = compute_error_factors(
-                correlation[row, columns], window, each.baseline_sizes
-            )
-            inflation = baseline * each.baseline_sizes
-            spread = (each.deviations**2).sum(axis=1) / np.maximum(0.5, each.baseline_sizes - inflation)
-            error = np.sqrt(np.maximum(spread * difference, 1e-12))
-            freedom = np.maximum(FEWEST_DEGREES, each.baseline_sizes / inflation - 1)
-            rises[number, row, columns] = compute_t_p_values(each.differences / error, freedom)
-            falls[number, row, columns] = compute_t_p_values(-each.differences / error, freedom)
-    smallest = np.argmin(np.where(np.isnan(rises), 2.0, np.minimum(rises, falls)), axis=0)
+        t, freedom = _compute_t(series, table, window, days)
+        p_values["rise"][number] = compute_t_p_values(t, freedom)
+        p_values["fall"][number] = compute_t_p_values(-t, freedom)
+        wander = measure_wander(p_values["fall"][number], window)
+        p_values["rise_beyond"][number] = compute_t_p_values(t / wander, freedom)
+        p_values["fall_beyond"][number] = compute_t_p_values(-t / wander, freedom)
+        if window == max(windows) and table == 0:
+            longest = wander
+    smaller = np.minimum(p_values["rise"], p_values["fall"])
+    smallest = np.argmin(np.where(np.isnan(smaller), 2.0, smaller), axis=0)
     weights = np.array([WINDOW_WEIGHTS[WINDOWS.index(window)] for _, window in tests])
+    combined = {name: _combine_tests(each, weights) for name, each in p_values.items()}
     return CheckTable(
-        _combine_tests(rises, weights),
-        _combine_tests(falls, weights),
+        combined["rise"],
+        combined["fall"],
+        combined["rise_beyond"],
+        combined["fall_beyond"],
+        longest,
         np.array([window for _, window in tests], dtype=np.float64)[smallest],
     )
+
+
+def _compute_t(series: Sequence[CheckedSeries], table: int, window: int, days: int) -> tuple[Floats, Floats]:
+    """Return (t statistic of a rise, its degrees of freedom) by series and day; NaN without a check."""
+    checks = [compare_windows(each.tables[table], len(each.clusters), window) for each in series]
+    correlation = _pool_autocorrelation(series, checks, days)
+    t, freedom = np.full((2, len(series), days), np.nan)
+    for row, (each, one_series) in enumerate(zip(checks, series, strict=True)):
+        if len(each.checks) == 0:
+            continue
+        columns = one_series.clusters.last_days[each.checks]
+        difference, baseline = compute_error_factors(correlation[row, columns], window, each.baseline_sizes)
+        inflation = baseline * each.baseline_sizes
+        spread = (each.deviations**2).sum(axis=1) / np.maximum(0.5, each.baseline_sizes - inflation)
+        t[row, columns] = each.differences / np.sqrt(np.maximum(spread * difference, 1e-12))
+        freedom[row, columns] = np.maximum(FEWEST_DEGREES, each.baseline_sizes / inflation - 1)
+    return t, freedom
 
 
 def _combine_tests(p_values: Floats, weights: Floats) -> Floats:

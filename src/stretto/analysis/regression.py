@@ -241,8 +241,8 @@ def _estimate_effect(tracked: TrackedSeries, begin: int) -> float:
 
 
 def _measure_share_error(tracked: TrackedSeries, begin: int, end: int, after: int) -> float:
-    """Return the standard error of P(after > before), or of the difference of two shares."""
-    return estimate_score_error(score_clusters(tracked, begin, end, end), after)
+    """Return the standard error of P(after > before), or of the difference of two shares, with the wander."""
+    return estimate_score_error(score_clusters(tracked, begin, end, end), after) * tracked.measure_wander(end)
 
 
 def compute_detectable(tracked: TrackedSeries, end: int | None = None) -> float | None:
