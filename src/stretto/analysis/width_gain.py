@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from stretto.analysis.session_holdups import find_median_lengths
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
@@ -25,8 +25,9 @@ FEWEST_WIDTHS = 3
 FEWEST_AT_WIDTH = 3
 """Fewest sessions near a width for it to count as seen."""
 LEVEL = 0.05
-DRAWS = 200
 WIDEST = 64
+PARAMETERS = 3
+"""Numbers that are fitted: the level, the part that cannot be shared, the crosstalk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +132,21 @@ def fit_width_curve(
         return WidthCurve(pattern, len(points), reason=reason)
     logs = np.array([log for _, log in points])
     amdahl, usl = _fit(widths, logs, crosstalk=False), _fit(widths, logs, crosstalk=True)
-    freedom = len(points) - 3
+    freedom = len(points) - PARAMETERS
     better = (amdahl.squares - usl.squares) / max(usl.squares / freedom, 1e-300)
-    is_usl = float(stats.f.sf(better, 1, freedom)) < LEVEL
+    is_usl = float(special.fdtrc(1, freedom, better)) < LEVEL
     chosen = usl if is_usl else amdahl
-    rng = np.random.default_rng(0)
-    drawn: list[_Fit] = []
-    while len(drawn) < DRAWS:
-        places = rng.integers(len(points), size=len(points))
-        if len({near[place] for place in places}) >= FEWEST_WIDTHS:
-            # Limits allow for crosstalk even where it is not above chance.
-            drawn.append(_fit(widths[places], logs[places], crosstalk=True))
+    # Limits allow for crosstalk even where it is not above chance.
+    scatter = _estimate_scatter(usl, widths, logs)
+    factor = -float(special.stdtrit(freedom, LEVEL / 2))
     gains = []
     for width in range(2, min(max(seen) + 1, WIDEST) + 1):
-        gain = chosen.get_gain(width)
-        low, high = np.quantile([fit.get_gain(width) for fit in drawn], [LEVEL / 2, 1 - LEVEL / 2])
-        gains.append(WidthGain(width, gain, min(float(low), gain), max(float(high), gain), width in seen))
+        gain, middle = chosen.get_gain(width), math.log1p(-usl.get_gain(width))
+        slopes = usl.get_slopes(np.array([width - 1.0, float(width)]))
+        change = slopes[1] - slopes[0]
+        half = factor * math.sqrt(float(change @ scatter @ change))
+        low, high = -math.expm1(middle + half), -math.expm1(middle - half)
+        gains.append(WidthGain(width, gain, min(low, gain), max(high, gain), width in seen))
     return WidthCurve(
         pattern,
         len(points),
@@ -178,6 +178,33 @@ class _Fit:
 
     def _get_elapsed(self, width: int) -> float:
         return (1 + self.shared * (width - 1) + self.crosstalk * width * (width - 1)) / width
+
+    def get_log_elapsed(self, widths: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the elapsed time by width, with level 0."""
+        return np.asarray(
+            np.log((1 + self.shared * (widths - 1) + self.crosstalk * widths * (widths - 1)) / widths)
+        )
+
+    def get_slopes(self, widths: np.ndarray) -> np.ndarray:
+        """Return by width how the logarithm of the elapsed time changes with each fitted number."""
+        terms = np.array([widths - 1, widths * (widths - 1)])
+        slowdown = 1 + self.shared * terms[0] + self.crosstalk * terms[1]
+        return np.array([np.ones_like(widths), *(terms / slowdown)]).T
+
+
+def _estimate_scatter(fit: _Fit, widths: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """Return the covariance of the fitted numbers.
+
+    Wide sessions scatter more than narrow ones, so that each residual stands for itself: the estimator HC3 of
+    MacKinnon and White (1985).
+    """
+    slopes = fit.get_slopes(widths)
+    residuals = logs - fit.get_log_elapsed(widths)
+    residuals = residuals - residuals.mean()
+    inverse = np.linalg.pinv(slopes.T @ slopes)
+    leverage = np.einsum("ij,jk,ik->i", slopes, inverse, slopes)
+    weighted = slopes * (residuals / np.maximum(1e-6, 1 - leverage))[:, None]
+    return np.asarray(inverse @ (weighted.T @ weighted) @ inverse)
 
 
 def _fit(widths: np.ndarray, logs: np.ndarray, *, crosstalk: bool) -> _Fit:
