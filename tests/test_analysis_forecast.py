@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 
 from stretto.analysis.forecast import (
-    IssuedForecast,
     back_test,
     fill_gaps,
     forecast_values,
-    list_issued,
-    measure_cover,
     widen_by_horizon,
 )
 from stretto.analysis.hourly_forecast import RULES, forecast_hours
-from stretto.analysis.spending_forecast import forecast_spending
 
 WEEKLY = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0])
 
@@ -103,16 +99,6 @@ def test_accuracy_is_that_of_earlier_forecasts() -> None:
     assert peeked == [28]
 
 
-def test_issued_ranges_are_compared_with_what_came() -> None:
-    """The realised cover counts only days that are known by now."""
-    issued = [IssuedForecast(1, 0.8, 0, 1), IssuedForecast(2, 0.8, 0, 1), IssuedForecast(3, 0.8, 0, 1)]
-    assert measure_cover(issued, {1: 0.5, 2: 2.0}.get) == {0.8: (0.5, 2)}
-    made = forecast_values(weekly_values(21), 2)
-    assert made is not None
-    listed = list_issued(made, 100)
-    assert [(each.day, each.level) for each in listed] == [(100, 0.8), (101, 0.8), (100, 0.95), (101, 0.95)]
-
-
 def test_hours_are_forecast_by_the_rule_that_was_best() -> None:
     """A pattern of the week is repeated by week, one of the day by day; below a week nothing is forecast."""
     noise = np.random.default_rng(1).normal(size=24 * 28) * 0.01
@@ -127,32 +113,3 @@ def test_hours_are_forecast_by_the_rule_that_was_best() -> None:
     assert daily.model in RULES
     assert forecast_hours(np.zeros(100), 24) is None
     assert forecast_hours(np.zeros(168), 160) is None
-
-
-def test_a_budget_has_a_forecast_with_range() -> None:
-    """Ten dollars a day: 50 spent and five days left are 100; a budget of 75 is gone on the third day."""
-    made = forecast_spending([10.0] * 14, 50, 5, 75)
-    assert (made.low, made.middle, made.high) == (100, 100, 100)
-    assert made.overrun_chance == 1
-    assert made.gone_in_days == 3
-    assert forecast_spending([10.0] * 14, 50, 5, 200).gone_in_days is None
-    assert forecast_spending([10.0] * 14, 80, 5, 75).gone_in_days == 0
-    assert forecast_spending([10.0] * 14, 80, 0).middle == 80
-
-
-def test_uneven_spending_has_a_range() -> None:
-    """Days that cost nothing and days that cost much make a wide range; weekdays stay weekdays."""
-    daily = [0.0, 0, 0, 0, 0, 0, 70.0] * 3 + [5.0] * 21
-    made = forecast_spending(daily, 0, 14, 100)
-    assert made.low < 110 < made.high
-    assert made.overrun_chance is not None
-    assert 0.3 < made.overrun_chance <= 1
-    weekend = forecast_spending([0.0, 0, 0, 0, 0, 5, 5] * 4, 0, 5)
-    assert weekend.high == 0
-
-
-def test_two_weeks_of_spending_are_needed() -> None:
-    """Below them the answer is what is spent, and names what lacks."""
-    made = forecast_spending([10.0] * 5, 50, 5, 75)
-    assert made.reason == "5 of 14 days of spending"
-    assert (made.middle, made.overrun_chance) == (50, None)

@@ -36,7 +36,12 @@ SLOWER = Finding(
 )
 ID = make_finding_id(SLOWER.kind, SLOWER.subject)
 SENTENCE = "Tasks (tests of release) take 1.50 times as long since 13 November [1.40, 1.60]."
-QUIET = replace(SLOWER, verdict=FindingVerdict.NO_EVIDENCE, subject={"type": "docs"})
+QUIET = replace(
+    SLOWER,
+    verdict=FindingVerdict.NO_EVIDENCE,
+    subject={"type": "docs"},
+    evidence=FindingEvidence(n=50, detectable=1.2),
+)
 HOLDUP = {
     "kind": "hooks",
     "name": "",
@@ -103,6 +108,9 @@ def test_the_page_of_findings_says_what_changed_and_how_much_was_quiet(client: h
     assert '<a href="/sessions/first">A run before</a>' in page
     assert "1 finding to look at. 1 check was quiet" in page
     assert "longer than 5 min, beyond 99 % of its kind" in page
+    answers = page[page.index("Answers of changes") :]
+    assert SENTENCE in answers
+    assert "Tasks (docs): no evidence of a change; a factor of 1.20 would have been seen." in answers
 
 
 def test_the_page_of_a_session_says_where_it_stands_and_what_held_it_up(client: httpx.Client) -> None:
@@ -118,6 +126,8 @@ def test_programs_read_findings_with_ids_and_silence(client: httpx.Client) -> No
     assert [each["id"] for each in document["open"]] == [ID]
     assert document["open"][0]["sentence"] == SENTENCE
     assert document["quiet_checks"] == 1
+    answers = {each["name"]: each["answers"] for each in document["analyses"]}
+    assert [each["verdict"] for each in answers["changes"]] == ["regression", "no_evidence"]
     assert {each["name"]: each["age_seconds"] for each in document["analyses"]} == {
         "changes": 60,
         "holdups": 0,
@@ -213,6 +223,10 @@ def test_the_terminal_finds_decides_and_explains(
     assert run(capsys, "annotate", "upgraded the client")[0] == 0
     assert [each["text"] for each in answer(capsys, "findings")["annotations"]] == ["upgraded the client"]
     assert answer(capsys, "why", "last")["session"] == "d37n7"
+    listed = run(capsys, "findings", "--all")[1]
+    assert "\noutlooks\n    Tasks (review of release) of the next seven days: " in listed
+    assert "\ncorrelations\n    " in listed
+    assert "would have been seen" in listed
     assert run(capsys, "why")[0] == 0
     code, _, error = run(capsys, "decide", "accepted", "nonesuch")
     assert (code, "there is no finding 'nonesuch'" in error) == (2, True)

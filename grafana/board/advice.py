@@ -170,6 +170,13 @@ _ADVICE = Row(
             width=8,
             height=8,
         ),
+        make_lines(
+            "Ranges kept",
+            "Share of days whose task lengths came out within the range forecast for them, over four weeks.",
+            "Can the forecasts be trusted?",
+            Unit.RATIO,
+            {"ranges of {{level}}": max_by(select_series("forecast_coverage_ratio"), Label.LEVEL)},
+        ),
     ),
 )
 

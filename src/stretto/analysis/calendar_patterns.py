@@ -18,7 +18,7 @@ from scipy import special
 from stretto.analysis.day_clusters import list_local_days
 from stretto.analysis.series import Floats, Series
 from stretto.analysis.series_trends import FEWEST_DAYS, average_days, describe_lacking_days
-from stretto.analysis.weekday_pattern import measure_weekdays, subtract_line
+from stretto.analysis.weekday_pattern import WEEK, measure_weekdays, subtract_line
 from stretto.clock import SECOND
 
 CALENDAR_DAYS = 56
@@ -35,6 +35,9 @@ FEWEST_HOURS_RUNS = 4
 
 FEWEST_OF_WEEKDAY = 2
 
+POWER = 0.9
+"""Chance with which a pattern of the detectable size is seen."""
+
 DAY_HOURS = 24
 
 
@@ -48,6 +51,8 @@ class CalendarPattern:
     days: int
     reason: str = ""
     """Why there is no answer, if so."""
+    detectable: float | None = None
+    """Factor of a single weekday, or of the slowest hour of a wave, that is seen nine times of ten."""
 
     @property
     def is_real(self) -> bool:
@@ -86,7 +91,22 @@ def find_weekday_pattern(
             (None,) * 7, None, len(means), "some weekdays have fewer than two days with runs"
         )
     offsets, p = measured
-    return CalendarPattern(tuple(math.exp(offset) for offset in offsets), p, len(means))
+    return CalendarPattern(
+        tuple(math.exp(offset) for offset in offsets),
+        p,
+        len(means),
+        detectable=_compute_detectable_weekday(subtract_line(means) - offsets[weekdays]),
+    )
+
+
+def _compute_detectable_weekday(residuals: Floats) -> float:
+    """Return the factor on a weekday that a t test against the other days would see, by the days' scatter."""
+    count = len(residuals)
+    freedom = max(1, count - WEEK)
+    scatter = math.sqrt(float(residuals @ residuals) / freedom)
+    needed = -special.stdtrit(freedom, PATTERN_LEVEL / 2) + special.stdtrit(freedom, POWER)
+    alike = count / WEEK
+    return math.exp(float(needed) * scatter * math.sqrt(1 / alike + 1 / (count - alike)))
 
 
 def find_hour_pattern(
@@ -110,13 +130,13 @@ def find_hour_pattern(
     residuals = series.values[used].copy()
     for left, right in zip(edges, [*edges[1:], len(used)], strict=True):
         residuals[left:right] -= np.median(residuals[left:right])
-    p = judge_daily_curves(hours, residuals, edges)
+    p, detectable = judge_daily_curves(hours, residuals, edges)
     whole_hours = hours.astype(np.intp)
     factors = [
         math.exp(float(np.median(residuals[whole_hours == hour]))) if (whole_hours == hour).any() else None
         for hour in range(DAY_HOURS)
     ]
-    return CalendarPattern(tuple(factors), p, count)
+    return CalendarPattern(tuple(factors), p, count, detectable=detectable)
 
 
 def read_local_hour(time: int, zone: tzinfo) -> float:
@@ -125,10 +145,11 @@ def read_local_hour(time: int, zone: tzinfo) -> float:
     return local.hour + local.minute / 60 + local.second / 3600
 
 
-def judge_daily_curves(hours: Floats, residuals: Floats, edges: NDArray[np.intp]) -> float:
-    """Return the p value of a mean daily curve other than flat: Hotelling's T² over days.
+def judge_daily_curves(hours: Floats, residuals: Floats, edges: NDArray[np.intp]) -> tuple[float, float]:
+    """Return (p value of a mean daily curve other than flat, detectable factor of a wave's slowest hour).
 
-    ``edges`` are the positions at which each day begins.
+    The test is Hotelling's T² over days. A wave of amplitude a has coefficients of a / 2. It is seen nine
+    times of ten if the noncentrality of T² suffices. ``edges`` are the positions at which each day begins.
     """
     angles = 2 * math.pi * hours / DAY_HOURS
     waves = np.stack(
@@ -141,4 +162,7 @@ def judge_daily_curves(hours: Floats, residuals: Floats, edges: NDArray[np.intp]
     scatter = np.cov(curves, rowvar=False)
     squared = count * float(mean @ np.linalg.pinv(scatter) @ mean)
     ratio = squared * (count - width) / (width * (count - 1))
-    return float(special.fdtrc(width, count - width, ratio))
+    critical = float(special.chdtri(width, PATTERN_LEVEL))
+    needed = float(special.chndtrinc(critical, width, 1 - POWER))
+    amplitude = 2 * math.sqrt(needed * float(np.diag(scatter).mean()) / count)
+    return float(special.fdtrc(width, count - width, ratio)), math.exp(amplitude)

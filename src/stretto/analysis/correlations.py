@@ -15,12 +15,17 @@ from stretto.analysis.rank_tests import select_discoveries
 from stretto.analysis.series import Floats
 from stretto.analysis.series_trends import correct_autocorrelation
 from stretto.analysis.weekday_pattern import WEEK
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 
 FEWEST_COMMON_DAYS = 21
 """Fewest days on which both quantities are known."""
 
 FALSE_CORRELATIONS = 0.05
 """Share of false ones among the correlations shown that is accepted (Benjamini and Hochberg)."""
+
+
+POWER = 0.9
+"""Chance with which a correlation of the detectable size is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,13 @@ class Correlation:
 
 def find_correlations(quantities: Mapping[str, Mapping[date, float]]) -> list[Correlation]:
     """Return the pairs of daily quantities that go together beyond chance, the strongest first."""
+    pairs = list_pairs(quantities)
+    cut = select_discoveries(np.array([pair.p for pair in pairs]), FALSE_CORRELATIONS)
+    return sorted((pair for pair in pairs if pair.p <= cut), key=lambda pair: -abs(pair.rho))
+
+
+def list_pairs(quantities: Mapping[str, Mapping[date, float]]) -> list[Correlation]:
+    """Return all pairs of daily quantities with enough common days, whether beyond chance or not."""
     pairs = []
     for first, second in combinations(sorted(quantities), 2):
         common = sorted(quantities[first].keys() & quantities[second].keys())
@@ -46,8 +58,57 @@ def find_correlations(quantities: Mapping[str, Mapping[date, float]]) -> list[Co
             )
             if correlation is not None:
                 pairs.append(correlation)
-    cut = select_discoveries(np.array([pair.p for pair in pairs]), FALSE_CORRELATIONS)
-    return sorted((pair for pair in pairs if pair.p <= cut), key=lambda pair: -abs(pair.rho))
+    return pairs
+
+
+def judge_correlations(quantities: Mapping[str, Mapping[date, float]]) -> list[Finding]:
+    """Return a finding for each pair that goes together, or a quiet one about all pairs.
+
+    That names go together is no cause: the sentence says so.
+    """
+    found = find_correlations(quantities)
+    if found:
+        return [_conclude_pair(pair) for pair in found]
+    pairs = list_pairs(quantities)
+    days = max((pair.days for pair in pairs), default=max(map(len, quantities.values()), default=0))
+    if not pairs:
+        reason = f"{days} of {FEWEST_COMMON_DAYS} days with runs"
+        return [_conclude_quiet(FindingVerdict.TOO_LITTLE_DATA, days, None, reason)]
+    reason = f"{len(pairs)} pairs of daily quantities were compared"
+    return [
+        _conclude_quiet(FindingVerdict.NO_EVIDENCE, days, compute_detectable_rho(days, len(pairs)), reason)
+    ]
+
+
+def compute_detectable_rho(days: int, pairs: int) -> float:
+    """Return the correlation that the strictest of several tests would see nine times of ten.
+
+    By Fisher's transformation, with eight days lost to level, trend and weekdays: atanh(rho) scatters by
+    1.06 / sqrt(days - 11).
+    """
+    needed = -special.ndtri(FALSE_CORRELATIONS / 2 / pairs) + special.ndtri(POWER)
+    return math.tanh(float(needed) * 1.06 / math.sqrt(days - WEEK - 4))
+
+
+def _conclude_pair(pair: Correlation) -> Finding:
+    first, second = (name.replace("_", " ") for name in (pair.first, pair.second))
+    way = "more" if pair.rho > 0 else "less"
+    return Finding(
+        "correlation",
+        {"first": pair.first, "second": pair.second},
+        FindingVerdict.NO_EVIDENCE,
+        FindingEvidence(n=pair.days, effect=pair.rho, unit="rho", p=pair.p),
+        advice=(
+            f"Days with more {first} than their trend and weekday have {way} {second}"
+            f" (rank correlation {pair.rho:.2f} over {pair.days} days); which causes which is open."
+        ),
+    )
+
+
+def _conclude_quiet(verdict: FindingVerdict, days: int, detectable: float | None, reason: str) -> Finding:
+    return Finding(
+        "correlation", {}, verdict, FindingEvidence(n=days, unit="rho", detectable=detectable), reason=reason
+    )
 
 
 def _take_residuals(values: Mapping[date, float], days: list[date]) -> Floats:

@@ -202,37 +202,3 @@ def back_test(
         float(np.median(errors)),
         float(np.median(naive_errors)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedForecast:
-    """A range that was given for a day, to be compared with the value once it is known."""
-
-    day: int
-    level: float
-    low: float
-    high: float
-
-
-def measure_cover(
-    issued: Sequence[IssuedForecast], actual: Callable[[int], float | None]
-) -> dict[float, tuple[float, int]]:
-    """Return (realised cover, days) by level, of the issued ranges whose day is known by now."""
-    hits: dict[float, list[bool]] = {}
-    for each in issued:
-        value = actual(each.day)
-        if value is not None:
-            hits.setdefault(each.level, []).append(each.low <= value <= each.high)
-    return {level: (float(np.mean(several)), len(several)) for level, several in sorted(hits.items())}
-
-
-def list_issued(forecast: Forecast, first_day: int) -> list[IssuedForecast]:
-    """Return the ranges of a forecast whose first value is of a day."""
-    issued = []
-    for level in COVERS:
-        low, high = forecast.compute_range(level)
-        issued += [
-            IssuedForecast(first_day + number, level, float(low[number]), float(high[number]))
-            for number in range(len(forecast.means))
-        ]
-    return issued

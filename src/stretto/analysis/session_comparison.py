@@ -115,10 +115,12 @@ class GroupComparison:
     reason: str = ""
 
 
-def compare_groups(first: Sequence[SessionRun], second: Sequence[SessionRun]) -> GroupComparison:
+def compare_groups(
+    first: Sequence[SessionRun], second: Sequence[SessionRun], *, level: float = LEVEL
+) -> GroupComparison:
     """Return whether the second group is faster or slower, by the Hodges-Lehmann ratio of its days.
 
-    Both tests together keep the error at .05: each is judged at half of it.
+    Both tests together keep the error at ``level``: each is judged at half of it.
     """
     by_day = [_average_days(group) for group in (first, second)]
     days = len(by_day[0]), len(by_day[1])
@@ -137,9 +139,9 @@ def compare_groups(first: Sequence[SessionRun], second: Sequence[SessionRun]) ->
             unit="ratio",
         )
     verdict = FindingVerdict.NO_EVIDENCE
-    if success is not None and success.p <= LEVEL / 2:
+    if success is not None and success.p <= level / 2:
         verdict = FindingVerdict.IMPROVEMENT if success.effect > 0 else FindingVerdict.REGRESSION
-    if elapsed is not None and elapsed.p <= LEVEL / 2 and verdict is not FindingVerdict.REGRESSION:
+    if elapsed is not None and elapsed.p <= level / 2 and verdict is not FindingVerdict.REGRESSION:
         verdict = FindingVerdict.IMPROVEMENT if elapsed.effect < 1 else FindingVerdict.REGRESSION
     return GroupComparison(verdict, elapsed, success, days)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
+from stretto.analysis.rank_tests import select_discoveries
 from stretto.analysis.series import Floats
 from stretto.clock import SECOND
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.model.runs import SessionRun, TaskRun
 
 FEWEST_TASKS = 4
@@ -20,6 +22,9 @@ FEWEST_TASKS = 4
 FEWEST_SESSIONS = 5
 
 LIFE_LEVEL = 0.05
+
+POWER = 0.9
+"""Chance with which a slowing of the detectable size is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class SessionLife:
     p: float | None = None
     slope_sessions: int = 0
     """Sessions with enough tasks for a slope."""
+    detectable: float | None = None
+    """The smallest degradation that would have been seen nine times of ten."""
 
     @property
     def slows_down(self) -> bool:
@@ -103,4 +110,54 @@ def _judge_slopes(slopes: Floats) -> dict[str, float | None]:
         "low": math.exp(mean - half),
         "high": math.exp(mean + half),
         "p": float(2 * special.stdtr(count - 1, -abs(mean) / error)),
+        "detectable": math.exp(half + float(special.stdtrit(count - 1, POWER)) * error),
     }
+
+
+def judge_session_lives(
+    sessions: Mapping[str, Sequence[SessionRun]], tasks: Mapping[str, Sequence[TaskRun]]
+) -> list[Finding]:
+    """Return a finding about the sessions of each pattern: start-up, clean-up, and slowing between.
+
+    ``sessions`` are those of each pattern, ``tasks`` those of each session. Of the patterns that are shown to
+    slow down, at most a twentieth is false (Benjamini and Hochberg).
+    """
+    lives = {
+        pattern: measure_session_life(runs, (task for run in runs for task in tasks.get(run.session, ())))
+        for pattern, runs in sessions.items()
+    }
+    known = np.array([life.p for life in lives.values() if life.p is not None])
+    level = select_discoveries(known, LIFE_LEVEL)
+    return [_conclude_life(pattern, life, level) for pattern, life in lives.items()]
+
+
+def _conclude_life(pattern: str, life: SessionLife, level: float) -> Finding:
+    enough = life.slope_sessions >= FEWEST_SESSIONS
+    evidence = FindingEvidence(
+        n=life.slope_sessions,
+        effect=life.degradation,
+        low=life.low,
+        high=life.high,
+        p=life.p,
+        detectable=life.detectable,
+    )
+    advice = ""
+    if life.slows_down and life.p is not None and life.p <= level and life.low and life.high:
+        advice = (
+            f"Within sessions of {pattern} the last tasks take {life.degradation:.2f} times as long"
+            f" [{life.low:.2f}, {life.high:.2f}] as the first of the same type: end sessions earlier."
+        )
+    few = f"{life.slope_sessions} of {FEWEST_SESSIONS} sessions with at least {FEWEST_TASKS} tasks"
+    return Finding(
+        "session_life",
+        {"pattern": pattern},
+        FindingVerdict.NO_EVIDENCE if enough else FindingVerdict.TOO_LITTLE_DATA,
+        evidence,
+        reason="" if enough else few,
+        advice=advice,
+        details={
+            "start_up_seconds": life.start_up_seconds,
+            "clean_up_seconds": life.clean_up_seconds,
+            "sessions": float(life.sessions),
+        },
+    )

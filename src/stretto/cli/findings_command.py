@@ -20,6 +20,7 @@ from stretto.findings.findings_state import (
     FindingsState,
     build_finding_document,
     build_findings_document,
+    list_answers,
     read_findings_state,
 )
 from stretto.format.quantities import format_age, format_count_with_noun
@@ -35,8 +36,8 @@ FRESH_SECONDS = 600
 """Age up to which the service's answer is shown; an older one is worked out here."""
 
 
-def show_findings(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
-    """Print open findings, what was decided, and how many checks were quiet."""
+def show_findings(context: CommandContext, options: argparse.Namespace) -> int:
+    """Print open findings, what was decided, and how many checks were quiet; with ``--all`` each answer."""
     state = read_state(context)
     lines = [
         f"{stored.id}  {describe_finding(stored.finding, state.zone)}"
@@ -52,6 +53,11 @@ def show_findings(context: CommandContext, options: argparse.Namespace) -> int: 
     ]
     if not state.open_findings:
         lines.append("nothing to look at")
+    if options.all:
+        for result in state.results.values():
+            lines += ["", result.kind]
+            lines += [f"    {describe_finding(finding, state.zone)}" for finding in list_answers(result)]
+        lines.append("")
     lines.append(_describe_silence(state))
     context.print_answer(build_findings_document(state), "\n".join(lines))
     return 0

@@ -7,11 +7,14 @@ from stretto.cli.gate_options import AddCommand, Commands
 
 def add_findings(commands: Commands, add_command: AddCommand) -> None:
     """Add the commands to the parser."""
-    add_command(
+    findings = add_command(
         commands,
         "findings",
         "findings_command:show_findings",
         "what changed, why, what to do, what was done about it and what it brought",
+    )
+    findings.add_argument(
+        "--all", action="store_true", help="every answer, also the quiet ones with what would have been seen"
     )
     why = add_command(
         commands, "why", "findings_command:explain_holdups", "what holds up a session, or all of the last day"

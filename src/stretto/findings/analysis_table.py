@@ -16,6 +16,14 @@ from stretto.findings.analysis_input import NEW_NORMAL, AnalysisAnswer, Analysis
 from stretto.findings.cache_findings import judge_caches
 from stretto.findings.daily_analyses import find_calendar, forecast_days
 from stretto.findings.group_analyses import compare_agents, compare_patterns
+from stretto.findings.habit_analyses import (
+    compare_weeks,
+    correlate_days,
+    find_slow_times,
+    follow_session_lives,
+    forecast_lengths,
+    predict_lengths,
+)
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import Finding
 
@@ -232,6 +240,12 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis("agents", HOUR_SECONDS, compare_agents, has_findings=False),
     Analysis("comparisons", HOUR_SECONDS, compare_patterns, has_findings=False),
     Analysis("forecast", HOUR_SECONDS, forecast_days, "forecast", has_findings=False),
+    Analysis("slow_times", HOUR_SECONDS, find_slow_times),
+    Analysis("lives", HOUR_SECONDS, follow_session_lives),
+    Analysis("correlations", HOUR_SECONDS, correlate_days),
+    Analysis("weeks", HOUR_SECONDS, compare_weeks),
+    Analysis("outlooks", HOUR_SECONDS, forecast_lengths, "forecast"),
+    Analysis("lengths", HOUR_SECONDS, predict_lengths),
 )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ KINDS = {
     "task_tokens": "Tokens of tasks",
     "task_dollars": "Cost of tasks",
     "quality": "Quality",
+    "week": "Sessions of the last week",
 }
 """Kind of a series → its name at the beginning of a sentence."""
 
@@ -66,19 +68,22 @@ def describe_finding(finding: Finding, zone: str = "UTC") -> str:
 
     Example: "Tasks (tests of release) take 1.5 times as long since 3 March [1.4, 1.6]."
     """
-    if finding.kind.startswith(HOLDUP_PREFIX):
-        return _describe_holdup(finding)
-    if finding.kind.startswith(EFFECT_PREFIX):
-        return _describe_realised(finding)
+    for prefix, describe in ((HOLDUP_PREFIX, _describe_holdup), (EFFECT_PREFIX, _describe_realised)):
+        if finding.kind.startswith(prefix):
+            return describe(finding)
     if finding.advice and finding.kind not in KINDS:
         return finding.advice
-    subject = (
-        f"{KINDS.get(finding.kind, finding.kind.replace('_', ' ').capitalize())} ({name_subject(finding)})"
-    )
+    if finding.kind in _ANSWERS and finding.verdict is FindingVerdict.NO_EVIDENCE:
+        return _ANSWERS[finding.kind](finding)
+    subject = KINDS.get(finding.kind, finding.kind.replace("_", " ").capitalize())
+    if finding.subject:
+        subject += f" ({name_subject(finding)})"
     if finding.verdict is FindingVerdict.TOO_LITTLE_DATA:
         return f"{subject}: too little data, {finding.reason or 'too few runs'}."
     if finding.verdict is FindingVerdict.NO_EVIDENCE or finding.evidence.effect is None:
-        return f"{subject}: no evidence of a change{'; ' + finding.reason if finding.reason else ''}."
+        quiet = "no evidence of a change" if finding.kind in KINDS else "nothing beyond chance"
+        reason = f"; {finding.reason}" if finding.reason else ""
+        return f"{subject}: {quiet}{reason}{_describe_detectable(finding)}."
     return (
         f"{subject} {_describe_effect(finding)}{_describe_since(finding, zone)}{_describe_interval(finding)}."
     )
@@ -109,6 +114,54 @@ def _describe_interval(finding: Finding) -> str:
     if finding.evidence.unit == "share":
         return f" [{low:.0%}, {high:.0%}]"
     return f" [{low:.2f}, {high:.2f}]"
+
+
+def _describe_detectable(finding: Finding) -> str:
+    """Return what could have been seen: silence means nothing about smaller effects."""
+    detectable, unit = finding.evidence.detectable, finding.evidence.unit
+    if detectable is None:
+        return ""
+    sizes = {
+        "ratio": f"a factor of {detectable:.2f}",
+        "share": f"a change by {detectable:.0%}",
+        "points": f"a change by {detectable:.2f} of 1",
+        "rho": f"a correlation of {detectable:.2f}",
+    }
+    return f"; {sizes[unit]} would have been seen" if unit in sizes else ""
+
+
+def _describe_outlook(finding: Finding) -> str:
+    evidence, details = finding.evidence, finding.details
+    middle, low, high = (
+        format_duration(value or 0.0) for value in (evidence.effect, evidence.low, evidence.high)
+    )
+    cover, days = details.get("cover_80"), details.get("forecast_days")
+    held = "no earlier range can be checked yet"
+    if isinstance(cover, float) and isinstance(days, float):
+        held = f"such ranges of 80 % held {cover:.0%} of {days:.0f} days before"
+    reason = f"; {finding.reason}" if finding.reason else ""
+    return (
+        f"Tasks ({name_subject(finding)}) of the next seven days: {middle} ({low} to {high}),"
+        f" by {details.get('model')}; {held}{reason}."
+    )
+
+
+def _describe_prediction(finding: Finding) -> str:
+    error = finding.details.get("median_error")
+    method = finding.details.get("method")
+    off = f"{math.expm1(error):.0%}" if isinstance(error, float) else "an unknown share"
+    reason = finding.details.get("why_no_boosting")
+    return (
+        f"Lengths of tasks are expected by the {method}, from {finding.evidence.n} tasks,"
+        f" off by {off} on average in sessions held out{f'; {reason}' if reason else ''}."
+    )
+
+
+_ANSWERS: Mapping[str, Callable[[Finding], str]] = {
+    "task_length_forecast": _describe_outlook,
+    "length_prediction": _describe_prediction,
+}
+"""Kind of a quiet answer → its sentence: these have a number to show though nothing differs."""
 
 
 def _describe_realised(finding: Finding) -> str:

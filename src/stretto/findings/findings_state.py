@@ -25,6 +25,9 @@ from stretto.store.finding_history import (
 )
 from stretto.version import describe_extra_install
 
+MOST_ANSWERS = 60
+"""Answers of one analysis that surfaces list; ``checks`` counts all."""
+
 
 @dataclass(frozen=True)
 class FindingsState:
@@ -216,7 +219,15 @@ def _build_result(state: FindingsState, result: AnalysisResult) -> dict[str, Any
         "checks": len(result.findings),
         "notable": sum(finding.verdict in NOTABLE for finding in result.findings),
         "error": result.error,
+        "answers": [build_finding_document(finding, state.zone) for finding in list_answers(result)],
     }
+
+
+def list_answers(result: AnalysisResult) -> list[Finding]:
+    """Return what an analysis answered last: findings, then quiet checks, then those with too little data."""
+    order = {FindingVerdict.NO_EVIDENCE: 1, FindingVerdict.TOO_LITTLE_DATA: 2}
+    ordered = sorted(result.findings, key=lambda each: (not is_notable(each), order.get(each.verdict, 0)))
+    return ordered[:MOST_ANSWERS]
 
 
 def list_extra(state: FindingsState, analysis: str, name: str) -> Any:

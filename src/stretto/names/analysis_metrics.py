@@ -52,6 +52,12 @@ FINDINGS: tuple[Metric, ...] = (
         "Seconds that applied recommendations brought over those that they promised.",
     ),
     define_gauge(
+        "stretto_forecast_coverage_ratio",
+        "1",
+        (Label.LEVEL,),
+        "Share of days whose task lengths came out within the range forecast for them, by the range's level.",
+    ),
+    define_gauge(
         "stretto_experiment_effect_ratio",
         "1",
         (Label.EXPERIMENT, Label.BOUND),
@@ -81,6 +87,7 @@ ESTIMATED = frozenset(
         "stretto_regression_high_ratio",
         "stretto_experiment_effect_ratio",
         "stretto_recommendation_calibration_ratio",
+        "stretto_forecast_coverage_ratio",
     }
 )
 """Ratios that are estimated from single runs: no sums could give them."""

@@ -60,5 +60,6 @@ class Label(StrEnum):
     PERIOD = "period"
     VERDICT = "verdict"
     EXPERIMENT = "experiment"
+    LEVEL = "level"
     BOUND = "bound"
     FEATURE = "feature"

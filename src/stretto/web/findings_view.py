@@ -14,7 +14,7 @@ from stretto.findings.finding_sentences import (
     describe_session_holdup,
     describe_standing,
 )
-from stretto.findings.findings_state import FindingsState, list_extra
+from stretto.findings.findings_state import FindingsState, list_answers, list_extra
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import RunLink
@@ -51,6 +51,8 @@ class AnswerView:
     at: int | None
     checks: int
     error: str | None
+    sentences: Sequence[str] = ()
+    """The findings, then the quiet checks with what would have been seen."""
 
 
 def describe_stored(state: FindingsState, stored: StoredFinding) -> FindingView:
@@ -109,6 +111,7 @@ def describe_answers(state: FindingsState, now: int) -> list[AnswerView]:
             None if result.at is None else min(result.at, now),
             len(result.findings),
             result.error,
+            [describe_finding(finding, state.zone) for finding in list_answers(result)],
         )
         for result in state.results.values()
     ]
