@@ -67,7 +67,8 @@ def test_slow_hours_are_named_and_ten_days_are_too_few() -> None:
 def make_sessions(slope: float, count: int = 12) -> tuple[list[SessionRun], dict[str, list[TaskRun]]]:
     """Sessions of five tasks in a row, the last of which takes exp(slope) times as long as the first."""
     random = Random(4)
-    sessions, tasks = [], {}
+    sessions: list[SessionRun] = []
+    tasks: dict[str, list[TaskRun]] = {}
     for number in range(count):
         begin = FIRST_DAY + number * 12 * HOUR
         start, name = begin + 20 * SECOND, f"s{number}"
