@@ -99,6 +99,9 @@ def test_the_first_page_says_first_what_got_worse_and_what_is_late(client: httpx
         assert sentence in page
         assert page.index(sentence) < page.index('id="verdict"')
     assert '<a href="/findings">' in page
+    # A gain is no praise while tasks got slower.
+    assert 'class="hero even"' in page
+    assert "Tasks got slower, so that this is no gain over earlier" in page
 
 
 def test_the_page_of_findings_says_what_changed_and_how_much_was_quiet(client: httpx.Client) -> None:
@@ -148,6 +151,22 @@ def test_decisions_are_made_by_program_and_by_form(client: httpx.Client, decided
         (DecisionKind.ANNOTATION, None, "new client"),
     ]
     assert decided[1].details == {"new_normal": True}
+
+
+def test_a_recommendation_says_how_its_kind_fared() -> None:
+    """What was decided about a kind, and whether it helped, moves it in the order; the counts are shown."""
+    advice = Finding(
+        "recommendation_unbalanced_agents",
+        {"pattern": "release"},
+        FindingVerdict.NO_EVIDENCE,
+        FindingEvidence(n=30, effect=12.0, unit="seconds"),
+        advice="Give the tester less.",
+        details={"accepted": 2.0, "rejected": 1.0, "helped": 0.0, "without_effect": 1.0},
+    )
+    assert describe_finding(advice) == (
+        "Give the tester less. Of its kind: 2 accepted, 1 rejected, 1 without effect."
+    )
+    assert describe_finding(replace(advice, details={"accepted": 0.0})) == "Give the tester less."
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,13 @@ from random import Random
 
 from stretto.clock import SECOND
 from stretto.config.loading import load_config
-from stretto.figures.task_expectation import estimate_time_left, find_overdue_limit
+from stretto.figures.task_expectation import (
+    OVERDUE,
+    compute_overdue_chance,
+    estimate_time_left,
+    find_most_overdue,
+    find_overdue_limit,
+)
 from stretto.otlp_export.sender import NullSender
 from stretto.service.service import Service
 from stretto.summaries.running_tasks import (
@@ -57,6 +63,19 @@ def test_one_of_a_hundred_is_overdue_by_chance() -> None:
         assert 0.007 <= over / tries <= 0.013
 
 
+def test_an_excess_is_more_late_tasks_than_chance_explains() -> None:
+    """A long task is met more often; one late task is no excess, nor are two of ten."""
+    lengths = [SECOND] * 99 + [101 * SECOND]
+    limit = find_overdue_limit(lengths)
+    assert limit is not None
+    assert compute_overdue_chance(lengths, limit) == 100 / 200
+    assert compute_overdue_chance([SECOND] * 100, limit) == OVERDUE
+    assert find_most_overdue([]) == 1
+    assert find_most_overdue([0.01]) == 1
+    assert find_most_overdue([0.01] * 10) == 2
+    assert find_most_overdue([0.5] * 4) == 4
+
+
 def test_the_time_left_is_that_of_tasks_that_ran_longer() -> None:
     """Of 10, 20, … 100 s, one at 45 s is like the six from 50 s on; at 60 s only four ran longer."""
     lengths = [second * SECOND for second in range(10, 101, 10)]
@@ -104,6 +123,8 @@ def test_overdue_tasks_are_a_series_of_the_very_moment(tmp_path: Path) -> None:
             exposed = {family.name: family for family in service.registry.collect()}
             values = {sample.name: sample.value for sample in exposed["stretto_overdue_tasks"].samples}
             assert values == {"stretto_overdue_tasks": overdue}
+            (limit,) = exposed["stretto_overdue_tasks_by_chance"].samples
+            assert limit.value == 1
         assert values["stretto_overdue_tasks"] == 1
     finally:
         service.stop()

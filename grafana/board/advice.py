@@ -144,7 +144,10 @@ _EXPERIMENTS = Row(
             "Running tasks beyond the 99 % of their kind; one of a hundred is one by chance.",
             "Are more tasks late than chance explains?",
             Unit.COUNT,
-            {"overdue": sum_by(select_series("overdue_tasks"))},
+            {
+                "overdue": sum_by(select_series("overdue_tasks")),
+                "by chance": sum_by(select_series("overdue_tasks_by_chance")),
+            },
         ),
     ),
 )

@@ -7,7 +7,7 @@ shape of their scatter does not matter.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stretto.figures.quantile_sketch import find_rank
@@ -22,6 +22,9 @@ FEWEST_FOR_RULE = 10
 """Finished tasks from which on the rule of thumb is used."""
 
 RULE_FACTOR = 3
+
+EXCESS_CHANCE = 0.001
+"""Chance of more overdue tasks than the limit, if all that run are as usual."""
 
 FEWEST_LEFT = 5
 """Finished tasks that took longer than this one has run already; with fewer the rest is a guess."""
@@ -61,6 +64,38 @@ def find_overdue_limit(lengths: Sequence[int]) -> OverdueLimit | None:
     if n >= FEWEST_FOR_RULE:
         return OverdueLimit(RULE_FACTOR * lengths[find_rank(n, 0.95) - 1], n, by_rule=True)
     return None
+
+
+def compute_overdue_chance(lengths: Sequence[int], limit: OverdueLimit) -> float:
+    """Return the chance that a task is overdue that runs at any instant; ``lengths`` (ns) are sorted.
+
+    A long task runs for longer, and so is met more often: the chance is the time beyond the limit over all
+    time, and at least the share of tasks that are overdue. Example: of 99 tasks of 1 s and one of 101 s with
+    a limit of 1 s the chance is 100 / 200.
+    """
+    longer = lengths[bisect_right(lengths, limit.length) :]
+    beyond = sum(longer) - len(longer) * limit.length
+    return max(OVERDUE, beyond / max(1, sum(lengths)))
+
+
+def find_most_overdue(chances: Iterable[float]) -> int:
+    """Return the number of overdue tasks that chance explains, given the chance of each running task.
+
+    More are overdue with a chance of at most .001. It is at least 1: a single late task is no alarm. Example:
+    of ten tasks with a chance of .01 each two may be overdue.
+    """
+    shares = [1.0]
+    for chance in chances:
+        shares = [
+            (shares[n] * (1 - chance) if n < len(shares) else 0.0) + (shares[n - 1] * chance if n else 0.0)
+            for n in range(len(shares) + 1)
+        ]
+    more = 1.0
+    for count, share in enumerate(shares):
+        more -= share
+        if more <= EXCESS_CHANCE:
+            return max(1, count)
+    return len(shares)
 
 
 def estimate_time_left(lengths: Sequence[int], elapsed: int) -> TimeLeft | None:

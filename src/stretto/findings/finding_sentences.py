@@ -10,7 +10,13 @@ from zoneinfo import ZoneInfo
 
 from stretto.clock import SECOND
 from stretto.format.quantities import format_count_with_noun, format_duration
-from stretto.model.findings import EFFECT_PREFIX, HOLDUP_PREFIX, Finding, FindingVerdict
+from stretto.model.findings import (
+    EFFECT_PREFIX,
+    HOLDUP_PREFIX,
+    RECOMMENDATION_PREFIX,
+    Finding,
+    FindingVerdict,
+)
 from stretto.summaries.running_tasks import ExpectedTask
 
 KINDS = {
@@ -72,7 +78,7 @@ def describe_finding(finding: Finding, zone: str = "UTC") -> str:
         if finding.kind.startswith(prefix):
             return describe(finding)
     if finding.advice and finding.kind not in KINDS:
-        return finding.advice
+        return finding.advice + _describe_feedback(finding)
     if finding.kind in _ANSWERS and finding.verdict is FindingVerdict.NO_EVIDENCE:
         return _ANSWERS[finding.kind](finding)
     subject = KINDS.get(finding.kind, finding.kind.replace("_", " ").capitalize())
@@ -114,6 +120,19 @@ def _describe_interval(finding: Finding) -> str:
     if finding.evidence.unit == "share":
         return f" [{low:.0%}, {high:.0%}]"
     return f" [{low:.2f}, {high:.2f}]"
+
+
+def _describe_feedback(finding: Finding) -> str:
+    """Return how recommendations of this kind fared, which moves them up or down; nothing without any."""
+    counts = {
+        name.replace("_", " "): count
+        for name in ("accepted", "rejected", "helped", "without_effect")
+        if isinstance(count := finding.details.get(name), float) and count
+    }
+    if not finding.kind.startswith(RECOMMENDATION_PREFIX) or not counts:
+        return ""
+    listed = ", ".join(f"{count:.0f} {name}" for name, count in counts.items())
+    return f" Of its kind: {listed}."
 
 
 def _describe_detectable(finding: Finding) -> str:

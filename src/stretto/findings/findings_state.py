@@ -72,6 +72,11 @@ class FindingsState:
         return sorted(worse, key=lambda stored: -(stored.finding.evidence.effect or 0))
 
     @property
+    def has_slower_tasks(self) -> bool:
+        """Whether the lengths of tasks or of parallel work got worse, so that time saved is no praise."""
+        return any(stored.finding.kind in _LENGTHS for stored in self.regressions)
+
+    @property
     def checks(self) -> Mapping[str, int]:
         """The number of checks of the last good answers by verdict: silence differs from not looking."""
         counts = {verdict.value: 0 for verdict in FindingVerdict}
@@ -112,6 +117,9 @@ class FindingsState:
                 grouped[decision.subject].append(decision)
         return grouped
 
+
+_LENGTHS = frozenset({"task_length", "agent_length", "phase_length", "fanout_elapsed"})
+"""Kinds of series whose rise makes the time saved larger."""
 
 _SETTLED = frozenset({DecisionKind.ACCEPTED, DecisionKind.REJECTED})
 

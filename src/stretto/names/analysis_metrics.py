@@ -28,6 +28,12 @@ FINDINGS: tuple[Metric, ...] = (
         "stretto_overdue_tasks", "1", (), "Running tasks that take longer than 99 % of their kind did."
     ),
     define_gauge(
+        "stretto_overdue_tasks_by_chance",
+        "1",
+        (),
+        "Overdue tasks that chance explains among those that run; more are an excess.",
+    ),
+    define_gauge(
         "stretto_budget_usd", "USD", (Label.PERIOD,), "The budget of the local day or month, if there is one."
     ),
     define_gauge(

@@ -505,9 +505,11 @@ class Service:
 
     def _yield_finding_figures(self) -> Iterator[Figure]:
         yield from compute_finding_figures(self.analyses.state)
-        overdue = self.worker.expectations.count_overdue(self._clock())
+        now, expectations = self._clock(), self.worker.expectations
         yield from compute_spending_figures(self.worker.spending)
-        yield Figure("stretto_overdue_tasks", (), overdue, len(self.worker.expectations.running))
+        running = len(expectations.running)
+        yield Figure("stretto_overdue_tasks", (), expectations.count_overdue(now), running)
+        yield Figure("stretto_overdue_tasks_by_chance", (), expectations.find_most_overdue(now), running)
 
     def _yield_own_figures(self) -> Iterator[Figure]:
         snapshot = self.snapshot

@@ -10,7 +10,9 @@ from stretto.clock import DAY
 from stretto.figures.task_expectation import (
     OverdueLimit,
     TimeLeft,
+    compute_overdue_chance,
     estimate_time_left,
+    find_most_overdue,
     find_overdue_limit,
 )
 from stretto.figures.task_silence import find_last_signs_of_life
@@ -107,6 +109,14 @@ class TaskExpectations:
     def count_overdue(self, now: int) -> int:
         """Return how many running tasks are overdue at ``now`` (ns)."""
         return sum(self._expect(running, now).is_overdue for running in self.running)
+
+    def find_most_overdue(self, now: int) -> int:
+        """Return how many of the tasks that run at ``now`` (ns) may be overdue by chance, at least 1."""
+        return find_most_overdue(
+            compute_overdue_chance(self.lengths[expected.running.kind], expected.limit)
+            for expected in (self._expect(running, now) for running in self.running)
+            if expected.limit is not None
+        )
 
     def _expect(self, running: RunningTask, now: int) -> ExpectedTask:
         lengths = self.lengths.get(running.kind, ())

@@ -67,6 +67,9 @@ class Headline:
     """The parts that have a better baseline, best first."""
 
 
+_SLOWER = "Tasks got slower, so that this is no gain over earlier: longer tasks save more side by side."
+
+
 def describe_window(window: str) -> str:
     """Return a window in words. Examples: ``last 24 h``, ``2026-11-01 to 2026-11-07``."""
     if "/" not in window:
@@ -108,8 +111,11 @@ def choose_window(snapshot: Snapshot) -> str:
     return next((window for window in by_length if snapshot.verdicts[window].tasks), FIRST)
 
 
-def build_headline(snapshot: Snapshot, window: str) -> Headline:
-    """Return the headline of a window: the gain or loss of parallel work, or why there is none."""
+def build_headline(snapshot: Snapshot, window: str, *, are_tasks_slower: bool = False) -> Headline:
+    """Return the headline of a window: the gain or loss of parallel work, or why there is none.
+
+    While tasks got slower a gain is not praised: against the tasks' own lengths, slower tasks save more.
+    """
     verdict = snapshot.verdicts[window]
     lead = verdict.lead
     if lead is None or lead.speedup is None:
@@ -128,6 +134,8 @@ def build_headline(snapshot: Snapshot, window: str) -> Headline:
     change = quantities.format_duration(abs(lead.time_saved))
     gain = "Nothing saved" if tone == "even" else f"{change} {'saved' if tone == 'gain' else 'lost'}"
     text = f"{gain} {place_in_window(window)}: {describe_size(verdict, lead)}."
+    if are_tasks_slower and tone == "gain":
+        tone, text = "even", f"{text} {_SLOWER}"
     against = _describe_comparison(lead.provenance, runs)
     return Headline(window, title, text, tone, verdict, against, explain_baseline(lead.provenance), parts)
 

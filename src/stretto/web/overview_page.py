@@ -76,7 +76,9 @@ class OverviewPage:
             "snapshot": snapshot,
             "window": window,
             "list_columns": session_list.COLUMNS,
-            "line": headline.build_headline(snapshot, window),
+            "line": headline.build_headline(
+                snapshot, window, are_tasks_slower=backend.findings().has_slower_tasks
+            ),
             "newest": self._find_newest_parallel(choice),
             "verdicts": {**choice.latest.verdicts, **snapshot.verdicts},
             "open": snapshot.open_sessions,
