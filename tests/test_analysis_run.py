@@ -334,15 +334,19 @@ def test_recommendations_promise_and_what_they_brought_are_series(tmp_path: Path
         "effect_pool_size", {"pattern": "release"}, FindingVerdict.IMPROVEMENT, replace(promise, effect=24.0)
     )
     calibration = {"judged": 1, "within": 1, "promised_seconds": 30.0, "realised_seconds": 24.0, "ratio": 0.8}
+    covers = {"covers": [{"level": 0.8, "inside": 21.0, "days": 28}]}
     replies = (
         AnalysisReply("advice", 0.1, (advice,), 1),
         AnalysisReply("effects", 0.1, (effect,), 1, {"calibration": calibration}),
+        AnalysisReply("outlooks", 0.1, (), 0, covers),
     )
     with store(tmp_path) as opened:
         schedule = AnalysisSchedule(
             tmp_path / "stretto.db", opened.folder, clock=lambda: BEGIN + 9, zone="UTC"
         )
-        schedule.rounds.put(AnalysisRound(BEGIN, ("advice", "effects"), AnalysisReplies(replies, 0.2)))
+        schedule.rounds.put(
+            AnalysisRound(BEGIN, ("advice", "effects", "outlooks"), AnalysisReplies(replies, 0.2))
+        )
         schedule.store_round(opened.connection)
         opened.take()
         schedule.store_round(opened.connection)
@@ -355,6 +359,8 @@ def test_recommendations_promise_and_what_they_brought_are_series(tmp_path: Path
         assert seconds == {("load_balance", "open"): 30, ("pool_size", "realised"): 24}
         kept = {f.name: f.value for f in figures if f.name.endswith("calibration_ratio")}
         assert kept == {"stretto_recommendation_calibration_ratio": 0.8}
+        held = {f.name: (f.labels, f.value) for f in figures if f.name.startswith("stretto_forecast")}
+        assert held == {"stretto_forecast_coverage_ratio": ((("level", "0.80"),), 0.75)}
         named = {"stretto_recommendation_seconds": seconds["pool_size", "realised"]}
         assert named == {"stretto_recommendation_seconds": 24}
 

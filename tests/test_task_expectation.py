@@ -9,6 +9,7 @@ from stretto.clock import SECOND
 from stretto.config.loading import load_config
 from stretto.figures.task_expectation import (
     OVERDUE,
+    OverdueLimit,
     compute_overdue_chance,
     estimate_time_left,
     find_most_overdue,
@@ -66,8 +67,7 @@ def test_one_of_a_hundred_is_overdue_by_chance() -> None:
 def test_an_excess_is_more_late_tasks_than_chance_explains() -> None:
     """A long task is met more often; one late task is no excess, nor are two of ten."""
     lengths = [SECOND] * 99 + [101 * SECOND]
-    limit = find_overdue_limit(lengths)
-    assert limit is not None
+    limit = OverdueLimit(SECOND, 100, by_rule=False)
     assert compute_overdue_chance(lengths, limit) == 100 / 200
     assert compute_overdue_chance([SECOND] * 100, limit) == OVERDUE
     assert find_most_overdue([]) == 1
@@ -123,8 +123,8 @@ def test_overdue_tasks_are_a_series_of_the_very_moment(tmp_path: Path) -> None:
             exposed = {family.name: family for family in service.registry.collect()}
             values = {sample.name: sample.value for sample in exposed["stretto_overdue_tasks"].samples}
             assert values == {"stretto_overdue_tasks": overdue}
-            (limit,) = exposed["stretto_overdue_tasks_by_chance"].samples
-            assert limit.value == 1
+            by_chance = {each.name: each.value for each in exposed["stretto_overdue_tasks_by_chance"].samples}
+            assert by_chance == {"stretto_overdue_tasks_by_chance": 1}
         assert values["stretto_overdue_tasks"] == 1
     finally:
         service.stop()
