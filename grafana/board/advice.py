@@ -192,7 +192,7 @@ _SPENDING = Row(
             "How much is gone?",
             Unit.MONEY,
             {
-                "spent this {{period}}": max_by(select_series("budget_spent_usd"), Label.PERIOD),
+                "spent this {{period}}, at least": max_by(select_series("budget_spent_usd"), Label.PERIOD),
                 "budget of the {{period}}": max_by(select_series("budget_usd"), Label.PERIOD),
             },
         ),

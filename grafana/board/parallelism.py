@@ -307,11 +307,11 @@ _PRICE = Row(
     (
         make_stat(
             "Cost",
-            "Cost of parallel tasks where that of each call is known, in all and for each second saved.",
+            "Known cost of parallel tasks, so at least so much, in all and for each second saved.",
             "What did running in parallel cost?",
             Unit.MONEY,
             {
-                "parallel tasks": max_by(select_series("parallel_cost_usd")),
+                "parallel tasks, at least": max_by(select_series("parallel_cost_usd")),
                 "a second saved": max_by(select_series("saved_second_cost_usd")),
             },
             width=12,
@@ -320,11 +320,11 @@ _PRICE = Row(
         ),
         make_stat(
             "Tokens in parallel",
-            "Tokens of parallel tasks where those of each are known, in all and for each second saved.",
+            "Known tokens of parallel tasks, so at least so many, in all and for each second saved.",
             "How many tokens did running in parallel take?",
             Unit.COUNT,
             {
-                "parallel tasks": max_by(select_series("parallel_tokens")),
+                "parallel tasks, at least": max_by(select_series("parallel_tokens")),
                 "a second saved": max_by(select_series("saved_second_tokens")),
             },
             width=12,
