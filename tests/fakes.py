@@ -15,8 +15,8 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.demo import parse_hook_payload
 from stretto.model.conclude import Classify
-from stretto.model.cost import Price, get_reported_cost
 from stretto.model.event import Channel, Event, Kind, Outcome
+from stretto.model.priced_usage import Price, get_reported_cost
 from stretto.model.span_tree import SpanRole
 from stretto.service.service import Service
 from stretto.sources.recording import read_recording

@@ -11,9 +11,9 @@ from pathlib import Path
 from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session
 from stretto.model.event import Event
-from stretto.sources.histories.finding import find_files
 from stretto.sources.histories.history_chunk import HistoryChunk
 from stretto.sources.histories.history_reading import HistoryPosition, read_history
+from stretto.sources.histories.importable_files import find_files
 from tests.fakes import ROOT
 from tests.scenes import fold_scene
 

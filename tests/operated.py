@@ -13,7 +13,7 @@ from stretto.config.loading import load_config
 from stretto.figures.baselines import NOTHING_DECLARED
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest, answer_request
 from stretto.findings.analysis_table import ANALYSES
-from stretto.findings.findings_state import FindingsState
+from stretto.findings.stored_findings import FindingsState
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_sources import OperationSources
 from stretto.service.store_sources import StoreSources

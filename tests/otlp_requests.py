@@ -22,9 +22,9 @@ from stretto.clock import SECOND
 from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind
+from stretto.model.events_from_spans import make_events_of_spans
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
-from stretto.model.span_events import make_events_of_spans
 from stretto.sources.otlp.receive import Receiver, RequestResult, Signal
 from stretto.store.session_homes import find_session_home, find_session_joins, note_session_join
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stretto.figures.activity_chart import (
+from stretto.figures.agents_over_time import (
     MOST_AGENTS,
     OTHERS,
     UNNAMED,

@@ -12,15 +12,18 @@ import pytest
 
 from stretto.analysis.installed_extras import EXTRAS
 from stretto.clock import DAY, SECOND
-from stretto.exporter.live_metrics import LiveMetrics
+from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.scrape import create_registry
 from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, AnalysisRequest, answer_request
 from stretto.findings.analysis_table import ANALYSES, Analysis, list_due
 from stretto.findings.applied_advice import collect_feedback, judge_all_applied
 from stretto.findings.finding_changes import list_finding_changes
-from stretto.findings.finding_figures import compute_analysis_figures, compute_finding_figures
-from stretto.findings.findings_state import build_findings_document, read_findings_state
+from stretto.findings.regression_and_experiment_figures import (
+    compute_analysis_figures,
+    compute_finding_figures,
+)
+from stretto.findings.stored_findings import build_findings_document, read_findings_state
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule, run_analysis_process

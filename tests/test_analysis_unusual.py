@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stretto.analysis.series_anomalies import debounce_scores, measure_level_distance, score_oddness
+from stretto.analysis.series_anomalies import (
+    debounce_scores,
+    measure_distance_from_earlier_level,
+    score_oddness,
+)
 from stretto.analysis.unusual_runs import (
     RULE_OF_THUMB,
     collect_lengths,
@@ -20,7 +24,7 @@ from stretto.analysis.unusual_runs import (
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.runs import TaskRun
+from stretto.model.finished_runs import TaskRun
 from tests.detectors.nab_scores import (
     LabelledFile,
     detect_by_window,
@@ -127,10 +131,10 @@ def test_a_jump_of_a_series_is_odd_once() -> None:
 
 def test_a_constant_has_no_oddness() -> None:
     """Without scatter and at the beginning nothing is odd; any departure from a constant is."""
-    assert (measure_level_distance(np.zeros(100), 50) == 0).all()
+    assert (measure_distance_from_earlier_level(np.zeros(100), 50) == 0).all()
     values = np.ones(100)
     values[60] = 2
-    assert measure_level_distance(values, 50)[60] > 1000
+    assert measure_distance_from_earlier_level(values, 50)[60] > 1000
 
 
 def test_a_lower_score_soon_after_is_held_back() -> None:

@@ -19,7 +19,7 @@ from stretto.figures.baseline_admission import (
     judge_admission,
     measure_interval_reach,
 )
-from stretto.figures.work_identity import (
+from stretto.figures.comparable_work import (
     WorkIdentity,
     decode_workers,
     has_work_identity,

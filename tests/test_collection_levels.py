@@ -16,7 +16,7 @@ from stretto import journal
 from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
 from stretto.cli.main import main
 from stretto.clock import read_wall_clock
-from stretto.features.collection import Collection
+from stretto.features.collection_filter import Collection
 from stretto.features.feature_table import LEVELS
 from stretto.features.program_switch import find_program_collection
 from stretto.figures.fanouts import find_fanouts

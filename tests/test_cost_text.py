@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from stretto.cli.cost_text import format_model_calls, format_spending
-from stretto.cli.kpi_text import format_kpis
+from stretto.cli.session_kpi_text import format_kpis
 from stretto.figures.spending import Priced, Spending
-from stretto.model.cost import Cost, CostOrigin
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.event import Outcome
+from stretto.model.priced_usage import Cost, CostOrigin
 
 
 def call(model: str, task: str | None, tokens: Tokens, dollars: float | None) -> Priced:

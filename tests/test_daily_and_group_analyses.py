@@ -7,11 +7,11 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY, HOUR, SECOND
+from stretto.findings.agent_and_pattern_comparisons import compare_agents, compare_patterns
 from stretto.findings.analysis_input import AnalysisInput
-from stretto.findings.daily_analyses import find_calendar, forecast_days, measure_days
-from stretto.findings.group_analyses import compare_agents, compare_patterns
+from stretto.findings.calendar_and_forecast import find_calendar, forecast_days, measure_days
 from stretto.model.event import Outcome
-from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.finished_runs import SessionRun, TaskRun
 from tests.scenes import BEGIN
 
 DAYS = 20

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from stretto.clock import SECOND
-from stretto.figures.eligible_turns import EligibleTurn, find_eligible_turns
+from stretto.figures.parallelisable_turns import EligibleTurn, find_eligible_turns
 from tests.scenes import (
     Drawing,
     at,

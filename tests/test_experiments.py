@@ -38,7 +38,7 @@ from stretto.clock import HOUR, SECOND
 from stretto.errors import UsageError
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.finished_runs import SessionRun, TaskRun
 
 TIMES = ExperimentDefinition("cache", ExperimentMetric.ELAPSED_SECONDS, units=20, looks=4)
 

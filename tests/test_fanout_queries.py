@@ -9,7 +9,7 @@ import pytest
 from stretto.clock import DAY, SECOND
 from stretto.figures.baseline_admission import MOST_RUNS
 from stretto.figures.baselines import Provenance
-from stretto.figures.work_identity import WorkIdentity
+from stretto.figures.comparable_work import WorkIdentity
 from stretto.model.event import Kind
 from stretto.state.retention_settings import Retention
 from stretto.store.fanout_queries import (

@@ -19,7 +19,7 @@ from stretto.caching import cached, get_cache
 from stretto.cli.main import main
 from stretto.config.loading import find_unknown_variables, load_config
 from stretto.errors import ConfigError
-from stretto.features.collection import Collection, decide_collection
+from stretto.features.collection_filter import Collection, decide_collection
 from stretto.features.feature_changes import FeatureChanges, read_feature_changes, write_feature_changes
 from stretto.features.feature_table import FEATURES, decide_feature_states
 from stretto.features.open_feature_provider import StrettoProvider

@@ -13,11 +13,11 @@ import pytest
 import stretto
 from stretto.api import service_context
 from stretto.clock import MINUTE, SECOND
-from stretto.feeds import context_feeds
-from stretto.feeds.context_feeds import FEEDS, build_feed
+from stretto.feeds import orchestrator_feeds
 from stretto.feeds.feed_items import FeedInput, FeedItem
+from stretto.feeds.orchestrator_feeds import FEEDS, build_feed
 from stretto.figures.task_expectation import OverdueLimit, TimeLeft
-from stretto.findings.findings_state import FindingsState
+from stretto.findings.stored_findings import FindingsState
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.state.lock import StateLock
 from stretto.store.finding_history import AnalysisResult
@@ -135,7 +135,7 @@ def test_an_item_that_cannot_be_made_leaves_the_others(
         raise ZeroDivisionError("by nothing")
 
     broken: dict[str, dict[str, Callable[[FeedInput], FeedItem]]] = {"hub": {**FEEDS["hub"], "alerts": fail}}
-    monkeypatch.setattr(context_feeds, "FEEDS", broken)
+    monkeypatch.setattr(orchestrator_feeds, "FEEDS", broken)
     hub = items("hub", given)
 
     assert hub["alerts"]["reason"] == "it could not be made: ZeroDivisionError: by nothing"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.exporter.live_metrics import LiveMetrics
+from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.scrape import create_registry
 from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.fanouts import estimate_sequential_time

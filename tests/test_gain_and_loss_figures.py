@@ -7,15 +7,15 @@ import pytest
 from stretto.clock import SECOND
 from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
 from stretto.figures.baselines import WORK_BASELINE, Baseline, MeasuredRuns, Provenance, choose_baseline
-from stretto.figures.fanouts import estimate_sequential_time, find_fanouts
-from stretto.figures.figure import Figure
-from stretto.figures.gain_and_loss_figures import (
+from stretto.figures.expected_and_missed_gains import (
     compute_best_speedup_figures,
     compute_expected_improvement,
     compute_gain_figures,
     find_baseline_doubt,
     measure_slowdown,
 )
+from stretto.figures.fanouts import estimate_sequential_time, find_fanouts
+from stretto.figures.figure import Figure
 from stretto.figures.sum_reading import Sums
 from stretto.store.contributions.missed_parallelism import add_up_sequential_runs
 from tests.scenes import Drawing, conclude_scene, fork_join, one_by_one, straggler

@@ -15,8 +15,8 @@ import pytest
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
-from stretto.sources.histories.finding import find_files
 from stretto.sources.histories.history_reading import HistoryPosition
+from stretto.sources.histories.importable_files import find_files
 from tests.histories import (
     HISTORIES,
     conclude_only,

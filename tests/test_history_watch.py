@@ -12,7 +12,7 @@ import pytest
 
 from stretto import journal
 from stretto.cli.command_context import CommandContext
-from stretto.cli.first_import import has_agreed, import_history, list_followed
+from stretto.cli.first_import import has_import_consent, import_history, list_followed
 from stretto.cli.history_import import HISTORIES as JOURNAL_FILE
 from stretto.cli.history_watch import HOT, THOROUGH, HistoryWatch
 from stretto.cli.main import main
@@ -167,7 +167,7 @@ class TestOffer:
         assert f"3 earlier file(s) in {context.home}/.codex/sessions" in asked[0]
         assert "1 MB, about 1 s" in asked[0]
         assert [line.partition(" from ")[0] for line in lines] == ["1 session(s) imported"] * 2
-        assert has_agreed(context)
+        assert has_import_consent(context)
         assert import_history(context, "ask", ask) == []
         assert len(asked) == 1
 
@@ -185,7 +185,7 @@ class TestOffer:
         assert import_history(context, "ask", ask) == []
         assert "codex" in asked[0]
         assert "pi/agent" not in asked[0]
-        assert not has_agreed(context)
+        assert not has_import_consent(context)
 
 
 HOOKED = ("claude-code", "copilot-cli", "gemini-cli", "qwen-code", "droid", "pi", "opencode")

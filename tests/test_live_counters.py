@@ -9,14 +9,14 @@ from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from stretto.clock import SECOND
-from stretto.exporter.live_metrics import VALUES, LiveMetrics
+from stretto.exporter.ended_work_counters import VALUES, LiveMetrics
 from stretto.exporter.scrape import create_registry
 from stretto.figures.baselines import WORK_BASELINE
+from stretto.figures.comparable_work import build_work_signature
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
-from stretto.figures.work_identity import build_work_signature
-from stretto.model.cost import NewUsage
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
+from stretto.model.priced_usage import NewUsage
 from stretto.model.task_type import TaskTypes
 from stretto.names import DURATION_BUCKETS, LIVE, OTHER, MetricKind
 from stretto.store.fanout_queries import make_baseline_finder

@@ -18,7 +18,7 @@ from mcp.shared.exceptions import MCPError
 from stretto.cli.main import main
 from stretto.cli.mcp_command import build_known_session, build_sessions_document
 from stretto.errors import SettingsError
-from stretto.findings.findings_state import build_findings_document
+from stretto.findings.stored_findings import build_findings_document
 from stretto.hook.install.agents import Scope
 from stretto.hook.install.mcp_setting import (
     find_mcp_settings,

@@ -7,7 +7,7 @@ import pytest
 
 from stretto.clock import DAY, SECOND
 from stretto.cost_computation import Prices
-from stretto.exporter.live_metrics import LiveMetrics
+from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.scrape import create_registry
 from stretto.figures.model_cache_and_test_figures import compute_usage_figures
 from stretto.model.task_type import TaskTypes

@@ -8,7 +8,7 @@ import pytest
 
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.event import Outcome
-from stretto.sources.histories.finding import find_files
+from stretto.sources.histories.importable_files import find_files
 from stretto.sources.workflows.nextflow_trace import parse_duration
 from tests.fakes import ROOT
 from tests.histories import conclude_only, read_whole

@@ -16,14 +16,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-from stretto.cli.operation_options import FOLLOWED, OPERATION_HELP
+from stretto.cli.operation_verbs import FOLLOWED, OPERATION_HELP
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.errors import StoreError
 from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.analysis_table import ANALYSES
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.model.runs import SessionRun
+from stretto.model.finished_runs import SessionRun
 from stretto.notifications.latest_notifications import describe_alerting_gap
 from stretto.operations.alert_answers import EFFICIENCY_LIMITS, find_severity
 from stretto.operations.envelope import SUCCESS, drop_non_finite, make_envelope_schema

@@ -17,7 +17,7 @@ import yaml
 
 from stretto import __version__
 from stretto.cli.command_line import build_parser
-from stretto.cli.operation_options import OPERATION_HELP
+from stretto.cli.operation_verbs import OPERATION_HELP
 from stretto.hook.client.tests_and_written_files import hash_written_paths
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.hook.install.handlers import AWAITED, EVENTS, is_our_handler

@@ -32,11 +32,16 @@ from stretto.analysis.recommendation_rules import RULES, apply_rules
 from stretto.analysis.resource_rules import advise_cores, advise_memory, advise_processors
 from stretto.analysis.rule_inputs import RuleInputs
 from stretto.analysis.score_tuning import TunablePart, suggest_tuning
-from stretto.analysis.workflow_rules import advise_batching, advise_chains, advise_phases, find_split_savings
+from stretto.analysis.workflow_rules import (
+    advise_batching,
+    advise_chains,
+    advise_closing_gaps,
+    find_split_savings,
+)
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.finished_runs import SessionRun, TaskRun
 from tests.run_makers import GeneratedRuns, draw_agent_tasks, generate_runs, judge_fix, spread_over_days
 
 GB = 2.0**30
@@ -253,11 +258,13 @@ def test_what_the_main_agent_does_between_tasks_is_no_gap() -> None:
     """Of 30 s between tasks in which it waited for 10 s, 10 s are promised; unknown time promises nothing."""
     runs, tasks = make_flat({"a": [("x", 20.0), ("y", 20.0)]}, gap=30.0)
     assert (
-        advise_phases(RuleInputs("p", runs, tasks))
+        advise_closing_gaps(RuleInputs("p", runs, tasks))
         == "what the main agent does between its tasks is not known"
     )
     parts = {"model": 20 * SECOND, "nothing": 10 * SECOND}
-    verdict = advise_phases(RuleInputs("p", tuple(replace(run, wall_parts=parts) for run in runs), tasks))
+    verdict = advise_closing_gaps(
+        RuleInputs("p", tuple(replace(run, wall_parts=parts) for run in runs), tasks)
+    )
     assert isinstance(verdict, Recommendation)
     assert verdict.gain.seconds == pytest.approx(10)
 

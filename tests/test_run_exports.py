@@ -22,9 +22,9 @@ from stretto.cli.main import main
 from stretto.clock import SECOND
 from stretto.errors import AnalysisNotInstalledError
 from stretto.model.event import Outcome
-from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.finished_runs import SessionRun, TaskRun
 from stretto.names import METRICS
-from stretto.summaries.run_openmetrics import format_session_metrics, format_task_metrics
+from stretto.summaries.past_run_counters import format_session_metrics, format_task_metrics
 from stretto.summaries.run_parquet import pack_session_runs, pack_task_runs
 from stretto.summaries.run_tables import SESSION_COLUMNS, TASK_COLUMNS
 from stretto.summaries.trace_events import build_trace_document

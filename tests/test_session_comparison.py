@@ -14,7 +14,7 @@ from stretto.analysis.session_pairs import describe_pair, list_similar, measure_
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.runs import SessionRun
+from stretto.model.finished_runs import SessionRun
 
 TYPES = {"review": 2, "tests": 2}
 

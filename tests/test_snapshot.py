@@ -9,8 +9,8 @@ from stretto.clock import DAY, SECOND
 from stretto.figures.baselines import Provenance
 from stretto.model.task_type import DEFAULT_TARGET, TaskType, TaskTypes
 from stretto.names import METRICS, WINDOWS, MetricOrigin
+from stretto.summaries.silent_running_tasks import StuckTask
 from stretto.summaries.snapshot import LATEST, LiveState, Snapshot, build_snapshot_document, take_snapshot
-from stretto.summaries.stuck_tasks import StuckTask
 from tests.fakes import append, recorded, store
 from tests.scenes import Drawing, at, background, delivery, earlier_runs, fork_join, one_by_one, straggler
 

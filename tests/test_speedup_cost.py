@@ -13,8 +13,8 @@ from stretto.figures.speedup_cost import compute_speedup_price_figures
 from stretto.figures.sum_reading import Sums
 from stretto.figures.window_verdict import BY_WORK, HeadlineRule, build_verdict
 from stretto.model.conclude import conclude_session
-from stretto.model.cost import Cost, CostOrigin, Price, get_reported_cost
 from stretto.model.event import Kind
+from stretto.model.priced_usage import Cost, CostOrigin, Price, get_reported_cost
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.headline_sums import add_up_headline
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs

@@ -12,7 +12,7 @@ from stretto.model.event import Kind
 from stretto.model.process_state import ProcessState
 from stretto.store import queries
 from stretto.summaries.running_tasks import RunningSessionReader
-from stretto.summaries.stuck_tasks import StuckTask, find_stuck_tasks
+from stretto.summaries.silent_running_tasks import StuckTask, find_stuck_tasks
 from tests.fakes import store
 from tests.scenes import Drawing, at, by_description, conclude_scene
 

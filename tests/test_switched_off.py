@@ -19,7 +19,7 @@ from stretto.features.feature_table import DEFAULT_STATES, FEATURES, FeatureStat
 from stretto.features.open_feature_provider import StrettoProvider
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, AnalysisRequest
 from stretto.findings.analysis_table import ANALYSES
-from stretto.findings.findings_state import build_findings_document, read_findings_state
+from stretto.findings.stored_findings import build_findings_document, read_findings_state
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.names import METRICS
 from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule

@@ -25,8 +25,8 @@ from stretto.model.event import Event, Kind, Outcome, Value
 from stretto.names import METRICS
 from stretto.sources.redact import redact_text
 from stretto.store.database import open_reader
+from stretto.summaries.silent_running_tasks import StuckTask
 from stretto.summaries.snapshot import LATEST, take_snapshot
-from stretto.summaries.stuck_tasks import StuckTask
 from stretto.web import headline, markdown
 from stretto.web.metric_definitions import ABSENT, DEFINITIONS
 from stretto.web.renderer import REFRESH_SECONDS

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stretto.api.score_events import score
     from stretto.api.service_context import context
     from stretto.api.setup import configure, flush
-    from stretto.api.tracing import message, model_call, phase, record, session, task, tool_call
+    from stretto.api.work_blocks import message, model_call, phase, record, session, task, tool_call
 
     __version__: str
 
@@ -33,14 +33,14 @@ _MODULES = {
     "context": "service_context",
     "environ": "context",
     "flush": "setup",
-    "message": "tracing",
-    "model_call": "tracing",
-    "phase": "tracing",
-    "record": "tracing",
+    "message": "work_blocks",
+    "model_call": "work_blocks",
+    "phase": "work_blocks",
+    "record": "work_blocks",
     "score": "score_events",
-    "session": "tracing",
-    "task": "tracing",
-    "tool_call": "tracing",
+    "session": "work_blocks",
+    "task": "work_blocks",
+    "tool_call": "work_blocks",
 }
 """Name → module of ``stretto.api``."""
 

@@ -32,7 +32,7 @@ import psutil
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.config.loading import load_config
-from stretto.exporter.live_metrics import LiveMetrics
+from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.scrape import FigureCollector, create_registry, encode_metrics
 from stretto.store import database
 from stretto.store.database import open_writer

@@ -25,8 +25,8 @@ from tests.scenes import (
 
 from stretto.clock import SECOND
 from stretto.model.task_type import TaskTypes
+from stretto.summaries.silent_running_tasks import StuckTask
 from stretto.summaries.snapshot import LiveState, build_snapshot_document, take_snapshot
-from stretto.summaries.stuck_tasks import StuckTask
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs/snapshot.schema.json").read_text(encoding="utf-8"))

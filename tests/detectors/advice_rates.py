@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
-from stretto.analysis.agent_rules import advise_agent
+from stretto.analysis.agent_assignment_rules import advise_agent
 from stretto.analysis.bottleneck_causes import find_bottlenecks
 from stretto.analysis.capacity_plan import plan_capacity
 from stretto.analysis.experiment_plan import ExperimentDefinition, ExperimentMetric, define_experiment
@@ -28,7 +28,7 @@ from stretto.analysis.width_gain import fit_width_curve
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.runs import SessionRun
+from stretto.model.finished_runs import SessionRun
 from tests.detectors.rows import Row, make_exact, make_rate
 from tests.run_makers import (
     FAULTS,

@@ -20,7 +20,7 @@ from stretto.analysis.day_clusters import LocalDays, list_local_days
 from stretto.analysis.series import Series, SeriesKind
 from stretto.clock import DAY, SECOND
 from stretto.model.event import Outcome
-from stretto.model.runs import TaskRun
+from stretto.model.finished_runs import TaskRun
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from stretto.analysis.session_holdups import find_median_lengths
-from stretto.model.runs import SessionRun, TaskRun
+from stretto.analysis.session_holdups import find_median_length_by_type
+from stretto.model.finished_runs import SessionRun, TaskRun
 
 FEWEST_TASKS = 5
 """Fewest sessions with tasks of an agent that are compared."""
@@ -114,7 +114,7 @@ class PairEffect:
 
 def rank_pairs(sessions: Sequence[SessionRun], tasks: Mapping[str, Sequence[TaskRun]]) -> list[PairEffect]:
     """Return the pairs of agents whose joint sessions are shorter for the same work, the shortest first."""
-    usual = find_median_lengths(itertools.chain.from_iterable(tasks.values()))
+    usual = find_median_length_by_type(itertools.chain.from_iterable(tasks.values()))
     rows: list[tuple[set[str], float]] = []
     for run in sessions:
         group = [task for task in tasks.get(run.session, ()) if task.length and task.is_delivered]

@@ -256,7 +256,7 @@ def _is_apart(tracked: TrackedSeries, episode: Episode, check: int, threshold: f
 def judge_against_level(tracked: TrackedSeries, episode: Episode, begin: int, end: int) -> float:
     """Return the p value of clusters being off the level before a change, in its direction."""
     first = max(0, episode.since - LONGEST_BASELINE)
-    scores = score_clusters(tracked, first, episode.since, end)
+    scores = measure_exceeded_shares(tracked, first, episode.since, end)
     before = scores[: episode.since - first]
     error = estimate_score_error(before, end - begin) * tracked.measure_wander(end)
     shift = float(scores[begin - first :].mean() - before.mean())
@@ -264,7 +264,7 @@ def judge_against_level(tracked: TrackedSeries, episode: Episode, begin: int, en
     return float(special.stdtr(freedom, -(shift if episode.rises else -shift) / max(error, 1e-9)))
 
 
-def score_clusters(tracked: TrackedSeries, first: int, since: int, end: int) -> Floats:
+def measure_exceeded_shares(tracked: TrackedSeries, first: int, since: int, end: int) -> Floats:
     """Return for each cluster from ``first`` on the mean share of earlier values that its values exceed.
 
     The earlier values are those of the clusters ``first`` … ``since`` - 1. Shares are scored as they are.

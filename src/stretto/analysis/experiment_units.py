@@ -12,7 +12,7 @@ import numpy as np
 from stretto.analysis.experiment_plan import ExperimentDefinition, ExperimentMetric
 from stretto.analysis.session_pairs import measure_active_time
 from stretto.model.event import Outcome
-from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.finished_runs import SessionRun, TaskRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from stretto.model.runs import TaskRun
+from stretto.model.finished_runs import TaskRun
 
 FIELDS = ("type", "pattern", "agent", "phase", "model", "project")
 MOST_VALUES = 200

@@ -15,12 +15,12 @@ import numpy as np
 
 from stretto.analysis.effect_estimates import EffectEstimate, estimate_ratio
 from stretto.analysis.experiment_plan import find_detectable_ratio
-from stretto.analysis.rule_inputs import measure_span_per_work
+from stretto.analysis.rule_inputs import measure_log_span_per_work
 from stretto.analysis.run_schedule import build_schedule
 from stretto.analysis.session_holdups import UsualLengths
 from stretto.clock import DAY, SECOND
 from stretto.model.findings import EFFECT_PREFIX, Finding, FindingEvidence, FindingVerdict, RunLink
-from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.finished_runs import SessionRun, TaskRun
 
 WAIT = 7 * DAY
 """Time after which an applied recommendation is judged."""
@@ -180,7 +180,7 @@ def _measure_sides(
     Sessions of a day resemble each other; days are what is independent.
     """
     schedules = [build_schedule(tasks.get(run.session, ())) for run in sessions]
-    values = measure_span_per_work(schedules, usual)
+    values = measure_log_span_per_work(schedules, usual)
     days: dict[int, list[float]] = defaultdict(list)
     for place, value in values.items():
         days[sessions[place].start // DAY].append(value)

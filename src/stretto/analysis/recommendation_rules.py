@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from stretto.analysis.agent_rules import advise_agent, advise_pairing, advise_specialisation
+from stretto.analysis.agent_assignment_rules import advise_agent, advise_pairing, advise_specialisation
 from stretto.analysis.recommendation import Recommendation, RecommendationKind
 from stretto.analysis.resource_rules import (
     advise_cores,
@@ -23,8 +23,8 @@ from stretto.analysis.workflow_rules import (
     advise_balance,
     advise_batching,
     advise_chains,
+    advise_closing_gaps,
     advise_parallelism,
-    advise_phases,
     advise_pool,
     advise_unbalanced,
 )
@@ -35,7 +35,7 @@ RULES: Mapping[RecommendationKind, Callable[[RuleInputs], Verdict]] = {
     RecommendationKind.POOL_SIZE: advise_pool,
     RecommendationKind.MISSED_PARALLELISM: advise_parallelism,
     RecommendationKind.DEPENDENCY_CHAINS: advise_chains,
-    RecommendationKind.PHASE_STRUCTURE: advise_phases,
+    RecommendationKind.PHASE_STRUCTURE: advise_closing_gaps,
     RecommendationKind.BATCHING: advise_batching,
     RecommendationKind.SPECIALISATION: advise_specialisation,
     RecommendationKind.AGENT_CHOICE: advise_agent,

@@ -23,7 +23,7 @@ from stretto.analysis.change_tracking import (
     TrackedSeries,
     estimate_score_error,
     find_best_split,
-    score_clusters,
+    measure_exceeded_shares,
     track_changes,
 )
 from stretto.analysis.day_clusters import FEWEST_PER_CLUSTER, LocalDays, list_local_days
@@ -34,7 +34,7 @@ from stretto.analysis.rank_tests import (
     WINDOWS,
 )
 from stretto.analysis.series import Floats, Series, SeriesKind, SeriesScale, thin_by_rank
-from stretto.analysis.strata import describe_mix_change, level_strata
+from stretto.analysis.task_type_levels import describe_mix_change, level_strata
 from stretto.clock import DAY, SECOND
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 
@@ -242,7 +242,9 @@ def _estimate_effect(tracked: TrackedSeries, begin: int) -> float:
 
 def _measure_share_error(tracked: TrackedSeries, begin: int, end: int, after: int) -> float:
     """Return the standard error of P(after > before), or of the difference of two shares, with the wander."""
-    return estimate_score_error(score_clusters(tracked, begin, end, end), after) * tracked.measure_wander(end)
+    return estimate_score_error(
+        measure_exceeded_shares(tracked, begin, end, end), after
+    ) * tracked.measure_wander(end)
 
 
 def compute_detectable(tracked: TrackedSeries, end: int | None = None) -> float | None:

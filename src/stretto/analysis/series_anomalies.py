@@ -28,19 +28,21 @@ QUIET_VALUES = 300
 
 def score_oddness(seconds: Floats, values: Floats) -> Floats:
     """Return for each value a score from 0 (usual) to 1 (odd), by what came before it only."""
-    level = measure_level_distance(values, LEVEL_WINDOW)
+    level = measure_distance_from_earlier_level(values, LEVEL_WINDOW)
     slots = (np.floor(seconds / 3600) % SLOTS_OF_DAY).astype(np.intp)
     by_time = np.zeros(len(values))
     for slot in range(SLOTS_OF_DAY):
         chosen = np.flatnonzero(slots == slot)
-        by_time[chosen] = measure_level_distance(values[chosen], max(1, LEVEL_WINDOW // SLOTS_OF_DAY))
+        by_time[chosen] = measure_distance_from_earlier_level(
+            values[chosen], max(1, LEVEL_WINDOW // SLOTS_OF_DAY)
+        )
     distance = np.maximum(level, by_time)
     # Twice the normal tail, on a scale of logarithms: 1e-10 and less is 1.
     tail = -special.log_ndtr(-distance) / math.log(10)
     return debounce_scores(np.clip(tail / 10, 0.0, 1.0), QUIET_VALUES)
 
 
-def measure_level_distance(values: Floats, window: int) -> Floats:
+def measure_distance_from_earlier_level(values: Floats, window: int) -> Floats:
     """Return the distance of each value from the mean of those before, in standard deviations of these."""
     count = len(values)
     sums = np.concatenate([[0.0], np.cumsum(values)])

@@ -24,8 +24,8 @@ from stretto.analysis.run_schedule import (
 )
 from stretto.clock import SECOND
 from stretto.model.event import Outcome
+from stretto.model.finished_runs import SessionRun, TaskRun
 from stretto.model.interval import Interval, measure_union_length
-from stretto.model.runs import SessionRun, TaskRun
 
 FEWEST_TASKS = 2
 """Fewest tasks of an agent or phase, and of the others, that are compared."""
@@ -91,7 +91,7 @@ class UsualLengths:
         return self._usual.get((run.type, run.agent)) or self._usual.get((run.type, None))
 
 
-def find_median_lengths(tasks: Iterable[TaskRun]) -> dict[str, float]:
+def find_median_length_by_type(tasks: Iterable[TaskRun]) -> dict[str, float]:
     """Return the median length (ns) of the delivered tasks of each type, whichever agent ran them."""
     groups: dict[str, list[int]] = defaultdict(list)
     for run in tasks:

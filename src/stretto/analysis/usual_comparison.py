@@ -15,7 +15,7 @@ from stretto.analysis.session_comparison import (
 )
 from stretto.clock import DAY, SECOND
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.model.runs import SessionRun
+from stretto.model.finished_runs import SessionRun
 
 WEEK_DAYS = 7
 USUAL_DAYS = 28

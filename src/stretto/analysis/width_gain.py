@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
-from stretto.analysis.session_holdups import find_median_lengths
+from stretto.analysis.session_holdups import find_median_length_by_type
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.finished_runs import SessionRun, TaskRun
 
 FEWEST_SESSIONS = 12
 FEWEST_WIDTHS = 3
@@ -236,7 +236,7 @@ def _list_points(
     Sessions whose tasks ran one after another have width 1. Only delivered tasks are work.
     """
     # Medians over all widths: only ratios between sessions matter.
-    usual = find_median_lengths(task for run in sessions for task in tasks.get(run.session, ()))
+    usual = find_median_length_by_type(task for run in sessions for task in tasks.get(run.session, ()))
     points = []
     for run in sessions:
         group = [task for task in tasks.get(run.session, ()) if task.length]

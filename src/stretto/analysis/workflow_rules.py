@@ -185,7 +185,7 @@ def advise_chains(inputs: RuleInputs) -> Verdict:
     )
 
 
-def advise_phases(inputs: RuleInputs) -> Verdict:
+def advise_closing_gaps(inputs: RuleInputs) -> Verdict:
     """Recommend to close the gaps between tasks in which the main agent, too, did nothing.
 
     What it thinks or does between two tasks is work. Only time that it spends waiting, with no task running,

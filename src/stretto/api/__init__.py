@@ -1,7 +1,7 @@
 """The Python API: a program records its sessions, phases, tasks and calls as OpenTelemetry spans.
 
-``tracing`` has the blocks that a program wraps its work in. It needs only OpenTelemetry's API and works with
-any SDK of the host program. ``setup`` configures an SDK for a program without one. ``journal_exporter``
+``work_blocks`` has the blocks that a program wraps its work in. It needs only OpenTelemetry's API and works
+with any SDK of the host program. ``setup`` configures an SDK for a program without one. ``journal_exporter``
 writes finished spans to the journal, through ``spans_to_events``. ``context`` holds the data that tasks
 inherit, and ``carry`` passes it to other threads and processes. ``written_files`` hashes the paths of files
 that tasks and calls wrote.

@@ -17,7 +17,13 @@ from time import monotonic, time_ns
 from opentelemetry.context import Context
 
 from stretto.api.context import Surroundings, get_context, get_surroundings
-from stretto.api.span_block import build_attributes, describe_surroundings, get_tracer, name_span, trim_name
+from stretto.api.span_block import (
+    build_attributes,
+    get_tracer,
+    list_session_and_agent_attributes,
+    name_span,
+    trim_name,
+)
 from stretto.clock import SECOND
 
 REPORT_SECONDS = 10.0
@@ -206,7 +212,7 @@ def _send_report(
         CACHE_SAVED_SECONDS=numbers[SAVED] / SECOND if is_timed else None,
         CACHE_LOOKUP_SECONDS=numbers[LOOKUP_TIME] / SECOND if is_timed else None,
     )
-    attributes = describe_surroundings(surroundings) | counts
+    attributes = list_session_and_agent_attributes(surroundings) | counts
     span = tracer.start_span(name_span("cache", name), context, attributes=attributes, start_time=at)
     span.end(at)
 

@@ -24,7 +24,7 @@ from stretto.api import spans_to_events
 from stretto.api.context import get_context, get_surroundings
 from stretto.api.record_retries import RecordWriter
 from stretto.clock import Clock, read_wall_clock
-from stretto.features.collection import EVERYTHING, Collection
+from stretto.features.collection_filter import EVERYTHING, Collection
 from stretto.hook.client.client import identify_host, identify_process
 from stretto.model.event import Event
 from stretto.names import API_SCOPE

@@ -20,8 +20,8 @@ from stretto.api.span_block import (
     Attributes,
     SpanBlock,
     build_attributes,
-    describe_surroundings,
     get_tracer,
+    list_session_and_agent_attributes,
     trim_name,
 )
 from stretto.model.score_scales import SCALES
@@ -118,7 +118,7 @@ def _send_score_span(attributes: Attributes, surroundings: Surroundings, context
     if tracer is not None:
         now = time_ns()
         span = tracer.start_span(
-            EVALUATION, context, attributes=describe_surroundings(surroundings), start_time=now
+            EVALUATION, context, attributes=list_session_and_agent_attributes(surroundings), start_time=now
         )
         span.add_event(EVALUATION, attributes, now)
         span.end(now)

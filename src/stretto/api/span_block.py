@@ -102,7 +102,7 @@ def build_attributes(**attributes: AttributeValue | None) -> Attributes:
 _NAMES = {member.name: member.value for member in SpanAttribute}
 
 
-def describe_surroundings(surroundings: Surroundings) -> Attributes:
+def list_session_and_agent_attributes(surroundings: Surroundings) -> Attributes:
     """Return the attributes for session, source, phase and agent.
 
     Every span of this API has them, so that it can be understood without its parents.
@@ -254,7 +254,7 @@ class SpanBlock(Surroundings):
             self.task, self.caller, self.agent = above.task, above.caller, above.agent
             self.judged = above.judged
         name, attributes = self._describe_span()
-        attributes |= describe_surroundings(self)
+        attributes |= list_session_and_agent_attributes(self)
         # The outcome is unknown until the end; the attribute also marks the span as a span of this API.
         attributes[_OUTCOME] = _UNKNOWN
         span = self._span = tracer.start_span(name, context, self.KIND, attributes, start_time=self._start)

@@ -19,7 +19,7 @@ from stretto.caching.call_keys import CallBinder
 from stretto.caching.entry_store import CacheEntry, EntryStore
 from stretto.caching.flights import LED, AbandonedError, Flight, FlightTable, OverdueError, join_flight
 from stretto.caching.policy import CachePolicy, Question
-from stretto.caching.structure_similarity import SimilarAnswer, compute_similarity, count_traits
+from stretto.caching.task_similarity import SimilarAnswer, compute_similarity, count_traits
 from stretto.features.program_switch import ProgramSwitch
 from stretto.figures.cache_figures import CacheUse, CacheVerdict, judge_cache
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from stretto.caching.call_keys import CallBinder, Environment, freeze, read_environment
 from stretto.caching.entry_store import CacheEntry
-from stretto.caching.structure_similarity import Traits, count_traits
-from stretto.caching.warm_up_calls import FrequentCalls
+from stretto.caching.frequent_calls import FrequentCalls
+from stretto.caching.task_similarity import Traits, count_traits
 
 ABSENT = "\0absent"
 """Stands for the version of a tool that is not there: a result may rely on its absence."""

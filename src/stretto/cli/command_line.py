@@ -128,7 +128,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_command(commands, "rebuild", "rebuild:run_rebuild", "rebuild the store from the journal")
     _add_backup(commands)
     _add_forget(commands)
-    _add_command(commands, "config", "config_command:show_config", "show every setting and its origin")
+    _add_command(commands, "config", "settings_command:show_config", "show every setting and its origin")
     completion = _add_command(
         commands,
         "completion",
@@ -249,7 +249,10 @@ def _add_servers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     service = commands.add_parser("service", help="let systemd or launchd run the service: install")
     actions = service.add_subparsers(title="actions", metavar="ACTION", required=True)
     install = _add_command(
-        actions, "install", "service_command:install_service", "write a unit for this user, and start nothing"
+        actions,
+        "install",
+        "service_unit_command:install_service",
+        "write a unit for this user, and start nothing",
     )
     install.add_argument(
         "--manager", choices=("systemd", "launchd"), help="whose unit (launchd on macOS, else systemd)"
@@ -344,8 +347,8 @@ def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     from stretto.cli.export_options import add_exports  # noqa: PLC0415  # as below
     from stretto.cli.findings_options import add_findings  # noqa: PLC0415  # as below
     from stretto.cli.fleet_options import add_fleet  # noqa: PLC0415  # as below
-    from stretto.cli.gate_options import add_features, add_gate, add_profile  # noqa: PLC0415  # the status line needs neither
-    from stretto.cli.operation_options import add_mcp, add_operations  # noqa: PLC0415  # as above
+    from stretto.cli.gate_profile_and_feature_options import add_features, add_gate, add_profile  # noqa: PLC0415  # the status line needs neither
+    from stretto.cli.operation_verbs import add_mcp, add_operations  # noqa: PLC0415  # as above
     from stretto.cli.report_options import add_report  # noqa: PLC0415  # as above
 
     add_exports(commands, _add_command)
@@ -360,7 +363,7 @@ def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
 
 
 def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from stretto.cli.gate_options import add_profile_baselines  # noqa: PLC0415  # see above
+    from stretto.cli.gate_profile_and_feature_options import add_profile_baselines  # noqa: PLC0415  # see above
 
     baseline = commands.add_parser(
         "baseline", help="the baselines that parallel work is compared with: list, record, set, forget"

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from stretto.figures.spending import Priced, Spending, sum_spending
 from stretto.format import quantities
-from stretto.model.cost import DOLLAR
 from stretto.model.entities import Session
+from stretto.model.priced_usage import DOLLAR
 
 MODELS_SHOWN = 5
 MAIN = "main agent"

@@ -22,7 +22,7 @@ from stretto.findings.experiment_records import (
     read_assignments,
     read_definitions,
 )
-from stretto.findings.findings_state import build_finding_document
+from stretto.findings.stored_findings import build_finding_document
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import append_decisions, read_decisions

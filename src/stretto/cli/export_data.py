@@ -16,11 +16,11 @@ from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.finished_runs import SessionRun, TaskRun
 from stretto.store.database import open_reader
 from stretto.store.queries import read_session
 from stretto.store.run_queries import read_session_runs, read_task_runs
-from stretto.summaries.run_openmetrics import format_session_metrics, format_task_metrics
+from stretto.summaries.past_run_counters import format_session_metrics, format_task_metrics
 from stretto.summaries.run_parquet import pack_session_runs, pack_task_runs
 from stretto.summaries.run_tables import format_session_runs, format_task_runs
 from stretto.summaries.trace_events import build_trace_document

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stretto.cli.gate_options import AddCommand, Commands
+from stretto.cli.gate_profile_and_feature_options import AddCommand, Commands
 
 EXPORT_KINDS = {
     "prometheus": "write a scrape job and the rules",

@@ -9,11 +9,11 @@ from stretto.cli.command_context import CommandContext
 from stretto.config.configuration import Config
 from stretto.config.loading import load_config
 from stretto.errors import UsageError
-from stretto.features.collection import decide_collection
+from stretto.features.collection_filter import decide_collection
 from stretto.features.feature_changes import FeatureChanges, read_feature_changes, write_feature_changes
 from stretto.features.feature_table import FEATURES, LEVEL, LEVELS, parse_feature_value
 from stretto.features.feature_texts import build_features_document
-from stretto.hook.install.client_copy import write_hook_line
+from stretto.hook.install.client_copy import write_collection_words
 
 NOTHING_TO_TAKE_BACK = 1
 DEFAULT = "default"
@@ -63,7 +63,7 @@ def _find_any_value(name: str) -> str:
 def _apply(context: CommandContext) -> Config:
     """Hand the new states to the hooks; return the configuration with them."""
     config = load_config(context.environ, context.home, state=str(context.config.state))
-    write_hook_line(config.state, decide_collection(config.features).to_hook_line())
+    write_collection_words(config.state, decide_collection(config.features).to_hook_line())
     return config
 
 

@@ -16,7 +16,7 @@ from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.analysis_table import ANALYSES
 from stretto.findings.decision_parsing import parse_decision
 from stretto.findings.finding_sentences import describe_finding, describe_session_holdup
-from stretto.findings.findings_state import (
+from stretto.findings.stored_findings import (
     FindingsState,
     build_finding_document,
     build_findings_document,

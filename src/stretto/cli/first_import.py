@@ -17,9 +17,9 @@ from stretto.cli.import_journal import ImportedFile
 from stretto.cli.transcript_import import find_unread, import_transcripts
 from stretto.errors import SourceError
 from stretto.sources import transcript
-from stretto.sources.histories.finding import find_files
 from stretto.sources.histories.folders import HistoryFolder, list_history_folders
 from stretto.sources.histories.formats import HistoryFormat
+from stretto.sources.histories.importable_files import find_files
 
 ANSWER = "history.json"
 """File of the remembered answer: nobody is asked twice about the same agents."""
@@ -80,7 +80,7 @@ def import_history(context: CommandContext, mode: str, ask: Callable[[str], str]
     return [*lines, *(_import_offers(context, new) if agreed else [])]
 
 
-def has_agreed(context: CommandContext) -> bool:
+def has_import_consent(context: CommandContext) -> bool:
     """Return whether the user has agreed to the import of earlier sessions."""
     return _read_answer(context.config.state / ANSWER)[0] is True
 
@@ -97,7 +97,7 @@ def list_followed(context: CommandContext, mode: str) -> list[HistoryFolder]:
     Hooks of one project tell nothing of the others, and hooks that cannot run or are not trusted tell nothing
     at all: such agents are followed, and what both channels tell is joined.
     """
-    if mode == "no" or not (mode == "yes" or has_agreed(context)):
+    if mode == "no" or not (mode == "yes" or has_import_consent(context)):
         return []
     hooked = {scope.agent for scope in find_hook_status(context).scopes if scope.is_everywhere}
     claude_code = HistoryFolder(CLAUDE_CODE, "Claude Code", find_transcripts_folder(context))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stretto.cli.gate_options import AddCommand, Commands
+from stretto.cli.gate_profile_and_feature_options import AddCommand, Commands
 
 FLEET_PROGRAMS = ("prometheus", "agent", "vmagent", "collector")
 """The programs that carry series; a test compares them with the builders of their configuration."""

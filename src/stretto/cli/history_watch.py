@@ -17,9 +17,9 @@ from stretto.clock import MINUTE, Clock
 from stretto.config.configuration import Config
 from stretto.errors import StrettoError
 from stretto.sources import transcript
-from stretto.sources.histories.finding import LINE_SUFFIXES, OTHER_SUFFIXES
 from stretto.sources.histories.folders import HistoryFolder
 from stretto.sources.histories.formats import CLAUDE_CODE, HistoryFormat, recognise_file
+from stretto.sources.histories.importable_files import LINE_SUFFIXES, OTHER_SUFFIXES
 
 INTERVAL = 5.0
 """Seconds between two looks."""

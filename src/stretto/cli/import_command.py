@@ -29,7 +29,7 @@ from stretto.errors import ServiceError, SourceError
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.service.ingest_setup import create_ingest
 from stretto.sources import recording, transcript
-from stretto.sources.histories.finding import FoundFiles, find_files
+from stretto.sources.histories.importable_files import FoundFiles, find_files
 from stretto.state.lock import StateLock, find_lock_holder
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer

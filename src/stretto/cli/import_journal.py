@@ -9,7 +9,7 @@ from pathlib import Path
 from stretto import journal
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
-from stretto.features.collection import decide_collection
+from stretto.features.collection_filter import decide_collection
 from stretto.model.event import Event, Kind
 from stretto.sources.redact import redact_for_journal
 

@@ -15,7 +15,7 @@ from stretto.cli.http_client import get_response
 from stretto.cli.mcp_extra import require_mcp
 from stretto.cli.operation_command import OperationAsker
 from stretto.clock import read_wall_clock
-from stretto.findings.findings_state import FindingsState, build_findings_document
+from stretto.findings.stored_findings import FindingsState, build_findings_document
 from stretto.service.store_sources import StoreSources
 from stretto.state.lock import find_lock_holder
 from stretto.store.database import open_reader

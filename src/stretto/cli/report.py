@@ -16,7 +16,7 @@ from stretto.cli.import_command import update_store
 from stretto.cli.session_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
 from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
-from stretto.findings.findings_state import read_findings_state
+from stretto.findings.stored_findings import read_findings_state
 from stretto.reports.html_report import print_html
 from stretto.reports.make_report import make_report
 from stretto.reports.markdown_report import print_markdown

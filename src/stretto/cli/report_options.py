@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stretto.cli.gate_options import AddCommand, Commands
+from stretto.cli.gate_profile_and_feature_options import AddCommand, Commands
 
 REPORT_FORMATS = ("markdown", "html", "json")
 """The formats of a report, repeated here so that only ``report`` imports its printers. A test compares."""

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 from stretto.cli.cost_text import format_model_calls
-from stretto.cli.kpi_text import format_kpis
+from stretto.cli.session_kpi_text import format_kpis
 from stretto.cli.text_tables import ABSENT, format_nanoseconds, make_table, render_text
 from stretto.clock import SECOND, to_rfc3339
-from stretto.figures.contention import detect_contention, measure_session_machine_use
 from stretto.figures.efficiency_tree import EfficiencyNode, EfficiencyTree, measure_efficiency
+from stretto.figures.expected_and_missed_gains import find_baseline_doubt
 from stretto.figures.fanouts import Fanout, SequentialTime, explain_no_interval
-from stretto.figures.gain_and_loss_figures import find_baseline_doubt
+from stretto.figures.machine_contention import detect_contention, measure_session_machine_use
 from stretto.figures.missing_tool_calls import ToolCallGaps
 from stretto.figures.session_analysis import SessionAnalysis, WhatIf
 from stretto.figures.synthesis import measure_synthesis_time

@@ -15,7 +15,7 @@ from stretto.features.feature_table import FeatureStates
 from stretto.figures.baselines import DeclaredBaselines, Provenance
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.figures.window_verdict import HeadlineRule
-from stretto.model.configured_rates import Rates
+from stretto.model.configured_token_prices import Rates
 from stretto.model.task_type import TaskTypes
 from stretto.state.retention_settings import Retention
 

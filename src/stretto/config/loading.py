@@ -27,7 +27,7 @@ from stretto.errors import ConfigError, find_nearest_word, make_unknown_key_erro
 from stretto.features.feature_changes import FILE, read_feature_changes
 from stretto.features.feature_table import FeatureStates, decide_feature_states
 from stretto.figures.scores.score_rules import parse_score_rules
-from stretto.model.configured_rates import parse_rates
+from stretto.model.configured_token_prices import parse_rates
 from stretto.state.find_folder import find_state_folder
 from stretto.state.retention_settings import Retention
 

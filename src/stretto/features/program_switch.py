@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from stretto.errors import StrettoError
-from stretto.features.collection import Collection
+from stretto.features.collection_filter import Collection
 from stretto.features.feature_changes import FILE, read_feature_changes
 from stretto.features.feature_table import (
     DEFAULT_STATES,

@@ -9,7 +9,7 @@ from typing import Any
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure
 from stretto.findings.finding_sentences import describe_finding
-from stretto.findings.findings_state import FindingsState
+from stretto.findings.stored_findings import FindingsState
 from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.findings import Finding
 from stretto.names import Label

@@ -1,7 +1,7 @@
 """Admit a measured baseline only where it measured the same work, and say since when, or why not.
 
-A key is the identity of some work (``work_identity``). Its newest sequential runs of 90 days are its baseline
-if all of these hold:
+A key is the identity of some work (``comparable_work``). Its newest sequential runs of 90 days are its
+baseline if all of these hold:
 
 - enough: at least 3 runs, from at least 3 sessions
 - narrow: the 95 % interval of the mean, by Student's t on logarithms, reaches at most 50 % of the mean

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stretto.figures.baselines import Baseline, FindBaseline, MeasuredRuns, Provenance
+from stretto.figures.comparable_work import list_signature_task_types
 from stretto.figures.confidence import Bounds, Estimate, sum_estimates
 from stretto.figures.sum_reading import Sums, sum_by_dimensions
-from stretto.figures.work_identity import list_signature_task_types
 from stretto.names import measures
 from stretto.names.measures import Dimension
 

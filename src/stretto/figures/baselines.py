@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from stretto.clock import HOUR
+from stretto.figures.comparable_work import list_signature_task_types
 from stretto.figures.confidence import Estimate, estimate_mean, estimate_sum_of_repeats
-from stretto.figures.work_identity import list_signature_task_types
 
 
 class Provenance(StrEnum):
@@ -176,7 +176,7 @@ _NO_INTERVAL = {
 }
 
 FindBaseline = Callable[[str, str], Baseline]
-"""(pattern, signature) → the best known baseline. Signatures are those of ``work_identity``."""
+"""(pattern, signature) → the best known baseline. Signatures are those of ``comparable_work``."""
 
 
 def build_run_signature(run: Run) -> str:

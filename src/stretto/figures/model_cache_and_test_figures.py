@@ -10,7 +10,7 @@ from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.figures_from_counts import compute_outcome_figures, compute_quantile_figures
 from stretto.figures.sum_coverage import compute_coverage_figures, compute_usage_coverage
 from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
-from stretto.model.cost import DOLLAR
+from stretto.model.priced_usage import DOLLAR
 from stretto.names import measures
 from stretto.names.measures import Dimension
 

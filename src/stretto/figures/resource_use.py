@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stretto.figures.contention import compute_busy_ratio
+from stretto.figures.machine_contention import compute_busy_ratio
 from stretto.model.entities import Sample
 
 FEWEST_SAMPLES = 5

@@ -20,11 +20,11 @@ from stretto.figures.result_integration import IntegrationCheck
 from stretto.figures.retries import find_retries
 from stretto.figures.spending import Spending
 from stretto.figures.wall_time import WallPart
-from stretto.model.cost import DOLLAR, Price
 from stretto.model.entities import PATTERN_LABEL, Sample, Session, Task
 from stretto.model.event import Outcome
+from stretto.model.finished_runs import SessionRun, TaskRun
 from stretto.model.model_name import normalise_model
-from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.priced_usage import DOLLAR, Price
 from stretto.model.tool_lengths import has_length
 
 

@@ -10,7 +10,7 @@ from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.sum_reading import Sums, sum_by_dimensions, sum_up
 from stretto.figures.window_verdict import BY_WORK, HeadlineRule, Verdict
-from stretto.model.cost import DOLLAR
+from stretto.model.priced_usage import DOLLAR
 from stretto.names import measures
 from stretto.names.measures import Dimension
 

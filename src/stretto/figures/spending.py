@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stretto.figures.missing_usage import UsageGaps
-from stretto.model.cost import Cost
 from stretto.model.entities import ModelCall, Session
 from stretto.model.model_name import normalise_model
+from stretto.model.priced_usage import Cost
 
 Priced = tuple[ModelCall, Cost | None]
 

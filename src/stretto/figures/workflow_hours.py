@@ -12,8 +12,8 @@ from typing import Any
 
 from stretto.clock import HOUR, SECOND
 from stretto.figures.baselines import Hours
+from stretto.figures.expected_and_missed_gains import MOST_PLAUSIBLE_HOURS
 from stretto.figures.figure import Figure, Labels, make_ratio
-from stretto.figures.gain_and_loss_figures import MOST_PLAUSIBLE_HOURS
 from stretto.figures.sum_reading import Sums, sum_by
 from stretto.figures.wall_time import WallPart
 from stretto.model.delivery import WasteReason

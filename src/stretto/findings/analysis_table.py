@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 from stretto.analysis.installed_extras import find_missing_package
 from stretto.clock import DAY, SECOND
+from stretto.findings.agent_and_pattern_comparisons import compare_agents, compare_patterns
 from stretto.findings.analysis_input import NEW_NORMAL, AnalysisAnswer, AnalysisInput
 from stretto.findings.cache_findings import judge_caches
-from stretto.findings.daily_analyses import find_calendar, forecast_days
-from stretto.findings.group_analyses import compare_agents, compare_patterns
+from stretto.findings.calendar_and_forecast import find_calendar, forecast_days
 from stretto.findings.habit_analyses import (
     compare_weeks,
     correlate_days,

@@ -13,7 +13,7 @@ from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.model.runs import TaskRun
+from stretto.model.finished_runs import TaskRun
 
 COMPARED_DAYS = 90
 """Days whose quantities are compared."""

@@ -64,7 +64,7 @@ def build_scrape_job(settings: FleetSettings) -> dict[str, Any]:
     return job
 
 
-def build_prometheus_job(settings: FleetSettings) -> str:
+def render_scrape_job(settings: FleetSettings) -> str:
     """Return the job for a server that scrapes this machine."""
     return _dump({"scrape_configs": [build_scrape_job(settings)]})
 
@@ -96,7 +96,7 @@ def build_vmagent_configuration(settings: FleetSettings) -> str:
         words.append(f"-remoteWrite.bearerTokenFile={settings.token_file}")
     if settings.tenant is not None:
         words.append(f"-remoteWrite.headers='{TENANT_HEADER}: {settings.tenant}'")
-    return f"# {' '.join(words)}\n" + build_prometheus_job(settings)
+    return f"# {' '.join(words)}\n" + render_scrape_job(settings)
 
 
 def build_collector_configuration(settings: FleetSettings) -> str:
@@ -120,7 +120,7 @@ def build_collector_configuration(settings: FleetSettings) -> str:
 
 
 BUILDERS: Mapping[str, Callable[[FleetSettings], str]] = {
-    "prometheus": build_prometheus_job,
+    "prometheus": render_scrape_job,
     "agent": build_agent_configuration,
     "vmagent": build_vmagent_configuration,
     "collector": build_collector_configuration,

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import zip_longest
 
-from stretto.model.agent_run_edges import Run, RunTimes, determine_run_times
+from stretto.model.agent_run_times import Run, RunTimes, determine_run_times
 from stretto.model.client_agents import is_helper, is_warm_up
 from stretto.model.conclude_calls import (
     OUTCOMES,

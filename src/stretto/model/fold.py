@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from stretto.model.conclude_calls import LONGEST_ACTIVITY
-from stretto.model.cost import DOLLAR, MOST_DOLLARS
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import (
     DELEGATING_TOOLS,
@@ -30,6 +29,7 @@ from stretto.model.plausible_values import (
     read_plausible_count,
     read_text,
 )
+from stretto.model.priced_usage import DOLLAR, MOST_DOLLARS
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind, make_stamped_key, pack_timed_text
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from stretto.model.cost import DOLLAR, MOST_DOLLARS
 from stretto.model.event import Event, Kind
 from stretto.model.facts import HEARSAY, EntityFacts, SessionFacts, merge_fact
 from stretto.model.fold_leaves import merge_declared_labels
@@ -14,6 +13,7 @@ from stretto.model.plausible_values import (
     merge_plausible_duration,
     read_text,
 )
+from stretto.model.priced_usage import DOLLAR, MOST_DOLLARS
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind, pack_timed_text
 

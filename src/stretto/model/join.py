@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from stretto.model.event import Kind
+from stretto.model.events_from_spans import make_events_of_spans
 from stretto.model.facts import EntityFacts, SessionFacts, find_enclosing_task, get_text
 from stretto.model.fold import fold_events
 from stretto.model.match_unnamed_reports import (
@@ -20,7 +21,6 @@ from stretto.model.match_unnamed_reports import (
     pair_tasks,
     pair_turns,
 )
-from stretto.model.span_events import make_events_of_spans
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind
 

@@ -1,8 +1,8 @@
 """Span tree: the spans of a session, linked with each other, and the kind of entity that each of them is.
 
 A span declares a role. Which entity it is depends on the spans above and beside it, and these may come in any
-request and any order. So the tree is made of all spans of a session at once. ``span_events`` makes events of
-it.
+request and any order. So the tree is made of all spans of a session at once. ``events_from_spans`` makes
+events of it.
 
 Three rules change the tree first: an agent beside the tool call that it runs in is moved below the call, a
 step beside the childless agent of its name and interval is moved below the agent, and a ring of parents is

@@ -13,9 +13,9 @@ def has_length(call: ToolCall) -> bool:
     somebody else made, and takes no time.
     """
     # Nearly no call ran tests, and every call of a session is asked.
-    return call.tool not in DELEGATING_TOOLS and (call.tests is None or not is_gate(call))
+    return call.tool not in DELEGATING_TOOLS and (call.tests is None or not is_reported_check(call))
 
 
-def is_gate(call: ToolCall) -> bool:
+def is_reported_check(call: ToolCall) -> bool:
     """Return whether a call is a check that an orchestrator reported (``task.gate``)."""
     return call.tests is not None and call.tool == GATE_TOOL

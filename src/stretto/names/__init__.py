@@ -9,6 +9,7 @@ from __future__ import annotations
 from stretto.names.analysis_metrics import ANALYSIS_COST, ESTIMATED, FINDINGS
 from stretto.names.counter_metrics import LIVE
 from stretto.names.fanout_metrics import PARALLEL
+from stretto.names.headline_metrics import VERDICT
 from stretto.names.labels import JOB, MAIN, NONE, OTHER, PREFIX, WINDOWS, Label
 from stretto.names.metric import Metric, MetricKind, MetricOrigin
 from stretto.names.outcome_metrics import OUTCOMES
@@ -17,7 +18,6 @@ from stretto.names.resource_metrics import RESOURCES
 from stretto.names.self_metrics import SELF_METRICS as _SELF
 from stretto.names.span_attributes import API_SCOPE, EVALUATION, LABEL_PREFIX, SpanAttribute
 from stretto.names.usage_metrics import USAGE
-from stretto.names.verdict_metrics import VERDICT
 from stretto.names.workflow_metrics import WORKFLOWS
 
 DERIVED: tuple[Metric, ...] = (

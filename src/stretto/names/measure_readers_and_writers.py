@@ -15,7 +15,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.VERDICT_ELAPSED, measures.VERDICT_FANOUTS, measures.VERDICT_PAID, measures.VERDICT_TASKS,
         measures.VERDICT_WORK,
     ),
-    "store.contributions.score_ingredients": (
+    "store.contributions.given_scores": (
         measures.ANSWERS, measures.ANSWER_TIME, measures.PATTERN_PHASES, measures.PHASES_COVERED,
         measures.PHASES_STRETCH, measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM,
         measures.TALK_MESSAGES, measures.TALK_SHARE,
@@ -47,7 +47,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "store.contributions.refused_delegations": (
         measures.REFUSED_DELEGATIONS, measures.REPAIRED_DELEGATIONS,
     ),
-    "store.contributions.result_checks": (
+    "store.contributions.integration_and_completeness": (
         measures.CHECKED, measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT,
         measures.AGENT_CALLS,
     ),
@@ -105,7 +105,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.LONGEST_LANE, measures.PATTERN_DELIVERED, measures.PATTERN_DELIVERED_WORK,
         measures.PATTERN_ELAPSED, measures.PATTERN_TASKS, measures.PATTERN_WORK,
     ),
-    "figures.gain_and_loss_figures": (
+    "figures.expected_and_missed_gains": (
         measures.OPPORTUNITY, measures.SEQUENTIAL_RUNS,
     ),
     "figures.window_verdict": (
@@ -144,7 +144,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.PLACED_TIME, measures.SCORE_COUNT,
         measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.WORK_ENDS,
     ),
-    "figures.scores.score_counts": (
+    "figures.scores.retry_adoption_and_integration_figures": (
         measures.CHECKED, measures.FANOUTS, measures.RETRY_ENDS, measures.RETRY_TIME,
         measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.TURNS,
         measures.WORK_ENDS,

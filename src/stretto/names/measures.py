@@ -50,7 +50,7 @@ class Dimension(StrEnum):
     SCORE = "score"
     """The name of a score from outside."""
     SIGNATURE = "signature"
-    """The task types of a parallel execution, and a hash of its identity (``figures.work_identity``)."""
+    """The task types of a parallel execution, and a hash of its identity (``figures.comparable_work``)."""
     SOURCE = "source"
     TASK_TYPE = "task_type"
     TOOL = "tool"

@@ -9,7 +9,7 @@ from typing import Any
 from stretto.analysis.session_pairs import describe_pair, list_similar, measure_pace
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_standing
-from stretto.model.runs import SessionRun
+from stretto.model.finished_runs import SessionRun
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_call import OperationCall, RunSelection
 from stretto.operations.operation_errors import ErrorCode, OperationError, lack_data
@@ -73,7 +73,7 @@ def _compare_session(call: OperationCall, runs: RunSelection) -> OperationAnswer
         {
             "standing": standing,
             "similar": [{"session": run.session, "similarity": share} for run, share in similar[:10]],
-            "evolution": describe_evolution(call, of_pattern),
+            "evolution": describe_pace_over_months(call, of_pattern),
             "best_period": _find_best_period(call, current.pattern),
             "absent": {} if standing else {"standing": "it is not among the latest sessions that are ranked"},
         },
@@ -153,7 +153,7 @@ def _compare_pattern(call: OperationCall, runs: RunSelection) -> OperationAnswer
         [f"{pattern} in the last seven days against before: {verdict}."],
         {"sessions": len(runs.sessions), "timing": measure_timing(runs.tasks), "comparisons": comparisons},
         {
-            "evolution": describe_evolution(call, runs.sessions),
+            "evolution": describe_pace_over_months(call, runs.sessions),
             "best_period": _find_best_period(call, pattern),
         },
         next_steps=[f"stretto trends {pattern}", f"stretto bottlenecks {pattern}"],
@@ -181,7 +181,7 @@ def _find_best_period(call: OperationCall, pattern: str | None) -> dict[str, Any
     return best
 
 
-def describe_evolution(call: OperationCall, sessions: Sequence[SessionRun]) -> dict[str, Any]:
+def describe_pace_over_months(call: OperationCall, sessions: Sequence[SessionRun]) -> dict[str, Any]:
     """Return the median active seconds per task six, three and one months ago, and now."""
     points: list[dict[str, Any]] = []
     for months in EVOLUTION_MONTHS:

@@ -9,12 +9,12 @@ from typing import Any
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_changes import is_notable
-from stretto.findings.findings_state import FindingsState, build_finding_document
+from stretto.findings.stored_findings import FindingsState, build_finding_document
 from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.findings import Finding
-from stretto.model.runs import SessionRun, TaskRun
-from stretto.operations.analysis_answers import AnswerReader
-from stretto.operations.figure_table import FigureTable
+from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.operations.analysis_reader import AnswerReader
+from stretto.operations.figure_lookup import FigureTable
 from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.operation_sources import OperationSources
 from stretto.operations.workflow_choice import ALL_WORKFLOWS, ChosenWorkflow

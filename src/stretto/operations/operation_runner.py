@@ -16,7 +16,7 @@ import msgspec
 
 from stretto.clock import DAY, to_rfc3339
 from stretto.errors import StrettoError
-from stretto.operations.analysis_answers import AnswerReader
+from stretto.operations.analysis_reader import AnswerReader
 from stretto.operations.envelope import (
     OVERHEAD_WINDOW,
     AnswerCost,
@@ -24,7 +24,7 @@ from stretto.operations.envelope import (
     build_shortfalls,
     build_success,
 )
-from stretto.operations.figure_table import FigureTable
+from stretto.operations.figure_lookup import FigureTable
 from stretto.operations.operation import Operation
 from stretto.operations.operation_call import OperationCall, Shortfall, to_time
 from stretto.operations.operation_errors import ErrorCode, OperationError

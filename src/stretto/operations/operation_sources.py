@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from stretto.clock import Clock
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest
-from stretto.findings.findings_state import FindingsState
+from stretto.findings.stored_findings import FindingsState
 from stretto.notifications.notification_log import Notification
 from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary

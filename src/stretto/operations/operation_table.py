@@ -11,10 +11,10 @@ from stretto.operations import (
     alert_answers,
     comparison_answers,
     efficiency_answers,
+    execution_and_phase_answers,
     history_answers,
     live_answers,
     optimisation_answers,
-    workflow_answers,
 )
 from stretto.operations.operation import Operation, OperationAnswer, OperationGroup, OperationOption
 from stretto.operations.operation_call import OperationCall
@@ -348,7 +348,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.WORKFLOW,
         "see where wall time went, and the fastest and slowest tasks",
         "1 session",
-        workflow_answers.answer_execution_analysis,
+        execution_and_phase_answers.answer_execution_analysis,
         _list_spans(),
     ),
     Operation(
@@ -356,7 +356,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.WORKFLOW,
         "compare phases by length, success and efficiency, and see where work fails",
         "1 session",
-        workflow_answers.answer_phase_performance,
+        execution_and_phase_answers.answer_phase_performance,
         _list_spans(),
     ),
     Operation(
@@ -364,7 +364,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.WORKFLOW,
         "find tasks that cost most, calls too small, and what faster ones give",
         "1 finished task",
-        workflow_answers.answer_task_optimization,
+        execution_and_phase_answers.answer_task_optimization,
         _list_spans(),
     ),
     Operation(
@@ -372,7 +372,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.WORKFLOW,
         "measure how well parallel work uses its lanes",
         "5 parallel executions in seven days; 1 of a session",
-        workflow_answers.answer_parallel_efficiency,
+        execution_and_phase_answers.answer_parallel_efficiency,
         _list_spans(),
         ("execution-analysis", "live-metrics", "dashboard"),
     ),

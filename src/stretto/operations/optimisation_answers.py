@@ -91,7 +91,7 @@ def answer_tune_suggestions(call: OperationCall) -> OperationAnswer:
     """Answer which parts of the efficiency score can give the points that miss, and whether they do."""
     _require_sessions(call, ADVICE_TIME)
     metric: str = call.options["target_metric"]
-    parts = list_tunable_parts(call, metric)
+    parts = list_score_parts(call, metric)
     delivered = call.figures.find_value("stretto_waste_ratio", window=SCORE_WINDOW)
     tuning = suggest_tuning(
         parts, call.options["target_score"], delivered_share=None if delivered is None else 1 - delivered
@@ -127,7 +127,7 @@ def answer_tune_suggestions(call: OperationCall) -> OperationAnswer:
     )
 
 
-def list_tunable_parts(call: OperationCall, metric: str) -> list[TunablePart]:
+def list_score_parts(call: OperationCall, metric: str) -> list[TunablePart]:
     """Return the parts of the efficiency score, or of one of its dimensions, with their weights."""
     if call.workflow.session is not None:
         dimensions = call.session["kpis"]["efficiency"]["parts"]

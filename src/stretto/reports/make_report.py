@@ -20,9 +20,9 @@ from stretto.figures.window_verdict import (
     build_verdict,
     choose_headline_provenance,
 )
-from stretto.findings.findings_state import FindingsState, describe_missing_extra
-from stretto.model.cost import DOLLAR
+from stretto.findings.stored_findings import FindingsState, describe_missing_extra
 from stretto.model.delivery import Delivery
+from stretto.model.priced_usage import DOLLAR
 from stretto.names import measures
 from stretto.names.measures import Dimension
 from stretto.reports.finding_sections import (

@@ -16,20 +16,23 @@ from stretto import journal
 from stretto.clock import SECOND, Clock
 from stretto.config.configuration import Config
 from stretto.errors import StoreError
+from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.fleet_profile import FleetCollector
-from stretto.exporter.live_metrics import LiveMetrics
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
-from stretto.features.collection import decide_collection
+from stretto.features.collection_filter import decide_collection
 from stretto.features.feature_table import FEATURES
 from stretto.feeds.feed_items import FeedInput
 from stretto.figures.figure import Figure
 from stretto.figures.name_budget import describe_folded_names
 from stretto.figures.run_profile import RunProfile
-from stretto.findings.finding_figures import compute_analysis_figures, compute_finding_figures
-from stretto.findings.findings_state import FindingsState
+from stretto.findings.regression_and_experiment_figures import (
+    compute_analysis_figures,
+    compute_finding_figures,
+)
+from stretto.findings.stored_findings import FindingsState
 from stretto.fleet.identity import MachineIdentity
 from stretto.hook.client.client import build_record, identify_host
-from stretto.hook.install.client_copy import ensure_secret, write_hook_line
+from stretto.hook.install.client_copy import ensure_secret, write_collection_words
 from stretto.model.decisions import Decision
 from stretto.model.event import Event
 from stretto.names import NONE, Label
@@ -59,7 +62,7 @@ from stretto.store.database import get_store_size
 from stretto.store.decision_rows import append_decisions
 from stretto.store.declared_baselines import DeclaredBaselineFile
 from stretto.store.fanout_list import FanoutPage, FanoutQuery
-from stretto.store.overlapping_sessions import describe_overlapping_sessions
+from stretto.store.overlapping_sessions import suggest_joining_sessions
 from stretto.store.session_finder import SessionPage, SessionQuery
 from stretto.summaries.activity_summary import ActivitySummary, read_activity_summary
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
@@ -156,7 +159,7 @@ class Service:
         self._secret = ensure_secret(config.state)
         self._identity = [] if identity is None else [_build_identity_figure(identity, config, version)]
         self._collection = decide_collection(config.features)
-        write_hook_line(config.state, self._collection.to_hook_line())
+        write_collection_words(config.state, self._collection.to_hook_line())
         self._otlp = Receiver(
             self._encode_collected, key=self._secret, dropped=self._collection.dropped_roles
         )
@@ -270,7 +273,7 @@ class Service:
         problems += self._otlp.unread.describe_silent_sources()
         if unready is None:
             with self._reader.use() as connection:
-                problems += describe_overlapping_sessions(connection, self._clock())
+                problems += suggest_joining_sessions(connection, self._clock())
         folded = None if self.snapshot is None else describe_folded_names(self.snapshot.folded_names)
         if folded is not None:
             problems.append(folded)

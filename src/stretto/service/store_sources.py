@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from stretto.clock import Clock
 from stretto.config.configuration import Config
 from stretto.figures.baselines import DeclaredBaselines
-from stretto.findings.findings_state import FindingsState, read_findings_state
+from stretto.findings.stored_findings import FindingsState, read_findings_state
 from stretto.notifications.notification_log import Notification
 from stretto.operations.operation_sources import OperationSources
 from stretto.resources import machine

@@ -22,10 +22,10 @@ from stretto import journal
 from stretto.clock import MINUTE, Clock
 from stretto.config.configuration import Config
 from stretto.errors import StoreError, UsageError
-from stretto.exporter.live_metrics import LiveMetrics
+from stretto.exporter.ended_work_counters import LiveMetrics
+from stretto.figures.comparable_work import build_work_signature
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time
 from stretto.figures.resource_figures import ResourceUse
-from stretto.figures.work_identity import build_work_signature
 from stretto.hook.client.client import identify_host
 from stretto.model.entities import Session
 from stretto.names import NONE
@@ -60,9 +60,9 @@ from stretto.summaries.running_tasks import (
     list_running_tasks,
     read_finished_lengths,
 )
+from stretto.summaries.silent_running_tasks import StuckTask, find_stuck_tasks
 from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot
 from stretto.summaries.spending_outlook import PeriodSpending, read_spending
-from stretto.summaries.stuck_tasks import StuckTask, find_stuck_tasks
 
 LOG = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from stretto.clock import DAY
-from stretto.figures.activity_chart import TimedSession, TimedTask
+from stretto.figures.agents_over_time import TimedSession, TimedTask
 from stretto.model.interval import Interval
 
 MOST_TASKS = 50_000

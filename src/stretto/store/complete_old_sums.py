@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from stretto.figures.work_identity import list_signature_task_types
+from stretto.figures.comparable_work import list_signature_task_types
 from stretto.model.delivery import Delivery, WasteReason
 from stretto.model.event import Outcome
 from stretto.names import measures

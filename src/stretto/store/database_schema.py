@@ -96,8 +96,8 @@ CREATE TABLE fanouts (
 CREATE INDEX fanouts_by_speedup ON fanouts (pattern, work * 1.0 / elapsed DESC, "end") WHERE delivered = 1;
 CREATE INDEX fanouts_by_signature ON fanouts (pattern, signature, "end");
 
--- Finished sessions and their tasks, as the analyses read them (model.runs). Maps are JSON objects, and NULL
--- if they are empty.
+-- Finished sessions and their tasks, as the analyses read them (model.finished_runs). Maps are JSON objects,
+-- NULL if they are empty.
 CREATE TABLE session_runs (
   session TEXT NOT NULL, number INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0,
   start INTEGER NOT NULL, "end" INTEGER NOT NULL, outcome TEXT NOT NULL, pattern TEXT, project TEXT,

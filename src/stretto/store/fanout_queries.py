@@ -27,7 +27,7 @@ from stretto.figures.baselines import (
     Hours,
     choose_baseline,
 )
-from stretto.figures.work_identity import WorkIdentity, decode_workers, has_work_identity
+from stretto.figures.comparable_work import WorkIdentity, decode_workers, has_work_identity
 from stretto.names import NONE
 from stretto.store.database import bound_instant
 

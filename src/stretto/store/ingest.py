@@ -24,9 +24,9 @@ from stretto.journal.compression import delete_leftover_parts
 from stretto.journal.file_identity import compute_identity
 from stretto.journal.pruned_session_records import KeptRecord, hash_session_id, is_kept_file
 from stretto.model.conclude import Classify, is_known_by_telemetry_alone
-from stretto.model.cost import Price, get_reported_cost
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.fold import NO_SIGN_OF_LIFE
+from stretto.model.priced_usage import Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_events, redact_text
 from stretto.store import queries
@@ -51,7 +51,7 @@ from stretto.store.session_in_memory import (
     SessionState,
     load_session_state,
 )
-from stretto.store.session_rows import write_session_rows
+from stretto.store.session_table_writer import write_session_rows
 from stretto.store.stored_facts import delete_facts, write_facts
 
 LOG = logging.getLogger(__name__)

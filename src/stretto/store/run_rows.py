@@ -14,9 +14,9 @@ import msgspec
 
 from stretto.figures.session_runs import build_session_run, build_task_runs
 from stretto.model.conclude_leaves import conclude_samples, conclude_scores
-from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.finished_runs import SessionRun, TaskRun
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.contributions.score_ingredients import unite_judges
+from stretto.store.contributions.given_scores import unite_judges
 from stretto.store.contributions.usage_coverage import compute_usage_coverage
 
 Row = tuple[str | int | float | None, ...]

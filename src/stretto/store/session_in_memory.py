@@ -12,25 +12,25 @@ from stretto.figures.fanouts import Executions, Fanout, SequentialRun, find_exec
 from stretto.model.conclude import Classify, conclude_session, get_session_times, is_session_over
 from stretto.model.conclude_calls import find_unfinished_answers
 from stretto.model.conclude_leaves import conclude_phases
-from stretto.model.cost import NewUsage, Price, get_reported_cost
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
 from stretto.model.facts import ENTITY_KINDS, SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.join import find_changed_entities, join_facts
 from stretto.model.match_unnamed_reports import merge_entity_facts
+from stretto.model.priced_usage import NewUsage, Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.model.task_memory import TaskMemory
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.parts import PartSums, add_difference
 from stretto.store.contributions.registry import CONTRIBUTIONS
+from stretto.store.model_call_sums import ModelCallSums
 from stretto.store.reused_conclusion import Conclusion
 from stretto.store.rollup import Additions
 from stretto.store.run_rows import NO_RUNS, RunRows
-from stretto.store.session_model_calls import ModelCallSums
-from stretto.store.session_tool_calls import ToolCallSums
 from stretto.store.stored_facts import FactsForm, find_facts_form, load_all_facts
+from stretto.store.tool_call_sums import ToolCallSums
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from stretto.figures.activity_chart import ActivityChart, ProjectOverlap, draw_activity, find_overlaps
+from stretto.figures.agents_over_time import ActivityChart, ProjectOverlap, draw_activity, find_overlaps
 from stretto.model.interval import Interval
 from stretto.store import queries
 from stretto.store.activity_rows import read_timed_sessions, read_timed_tasks, sum_person_waits

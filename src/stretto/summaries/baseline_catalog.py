@@ -10,8 +10,8 @@ from typing import Any
 
 from stretto.clock import HOUR, SECOND, to_rfc3339
 from stretto.figures.baselines import DeclaredBaselines, Hours, MeasuredRuns, Provenance, build_run_signature
+from stretto.figures.comparable_work import WorkIdentity, list_signature_task_types
 from stretto.figures.confidence import LEVEL, Estimate
-from stretto.figures.work_identity import WorkIdentity, list_signature_task_types
 from stretto.names import NONE
 from stretto.store.fanout_queries import (
     MixCount,

@@ -18,15 +18,16 @@ from stretto.figures.baselines import (
     Hours,
     Target,
 )
+from stretto.figures.comparable_work import identify_work
 from stretto.figures.confidence import LEVEL, compute_improvement_bounds
-from stretto.figures.contention import detect_contention, measure_session_machine_use
+from stretto.figures.expected_and_missed_gains import compute_expected_improvement, find_baseline_doubt
 from stretto.figures.fanouts import (
     Fanout,
     SequentialTime,
     estimate_sequential_time,
     explain_no_interval,
 )
-from stretto.figures.gain_and_loss_figures import compute_expected_improvement, find_baseline_doubt
+from stretto.figures.machine_contention import detect_contention, measure_session_machine_use
 from stretto.figures.missing_tool_calls import ToolCallGaps
 from stretto.figures.missing_usage import UsageGaps
 from stretto.figures.scores.score_rules import Scoring
@@ -40,14 +41,13 @@ from stretto.figures.session_analysis import (
 from stretto.figures.spending import Priced, SessionSpending, Spending, sum_spending
 from stretto.figures.synthesis import make_synthesis_meter
 from stretto.figures.wall_time import compute_wall_figures
-from stretto.figures.work_identity import identify_work
 from stretto.figures.work_tree import LONGEST_SESSION
 from stretto.figures.workflow_hours import NO_TASK, build_workflow_document, measure_workflow
 from stretto.format import quantities
 from stretto.model.conclude import Classify
-from stretto.model.cost import DOLLAR, Cost, Price, get_reported_cost
 from stretto.model.entities import Message, Sample, Score, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
+from stretto.model.priced_usage import DOLLAR, Cost, Price, get_reported_cost
 from stretto.model.score_scales import MOST, Scales, build_scale_document
 from stretto.model.task_type import to_label_value
 from stretto.names import NONE

@@ -11,8 +11,8 @@ from typing import Any
 from stretto.clock import HOUR, SECOND, to_rfc3339
 from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, FindBaseline, Hours
 from stretto.figures.bottleneck_agent import Bottleneck, find_bottlenecks
+from stretto.figures.expected_and_missed_gains import compute_best_speedup_figures
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.gain_and_loss_figures import compute_best_speedup_figures
 from stretto.figures.name_budget import MOST_NAMES
 from stretto.figures.period_rows import PERIOD_MEASURES, WeekChange, compare_weeks
 from stretto.figures.resource_figures import ResourceUse, compute_current_figures
@@ -32,7 +32,7 @@ from stretto.store import queries
 from stretto.store.fanout_queries import list_best_fanouts, make_baseline_finder
 from stretto.store.queries import Activity, SessionRow
 from stretto.store.window_sums import fold_slots
-from stretto.summaries.stuck_tasks import StuckTask
+from stretto.summaries.silent_running_tasks import StuckTask
 from stretto.summaries.window_figures import compute_windows
 
 _DAY, _WEEK = 24, 168

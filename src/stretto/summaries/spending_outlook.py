@@ -13,7 +13,7 @@ from stretto.clock import DAY, HOUR, SECOND
 from stretto.figures.budget_forecast import BudgetForecast, forecast_budget
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.sum_reading import sum_up
-from stretto.model.cost import DOLLAR
+from stretto.model.priced_usage import DOLLAR
 from stretto.names import measures
 from stretto.store import queries
 

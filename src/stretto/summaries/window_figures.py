@@ -13,8 +13,8 @@ from stretto.figures.baselines import FindBaseline, Hours, Provenance
 from stretto.figures.cache_figures import compute_cache_size_figures
 from stretto.figures.critical_path import compute_path_figures
 from stretto.figures.efficiency_tree import compute_efficiency_figures
+from stretto.figures.expected_and_missed_gains import compute_gain_figures
 from stretto.figures.figure import Figure
-from stretto.figures.gain_and_loss_figures import compute_gain_figures
 from stretto.figures.model_cache_and_test_figures import compute_usage_figures
 from stretto.figures.resource_figures import compute_resource_figures
 from stretto.figures.scores.score_rules import Scoring

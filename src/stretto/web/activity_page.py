@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stretto.figures.activity_chart import ActivityChart, ProjectOverlap
+from stretto.figures.agents_over_time import ActivityChart, ProjectOverlap
 from stretto.format import quantities
 from stretto.summaries.time_window import make_named_window
 from stretto.web.backend import Backend

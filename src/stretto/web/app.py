@@ -27,7 +27,7 @@ from stretto.web.backend import Backend
 from stretto.web.comparison_pages import ComparisonPages
 from stretto.web.dimension_pages import DimensionPages
 from stretto.web.execution_pages import ExecutionPages
-from stretto.web.feed_routes import FeedRoutes
+from stretto.web.feed_routes import OrchestratorFeedRoutes
 from stretto.web.findings_routes import FindingsRoutes
 from stretto.web.forget_route import ForgetRoute
 from stretto.web.gate_routes import GateRoutes
@@ -83,7 +83,7 @@ def create_app(backend: Backend) -> ASGIApp:
         routes=[
             *_MachineRoutes(backend, static).list_routes(),
             *api,
-            *FeedRoutes(backend).list_routes(),
+            *OrchestratorFeedRoutes(backend).list_routes(),
             *ReportRoutes(backend).list_routes(),
             *OpenApiRoute(api, backend.version).list_routes(),
             *OtlpRoutes(backend).list_routes(),

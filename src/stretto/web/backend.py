@@ -14,7 +14,7 @@ from stretto.features.feature_table import DEFAULT_STATES, FeatureStates
 from stretto.feeds.feed_items import FeedInput
 from stretto.figures.figure import Figure
 from stretto.figures.run_profile import RunProfile
-from stretto.findings.findings_state import FindingsState
+from stretto.findings.stored_findings import FindingsState
 from stretto.gates.baseline_folder import BaselineFolder
 from stretto.model.decisions import Decision
 from stretto.notifications.notification_log import Notification, NotificationLog

@@ -15,8 +15,8 @@ from stretto.summaries.run_profiles import ProfileKind
 from stretto.summaries.time_window import ALL, make_named_window
 from stretto.web import call_views, dimension_views, session_list
 from stretto.web.backend import Backend
-from stretto.web.profile_view import describe_profile
 from stretto.web.renderer import Renderer
+from stretto.web.run_profile_view import describe_profile
 from stretto.web.window_choice import choose_window_snapshot
 from stretto.web.window_parameters import QueryError
 

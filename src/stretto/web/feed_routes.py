@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from stretto.feeds.context_feeds import FEEDS, build_feed
+from stretto.feeds.orchestrator_feeds import FEEDS, build_feed
 from stretto.web import responses
 from stretto.web.backend import Backend
 from stretto.web.live_updates import MEDIA, StreamReader, TooManyStreamsError
@@ -22,7 +22,7 @@ PATH = "/api/context"
 _encode = msgspec.json.Encoder().encode
 
 
-class FeedRoutes:
+class OrchestratorFeedRoutes:
     """The routes of the feeds."""
 
     def __init__(self, backend: Backend) -> None:

@@ -14,7 +14,7 @@ from stretto.findings.finding_sentences import (
     describe_session_holdup,
     describe_standing,
 )
-from stretto.findings.findings_state import FindingsState, list_answers, list_extra
+from stretto.findings.stored_findings import FindingsState, list_answers, list_extra
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import RunLink

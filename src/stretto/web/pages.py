@@ -156,7 +156,7 @@ class PageRoutes:
             parallels=session_view.list_fanout_rows(summary, document, drawing),
             hidden_fanouts=max(0, len(summary.fanouts) - session_view.FANOUTS_SHOWN),
             wall=session_view.split_wall_time(document),
-            efficiency=session_view.split_capacity,
+            efficiency=session_view.split_lane_time,
             tasks=session_view.list_task_rows(entity, document, (page - 1) * session_view.TASKS_SHOWN),
             tasks_unfolded=session_view.TASKS_UNFOLDED if pages == 1 else session_view.TASKS_SHOWN,
             task_page=page,

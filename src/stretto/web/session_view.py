@@ -211,7 +211,7 @@ def split_wall_time(document: Document) -> list[Share]:
     return lay_out_shares([(name, *PARTS[name], seconds[name]) for name in PARTS if seconds.get(name)])
 
 
-def split_capacity(node: Document) -> list[Share]:
+def split_lane_time(node: Document) -> list[Share]:
     """Return the shares of a capacity: delivered work, and the time lost to each factor."""
     lost = node["lost_seconds"]
     return lay_out_shares(

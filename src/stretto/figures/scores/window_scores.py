@@ -17,7 +17,7 @@ from stretto.figures.scores.efficiency_score import (
 from stretto.figures.scores.inputs import PublishedFigures
 from stretto.figures.scores.message_exchange_score import compute_collaboration_score, list_receivers
 from stretto.figures.scores.quality_score import QualityTrend, compute_quality_score, compute_quality_trend
-from stretto.figures.scores.score_counts import (
+from stretto.figures.scores.retry_adoption_and_integration_figures import (
     compute_adoption_figures,
     compute_integration_figures,
     compute_judgement_figures,

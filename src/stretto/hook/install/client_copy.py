@@ -83,7 +83,7 @@ def _make_key(state: Path) -> None:
         remove_file(made)
 
 
-def write_hook_line(state: Path, line: str) -> None:
+def write_collection_words(state: Path, line: str) -> None:
     """Write the words by which the hook client knows what is not collected; no file for everything.
 
     A fault is left to the hooks: they then collect everything.

@@ -30,7 +30,7 @@ from stretto.sources.otlp import (
     codex,
     conventions,
     evaluations,
-    gemini_logs,
+    gemini_agent_logs,
     genai,
     python_api,
 )
@@ -56,7 +56,7 @@ _WANTED = (
     frozenset({"service.name"})
     | claude_code.ATTRIBUTES
     | codex.ATTRIBUTES
-    | gemini_logs.ATTRIBUTES
+    | gemini_agent_logs.ATTRIBUTES
     | conventions.ATTRIBUTES
 )
 _IMPLAUSIBLE_TIME = "a span or log record with an implausible time"
@@ -248,8 +248,8 @@ class Receiver:
             return self._translate_client_log
         if codex.is_from_client(log):
             return partial(self._translate_codex_item, translate=codex.translate_client_log)
-        if gemini_logs.is_agent_log(log):
-            return gemini_logs.translate_agent_log
+        if gemini_agent_logs.is_agent_log(log):
+            return gemini_agent_logs.translate_agent_log
         return self._translate_evaluation if evaluations.is_result(log) else None
 
     def _translate_client_log(self, log: LogRecord) -> list[Event]:

@@ -17,11 +17,11 @@ from stretto.figures.work_tree import Stretch, build_work_tree
 from stretto.model.conclude import Classify
 from stretto.model.conclude_calls import assign_to_runs, conclude_calls, conclude_model_calls
 from stretto.model.conclude_leaves import conclude_hooks_run, conclude_permissions
-from stretto.model.cost import Price, get_reported_cost
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.interval import Interval
+from stretto.model.priced_usage import Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.store.contributions.parts import Part, add_up_parts
 from stretto.store.rollup import Additions

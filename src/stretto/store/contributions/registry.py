@@ -8,7 +8,13 @@ from __future__ import annotations
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import Contribution, SessionAspect
 from stretto.store.contributions.deliveries import list_delivery_parts
+from stretto.store.contributions.given_scores import (
+    add_up_message_balance,
+    add_up_phase_coverage,
+    add_up_scores,
+)
 from stretto.store.contributions.headline_sums import list_headline_parts
+from stretto.store.contributions.integration_and_completeness import add_up_result_checks
 from stretto.store.contributions.leaves import (
     add_up_cache_reports,
     add_up_hook_runs,
@@ -18,13 +24,7 @@ from stretto.store.contributions.leaves import (
 from stretto.store.contributions.missed_parallelism import add_up_sequential_runs
 from stretto.store.contributions.path_and_wall_time import add_up_whole_session
 from stretto.store.contributions.refused_delegations import add_up_refused_delegations
-from stretto.store.contributions.result_checks import add_up_result_checks
 from stretto.store.contributions.samples import add_up_samples
-from stretto.store.contributions.score_ingredients import (
-    add_up_message_balance,
-    add_up_phase_coverage,
-    add_up_scores,
-)
 from stretto.store.contributions.sessions import add_up_session
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
 from stretto.store.contributions.task_outcomes import list_outcome_parts

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from stretto.figures.comparable_work import build_work_signature
 from stretto.figures.fanouts import Fanout
-from stretto.figures.work_identity import build_work_signature
-from stretto.model.cost import Price
 from stretto.model.entities import ModelCall, Task
+from stretto.model.priced_usage import Price
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
 from stretto.store.rollup import Additions, find_slot_number

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stretto.figures.eligible_turns import EligibleTurn, find_eligible_turns
+from stretto.figures.parallelisable_turns import EligibleTurn, find_eligible_turns
 from stretto.figures.retries import find_retries
 from stretto.figures.scores.slices import ALONE, PARALLEL, UNPLACED
 from stretto.model.entities import Task

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from stretto.figures.comparable_work import make_work_identity
 from stretto.figures.efficiency_tree import measure_efficiency
 from stretto.figures.fanouts import Fanout
 from stretto.figures.quantile_sketch import find_bucket
-from stretto.figures.work_identity import make_work_identity
 from stretto.model.entities import Session, Task
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time

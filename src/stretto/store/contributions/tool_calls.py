@@ -8,7 +8,7 @@ from functools import lru_cache
 from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import TestRun, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.tool_lengths import has_length, is_gate
+from stretto.model.tool_lengths import has_length, is_reported_check
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import get_counted_time
 from stretto.store.rollup import Addition, Additions, Amount, find_slot_number
@@ -71,7 +71,7 @@ def _yield_test_amounts(slot: int, call: ToolCall, tests: TestRun) -> Iterator[A
     for result, count in (("passed", tests.passed), ("failed", tests.failed)):
         if count:
             yield (slot, measures.TESTS, (tests.framework, result)), count
-    if call.duration is not None and not is_gate(call):
+    if call.duration is not None and not is_reported_check(call):
         yield (slot, measures.TEST_RUN_TIME, (tests.framework, find_bucket(call.duration))), 1
         if call.duration:
             yield (slot, measures.TEST_SECONDS, ()), call.duration

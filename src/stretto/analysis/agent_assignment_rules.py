@@ -20,7 +20,7 @@ from stretto.analysis.run_schedule import (
     simulate_span,
 )
 from stretto.clock import SECOND
-from stretto.model.runs import TaskRun
+from stretto.model.finished_runs import TaskRun
 
 SIDES = 2
 """The best and the worst agent are looked for: two tests."""

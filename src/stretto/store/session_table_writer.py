@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from stretto.figures.comparable_work import identify_work
 from stretto.figures.missing_tool_calls import ToolCallGaps
 from stretto.figures.overlapping_fanouts import CountedFanout, count_fanouts_once
-from stretto.figures.work_identity import identify_work
 from stretto.model.conclude_leaves import find_newest_cache_sizes
 from stretto.model.entities import Session
 from stretto.model.event import Outcome

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
 from stretto.model.event import Outcome
-from stretto.model.runs import TaskRun
+from stretto.model.finished_runs import TaskRun
 
 if TYPE_CHECKING:
     from stretto.analysis.calendar_patterns import CalendarPattern

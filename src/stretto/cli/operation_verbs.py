@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stretto.cli.gate_options import AddCommand, Commands
+from stretto.cli.gate_profile_and_feature_options import AddCommand, Commands
 
 OPERATION_HELP = {
     "monitor": "watch execution, resources and agents of now",

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from stretto.clock import SECOND
+from stretto.figures.expected_and_missed_gains import measure_slowdown
 from stretto.figures.fanouts import Fanout, SequentialTime
-from stretto.figures.gain_and_loss_figures import measure_slowdown
 from stretto.figures.quantile_sketch import pick_quantile
 from stretto.model.entities import Sample
 

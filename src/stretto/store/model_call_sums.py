@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stretto.model.conclude_calls import conclude_model_calls
-from stretto.model.cost import Cost, NewUsage, Price
 from stretto.model.entities import ModelCall
 from stretto.model.facts import SessionFacts, get_number, get_text
 from stretto.model.model_name import normalise_model
+from stretto.model.priced_usage import Cost, NewUsage, Price
 from stretto.names import fact_fields
 from stretto.store.contributions.model_calls import add_up_model_call
 from stretto.store.rollup import Additions, Amount
