@@ -52,6 +52,8 @@ VALUES: dict[Label, tuple[str, ...]] = {
     Label.SCOPE: ("prefect",),
     Label.GROUP: ("snapshot",),
     Label.VERSION: ("1.0.0",),
+    Label.LEVEL: ("0.80", "0.95"),
+    Label.FEATURE: ("tests",),
     Label.TEAM: ("payments",),
     Label.INSTANCE_ID: ("9f3c",),
     Label.RULES: ("a1b2",),

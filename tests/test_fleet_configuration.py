@@ -117,7 +117,7 @@ def test_a_sender_needs_an_address_and_a_team_is_asked_for(
     assert main(["fleet", "config", "vmagent"]) == 2
     assert "--to https://" in capsys.readouterr().err
     assert main(["fleet", "config", "agent", "--to", "metrics.example.org"]) == 2
-    assert "is not an address" in capsys.readouterr().err
+    assert "--to must be an address" in capsys.readouterr().err
     monkeypatch.delenv("STRETTO_TEAM")
     assert main(["fleet", "config", "prometheus"]) == 0
     answer = capsys.readouterr()

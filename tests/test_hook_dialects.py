@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from stretto.clock import SECOND
 from stretto.hook.client import client, dialects
-from stretto.hook.client.client import build_record
+from stretto.hook.client.client import build_record, hash_repository
 from stretto.hook.client.dialects import DIALECTS
 from stretto.journal import parse_line
 from stretto.model.event import Event, Kind, Outcome
@@ -99,6 +99,12 @@ def test_documented_payloads_become_exactly_these_events(agent: str) -> None:
         if path is not None:
             keyed = blake2b(path.encode(), digest_size=8, key=KEY, person=b"path").hexdigest()
             row["event"]["attributes"]["wrote"] = keyed
+        told = event.get("attributes", {})
+        repository = told.pop("repository", None)
+        assert (repository is None) == ("project" not in told)
+        # The documented payloads name folders that are no repositories here: each is the project itself.
+        folders = {hash_repository(text, KEY) for text in texts(row["payload"])}
+        assert repository is None or repository in folders
         assert event == row["event"]
     assert len(set(labels.values())) == len(labels)
 

@@ -43,7 +43,8 @@ def test_everything_else_is_off_in_that_run(tmp_path: Path) -> None:
         sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:randomly",
         f"--rootdir={tmp_path}", str(probe),
     ]  # fmt: skip
-    environment = {**os.environ, "SWITCHED_OFF_SUITE": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    own = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    environment = {**own, "SWITCHED_OFF_SUITE": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run(
         command, cwd=TESTS.parent, env=environment, capture_output=True, text=True, check=False, timeout=120
     )

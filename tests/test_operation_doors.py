@@ -63,6 +63,13 @@ def open_doors(operated: OperatedStore, folder: Path) -> Iterator[Doors]:
             lock.release()
 
 
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep settings of the machine's user, and warnings of unknown ones, out of what commands print."""
+    for name in [name for name in os.environ if name.startswith("STRETTO_")]:
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     """The doors of a month."""
