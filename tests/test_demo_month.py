@@ -102,12 +102,13 @@ def make_context(tmp_path: Path, **environ: str) -> CommandContext:
 
 
 def test_the_month_is_kept_apart_and_told_to_nobody(tmp_path: Path) -> None:
-    """Its folder is another, and speech, desktop, receivers, sampling and exporters are off."""
+    """Its folder is another; speech, desktop, receivers, sampling, exporters and a fleet's push are off."""
     context = make_context(
         tmp_path,
         STRETTO_SPEAK_ALERTS="1",
         STRETTO_DESKTOP_ALERTS="1",
         STRETTO_RECEIVERS=str(tmp_path / "receivers.yml"),
+        STRETTO_PUSH_URL="http://127.0.0.1:1/api/v1/write",
         OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1",
     )
     month = make_month_context(dataclasses.replace(context))
@@ -115,6 +116,7 @@ def test_the_month_is_kept_apart_and_told_to_nobody(tmp_path: Path) -> None:
     assert month.config.state == tmp_path / f"state-{SIMULATED}"
     assert (month.config.speak_alerts, month.config.desktop_alerts) == (False, False)
     assert month.config.receivers is None
+    assert month.config.fleet_push_url is None
     assert month.config.resources_interval_seconds == 0
     assert not [name for name in month.environ if name.startswith("OTEL_")]
 

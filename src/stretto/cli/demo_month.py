@@ -31,6 +31,7 @@ def make_month_context(context: CommandContext) -> CommandContext:
         speak_alerts=False,
         desktop_alerts=False,
         resources_interval_seconds=0,
+        fleet_push_url=None,
     )
     environ = {name: value for name, value in context.environ.items() if not name.startswith(_SENDING)}
     return replace(context, config=apart, environ=environ)
