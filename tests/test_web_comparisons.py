@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from stretto.clock import DAY
+from stretto.clock import DAY, HOUR, MINUTE
+from stretto.summaries.time_window import make_bounded_window, make_named_window
+from stretto.summaries.windowed_snapshot import find_window_before
 from tests.web_page import ARCHITECTURE, TESTS, read, shown
 from tests.web_served import NOON, Store, Work
 
@@ -54,6 +56,8 @@ def test_a_session_leads_to_its_comparison(client: httpx.Client) -> None:
         ("/compare?first=before&third=after", 400),
         ("/periods?window=all", 400),
         ("/periods?window=9d", 400),
+        ("/periods?from=0001-01-01", 400),
+        ("/periods?from=9999-01-01", 400),
     ],
 )
 def test_what_cannot_be_compared_is_refused(client: httpx.Client, path: str, status: int) -> None:
@@ -79,3 +83,29 @@ def test_a_period_of_days_has_the_days_before(client: httpx.Client) -> None:
 
     assert "2026-11-18 to 2026-11-19, beside the time before" in text
     assert "The time before is 2026-11-16 to 2026-11-17" in text
+
+
+def test_a_day_that_is_not_over_stands_beside_as_much_of_the_day_before(client: httpx.Client) -> None:
+    """At noon, today has twelve hours, and so has what it is compared with."""
+    text = read(client, "/periods?from=2026-11-20&to=2026-11-20").text
+
+    assert "The time before is 2026-11-19 12:00:00 UTC to 2026-11-19, of the same length" in text
+
+
+def test_no_sum_is_in_both_periods() -> None:
+    """Sums are by the hour, those of an hour by five minutes; the time before ends where they begin."""
+    now = NOON + 34 * MINUTE + 1
+    day = find_window_before(make_named_window("24h", now), now)
+    hour = find_window_before(make_named_window("1h", now), now)
+
+    assert day == make_bounded_window(NOON - 2 * DAY, NOON - DAY)
+    assert hour == make_bounded_window(NOON - 90 * MINUTE, NOON - 30 * MINUTE)
+    assert find_window_before(make_bounded_window(now + HOUR, None), now) is None
+
+
+def test_every_heading_of_an_exported_table_is_different(client: httpx.Client) -> None:
+    """Headings are the names in JSON, where a second column of one name would take the place of the first."""
+    rows = client.get("/periods?window=7d&format=json&number=2").json()
+
+    assert [len(row) for row in rows] == [10] * len(rows)
+    assert {"Tasks before", "Median before", "Success before"} < rows[0].keys()

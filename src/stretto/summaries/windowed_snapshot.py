@@ -11,12 +11,14 @@ from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, Hours
 from stretto.figures.bottleneck_agent import find_bottlenecks
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.window_verdict import BY_WORK, HeadlineRule
+from stretto.format.rfc3339 import FARTHEST
 from stretto.names import Label
 from stretto.store import queries
 from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.rollup import SLOTS
 from stretto.store.session_finder import SessionQuery, find_sessions
 from stretto.summaries.snapshot import LATEST, Snapshot
-from stretto.summaries.time_window import TimeWindow
+from stretto.summaries.time_window import TimeWindow, make_bounded_window
 from stretto.summaries.window_figures import FigureRules, NamedStretch, compute_stretch
 
 FRESH_SECONDS = 20
@@ -78,6 +80,21 @@ def _find_stretch(connection: sqlite3.Connection, window: TimeWindow, now: int) 
         first = queries.find_first_slot_time(connection)
         start = end if first is None else min(first, end)
     return NamedStretch(window.name, end, max(1, (end - start) // SECOND))
+
+
+def find_window_before(window: TimeWindow, now: int) -> TimeWindow | None:
+    """Return the window of the same length before another one; None if that has no length or none before it.
+
+    A window that is not over yet is as long as what has passed of it. The window before ends with the last
+    slot of sums that the other one does not begin in, so that no sum counts in both.
+    """
+    end = now if window.end is None else min(now, window.end)
+    if window.start is None or window.start >= end:
+        return None
+    length = end - window.start
+    slot = (SLOTS[0] if length // SECOND <= SLOTS[1] else SLOTS[1]) * SECOND
+    border = window.start - window.start % slot
+    return make_bounded_window(border - length, border) if border - length >= -FARTHEST else None
 
 
 class WindowedSnapshots:

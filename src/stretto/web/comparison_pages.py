@@ -13,7 +13,7 @@ from stretto.clock import SECOND
 from stretto.figures.task_matching import match_tasks
 from stretto.model.interval import Interval
 from stretto.summaries.session_summary import SessionSummary, build_session_document
-from stretto.summaries.time_window import make_bounded_window
+from stretto.summaries.windowed_snapshot import find_window_before
 from stretto.web import period_comparison, session_timeline, session_view
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
@@ -92,14 +92,16 @@ class ComparisonPages:
         except QueryError as error:
             return self._refuse(request, 400, str(error))
         latest = self._backend.snapshot()
-        if window is None or window.start is None:
+        before = None if window is None else find_window_before(window, now)
+        if window is None or before is None:
             return self._refuse(
-                request, 400, "The time before has no length.", "Choose a window with a beginning."
+                request,
+                400,
+                "The time before has no length.",
+                "Choose a window with a beginning that is over.",
             )
         if latest is None:
             return self._refuse(request, 503, "There are no figures yet.")
-        end = now if window.end is None else window.end
-        before = make_bounded_window(2 * window.start - end, window.start)
         snapshots = [(each, self._backend.windowed_snapshot(latest, each)) for each in (window, before)]
         return self._page(
             "periods.html",

@@ -6,7 +6,7 @@ This describes only: whether a difference is more than chance, the findings say.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stretto.figures.figure import Figure
 from stretto.figures.window_verdict import BaselineComparison
@@ -15,6 +15,8 @@ from stretto.summaries.snapshot import Snapshot
 from stretto.web.dimension_views import FigureIndex, list_type_rows, sum_counts
 
 UNKNOWN = "not known"
+OTHER_BASELINE = "by another baseline"
+"""In place of a difference between two headlines that are compared with different things."""
 
 SnapshotOfWindow = tuple[Snapshot, str]
 """A snapshot and the name of its window."""
@@ -54,6 +56,10 @@ def compare_periods(now: SnapshotOfWindow, before: SnapshotOfWindow) -> PeriodCo
     indexes = (FigureIndex(now[0]), FigureIndex(before[0]))
     leads = [snapshot.verdicts[window].lead for snapshot, window in (now, before)]
     cells = [_make_cell(title, [read(lead) for lead in leads], write) for title, read, write in _LEAD_FIGURES]
+    if len({lead.provenance for lead in leads if lead is not None}) > 1:
+        cells = [
+            replace(cell, difference=OTHER_BASELINE) if cell.name in _COMPARED else cell for cell in cells
+        ]
     for title, name, write in _SUMMED_FIGURES:
         values = [_sum_figures(indexes[0], name, now[1]), _sum_figures(indexes[1], name, before[1])]
         cells.append(_make_cell(title, values, write))
@@ -144,6 +150,9 @@ _LEAD_FIGURES: tuple[
     ("Together", _measure(lambda lead: lead.elapsed), quantities.format_duration),
 )
 """Title, reader and format of the figures of the headline."""
+
+_COMPARED = frozenset({"Speed-up", "Time saved"})
+"""Those that a baseline is needed for."""
 
 _SUMMED_FIGURES = (
     ("Sessions", "stretto_window_sessions", _format_count),
