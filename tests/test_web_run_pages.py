@@ -114,6 +114,7 @@ def test_a_parallel_execution_that_is_none_is_not_found(client: httpx.Client, pa
     [
         ("sort=size", "sort must be one of end, speedup, elapsed, width"),
         ("page=0", "page must be a whole number"),
+        ("page=1001", "page must be a whole number"),
         ("patern=x", "did you mean pattern?"),
     ],
 )

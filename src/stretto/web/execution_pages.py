@@ -19,6 +19,7 @@ from stretto.web.window_parameters import (
     WINDOW_PARAMETERS,
     QueryError,
     check_names,
+    parse_whole_number,
     parse_window,
 )
 
@@ -37,9 +38,6 @@ def parse_fanout_query(parameters: Mapping[str, str], now: int) -> FanoutQuery:
     given = {name: text for name, text in parameters.items() if text and name not in PAGE_PARAMETERS}
     check_names(given, PARAMETERS)
     window = parse_window(given, now)
-    page = given.get("page", "1")
-    if not (page.isascii() and page.isdigit() and len(page) <= len(str(MOST_PAGES)) and int(page)):
-        raise QueryError(f"page must be a whole number from 1 to {MOST_PAGES}")
     sort = given.get("sort", FanoutSort.END.value)
     if sort not in {each.value for each in FanoutSort}:
         raise QueryError(f"sort must be one of {', '.join(FanoutSort)}")
@@ -49,7 +47,7 @@ def parse_fanout_query(parameters: Mapping[str, str], now: int) -> FanoutQuery:
         since=None if window is None else window.start,
         until=None if window is None else window.end,
         sort=FanoutSort(sort),
-        page=int(page),
+        page=parse_whole_number("page", given.get("page", "1"), MOST_PAGES),
     )
 
 
@@ -85,6 +83,7 @@ class ExecutionPages:
             query=query,
             window="all" if window is None else window.name,
             sort_titles=SORT_TITLES,
+            most_pages=MOST_PAGES,
         )
 
     def show_execution(self, request: Request) -> Response:

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 
 from stretto.model.event import Outcome
 from stretto.store.session_finder import SessionQuery, SessionSort, split_label
-from stretto.web.window_parameters import WINDOW_PARAMETERS, QueryError, check_names, parse_window
+from stretto.web.window_parameters import (
+    WINDOW_PARAMETERS,
+    QueryError,
+    check_names,
+    parse_whole_number,
+    parse_window,
+)
 
 TEXTS = {"project": "project", "worktree": "worktree", "repository": "repository", "source": "source",
          "pattern": "pattern", "agent": "agent", "type": "task_type", "tool": "tool",
@@ -43,7 +49,7 @@ def parse_session_query(
         until=None if window is None else window.end,
         sort=_parse_sort(sort.removeprefix("-")),
         ascending=not sort.startswith("-"),
-        limit=_parse_limit(parameters["limit"]) if "limit" in parameters else limit,
+        limit=parse_whole_number("limit", parameters["limit"], MOST) if "limit" in parameters else limit,
         after=given.get("after"),
     )
 
@@ -79,10 +85,3 @@ def _parse_sort(text: str) -> SessionSort:
         raise QueryError(
             f"sort must be one of {names}, with a hyphen before it to begin at the top"
         ) from None
-
-
-def _parse_limit(text: str) -> int:
-    # The digits are counted first: int() raises another error for thousands of digits.
-    if text.isascii() and text.isdigit() and len(text) <= len(str(MOST)) and 1 <= int(text) <= MOST:
-        return int(text)
-    raise QueryError(f"limit must be a whole number from 1 to {MOST}")

@@ -60,6 +60,14 @@ def check_names(given: Mapping[str, str], known: tuple[str, ...]) -> None:
             raise QueryError(f"there is no parameter {name}: {hint}")
 
 
+def parse_whole_number(name: str, text: str, most: int) -> int:
+    """Return a parameter that counts from 1. Raises QueryError for any other text, and beyond ``most``."""
+    # The digits are counted first: int() raises another error for thousands of digits.
+    if text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most:
+        return int(text)
+    raise QueryError(f"{name} must be a whole number from 1 to {most}")
+
+
 def _parse_instant(given: Mapping[str, str], name: str, whole_day: int) -> int | None:
     """Return the instant (ns) of a parameter; ``whole_day`` is added to a date without a time."""
     text = given.get(name)
