@@ -8,14 +8,13 @@ from functools import partial
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from stretto.feeds.orchestrator_feeds import FEEDS, build_feed
 from stretto.web import responses
 from stretto.web.backend import Backend
-from stretto.web.live_updates import MEDIA, StreamReader, TooManyStreamsError
+from stretto.web.live_updates import MEDIA, EventStream, StreamReader, TooManyStreamsError
 
 PATH = "/api/context"
 
@@ -43,7 +42,7 @@ class OrchestratorFeedRoutes:
             return responses.build_error(
                 request.url.path, 503, "too many event streams are open", "ask again from time to time"
             )
-        return _FeedStream(self._stream_feed(name, reader), partial(updates.close_stream, reader))
+        return EventStream(self._stream_feed(name, reader), updates, reader)
 
     async def _stream_feed(self, name: str, reader: StreamReader) -> AsyncIterator[bytes]:
         async for part in self._backend.updates.stream_updates(reader):
@@ -56,17 +55,3 @@ class OrchestratorFeedRoutes:
 
     def _encode_feed(self, name: str) -> bytes:
         return _encode(build_feed(name, self._backend.feed_input()))
-
-
-class _FeedStream(StreamingResponse):
-    """Response that frees its place however it ends."""
-
-    def __init__(self, content: AsyncIterator[bytes], leave: partial[None]) -> None:
-        super().__init__(content, media_type=MEDIA)
-        self._leave = leave
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._leave()
