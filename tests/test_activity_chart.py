@@ -67,6 +67,7 @@ def test_many_agents_share_the_last_row() -> None:
 
     assert len(chart.rows) == MOST_AGENTS + 1
     assert (chart.rows[-1].agent, chart.rows[-1].tasks) == (OTHERS, 3)
+    assert chart.agents == MOST_AGENTS + 3
 
 
 def test_sessions_of_one_project_overlap() -> None:

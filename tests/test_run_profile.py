@@ -15,6 +15,7 @@ from stretto.figures.run_profile import (
     build_run_profile,
 )
 from stretto.model.event import Outcome
+from stretto.web.run_profile_view import describe_profile
 
 
 def make_run(number: int, length: float | None, outcome: Outcome = Outcome.SUCCESS, day: int = 0) -> RunPoint:
@@ -78,6 +79,18 @@ def test_lists_and_days_are_bounded() -> None:
     assert len(profile.failing) == len(profile.slowest) == MOST_LISTED
     assert (len(profile.days), profile.days[-1].day) == (MOST_DAYS, MOST_DAYS + 19)
     assert profile.failing[0].start > profile.failing[-1].start
+
+
+def test_runs_beyond_the_bound_are_mentioned() -> None:
+    """As many runs as are read at most: there may be older ones, and the sentence says so."""
+    runs = [make_run(1, 1), make_run(2, 1)]
+
+    assert describe_profile(build_run_profile(runs, most=2), "task").sentence.startswith(
+        "the newest 2\N{NO-BREAK SPACE}tasks in"
+    )
+    assert describe_profile(build_run_profile(runs, most=3), "task").sentence.startswith(
+        "2\N{NO-BREAK SPACE}tasks in"
+    )
 
 
 def test_calls_are_described_by_their_sketches() -> None:

@@ -55,6 +55,8 @@ class ActivityChart:
     extent: Interval
     rows: tuple[AgentActivity, ...]
     """By work, the most first."""
+    agents: int
+    """Agents with a task, those that share a row included."""
     tasks: int
     work: int
     busy: int
@@ -99,6 +101,7 @@ def draw_activity(tasks: Iterable[TimedTask], extent: Interval, cells: int = CEL
             AgentActivity(agent, len(own), _sum(own), _measure_cells(own, extent, cells))
             for agent, own in shown
         ),
+        agents=len(by_agent),
         tasks=len(intervals),
         work=_sum(intervals),
         busy=_measure_at_least(steps, 1),

@@ -75,10 +75,12 @@ class RunProfile:
     slowest: tuple[RunPoint, ...]
     failing: tuple[RunPoint, ...]
     """The latest ones."""
+    is_clipped: bool = False
+    """Whether there are more runs, older than these."""
 
 
-def build_run_profile(points: Iterable[RunPoint]) -> RunProfile:
-    """Return the profile of some runs."""
+def build_run_profile(points: Iterable[RunPoint], *, most: int | None = None) -> RunProfile:
+    """Return the profile of some runs; if there are ``most`` of them, they are taken for the newest alone."""
     runs = sorted(points, key=lambda run: (run.start, run.session, run.task or ""))
     lengths = sorted(run.length / SECOND for run in runs if run.length is not None)
     failing = [run for run in runs if run.outcome is Outcome.FAILURE]
@@ -96,6 +98,7 @@ def build_run_profile(points: Iterable[RunPoint]) -> RunProfile:
             sorted((run for run in runs if run.length), key=lambda run: -(run.length or 0))[:MOST_LISTED]
         ),
         failing=tuple(reversed(failing[-MOST_LISTED:])),
+        is_clipped=len(runs) == most,
     )
 
 

@@ -18,13 +18,13 @@ LONGEST = 2 * DAY
 
 
 def read_timed_tasks(connection: sqlite3.Connection, extent: Interval) -> list[TimedTask]:
-    """Return the finished tasks of known length that ran in a stretch of time."""
+    """Return the newest ``MOST_TASKS`` finished tasks of known length that ran in a stretch of time."""
     rows = connection.execute(
         "SELECT agent, start, length FROM task_runs"
-        " WHERE start >= ? AND start < ? AND start + length > ? ORDER BY start DESC LIMIT ?",
+        " WHERE start >= ? AND start < ? AND start + length > ? AND length > 0 ORDER BY start DESC LIMIT ?",
         (extent.start - LONGEST, extent.end, extent.start, MOST_TASKS),
     )
-    return [TimedTask(agent, Interval(start, start + length)) for agent, start, length in rows if length]
+    return [TimedTask(agent, Interval(start, start + length)) for agent, start, length in rows]
 
 
 def read_timed_sessions(connection: sqlite3.Connection, extent: Interval) -> list[TimedSession]:

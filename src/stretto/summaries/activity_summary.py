@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stretto.figures.agents_over_time import ActivityChart, ProjectOverlap, draw_activity, find_overlaps
 from stretto.model.interval import Interval
 from stretto.store import queries
-from stretto.store.activity_rows import read_timed_sessions, read_timed_tasks, sum_person_waits
+from stretto.store.activity_rows import MOST_TASKS, read_timed_sessions, read_timed_tasks, sum_person_waits
 from stretto.summaries.time_window import TimeWindow
 
 
@@ -20,6 +20,8 @@ class ActivitySummary:
     waited: int | None
     """Nanoseconds for which sessions that ended in it waited for people; None if no source reports it."""
     overlaps: tuple[ProjectOverlap, ...]
+    is_clipped: bool
+    """Whether the chart has the newest tasks alone, ``MOST_TASKS`` of them."""
 
 
 def read_activity_summary(connection: sqlite3.Connection, window: TimeWindow, now: int) -> ActivitySummary:
@@ -30,8 +32,10 @@ def read_activity_summary(connection: sqlite3.Connection, window: TimeWindow, no
         first = queries.find_first_slot_time(connection)
         start = end if first is None else first
     extent = Interval(min(start, end - 1), end)
+    tasks = read_timed_tasks(connection, extent)
     return ActivitySummary(
-        draw_activity(read_timed_tasks(connection, extent), extent),
+        draw_activity(tasks, extent),
         sum_person_waits(connection, extent),
         tuple(find_overlaps(read_timed_sessions(connection, extent))),
+        is_clipped=len(tasks) == MOST_TASKS,
     )

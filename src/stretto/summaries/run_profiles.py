@@ -12,7 +12,7 @@ from stretto.figures.sum_reading import collect_quantile_sketches, sum_by
 from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
 from stretto.store import queries
-from stretto.store.run_points import RunField, read_session_points, read_task_points
+from stretto.store.run_points import MOST_RUNS, RunField, read_session_points, read_task_points
 from stretto.store.window_sums import fold_slots
 from stretto.summaries.time_window import TimeWindow
 
@@ -44,7 +44,9 @@ def read_run_profile(
     """
     value = None if name == NONE else name
     if kind is ProfileKind.PATTERN:
-        return build_run_profile(read_session_points(connection, value, window.start, window.end))
+        return build_run_profile(
+            read_session_points(connection, value, window.start, window.end), most=MOST_RUNS
+        )
     if kind in _TASK_FIELDS:
         return read_task_profile(connection, {_TASK_FIELDS[kind]: value}, window)
     calls, lengths, dimension = _CALL_MEASURES[kind]
@@ -68,4 +70,4 @@ def read_task_profile(
     connection: sqlite3.Connection, chosen: Mapping[RunField, str | None], window: TimeWindow
 ) -> RunProfile:
     """Return the profile of the tasks of a window with some values."""
-    return build_run_profile(read_task_points(connection, chosen, window.start, window.end))
+    return build_run_profile(read_task_points(connection, chosen, window.start, window.end), most=MOST_RUNS)

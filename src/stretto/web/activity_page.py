@@ -109,6 +109,7 @@ class ActivityPage:
             chart=summary.chart,
             lanes=lay_out_lanes(summary.chart),
             marks=[quantities.format_short_instant(at) for at in marks],
+            is_clipped=summary.is_clipped,
             waited=summary.waited,
             overlaps=[_shorten(overlap) for overlap in summary.overlaps],
         )

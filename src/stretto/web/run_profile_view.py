@@ -70,6 +70,8 @@ def _describe_runs(profile: RunProfile, noun: str, plural: str | None) -> str:
     if not profile.runs:
         return f"No finished {noun}."
     sentences = [quantities.format_count_with_noun(profile.runs, noun, plural)]
+    if profile.is_clipped:
+        sentences[0] = f"the newest {sentences[0]}"
     if profile.sessions and noun != "session":
         sentences[0] += f" in {quantities.format_count_with_noun(profile.sessions, 'session')}"
     if profile.longest is not None and profile.runs < FEWEST_FOR_SHARES:
