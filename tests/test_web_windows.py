@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.clock import DAY, HOUR, SECOND
+from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.time_window import (
     WINDOW_NAMES,
@@ -55,6 +55,21 @@ def test_the_bounds_of_a_window_are_in_the_address(store: Store) -> None:
     assert f"20 s saved on {OLD_DAY}: 2 tasks, 1 parallel execution." in day
     assert "Nothing ran in parallel from 2026-10-01 to 2026-10-10" in before
     assert f"20 s saved from {OLD_DAY} 11:00:00 UTC to {OLD_DAY} 13:00:00 UTC" in hour
+
+
+def test_a_window_ends_within_an_hour(tmp_path: Path) -> None:
+    """What ended later in that hour is not in it, and no list or page of runs disagrees."""
+    store = Store(tmp_path)
+    store.scene("within", NOON - 40 * DAY, (ARCHITECTURE, TESTS))
+    store.scene("later", NOON - 40 * DAY + 20 * MINUTE, (ARCHITECTURE, TESTS))
+    with shown(store) as client:
+        window = f"from={OLD_DAY}T09:00:00Z&to={OLD_DAY}T12:10:00Z"
+        text, executions = read(client, f"/?{window}").text, read(client, f"/executions?{window}")
+
+    assert f"20 s saved from {OLD_DAY} 09:00:00 UTC to {OLD_DAY} 12:10:00 UTC: 2 tasks" in text
+    assert [address for address in executions.addresses if address.startswith("/executions/")] == [
+        "/executions/within/1"
+    ]
 
 
 def test_an_empty_window_names_the_newest_parallel_execution(store: Store) -> None:

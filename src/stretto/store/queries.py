@@ -178,10 +178,15 @@ FROM_SLOTS = (
 
 
 def encode_slots(now: int, window: int) -> str:
-    """Return the stretches of slots of the last ``window`` seconds, as JSON for a query."""
-    widths = SLOTS if window <= SLOTS[1] else SLOTS[1:]
-    first, last = ((now - back * SECOND) // (widths[0] * SECOND) for back in (window, 0))
-    return _encode([*split_into_slots(first, last, widths)]).decode()
+    """Return the stretches of slots of the last ``window`` seconds, as JSON for a query.
+
+    A window of more than an hour begins with a full hour. Its last hour is read by the narrowest slots: one
+    that ended in the past has nothing of the rest of that hour.
+    """
+    narrowest, hour = SLOTS[:2]
+    width = narrowest if window <= hour else hour
+    first = (now - window * SECOND) // (width * SECOND) * (width // narrowest)
+    return _encode([*split_into_slots(first, now // (narrowest * SECOND), SLOTS)]).decode()
 
 
 def split_into_slots(first: int, last: int, widths: Sequence[int]) -> Iterator[tuple[int, int, int]]:

@@ -45,7 +45,7 @@ def read_windowed_snapshot(
     """Return the latest snapshot with the figures, the verdict and the sessions of another window.
 
     The window's name takes the place of the exported windows. Baselines are those known now. A window of more
-    than an hour begins on a full hour.
+    than an hour begins on a full hour, and ends with full five minutes.
     """
     connection.execute("BEGIN")
     try:
