@@ -74,6 +74,16 @@ def test_each_form_says_the_same() -> None:
     ]
 
 
+def test_a_name_from_outside_is_a_text_in_markdown() -> None:
+    """No mark-up and no link of it counts, as in a report."""
+    (table,) = read_tables(
+        "<table><thead><tr><th>Task</th></tr></thead>"
+        "<tbody><tr><td>&lt;img src=x&gt; [a](b) *c*</td></tr></tbody></table>"
+    )
+
+    assert to_markdown(table).splitlines()[2] == r"| \<img src=x\> \[a\](b) \*c\* |"
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_every_table_and_drawing_has_its_links(client: httpx.Client, path: str) -> None:
     """As many links of each form as tables and figures, and each leads to a file with content."""

@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 
 import msgspec
 
+from stretto.reports.markdown_report import escape_markdown
 from stretto.summaries.run_tables import neutralise_formula
 
 _VOID = frozenset({"meta", "link", "rect", "line", "img", "br", "input", "wbr", "hr"})
@@ -115,11 +116,10 @@ def to_json(table: PageTable) -> bytes:
 
 def to_markdown(table: PageTable) -> str:
     """Return a table as Markdown; an unknown value is a dash."""
-    lines = [_join_cells(table.headings), _join_cells(["---"] * len(table.headings))]
+    lines = [_join_cells(table.headings), f"| {' | '.join('---' for _ in table.headings)} |"]
     lines += [_join_cells([ABSENT if cell is None else cell for cell in row]) for row in table.rows]
     return "".join(f"{line}\n" for line in lines)
 
 
 def _join_cells(cells: Sequence[str]) -> str:
-    escaped = (cell.replace("\\", "\\\\").replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
+    return f"| {' | '.join(map(escape_markdown, cells))} |"
