@@ -11,8 +11,10 @@ import pytest
 from stretto import journal
 from stretto.clock import DAY, HOUR
 from stretto.errors import ConfigError
+from stretto.figures.scores.score_rules import Scoring
 from stretto.journal.pruned_session_records import hash_session_id
 from stretto.model.event import Event
+from stretto.model.task_type import TaskTypes
 from stretto.state.retention_settings import Retention
 from stretto.store import prune, queries
 from stretto.store.database import open_writer
@@ -26,6 +28,9 @@ from stretto.store.prune import (
     refuse_impossible_cap,
 )
 from stretto.store.rollup import SLOTS
+from stretto.summaries.snapshot import take_snapshot
+from stretto.summaries.time_window import make_named_window
+from stretto.summaries.windowed_snapshot import SnapshotRules, read_windowed_snapshot
 from tests.fakes import IDLE, Store, append, store
 from tests.scenes import BEGIN, Drawing, at, by_description, earlier_runs, one_by_one, straggler
 
@@ -76,6 +81,20 @@ def test_old_sessions_are_deleted_and_every_sum_stays(tmp_path: Path) -> None:
         assert measured is not None
         assert read_admission(opened.connection, pattern, signature).measured == measured
         assert pruned(opened) == PruneStep()
+
+
+def test_the_time_recorded_begins_with_the_earliest_day(tmp_path: Path) -> None:
+    """Days are kept for a year, hours for 90 days: a window without a beginning has them all."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, file=FIRST)
+        opened.take(late(), file=LATER)
+        now = NOW + 100 * DAY
+        pruned(opened, now)
+        latest = take_snapshot(opened.connection, now, TaskTypes(()), {})
+        rules = SnapshotRules(hours={}, scoring=Scoring())
+        whole = read_windowed_snapshot(opened.connection, latest, make_named_window("all", now), rules)
+
+    assert whole.verdicts["all"].all_fanouts == 1
 
 
 def test_notes_of_sent_spans_are_deleted_with_their_sessions(tmp_path: Path) -> None:

@@ -248,6 +248,12 @@ def find_first_slot_time(connection: sqlite3.Connection) -> int | None:
     return None if slot is None else int(slot) * SLOTS[1] * SECOND
 
 
+def find_first_day_time(connection: sqlite3.Connection) -> int | None:
+    """Return the start (ns) of the earliest day with sums, or None without any; days are kept longest."""
+    (day,) = connection.execute("SELECT MIN(slot) FROM rollup WHERE width = ?", (SLOTS[2],)).fetchone()
+    return None if day is None else int(day) * SLOTS[2] * SECOND
+
+
 def find_newest_day(connection: sqlite3.Connection, today: int) -> int:
     """Return the number of the newest day with sums up to ``today``, or ``today`` without any."""
     query = "SELECT MAX(slot) FROM rollup WHERE width = ? AND slot <= ?"

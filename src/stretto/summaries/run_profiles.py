@@ -51,7 +51,7 @@ def read_run_profile(
         return read_task_profile(connection, {_TASK_FIELDS[kind]: value}, window)
     calls, lengths, dimension = _CALL_MEASURES[kind]
     end = now if window.end is None else min(now, window.end - 1)
-    first = queries.find_first_slot_time(connection) if window.start is None else window.start
+    first = queries.find_first_day_time(connection) if window.start is None else window.start
     days = range((end if first is None else first) // DAY, end // DAY + 1)
     by_day = fold_slots(queries.read_sums_by_slot(connection, DAY // SECOND, days, [calls, lengths]))
     return build_call_profile(

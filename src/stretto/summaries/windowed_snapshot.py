@@ -77,7 +77,7 @@ def _find_stretch(connection: sqlite3.Connection, window: TimeWindow, now: int) 
     end = now if window.end is None else min(now, window.end - 1)
     start = window.start
     if start is None:
-        first = queries.find_first_slot_time(connection)
+        first = queries.find_first_day_time(connection)
         start = end if first is None else min(first, end)
     return NamedStretch(window.name, end, max(1, (end - start) // SECOND))
 
