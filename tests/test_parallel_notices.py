@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,6 +68,24 @@ def alertmanager(status: int = 200) -> Iterator[tuple[AlertmanagerTarget, list[d
 def run(session: str, task: str, pattern: str | None = "release") -> RunningTask:
     """Return a running task."""
     return RunningTask(session, task, (pattern, "tests"), "qa", BEGIN)
+
+
+def test_an_answer_that_is_no_http_is_a_refusal() -> None:
+    """Whatever listens at the address of Alertmanager, the threads that post go on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"no HTTP\r\n\r\n")
+
+        thread = Thread(target=answer)
+        thread.start()
+        target = AlertmanagerTarget(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(ServiceError, match="did not take a message"):
+            post_alerts(target, [PostedAlert({}, {}, BEGIN, BEGIN + SECOND)])
+        thread.join()
 
 
 def test_a_start_is_noticed_once(tmp_path: Path) -> None:

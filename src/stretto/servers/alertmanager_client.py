@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from stretto.clock import to_rfc3339
@@ -83,6 +84,9 @@ def post_alerts(target: AlertmanagerTarget, alerts: Sequence[PostedAlert]) -> No
             cause = f"it answered {error.code}: {error.read(200).decode(errors='replace').strip()}"
     except OSError as error:
         cause = str(getattr(error, "reason", error))
+    except HTTPException as error:
+        # What answered speaks another protocol.
+        cause = f"its answer is no HTTP: {error!r}"
     raise ServiceError(
         "Alertmanager did not take a message",
         where=target.url,

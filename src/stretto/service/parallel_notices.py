@@ -11,6 +11,7 @@ import queue
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from urllib.parse import quote
 
 from stretto.clock import MINUTE, SECOND, Clock
 from stretto.config.configuration import Config
@@ -105,7 +106,7 @@ class ParallelNotices:
             annotations={
                 "summary": text.partition(":")[0] + ".",
                 "description": text,
-                "dashboard_url": f"{self._url}/sessions/{session}",
+                "dashboard_url": f"{self._url}/sessions/{quote(session, safe='')}",
             },
             starts_at=now,
             ends_at=now + ALIVE,
