@@ -115,6 +115,19 @@ def test_a_report_is_sent_once_and_waits_for_its_receiver(tmp_path: Path) -> Non
     assert "day-2026-11-21" not in night.sent
 
 
+def test_a_report_that_cannot_be_read_holds_up_no_other(tmp_path: Path) -> None:
+    """The fault is raised after the other reports that wait were sent."""
+    night = Night(tmp_path, arrives=False)
+    night.look(MIDNIGHT)
+    torn = night.schedule.folder.path / "day-2026-11-25.json"
+    torn.write_text("{")
+    torn.with_suffix(".unsent").touch()
+    night.arrives = True
+    with pytest.raises(StoreError, match="cannot be read"):
+        night.look(MIDNIGHT + MINUTE)
+    assert "day-2026-11-20" in night.sent
+
+
 def test_a_switch_turns_reports_off(tmp_path: Path) -> None:
     """Switched off, the thread does not begin; stopping is harmless."""
     night = Night(tmp_path, STRETTO_FEATURES_REPORTS="off")

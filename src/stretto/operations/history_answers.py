@@ -198,7 +198,9 @@ def describe_change(call: OperationCall, finding: Finding) -> dict[str, Any]:
         "magnitude": finding.evidence.effect,
         "probable_cause": cause,
         "status": "open",
-        "absent": {} if cause else {"probable_cause": "it is no change of the mix of tasks; other causes are not tried"},
+        "absent": {}
+        if cause
+        else {"probable_cause": "it is no change of the mix of tasks; other causes are not tried"},
     }
 
 

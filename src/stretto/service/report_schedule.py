@@ -107,10 +107,18 @@ class ReportSchedule:
         self.folder.keep_report(report, is_to_send=self._send is not None and not report.is_quiet)
 
     def _send_waiting(self, send: Send) -> None:
+        """Send every report that waits. Raises the last fault, after the others were tried."""
+        fault: StrettoError | OSError | None = None
         for id in self.folder.list_unsent():
-            report = self.folder.read_report(id)
+            try:
+                report = self.folder.read_report(id)
+            except (StrettoError, OSError) as error:
+                fault = error
+                continue
             if report is not None and send(report):
                 self.folder.note_sent(id)
+        if fault is not None:
+            raise fault
 
     def _follow(self) -> None:
         self._stopping.wait(FIRST_SECONDS)
