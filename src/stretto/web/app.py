@@ -76,6 +76,7 @@ def create_app(backend: Backend) -> ASGIApp:
         *AlertPages(backend, renderer).list_routes(),
         *ComparisonPages(backend, renderer).list_routes(),
         *ActivityPage(backend, renderer).list_routes(),
+        *ReportRoutes(backend).list_page_routes(),
         *PageRoutes(backend, renderer).list_routes(),
     ]
     api = list_api_routes(backend)
@@ -83,8 +84,6 @@ def create_app(backend: Backend) -> ASGIApp:
         routes=[
             *_MachineRoutes(backend, static).list_routes(),
             *api,
-            *OrchestratorFeedRoutes(backend).list_routes(),
-            *ReportRoutes(backend).list_routes(),
             *OpenApiRoute(api, backend.version).list_routes(),
             *OtlpRoutes(backend).list_routes(),
             *(pages if backend.shows_pages else [Route("/{path:path}", _answer_switched_off)]),
@@ -127,6 +126,8 @@ def list_api_routes(backend: Backend) -> list[Route]:
         *RebuildRoute(backend).list_routes(),
         *ForgetRoute(backend).list_routes(),
         *UpdateRoute(backend.updates).list_routes(),
+        *OrchestratorFeedRoutes(backend).list_routes(),
+        *ReportRoutes(backend).list_routes(),
     ]
 
 

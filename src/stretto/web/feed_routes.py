@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from functools import partial
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -29,10 +28,15 @@ class OrchestratorFeedRoutes:
 
     def list_routes(self) -> list[Route]:
         """Return the routes."""
-        return [Route(f"{PATH}/{name}", partial(self.answer_feed, name=name)) for name in FEEDS]
+        return [Route(f"{PATH}/{{name}}", self.get_feed)]
 
-    async def answer_feed(self, request: Request, name: str) -> Response:
+    async def get_feed(self, request: Request) -> Response:
         """Answer a feed; a client that accepts ``text/event-stream`` gets a stream of it."""
+        name = request.path_params["name"]
+        if name not in FEEDS:
+            return responses.build_error(
+                request.url.path, 404, f"there is no feed {name!r}", f"known: {', '.join(FEEDS)}"
+            )
         if MEDIA not in request.headers.get("accept", ""):
             return Response(await run_in_threadpool(self._encode_feed, name), media_type="application/json")
         updates = self._backend.updates

@@ -37,6 +37,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "/api/problems": ("problems",),
     "/api/notifications": ("watchdog_heard", "notifications"),
     "/api/findings": ("at", "missing", "open", "settled"),
+    "/api/reports": ("reports",),
     PATH: ("openapi", "info", "paths", "components"),
 }
 """Path → fields that its answer always has; docs/json.md describes all."""

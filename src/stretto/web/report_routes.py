@@ -25,12 +25,12 @@ class ReportRoutes:
         self._backend = backend
 
     def list_routes(self) -> list[Route]:
-        """Return the routes; those of pages only if pages are switched on."""
-        routes = [Route(PATH, self.list_reports), Route(f"{PATH}/{{id}}", self.get_report)]
-        if self._backend.shows_pages:
-            # The page itself is listed with the other pages.
-            routes.append(Route(f"{PAGE}/{{id}}", self.show_report))
-        return routes
+        """Return the routes for programs."""
+        return [Route(PATH, self.list_reports), Route(f"{PATH}/{{id}}", self.get_report)]
+
+    def list_page_routes(self) -> list[Route]:
+        """Return the route of the reports themselves; their list is a page beside the others."""
+        return [Route(f"{PAGE}/{{id}}", self.show_report)]
 
     def list_reports(self, _: Request) -> Response:
         """Answer the kept reports, each with its state."""
