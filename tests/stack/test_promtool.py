@@ -190,10 +190,12 @@ def test_alertmanager_accepts_its_configuration(amtool: str) -> None:
     + [("AnAlertOfYourOwn", "info")],
 )
 def test_alert_takes_the_route_of_its_severity(amtool: str, name: str, severity: str) -> None:
-    """Each alert reaches the receiver of its severity and no other."""
+    """Each alert reaches the receiver of its severity, a critical one the escalation too, and no other."""
     route = (amtool, "config", "routes", "test", "--config.file", ALERTMANAGER)
-    receiver = f"stretto-{severity}"
-    assert accepted(*route, f"--verify.receivers={receiver}", f"alertname={name}", f"severity={severity}")
+    receivers = f"stretto-{severity}"
+    if severity == "critical":
+        receivers = f"stretto-escalation,{receivers}"
+    assert accepted(*route, f"--verify.receivers={receivers}", f"alertname={name}", f"severity={severity}")
 
 
 def test_an_alert_without_severity_is_told_too(amtool: str) -> None:
