@@ -99,6 +99,13 @@ def test_the_hub_learns_what_runs_and_what_is_late(given: FeedInput) -> None:
     assert {each["agent"] for each in hub["assignments"]["value"]} == {"architect", "explorer", "tester"}
 
 
+def test_alerts_that_nothing_watches_are_no_quiet(given: FeedInput) -> None:
+    """Without a watchdog an empty list would say that nothing fires: the reason stands instead."""
+    assert items("hub", given)["alerts"]["value"] == []
+    unwatched = items("hub", replace(given, alerting_gap="Prometheus is gone"))["alerts"]
+    assert (unwatched["value"], unwatched["reason"]) == (None, "Prometheus is gone")
+
+
 def test_resources_learn_what_they_bring(given: FeedInput) -> None:
     """Without samples the triggers say so and none holds; time saved is there with its baseline."""
     resources = items("resources", given)

@@ -19,11 +19,12 @@ import pytest
 from stretto.cli.operation_verbs import FOLLOWED, OPERATION_HELP
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.errors import StoreError
+from stretto.figures.figure import Figure
 from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.analysis_table import ANALYSES
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.model.finished_runs import SessionRun
+from stretto.model.finished_runs import SessionRun, TaskRun
 from stretto.notifications.latest_notifications import describe_alerting_gap
 from stretto.operations.alert_answers import EFFICIENCY_LIMITS, find_severity
 from stretto.operations.envelope import SUCCESS, drop_non_finite, make_envelope_schema
@@ -43,7 +44,7 @@ from stretto.operations.option_kinds import (
     TimeSpan,
     name_span,
 )
-from stretto.operations.run_measures import find_quantile, measure_usage
+from stretto.operations.run_measures import find_quantile, measure_resources, measure_usage
 from stretto.service.analysis_schedule import ask_analysis_process
 from stretto.store.finding_history import StoredFinding
 from tests.operated import (
@@ -604,3 +605,89 @@ def test_usage_says_where_it_is_a_lower_bound(
         for number, share in enumerate(reported)
     ]
     assert measure_usage((), sessions)["at_least"] is at_least
+
+
+def test_a_delivered_task_costs_what_its_own_sessions_used() -> None:
+    """Tasks of sessions that reported nothing share no cost; without a delivered task the reason says so."""
+    sessions = [
+        SessionRun(
+            session="seen",
+            start=0,
+            end=SECOND,
+            outcome=Outcome.SUCCESS,
+            tokens=100,
+            dollars=2.0,
+            cpu_seconds=8.0,
+        ),
+        SessionRun(session="unseen", start=0, end=SECOND, outcome=Outcome.SUCCESS),
+    ]
+    tasks = [TaskRun(each.session, "1", 0, SECOND, Outcome.SUCCESS, "tests") for each in sessions]
+    usage, resources = measure_usage(tasks, sessions), measure_resources(tasks, sessions)
+    assert (usage["tokens_per_delivered_task"], usage["cost_per_delivered_task_usd"]) == (100, 2)
+    assert resources["cpu_seconds_per_delivered_task"] == 8
+    reason = "the sessions that reported it delivered no task"
+    none = measure_usage(tasks[1:], sessions)
+    assert (
+        none["absent"]["tokens_per_delivered_task"] == none["absent"]["cost_per_delivered_task_usd"] == reason
+    )
+    assert measure_resources(tasks[1:], sessions)["absent"]["cpu_seconds_per_delivered_task"] == reason
+
+
+def test_throughput_counts_only_time_that_was_seen(month: OperatedStore) -> None:
+    """Eight sessions on each day are eight a day over any span; half a span before is no comparison."""
+    whole = run(month, "throughput")["result"]
+    assert whole["performance_data"]["sessions_per_day"] == 8
+    assert whole["analysis_results"]["ratio_to_before"] == 1
+    early = run(month, "throughput", None, None, NOW - (DAYS - 10) * DAY)["result"]
+    assert early["analysis_results"]["ratio_to_before"] is None
+    assert "not all of" in early["analysis_results"]["absent"]["ratio_to_before"]
+    long = run(month, "throughput", None, {"time_range": "3_months"})["result"]["performance_data"]
+    assert long["sessions_per_day"] == pytest.approx(8, rel=0.05)
+    assert long["hours"] < DAYS * 24
+
+
+def test_a_session_is_not_stretched_to_a_day(month: OperatedStore) -> None:
+    """Of minutes of work it is answered what they saved, not what a day of them would."""
+    result = run(month, "throughput", f"d{DAYS - 1}n7")["result"]
+    data = result["performance_data"]
+    assert data["sessions_per_day"] is data["saved_seconds_per_day"] is None
+    assert data["absent"].keys() == {"sessions_per_day", "saved_seconds_per_day"}
+    assert 0 < data["saved_seconds"] < data["hours"] * 3_600
+    assert "a day" not in result["analysis_results"]["summary"][0]
+
+
+def test_a_score_of_nothing_is_below_the_limit(month: OperatedStore) -> None:
+    """Zero is a value: it is told, and not taken for an unknown one."""
+    taken = month.sources.snapshot(None)
+    assert taken is not None
+    figures = tuple(
+        replace(each, value=0.0) if each.name == "stretto_efficiency_score" else each
+        for each in taken.figures
+    )
+    answer = run(month, "alerts", snapshot=lambda _: replace(taken, figures=figures))
+    assert answer["result"]["analysis_results"]["summary"] == ["The efficiency score is 0.0, below 65."]
+
+
+def test_changes_below_the_threshold_are_counted(month: OperatedStore) -> None:
+    """An answer without a change says how many it has left out."""
+    result = run(month, "regression", None, {"significance_threshold": 1_000})["result"]["analysis_results"]
+    assert result["regressions"] == []
+    passed = result["checks"]["regression"] + result["checks"]["improvement"]
+    assert passed > 0
+    assert result["summary"][0].startswith("No change of at least 1000 %:")
+    assert result["summary"][0].endswith(f"Left out as smaller or older: {passed}.")
+
+
+def test_a_tuned_score_is_capped_by_its_own_delivered_share(month: OperatedStore) -> None:
+    """Tasks of others that failed do not lower what a session can reach."""
+    taken = month.sources.snapshot(None)
+    assert taken is not None
+    wasted = Figure("stretto_window_deliveries", (("delivery", "wasted"), ("window", "7d")), 112.0, 112)
+    changed = replace(taken, figures=(*taken.figures, wasted))
+    highest = [
+        run(month, "tune-suggestions", workflow, snapshot=lambda _: changed)["result"]["performance_data"][
+            "highest_score"
+        ]
+        for workflow in (None, f"d{DAYS - 1}n7")
+    ]
+    assert highest == [50, 100]

@@ -138,6 +138,17 @@ def test_an_end_tells_the_gain_once() -> None:
     assert "1.67× as fast as one after another, 40\xa0s saved, by their own lengths." in text
 
 
+def test_a_notice_links_to_its_session_whatever_its_id() -> None:
+    """Agents choose the ids: each sign of one is part of the path."""
+    with alertmanager() as (target, taken):
+        notices = ParallelNotices(lambda: target, "http://here", lambda: BEGIN)
+        notices.start()
+        notices.note_running([run("a/b?c#d", "1"), run("a/b?c#d", "2")])
+        notices.stop()
+    (alert,) = [alert for post in taken for alert in post["alerts"]]
+    assert alert["annotations"]["dashboard_url"] == "http://here/sessions/a%2Fb%3Fc%23d"
+
+
 def test_ends_of_before_the_start_are_no_news() -> None:
     """An import of old sessions sends nothing."""
     session, fanout = side_by_side()

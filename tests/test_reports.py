@@ -209,6 +209,8 @@ def test_time_saved_is_not_praised_while_something_got_slower(store: Store) -> N
     )
     assert "Worse: Tasks (tests) take 1.50 times" in print_markdown(after).replace("\\", "")
     assert "got worse" not in " ".join(before.state)
+    # Three days later the checks of today say nothing of that day.
+    assert "how many checks looked for one then is not kept" in print_markdown(before)
 
 
 def test_a_target_is_judged_since_the_first_period_of_the_run() -> None:

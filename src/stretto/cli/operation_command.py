@@ -8,7 +8,7 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
-from stretto.cli.command_context import CommandContext
+from stretto.cli.command_context import CommandContext, replace_controls
 from stretto.cli.http_client import get_response
 from stretto.cli.import_command import update_store
 from stretto.cli.operation_text import format_envelope
@@ -45,10 +45,8 @@ def run_operation(context: CommandContext, options: argparse.Namespace) -> int:
     operation = OPERATIONS[options.operation]
     rhythm = operation.read_options(given)[str(operation.rhythm)] / SECOND
     while True:
-        print(
-            json.dumps(envelope, ensure_ascii=False) if context.json else format_envelope(envelope),
-            flush=True,
-        )
+        page = replace_controls(format_envelope(envelope))
+        print(json.dumps(envelope, ensure_ascii=False) if context.json else page, flush=True)
         time.sleep(rhythm)
         envelope = ask.ask_operation(options.operation, options.workflow, given, at)
 
@@ -57,7 +55,7 @@ def _parse_options(text: str) -> object:
     """Return the options; a text that is no JSON stays a text, which the operation refuses."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -32,6 +32,8 @@ class FeedInput:
     firing: tuple[Notification, ...] = ()
     machine: Mapping[str, float] = field(default_factory=dict)
     """``cores`` and ``memory_bytes`` of the machine, if they are known."""
+    alerting_gap: str | None = None
+    """Why the alerts may not be those of now, as while Prometheus does not run."""
     window: str = "24h"
     """The window of ``/metrics`` that figures are taken from."""
 

@@ -65,7 +65,10 @@ def _list_alerts(given: FeedInput) -> FeedItem:
         }
         for each in given.firing[:MOST_ENTRIES]
     ]
-    return FeedItem(value, given.now, COUNTED, "the alerts that Alertmanager sent")
+    if given.alerting_gap is not None and not value:
+        return make_absent_item(given.alerting_gap)
+    confidence = COUNTED if given.alerting_gap is None else None
+    return FeedItem(value, given.now, confidence, "the alerts that Alertmanager sent", given.alerting_gap)
 
 
 def _list_degradations(given: FeedInput) -> FeedItem:

@@ -66,7 +66,7 @@ def _find_span(call: OperationCall) -> int:
 
 
 def _check_efficiency(call: OperationCall) -> dict[str, Any]:
-    """Return whether the efficiency score of a day is below a limit; its range is judged by its upper end."""
+    """Return whether the efficiency score of a day is below a limit; a withheld score is below none."""
     value, reason = _find_efficiency(call)
     severity = find_severity(value, EFFICIENCY_LIMITS, above=False)
     limit = EFFICIENCY_LIMITS[severity or "warning"]
@@ -77,7 +77,9 @@ def _check_efficiency(call: OperationCall) -> dict[str, Any]:
         "value": value,
         "threshold": limit,
         "trend": _name_trend(change),
-        "text": f"The efficiency score is {value:.1f}, below {limit:.0f}." if severity and value else None,
+        "text": f"The efficiency score is {value:.1f}, below {limit:.0f}."
+        if severity and value is not None
+        else None,
         "recommendation": "stretto bottlenecks shows what holds the sessions up" if severity else None,
         "reason": reason if value is None else None,
     }
@@ -116,7 +118,9 @@ def _check_response(call: OperationCall) -> dict[str, Any]:
         "value": value,
         "threshold": limit,
         "trend": "unknown",
-        "text": f"A model's first token takes {value:.1f} s (95 % of calls)." if severity and value else None,
+        "text": f"A model's first token takes up to {value:.1f} s in 95 % of the calls."
+        if severity and value is not None
+        else None,
         "recommendation": "compare models: stretto live-metrics shows each" if severity else None,
         "reason": "no source reported the time to the first token in the last hour"
         if value is None

@@ -148,9 +148,8 @@ def _compare_pattern(call: OperationCall, runs: RunSelection) -> OperationAnswer
             {key: value for key, value in each.items() if key not in {"elapsed", "success"}}
             for each in comparisons
         ]
-    verdict = comparisons[0].get("verdict", "too_little_data").replace("_", " ")
     return OperationAnswer(
-        [f"{pattern} in the last seven days against before: {verdict}."],
+        [_describe_comparison(pattern, each) for each in comparisons],
         {"sessions": len(runs.sessions), "timing": measure_timing(runs.tasks), "comparisons": comparisons},
         {
             "evolution": describe_pace_over_months(call, runs.sessions),
@@ -158,6 +157,14 @@ def _compare_pattern(call: OperationCall, runs: RunSelection) -> OperationAnswer
         },
         next_steps=[f"stretto trends {pattern}", f"stretto bottlenecks {pattern}"],
     )
+
+
+def _describe_comparison(pattern: str, comparison: Mapping[str, Any]) -> str:
+    """Return the verdict of a comparison in a sentence, in the direction in which it was made."""
+    verdict = str(comparison.get("verdict", "too_little_data")).replace("_", " ")
+    if comparison["against"] == "baseline":
+        return f"{pattern} in the last seven days against before: {verdict}."
+    return f"{comparison['pattern']} against {comparison['other']}: {verdict}."
 
 
 def _find_pair(answer: AnalysisResult, pattern: str, other: str) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.findings.finding_sentences import describe_finding, describe_session_holdup
 from stretto.format import quantities
+from stretto.model.finished_runs import SessionRun
 from stretto.operations.advice_rows import describe_holdup_advice
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_call import OperationCall, RunSelection
@@ -137,38 +138,54 @@ def _describe_benchmark(benchmark: Mapping[str, Any]) -> list[str]:
 
 
 def answer_throughput(call: OperationCall) -> OperationAnswer:
-    """Answer tasks an hour, sessions a day, seconds saved a day, and whether that rises."""
+    """Answer tasks an hour, sessions a day, seconds saved a day, and whether that rises.
+
+    Of a session it answers what is saved in all: nobody saw a day of it.
+    """
     span = find_span(call)
-    if call.workflow.session is not None:
+    is_session = call.workflow.session is not None
+    if is_session:
         span = max(1, round(call.session["elapsed_seconds"] * SECOND))
     runs = call.read_runs(2 * span)
+    if is_session and not runs.sessions:
+        raise lack_data("finished runs of this session", 0, 1)
     with call.sources.connect() as connection:
         first = find_first_slot_time(connection)
     seen = 0.0 if first is None else (call.now - first) / HOUR
-    if seen < 1:
+    if first is None or seen < 1:
         raise lack_data("hours of history", round(seen, 3), 1)
-    middle = 0 if call.workflow.session is not None else call.now - span
+    middle = 0 if is_session else call.now - span
     recent = [run for run in runs.sessions if run.end >= middle]
     before = [run for run in runs.sessions if run.end < middle]
     ids = {run.session for run in recent}
     tasks = [run for run in runs.tasks if run.session in ids]
-    hours, days = span / HOUR, span / DAY
+    # Nothing is known of the time before the first event: it is no time in which nothing ran.
+    known = span if is_session else min(span, call.now - first)
+    hours, days = known / HOUR, known / DAY
     saved = measure_saved(run for run in runs.fanouts if run.session in ids)
     performance = {
         "hours": hours,
         "tasks": len(tasks),
         "sessions": len(recent),
         "tasks_per_hour": len(tasks) / hours,
-        "sessions_per_day": len(recent) / days,
-        "saved_seconds_per_day": saved / days,
+        "sessions_per_day": None if is_session else len(recent) / days,
+        "saved_seconds": saved,
+        "saved_seconds_per_day": None if is_session else saved / days,
+        "absent": dict.fromkeys(("sessions_per_day", "saved_seconds_per_day"), "a session is no day")
+        if is_session
+        else {},
         "outcomes": measure_outcomes(tasks),
         "by_task_type": group_tasks(tasks, lambda run: run.type, "task_type"),
     }
     sentence = (
-        f"{len(tasks) / hours:.1f} tasks an hour, {len(recent) / days:.1f} sessions a day,"
-        f" {quantities.format_duration(saved / days)} saved a day by running side by side."
+        f"{len(tasks) / hours:.1f} tasks an hour, {_format_saved(saved)} by running side by side,"
+        " by the tasks' own lengths."
+        if is_session
+        else f"{len(tasks) / hours:.1f} tasks an hour, {len(recent) / days:.1f} sessions a day,"
+        f" {_format_saved(saved / days)} a day by running side by side, by the tasks' own lengths."
     )
-    reason = None if first is not None and first <= middle else "nothing is known of the time span before"
+    is_known = not is_session and first <= call.now - 2 * span
+    reason = None if is_known else "not all of the time span before is known"
     trend = None if reason or not before else len(recent) / len(before)
     analysis = {
         "before": {"sessions": len(before)},
@@ -183,6 +200,11 @@ def answer_throughput(call: OperationCall) -> OperationAnswer:
         analysis,
         next_steps=["stretto trends", "stretto capacity-planning"],
     )
+
+
+def _format_saved(seconds: float) -> str:
+    word = "saved" if seconds >= 0 else "lost"
+    return f"{quantities.format_duration(abs(seconds))} {word}"
 
 
 def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
@@ -200,11 +222,15 @@ def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
     saved = measure_saved(runs.fanouts)
     per_saved: dict[str, Any] = {
         "saved_seconds": saved,
-        "cpu_seconds_per_saved_second": _divide(resources["cpu_seconds"], saved),
-        "cost_per_saved_hour_usd": _divide(usage["cost_usd"], saved / 3_600),
-        "tokens_per_saved_second": _divide(usage["tokens"], saved),
+        "cpu_seconds_per_saved_second": _divide(
+            resources["cpu_seconds"], _measure_saved_by(runs, lambda run: run.cpu_seconds)
+        ),
+        "cost_per_saved_hour_usd": _divide(
+            usage["cost_usd"], _measure_saved_by(runs, lambda run: run.dollars) / 3_600
+        ),
+        "tokens_per_saved_second": _divide(usage["tokens"], _measure_saved_by(runs, lambda run: run.tokens)),
     }
-    nothing = "nothing was saved" if saved <= 0 else "it was not reported"
+    nothing = "nothing was saved" if saved <= 0 else "no session that saved time reported it"
     cpu = resources["cpu_seconds_per_delivered_task"]
     return OperationAnswer(
         [
@@ -226,6 +252,12 @@ def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
         {"by_task_type": group_tasks(runs.tasks, lambda run: run.type, "task_type")},
         next_steps=["stretto capacity-planning", "stretto recommendations"],
     )
+
+
+def _measure_saved_by(runs: RunSelection, read: Callable[[SessionRun], float | None]) -> float:
+    """Return the seconds saved by the sessions of which a quantity is known."""
+    known = {run.session for run in runs.sessions if read(run) is not None}
+    return measure_saved(run for run in runs.fanouts if run.session in known)
 
 
 def _divide(value: float | None, by: float) -> float | None:

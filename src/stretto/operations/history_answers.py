@@ -171,8 +171,12 @@ def answer_regression(call: OperationCall) -> OperationAnswer:
     if call.options["auto_investigate"]:
         holdups = call.try_answer("holdups")
         analysis["investigation"] = [call.describe(finding) for finding in call.select_findings(holdups)]
-    few = counts["too_little_data"]
-    quiet = f"No regression: {counts['no_evidence']} checks were quiet, {few} have too little data."
+    quiet = (
+        f"No change of at least {call.options['significance_threshold']:g} %:"
+        f" {counts['no_evidence']} checks were quiet, {counts['too_little_data']} have too little data."
+    )
+    if passed := sum(counts[verdict.value] for verdict in _CHANGED):
+        quiet += f" Left out as smaller or older: {passed}."
     return OperationAnswer(
         [describe_finding(finding, call.sources.zone) for finding in (*worse, *better)] or [quiet],
         {"days_with_runs": len(days), "sessions": len(runs.sessions), "tasks": len(runs.tasks)},

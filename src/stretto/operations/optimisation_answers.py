@@ -11,6 +11,7 @@ from stretto.analysis.score_tuning import ScoreTuning, TunablePart, suggest_tuni
 from stretto.clock import DAY
 from stretto.findings.finding_sentences import describe_finding
 from stretto.format import quantities
+from stretto.model.delivery import Delivery
 from stretto.model.findings import Finding
 from stretto.operations.advice_rows import describe_advice
 from stretto.operations.efficiency_answers import SCORE_WINDOW
@@ -92,9 +93,8 @@ def answer_tune_suggestions(call: OperationCall) -> OperationAnswer:
     _require_sessions(call, ADVICE_TIME)
     metric: str = call.options["target_metric"]
     parts = list_score_parts(call, metric)
-    delivered = call.figures.find_value("stretto_waste_ratio", window=SCORE_WINDOW)
     tuning = suggest_tuning(
-        parts, call.options["target_score"], delivered_share=None if delivered is None else 1 - delivered
+        parts, call.options["target_score"], delivered_share=measure_delivered_share(call)
     )
     given = call.options["current_score"]
     suggestions = [
@@ -127,12 +127,29 @@ def answer_tune_suggestions(call: OperationCall) -> OperationAnswer:
     )
 
 
+def measure_delivered_share(call: OperationCall) -> float | None:
+    """Return the share of tasks that were delivered, which caps the score; None if no task is over.
+
+    It is that of the session whose parts are tuned, else that of everything.
+    """
+    if call.workflow.session is not None:
+        classes = [task["delivery"] for task in call.session["tasks"] if task["delivery"] is not None]
+        return 1 - classes.count(Delivery.WASTED.value) / len(classes) if classes else None
+    every = call.figures.sum_values("stretto_window_deliveries", window=SCORE_WINDOW)
+    wasted = call.figures.sum_values(
+        "stretto_window_deliveries", window=SCORE_WINDOW, delivery=Delivery.WASTED.value
+    )
+    return 1 - (wasted or 0.0) / every if every else None
+
+
 def list_score_parts(call: OperationCall, metric: str) -> list[TunablePart]:
     """Return the parts of the efficiency score, or of one of its dimensions, with their weights."""
     if call.workflow.session is not None:
         dimensions = call.session["kpis"]["efficiency"]["parts"]
     else:
         dimensions = call.document["scores"][SCORE_WINDOW]["efficiency"]["dimensions"]
+        if call.workflow.pattern is not None:
+            call.note("dimensions", "the parts of the score, and the score here, are those of all patterns")
     parts = []
     for name, dimension in dimensions.items():
         if metric not in {"overall_efficiency", name}:

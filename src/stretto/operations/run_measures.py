@@ -27,6 +27,7 @@ NO_TASK = "no task with a known length ended in this time"
 NOT_SAMPLED = "no session's processes were sampled"
 NO_USAGE = "no source reported the tokens"
 NO_COST = "no source reported the cost, and no price is known"
+NONE_DELIVERED = "the sessions that reported it delivered no task"
 
 
 def measure_timing(tasks: Sequence[TaskRun]) -> dict[str, Any]:
@@ -93,26 +94,33 @@ def measure_outcomes(tasks: Iterable[TaskRun]) -> dict[str, Any]:
 
 
 def measure_usage(tasks: Sequence[TaskRun], sessions: Sequence[SessionRun]) -> dict[str, Any]:
-    """Return tokens and money of sessions, and of each task, with how many sessions reported all of them.
+    """Return tokens and money of sessions, and of each delivered task of those that reported them.
 
     ``at_least`` says that some session reported no tokens, or not all: the sums are then lower bounds.
     """
     tokens = [run.tokens for run in sessions if run.tokens is not None]
     dollars = [run.dollars for run in sessions if run.dollars is not None]
-    delivered = sum(run.is_delivered for run in tasks)
+    by_tokens = _count_delivered(tasks, (run.session for run in sessions if run.tokens is not None))
+    by_dollars = _count_delivered(tasks, (run.session for run in sessions if run.dollars is not None))
     usage: dict[str, Any] = {
         "tokens": sum(tokens) if tokens else None,
         "cost_usd": sum(dollars) if dollars else None,
-        "tokens_per_delivered_task": sum(tokens) / delivered if tokens and delivered else None,
-        "cost_per_delivered_task_usd": sum(dollars) / delivered if dollars and delivered else None,
+        "tokens_per_delivered_task": sum(tokens) / by_tokens if by_tokens else None,
+        "cost_per_delivered_task_usd": sum(dollars) / by_dollars if by_dollars else None,
         "at_least": bool(tokens)
         and any(run.usage_coverage is None or run.usage_coverage < 1 for run in sessions),
         "sessions_with_tokens": len(tokens),
         "sessions_with_cost": len(dollars),
     }
-    reasons = {"tokens": NO_USAGE, "tokens_per_delivered_task": NO_USAGE}
-    reasons |= {"cost_usd": NO_COST, "cost_per_delivered_task_usd": NO_COST}
+    reasons = {"tokens": NO_USAGE, "tokens_per_delivered_task": NONE_DELIVERED if tokens else NO_USAGE}
+    reasons |= {"cost_usd": NO_COST, "cost_per_delivered_task_usd": NONE_DELIVERED if dollars else NO_COST}
     return {**usage, "absent": keep_reasons(usage, reasons)}
+
+
+def _count_delivered(tasks: Iterable[TaskRun], sessions: Iterable[str]) -> int:
+    """Return how many tasks of some sessions were delivered: cost and work are those of the same sessions."""
+    among = {*sessions}
+    return sum(run.is_delivered for run in tasks if run.session in among)
 
 
 def measure_resources(tasks: Sequence[TaskRun], sessions: Sequence[SessionRun]) -> dict[str, Any]:
@@ -120,11 +128,11 @@ def measure_resources(tasks: Sequence[TaskRun], sessions: Sequence[SessionRun]) 
     cpu = [run.cpu_seconds for run in sessions if run.cpu_seconds is not None]
     means = [run.memory_mean for run in sessions if run.memory_mean is not None]
     peaks = [run.memory_peak for run in sessions if run.memory_peak is not None]
-    delivered = sum(run.is_delivered for run in tasks)
+    delivered = _count_delivered(tasks, (run.session for run in sessions if run.cpu_seconds is not None))
     found: dict[str, Any] = {
         "sessions_sampled": len(cpu),
         "cpu_seconds": sum(cpu) if cpu else None,
-        "cpu_seconds_per_delivered_task": sum(cpu) / delivered if cpu and delivered else None,
+        "cpu_seconds_per_delivered_task": sum(cpu) / delivered if delivered else None,
         "memory_mean_bytes": statistics.fmean(means) if means else None,
         "memory_peak_bytes": max(peaks) if peaks else None,
     }
@@ -133,6 +141,8 @@ def measure_resources(tasks: Sequence[TaskRun], sessions: Sequence[SessionRun]) 
         "garbage_collection_share": "no agent's runtime reports it",
         "network_bytes": "samples do not tell it by process",
     }
+    if cpu:
+        reasons["cpu_seconds_per_delivered_task"] = NONE_DELIVERED
     unknown = dict.fromkeys(("io_wait_share", "garbage_collection_share", "network_bytes"))
     return {**found, **unknown, "absent": keep_reasons({**found, **unknown}, reasons)}
 

@@ -162,6 +162,8 @@ def _describe_silence(given: PeriodFindings) -> str:
     """Return that nothing changed, or that nothing looked: silence differs from not looking."""
     if given.state.missing is not None or not given.state.results:
         return "Nothing looked for changes."
+    if not given.is_current:
+        return "No change is known of that time; how many checks looked for one then is not kept."
     if not given.state.quiet_checks:
         return "No change was found; there is too little data to see one."
     return f"No change beyond chance: {format_count_with_noun(given.state.quiet_checks, 'check')} found none."

@@ -46,7 +46,10 @@ def _describe_work(figures: ReportFigures, *, is_over: bool) -> str:
         return f"{when} {ended} of agents ended, and none of them gave a task to another agent."
     wasted = round(now.sum_up("window_deliveries", delivery=Delivery.WASTED.value) or 0)
     given = format_count_with_noun(round(tasks), "task")
-    lost = "all of them were delivered" if not wasted else f"{wasted} of them brought nothing"
+    taken = round(now.sum_up("window_deliveries", delivery=Delivery.TAKEN.value) or 0)
+    lost = f"{wasted} of them brought nothing" if wasted else "all of them were delivered"
+    if taken and not wasted:
+        lost = f"none of them failed, but {taken} of them did not report how they ended"
     return f"{when} agents finished {given} for other agents, and {lost}; {ended} ended."
 
 

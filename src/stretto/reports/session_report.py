@@ -82,6 +82,8 @@ def _describe_state(document: Mapping[str, Any], findings: FindingsState) -> tup
         word = "saved" if saved >= 0 else "lost"
         count = format_count_with_noun(len(fanouts), "parallel execution")
         gain = f"Running tasks side by side {word} {format_duration(abs(saved))} in {count}."
+    elif document["fanouts"]:
+        gain = "Tasks ran side by side; whether that saved time is not known."
     else:
         gain = "Nothing ran side by side, so no time was saved by that."
     holdups = _list_holdups(findings, document["id"])
@@ -165,7 +167,7 @@ def _build_cost_section(document: Mapping[str, Any]) -> ReportSection | None:
         (
             ReportCell(name),
             _make_count(each["model_calls"]),
-            _make_count(sum(count or 0 for count in (each["tokens"] or {}).values())),
+            _make_tokens(each["tokens"] or {}),
             ReportCell(MISSING, reason="no known price")
             if each["cost_usd"] is None
             else ReportCell(format_dollars(each["cost_usd"]), each["cost_usd"], "USD"),
@@ -241,6 +243,11 @@ def _make_seconds(seconds: float | None, reason: str) -> ReportCell:
 
 def _make_count(count: int) -> ReportCell:
     return ReportCell(format_count(count), count, "1")
+
+
+def _make_tokens(tokens: Mapping[str, int | None]) -> ReportCell:
+    known = [count for count in tokens.values() if count is not None]
+    return _make_count(sum(known)) if known else ReportCell(MISSING, reason="no source reported them")
 
 
 def _make_times(value: float | None) -> ReportCell:

@@ -36,7 +36,7 @@ from stretto.hook.install.client_copy import ensure_secret, write_collection_wor
 from stretto.model.decisions import Decision
 from stretto.model.event import Event
 from stretto.names import NONE, Label
-from stretto.notifications.latest_notifications import select_alerts
+from stretto.notifications.latest_notifications import describe_alerting_gap, select_alerts
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.operations.operation_sources import OperationSources
 from stretto.otlp_export.sender import NullSender, Sender
@@ -374,6 +374,7 @@ class Service:
             tuple(self.list_expected_tasks()),
             tuple(firing),
             {name: value for name, value in machine.items() if value},
+            describe_alerting_gap(log.watchdog_heard, now),
         )
 
     def request_forget(self, session: str | None, project: str | None) -> None:

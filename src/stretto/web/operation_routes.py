@@ -98,13 +98,13 @@ class OperationRoutes:
         if runner is None:
             return responses.build_error(path, 503, "operations are not answered here", "run 'stretto up'")
         if query.streams:
-            return self._stream_answers(runner, operation, query)
+            return await self._stream_answers(runner, operation, query)
         envelope = await run_in_threadpool(
             runner.run_operation, operation.name, query.workflow, query.options, query.at
         )
         return responses.build_json(envelope, find_status(envelope))
 
-    def _stream_answers(
+    async def _stream_answers(
         self, runner: OperationRunner, operation: Operation, query: OperationQuery
     ) -> Response:
         streams = self._backend.updates
@@ -113,7 +113,9 @@ class OperationRoutes:
             reader = streams.open_stream()
         except OperationError:
             # The answer without a stream says which option is wrong.
-            envelope = runner.run_operation(operation.name, query.workflow, query.options, query.at)
+            envelope = await run_in_threadpool(
+                runner.run_operation, operation.name, query.workflow, query.options, query.at
+            )
             return responses.build_json(envelope, find_status(envelope))
         except TooManyStreamsError:
             return responses.build_error(
