@@ -65,6 +65,13 @@ def test_a_kept_report_is_printed_as_it_was(store: Store, capsys: pytest.Capture
     assert printed["version"] == "1"
 
 
+def test_a_kept_report_that_is_torn_is_made_again(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """The error of a torn file names this command: it answers from the store."""
+    (store.config.state / FOLDER / "day-2026-11-19.json").write_text("{", encoding="utf-8")
+    assert run(store, "report", "2026-11-19") == 0
+    assert "19 November 2026" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("format", "begins"), [("markdown", "# Report on"), ("html", "<!doctype html>"), ("json", "{")]
 )

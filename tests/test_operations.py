@@ -28,6 +28,7 @@ from stretto.model.finished_runs import SessionRun, TaskRun
 from stretto.notifications.latest_notifications import describe_alerting_gap
 from stretto.operations.alert_answers import EFFICIENCY_LIMITS, find_severity
 from stretto.operations.envelope import SUCCESS, drop_non_finite, make_envelope_schema
+from stretto.operations.live_answers import describe_verdict
 from stretto.operations.operation import OperationGroup
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_table import OPERATIONS
@@ -666,6 +667,23 @@ def test_a_score_of_nothing_is_below_the_limit(month: OperatedStore) -> None:
     )
     answer = run(month, "alerts", snapshot=lambda _: replace(taken, figures=figures))
     assert answer["result"]["analysis_results"]["summary"] == ["The efficiency score is 0.0, below 65."]
+
+
+def test_a_gain_is_not_praised_while_tasks_got_slower(month: OperatedStore) -> None:
+    """As on the overview: slower tasks save more side by side. A verdict without a speed-up says so."""
+    state = month.sources.findings()
+    slower = next(
+        each for each in state.results["changes"].findings if each.verdict is FindingVerdict.REGRESSION
+    )
+    known = replace(state, findings=(StoredFinding("abc", "changes", slower, NOW - DAY, NOW - DAY),))
+    for name, options in (("dashboard", {}), ("live-metrics", {"time_window": "24h"})):
+        for findings, is_said in ((state, False), (known, True)):
+            answer = run(month, name, None, options, findings=lambda findings=findings: findings)
+            text = " ".join(answer["result"]["analysis_results"]["summary"])
+            assert " saved, " in text
+            assert ("Tasks got slower, so part of that is no gain." in text) is is_said
+    assert describe_verdict({"lead": None}, "1h") == "Nothing ran in parallel in the last 1h."
+    assert describe_verdict({"lead": {"speedup": None}}, "1h").startswith("No speed-up is known")
 
 
 def test_changes_below_the_threshold_are_counted(month: OperatedStore) -> None:

@@ -89,6 +89,16 @@ def test_the_hours_until_now_are_those_of_the_window() -> None:
     assert (day.start, day.instant) == (NOW // HOUR * HOUR - DAY, NOW)
 
 
+@pytest.mark.parametrize("minute", [1, 29, 59])
+def test_an_hour_is_compared_with_about_as_much(minute: int) -> None:
+    """The last hour has up to two hours of sums; the time before is the nearest number of hours."""
+    period = parse_period("1h", NOW // HOUR * HOUR + minute * HOUR // 60, BERLIN)
+    before = get_period_before(period)
+
+    assert (period.title, before.end) == ("the last hour", period.start)
+    assert abs((before.end - before.start) - (period.end - period.start)) <= HOUR // 2
+
+
 def test_the_last_period_is_over() -> None:
     """Whatever the instant around a midnight, the last period of each kind has ended."""
     for zone in (BERLIN, KOLKATA, "UTC", "America/St_Johns"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from stretto.cli.findings_command import is_service_down
 from stretto.cli.import_command import update_store
 from stretto.cli.session_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
 from stretto.clock import read_wall_clock
-from stretto.errors import UsageError
+from stretto.errors import StoreError, UsageError
 from stretto.findings.stored_findings import read_findings_state
 from stretto.reports.html_report import print_html
 from stretto.reports.make_report import make_report
@@ -84,9 +84,11 @@ def _find_report(context: CommandContext, folder: ReportFolder, text: str) -> Re
     """Return the kept report of a period, else one that is made now. Raises UsageError."""
     config, now = context.config, read_wall_clock()
     period = parse_period(text, now, config.timezone)
-    kept = folder.read_report(period.id)
-    if kept is not None:
-        return kept
+    # A kept report that cannot be read is made again, as its error says.
+    with suppress(StoreError):
+        kept = folder.read_report(period.id)
+        if kept is not None:
+            return kept
     if is_service_down(context):
         update_store(context)
     rules = make_report_rules(config, load_declared_baselines(config.state), read_version())

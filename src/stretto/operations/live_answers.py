@@ -69,7 +69,9 @@ def answer_live_metrics(call: OperationCall) -> OperationAnswer:
         [
             describe_activity(call),
             *_summarise_workflow(call, about),
-            describe_verdict(document["verdicts"][window], window),
+            describe_verdict(
+                document["verdicts"][window], window, are_tasks_slower=call.state.has_slower_tasks
+            ),
         ],
         performance,
         trends,
@@ -107,7 +109,9 @@ def answer_dashboard(call: OperationCall) -> OperationAnswer:
         [
             describe_activity(call),
             *_summarise_workflow(call, about),
-            describe_verdict(document["verdicts"][DAY_WINDOW], DAY_WINDOW),
+            describe_verdict(
+                document["verdicts"][DAY_WINDOW], DAY_WINDOW, are_tasks_slower=call.state.has_slower_tasks
+            ),
             *sentences,
             *describe_alerts(analysis["alerts"]),
         ],
@@ -247,16 +251,19 @@ def describe_activity(call: OperationCall) -> str:
     return f"{sessions} open, {activity.sessions_busy} busy, {tasks} running."
 
 
-def describe_verdict(verdict: dict[str, Any], window: str) -> str:
-    """Return the headline of a window as a sentence."""
+def describe_verdict(verdict: dict[str, Any], window: str, *, are_tasks_slower: bool = False) -> str:
+    """Return the headline of a window as a sentence; a gain is not praised while tasks got slower."""
     lead = verdict["lead"]
-    if lead is None or lead["speedup"] is None:
+    if lead is None:
         return f"Nothing ran in parallel in the last {window}."
+    if lead["speedup"] is None:
+        return f"No speed-up is known of the last {window}: the parallel tasks took no time."
     saved = quantities.format_duration(abs(lead["time_saved_seconds"]))
     word = "saved" if lead["time_saved_seconds"] >= 0 else "lost"
     delivered = quantities.format_delivered_tasks(lead["delivered"] + lead["taken"], lead["tasks"])
     fanouts = quantities.format_count_with_noun(lead["fanouts"], "parallel execution")
+    slower = " Tasks got slower, so part of that is no gain." if are_tasks_slower and word == "saved" else ""
     return (
         f"In the last {window}: {quantities.format_speedup(lead['speedup'])} as fast as one after another"
-        f" (baseline {lead['baseline']}), {saved} {word}, {fanouts}, {delivered}."
+        f" (baseline {lead['baseline']}), {saved} {word}, {fanouts}, {delivered}.{slower}"
     )

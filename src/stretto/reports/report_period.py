@@ -114,7 +114,8 @@ def get_period_before(period: ReportPeriod) -> ReportPeriod:
         return make_week(before - timedelta(days=before.weekday()), period.zone)
     if period.kind is PeriodKind.MONTH:
         return make_month(before, period.zone)
-    length = -(-(period.end - period.start) // HOUR) * HOUR
+    # Sums are by the hour: the nearest number of hours is the same time as nearly as they can tell.
+    length = max(1, round((period.end - period.start) / HOUR)) * HOUR
     title = f"the {_describe_length(length)} before"
     return ReportPeriod(
         PeriodKind.SPAN, f"{period.id}-before", title, period.start - length, period.start, period.zone
@@ -279,4 +280,7 @@ def _describe_days(first: date, last: date) -> str:
 
 def _describe_length(length: int) -> str:
     days, rest = divmod(length, DAY)
-    return f"{days} days" if days > 1 and not rest else f"{length // HOUR} hours"
+    if days > 1 and not rest:
+        return f"{days} days"
+    hours = length // HOUR
+    return f"{hours} hours" if hours != 1 else "hour"
