@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from asyncio import Semaphore
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -29,6 +30,9 @@ from stretto.web.live_updates import MEDIA, RETRY_MS, EventStream, StreamReader,
 PATH = "/api/operations"
 
 PARAMETERS = ("workflow", "options", "at", "stream")
+
+AT_ONCE = 8
+"""Operations in threads at once: some wait a minute for an analysis, and hooks need threads, too."""
 
 STATUSES: Mapping[ErrorCode, int] = {
     ErrorCode.INVALID_OPTIONS: 400,
@@ -59,6 +63,7 @@ class OperationRoutes:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._places = Semaphore(AT_ONCE)
 
     def list_routes(self) -> list[Route]:
         """Return the routes."""
@@ -99,10 +104,17 @@ class OperationRoutes:
             return responses.build_error(path, 503, "operations are not answered here", "run 'stretto up'")
         if query.streams:
             return await self._stream_answers(runner, operation, query)
-        envelope = await run_in_threadpool(
-            runner.run_operation, operation.name, query.workflow, query.options, query.at
-        )
+        envelope = await self._ask(runner, operation, query)
         return responses.build_json(envelope, find_status(envelope))
+
+    async def _ask(
+        self, runner: OperationRunner, operation: Operation, query: OperationQuery
+    ) -> dict[str, Any]:
+        """Return the envelope of an operation, from a thread once there is a place."""
+        async with self._places:
+            return await run_in_threadpool(
+                runner.run_operation, operation.name, query.workflow, query.options, query.at
+            )
 
     async def _stream_answers(
         self, runner: OperationRunner, operation: Operation, query: OperationQuery
@@ -113,9 +125,7 @@ class OperationRoutes:
             reader = streams.open_stream()
         except OperationError:
             # The answer without a stream says which option is wrong.
-            envelope = await run_in_threadpool(
-                runner.run_operation, operation.name, query.workflow, query.options, query.at
-            )
+            envelope = await self._ask(runner, operation, query)
             return responses.build_json(envelope, find_status(envelope))
         except TooManyStreamsError:
             return responses.build_error(
@@ -135,9 +145,7 @@ class OperationRoutes:
     ) -> AsyncIterator[bytes]:
         """Yield an event with an answer at each beat; the first that is none ends the stream."""
         while not reader.over:
-            envelope = await run_in_threadpool(
-                runner.run_operation, operation.name, query.workflow, query.options, query.at
-            )
+            envelope = await self._ask(runner, operation, query)
             yield b"event: answer\ndata: " + _encode(envelope) + b"\n\n"
             if envelope["status"] != SUCCESS:
                 return
