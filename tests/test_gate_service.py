@@ -70,6 +70,9 @@ def test_a_token_is_asked_for(
         monkeypatch.setenv("STRETTO_TOKEN", TOKEN)
         assert run("gate", "before", "--save", "main", *options) == 0
         assert run("gate", "slower", "--baseline", "main", *options) == 1
+    capsys.readouterr()
+    assert run("gate", "before", "--save", "main", "--service", "http://build.example.org") == 2
+    assert "unencrypted" in capsys.readouterr().err
 
 
 def test_a_service_that_cannot_help_is_named(

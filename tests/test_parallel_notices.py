@@ -194,6 +194,18 @@ def test_a_refusal_is_an_error_with_the_servers_words() -> None:
         notices.stop()
 
 
+def test_stopping_asks_an_alertmanager_that_refuses_once() -> None:
+    """Of three notices that wait at the end only the first is tried: stopping takes one time-out at most."""
+    with alertmanager(500) as (target, taken):
+        notices = ParallelNotices(lambda: target, "", lambda: BEGIN)
+        for name in ("a", "b", "c"):
+            notices.note_running([run(name, "1"), run(name, "2")])
+        notices._stopping.set()
+        notices.start()
+        notices.stop()
+    assert len(taken) == 1
+
+
 def test_an_alertmanager_elsewhere_is_shown_the_token(tmp_path: Path) -> None:
     """As in the containers; without an address and without a server of ours there is none."""
     token = "long-enough-to-be-a-token"

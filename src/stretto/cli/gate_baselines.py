@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from stretto.cli.command_context import CommandContext
 from stretto.cli.http_client import get_response
+from stretto.config.configuration import LOOPBACK
 from stretto.errors import ServiceError, UsageError
 from stretto.gates.baseline_folder import BaselineFolder
 from stretto.gates.measurements import (
@@ -82,6 +83,11 @@ def _ask_service(
         raise UsageError(
             f"{service!r} is no address of a service",
             hint="for example --service https://stretto.example.org",
+        )
+    if context.config.token and url.scheme == "http" and url.hostname not in LOOPBACK:
+        raise UsageError(
+            f"the token would go to {url.netloc} unencrypted",
+            hint="name the service with https://, or unset STRETTO_TOKEN if it asks for none",
         )
     answer = get_response(
         url.netloc,

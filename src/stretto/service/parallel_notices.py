@@ -64,6 +64,7 @@ class ParallelNotices:
         """The sessions that ran tasks side by side at the last sweep."""
         self._finished: deque[tuple[str, int]] = deque(maxlen=REMEMBERED)
         self._waiting: queue.SimpleQueue[PostedAlert | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._post_waiting, name="notices", daemon=True)
 
     def start(self) -> None:
@@ -71,7 +72,8 @@ class ParallelNotices:
         self._thread.start()
 
     def stop(self) -> None:
-        """Post what waits, and end."""
+        """Post what waits, and end; an Alertmanager that does not answer is tried once only."""
+        self._stopping.set()
         self._waiting.put(None)
         if self._thread.is_alive():
             self._thread.join()
@@ -122,6 +124,8 @@ class ParallelNotices:
             except ServiceError as error:
                 # A notice that is late is no news: it is not kept.
                 LOG.info("a notice was not sent: %s", error.to_line())
+                if self._stopping.is_set():
+                    return
 
 
 def describe_start(tasks: Sequence[RunningTask]) -> str:

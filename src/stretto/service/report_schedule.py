@@ -126,7 +126,7 @@ class ReportSchedule:
             try:
                 self.write_due_reports()
                 self.problem = None
-            except (StrettoError, OSError, sqlite3.Error) as error:
+            except Exception as error:  # noqa: BLE001  # a fault of one look must not end the later ones
                 self._note_problem(error)
             self._stopping.wait(TICK_SECONDS)
 
