@@ -44,6 +44,13 @@ def test_nothing_is_received(month: Running, path: str) -> None:
     assert "receives nothing" in refused.value.read().decode()
 
 
+def test_no_team_s_engine_gathers_it(month: Running) -> None:
+    """A scrape for a fleet is refused: simulated sums would be added to those of real machines."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        month.text("/metrics?profile=fleet")
+    assert refused.value.code == 400
+
+
 def test_the_user_s_own_folder_stays_as_it_was(month: Running) -> None:
     """Nothing is written where the user's sessions are, and no server is started."""
     assert not list(month.state.rglob("*.db"))

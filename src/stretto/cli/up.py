@@ -311,7 +311,8 @@ def _build_backend(
         baselines=service.list_baselines,
         self_figures=service.list_own_figures,
         expose=service.expose_metrics,
-        profiles={FLEET_PROFILE: service.expose_fleet_metrics},
+        # A team's engine that scrapes this address must not gather what is simulated.
+        profiles={} if is_simulated else {FLEET_PROFILE: service.expose_fleet_metrics},
         append_hook=service.append_hook,
         append_scores=service.append_scores,
         receive_otlp=service.receive_otlp,
