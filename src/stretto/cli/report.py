@@ -24,10 +24,10 @@ from stretto.reports.report_document import Report, encode_report
 from stretto.reports.report_folder import FOLDER, ReportFolder
 from stretto.reports.report_period import parse_period
 from stretto.reports.session_report import make_session_report
+from stretto.service.configured_summary import summarise_configured_session
 from stretto.service.report_schedule import make_report_rules
 from stretto.store.database import open_reader
 from stretto.store.declared_baselines import load_declared_baselines
-from stretto.summaries.session_summary import summarise_session
 from stretto.version import read_version
 
 STANDARD_OUTPUT = "-"
@@ -106,16 +106,8 @@ def _make_session_report(context: CommandContext, name: str) -> Report | None:
         if len(ids) != 1:
             context.print_note(explain_no_match(name, ids))
             return None
-        summary = summarise_session(
-            connection,
-            ids[0],
-            config.task_types.classify,
-            config.hours,
-            config.prices.compute_cost,
-            declared=load_declared_baselines(config.state),
-            scoring=config.scoring,
-            workflows=config.workflows,
-            now=now,
+        summary = summarise_configured_session(
+            connection, config, ids[0], load_declared_baselines(config.state), now
         )
         findings = read_findings_state(connection, now, config.timezone)
     if summary is None:

@@ -15,6 +15,7 @@ from stretto.errors import UsageError
 from stretto.figures.session_analysis import WhatIf, build_what_if_document, simulate_task_factor
 from stretto.figures.work_tree import build_work_tree
 from stretto.model.event import Outcome
+from stretto.service.configured_summary import summarise_configured_session
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
@@ -23,7 +24,6 @@ from stretto.summaries.session_summary import (
     SessionSummary,
     build_row_document,
     build_session_document,
-    summarise_session,
 )
 
 UNKNOWN_SESSION = 1
@@ -82,16 +82,8 @@ def show_session(context: CommandContext, options: argparse.Namespace) -> int:
         if len(ids) != 1:
             context.print_note(explain_no_match(options.session, ids))
             return UNKNOWN_SESSION
-        summary = summarise_session(
-            connection,
-            ids[0],
-            config.task_types.classify,
-            config.hours,
-            config.prices.compute_cost,
-            declared=baselines.load_declared_baselines(config.state),
-            scoring=config.scoring,
-            workflows=config.workflows,
-            now=read_wall_clock(),
+        summary = summarise_configured_session(
+            connection, config, ids[0], baselines.load_declared_baselines(config.state), read_wall_clock()
         )
     if summary is None:
         raise AssertionError("a session that was just listed no longer exists")

@@ -133,7 +133,7 @@ def _run_service(
         ):
             context.print_note(line)
         if is_simulated:
-            context.print_note("  the page shows a simulated month: nothing is received, sent or told")
+            context.print_note("  the page shows a simulated month: nothing is received, sent or announced")
         with ExitStack() as stack:
             listeners = [listener]
             if options.otlp_ports:

@@ -180,7 +180,9 @@ def answer_task_optimization(call: OperationCall) -> OperationAnswer:
             "calls_below_a_second": len(small),
             "seconds_in_them": sum(each["seconds"] for each in small),
             "overhead_seconds": sum(overhead) if overhead else None,
-            "absent": {} if overhead else {"overhead_seconds": "no source told the time around its calls"},
+            "absent": {}
+            if overhead
+            else {"overhead_seconds": "no source reported the time around its calls"},
         }
         analysis["what_if"] = [] if session["critical_path"] is None else session["critical_path"]["faster"]
     advice = [

@@ -137,9 +137,9 @@ def measure_resources(tasks: Sequence[TaskRun], sessions: Sequence[SessionRun]) 
         "memory_peak_bytes": max(peaks) if peaks else None,
     }
     reasons = dict.fromkeys(found, NOT_SAMPLED) | {
-        "io_wait_share": "samples do not tell it by process",
+        "io_wait_share": "samples have no such number by process",
         "garbage_collection_share": "no agent's runtime reports it",
-        "network_bytes": "samples do not tell it by process",
+        "network_bytes": "samples have no such number by process",
     }
     if cpu:
         reasons["cpu_seconds_per_delivered_task"] = NONE_DELIVERED

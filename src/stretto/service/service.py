@@ -45,6 +45,7 @@ from stretto.resources.sampler import Sampler, WatchedSession
 from stretto.resources.sampler_thread import SamplerThread
 from stretto.servers.alertmanager_client import AlertmanagerTarget, find_alertmanager
 from stretto.service.analysis_schedule import AnalysisSchedule, ask_analysis_process
+from stretto.service.configured_summary import summarise_configured_session
 from stretto.service.forgetting import ForgetRequest
 from stretto.service.health import Health, describe_lag
 from stretto.service.parallel_notices import ParallelNotices, wants_notices
@@ -68,7 +69,7 @@ from stretto.summaries.activity_summary import ActivitySummary, read_activity_su
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
 from stretto.summaries.run_profiles import ProfileKind, read_run_profile
 from stretto.summaries.running_tasks import ExpectedTask
-from stretto.summaries.session_summary import SessionSummary, summarise_session
+from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.spending_outlook import compute_spending_figures
 from stretto.summaries.time_window import TimeWindow
@@ -207,17 +208,7 @@ class Service:
     def summarise_session(self, id: str) -> SessionSummary | None:
         """Return the summary of a session, or None if it is unknown."""
         with self._reader.use() as connection:
-            return summarise_session(
-                connection,
-                id,
-                self.config.task_types.classify,
-                self.config.hours,
-                self.config.prices.compute_cost,
-                declared=self.declared(),
-                scoring=self.config.scoring,
-                workflows=self.config.workflows,
-                now=self._clock(),
-            )
+            return summarise_configured_session(connection, self.config, id, self.declared(), self._clock())
 
     def get_windowed_snapshot(self, latest: Snapshot, window: TimeWindow) -> Snapshot:
         """Return the snapshot with the figures of a window."""

@@ -15,6 +15,7 @@ from stretto.notifications.notification_log import Notification
 from stretto.operations.operation_sources import OperationSources
 from stretto.resources import machine
 from stretto.service.analysis_schedule import ask_analysis_process
+from stretto.service.configured_summary import summarise_configured_session
 from stretto.store.database import open_reader
 from stretto.store.declared_baselines import load_declared_baselines
 from stretto.summaries.running_tasks import (
@@ -23,7 +24,7 @@ from stretto.summaries.running_tasks import (
     list_running_tasks,
     read_finished_lengths,
 )
-from stretto.summaries.session_summary import SessionSummary, summarise_session
+from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 
 
@@ -62,17 +63,7 @@ class StoreSources:
     def summarise(self, id: str) -> SessionSummary | None:
         """Return the summary of a session, or None if it is unknown."""
         with self.open_store() as connection:
-            return summarise_session(
-                connection,
-                id,
-                self.config.task_types.classify,
-                self.config.hours,
-                self.config.prices.compute_cost,
-                declared=self.declared(),
-                scoring=self.config.scoring,
-                workflows=self.config.workflows,
-                now=self.clock(),
-            )
+            return summarise_configured_session(connection, self.config, id, self.declared(), self.clock())
 
     def read_findings(self) -> FindingsState:
         """Return the findings as last stored."""
