@@ -48,7 +48,8 @@ def test_no_team_s_engine_gathers_it(month: Running) -> None:
     """A scrape for a fleet is refused: simulated sums would be added to those of real machines."""
     with pytest.raises(urllib.error.HTTPError) as refused:
         month.text("/metrics?profile=fleet")
-    assert refused.value.code == 400
+    with refused.value as answer:
+        assert answer.code == 400
 
 
 def test_the_user_s_own_folder_stays_as_it_was(month: Running) -> None:
