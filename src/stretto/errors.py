@@ -62,6 +62,10 @@ class ServiceError(StrettoError):
     """The service cannot start: its address is in use, or another service runs on the same state folder."""
 
 
+class EngineError(StrettoError):
+    """The database of a hub does not answer, refuses, or was made by a newer version."""
+
+
 class AnalysisNotInstalledError(StrettoError):
     """An answer needs packages that are an extra of Stretto and are not installed; ``extra`` is its name."""
 

@@ -23,8 +23,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"summaries"}),
     frozenset({"findings"}),
     frozenset({"operations", "reports", "feeds"}),
-    frozenset({"exporter", "otlp_export", "web", "mcp"}),
-    frozenset({"cli", "service", "config", "__main__"}),
+    frozenset({"exporter", "otlp_export", "shipping", "web", "mcp"}),
+    frozenset({"cli", "service", "hub", "config", "__main__"}),
 )
 """Each room's layer, from the bottom. Add a new room here before another room imports it."""
 

@@ -1,0 +1,127 @@
+"""What the hub asks of a database: one protocol for SQLite, PostgreSQL and ClickHouse.
+
+An engine keeps whole sessions. The key of a session is (tenant, instance, session), and the highest revision
+wins, whatever the order and however often a document arrives. A forgotten session stays forgotten: later
+copies of a revision up to the forgetting are dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from stretto.figures.sum_reading import Sums
+from stretto.fleet.session_document import SessionDocument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetScope:
+    """Whose sessions are read: a tenant's, or those of some of its teams, owners or machines."""
+
+    tenant: str
+    teams: tuple[str, ...] | None = None
+    """None for all teams; likewise below."""
+    owners: tuple[str, ...] | None = None
+    instances: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedSession:
+    """A document with what the token that it came with says about its sender."""
+
+    tenant: str
+    team: str
+    owner: str
+    """The person, or the pool of runners, that the token was given to."""
+    received: int
+    """When the hub received it (ns)."""
+    document: SessionDocument
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """The key of a session in a tenant."""
+
+    instance: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A position in the order in which an engine received changes, to continue a reading from."""
+
+    received: int = 0
+    instance: str = ""
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChange:
+    """A session that arrived or was forgotten after a mark."""
+
+    mark: Mark
+    key: SessionKey
+    stored: ReceivedSession | None
+    """None if the session was forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerSum:
+    """The sum of one owner's sessions for a team and a day, by measure and dimensions."""
+
+    owner: str
+    measure: str
+    dims: tuple[str | int, ...]
+    value: int
+
+
+class Engine(Protocol):
+    """Stores and reads sessions. Several threads may call each method at once.
+
+    Every method raises EngineError if the database does not answer or refuses.
+    """
+
+    def prepare(self) -> None:
+        """Create the tables that are missing, and bring those of an older version up to date."""
+
+    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> None:
+        """Store sessions durably before returning; an older or equal revision changes nothing."""
+
+    def forget_sessions(
+        self, scope: FleetScope, *, session: str | None = None, project: str | None = None, at: int
+    ) -> int:
+        """Delete the sessions of a scope (of all, or one, or of a project); return how many were stored.
+
+        ``session`` and ``project`` are the hashes of the documents. ``at`` (ns) is a revision above those
+        forgotten.
+        """
+
+    def read_sums(self, scope: FleetScope, first: int, last: int, measures: Sequence[str] = ()) -> Sums:
+        """Return the sums of the slots of five minutes ``first`` to ``last``; of all or some measures."""
+
+    def read_sums_by_slot(
+        self, scope: FleetScope, width: int, first: int, last: int, measures: Sequence[str]
+    ) -> dict[int, Sums]:
+        """Return the sums of some measures by slot of ``width`` seconds; empty slots are left out."""
+
+    def read_owner_sums(self, tenant: str, team: str, day: int) -> list[OwnerSum]:
+        """Return the sums of a team's UTC day (number of the day) by owner."""
+
+    def list_changed_days(self, tenant: str, since: int) -> list[tuple[str, int]]:
+        """Return (team, number of the UTC day) of the sums of sessions that changed since a time (ns)."""
+
+    def list_changes(self, scope: FleetScope, after: Mark, limit: int) -> Iterator[SessionChange]:
+        """Yield at most ``limit`` changes after a mark, in the order of their marks."""
+
+    def count_sessions(self, scope: FleetScope) -> int:
+        """Return the number of stored sessions of a scope."""
+
+    def list_heard_of(self, scope: FleetScope) -> list[tuple[str, str, str, int]]:
+        """Return (team, owner, instance, received in ns) of the newest session of each machine."""
+
+    def delete_before(self, day: int) -> None:
+        """Delete sessions of UTC days before ``day`` (number of the day)."""
+
+    def close(self) -> None:
+        """Close every connection."""
