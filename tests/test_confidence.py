@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stretto.figures.confidence import (
     Estimate,
+    compute_difference_bounds,
     compute_improvement_bounds,
     compute_student_t,
     estimate_mean,
@@ -99,3 +100,10 @@ def test_the_mean_lies_in_its_interval(values: list[float]) -> None:
     low, high = found.bounds
     assert 0 <= low <= found.mean * (1 + 1e-12)
     assert found.mean <= high * (1 + 1e-12)
+
+
+def test_the_interval_of_a_difference_is_that_of_both_means() -> None:
+    """1, 2, 3 and 3, 4, 5 differ by 2 ± 2.776 · √(1/3 + 1/3): four degrees of freedom by Welch."""
+    low, high = compute_difference_bounds([1, 2, 3], [3, 4, 5])
+    assert (low, high) == pytest.approx((2 - 2.2666, 2 + 2.2666), abs=1e-3)
+    assert compute_difference_bounds([2, 2], [3, 3]) == (1, 1)

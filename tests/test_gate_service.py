@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stretto.gates.baseline_folder import BaselineFolder
+from stretto.gates.baseline_folder import MOST_BASELINES, BaselineFolder
 from stretto.gates.measurements import MeasurementError, Measurements
 from tests.ports import reserve_dead_address
 from tests.test_cli_gate import folder, read_gitlab_job, run, run_action, run_shell  # noqa: F401  # a fixture
@@ -143,3 +143,16 @@ def test_action_and_job_use_the_service(folder: Path, tmp_path: Path) -> None:  
         script, job = read_gitlab_job()
         done = run_shell(script, folder, **job["variables"] | {"REPORTS": "same", "SERVICE": url})
         assert done.returncode == 0, done.stderr
+
+
+def test_new_names_have_an_end(tmp_path: Path) -> None:
+    """Whoever may send baselines cannot fill the disk with names; a known name is still replaced."""
+    place = tmp_path / "state" / "gates"
+    place.mkdir(parents=True)
+    for number in range(MOST_BASELINES):
+        (place / f"build-{number}.json").touch()
+    kept = BaselineFolder(place)
+    with pytest.raises(MeasurementError, match="there are 1000 baselines already"):
+        kept.write_baseline("another", Measurements({"a": (1.0,)}))
+    kept.write_baseline("build-7", Measurements({"a": (1.0,)}))
+    assert kept.read_baseline("build-7") is not None

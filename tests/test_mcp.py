@@ -6,13 +6,15 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
+from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from stretto.cli.main import main
@@ -186,6 +188,52 @@ def test_a_call_that_is_none_is_refused_by_name(doors: Doors) -> None:
                     await client.call_tool(name, arguments)
 
     asyncio.run(call_all())
+
+
+def test_a_start_that_fails_is_tried_again() -> None:
+    """The request of a failed start raises its error; the next is answered, and refused as no message."""
+    starts: list[None] = []
+    sent: list[Any] = []
+
+    @asynccontextmanager
+    async def fail_once(_: Server[None]) -> AsyncIterator[None]:
+        starts.append(None)
+        if len(starts) == 1:
+            raise OSError("no room")
+        yield
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def call_twice() -> None:
+        endpoint = HttpEndpoint(Server("flaky", lifespan=fail_once))
+        scope = {"type": "http", "method": "POST", "path": "/mcp", "headers": [], "query_string": b""}
+        with pytest.raises(OSError, match="no room"):
+            await endpoint(scope, receive, send)
+        await endpoint(scope, receive, send)
+
+    asyncio.run(call_twice())
+    assert sent[0]["status"] == 400
+
+
+def test_a_simulated_month_can_be_asked(tmp_path: Path) -> None:
+    """A service that receives nothing answers the protocol, which only reads; a hook is still refused."""
+    operated = make_nothing(tmp_path)
+    server = make_tool_server(make_tool_sources(operated, operated.make_runner().run_operation), "1.2.3")
+    backend = Store(tmp_path / "web").make_backend(
+        is_simulated=True, make_mcp_endpoint=lambda: HttpEndpoint(server)
+    )
+
+    async def list_tools(url: str) -> list[str]:
+        async with Client(url) as client:
+            return [tool.name for tool in (await client.list_tools()).tools]
+
+    with served(backend) as client:
+        assert asyncio.run(list_tools(f"{client.base_url}/mcp")) == [*NAMES]
+        assert client.post("/hook", json={}).status_code == 409
 
 
 def test_the_guard_stands_before_the_protocol(doors: Doors, tmp_path: Path) -> None:

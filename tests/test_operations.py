@@ -6,6 +6,7 @@ import json
 import math
 import sqlite3
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,6 +33,7 @@ from stretto.operations.live_answers import describe_verdict
 from stretto.operations.operation import OperationGroup
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_table import OPERATIONS
+from stretto.operations.optimisation_answers import project_cost
 from stretto.operations.option_kinds import (
     CalendarDay,
     Choice,
@@ -48,6 +50,7 @@ from stretto.operations.option_kinds import (
 from stretto.operations.run_measures import find_quantile, measure_resources, measure_usage
 from stretto.service.analysis_schedule import ask_analysis_process
 from stretto.store.finding_history import StoredFinding
+from stretto.summaries.snapshot import Snapshot
 from tests.operated import (
     COVER,
     DAYS,
@@ -266,6 +269,45 @@ def test_accuracy_is_that_of_the_back_test_or_null(month: OperatedStore) -> None
     assert other["analysis_accuracy"] is None
     assert other["reasons"]["analysis_accuracy"] == "it forecasts nothing"
     assert other["monitoring_overhead"] == 0
+
+
+def test_the_usual_is_compared_by_the_difference(month: OperatedStore) -> None:
+    """The interval is that of the week's mean minus the mean before; the sentence says on which side."""
+    answer = run(month, "efficiency", PATTERN)["result"]["analysis_results"]
+    benchmark = answer["benchmark"]
+    assert benchmark["difference"] == pytest.approx(benchmark["efficiency"] - benchmark["average_before"])
+    assert benchmark["low"] <= benchmark["difference"] <= benchmark["high"]
+    assert "the three weeks before" in answer["summary"][1]
+
+
+def test_a_month_costs_what_the_known_days_cost() -> None:
+    """7 dollars in seven known days are 30 a month, and 45 after a growth of a half; six days are too few."""
+    name = "cost_per_month_after_growth_usd"
+    assert project_cost({"cost_usd": 7.0}, 7 * DAY, 0.5) == {name: pytest.approx(45), "absent": {}}
+    few = project_cost({"cost_usd": 7.0}, 6 * DAY, 0.5)
+    assert (few[name], few["absent"][name][:8]) == (None, "6.0 days")
+    unknown = project_cost({"cost_usd": None, "absent": {"cost_usd": "no price"}}, 28 * DAY, 0)
+    assert (unknown[name], unknown["absent"]) == (None, {name: "no price"})
+
+
+def test_a_slow_call_holds_up_no_other(month: OperatedStore) -> None:
+    """A call that waits for its figures leaves another call's figures to be read meanwhile."""
+    reached, released = threading.Event(), threading.Event()
+
+    def take_slowly(_: int | None) -> Snapshot | None:
+        reached.set()
+        released.wait(30)
+        return None
+
+    slow = threading.Thread(target=run, args=(month, "dashboard"), kwargs={"snapshot": take_slowly})
+    slow.start()
+    try:
+        assert reached.wait(30)
+        assert run(month, "dashboard")["status"] == "success"
+        assert slow.is_alive()
+    finally:
+        released.set()
+        slow.join()
 
 
 def test_growth_and_targets_change_the_answer(month: OperatedStore) -> None:

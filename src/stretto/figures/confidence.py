@@ -132,15 +132,24 @@ def compute_improvement_bounds(sequential: Bounds, elapsed: float) -> tuple[floa
     return low, high
 
 
-def has_significant_difference(first: Sequence[float], second: Sequence[float]) -> bool:
-    """Return whether the means of two groups differ by more than their scatter: Welch's test at 5 %.
+def compute_difference_bounds(first: Sequence[float], second: Sequence[float]) -> Bounds:
+    """Return the 95 % interval of the second mean minus the first, by Welch.
 
     Raises ValueError if a group has fewer than two values.
     """
     means = estimate_mean(first), estimate_mean(second)
     if any(mean.variance is None for mean in means):
         raise ValueError("a group of one value has no scatter")
-    difference = abs(means[0].mean - means[1].mean)
+    difference = means[1].mean - means[0].mean
     combined = sum_estimates(means)
     reach = compute_student_t(combined.freedom) * sqrt(combined.variance) if combined.variance else 0.0
-    return difference > reach
+    return difference - reach, difference + reach
+
+
+def has_significant_difference(first: Sequence[float], second: Sequence[float]) -> bool:
+    """Return whether the means of two groups differ by more than their scatter: Welch's test at 5 %.
+
+    Raises ValueError if a group has fewer than two values.
+    """
+    low, high = compute_difference_bounds(first, second)
+    return low > 0 or high < 0

@@ -11,6 +11,8 @@ from stretto.gates.measurements import MeasurementError, Measurements, from_docu
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SUFFIX = ".json"
+MOST_BASELINES = 1_000
+"""Most names of a folder: whoever may send baselines could fill the disk with new names."""
 
 
 class BaselineFolder:
@@ -47,4 +49,11 @@ class BaselineFolder:
 
     def write_baseline(self, name: str, measurements: Measurements) -> None:
         """Keep a baseline under a name, whole or not at all. Raises MeasurementError, and OSError."""
-        write_baseline(self.find_path(name), measurements)
+        path = self.find_path(name)
+        if not path.exists() and len(self.list_names()) >= MOST_BASELINES:
+            raise MeasurementError(
+                f"there are {MOST_BASELINES} baselines already",
+                where=str(self._folder),
+                hint="save under a name that exists, or delete files there: a build needs no new name",
+            )
+        write_baseline(path, measurements)

@@ -36,18 +36,25 @@ class HttpEndpoint:
         self._server = server
         self._manager: StreamableHTTPSessionManager | None = None
         self._holder: asyncio.Task[None] | None = None
-        self._ready = asyncio.Event()
+        self._starting: asyncio.Future[None] | None = None
+        """Done once requests can be answered; a start that fails raises in all that wait."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; the first starts the protocol's task group in the server's event loop."""
-        if self._holder is None:
-            self._holder = asyncio.create_task(self._hold_open(), name="mcp")
-        await self._ready.wait()
-        assert self._manager is not None  # it is ready
+        if self._manager is None:
+            if self._starting is None:
+                self._starting = asyncio.get_running_loop().create_future()
+                self._holder = asyncio.create_task(self._hold_open(self._starting), name="mcp")
+            # A request that goes away must not end the start that others wait for.
+            await asyncio.shield(self._starting)
+        assert self._manager is not None  # the start has succeeded
         await self._manager.handle_request(scope, receive, send)
 
-    async def _hold_open(self) -> None:
-        """Keep the task group open until the event loop ends, which cancels this."""
+    async def _hold_open(self, starting: asyncio.Future[None]) -> None:
+        """Keep the task group open until the event loop ends, which cancels this.
+
+        If it cannot be opened, the next request tries again.
+        """
         manager = StreamableHTTPSessionManager(
             self._server, json_response=True, stateless=True, max_request_body_size=LIMIT
         )
@@ -55,8 +62,11 @@ class HttpEndpoint:
             with suppress(asyncio.CancelledError):
                 async with manager.run():
                     self._manager = manager
-                    self._ready.set()
+                    starting.set_result(None)
                     await asyncio.Event().wait()
+        except Exception as error:  # noqa: BLE001  # it is raised in the requests
+            if not starting.done():
+                starting.set_exception(error)
         finally:
-            # A start that fails must not leave requests waiting.
-            self._ready.set()
+            self._manager = self._starting = None
+            starting.cancel()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stretto.clock import DAY, HOUR, SECOND
+from stretto.figures.confidence import compute_difference_bounds
 from stretto.findings.finding_sentences import describe_finding, describe_session_holdup
 from stretto.format import quantities
 from stretto.model.finished_runs import SessionRun
@@ -98,9 +99,9 @@ def _format_range(score: Mapping[str, Any]) -> str:
 
 
 def compare_with_average(call: OperationCall, runs: RunSelection) -> dict[str, Any]:
-    """Return the efficiency of parallel work of a week against the three weeks before, with an interval.
+    """Return the efficiency of parallel work of a week against the three weeks before, by session.
 
-    The interval is that of the mean over sessions before (95 %, normal).
+    ``low`` and ``high`` are the 95 % interval of the difference of both means (Welch).
     """
     by_session = measure_session_efficiency(runs.fanouts)
     middle = call.now - WEEK
@@ -112,29 +113,35 @@ def compare_with_average(call: OperationCall, runs: RunSelection) -> dict[str, A
         "sessions": len(recent),
         "sessions_before": len(before),
         "efficiency": statistics.fmean(recent) if recent else None,
-        "average_before": None,
+        "average_before": statistics.fmean(before) if before else None,
+        "difference": None,
         "low": None,
         "high": None,
     }
-    if len(before) >= FEWEST_FANOUTS:
-        mean = statistics.fmean(before)
-        half = 1.96 * statistics.stdev(before) / len(before) ** 0.5
-        found |= {"average_before": mean, "low": mean - half, "high": mean + half}
-    few = f"{len(before)} sessions with parallel work in the three weeks before, {FEWEST_FANOUTS} are needed"
-    reasons = dict.fromkeys(("average_before", "low", "high"), few)
+    if min(len(recent), len(before)) >= FEWEST_FANOUTS:
+        low, high = compute_difference_bounds(before, recent)
+        found |= {"difference": (low + high) / 2, "low": low, "high": high}
+    few = (
+        f"{len(recent)} sessions with parallel work in seven days and {len(before)} in the three weeks"
+        f" before, {FEWEST_FANOUTS} of each are needed"
+    )
+    reasons = dict.fromkeys(("difference", "low", "high"), few)
     reasons["efficiency"] = "no session with parallel work ended in seven days"
+    reasons["average_before"] = "no session with parallel work ended in the three weeks before"
     return {**found, "absent": keep_reasons(found, reasons)}
 
 
 def _describe_benchmark(benchmark: Mapping[str, Any]) -> list[str]:
-    value, mean = benchmark["efficiency"], benchmark["average_before"]
-    if value is None or mean is None:
+    low, high = benchmark["low"], benchmark["high"]
+    if low is None or high is None:
         return []
-    word = "above" if value > benchmark["high"] else "below" if value < benchmark["low"] else "within"
-    average = quantities.format_percent(mean)
-    return [
-        f"Lanes were used to {quantities.format_percent(value)}, {word} the usual range around {average}."
-    ]
+    word = "more than" if low > 0 else "less than" if high < 0 else "no different from"
+    value, average = (quantities.format_percent(benchmark[key]) for key in ("efficiency", "average_before"))
+    sentence = (
+        f"Lanes were used to {value}, {word} the three weeks before ({average});"
+        f" the difference is {100 * low:+.0f} to {100 * high:+.0f} points."
+    )
+    return [sentence]
 
 
 def answer_throughput(call: OperationCall) -> OperationAnswer:

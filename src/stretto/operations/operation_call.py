@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from stretto.clock import DAY, SECOND
@@ -15,6 +14,7 @@ from stretto.model.findings import Finding
 from stretto.model.finished_runs import SessionRun, TaskRun
 from stretto.operations.analysis_reader import AnswerReader
 from stretto.operations.figure_lookup import FigureTable
+from stretto.operations.lazy_attribute import LazyAttribute
 from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.operation_sources import OperationSources
 from stretto.operations.workflow_choice import ALL_WORKFLOWS, ChosenWorkflow
@@ -57,7 +57,7 @@ class RunSelection:
 
 @dataclass
 class OperationCall:
-    """One call. Reading notes what is old or missing in ``shortfalls``."""
+    """One call, for a single thread. Reading notes what is old or missing in ``shortfalls``."""
 
     sources: OperationSources
     answers: AnswerReader
@@ -69,12 +69,12 @@ class OperationCall:
     used: dict[str, int] = field(default_factory=dict)
     """Analysis → the instant (ns) that its answer is about."""
 
-    @cached_property
+    @LazyAttribute
     def now(self) -> int:
         """The instant (ns) of the answer."""
         return self.sources.clock() if self.at is None else self.at
 
-    @cached_property
+    @LazyAttribute
     def snapshot(self) -> Snapshot:
         """The figures. Raises OperationError (STORE_UNAVAILABLE) before the first."""
         taken = self.sources.snapshot(self.at)
@@ -86,17 +86,17 @@ class OperationCall:
             self.note("figures", "the store is not read now: these are the last figures", taken.at)
         return taken
 
-    @cached_property
+    @LazyAttribute
     def document(self) -> dict[str, Any]:
         """The figures as the document of ``/api/snapshot``."""
         return build_snapshot_document(self.snapshot)
 
-    @cached_property
+    @LazyAttribute
     def figures(self) -> FigureTable:
         """The figures, to be found by name and labels."""
         return FigureTable(self.snapshot.figures)
 
-    @cached_property
+    @LazyAttribute
     def session(self) -> dict[str, Any]:
         """The document of the session that the call is about. Raises OperationError."""
         id = self.workflow.session
@@ -107,7 +107,7 @@ class OperationCall:
             )
         return build_session_document(summary)
 
-    @cached_property
+    @LazyAttribute
     def state(self) -> FindingsState:
         """The findings as last stored, or as they were known at the instant in the past."""
         if self.at is None:
@@ -182,7 +182,7 @@ class OperationCall:
         """Return whether a finding is about the workflow: of its pattern, or of no pattern."""
         return self.workflow.id is None or finding.subject.get("pattern") in {None, self.pattern}
 
-    @cached_property
+    @LazyAttribute
     def pattern(self) -> str | None:
         """The pattern of the workflow; that of the session if it is one."""
         if self.workflow.session is not None:

@@ -33,6 +33,10 @@ from stretto.operations.option_kinds import (
 RHYTHM = TimeSpan(SECOND, HOUR)
 PAST = TimeSpan(MINUTE, 365 * DAY)
 
+WHEN_SESSIONS_LACK = ("execution-analysis", "live-metrics", "dashboard")
+WHEN_DAYS_LACK = ("throughput", "live-metrics", "dashboard")
+"""Operations that answer from less, the nearest first."""
+
 Answer = Callable[[OperationCall], OperationAnswer]
 
 
@@ -42,6 +46,11 @@ def _take(name: str, kind: OptionKind, default: Any, text: str) -> OperationOpti
 
 def _switch(name: str, default: bool, text: str) -> OperationOption:  # the value of the option
     return OperationOption(name, Switch(), default, text)
+
+
+def _take_all(name: str, words: tuple[str, ...], text: str) -> OperationOption:
+    """Return an option that chooses some words, and all of them where nothing is chosen."""
+    return OperationOption(name, Choices(words), [*words], text)
 
 
 def _list_spans(span: str = "7_days") -> tuple[OperationOption, ...]:
@@ -60,12 +69,7 @@ _ROWS: tuple[Operation, ...] = (
         "none",
         live_answers.answer_monitor,
         (
-            _take(
-                "metrics",
-                Choices(("execution", "resources", "agents")),
-                ["execution", "resources", "agents"],
-                "what to show",
-            ),
+            _take_all("metrics", ("execution", "resources", "agents"), "what to show"),
             _take("frequency", RHYTHM, "5s", "time between two answers of a stream"),
             _switch("alerts", True, "with what is beyond its limit"),
             _switch("dashboard", False, "with verdicts and the latest sessions"),
@@ -123,16 +127,13 @@ _ROWS: tuple[Operation, ...] = (
             _take(
                 "timeframe", TimeSpan(DAY, 154 * DAY), "30_days", "days to list; a trend is that of 30 days"
             ),
-            _take(
-                "metrics",
-                Choices(("efficiency", "execution_time", "resource_usage")),
-                ["efficiency", "execution_time", "resource_usage"],
-                "which trends to look for",
+            _take_all(
+                "metrics", ("efficiency", "execution_time", "resource_usage"), "which trends to look for"
             ),
             _switch("detect_patterns", True, "with slow hours and weekdays, and how sessions live"),
             _switch("include_correlations", False, "with daily quantities that go together"),
         ),
-        ("throughput", "live-metrics", "dashboard"),
+        WHEN_DAYS_LACK,
     ),
     Operation(
         "patterns",
@@ -141,16 +142,15 @@ _ROWS: tuple[Operation, ...] = (
         "100 sessions with tasks",
         history_answers.answer_patterns,
         (
-            _take(
+            _take_all(
                 "pattern_types",
-                Choices(("success", "failure", "emerging")),
-                ["success", "failure", "emerging"],
+                ("success", "failure", "emerging"),
                 "emerging ones are not confirmed by later sessions yet",
             ),
             _take("confidence_threshold", Number(0, 1), 0.7, "least value of 1 - p, adjusted for all checks"),
             _switch("actionable_only", False, "only circumstances that a person can choose"),
         ),
-        ("execution-analysis", "live-metrics", "dashboard"),
+        WHEN_SESSIONS_LACK,
     ),
     Operation(
         "comparative",
@@ -169,7 +169,7 @@ _ROWS: tuple[Operation, ...] = (
                 "with intervals, where there is more than a run on each side",
             ),
         ),
-        ("execution-analysis", "live-metrics", "dashboard"),
+        WHEN_SESSIONS_LACK,
     ),
     Operation(
         "regression",
@@ -188,7 +188,7 @@ _ROWS: tuple[Operation, ...] = (
             ),
             _switch("auto_investigate", True, "with what holds the sessions of the last day up"),
         ),
-        ("throughput", "live-metrics", "dashboard"),
+        WHEN_DAYS_LACK,
     ),
     Operation(
         "efficiency",
@@ -197,7 +197,7 @@ _ROWS: tuple[Operation, ...] = (
         "5 parallel executions in seven days; 1 of a session",
         efficiency_answers.answer_efficiency,
         (
-            _take("dimensions", Choices(DIMENSIONS), [*DIMENSIONS], "the dimensions of the score to show"),
+            _take_all("dimensions", DIMENSIONS, "the dimensions of the score to show"),
             _take(
                 "benchmark_against",
                 Choice(("historical_average",)),
@@ -206,7 +206,7 @@ _ROWS: tuple[Operation, ...] = (
             ),
             _switch("include_breakdown", True, "with the parts of each dimension"),
         ),
-        ("execution-analysis", "live-metrics", "dashboard"),
+        WHEN_SESSIONS_LACK,
     ),
     Operation(
         "throughput",
@@ -223,7 +223,7 @@ _ROWS: tuple[Operation, ...] = (
         "5 samples of a session, or 5 sampled sessions",
         efficiency_answers.answer_resource_efficiency,
         _list_spans(),
-        ("throughput", "live-metrics", "dashboard"),
+        WHEN_DAYS_LACK,
     ),
     Operation(
         "agent-performance",
@@ -233,15 +233,10 @@ _ROWS: tuple[Operation, ...] = (
         efficiency_answers.answer_agent_performance,
         (
             _take("agent_ids", Names(), None, "only these agents (all)"),
-            _take(
-                "metrics",
-                Choices(("response_time", "success_rate", "efficiency")),
-                ["response_time", "success_rate", "efficiency"],
-                "what to compare",
-            ),
+            _take_all("metrics", ("response_time", "success_rate", "efficiency"), "what to compare"),
             _take("time_range", PAST, "7_days", "how far to look back"),
         ),
-        ("execution-analysis", "live-metrics", "dashboard"),
+        WHEN_SESSIONS_LACK,
     ),
     Operation(
         "bottlenecks",
@@ -260,7 +255,7 @@ _ROWS: tuple[Operation, ...] = (
             _switch("priority_ranking", True, "the most expensive first"),
             _switch("cross_workflow", True, "also hold-ups that belong to no single pattern"),
         ),
-        ("execution-analysis", "live-metrics", "dashboard"),
+        WHEN_SESSIONS_LACK,
     ),
     Operation(
         "recommendations",
@@ -279,7 +274,7 @@ _ROWS: tuple[Operation, ...] = (
             _take("implementation_effort", Choice(("low", "low_medium", "all")), "low_medium", "most work"),
             _take("expected_roi", LeastShare(), ">5%", "share of the sessions' time that it brings at least"),
         ),
-        ("execution-analysis", "live-metrics", "dashboard"),
+        WHEN_SESSIONS_LACK,
     ),
     Operation(
         "tune-suggestions",
@@ -317,7 +312,7 @@ _ROWS: tuple[Operation, ...] = (
             _take("optimization_goals", Choices(("efficiency", "cost")), ["efficiency"], "what to weigh"),
             _switch("include_scenarios", True, "with the time at every width"),
         ),
-        ("throughput", "live-metrics", "dashboard"),
+        WHEN_DAYS_LACK,
     ),
     Operation(
         "predictions",
@@ -341,7 +336,7 @@ _ROWS: tuple[Operation, ...] = (
                 "what to show beside; nothing external is known",
             ),
         ),
-        ("throughput", "live-metrics", "dashboard"),
+        WHEN_DAYS_LACK,
     ),
     Operation(
         "execution-analysis",
@@ -374,7 +369,7 @@ _ROWS: tuple[Operation, ...] = (
         "5 parallel executions in seven days; 1 of a session",
         execution_and_phase_answers.answer_parallel_efficiency,
         _list_spans(),
-        ("execution-analysis", "live-metrics", "dashboard"),
+        WHEN_SESSIONS_LACK,
     ),
 )
 

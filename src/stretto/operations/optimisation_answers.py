@@ -21,9 +21,11 @@ from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_call import OperationCall
 from stretto.operations.operation_errors import lack_data
 from stretto.operations.run_measures import find_quantile, measure_timing, measure_usage
+from stretto.store.queries import find_first_slot_time
 
 FEWEST_SESSIONS = 5
 FEWEST_FORECAST_DAYS = 28
+FEWEST_COST_DAYS = 7
 ADVICE_TIME = 28 * DAY
 EFFORTS: Mapping[str, Effort] = {"low": Effort.LOW, "low_medium": Effort.MEDIUM, "all": Effort.HIGH}
 PRIORITIES: Mapping[str, Priority] = {
@@ -198,11 +200,7 @@ def answer_capacity_planning(call: OperationCall) -> OperationAnswer:
         "goals": list(goals),
     }
     if "cost" in goals:
-        cost = usage["cost_usd"]
-        monthly = None if cost is None else cost * 30 * DAY / ADVICE_TIME * (1 + growth)
-        analysis["cost_per_month_after_growth_usd"] = monthly
-        if monthly is None:
-            analysis["absent"] = {"cost_per_month_after_growth_usd": usage["absent"]["cost_usd"]}
+        analysis |= project_cost(usage, measure_known_time(call), growth)
     sentences = [
         f"{row['workflow']}: {row['text']}"
         + (
@@ -220,6 +218,30 @@ def answer_capacity_planning(call: OperationCall) -> OperationAnswer:
         analysis,
         next_steps=["stretto predictions", "stretto resource-efficiency"],
     )
+
+
+def measure_known_time(call: OperationCall) -> int:
+    """Return the time (ns) of the last four weeks since the first event: before it nothing is known."""
+    with call.sources.connect() as connection:
+        first = find_first_slot_time(connection)
+    return 0 if first is None else min(ADVICE_TIME, call.now - first)
+
+
+def project_cost(usage: Mapping[str, Any], known: int, growth: float) -> dict[str, Any]:
+    """Return what a month costs once work has grown, from the cost of the ``known`` time (ns), or why not.
+
+    Example: 7 dollars in seven days and a growth of 0.5 give 45 dollars for thirty days.
+    """
+    name = "cost_per_month_after_growth_usd"
+    cost = usage["cost_usd"]
+    if cost is None:
+        return {name: None, "absent": {name: usage["absent"]["cost_usd"]}}
+    if known < FEWEST_COST_DAYS * DAY:
+        few = (
+            f"{known / DAY:.1f} days are known, {FEWEST_COST_DAYS} are needed: weekends differ from weekdays"
+        )
+        return {name: None, "absent": {name: few}}
+    return {name: cost * 30 * DAY / known * (1 + growth), "absent": {}}
 
 
 def describe_plan(finding: Finding, call: OperationCall) -> dict[str, Any]:

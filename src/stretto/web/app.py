@@ -35,6 +35,7 @@ from stretto.web.guard import Guard
 from stretto.web.hook_endpoint import HOOK, HookEndpoint
 from stretto.web.json_routes import NOTIFICATIONS, JsonRoutes
 from stretto.web.live_updates import UpdateRoute
+from stretto.web.mcp_route import PATH as MCP
 from stretto.web.mcp_route import McpRoute
 from stretto.web.openapi import OpenApiRoute
 from stretto.web.operation_routes import OperationRoutes
@@ -111,6 +112,8 @@ def create_app(backend: Backend) -> ASGIApp:
         compressed=otlp_routes.PATHS,
         limit=LIMIT,
         receives=not backend.is_simulated,
+        # Its protocol asks by POST; no tool of it writes.
+        reading={MCP},
     )
 
 

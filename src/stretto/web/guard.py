@@ -59,7 +59,8 @@ class Guard:
 
     ``limits`` are the most bytes of a body by path, ``limit`` those of every other path. Bodies sent to the
     paths in ``compressed`` may be compressed; the route itself limits the decompressed size. ``bounds`` are
-    those of all bodies together. A service that ``receives`` nothing answers reading requests alone.
+    those of all bodies together. A service that ``receives`` nothing answers reading requests alone: those
+    that read by their method, and all to the paths in ``reading``.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Guard:
         compressed: Collection[str] = (),
         bounds: BodyBounds | None = None,
         receives: bool = True,
+        reading: Collection[str] = (),
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -82,6 +84,7 @@ class Guard:
         self._compressed = compressed
         self._bounds = bounds or BodyBounds()
         self._receives = receives
+        self._reading = reading
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or pass it on with its body limited."""
@@ -112,7 +115,7 @@ class Guard:
             self._refuse_wrong_host(headers)
             or _refuse_foreign_origin(scope["method"], headers)
             or self._refuse_without_token(path, headers)
-            or self._refuse_input(scope["method"])
+            or self._refuse_input(scope["method"], path)
             or (None if path in self._compressed else _refuse_encoding(headers))
             or _refuse_large_body(headers, limit)
         )
@@ -135,8 +138,8 @@ class Guard:
             "use 127.0.0.1 or localhost, or allow the name in the configuration",
         )
 
-    def _refuse_input(self, method: str) -> Refusal | None:
-        if self._receives or method in _SAFE:
+    def _refuse_input(self, method: str, path: str) -> Refusal | None:
+        if self._receives or method in _SAFE or path in self._reading:
             return None
         return Refusal(409, "this service shows a simulated month and receives nothing", "run 'stretto up'")
 
