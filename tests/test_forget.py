@@ -12,13 +12,15 @@ import pytest
 
 from stretto import journal
 from stretto.cli.main import main
-from stretto.clock import read_wall_clock
+from stretto.clock import DAY, read_wall_clock, to_rfc3339
 from stretto.errors import UsageError
 from stretto.figures.baselines import DeclaredBaselines, RecordedBaseline
 from stretto.journal.compression import compress_file
 from stretto.journal.erase import erase_from_file, erase_lines
 from stretto.journal.pruned_session_records import KeptRecord, append_kept_records, hash_session_id
 from stretto.model.event import Event, Kind
+from stretto.reports.report_document import Report
+from stretto.reports.report_folder import ReportFolder
 from stretto.service.forgetting import ForgetRequest
 from stretto.state.lock import StateLock
 from stretto.store import declared_baselines
@@ -103,16 +105,21 @@ def test_a_project_is_forgotten_whole(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_pruned_session_is_forgotten_by_its_whole_id(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The kept record, which knows the session by a hash, is erased; that of another session stays."""
+    """The kept record, known by a hash, is erased with its time's reports; another session's stays."""
     report(tmp_path, "wanted")
     now = read_wall_clock()
     records = [KeptRecord(session=hash_session_id(name), last=now) for name in ("gone", "other")]
     append_kept_records(tmp_path / "journal", records)
     ask(capsys, tmp_path, "rebuild")
+    reports = ReportFolder(tmp_path / "reports")
+    today, past = (to_rfc3339(now + days * DAY) for days in (1, -1))
+    for kind, end in (("day-2026-11-20", past), ("day-2026-11-21", today)):
+        reports.keep_report(Report(kind, "day", "", "", end, "UTC", "", "", "", (), ()), is_to_send=False)
 
     code, answer = ask(capsys, tmp_path, "forget", "gone")
 
-    assert (code, answer["kept_records"], answer["events"]) == (0, 1, 0)
+    assert (code, answer["kept_records"], answer["events"], answer["reports"]) == (0, 1, 0, 1)
+    assert reports.list_ids() == ["day-2026-11-20"]
     assert find_files_with(tmp_path / "journal", hash_session_id("gone")) == []
     assert find_files_with(tmp_path / "journal", hash_session_id("other")) != []
 

@@ -20,7 +20,7 @@ from stretto.reports.report_period import parse_period
 from stretto.service.report_schedule import ReportSchedule
 from stretto.store.database import open_reader
 from tests.web_page import full
-from tests.web_served import NOON, Store
+from tests.web_served import NOON, Store, Work
 
 MIDNIGHT = int(datetime(2026, 11, 20, 23, tzinfo=UTC).timestamp()) * SECOND
 """The midnight after noon in Berlin."""
@@ -136,6 +136,37 @@ def test_a_switch_turns_reports_off(tmp_path: Path) -> None:
     night.schedule.start()
     night.schedule.stop()
     assert night.schedule.folder.list_ids() == []
+
+
+def test_a_report_is_made_again_when_its_time_has_grown(tmp_path: Path) -> None:
+    """An import of that day adds runs: within an hour the report has them; it is not sent twice."""
+    night = Night(tmp_path)
+    night.look(MIDNIGHT)
+    before = night.schedule.folder.read_report("day-2026-11-20")
+    night.store.scene("imported", NOON + HOUR, [Work(0, 60), Work(0, 50, "write docs")])
+    night.store.refresh()
+
+    assert night.look(MIDNIGHT + MINUTE) == []
+    assert night.look(MIDNIGHT + HOUR) == ["day-2026-11-20"]
+    assert night.look(MIDNIGHT + 2 * HOUR) == []
+    after = night.schedule.folder.read_report("day-2026-11-20")
+    assert before is not None
+    assert after is not None
+    assert (before.tasks_begun, after.tasks_begun) == (6, 8)
+    assert night.sent.count("day-2026-11-20") == 1
+
+
+def test_a_report_outlives_its_runs(tmp_path: Path) -> None:
+    """Runs that a bound deleted, and reports of an earlier version, are no reason to make a report again."""
+    night = Night(tmp_path)
+    night.look(MIDNIGHT)
+    folder = night.schedule.folder
+    report = folder.read_report("day-2026-11-20")
+    assert report is not None
+    folder.keep_report(replace(report, tasks_begun=99, sessions_ended=99), is_to_send=False)
+    assert night.look(MIDNIGHT + HOUR) == []
+    folder.keep_report(replace(report, tasks_begun=None, sessions_ended=None), is_to_send=False)
+    assert night.look(MIDNIGHT + 2 * HOUR) == []
 
 
 @pytest.fixture

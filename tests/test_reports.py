@@ -33,6 +33,7 @@ from stretto.store.finding_history import (
 )
 from stretto.store.finding_history import _make_row as make_row
 from tests.exposed import Samples, exposing, samples, value
+from tests.operated import FORECAST
 from tests.web_page import full
 from tests.web_served import NOON, Store, Work
 
@@ -53,6 +54,9 @@ def store(tmp_path: Path) -> Store:
         )
     store.refresh()
     return store
+
+
+BLANK = "\N{NO-BREAK SPACE}"
 
 
 def report(store: Store, text: str, zone: str = "UTC") -> Report:
@@ -211,6 +215,22 @@ def test_time_saved_is_not_praised_while_something_got_slower(store: Store) -> N
     assert "got worse" not in " ".join(before.state)
     # Three days later the checks of today say nothing of that day.
     assert "how many checks looked for one then is not kept" in print_markdown(before)
+
+
+def test_the_next_days_are_forecast_with_their_range(store: Store) -> None:
+    """Tomorrow and the day in a week with the range that was tried on the past, or a reason."""
+    (quiet,) = [section for section in report(store, "24h").sections if section.key == "forecast"]
+    assert quiet.sentences == ("Nothing is forecast: no kind of task has enough days.",)
+    with closing(open_writer(store.config.database)) as connection:
+        write_analysis_result(connection, AnalysisResult("forecast", NOON, 0.1, extra=FORECAST))
+    (section,) = [section for section in report(store, "24h").sections if section.key == "forecast"]
+    (row,) = section.tables[0].rows
+    assert [cell.text.replace(BLANK, " ") for cell in row] == [
+        "task length: release, tests", "1 min 30 s", "1 min 20 s to 1 min 40 s", "1 min 30 s",
+        "1 min 20 s to 1 min 40 s", "80 %",
+    ]  # fmt: skip
+    (past,) = [section for section in report(store, "2026-11-15").sections if section.key == "forecast"]
+    assert past.sentences == ("What was forecast then is not kept: see the current report.",)
 
 
 def test_a_target_is_judged_since_the_first_period_of_the_run() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_finding
@@ -11,12 +12,20 @@ from stretto.findings.stored_findings import FindingsState, list_extra
 from stretto.format.quantities import format_count_with_noun, format_duration, format_percent
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import RECOMMENDATION_PREFIX, FindingVerdict
-from stretto.reports.report_document import ReportSection
+from stretto.reports.report_document import MISSING, ReportCell, ReportSection, ReportTable
 from stretto.reports.report_period import ReportPeriod
 from stretto.store.finding_history import StoredFinding
 
 MOST_ITEMS = 20
 """Sentences of a list; the rest is counted."""
+
+FORECAST = "forecast"
+"""The analysis whose answer has the forecasts."""
+
+FORECAST_RANGE = "0.80"
+"""The range of a forecast that a report shows: it should hold four of five days."""
+
+DAYS_AHEAD = 7
 
 FRESH_DAYS = 2
 """Days after a period up to which the last answers of the analyses are those of the period."""
@@ -129,6 +138,50 @@ def build_advice_section(given: PeriodFindings) -> ReportSection:
         sentences=tuple(sentences),
         items=_limit_items(items),
     )
+
+
+def build_forecast_section(given: PeriodFindings) -> ReportSection:
+    """Return what the next days are likely to hold, and how often such ranges held before.
+
+    A report of a time long ago has no forecast: only the last one is kept.
+    """
+    known: list[dict[str, Any]] = list_extra(given.state, FORECAST, "series") or []
+    rows = [_make_forecast_row(series) for series in known if series["forecast"] is not None]
+    if not given.is_current:
+        sentence = "What was forecast then is not kept: see the current report."
+    elif given.state.missing is not None:
+        sentence = f"Nothing is forecast: {given.state.missing}."
+    elif not rows:
+        reasons = sorted({series["reason"] for series in known})
+        sentence = f"Nothing is forecast: {reasons[0] if reasons else 'no kind of task has enough days'}."
+    else:
+        table = ReportTable(
+            "forecast",
+            "Mean length of a day's runs",
+            ("", "tomorrow", "4 of 5 days within", "in a week", "4 of 5 days within", "held before"),
+            tuple(rows),
+            note="Held before: the share of past days that such ranges held; 80 % is meant.",
+        )
+        return ReportSection("forecast", "What comes", tables=(table,))
+    return ReportSection("forecast", "What comes", sentences=(sentence,))
+
+
+def _make_forecast_row(series: Mapping[str, Any]) -> tuple[ReportCell, ...]:
+    forecast, tested = series["forecast"], series["back_test"]
+    low, high = forecast["ranges"][FORECAST_RANGE]
+    cells = [ReportCell(f"{series['kind'].replace('_', ' ')}: {', '.join(series['subject'].values())}")]
+    for day in (0, DAYS_AHEAD - 1):
+        cells += [
+            ReportCell(format_duration(forecast["likely"][day]), forecast["likely"][day], "s"),
+            ReportCell(f"{format_duration(low[day])} to {format_duration(high[day])}"),
+        ]
+    held = None if tested is None else tested["covers"][0]
+    cells.append(
+        ReportCell(MISSING, reason="too few days to try earlier forecasts")
+        if held is None
+        else ReportCell(format_percent(held), held, "1")
+    )
+    return tuple(cells)
 
 
 def list_untold_analyses(given: PeriodFindings) -> list[str]:

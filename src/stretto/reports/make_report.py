@@ -30,6 +30,7 @@ from stretto.reports.finding_sections import (
     build_advice_section,
     build_change_section,
     build_finding_section,
+    build_forecast_section,
     list_untold_analyses,
 )
 from stretto.reports.kpi_sheet import (
@@ -61,6 +62,7 @@ from stretto.store import queries
 from stretto.store.decision_rows import read_decisions
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.finding_history import read_analysis_results, read_findings
+from stretto.store.run_queries import count_runs
 from stretto.store.window_sums import fold_slots, read_period_sums, read_some_period_sums
 from stretto.summaries.window_figures import FigureRules, compute_sum_figures
 
@@ -138,8 +140,10 @@ class _ReportMaker:
             build_change_section(findings),
             build_finding_section(findings),
             build_advice_section(findings),
+            build_forecast_section(findings),
             build_capture_section(figures, sum(queries.count_rejects(self._connection).values())),
         ]
+        ended, begun = count_runs(self._connection, period.start, period.end)
         is_quiet = not count_tasks(figures.now) and not figures.now.sum_up("window_sessions")
         return Report(
             id=period.id,
@@ -155,6 +159,8 @@ class _ReportMaker:
             sections=(*sections, self._build_untold_section(sections, findings)),
             is_quiet=is_quiet,
             window=period.window,
+            sessions_ended=ended,
+            tasks_begun=begun,
         )
 
     def _compute_figures(

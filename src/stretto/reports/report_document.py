@@ -98,6 +98,10 @@ class Report:
     """Whether nothing ran in the period."""
     window: str | None = None
     """The window of ``/metrics`` whose series the cells name, if there is one."""
+    sessions_ended: int | None = None
+    """Sessions that ended in the period, as far as the store knew them."""
+    tasks_begun: int | None = None
+    """Tasks of finished sessions that began in the period, likewise."""
 
 
 _encode = msgspec.json.Encoder().encode

@@ -94,6 +94,10 @@ class ReportFolder:
         """Note that a report was sent, or is not to be sent any more."""
         (self.path / f"{id}{_UNSENT}").unlink(missing_ok=True)
 
+    def replace_report(self, report: Report) -> None:
+        """Write a kept report anew; whether it waits to be sent stays as it was. Raises OSError."""
+        self.keep_report(report, is_to_send=(self.path / f"{report.id}{_UNSENT}").exists())
+
     def forget_since(self, start: str) -> int:
         """Delete the reports of periods that end after an instant (RFC 3339); return how many."""
         ids = [report.id for report in self.list_reports() if report.end > start]

@@ -70,11 +70,11 @@ def erase_sessions(config: Config, request: ForgetRequest) -> Erasure:
     Raises UsageError if the beginning of an id fits several sessions.
     """
     erasure = Erasure(_find_sessions(config, request.session, request.project))
-    since = _find_earliest_start(config, erasure.sessions)
     hashes = {hash_session_id(id) for id in erasure.sessions}
     if request.session is not None and not erasure.sessions:
         # A pruned session is known by the hash of its whole id only.
         hashes = {hash_session_id(redact_id(request.session))}
+    since = _find_earliest_start(config, erasure.sessions, hashes)
     sent = _list_sent(config, erasure.sessions)
     named = {*erasure.sessions, *_list_traces(config, erasure.sessions)}
     _erase_journal(config, erasure, named if request.session is None else named | {request.session}, hashes)
@@ -140,15 +140,27 @@ def _find_sessions_of_project(connection: sqlite3.Connection, project: str) -> l
     return [id for id, _ in rows]
 
 
-def _find_earliest_start(config: Config, sessions: Iterable[str]) -> int | None:
-    """Return when the first of some sessions began (ns); None without any."""
+def _find_earliest_start(config: Config, sessions: Iterable[str], hashes: Iterable[str]) -> int | None:
+    """Return when the first of some sessions began (ns); None without any.
+
+    ``hashes`` are those of pruned sessions, whose finished runs are kept.
+    """
     try:
         connection = open_reader(config.database)
     except StoreError:
         return None
-    query = "SELECT COALESCE(start, last) FROM sessions WHERE id = ?"
+    queries_and_keys = (
+        ("SELECT COALESCE(start, last) FROM sessions WHERE id = ?", sessions),
+        ("SELECT start FROM session_runs WHERE session = ?", hashes),
+        ("SELECT last FROM pruned WHERE session = ?", hashes),
+    )
     with closing(connection):
-        starts = [row[0] for id in sessions for row in connection.execute(query, (id,))]
+        starts = [
+            row[0]
+            for query, keys in queries_and_keys
+            for key in keys
+            for row in connection.execute(query, (key,))
+        ]
     return min(starts, default=None)
 
 

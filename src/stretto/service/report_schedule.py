@@ -12,16 +12,17 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 
-from stretto.clock import Clock
+from stretto.clock import HOUR, Clock
 from stretto.config.configuration import Config
 from stretto.errors import StoreError, StrettoError
 from stretto.figures.baselines import DeclaredBaselines
 from stretto.reports.make_report import ReportRules, make_report
 from stretto.reports.report_document import Report
 from stretto.reports.report_folder import FOLDER, ReportFolder
-from stretto.reports.report_period import WRITTEN_KINDS, ReportPeriod, get_last_period
+from stretto.reports.report_period import WRITTEN_KINDS, ReportPeriod, get_last_period, parse_period
 from stretto.store.database import open_reader
 from stretto.store.queries import find_first_slot_time
+from stretto.store.run_queries import count_runs
 
 LOG = logging.getLogger(__name__)
 
@@ -30,6 +31,12 @@ TICK_SECONDS = 20.0
 
 FIRST_SECONDS = 20.0
 """Time from the start to the first look: a start is busy enough."""
+
+CHECK_PAUSE = HOUR
+"""Time (ns) between two looks for kept reports whose time has grown."""
+
+MOST_REPLACED = 5
+"""Reports that are made again in a look: each reads the sums of its period."""
 
 Send = Callable[[Report], bool]
 """Sends a report and returns whether it has arrived; false if there is nobody to send it now."""
@@ -54,6 +61,8 @@ class ReportSchedule:
         self._declared = declared
         self._is_ready = is_ready
         self._send = send
+        self._next_check = 0
+        """When it is next looked whether kept reports lack runs (ns)."""
         self.folder = ReportFolder(config.state / FOLDER)
         self.problem: str | None = None
         """Why a report could not be written or sent, as a sentence; None if all went well."""
@@ -79,6 +88,7 @@ class ReportSchedule:
     def write_due_reports(self) -> list[str]:
         """Write each report that is due, and send those that wait; return the ids of the written ones.
 
+        Kept reports whose time has more runs than when they were made are written again, once an hour.
         Nothing is written while the store is not that of the journal, and nothing of a time before the first
         event. Raises StrettoError, and OSError if a file cannot be written.
         """
@@ -89,22 +99,49 @@ class ReportSchedule:
             if not self.folder.has_report((period := get_last_period(kind, now, self._config.timezone)).id)
         ]
         written = []
-        if due and self._is_ready():
+        is_check_due = now >= self._next_check
+        if (due or is_check_due) and self._is_ready():
             with closing(open_reader(self._config.database)) as connection:
                 for period in due:
                     if _has_begun(connection, period):
                         self._write_report(connection, period, now)
                         written.append(period.id)
+                if is_check_due:
+                    self._next_check = now + CHECK_PAUSE
+                    written += self._replace_outdated(connection, now)
         if self._send is not None:
             self._send_waiting(self._send)
         return written
 
     def _write_report(self, connection: sqlite3.Connection, period: ReportPeriod, now: int) -> None:
-        report = make_report(
-            connection, period, now, make_report_rules(self._config, self._declared(), self._version)
-        )
+        report = self._make_report(connection, period, now)
         # A report that nothing ran is no news: it is kept, and not sent.
         self.folder.keep_report(report, is_to_send=self._send is not None and not report.is_quiet)
+
+    def _replace_outdated(self, connection: sqlite3.Connection, now: int) -> list[str]:
+        """Make the kept reports again whose time has more runs by now, as after an import.
+
+        Fewer runs are no reason: what was pruned is in the kept report alone.
+        """
+        replaced: list[str] = []
+        for report in self.folder.list_reports():
+            if report.sessions_ended is None or report.tasks_begun is None:
+                continue
+            period = parse_period(report.id.partition("-")[2], now, report.zone)
+            ended, begun = count_runs(connection, period.start, period.end)
+            grown = ended - report.sessions_ended, begun - report.tasks_begun
+            if min(grown) >= 0 and max(grown) > 0:
+                self.folder.replace_report(self._make_report(connection, period, now))
+                replaced.append(report.id)
+            if len(replaced) == MOST_REPLACED:
+                # The others follow at the next look.
+                self._next_check = now
+                break
+        return replaced
+
+    def _make_report(self, connection: sqlite3.Connection, period: ReportPeriod, now: int) -> Report:
+        rules = make_report_rules(self._config, self._declared(), self._version)
+        return make_report(connection, period, now, rules)
 
     def _send_waiting(self, send: Send) -> None:
         """Send every report that waits. Raises the last fault, after the others were tried."""

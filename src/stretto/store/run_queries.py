@@ -109,6 +109,19 @@ def read_length_series(
     }
 
 
+def count_runs(connection: sqlite3.Connection, start: int, end: int) -> tuple[int, int]:
+    """Return how many sessions ended and how many tasks began from ``start`` to before ``end`` (ns).
+
+    Pruned sessions count, too. A session that runs counts neither, nor do its tasks.
+    """
+    query = (
+        'SELECT (SELECT COUNT(*) FROM session_runs WHERE "end" >= ?1 AND "end" < ?2),'
+        " (SELECT COUNT(*) FROM task_runs WHERE start >= ?1 AND start < ?2)"
+    )
+    sessions, tasks = connection.execute(query, (start, end)).fetchone()
+    return sessions, tasks
+
+
 def read_newest_run_time(connection: sqlite3.Connection) -> int | None:
     """Return the end (ns) of the newest session that is stored as a run; None if there is none."""
     (newest,) = connection.execute('SELECT MAX("end") FROM session_runs').fetchone()
