@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stretto import journal
-from stretto.clock import DAY, HOUR
+from stretto.clock import DAY, HOUR, MINUTE
 from stretto.errors import ConfigError
 from stretto.figures.scores.score_rules import Scoring
 from stretto.journal.pruned_session_records import hash_session_id
@@ -29,7 +29,7 @@ from stretto.store.prune import (
 )
 from stretto.store.rollup import SLOTS
 from stretto.summaries.snapshot import take_snapshot
-from stretto.summaries.time_window import make_named_window
+from stretto.summaries.time_window import make_bounded_window, make_named_window
 from stretto.summaries.windowed_snapshot import SnapshotRules, read_windowed_snapshot
 from tests.fakes import IDLE, Store, append, store
 from tests.scenes import BEGIN, Drawing, at, by_description, earlier_runs, one_by_one, straggler
@@ -95,6 +95,31 @@ def test_the_time_recorded_begins_with_the_earliest_day(tmp_path: Path) -> None:
         whole = read_windowed_snapshot(opened.connection, latest, make_named_window("all", now), rules)
 
     assert whole.verdicts["all"].all_fanouts == 1
+
+
+@pytest.mark.parametrize(("later", "slot"), [(0, "hour"), (100 * DAY, "day")])
+def test_a_window_within_an_hour_without_parts_is_offered_the_whole(
+    tmp_path: Path, later: int, slot: str
+) -> None:
+    """Pruned sessions leave sums by the hour, and after months by the day: the nearest window has them."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, file=FIRST)
+        opened.take(late(), file=LATER)
+        now = NOW + later
+        pruned(opened, now)
+        latest = take_snapshot(opened.connection, now, TaskTypes(()), {})
+        rules = SnapshotRules(hours={}, scoring=Scoring())
+        asked = make_bounded_window(BEGIN, BEGIN + 7 * MINUTE)
+        cut = read_windowed_snapshot(opened.connection, latest, asked, rules)
+        assert cut.coarser is not None
+        whole = read_windowed_snapshot(opened.connection, latest, cut.coarser.window, rules)
+        elsewhere = make_bounded_window(BEGIN - 9 * DAY, BEGIN - 9 * DAY + MINUTE)
+        empty = read_windowed_snapshot(opened.connection, latest, elsewhere, rules)
+
+    assert (cut.verdicts[asked.name].all_fanouts, cut.coarser.slot) == (0, slot)
+    assert whole.verdicts[cut.coarser.window.name].all_fanouts == 1
+    assert whole.coarser is None
+    assert empty.coarser is None
 
 
 def test_notes_of_sent_spans_are_deleted_with_their_sessions(tmp_path: Path) -> None:

@@ -41,6 +41,16 @@ def test_two_sessions_are_drawn_on_one_axis(client: httpx.Client) -> None:
     assert {"/sessions/before", "/sessions/after", "?first=after&second=before"} <= set(page.addresses)
 
 
+def test_tasks_without_a_difference_are_folded(client: httpx.Client) -> None:
+    """What differs stands first and open; the rest is one line that opens."""
+    page = client.get("/compare?first=after&second=after").text.replace("\N{NO-BREAK SPACE}", " ")
+
+    assert "No task differs by more than a twentieth." in page
+    assert "2 tasks without a difference" in page[page.index('id="alike"') :]
+    assert "write the changelog" in page[page.index('id="alike"') :]
+    assert 'id="alike"' not in client.get("/compare?first=before&second=after").text
+
+
 def test_a_session_leads_to_its_comparison(client: httpx.Client) -> None:
     """Its page offers earlier sessions of the same pattern; the earliest has none."""
     assert "/compare?first=before&second=after" in read(client, "/sessions/after").addresses

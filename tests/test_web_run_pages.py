@@ -10,8 +10,11 @@ import httpx
 import pytest
 
 from stretto.clock import DAY, HOUR
-from stretto.store.database import open_reader
+from stretto.state.retention_settings import Retention
+from stretto.store.database import open_reader, open_writer
 from stretto.store.fanout_list import LISTED, FanoutQuery, FanoutSort, list_fanouts
+from stretto.store.ingest import Ingest
+from stretto.store.prune import prune_history
 from tests.web_page import ARCHITECTURE, TESTS, read, shown
 from tests.web_served import NOON, Store, Work
 
@@ -147,3 +150,27 @@ def test_a_long_list_has_pages(tmp_path: Path) -> None:
     assert ([row.number for row in rest.rows], rest.has_more) == ([1], False)
     assert (quickest.speedup, quickest.tasks, quickest.width) == (1.8, 2, 2)
     assert none.rows == others.rows == ()
+
+
+def test_parallel_executions_of_deleted_sessions_stay_listed(tmp_path: Path) -> None:
+    """Kept records have their figures; there is no page to lead to, and the row says why."""
+    store = Store(tmp_path)
+    store.scene("long-ago", NOON - 60 * DAY, (ARCHITECTURE, TESTS))
+    store.scene("together", NOON - DAY, (ARCHITECTURE, TESTS))
+    store.refresh()
+    with closing(open_writer(store.config.database)) as connection:
+        ingest = Ingest(connection, store.config.task_types.classify, idle_limit=14_400)
+        for _ in prune_history(
+            connection, ingest, store.config.journal, Retention(30, 90, 365, 1 << 40), NOON
+        ):
+            pass
+    with shown(store) as client:
+        page = read(client, "/executions")
+        of_project = read(client, "/executions?project=site&window=90d").text
+
+    assert [address for address in page.addresses if address.startswith("/executions/")] == [
+        "/executions/together/1"
+    ]
+    assert page.text.count("1.67\N{MULTIPLICATION SIGN}") == 2
+    for text in (page.text, of_project):
+        assert "fan-out, number 1 its session is no longer stored" in text

@@ -101,6 +101,7 @@ def test_views_keep_the_window_in_their_links(store: Store) -> None:
         ("window=24h&from=2026-10-11", "window and from or to exclude each other"),
         ("from=yesterday", "from must be a date or an RFC 3339 time"),
         ("from=2026-10-11&to=2026-10-10", "to must be later than from"),
+        ("from=2027-01-01", "from must not lie in the future"),
     ],
 )
 def test_a_window_that_is_none_is_refused(store: Store, path: str, parameters: str, rule: str) -> None:

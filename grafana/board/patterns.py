@@ -312,6 +312,14 @@ _PHASES = Row(
             Unit.SECONDS,
             {"{{phase}}": take_quantile(0.5, "phase_duration_seconds", Label.PHASE)},
         ),
+        make_lines(
+            "Task time, live p95",
+            f"{LIVE}how long tasks took, by kind; over imported history see Task time by type, p95.",
+            "Is a kind of work slow right now?",
+            Unit.SECONDS,
+            {"{{task_type}}": take_quantile(0.95, "task_duration_seconds", Label.TASK_TYPE)},
+            width=8,
+        ),
     ),
 )
 

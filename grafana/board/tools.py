@@ -82,14 +82,11 @@ _TOOLS = Row(
             width=8,
         ),
         make_lines(
-            "Tools and tasks, live p95",
-            f"{LIVE}how long calls and tasks took; over imported history see Tool time, p95.",
-            "Is a tool or a kind of work slow right now?",
+            "Tool time, live p95",
+            f"{LIVE}how long calls took; over imported history see Tool time, p95.",
+            "Is a tool slow right now?",
             Unit.SECONDS,
-            {
-                "{{tool}}": take_quantile(0.95, "tool_duration_seconds", Label.TOOL),
-                "{{task_type}}": take_quantile(0.95, "task_duration_seconds", Label.TASK_TYPE),
-            },
+            {"{{tool}}": take_quantile(0.95, "tool_duration_seconds", Label.TOOL)},
             draw_limit("tool_duration_seconds", "warning"),
             draw_limit("tool_duration_seconds", "critical"),
             width=8,

@@ -45,7 +45,7 @@ EMPTY: dict[str, str] = {
         (
             "Agents by task type", "Cost per hour", "Model time, live p95", "Phase time, live median",
             "Session and turn time by source, live p95", "Tokens by kind", "Tool calls",
-            "Tools and tasks, live p95",
+            "Task time, live p95", "Tool time, live p95",
         ),
         LIVE,
     ),

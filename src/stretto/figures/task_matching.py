@@ -10,6 +10,10 @@ from stretto.clock import SECOND
 from stretto.model.conclude_delivery import normalise_description
 from stretto.model.entities import Task
 
+LEAST_SECONDS = 1.0
+LEAST_SHARE = 0.05
+"""A difference of two lengths up to either of these is none that a reader would act on."""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskPair:
@@ -33,6 +37,14 @@ class TaskPair:
         if self.first.length is None or self.second.length is None:
             return None
         return (self.second.length - self.first.length) / SECOND
+
+    @property
+    def is_as_before(self) -> bool:
+        """Whether it took as long in both as a reader can tell: within a twentieth, or within a second."""
+        longer = self.longer_seconds
+        if longer is None or self.first is None or self.first.length is None:
+            return False
+        return abs(longer) <= max(LEAST_SECONDS, LEAST_SHARE * self.first.length / SECOND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class FanoutQuery:
 
 @dataclass(frozen=True, slots=True)
 class ListedFanout:
-    """A finished parallel execution and its session; lengths in nanoseconds."""
+    """A finished parallel execution; lengths in nanoseconds."""
 
     number: int
     """Its place in the session by start, from 1."""
@@ -59,12 +59,10 @@ class ListedFanout:
     tasks: int
     elapsed: int
     delivered_work: int
-    session: SessionRow
-
-    @property
-    def id(self) -> str:
-        """The id of the parallel execution: that of the session and its number there."""
-        return f"{self.session.id}/{self.number}"
+    pattern: str
+    project: str | None
+    session: SessionRow | None
+    """Its session; None if that was pruned."""
 
     @property
     def speedup(self) -> float:
@@ -81,8 +79,8 @@ class FanoutPage:
 
 
 def list_fanouts(connection: sqlite3.Connection, query: FanoutQuery) -> FanoutPage:
-    """Return a page of the parallel executions of stored sessions."""
-    conditions, values = ['fanouts.kept = 0 AND fanouts."end" >= ? AND fanouts."end" < ?'], []
+    """Return a page of the parallel executions, those of pruned sessions too."""
+    conditions, values = ['fanouts."end" >= ? AND fanouts."end" < ?'], []
     for column, value in (("pattern", query.pattern), ("project", query.project)):
         if value is not None:
             conditions.append(f"fanouts.{column} = ?")
@@ -90,8 +88,8 @@ def list_fanouts(connection: sqlite3.Connection, query: FanoutQuery) -> FanoutPa
     columns = ", ".join(f"sessions.{name.strip()}" for name in SESSION_COLUMNS.split(","))
     rows = connection.execute(
         'SELECT fanouts.number, fanouts.start, fanouts."end", fanouts.width, fanouts.workers,'  # noqa: S608  # constants
-        f" fanouts.elapsed, fanouts.delivered_work, {columns}"
-        " FROM fanouts JOIN sessions ON sessions.id = fanouts.session"
+        f" fanouts.elapsed, fanouts.delivered_work, fanouts.pattern, fanouts.project, {columns}"
+        " FROM fanouts LEFT JOIN sessions ON sessions.id = fanouts.session AND fanouts.kept = 0"
         f" WHERE {' AND '.join(conditions)}"
         f" ORDER BY {_EXPRESSIONS[query.sort]} DESC, fanouts.session, fanouts.number LIMIT ? OFFSET ?",
         (query.since or 0, bound_instant(query.until), *values, LISTED + 1, (query.page - 1) * LISTED),
@@ -99,10 +97,10 @@ def list_fanouts(connection: sqlite3.Connection, query: FanoutQuery) -> FanoutPa
     return FanoutPage(
         tuple(
             ListedFanout(
-                number + 1, start, end, width, len(decode_workers(workers)), elapsed, work,
-                to_session_row(tuple(session)),
+                number + 1, start, end, width, len(decode_workers(workers)), elapsed, work, pattern, project,
+                None if session[0] is None else to_session_row(tuple(session)),
             )
-            for number, start, end, width, workers, elapsed, work, *session in rows[:LISTED]
+            for number, start, end, width, workers, elapsed, work, pattern, project, *session in rows[:LISTED]
         ),
         len(rows) > LISTED,
     )  # fmt: skip

@@ -32,6 +32,7 @@ from stretto.store import queries
 from stretto.store.fanout_queries import list_best_fanouts, make_baseline_finder
 from stretto.store.queries import Activity, SessionRow
 from stretto.store.window_sums import fold_slots
+from stretto.summaries.coarser_window import CoarserWindow, build_coarser_window_document
 from stretto.summaries.silent_running_tasks import StuckTask
 from stretto.summaries.window_figures import compute_windows
 
@@ -67,6 +68,8 @@ class Snapshot:
     """The open sessions, busy ones first, however long ago they were last heard of."""
     folded_names: Mapping[str, int] = field(default_factory=dict)
     """Names beyond the budget by dimension; their sums are those of ``other``."""
+    coarser: CoarserWindow | None = None
+    """The nearest window of whole hours or days, if this is of a window that cuts some without parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,7 @@ def build_snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
             }
             for window, bottleneck in snapshot.bottlenecks.items()
         },
+        "coarser": build_coarser_window_document(snapshot.coarser),
         "change": _build_change_document(snapshot.change),
         "scores": build_scores_document(snapshot.figures, snapshot.rules, snapshot.verdicts),
         "figures": [

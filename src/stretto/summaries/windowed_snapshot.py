@@ -17,6 +17,7 @@ from stretto.store import queries
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.rollup import SLOTS
 from stretto.store.session_finder import SessionQuery, find_sessions
+from stretto.summaries.coarser_window import find_coarser_window
 from stretto.summaries.snapshot import LATEST, Snapshot
 from stretto.summaries.time_window import TimeWindow, make_bounded_window
 from stretto.summaries.window_figures import FigureRules, NamedStretch, compute_stretch
@@ -45,7 +46,8 @@ def read_windowed_snapshot(
     """Return the latest snapshot with the figures, the verdict and the sessions of another window.
 
     The window's name takes the place of the exported windows. Baselines are those known now. A window of more
-    than an hour begins on a full hour, and ends with full five minutes.
+    than an hour begins on a full hour, and ends with full five minutes. Where it cuts an hour or a day
+    without parts, ``coarser`` has the whole of it.
     """
     connection.execute("BEGIN")
     try:
@@ -57,6 +59,7 @@ def read_windowed_snapshot(
             rules.workflows,
         )
         computed = compute_stretch(connection, stretch, figure_rules)
+        coarser = find_coarser_window(connection, window, latest.at)
         sessions = find_sessions(
             connection, SessionQuery(since=window.start, until=window.end, limit=LATEST)
         ).rows
@@ -70,6 +73,7 @@ def read_windowed_snapshot(
         bottlenecks=find_bottlenecks(computed.figures, {}),
         latest=sessions,
         folded_names=computed.folded_names,
+        coarser=coarser,
     )
 
 

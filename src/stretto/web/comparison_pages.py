@@ -110,6 +110,7 @@ class ComparisonPages:
             live=True,
             window=window.name,
             before=before.name,
+            coarser=snapshots[0][1].coarser,
             comparison=period_comparison.compare_periods(
                 *((snapshot, each.name) for each, snapshot in snapshots)
             ),

@@ -102,6 +102,7 @@ class DimensionPages:
             view=view,
             dimension=DIMENSIONS[view],
             window=window,
+            coarser=None if choice is None else choice.snapshot.coarser,
             rows=rows,
         )
 

@@ -31,12 +31,12 @@ def parse_window(parameters: Mapping[str, str], now: int) -> TimeWindow | None:
     """Return the window of a request's parameters; None without any. Empty parameters count as absent.
 
     A date as ``to`` is included whole. Raises QueryError for an unknown window, for a bound that is no time,
-    and for an end that is not after the beginning.
+    for an end that is not after the beginning, and for a beginning that is yet to come.
     """
     given = {name: parameters[name] for name in WINDOW_PARAMETERS if parameters.get(name)}
     name = given.get("window")
     if name is None:
-        return _parse_bounds(given) if given else None
+        return _parse_bounds(given, now) if given else None
     if len(given) > 1:
         raise QueryError("window and from or to exclude each other")
     if name not in WINDOW_NAMES:
@@ -44,10 +44,12 @@ def parse_window(parameters: Mapping[str, str], now: int) -> TimeWindow | None:
     return make_named_window(name, now)
 
 
-def _parse_bounds(given: Mapping[str, str]) -> TimeWindow:
+def _parse_bounds(given: Mapping[str, str], now: int) -> TimeWindow:
     start, end = _parse_instant(given, "from", 0), _parse_instant(given, "to", DAY)
     if start is not None and end is not None and end <= start:
         raise QueryError("to must be later than from")
+    if start is not None and start > now:
+        raise QueryError("from must not lie in the future")
     return make_bounded_window(start, end)
 
 
