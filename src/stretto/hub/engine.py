@@ -2,7 +2,8 @@
 
 An engine keeps whole sessions. The key of a session is (tenant, instance, session), and the highest revision
 wins, whatever the order and however often a document arrives. A forgotten session stays forgotten: later
-copies of a revision up to the forgetting are dropped.
+copies of a revision up to the forgetting are dropped. A session keeps the team, the owner and the day that it
+first came with: a machine that changes its team takes nothing along.
 """
 
 from __future__ import annotations
@@ -11,8 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from stretto.clock import SECOND
 from stretto.figures.sum_reading import Sums
 from stretto.fleet.session_document import SessionDocument
+
+REREAD = 60 * SECOND
+"""A change may become visible so long (ns) after changes with later marks, since hubs' clocks differ.
+
+A reader continues from its newest mark less this time, and skips the sessions that it has in that revision.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +94,19 @@ class Engine(Protocol):
         """Create the tables that are missing, and bring those of an older version up to date."""
 
     def write_sessions(self, sessions: Sequence[ReceivedSession]) -> None:
-        """Store sessions durably before returning; an older or equal revision changes nothing."""
+        """Store sessions durably before returning; an older or equal revision changes nothing.
+
+        The caller has checked the documents: numbers fit into 64 bits, and known measures have their
+        dimensions.
+        """
 
     def forget_sessions(
         self, scope: FleetScope, *, session: str | None = None, project: str | None = None, at: int
     ) -> int:
         """Delete the sessions of a scope (of all, or one, or of a project); return how many were stored.
 
-        ``session`` and ``project`` are the hashes of the documents. ``at`` (ns) is a revision above those
-        forgotten.
+        ``session`` and ``project`` are the hashes of the documents. ``at`` is the time (ns) of the forgetting
+        among the changes. Revisions up to it, and up to the one stored, do not bring a session back.
         """
 
     def read_sums(self, scope: FleetScope, first: int, last: int, measures: Sequence[str] = ()) -> Sums:
@@ -103,13 +115,19 @@ class Engine(Protocol):
     def read_sums_by_slot(
         self, scope: FleetScope, width: int, first: int, last: int, measures: Sequence[str]
     ) -> dict[int, Sums]:
-        """Return the sums of some measures by slot of ``width`` seconds; empty slots are left out."""
+        """Return the sums of some measures by slot of ``width`` seconds; empty slots are left out.
+
+        ``first`` and ``last`` are numbers of such slots. The width is a multiple of five minutes.
+        """
 
     def read_owner_sums(self, tenant: str, team: str, day: int) -> list[OwnerSum]:
         """Return the sums of a team's UTC day (number of the day) by owner."""
 
     def list_changed_days(self, tenant: str, since: int) -> list[tuple[str, int]]:
-        """Return (team, number of the UTC day) of the sums of sessions that changed since a time (ns)."""
+        """Return (team, number of the UTC day) of the sums of sessions that changed since a time (ns).
+
+        Days that a session had sums of before its change are among them.
+        """
 
     def list_changes(self, scope: FleetScope, after: Mark, limit: int) -> Iterator[SessionChange]:
         """Yield at most ``limit`` changes after a mark, in the order of their marks."""
@@ -118,10 +136,10 @@ class Engine(Protocol):
         """Return the number of stored sessions of a scope."""
 
     def list_heard_of(self, scope: FleetScope) -> list[tuple[str, str, str, int]]:
-        """Return (team, owner, instance, received in ns) of the newest session of each machine."""
+        """Return (team, owner, instance, when the newest session was received in ns) of each machine."""
 
     def delete_before(self, day: int) -> None:
-        """Delete sessions of UTC days before ``day`` (number of the day)."""
+        """Delete sessions of UTC days before ``day`` (its number), and the memory of forgotten ones."""
 
     def close(self) -> None:
         """Close every connection."""

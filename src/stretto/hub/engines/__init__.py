@@ -1,0 +1,1 @@
+"""The databases that a hub can keep sessions in: PostgreSQL, ClickHouse, and a file of SQLite for trying."""

@@ -1,0 +1,325 @@
+"""The engine on a file of SQLite, to try a hub without a database server.
+
+Its sums are rows, and every question reads those of all sessions in its time. That is enough for a handful of
+machines.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stretto.errors import EngineError
+from stretto.figures.sum_reading import Sums
+from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_token
+from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
+from stretto.hub.session_entries import (
+    SLOTS_PER_DAY,
+    SessionEntry,
+    StoredVersion,
+    compress_document,
+    decompress_document,
+    group_by_tenant,
+    make_change,
+    make_newer_entries,
+    to_sums,
+    to_sums_by_slot,
+)
+from stretto.store.database import BUSY_MS, STORE_ERRORS, open_transaction
+from stretto.store.rollup import SLOTS, decode_dims
+
+VERSION = 1
+
+_TABLES = f"""
+CREATE TABLE sessions (
+  number INTEGER PRIMARY KEY, tenant TEXT NOT NULL, instance TEXT NOT NULL, session TEXT NOT NULL,
+  revision INTEGER NOT NULL, team TEXT NOT NULL, owner TEXT NOT NULL, received INTEGER NOT NULL,
+  day INTEGER NOT NULL, days TEXT NOT NULL, -- JSON array
+  project TEXT NOT NULL,
+  document BLOB, -- NULL once it is forgotten
+  UNIQUE (tenant, instance, session)
+);
+CREATE INDEX sessions_by_received ON sessions (tenant, received, instance, session);
+
+CREATE TABLE cells (
+  number INTEGER NOT NULL, slot INTEGER NOT NULL, measure TEXT NOT NULL, dims TEXT NOT NULL,
+  value INTEGER NOT NULL, PRIMARY KEY (number, slot, measure, dims)
+) WITHOUT ROWID;
+CREATE INDEX cells_by_slot ON cells (slot);
+
+CREATE TABLE tokens (
+  hash TEXT PRIMARY KEY, tenant TEXT NOT NULL, team TEXT NOT NULL, owner TEXT NOT NULL, role TEXT NOT NULL,
+  opted_in INTEGER NOT NULL, added INTEGER NOT NULL, revoked INTEGER
+);
+PRAGMA user_version = {VERSION};
+"""
+
+_encode = msgspec.json.Encoder().encode
+_decode_days = msgspec.json.Decoder(tuple[int, ...]).decode
+
+
+class SqliteEngine:
+    """Engine and table of tokens in a file. Threads take turns at one connection."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._turn = threading.Lock()
+        with self._report_errors():
+            path.touch(mode=0o600)
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+    def prepare(self) -> None:
+        """Create the tables of an empty file. Raises EngineError for a file of another version."""
+        with self._turn, self._report_errors():
+            # What was acknowledged must outlast a power cut: its sender does not send it again.
+            self._connection.executescript(
+                f"PRAGMA busy_timeout = {BUSY_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+            )
+            with open_transaction(self._connection):
+                (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+                if version == 0:
+                    for statement in _TABLES.split(";\n"):
+                        self._connection.execute(statement)
+        if version not in {0, VERSION}:
+            raise EngineError(
+                "the hub's database cannot be used",
+                where=str(self._path),
+                cause=f"its tables are of version {version}, this program reads version {VERSION}",
+                hint="start the newest version of Stretto on it",
+            )
+
+    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> None:
+        """Store sessions durably before returning; an older or equal revision changes nothing."""
+        with self._change():
+            for tenant, group in group_by_tenant(sessions).items():
+                stored = self._read_versions(tenant, group)
+                for entry in make_newer_entries(group, stored):
+                    self._write_entry(entry)
+
+    def _read_versions(
+        self, tenant: str, sessions: Sequence[ReceivedSession]
+    ) -> dict[SessionKey, StoredVersion]:
+        keys = _encode([(received.document.instance, received.document.session) for received in sessions])
+        rows = self._connection.execute(
+            "SELECT instance, session, revision, team, owner, day, days FROM json_each(?) AS wanted"
+            " JOIN sessions ON tenant = ? AND instance = wanted.value ->> 0 AND session = wanted.value ->> 1",
+            (keys.decode(), tenant),
+        )
+        return {
+            SessionKey(instance, session): StoredVersion(revision, team, owner, day, _decode_days(days))
+            for instance, session, revision, team, owner, day, days in rows
+        }
+
+    def _write_entry(self, entry: SessionEntry) -> None:
+        (number,) = self._connection.execute(
+            "INSERT INTO sessions (tenant, instance, session, revision, team, owner, received, day, days,"
+            " project, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (tenant, instance, session) DO UPDATE SET revision = excluded.revision,"
+            " received = excluded.received, days = excluded.days, project = excluded.project,"
+            " document = excluded.document RETURNING number",
+            (
+                entry.tenant,
+                entry.instance,
+                entry.session,
+                entry.revision,
+                entry.team,
+                entry.owner,
+                entry.received,
+                entry.day,
+                _encode(entry.days).decode(),
+                entry.project,
+                compress_document(entry.document),
+            ),
+        ).fetchone()
+        self._connection.execute("DELETE FROM cells WHERE number = ?", (number,))
+        self._connection.executemany(
+            "INSERT INTO cells VALUES (?, ?, ?, ?, ?)", ((number, *cell) for cell in entry.cells)
+        )
+
+    def forget_sessions(
+        self, scope: FleetScope, *, session: str | None = None, project: str | None = None, at: int
+    ) -> int:
+        """Delete the sessions of a scope (of all, or one, or of a project); return how many were stored."""
+        where, parameters = _select_scope(scope)
+        for column, wanted in (("session", session), ("project", project)):
+            if wanted is not None:
+                where += f" AND {column} = ?"
+                parameters.append(wanted)
+        chosen = f"FROM sessions WHERE {where} AND document IS NOT NULL"
+        with self._change():
+            self._connection.execute(
+                f"DELETE FROM cells WHERE number IN (SELECT number {chosen})",  # noqa: S608  # constants
+                parameters,
+            )
+            cursor = self._connection.execute(
+                "UPDATE sessions SET document = NULL, received = ?, revision = MAX(revision, ?)"  # noqa: S608  # constants
+                f" WHERE number IN (SELECT number {chosen})",
+                (at, at, *parameters),
+            )
+            return cursor.rowcount
+
+    def read_sums(self, scope: FleetScope, first: int, last: int, measures: Sequence[str] = ()) -> Sums:
+        """Return the sums of the slots of five minutes ``first`` to ``last``; of all or some measures."""
+        where, parameters = _select_cells(scope, first, last, measures)
+        query = f"SELECT measure, dims, SUM(value) FROM {where} GROUP BY measure, dims"  # noqa: S608  # constants
+        return to_sums(self._fetch(query, parameters))
+
+    def read_sums_by_slot(
+        self, scope: FleetScope, width: int, first: int, last: int, measures: Sequence[str]
+    ) -> dict[int, Sums]:
+        """Return the sums of some measures by slot of ``width`` seconds; empty slots are left out."""
+        factor = width // SLOTS[0]
+        where, parameters = _select_cells(scope, first * factor, (last + 1) * factor - 1, measures)
+        query = (
+            f"SELECT slot / {factor} AS wide, measure, dims, SUM(value) FROM {where}"  # noqa: S608  # constants
+            " GROUP BY wide, measure, dims"
+        )
+        return to_sums_by_slot(self._fetch(query, parameters))
+
+    def read_owner_sums(self, tenant: str, team: str, day: int) -> list[OwnerSum]:
+        """Return the sums of a team's UTC day (number of the day) by owner."""
+        scope = FleetScope(tenant=tenant, teams=(team,))
+        where, parameters = _select_cells(scope, day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY - 1, ())
+        query = (
+            f"SELECT owner, measure, dims, SUM(value) AS total FROM {where}"  # noqa: S608  # constants
+            " GROUP BY owner, measure, dims HAVING total <> 0 ORDER BY owner, measure, dims"
+        )
+        return [
+            OwnerSum(owner, measure, decode_dims(dims), value)
+            for owner, measure, dims, value in self._fetch(query, parameters)
+        ]
+
+    def list_changed_days(self, tenant: str, since: int) -> list[tuple[str, int]]:
+        """Return (team, number of the UTC day) of the sums of sessions that changed since a time (ns)."""
+        query = (
+            "SELECT DISTINCT team, day_of_sums.value FROM sessions, json_each(days) AS day_of_sums"
+            " WHERE tenant = ? AND received >= ? ORDER BY team, day_of_sums.value"
+        )
+        return self._fetch(query, (tenant, since))
+
+    def list_changes(self, scope: FleetScope, after: Mark, limit: int) -> Iterator[SessionChange]:
+        """Yield at most ``limit`` changes after a mark, in the order of their marks."""
+        where, parameters = _select_scope(scope)
+        query = (
+            f"SELECT team, owner, received, instance, session, document FROM sessions WHERE {where}"  # noqa: S608  # constants
+            " AND (received, instance, session) > (?, ?, ?) ORDER BY received, instance, session LIMIT ?"
+        )
+        marked = (*parameters, after.received, after.instance, after.session, limit)
+        for team, owner, received, instance, session, packed in self._fetch(query, marked):
+            document = None if packed is None else decompress_document(packed)
+            yield make_change(
+                SessionKey(instance, session),
+                document,
+                tenant=scope.tenant,
+                team=team,
+                owner=owner,
+                received=received,
+            )
+
+    def count_sessions(self, scope: FleetScope) -> int:
+        """Return the number of stored sessions of a scope."""
+        where, parameters = _select_scope(scope)
+        query = f"SELECT COUNT(*) FROM sessions WHERE {where} AND document IS NOT NULL"  # noqa: S608  # constants
+        return int(self._fetch(query, parameters)[0][0])
+
+    def list_heard_of(self, scope: FleetScope) -> list[tuple[str, str, str, int]]:
+        """Return (team, owner, instance, when the newest session was received in ns) of each machine."""
+        where, parameters = _select_scope(scope)
+        query = (
+            f"SELECT team, owner, instance, MAX(received) FROM sessions WHERE {where}"  # noqa: S608  # constants
+            " AND document IS NOT NULL GROUP BY team, owner, instance ORDER BY team, owner, instance"
+        )
+        return self._fetch(query, parameters)
+
+    def delete_before(self, day: int) -> None:
+        """Delete sessions of UTC days before ``day`` (its number), and the memory of forgotten ones."""
+        with self._change():
+            self._connection.execute(
+                "DELETE FROM cells WHERE number IN (SELECT number FROM sessions WHERE day < ?)", (day,)
+            )
+            self._connection.execute("DELETE FROM sessions WHERE day < ?", (day,))
+
+    def add_token(self, token: AccessToken) -> None:
+        """Store a token; a hash that is stored already is left alone."""
+        with self._change():
+            self._connection.execute(
+                "INSERT OR IGNORE INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?)", astuple(token)
+            )
+
+    def find_token(self, hash: str) -> AccessToken | None:
+        """Return the token of a hash, revoked or not, or None."""
+        tokens = self._read_tokens("hash", hash)
+        return tokens[0] if tokens else None
+
+    def list_tokens(self, tenant: str) -> list[AccessToken]:
+        """Return the tokens of a tenant in the order in which they were made."""
+        return self._read_tokens("tenant", tenant)
+
+    def _read_tokens(self, column: str, wanted: str) -> list[AccessToken]:
+        query = f"SELECT {TOKEN_COLUMNS} FROM tokens WHERE {column} = ? ORDER BY added, hash"  # noqa: S608  # constants
+        return [to_access_token(row) for row in self._fetch(query, (wanted,))]
+
+    def revoke_token(self, tenant: str, hash: str, at: int) -> bool:
+        """Revoke a valid token of a tenant at a time (ns); return whether there was one."""
+        with self._change():
+            cursor = self._connection.execute(
+                "UPDATE tokens SET revoked = ? WHERE tenant = ? AND hash = ? AND revoked IS NULL",
+                (at, tenant, hash),
+            )
+            return cursor.rowcount > 0
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._turn:
+            self._connection.close()
+
+    def _fetch(self, query: str, parameters: Sequence[str | int]) -> list[tuple[Any, ...]]:
+        with self._turn, self._report_errors():
+            return self._connection.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        with self._turn, self._report_errors(), open_transaction(self._connection):
+            yield
+
+    @contextmanager
+    def _report_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, *STORE_ERRORS) as error:
+            raise EngineError(
+                "the hub's database does not answer",
+                where=str(self._path),
+                cause=str(error),
+                hint="check the file's folder: its permissions and the space on its disk",
+            ) from error
+
+
+def _select_scope(scope: FleetScope) -> tuple[str, list[str | int]]:
+    """Return the condition for the sessions of a scope, and its parameters."""
+    where, parameters = "tenant = ?", [scope.tenant]
+    for column, names in (("team", scope.teams), ("owner", scope.owners), ("instance", scope.instances)):
+        if names is not None:
+            where += f" AND {column} IN (SELECT value FROM json_each(?))"  # noqa: S608  # constants
+            parameters.append(_encode(names).decode())
+    return where, [*parameters]
+
+
+def _select_cells(
+    scope: FleetScope, first: int, last: int, measures: Sequence[str]
+) -> tuple[str, list[str | int]]:
+    """Return the tables and the condition for sums of a scope in some slots of five minutes."""
+    where, parameters = _select_scope(scope)
+    where = f"sessions JOIN cells USING (number) WHERE {where} AND slot BETWEEN ? AND ?"
+    parameters += first, last
+    if measures:
+        where += " AND measure IN (SELECT value FROM json_each(?))"
+        parameters.append(_encode(measures).decode())
+    return where, parameters

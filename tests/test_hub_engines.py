@@ -1,0 +1,403 @@
+"""The engines of a hub: SQLite, PostgreSQL and ClickHouse give the same answers."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from stretto.clock import DAY, HOUR, SECOND
+from stretto.errors import EngineError, UsageError
+from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
+from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionKey
+from stretto.hub.engine_opening import HubDatabase, open_engine
+from stretto.names import measures
+from tests.hub_engines import ENGINES, FIRST_SLOT, SLOTS_A_DAY, TODAY, add_up, make_session, run_engine
+from tests.scenes import BEGIN
+
+EVER = (0, 1 << 30)
+BEGINNING = Mark()
+_tenants = count()
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubDatabase]:
+    """Provide each engine in turn, one database for all tests."""
+    with run_engine(request.param, tmp_path_factory.mktemp("hub")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def tenant() -> str:
+    """Name a tenant whose sessions no other test touches."""
+    return f"tenant {next(_tenants)}"
+
+
+def list_all(engine: HubDatabase, scope: FleetScope, after: Mark = BEGINNING) -> list[ReceivedSession | None]:
+    """Return every change after a mark, read two at a time."""
+    changes: list[ReceivedSession | None] = []
+    while batch := [*engine.list_changes(scope, after, 2)]:
+        changes += [change.stored for change in batch]
+        after = batch[-1].mark
+    return changes
+
+
+def test_sums_of_any_slots_are_those_of_the_sessions(engine: HubDatabase, tenant: str) -> None:
+    """A window may begin and end in any five minutes of any day: sums by slot and together are exact."""
+    rng = random.Random(1)
+    sessions = [
+        make_session(
+            f"s{number}",
+            tenant=tenant,
+            instance=f"i{number % 3}",
+            sums=[
+                (
+                    FIRST_SLOT + rng.randrange(-300, 900),
+                    measure,
+                    (name, rng.randrange(3)),
+                    rng.randrange(-9, 99),
+                )
+                for measure in ("calls", "tasks")
+                for name in ("Bash", 'with "quotes" and é')
+                for _ in range(12)
+            ],
+        )
+        for number in range(9)
+    ]
+    engine.write_sessions(sessions)
+    scope = FleetScope(tenant=tenant)
+    edges = [-300, -1, 0, 1, 11, 12, 287, 288, 300, 575, 576, 899]
+    for first, last in [(a, b) for a in edges for b in edges if a <= b]:
+        expected = add_up(sessions, FIRST_SLOT + first, FIRST_SLOT + last)
+        assert engine.read_sums(scope, FIRST_SLOT + first, FIRST_SLOT + last) == expected
+    some = engine.read_sums(scope, *EVER, ["tasks", "unknown"])
+    assert some == {"tasks": add_up(sessions)["tasks"]}
+    for width in (300, 3600, 86400, 7 * 86400):
+        factor = width // 300
+        first, last = (FIRST_SLOT - 24) // factor, (FIRST_SLOT + 700) // factor
+        by_slot = {
+            slot: {"calls": sums["calls"]}
+            for slot in range(first, last + 1)
+            if "calls" in (sums := add_up(sessions, slot * factor, (slot + 1) * factor - 1))
+        }
+        assert engine.read_sums_by_slot(scope, width, first, last, ["calls"]) == by_slot
+
+
+def test_the_highest_revision_wins_in_any_order_and_number_of_copies(
+    engine: HubDatabase, tenant: str
+) -> None:
+    """Copies come in any order and in batches of any size: the sums are those of the newest revisions."""
+    rng = random.Random(2)
+    newest = [
+        make_session(
+            f"s{number}",
+            tenant=tenant,
+            owner=f"o{number % 2}",
+            instance=f"i{number % 4}",
+            revision=5,
+            sums=[
+                (FIRST_SLOT + slot, "calls", ("Bash", "success"), rng.randrange(1, 50))
+                for slot in rng.sample(range(2 * SLOTS_A_DAY), 5)
+            ],
+        )
+        for number in range(12)
+    ]
+    older = [
+        replace(
+            session,
+            document=replace(
+                session.document, revision=2, sums=((FIRST_SLOT + 5, "calls", ("Read", "success"), 7),)
+            ),
+        )
+        for session in newest
+    ]
+    arriving = rng.choices(newest + older, k=2 * len(newest)) + newest + older
+    rng.shuffle(arriving)
+    while arriving:
+        size = rng.randrange(1, 9)
+        engine.write_sessions(arriving[:size])
+        del arriving[:size]
+    scope = FleetScope(tenant=tenant)
+    assert engine.count_sessions(scope) == len(newest)
+    assert engine.read_sums(scope, *EVER) == add_up(newest)
+    assert engine.read_sums(scope, FIRST_SLOT + 5, FIRST_SLOT + 300) == add_up(
+        newest, FIRST_SLOT + 5, FIRST_SLOT + 300
+    )
+    for day in (TODAY, TODAY + 1):
+        edges = day * SLOTS_A_DAY, (day + 1) * SLOTS_A_DAY - 1
+        assert engine.read_owner_sums(tenant, "a", day) == [
+            OwnerSum(owner, measure, dims, value)
+            for owner in ("o0", "o1")
+            for measure, cells in add_up(
+                [session for session in newest if session.owner == owner], *edges
+            ).items()
+            for dims, value in cells.items()
+        ]
+
+
+def test_hubs_that_write_the_same_sessions_at_once_lose_and_double_nothing(
+    engine: HubDatabase, tenant: str
+) -> None:
+    """Each of four threads writes all revisions of all sessions in an order of its own."""
+    sessions = [
+        make_session(
+            f"s{number}",
+            tenant=tenant,
+            revision=revision,
+            sums=[(FIRST_SLOT, "calls", ("Bash", "x"), revision)],
+        )
+        for number in range(6)
+        for revision in (1, 2, 3)
+    ]
+    gate = threading.Barrier(4)
+
+    def write(seed: int) -> None:
+        shuffled = random.Random(seed).sample(sessions, len(sessions))
+        gate.wait()
+        for start in range(0, len(shuffled), 6):
+            engine.write_sessions(shuffled[start : start + 6])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(write, range(4))] == [None] * 4
+    scope = FleetScope(tenant=tenant)
+    assert engine.read_sums(scope, *EVER) == {"calls": {("Bash", "x"): 18}}
+    assert engine.read_owner_sums(tenant, "a", TODAY) == [OwnerSum("ann", "calls", ("Bash", "x"), 18)]
+    assert engine.count_sessions(scope) == 6
+
+
+def test_a_scope_is_a_tenant_or_some_of_its_teams_owners_and_machines(
+    engine: HubDatabase, tenant: str
+) -> None:
+    """Every question of a scope sees its sessions only; a scope of no team sees nothing."""
+    sessions = {
+        name: make_session(name, tenant=tenant, team=team, owner=owner, instance=name)
+        for name, team, owner in (("m1", "a", "ann"), ("m2", "a", "bo"), ("m3", "b", "ann"))
+    }
+    stranger = make_session("m1", tenant=f"{tenant}'s neighbour", instance="m1", revision=9)
+    engine.write_sessions([*sessions.values(), stranger])
+    everything = FleetScope(tenant=tenant)
+    for scope, names in (
+        (everything, "m1 m2 m3"),
+        (replace(everything, teams=("a",)), "m1 m2"),
+        (replace(everything, owners=("ann",)), "m1 m3"),
+        (replace(everything, teams=("a", "b"), owners=("ann",), instances=("m1", "m2")), "m1"),
+        (replace(everything, teams=()), ""),
+        (FleetScope(tenant="nobody"), ""),
+    ):
+        chosen = [sessions[name] for name in names.split()]
+        assert engine.count_sessions(scope) == len(chosen)
+        assert engine.read_sums(scope, *EVER) == add_up(chosen)
+        assert engine.read_sums(scope, FIRST_SLOT, FIRST_SLOT) == add_up(chosen)
+        assert list_all(engine, scope) == chosen
+        assert engine.list_heard_of(scope) == [
+            (session.team, session.owner, session.document.instance, BEGIN) for session in chosen
+        ]
+    assert engine.read_owner_sums(tenant, "b", TODAY) == [
+        OwnerSum("ann", "tasks", ("review", "critic", "success"), 1)
+    ]
+    assert engine.read_owner_sums(tenant, "b", TODAY + 1) == []
+
+
+def test_a_machine_that_changes_its_team_takes_nothing_along(engine: HubDatabase, tenant: str) -> None:
+    """A new revision under another team or owner keeps those that the session first came with."""
+    session = make_session("s", tenant=tenant)
+    engine.write_sessions([session])
+    moved = replace(session, team="b", owner="bo", document=replace(session.document, revision=2))
+    engine.write_sessions([moved, make_session("t", tenant=tenant, team="b", owner="bo")])
+    assert engine.count_sessions(FleetScope(tenant=tenant, teams=("a",), owners=("ann",))) == 1
+    assert engine.count_sessions(FleetScope(tenant=tenant, teams=("b",), owners=("bo",))) == 1
+
+
+def test_changes_are_listed_in_the_order_of_their_marks(engine: HubDatabase, tenant: str) -> None:
+    """A reader that continues from its last mark sees each newest revision and each forgetting."""
+    first, second, third = (
+        make_session(name, tenant=tenant, received=BEGIN + place * SECOND)
+        for place, name in enumerate(("c", "b", "a"))
+    )
+    scope = FleetScope(tenant=tenant)
+    engine.write_sessions([third, first, second])
+    assert list_all(engine, scope) == [first, second, third]
+    mark = [*engine.list_changes(scope, Mark(), 9)][-1].mark
+    assert list_all(engine, scope, mark) == []
+    newer = replace(
+        second, received=BEGIN + HOUR, document=replace(second.document, revision=2, sums=(), rows={})
+    )
+    engine.write_sessions([newer, replace(third, received=BEGIN + DAY)])
+    assert engine.forget_sessions(scope, session="c", at=BEGIN + 2 * HOUR) == 1
+    assert list_all(engine, scope, mark) == [newer, None]
+    assert [change.key for change in engine.list_changes(scope, mark, 9)] == [
+        SessionKey("laptop", "b"),
+        SessionKey("laptop", "c"),
+    ]
+
+
+def test_days_of_sums_that_were_there_before_a_change_have_changed_too(
+    engine: HubDatabase, tenant: str
+) -> None:
+    """A revision without the sums of a day, and a forgetting, change the days that had them."""
+
+    def make(session: str, revision: int, received: int, *days: int) -> ReceivedSession:
+        sums = [((TODAY + day) * SLOTS_A_DAY, "calls", ("Bash", "x"), 1) for day in days]
+        return make_session(session, tenant=tenant, revision=revision, received=received, sums=sums)
+
+    engine.write_sessions([make("s", 1, BEGIN, 0, 1), make("t", 1, BEGIN + 1, 4)])
+    assert engine.list_changed_days(tenant, BEGIN) == [("a", TODAY), ("a", TODAY + 1), ("a", TODAY + 4)]
+    assert engine.list_changed_days(tenant, BEGIN + 1) == [("a", TODAY + 4)]
+    engine.write_sessions([make("s", 2, BEGIN + 2, 1, 2)])
+    days = [("a", TODAY), ("a", TODAY + 1), ("a", TODAY + 2)]
+    assert engine.list_changed_days(tenant, BEGIN + 2) == days
+    engine.forget_sessions(FleetScope(tenant=tenant), session="s", at=BEGIN + 3)
+    assert engine.list_changed_days(tenant, BEGIN + 3) == days
+    assert engine.list_changed_days(tenant, BEGIN + 4) == []
+
+
+def test_a_forgotten_session_stays_forgotten(engine: HubDatabase, tenant: str) -> None:
+    """Late copies up to the forgetting bring nothing back; work that came later is a session again."""
+    scope = FleetScope(tenant=tenant)
+    old, other = make_session("s", tenant=tenant, revision=7), make_session("t", tenant=tenant, instance="i")
+    engine.write_sessions([old, other])
+    assert engine.forget_sessions(replace(scope, instances=("laptop",)), at=9) == 1
+    assert engine.forget_sessions(replace(scope, instances=("laptop",)), at=9) == 0
+    for revision in (6, 7, 8, 9):
+        engine.write_sessions([replace(old, document=replace(old.document, revision=revision))])
+    assert engine.count_sessions(scope) == 1
+    assert engine.read_sums(scope, *EVER) == add_up([other])
+    assert engine.list_heard_of(scope) == [("a", "ann", "i", BEGIN)]
+    later = replace(old, document=replace(old.document, revision=10))
+    engine.write_sessions([later])
+    assert engine.read_sums(scope, *EVER) == add_up([other, later])
+    # The machine's clock runs ahead: its revision is higher than the time of the forgetting.
+    assert engine.forget_sessions(scope, session="s", at=9) == 1
+    engine.write_sessions([later])
+    assert engine.read_owner_sums(tenant, "a", TODAY) == [
+        OwnerSum("ann", "tasks", ("review", "critic", "success"), 1)
+    ]
+
+
+def test_a_project_is_forgotten_without_the_others(engine: HubDatabase, tenant: str) -> None:
+    """A project's sessions go from every machine of the scope, those of other projects and tenants stay."""
+    scope = FleetScope(tenant=tenant)
+    neighbour = FleetScope(tenant=f"{tenant}'s neighbour")
+    engine.write_sessions(
+        [
+            make_session("s", tenant=tenant, instance="i1"),
+            make_session("t", tenant=tenant, instance="i2"),
+            make_session("u", tenant=tenant, row={"project": "q"}),
+            make_session("v", tenant=tenant, row={}),
+            make_session("s", tenant=neighbour.tenant),
+        ]
+    )
+    assert engine.forget_sessions(scope, project="p", at=BEGIN) == 2
+    assert engine.count_sessions(scope) == 2
+    assert engine.count_sessions(neighbour) == 1
+
+
+def test_sums_of_an_older_version_are_completed_and_unknown_ones_kept(
+    engine: HubDatabase, tenant: str
+) -> None:
+    """A machine that has not been updated, or is newer than the hub, loses nothing."""
+    old = make_session(
+        "s",
+        tenant=tenant,
+        counted_by="deliveries",
+        sums=[(FIRST_SLOT, "measure of the future", ("x", 5, "y"), 1 << 60)],
+    )
+    engine.write_sessions([old])
+    assert engine.read_sums(FleetScope(tenant=tenant), *EVER) == {
+        "measure of the future": {("x", 5, "y"): 1 << 60}
+    }
+    assert list_all(engine, FleetScope(tenant=tenant)) == [old]
+    tasks = make_session("t", tenant=tenant, counted_by="", instance="old")
+    engine.write_sessions([tasks])
+    completed = engine.read_sums(FleetScope(tenant=tenant, instances=("old",)), *EVER)
+    assert {measures.TASKS, measures.DELIVERIES} <= completed.keys()
+
+
+def test_sessions_before_a_day_are_deleted_with_their_sums(engine: HubDatabase, tenant: str) -> None:
+    """Retention deletes by the day that a session is kept under; the sums of later sessions stay exact."""
+    sums = [(slot, "calls", ("Bash", "x"), 1) for slot in (20 * SLOTS_A_DAY, 21 * SLOTS_A_DAY)]
+    engine.write_sessions(
+        [
+            make_session("s", tenant=tenant, day=20, sums=sums),
+            make_session("t", tenant=tenant, day=21, sums=sums),
+            make_session("u", tenant=tenant, day=20, sums=sums),
+        ]
+    )
+    scope = FleetScope(tenant=tenant)
+    engine.forget_sessions(scope, session="u", at=BEGIN)
+    engine.delete_before(21)
+    assert engine.count_sessions(scope) == 1
+    assert engine.read_sums(scope, *EVER) == {"calls": {("Bash", "x"): 2}}
+    assert engine.read_owner_sums(tenant, "a", 20) == [OwnerSum("ann", "calls", ("Bash", "x"), 1)]
+    assert [change.key.session for change in engine.list_changes(scope, Mark(), 9)] == ["t"]
+
+
+def test_a_prepared_database_is_left_as_it_is(engine: HubDatabase, tenant: str) -> None:
+    """Every hub prepares the database when it starts."""
+    engine.write_sessions([make_session(tenant=tenant)])
+    engine.prepare()
+    assert engine.count_sessions(FleetScope(tenant=tenant)) == 1
+
+
+def test_tokens_are_found_by_hash_and_revoked_once(engine: HubDatabase, tenant: str) -> None:
+    """The table knows tenant, team, owner and role of a token, never the token."""
+    token = AccessToken(
+        hash=hash_token(f"{tenant} secret"),
+        tenant=tenant,
+        team="a",
+        owner="ann",
+        role=TokenRole.ME,
+        added=BEGIN,
+    )
+    runners = replace(token, hash=hash_token(f"{tenant} 2"), owner="runners", opted_in=True, added=BEGIN - 1)
+    for added in (token, runners, replace(token, team="forged")):
+        engine.add_token(added)
+    assert engine.find_token(token.hash) == token
+    assert engine.find_token(hash_token("guessed")) is None
+    assert engine.list_tokens(tenant) == [runners, token]
+    assert not engine.revoke_token("another tenant", token.hash, BEGIN + 1)
+    assert engine.revoke_token(tenant, token.hash, BEGIN + 1)
+    assert not engine.revoke_token(tenant, token.hash, BEGIN + 2)
+    assert engine.find_token(token.hash) == replace(token, revoked=BEGIN + 1)
+    assert engine.list_tokens("another tenant") == []
+
+
+@pytest.mark.parametrize("url", ["", "hub.sqlite", "sqlite:", "mysql://user:secret@host/db"])
+def test_another_url_is_refused_without_its_password(url: str) -> None:
+    """The message names the URLs that work."""
+    with pytest.raises(UsageError) as caught:
+        open_engine(url)
+    assert "sqlite:FILE" in caught.value.hint
+    assert "secret" not in caught.value.to_line()
+
+
+def test_a_file_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
+    """A folder, a foreign file and a newer version are errors with file and cause."""
+    foreign = tmp_path / "foreign"
+    foreign.write_text("no database" * 100, encoding="utf-8")
+    engine = open_engine(f"sqlite:{foreign}")
+    with pytest.raises(EngineError, match="not a database"):
+        engine.prepare()
+    engine.close()
+    with pytest.raises(EngineError, match="hub's database"):
+        open_engine(f"sqlite:{tmp_path}/missing/file")
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    """A hub that was rolled back does not write into tables that it does not know."""
+    import sqlite3  # noqa: PLC0415  # to plant the version
+
+    file = tmp_path / "hub.sqlite"
+    connection = sqlite3.connect(file)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    engine = open_engine(f"sqlite:{file}")
+    with pytest.raises(EngineError, match="version 99"):
+        engine.prepare()
+    engine.close()
