@@ -115,6 +115,13 @@ def plugin_hooks() -> str:
     return json.dumps({"description": text, "hooks": hooks}, indent=2) + "\n"
 
 
+PROCESS_SERIES = (
+    "On Linux the service has the series that every Prometheus client has: `process_cpu_seconds_total`,"
+    " `process_resident_memory_bytes`, `process_virtual_memory_bytes`, `process_open_fds`,"
+    " `process_max_fds` and `process_start_time_seconds`."
+)
+
+
 def metrics_page() -> str:
     """Return the reference of metrics."""
     lines = [
@@ -135,6 +142,7 @@ def metrics_page() -> str:
         lines += ["", f"## {title}", "", text, ""]
         lines += ["| name | type | labels | meaning |", "| --- | --- | --- | --- |"]
         lines += [_metric_row(metric) for metric in group]
+    lines += ["", "## The process of the service", "", PROCESS_SERIES]
     return "\n".join(lines) + "\n"
 
 

@@ -23,6 +23,8 @@ TARGET = frozenset({"job", "instance"})
 SERVERS: dict[str, frozenset[str]] = {
     "up": TARGET,
     "scrape_duration_seconds": TARGET,
+    "process_resident_memory_bytes": TARGET,
+    "process_cpu_seconds_total": TARGET,
     "prometheus_notifications_dropped_total": TARGET,
     "alertmanager_notifications_failed_total": TARGET | {"integration", "reason"},
     "ALERTS": TARGET

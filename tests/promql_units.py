@@ -10,7 +10,7 @@ from stretto.names import METRICS
 from tests.promql_labels import nodes
 
 ONE, MIXED = "1", "mixed"
-OTHERS = {"up": ONE, "ALERTS": ONE, "scrape_duration_seconds": "s"}
+OTHERS = {"up": ONE, "ALERTS": ONE, "scrape_duration_seconds": "s", "process_cpu_seconds_total": "s"}
 """Series that are not ours. Counters of the servers, and limits, say by their name what they count."""
 
 RATES = {"rate", "irate", "deriv"}

@@ -47,6 +47,7 @@ VALUES: dict[Label, tuple[str, ...]] = {
     Label.SCORE: ("code_quality", "security_findings", "synthesis"),
     Label.DIMENSION: ("time", "resource", "quality", "workflow"),
     Label.DIRECTION: ("read", "write"),
+    Label.CORE: ("0", "1"),
     Label.REASON: ("torn",),
     Label.DELIVERY: ("delivered", "taken", "wasted"),
     Label.SCOPE: ("prefect",),

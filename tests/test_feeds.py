@@ -16,6 +16,7 @@ from stretto.clock import MINUTE, SECOND
 from stretto.feeds import orchestrator_feeds
 from stretto.feeds.feed_items import FeedInput, FeedItem
 from stretto.feeds.orchestrator_feeds import FEEDS, build_feed
+from stretto.figures.figure import Figure
 from stretto.figures.task_expectation import OverdueLimit, TimeLeft
 from stretto.findings.stored_findings import FindingsState
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
@@ -115,8 +116,23 @@ def test_resources_learn_what_they_bring(given: FeedInput) -> None:
         (False, "not sampled")
     ] * 3
     assert resources["returns"]["value"]["saved_seconds"] == 20
+    assert resources["returns"]["basis"] == "sums of the last 24h"
     assert resources["returns"]["value"]["baseline"] == "work"
     assert resources["bottlenecks"]["value"]["agent"]["agent"] == "architect"
+
+
+def test_triggers_are_about_now(given: FeedInput) -> None:
+    """1.9 of 2 processors are busy at the last reading: above the target, whatever the day's mean is."""
+    assert given.snapshot is not None
+    figures = [each for each in given.snapshot.figures if each.name != "stretto_machine_cpu"]
+    busy = replace(given.snapshot, figures=(*figures, Figure("stretto_machine_cpu", (), 1.9, 1)))
+    down, up, _ = items("resources", replace(given, snapshot=busy))["triggers"]["value"]
+    assert (down["of"], down["value"], down["holds"], up["holds"]) == (
+        "machine_busy_share",
+        0.95,
+        True,
+        False,
+    )
 
 
 def test_an_analysis_that_fails_leaves_its_last_good_answer(given: FeedInput) -> None:

@@ -10,6 +10,7 @@ from stretto.clock import SECOND
 from stretto.resources import machine
 
 Times = namedtuple("Times", "user nice system idle iowait guest")  # noqa: PYI024  # psutil's own shape
+Traffic = namedtuple("Traffic", "bytes_sent bytes_recv")  # noqa: PYI024  # likewise
 
 
 def test_the_machine_has_processors_and_memory() -> None:
@@ -26,14 +27,24 @@ def test_the_machine_has_processors_and_memory() -> None:
 
 def test_waiting_for_a_disk_is_not_busy_and_a_guest_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Idle and waiting for input are free; the guest's time is part of its host's user time."""
-    monkeypatch.setattr(psutil, "cpu_times", lambda: Times(4, 1, 2, 30, 3, 2))
+    times = [Times(4, 1, 2, 30, 3, 2), Times(1, 0, 0, 39, 0, 0)]
+    monkeypatch.setattr(psutil, "cpu_times", lambda **_: times)
     now = machine.read()
-    assert (now.busy, now.available) == (7 * SECOND, 40 * SECOND)
+    assert (now.busy, now.available, now.waiting) == (8 * SECOND, 80 * SECOND, 3 * SECOND)
+    assert now.cores == (7 * SECOND, SECOND)
+
+
+def test_traffic_of_the_machine_with_itself_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes of all interfaces are summed but for the loopback's."""
+    traffic = {"lo": Traffic(1_000, 1_000), "eth0": Traffic(20, 3), "wlan0": Traffic(5, 4)}
+    monkeypatch.setattr(psutil, "net_io_counters", lambda **_: traffic)
+    now = machine.read()
+    assert (now.sent, now.received) == (25, 7)
 
 
 def test_a_machine_that_tells_nothing_but_zeros_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some sandboxes do: absent, not idle."""
-    monkeypatch.setattr(psutil, "cpu_times", lambda: Times(0, 0, 0, 0, 0, 0))
+    monkeypatch.setattr(psutil, "cpu_times", lambda **_: [Times(0, 0, 0, 0, 0, 0)])
     now = machine.read()
     assert (now.busy, now.available) == (None, None)
 
@@ -41,9 +52,10 @@ def test_a_machine_that_tells_nothing_but_zeros_tells_nothing(monkeypatch: pytes
 def test_what_may_not_be_read_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     """A system without these files is not an error."""
 
-    def refused() -> None:
+    def refused(**_: bool) -> None:
         raise PermissionError("/proc/stat")
 
     monkeypatch.setattr(psutil, "cpu_times", refused)
     monkeypatch.setattr(psutil, "virtual_memory", refused)
+    monkeypatch.setattr(psutil, "net_io_counters", refused)
     assert machine.read() == machine.Machine(None, None, None, None)

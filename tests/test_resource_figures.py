@@ -10,6 +10,7 @@ from stretto.clock import SECOND
 from stretto.figures.figure import Figure
 from stretto.figures.resource_figures import (
     NOT_SAMPLED,
+    MachineUse,
     ResourceUse,
     compute_current_figures,
     compute_resource_figures,
@@ -84,7 +85,7 @@ def test_an_idle_tree_used_nothing_and_that_is_a_figure(tmp_path: Path) -> None:
 
 
 def test_current_use_has_a_value_or_a_reason() -> None:
-    """Each of the three by itself."""
+    """Each by itself; seconds of the system are seconds."""
     found = {
         figure.name: figure
         for figure in compute_current_figures(ResourceUse(memory=7, sessions=2, reason="because"))
@@ -93,3 +94,17 @@ def test_current_use_has_a_value_or_a_reason() -> None:
     assert found["stretto_agents_cpu"].value is None
     assert found["stretto_agents_cpu"].reason == "because"
     assert found["stretto_machine_memory_available_bytes"].value is None
+    machine = MachineUse(cpu=0.5, waiting=3 * SECOND, cores=(SECOND, 2 * SECOND), received=5, sent=4)
+    known = [
+        (figure.name.removeprefix("stretto_"), *dict(figure.labels).values(), figure.value)
+        for figure in compute_current_figures(ResourceUse(machine=machine))
+        if figure.value is not None
+    ]
+    assert known == [
+        ("machine_cpu", 0.5),
+        ("machine_waiting_seconds", 3),
+        ("machine_core_busy_seconds", "0", 1),
+        ("machine_core_busy_seconds", "1", 2),
+        ("machine_network_bytes", "received", 5),
+        ("machine_network_bytes", "sent", 4),
+    ]

@@ -15,6 +15,7 @@ from stretto.clock import SECOND, read_wall_clock
 from stretto.journal import encode_event, parse_line
 from stretto.model.entities import HostProcesses
 from stretto.model.event import Event, Kind
+from stretto.resources import machine
 from stretto.resources.sampler import Sampler, WatchedSession, locate_process
 from tests.busy_process import Busy, busy_process
 from tests.scenes import BEGIN, at
@@ -182,9 +183,29 @@ def test_now_is_what_the_last_reading_found(busy: Busy) -> None:
     busy.tell("burn 0.3")
     rounds.look(one)
     assert rounds.sampler.use.cpu == pytest.approx(0.03, abs=0.01)
-    assert (rounds.sampler.use.machine_memory_available or 0) > 0
+    assert (rounds.sampler.use.machine.memory_available or 0) > 0
+    assert sum(rounds.sampler.use.machine.cores) > 0
     rounds.look(WatchedSession("elsewhere", 0, HostProcesses(read_wall_clock(), ("1:1",))), times=2)
     assert "known" in rounds.sampler.use.reason
+
+
+def test_the_machines_load_is_counted_between_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 20 s on two cores 15 s were busy: 1.5 processors; a reading right after does not change it."""
+    rounds = Rounds()
+    readings = iter((100, 115, 115.1, 125.1))
+    ends = iter((200, 220, 220.2, 240.2))
+    monkeypatch.setattr(machine, "read", lambda: make_machine(next(readings), next(ends)))
+    loads = []
+    for _ in range(4):
+        rounds.look()
+        loads.append(rounds.sampler.use.machine.cpu)
+    assert loads == [None, 1.5, 1.5, pytest.approx(1.0)]
+
+
+def make_machine(busy: float, available: float) -> machine.Machine:
+    """Return a reading of two cores, in seconds."""
+    half = round(busy / 2 * SECOND)
+    return machine.Machine(round(busy * SECOND), round(available * SECOND), None, None, cores=(half, half))
 
 
 class TestLocated:

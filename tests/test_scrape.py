@@ -13,7 +13,7 @@ from stretto.clock import SECOND
 from stretto.config.loading import load_config
 from stretto.exporter.scrape import FigureCollector, create_registry, encode_metrics
 from stretto.figures.figure import Figure
-from stretto.figures.resource_figures import ResourceUse
+from stretto.figures.resource_figures import MachineUse, ResourceUse
 from stretto.fleet.identity import MachineIdentity
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
@@ -42,6 +42,9 @@ from tests.scenes import (
     wasteful,
 )
 
+MACHINE = MachineUse(
+    cpu=0.7, memory_available=10**9, waiting=3 * SECOND, cores=(20 * SECOND, 7 * SECOND), received=5, sent=4
+)
 GONE = Figure("stretto_sessions_open", (), 3, 3)
 
 
@@ -64,7 +67,7 @@ def snapshot(tmp_path: Path) -> Snapshot:
         mistyped.answer("wrong", 2, None, status="failed", outcome=Outcome.FAILURE)
         opened.take(mistyped.events)
         opened.take(Drawing("busy").opens().prompt(1).events)
-        use = ResourceUse(cpu=1.5, memory=10**9, machine_memory_available=10**9, sessions=1)
+        use = ResourceUse(cpu=1.5, memory=10**9, machine=MACHINE, sessions=1)
         return take_snapshot(
             opened.connection,
             at(200),

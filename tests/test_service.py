@@ -361,7 +361,10 @@ def test_a_busy_agent_is_sampled_into_the_journal(tmp_path: Path) -> None:
         cpu = sum(sample.cpu or 0 for sample in summary.session.samples) / SECOND
         assert cpu == pytest.approx(after - before, abs=0.1)
         assert summary.session.last < read_wall_clock()
-        assert samples(service)["stretto_sampler_cpu_seconds{}"] > 0
+        exposed = samples(service)
+        assert exposed["stretto_sampler_cpu_seconds{}"] > 0
+        assert exposed["stretto_machine_cpu{}"] > 0
+        assert exposed["process_resident_memory_bytes{}"] > 1_000_000
         rows = dump(service.worker.writer)
     assert rebuilt(config.journal, tmp_path / "anew.db", now=0, classify=config.task_types.classify) == rows
 

@@ -32,6 +32,11 @@ def _rate_per_second(selector: str) -> str:
     return f"sum (rate({selector}[{RATE}]))"
 
 
+def _select_process(name: str) -> str:
+    """Return the selector of a series that the client library makes about the process."""
+    return f"{name}{{{','.join(ONE_INSTANCE)}}}"
+
+
 _TRUST = Row(
     "Can the figures be trusted?",
     (
@@ -211,19 +216,23 @@ _COST = Row(
             absent="nothing folded",
         ),
         make_stat(
-            "Sampler",
-            "Processors that sampling the agents' processes takes.",
+            "Processors of the service",
+            "Processors that the service takes (Linux), and sampling the agents' processes of it.",
             "Does watching cost more than it is worth?",
             Unit.RATIO,
-            _rate_per_second(select_series("sampler_cpu_seconds")),
+            {
+                "service": _rate_per_second(_select_process("process_cpu_seconds_total")),
+                "sampler": _rate_per_second(select_series("sampler_cpu_seconds")),
+            },
             high=1,
         ),
         make_lines(
-            "Files",
-            "Size of the journal and of the store.",
-            "When will the disk be full?",
+            "Files and memory",
+            "Size of the journal and of the store, and the resident memory of the service (Linux).",
+            "When will the disk be full, and does the service grow?",
             Unit.BYTES,
             {
+                "memory": max_by(_select_process("process_resident_memory_bytes")),
                 "journal": max_by(select_series("journal_bytes")),
                 "store": max_by(select_series("store_bytes")),
             },

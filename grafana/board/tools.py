@@ -7,7 +7,9 @@ from grafana.board.limit import ANY, INFO, make_steps
 from grafana.board.link import BoardId, Link
 from grafana.board.panel import LIVE, Column, Unit, draw_limit, make_bars, make_lines, make_stat, make_table
 from grafana.board.query import (
+    RATE,
     divide_sums,
+    join_series,
     max_by,
     measure_increase,
     measure_rate,
@@ -224,10 +226,12 @@ _MACHINE = Row(
     (
         make_stat(
             "Processors",
-            "Processors in use by the agents' process trees now, and their mean while they were sampled.",
+            "Processors in use by the agents' process trees now, their mean while they were sampled, and"
+            " those of the whole machine that are busy now.",
             "How much of the machine do agents take?",
             Unit.PLAIN,
             {
+                "machine": max_by(select_series("machine_cpu")),
                 "now": max_by(select_series("agents_cpu")),
                 "mean": divide_sums(
                     select_series("window_agents_cpu_seconds"), select_series("window_sampled_seconds")
@@ -246,21 +250,32 @@ _MACHINE = Row(
             width=6,
         ),
         make_bars(
-            "Disk",
-            "Bytes that agents read from and wrote to disk in the window.",
+            "Disk and network",
+            "Bytes that agents read from and wrote to disk in the window, and that the machine received and"
+            " sent in the time shown.",
             "Do agents wear the disk out?",
             Unit.BYTES,
-            sum_by(select_series("window_agents_io_bytes"), Label.DIRECTION),
+            join_series(
+                (
+                    sum_by(select_series("window_agents_io_bytes"), Label.DIRECTION),
+                    sum_by(measure_increase("machine_network_bytes"), Label.DIRECTION),
+                )
+            ),
             legend="{{direction}}",
             width=10,
             height=5,
         ),
         make_lines(
-            "Machine busy while agents ran",
-            "Share of the machine's processors that was busy, and the agents' part of it.",
-            "Is the machine the bottleneck?",
+            "Machine busy",
+            "Share of the machine's processors that was busy while agents ran, and the agents' part of it;"
+            " the load of each core, and the cores that waited for disks, whoever caused it.",
+            "Is the machine the bottleneck, a single core, or the disk?",
             Unit.RATIO,
             {
+                "core {{core}}": sum_by(
+                    f"rate({select_series('machine_core_busy_seconds')}[{RATE}])", Label.CORE
+                ),
+                "waiting for disks": sum_by(f"rate({select_series('machine_waiting_seconds')}[{RATE}])"),
                 "busy": divide_sums(
                     select_series("window_machine_busy_seconds"),
                     select_series("window_machine_available_seconds"),

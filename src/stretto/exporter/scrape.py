@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
@@ -124,6 +124,14 @@ def create_registry() -> CollectorRegistry:
     """Return an empty registry; the default registry has collectors for Python and the process."""
     # Collectors without describe() are skipped by ?name[]= unless the registry supports them.
     return CollectorRegistry(support_collectors_without_names=True)
+
+
+def describe_own_process(registry: CollectorRegistry) -> None:
+    """Add the series ``process_*`` of this process, by the names that all Prometheus clients use.
+
+    Linux only: elsewhere the client library has none.
+    """
+    ProcessCollector(registry=registry)
 
 
 def encode_metrics(source: CollectorRegistry, accept: str) -> Exposition:

@@ -183,7 +183,9 @@ def _rank_priorities(given: FeedInput) -> FeedItem:
         {"pattern": pattern, "lost_seconds": sum(by_factor.values()), "by_factor": by_factor}
         for pattern, by_factor in ranked[:MOST_ENTRIES]
     ]
-    return make_snapshot_item(given, value, "lane time lost, summed over parallel executions")
+    return make_snapshot_item(
+        given, value, f"lane time lost in parallel executions of the last {given.window}"
+    )
 
 
 def _find_allocation(given: FeedInput) -> FeedItem:
@@ -195,6 +197,7 @@ def _find_allocation(given: FeedInput) -> FeedItem:
         for name in (
             "stretto_agents_cpu",
             "stretto_agents_memory_bytes",
+            "stretto_machine_cpu",
             "stretto_machine_memory_available_bytes",
             "stretto_tasks_running",
         )
@@ -220,28 +223,36 @@ def _compare_targets(given: FeedInput) -> FeedItem:
         "machine_cpu_target": [low, high],
         "parallel_efficiency": efficiency.value,
     }
-    return FeedItem(value, given.snapshot.at, efficiency.confidence, efficiency.basis or "sampled use")
+    return FeedItem(
+        value,
+        given.snapshot.at,
+        efficiency.confidence,
+        f"of the last {given.window}; {efficiency.basis or 'as sampled'}",
+    )
 
 
 def _list_triggers(given: FeedInput) -> FeedItem:
-    """Return the conditions for more or fewer agents, each with value, limit and whether it holds."""
+    """Return the conditions for more or fewer agents: the value of now, its limit and whether it holds."""
     if given.snapshot is None:
         return make_absent_item("there are no figures yet")
     low, high = given.snapshot.rules.cpu_target
-    use = next(iter(list_figures(given, "stretto_machine_cpu_ratio")), None)
+    use = next(iter(list_figures(given, "stretto_machine_cpu")), None)
+    cores = given.machine.get("cores")
+    busy = None if use is None or use.value is None or not cores else use.value / cores
     free = next(iter(list_figures(given, "stretto_machine_memory_available_bytes")), None)
     memory = given.machine.get("memory_bytes")
     share = None if free is None or free.value is None or not memory else free.value / memory
-    cpu = None if use is None else use.value
     value = [
-        _build_trigger("scale_down", "machine_cpu_ratio", cpu, high, holds=cpu is not None and cpu > high),
-        _build_trigger("scale_up", "machine_cpu_ratio", cpu, low, holds=cpu is not None and cpu < low),
+        _build_trigger(
+            "scale_down", "machine_busy_share", busy, high, holds=busy is not None and busy > high
+        ),
+        _build_trigger("scale_up", "machine_busy_share", busy, low, holds=busy is not None and busy < low),
         _build_trigger(
             "scale_down", "memory_available_ratio", share, LOW_MEMORY,
             holds=share is not None and share < LOW_MEMORY,
         ),
     ]  # fmt: skip
-    return make_snapshot_item(given, value, "as sampled")
+    return make_snapshot_item(given, value, "as sampled last")
 
 
 def _build_trigger(
@@ -287,7 +298,7 @@ def _find_return(given: FeedInput) -> FeedItem:
         "saved_seconds_per_cpu_second": saved.value / cpu.value if cpu is not None and cpu.value else None,
         "dollars_per_saved_second": None if price is None else price.value,
     }
-    return make_snapshot_item(given, value, "sums of the window")
+    return make_snapshot_item(given, value, f"sums of the last {given.window}")
 
 
 FEEDS: Mapping[str, Mapping[str, Callable[[FeedInput], FeedItem]]] = {

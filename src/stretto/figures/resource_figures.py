@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
@@ -14,6 +14,25 @@ from stretto.names.measures import Dimension
 
 NOT_SAMPLED = "no agent's processes were sampled"
 
+MOST_CORES = 64
+"""Cores that are kept apart: each is a series."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineUse:
+    """The machine at the last reading; None if the system does not tell."""
+
+    cpu: float | None = None
+    """Processors that were busy since the reading before."""
+    memory_available: int | None = None
+    waiting: int | None = None
+    """Nanoseconds since boot in which a core was idle while something waited for a disk."""
+    cores: tuple[int, ...] = ()
+    """Nanoseconds of busy time since boot by core."""
+    received: int | None = None
+    """Bytes since boot."""
+    sent: int | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class ResourceUse:
@@ -23,9 +42,12 @@ class ResourceUse:
     """Processors in use."""
     memory: int | None = None
     """Bytes resident."""
-    machine_memory_available: int | None = None
+    machine: MachineUse = field(default_factory=MachineUse)
     sessions: int = 0
     reason: str = "no reading was taken yet"
+    """Why nothing is known of the agents' processes."""
+    machine_reason: str = "no reading was taken yet"
+    """Why a value of the machine is not known."""
 
 
 def compute_resource_figures(window: str, sums: Sums) -> Iterator[Figure]:
@@ -55,16 +77,30 @@ def compute_resource_figures(window: str, sums: Sums) -> Iterator[Figure]:
 
 
 def compute_current_figures(use: ResourceUse) -> Iterator[Figure]:
-    """Yield the current use of the agents' process trees."""
-    for name, value, count in (
-        ("stretto_agents_cpu", use.cpu, use.sessions),
-        ("stretto_agents_memory_bytes", use.memory, use.sessions),
-        ("stretto_machine_memory_available_bytes", use.machine_memory_available, 1),
+    """Yield the current use of the agents' process trees, and of the machine."""
+    now = use.machine
+    waiting = None if now.waiting is None else now.waiting / SECOND
+    for name, labels, value, count, reason in (
+        ("stretto_agents_cpu", (), use.cpu, use.sessions, use.reason),
+        ("stretto_agents_memory_bytes", (), use.memory, use.sessions, use.reason),
+        ("stretto_machine_memory_available_bytes", (), now.memory_available, 1, use.machine_reason),
+        ("stretto_machine_cpu", (), now.cpu, 1, use.machine_reason),
+        ("stretto_machine_waiting_seconds", (), waiting, 1, use.machine_reason),
+        *(
+            ("stretto_machine_core_busy_seconds", (("core", str(number)),), busy / SECOND, 1, "")
+            for number, busy in enumerate(now.cores[:MOST_CORES])
+        ),
+        ("stretto_machine_network_bytes", _RECEIVED, now.received, 1, use.machine_reason),
+        ("stretto_machine_network_bytes", _SENT, now.sent, 1, use.machine_reason),
     ):
         if value is None:
-            yield Figure(name, (), None, 0, use.reason)
+            yield Figure(name, labels, None, 0, reason)
         else:
-            yield Figure(name, (), value, count)
+            yield Figure(name, labels, value, count)
+
+
+_RECEIVED: Labels = (("direction", "received"),)
+_SENT: Labels = (("direction", "sent"),)
 
 
 def _sum_seconds(name: str, at: Labels, sums: Sums, measure: str, count: int | None) -> Figure:

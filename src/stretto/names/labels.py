@@ -44,6 +44,7 @@ class Label(StrEnum):
     SCORE = "score"
     DIMENSION = "dimension"
     DIRECTION = "direction"
+    CORE = "core"
     REASON = "reason"
     GROUP = "group"
     VERSION = "version"

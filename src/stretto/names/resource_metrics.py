@@ -86,4 +86,23 @@ RESOURCES: tuple[Metric, ...] = (
     define_gauge(
         "stretto_machine_memory_available_bytes", "By", (), "Memory of the machine that is free for use now."
     ),
+    define_gauge("stretto_machine_cpu", "1", (), "Processors of the machine that are busy now."),
+    define_gauge(
+        "stretto_machine_core_busy_seconds",
+        "s",
+        (Label.CORE,),
+        "Busy time of each of the first 64 cores since the machine started; its rate is the core's load.",
+    ),
+    define_gauge(
+        "stretto_machine_waiting_seconds",
+        "s",
+        (),
+        "Processor time since the machine started that was idle while something waited for a disk.",
+    ),
+    define_gauge(
+        "stretto_machine_network_bytes",
+        "By",
+        (Label.DIRECTION,),
+        "Bytes that the machine received and sent since it started, without those to itself.",
+    ),
 )

@@ -208,6 +208,7 @@ def _describe_resources(call: OperationCall) -> dict[str, Any]:
     return {
         "agents_cpu": call.figures.describe("stretto_agents_cpu"),
         "agents_memory_bytes": call.figures.describe("stretto_agents_memory_bytes"),
+        "machine_cpu": call.figures.describe("stretto_machine_cpu"),
         "machine_memory_available_bytes": call.figures.describe("stretto_machine_memory_available_bytes"),
         "machine_cpu_ratio": call.figures.describe("stretto_machine_cpu_ratio", window=LIVE_WINDOW),
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from stretto.clock import MINUTE, SECOND, Clock
-from stretto.figures.resource_figures import ResourceUse
+from stretto.figures.resource_figures import MachineUse, ResourceUse
 from stretto.hook.client.client import identify_process
 from stretto.model.entities import HostProcesses
 from stretto.model.event import Channel, Event, Kind, omit_none
@@ -22,6 +22,11 @@ SOURCE = "stretto"
 
 SAMPLE_LENGTH = MINUTE
 """Nanoseconds that a sample covers, unless the session becomes idle earlier."""
+
+SHORTEST_LOOK = SECOND
+"""Processor time (ns) between two readings below which the kernel's ticks are too coarse for a load."""
+
+UNTOLD = "the system does not tell"
 
 CLOCK_SLACK = 2.0
 """Seconds by which a process may seem younger than its first report: boot time is only exact to a second."""
@@ -92,6 +97,8 @@ class Sampler:
     _ended: dict[str, HostProcesses] = field(default_factory=dict)
     """Sessions whose process has ended → their processes: an ended process's parents are not the agent."""
     _machine: Machine | None = None
+    _load_since: Machine | None = None
+    """The reading from which the machine's load is counted."""
     _last_tick: int = 0
 
     def take_reading(self, watched: Iterable[WatchedSession]) -> list[Event]:
@@ -102,12 +109,14 @@ class Sampler:
         busy = {session.session: session for session in watched}
         over = self._sessions.keys() - busy.keys()
         samples = self._follow_sessions(busy)
+        now = machine.read()
+        machine_use = self._measure_machine(now)
         if self._sessions:
-            self._read_trees()
+            self._read_trees(now, machine_use)
         else:
             self._trees, self._machine = ProcessTrees(), None
             reason = "no busy session's process is known on this machine" if busy else "no session is busy"
-            self.use = ResourceUse(machine_memory_available=machine.read().memory_available, reason=reason)
+            self.use = ResourceUse(machine=machine_use, reason=reason, machine_reason=UNTOLD)
         for id in list(self._sessions):
             open_sample = self._sessions[id].open_sample
             if id in over:
@@ -147,7 +156,19 @@ class Sampler:
             return False
         return same or locate_process(session.processes, self.host) in {followed.root, None}
 
-    def _read_trees(self) -> None:
+    def _measure_machine(self, now: Machine) -> MachineUse:
+        """Return the machine's use, with its load since the last reading that was long enough ago."""
+        before, load = self._load_since, self.use.machine.cpu
+        if before is None:
+            self._load_since = now
+        elif now.busy is not None and now.available is not None and before.busy is not None:
+            available = now.available - (before.available or 0)
+            if available >= SHORTEST_LOOK and now.cores:
+                load = max(0, now.busy - before.busy) / available * len(now.cores)
+                self._load_since = now
+        return MachineUse(load, now.memory_available, now.waiting, now.cores, now.received, now.sent)
+
+    def _read_trees(self, machine_now: Machine, machine_use: MachineUse) -> None:
         """Read all trees and add their use to the open samples.
 
         Example: 10 s after the last reading, a session's tree has used 3 s of processor time. Its open sample
@@ -157,7 +178,7 @@ class Sampler:
         owners: dict[psutil.Process, str] = {}
         for id, session in sorted(self._sessions.items(), key=lambda item: (item[1].watched.start, item[0])):
             owners.setdefault(session.root, id)
-        tick, machine_now, machine_before = self.ticking(), machine.read(), self._machine
+        tick, machine_before = self.ticking(), self._machine
         usage = self._trees.read_usage(owners)
         elapsed = max(1, tick - self._last_tick)
         # A tree's first reading is only a starting point.
@@ -178,11 +199,12 @@ class Sampler:
         self.use = ResourceUse(
             cpu=sum(usage[root].cpu for root in counted) / elapsed if counted else None,
             memory=sum(tree.memory for tree in usage.values()) if usage else None,
-            machine_memory_available=machine_now.memory_available,
+            machine=machine_use,
             sessions=len(usage),
             reason="counting begins with the first reading"
             if usage
             else "the sessions' processes have ended",
+            machine_reason=UNTOLD,
         )
         self._machine, self._last_tick = machine_now, tick
 

@@ -13,6 +13,8 @@ from stretto.resources.sampler import Sampler, WatchedSession
 
 LOG = logging.getLogger(__name__)
 
+OFF = "sampling is switched off"
+
 
 class SamplerThread:
     """Takes readings from ``start`` to ``close``; an interval of 0 seconds disables them.
@@ -44,7 +46,7 @@ class SamplerThread:
     @property
     def use(self) -> ResourceUse:
         """The use in the last reading."""
-        return self._sampler.use if self._interval else ResourceUse(reason="sampling is switched off")
+        return self._sampler.use if self._interval else ResourceUse(reason=OFF, machine_reason=OFF)
 
     @property
     def cpu_seconds(self) -> float | None:

@@ -18,7 +18,13 @@ from stretto.config.configuration import Config
 from stretto.errors import StoreError
 from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.fleet_profile import FleetCollector
-from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
+from stretto.exporter.scrape import (
+    Exposition,
+    FigureCollector,
+    create_registry,
+    describe_own_process,
+    encode_metrics,
+)
 from stretto.features.collection_filter import decide_collection
 from stretto.features.feature_table import FEATURES
 from stretto.feeds.feed_items import FeedInput
@@ -101,6 +107,7 @@ class Service:
         self.declared = DeclaredBaselineFile(config.state)
         """Baselines that a person has declared; read again when their file changes."""
         self.registry = create_registry()
+        describe_own_process(self.registry)
         self._live = LiveMetrics(self.registry, since=clock(), version=version)
         self.sampling = SamplerThread(
             Sampler(clock, host=identify_host()),

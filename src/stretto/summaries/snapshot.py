@@ -39,6 +39,8 @@ from stretto.summaries.window_figures import compute_windows
 _DAY, _WEEK = 24, 168
 """Hours."""
 
+NO_READINGS = "only a running service reads processes"
+
 LATEST = 25
 """Number of sessions in a snapshot; ``/api/sessions`` lists all."""
 
@@ -77,7 +79,7 @@ class LiveState:
     """The live state of a running service that is not in the store."""
 
     use: ResourceUse = field(
-        default_factory=lambda: ResourceUse(reason="only a running service reads processes")
+        default_factory=lambda: ResourceUse(reason=NO_READINGS, machine_reason=NO_READINGS)
     )
     stuck: tuple[StuckTask, ...] | None = None
 
