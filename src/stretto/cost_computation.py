@@ -54,6 +54,19 @@ def read_list_version() -> str:
     return metadata.version(PACKAGE)
 
 
+def is_listed_model(name: str) -> bool:
+    """Return whether a list of prices has a model of exactly this name, as people everywhere spell it."""
+    return name in _read_listed_names()
+
+
+@lru_cache(maxsize=1)
+def _read_listed_names() -> frozenset[str]:
+    from genai_prices import data_snapshot  # noqa: PLC0415  # as below
+
+    providers = data_snapshot.get_snapshot().providers
+    return frozenset(normalise_model(model.id) for provider in providers for model in provider.models)
+
+
 def _compute_list_cost(call: ModelCall) -> Cost | None:
     if call.model is None or call.start is None or not _get_used_tokens(call.tokens):
         return None

@@ -9,7 +9,7 @@ the tenant can guess a name by trying.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -21,8 +21,14 @@ VERSION = 1
 MOST_BYTES = 256 * 1024
 """Most bytes of an encoded document, before compression."""
 
+TASK_ROWS = "task_runs"
+"""The table whose rows are a session's tasks."""
+
 MOST_CELLS = 2_000
 """Most sums in a document; the smallest beyond it are added up under the name ``other``."""
+
+_MeasureCell = tuple[tuple[str | int, ...], tuple[int, ...]]
+"""(values of the dimensions, slot and sum and again slot and sum)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +56,51 @@ class SessionDocument:
     """(number of the slot of five minutes, measure, values of its dimensions, sum)."""
     rows: Mapping[str, tuple[KeptRow, ...]]
     """Table → its rows by column: parallel executions, sequential runs, runs of the session and its tasks."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """What the limits left out: number of sums that were added to others (``cells``), of rows by table."""
 
 
-_decode = msgspec.json.Decoder(SessionDocument).decode
-_encode = msgspec.json.Encoder().encode
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DocumentLine:
+    """A document as a line of JSON: the sums of a measure stand together, which halves their bytes."""
+
+    v: int
+    instance: str
+    session: str
+    revision: int
+    day: int
+    rules: str
+    counted_by: str
+    last: int
+    row: KeptRow
+    first: int = 0
+    """The first slot; slots are counted from it."""
+    sums: Mapping[str, tuple[_MeasureCell, ...]] = field(default_factory=dict)
+    rows: Mapping[str, tuple[KeptRow, ...]] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+_PLAIN_FIELDS = tuple(name for name in _DocumentLine.__dataclass_fields__ if name not in {"first", "sums"})
+
+_decode_line = msgspec.json.Decoder(_DocumentLine).decode
+_encode_line = msgspec.json.Encoder().encode
 
 
 def encode_session_document(document: SessionDocument) -> bytes:
     """Return the document as a line of JSON, without its newline."""
-    return _encode(document)
+    first = min((slot for slot, *_ in document.sums), default=0)
+    by_measure: dict[str, dict[tuple[str | int, ...], list[int]]] = {}
+    for slot, measure, dims, value in document.sums:
+        by_measure.setdefault(measure, {}).setdefault(tuple(dims), []).extend((slot - first, value))
+    sums = {
+        measure: tuple((dims, tuple(amounts)) for dims, amounts in cells.items())
+        for measure, cells in by_measure.items()
+    }
+    plain = {name: getattr(document, name) for name in _PLAIN_FIELDS}
+    plain["rows"] = {
+        table: tuple(map(_drop_number, range(len(rows)), rows)) for table, rows in document.rows.items()
+    }
+    return _encode_line(_DocumentLine(**plain, first=first, sums=sums))
 
 
 def decode_session_document(line: bytes) -> SessionDocument:
@@ -66,4 +108,32 @@ def decode_session_document(line: bytes) -> SessionDocument:
 
     Raises msgspec.DecodeError, or its ValidationError, for a line that is not a document.
     """
-    return _decode(line)
+    decoded = _decode_line(line)
+    sums = []
+    for measure, cells in decoded.sums.items():
+        for dims, amounts in cells:
+            if len(amounts) % 2:
+                raise msgspec.ValidationError(f"sums of {measure} are no pairs of slot and value")
+            pairs = zip(amounts[::2], amounts[1::2], strict=True)
+            sums += [(decoded.first + slot, measure, dims, value) for slot, value in pairs]
+    sums.sort(key=repr)
+    plain = {name: getattr(decoded, name) for name in _PLAIN_FIELDS}
+    plain["rows"] = {
+        table: tuple(_number_row(table, number, row) for number, row in enumerate(rows))
+        for table, rows in decoded.rows.items()
+    }
+    return SessionDocument(**plain, sums=tuple(sums))
+
+
+def _drop_number(number: int, row: KeptRow) -> KeptRow:
+    """Return a row without what its place among the rows says as well."""
+    return {
+        name: value
+        for name, value in row.items()
+        if (name, value) not in {("number", number), ("task", str(number))}
+    }
+
+
+def _number_row(table: str, number: int, row: KeptRow) -> KeptRow:
+    given = {"number": number} | ({"task": str(number)} if table == TASK_ROWS else {})
+    return given | dict(row)

@@ -38,7 +38,9 @@ def make_kept_record(
         session=hash_session_id(session_id),
         last=last,
         sums=_split_by_age(additions, coarse_before // (SLOTS[0] * SECOND)),
-        rows={table: rows for table in KEPT_TABLES if (rows := _read_rows(connection, table, session_id))},
+        rows={
+            table: rows for table in KEPT_TABLES if (rows := read_session_rows(connection, table, session_id))
+        },
         spans_sent=sent is not None,
         counted_by=get_sums_version(),
     )
@@ -86,6 +88,24 @@ def add_kept_record(connection: sqlite3.Connection, record: KeptRecord) -> None:
         )
 
 
+def read_session_rows(connection: sqlite3.Connection, table: str, session_id: str) -> tuple[KeptRow, ...]:
+    """Return a session's rows of a table by column, without empty ones and without its id."""
+    cursor = connection.execute(
+        f"SELECT * FROM {table} WHERE session = ? AND kept = 0 ORDER BY number",  # noqa: S608  # a constant
+        (session_id,),
+    )
+    columns = [column[0] for column in cursor.description]
+    rows = [dict(zip(columns, row, strict=True)) for row in cursor]
+    for row in rows:
+        if "task" in row:
+            # The id of a task may say what it is about; outside of its session a number names it as well.
+            row["task"] = str(row["number"])
+    return tuple(
+        {name: value for name, value in row.items() if name not in _NOT_KEPT and value is not None}
+        for row in rows
+    )
+
+
 def _split_by_age(additions: Additions, coarse_before: int) -> dict[int, tuple[KeptSum, ...]]:
     """Return additions by width of slot: those before a slot of the narrowest width as sums by the hour.
 
@@ -102,24 +122,6 @@ def _split_by_age(additions: Additions, coarse_before: int) -> dict[int, tuple[K
         for width, cells in sums.items()
         if any(cells.values())
     }
-
-
-def _read_rows(connection: sqlite3.Connection, table: str, session_id: str) -> tuple[KeptRow, ...]:
-    """Return a session's rows of a table by column, without empty ones and without its id."""
-    cursor = connection.execute(
-        f"SELECT * FROM {table} WHERE session = ? AND kept = 0 ORDER BY number",  # noqa: S608  # a constant
-        (session_id,),
-    )
-    columns = [column[0] for column in cursor.description]
-    rows = [dict(zip(columns, row, strict=True)) for row in cursor]
-    for row in rows:
-        if "task" in row:
-            # The id of a task may say what it is about; outside of its session a number names it as well.
-            row["task"] = str(row["number"])
-    return tuple(
-        {name: value for name, value in row.items() if name not in _NOT_KEPT and value is not None}
-        for row in rows
-    )
 
 
 def _insert_rows(connection: sqlite3.Connection, table: str, session: str, rows: tuple[KeptRow, ...]) -> None:

@@ -1,0 +1,60 @@
+"""The names that a machine ships as they are: those that agents and Stretto come with, and listed models.
+
+Everybody can read them in a manual, so they reveal nothing about anybody's work. Every other name is hidden
+(``hidden_names``).
+"""
+
+from __future__ import annotations
+
+from stretto.hook.client.tests_and_written_files import RUNNERS, TARGETS
+from stretto.names import MAIN, NONE, OTHER
+from stretto.names.measures import Dimension
+
+_AGENTS = (
+    MAIN, "Explore", "Plan", "build", "claude-code-guide", "cli_help", "codebase_investigator", "default",
+    "explore", "explorer", "general", "general-purpose", "generalist", "output-style-setup", "plan",
+    "statusline-setup", "worker",
+)  # fmt: skip
+"""The agents that come with clients."""
+
+_TOOLS = (
+    "Agent", "ApplyPatch", "AskUserQuestion", "Bash", "BashOutput", "Create", "Edit", "EnterPlanMode",
+    "EnterWorktree", "Execute", "ExitPlanMode", "ExitWorktree", "Glob", "Grep", "KillBash", "KillShell", "LS",
+    "LSP", "ListMcpResourcesTool", "Monitor", "MultiEdit", "NotebookEdit", "NotebookRead", "Read",
+    "ReadMcpResourceTool", "SendMessage", "Skill", "SlashCommand", "Task", "TaskCreate", "TaskGet",
+    "TaskList", "TaskOutput", "TaskStop", "TaskUpdate", "TodoWrite", "ToolSearch", "WebFetch", "WebSearch",
+    "Write", "apply_patch", "bash", "create", "edit", "exec_command", "find", "glob", "google_web_search",
+    "grep", "grep_search", "list", "list_directory", "ls", "read", "read_file", "read_many_files", "replace",
+    "run_shell_command", "save_memory", "search_file_content", "shell", "spawn_agent", "str_replace", "task",
+    "todoread", "todowrite", "update_plan", "view", "view_image", "wait_agent", "web_fetch", "web_search",
+    "webfetch", "websearch", "write", "write_file", "write_stdin", "write_todos",
+)  # fmt: skip
+"""The tools that come with clients; those of MCP servers are somebody's own."""
+
+_SOURCES = (
+    "aider", "claude-code", "cline", "codex", "copilot-cli", "cursor", "droid", "gemini-cli", "goose", "kimi",
+    "nextflow", "opencode", "otlp", "pi", "python", "qwen-code", "stretto", "vibe",
+)  # fmt: skip
+
+_EVERYWHERE = frozenset({NONE, OTHER, ""})
+"""Stretto's words for an absent name and for several names together."""
+
+PUBLIC_NAMES: dict[Dimension, frozenset[str]] = {
+    Dimension.AGENT: frozenset(_AGENTS) | _EVERYWHERE,
+    Dimension.TOOL: frozenset(_TOOLS) | _EVERYWHERE,
+    Dimension.SOURCE: frozenset(_SOURCES) | _EVERYWHERE,
+    Dimension.FRAMEWORK: frozenset({*RUNNERS.values(), *TARGETS.values()}) | _EVERYWHERE,
+    Dimension.CACHE: _EVERYWHERE,
+    Dimension.MODEL: _EVERYWHERE,
+    Dimension.PATTERN: _EVERYWHERE,
+    Dimension.PHASE: _EVERYWHERE,
+    Dimension.SCORE: _EVERYWHERE,
+    Dimension.TASK_TYPE: _EVERYWHERE,
+}
+"""Dimension whose values come from outside → the values that are shipped as they are."""
+
+CLOSED_DIMENSIONS = frozenset({
+    Dimension.BUCKET, Dimension.DELIVERY, Dimension.DIRECTION, Dimension.KIND, Dimension.ORIGIN,
+    Dimension.OUTCOME, Dimension.PART, Dimension.PLACE, Dimension.REASON, Dimension.RESULT,
+})  # fmt: skip
+"""Dimensions whose every value is a word of Stretto or a number."""
