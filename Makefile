@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up setup quick long-tests test style slow shown switched-off coverage check counted detectors baselines \
-  bench bench-peer clients trial soak docs dashboards pictures servers stack stack-down clean
+  bench bench-peer clients trial soak docs dashboards pictures servers engines stack stack-down clean
 
 # Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
 # share its servers, so a file is not divided.
@@ -111,6 +111,11 @@ pictures: $(READY) ## take the documentation's pictures with Chromium
 servers: ## install real Prometheus and Alertmanager (Debian, Ubuntu)
 	apt-get update
 	apt-get install -y --no-install-recommends prometheus prometheus-alertmanager
+
+engines: $(READY) ## install the databases of a hub for its tests (Debian, Ubuntu)
+	apt-get update
+	apt-get install -y --no-install-recommends postgresql
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt chdb
 
 stack: ## run everything in containers, Grafana too: docs/stack.md (TRACES=1 adds Jaeger)
 	@TRACES="$(TRACES)" deploy/stack.sh up $(ARGS)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import pytest
 
 from stretto.clock import DAY
 from stretto.figures.sum_reading import Sums
@@ -14,7 +22,9 @@ from stretto.fleet.session_document import SessionDocument
 from stretto.hub.engine import ReceivedSession
 from stretto.hub.engine_opening import HubDatabase, open_engine
 from stretto.store.contributions.registry import get_sums_version
+from tests.ports import find_free_port
 from tests.scenes import BEGIN
+from tests.waiting import PATIENCE, until
 
 TODAY = BEGIN // DAY
 """Number of the day of the scenes."""
@@ -24,6 +34,7 @@ FIRST_SLOT = TODAY * SLOTS_A_DAY
 
 ENGINES = [
     "sqlite",
+    pytest.param("postgresql", marks=pytest.mark.stack),
 ]
 """The databases by the scheme of their URL."""
 
@@ -77,5 +88,79 @@ def run_engine(scheme: str, folder: Path) -> Iterator[HubDatabase]:
 @contextmanager
 def run_database(scheme: str, folder: Path) -> Iterator[str]:
     """Run a database until the block ends, and provide its URL."""
-    assert scheme == "sqlite"
-    yield f"sqlite:{folder / 'hub.sqlite'}"
+    if scheme == "postgresql":
+        with run_postgresql() as url:
+            yield url
+    else:
+        yield f"sqlite:{folder / 'hub.sqlite'}"
+
+
+@contextmanager
+def run_postgresql() -> Iterator[str]:
+    """Run a real PostgreSQL until the block ends, and provide the URL of an empty database."""
+    programs = find_postgresql()
+    # PostgreSQL does not run as root, and the folders of pytest are root's own.
+    runs_as: dict[str, Any] = (
+        {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
+    )
+    folder = Path(tempfile.mkdtemp(prefix="stretto-postgresql-"))
+    if runs_as:
+        shutil.chown(folder, "postgres", "postgres")
+    port = find_free_port()
+    server = None
+    try:
+        words = "-U hub -A trust -E UTF8 --no-locale --no-sync --no-instructions"
+        subprocess.run(
+            [programs / "initdb", "-D", folder / "data", *words.split()],
+            check=True,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            **runs_as,
+        )
+        settings = {
+            "port": port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "shared_buffers": "32MB",
+            "log_min_messages": "fatal",
+        }
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", folder / "data", *options],
+            cwd="/",
+            stderr=subprocess.DEVNULL,
+            **runs_as,
+        )
+        url = f"postgresql://hub@127.0.0.1:{port}/postgres"
+        assert until(lambda: can_connect(port)), "PostgreSQL does not start"
+        yield url
+    finally:
+        if server is not None:
+            # Clients are disconnected at once; a smart stop would wait for them.
+            server.send_signal(signal.SIGINT)
+            server.wait(PATIENCE)
+        shutil.rmtree(folder)
+
+
+def find_postgresql() -> Path:
+    """Return the folder of PostgreSQL's programs; skip without them, unless the run may not skip."""
+    folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
+    if initdb := shutil.which("initdb"):
+        folders.append(Path(initdb).parent)
+    if not folders:
+        skip_unless_required("PostgreSQL is not installed: make engines")
+    return folders[0]
+
+
+def skip_unless_required(reason: str) -> NoReturn:
+    """Skip the test, or fail where the run may not skip."""
+    if os.environ.get("STRETTO_REQUIRE_SERVERS") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def can_connect(port: int) -> bool:
+    """Return whether a server listens on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

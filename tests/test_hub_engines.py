@@ -19,6 +19,7 @@ from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, Sess
 from stretto.hub.engine_opening import HubDatabase, open_engine
 from stretto.names import measures
 from tests.hub_engines import ENGINES, FIRST_SLOT, SLOTS_A_DAY, TODAY, add_up, make_session, run_engine
+from tests.ports import reserve_dead_address
 from tests.scenes import BEGIN
 
 EVER = (0, 1 << 30)
@@ -387,6 +388,19 @@ def test_a_file_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
     engine.close()
     with pytest.raises(EngineError, match="hub's database"):
         open_engine(f"sqlite:{tmp_path}/missing/file")
+
+
+def test_a_postgresql_that_does_not_answer_is_reported_without_its_password() -> None:
+    """The error has the host, the database and the cause."""
+    with reserve_dead_address() as address:
+        engine = open_engine(f"postgresql://user:secret@{address}/fleet")
+        with pytest.raises(EngineError, match="refused") as caught:
+            engine.prepare()
+        engine.close()
+    assert "127.0.0.1/fleet" in caught.value.to_line()
+    assert "secret" not in caught.value.to_line()
+    with pytest.raises(EngineError, match="does not answer"):
+        open_engine("postgresql://host/fleet?nonsense=1")
 
 
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

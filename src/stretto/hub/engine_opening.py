@@ -22,11 +22,29 @@ def open_engine(url: str) -> HubDatabase:
     Raises UsageError for another URL, and EngineError if the database does not answer.
     """
     scheme = urlsplit(url).scheme
+    if scheme == "postgresql":
+        return _open_postgresql(url)
     if scheme == "sqlite" and (file := url.partition(":")[2]):
         return SqliteEngine(Path(file))
     raise UsageError(
         "the hub's database is not known",
         # A URL may have a password.
         where=f"{scheme}:…" if scheme else "",
-        hint="use sqlite:FILE",
+        hint="use postgresql://USER:PASSWORD@HOST/DATABASE, or sqlite:FILE to try it",
+    )
+
+
+def _open_postgresql(url: str) -> HubDatabase:
+    try:
+        from stretto.hub.engines.postgresql_engine import PostgresqlEngine  # noqa: PLC0415  # an extra
+    except ModuleNotFoundError as error:
+        raise _make_missing_error("PostgreSQL", error) from error
+    return PostgresqlEngine(url)
+
+
+def _make_missing_error(database: str, error: ModuleNotFoundError) -> UsageError:
+    return UsageError(
+        f"the hub cannot talk to {database}",
+        cause=f"the package {error.name} is not installed",
+        hint="pip install 'stretto[hub]'",
     )

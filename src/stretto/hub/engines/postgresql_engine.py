@@ -1,0 +1,384 @@
+"""The engine on PostgreSQL 14 or newer: for some ten to two hundred people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool
+
+from stretto.errors import EngineError
+from stretto.figures.sum_reading import Sums
+from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_token
+from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
+from stretto.hub.engines.postgresql_tables import (
+    SCHEMA,
+    SESSION_UPSERT,
+    TABLES,
+    UNPACKED,
+    VERSION,
+    write_cell_cleaning,
+    write_cell_move,
+)
+from stretto.hub.session_entries import (
+    SLOTS_PER_DAY,
+    SessionEntry,
+    StoredVersion,
+    compress_document,
+    decompress_document,
+    group_by_tenant,
+    make_change,
+    make_newer_entries,
+    to_sums,
+    to_sums_by_slot,
+)
+from stretto.store.rollup import SLOTS, decode_dims
+
+MOST_CONNECTIONS = 8
+
+PATIENCE = 10
+"""Seconds until a database that does not answer is reported."""
+
+_KEPT_ALIVE = {"connect_timeout": PATIENCE, "keepalives_idle": 30, "tcp_user_timeout": 60_000}
+"""So that a connection whose other end is gone is noticed: times in seconds, the last in milliseconds."""
+
+_THESE = (
+    "tenant = %(tenant)s"
+    " AND (instance, session) IN (SELECT * FROM unnest(%(instances)s::text[], %(sessions)s::text[]))"
+)
+"""The condition for sessions of a tenant by their keys."""
+
+Parameters = Mapping[str, Any]
+
+
+class PostgresqlEngine:
+    """Engine and table of tokens, with a small pool of connections."""
+
+    def __init__(self, url: str) -> None:
+        with self._report_errors():
+            named = conninfo_to_dict(url)
+            self._where = f"{named.get('host', '')}/{named.get('dbname', '')}"
+        self._url = url
+        self._pool = ConnectionPool(
+            url,
+            # Poolers between the hub and the database do not all know prepared statements.
+            kwargs={"autocommit": True, "prepare_threshold": None, **_KEPT_ALIVE},
+            min_size=1,
+            max_size=MOST_CONNECTIONS,
+            timeout=PATIENCE,
+            # A connection that broke while it was idle is replaced before it is used.
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+
+    def prepare(self) -> None:
+        """Create the tables that are missing. Raises EngineError for tables of another version."""
+        # A connection of its own reports the cause; the pool only says that it waited in vain.
+        with self._report_errors(), psycopg.connect(self._url, connect_timeout=PATIENCE) as connection:
+            # Hubs that start together take turns: CREATE IF NOT EXISTS is not safe against itself.
+            self._lock(connection, SCHEMA)
+            exists = connection.execute("SELECT 1 WHERE to_regclass(%s) IS NOT NULL", (f"{SCHEMA}.version",))
+            if not exists.rowcount:
+                connection.execute(TABLES)
+            versions = connection.execute(f"SELECT version FROM {SCHEMA}.version").fetchall()  # noqa: S608  # a constant
+            version = max(version for (version,) in versions)
+        if version != VERSION:
+            raise EngineError(
+                "the hub's database cannot be used",
+                where=self._where,
+                cause=f"its tables are of version {version}, this program reads version {VERSION}",
+                hint="start the newest version of Stretto on it",
+            )
+
+    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> None:
+        """Store sessions durably before returning; an older or equal revision changes nothing."""
+        for tenant, group in group_by_tenant(sessions).items():
+            with self._change(tenant) as connection:
+                stored = _read_versions(connection, tenant, [received.document for received in group])
+                entries = make_newer_entries(group, stored)
+                replaced = _select_these(tenant, [entry.key for entry in entries if entry.key in stored])
+                connection.execute(write_cell_move("-", _THESE), replaced)
+                with connection.cursor() as cursor:
+                    cursor.executemany(SESSION_UPSERT, [*map(_to_row, entries)])
+                written = _select_these(tenant, [entry.key for entry in entries])
+                connection.execute(write_cell_move("+", _THESE), written)
+                connection.execute(write_cell_cleaning(_THESE), replaced)
+
+    def forget_sessions(
+        self, scope: FleetScope, *, session: str | None = None, project: str | None = None, at: int
+    ) -> int:
+        """Delete the sessions of a scope (of all, or one, or of a project); return how many were stored."""
+        where, parameters = _select_scope(scope)
+        for column, wanted in (("session", session), ("project", project)):
+            if wanted is not None:
+                where += f" AND {column} = %({column})s"
+                parameters[column] = wanted
+        parameters["at"] = at
+        with self._change(scope.tenant) as connection:
+            connection.execute(write_cell_move("-", f"{where} AND document IS NOT NULL"), parameters)
+            cursor = connection.execute(
+                f"UPDATE {SCHEMA}.sessions SET document = NULL, received = %(at)s,"  # noqa: S608  # constants
+                " revision = GREATEST(revision, %(at)s), reach = 'empty', slots = '{}', measures = '{}',"
+                f" dims = '{{}}', amounts = '{{}}' WHERE {where} AND document IS NOT NULL",
+                parameters,
+            )
+            connection.execute(write_cell_cleaning(where), parameters)
+            return cursor.rowcount
+
+    def read_sums(self, scope: FleetScope, first: int, last: int, measures: Sequence[str] = ()) -> Sums:
+        """Return the sums of the slots of five minutes ``first`` to ``last``; of all or some measures."""
+        return to_sums(self._fetch(*_select_sums(scope, first, last, measures)))
+
+    def read_sums_by_slot(
+        self, scope: FleetScope, width: int, first: int, last: int, measures: Sequence[str]
+    ) -> dict[int, Sums]:
+        """Return the sums of some measures by slot of ``width`` seconds; empty slots are left out."""
+        where, parameters = _select_scope(scope)
+        parameters["measures"] = [*measures]
+        if width % SLOTS[2]:
+            factor = width // SLOTS[0]
+            source = (
+                f"SELECT slot / {factor} AS wide, measure, unpacked.dims AS dims, amount AS value"  # noqa: S608  # constants
+                f" FROM {UNPACKED} WHERE {where} AND reach && int8range(%(first)s, %(end)s)"
+                " AND slot >= %(first)s AND slot < %(end)s"
+            )
+        else:
+            factor = width // SLOTS[2]
+            source = (
+                f"SELECT day / {factor} AS wide, measure, dims, value FROM {SCHEMA}.cells WHERE {where}"  # noqa: S608  # constants
+                " AND day >= %(first)s AND day < %(end)s"
+            )
+        parameters |= {"first": first * factor, "end": (last + 1) * factor}
+        query = (
+            f"SELECT wide, measure, dims, SUM(value)::bigint FROM ({source}) AS cells"  # noqa: S608  # constants
+            " WHERE measure = ANY(%(measures)s) GROUP BY wide, measure, dims"
+        )
+        return to_sums_by_slot(self._fetch(query, parameters))
+
+    def read_owner_sums(self, tenant: str, team: str, day: int) -> list[OwnerSum]:
+        """Return the sums of a team's UTC day (number of the day) by owner."""
+        query = (
+            f"SELECT owner, measure, dims, SUM(value)::bigint FROM {SCHEMA}.cells"  # noqa: S608  # constants
+            " WHERE tenant = %(tenant)s AND team = %(team)s AND day = %(day)s"
+            " GROUP BY owner, measure, dims HAVING SUM(value) <> 0 ORDER BY owner, measure, dims"
+        )
+        rows = self._fetch(query, {"tenant": tenant, "team": team, "day": day})
+        return [OwnerSum(owner, measure, decode_dims(dims), value) for owner, measure, dims, value in rows]
+
+    def list_changed_days(self, tenant: str, since: int) -> list[tuple[str, int]]:
+        """Return (team, number of the UTC day) of the sums of sessions that changed since a time (ns)."""
+        query = (
+            f"SELECT DISTINCT team, unnest(days) AS changed FROM {SCHEMA}.sessions"  # noqa: S608  # constants
+            " WHERE tenant = %(tenant)s AND received >= %(since)s ORDER BY team, changed"
+        )
+        return self._fetch(query, {"tenant": tenant, "since": since})
+
+    def list_changes(self, scope: FleetScope, after: Mark, limit: int) -> Iterator[SessionChange]:
+        """Yield at most ``limit`` changes after a mark, in the order of their marks."""
+        where, parameters = _select_scope(scope)
+        query = (
+            f"SELECT team, owner, received, instance, session, document FROM {SCHEMA}.sessions"  # noqa: S608  # constants
+            f" WHERE {where} AND (received, instance, session) > (%(received)s, %(instance)s, %(session)s)"
+            " ORDER BY received, instance, session LIMIT %(limit)s"
+        )
+        for team, owner, received, instance, session, packed in self._fetch(
+            query, {**parameters, **_to_parameters(after), "limit": limit}
+        ):
+            yield make_change(
+                SessionKey(instance, session),
+                None if packed is None else decompress_document(packed),
+                tenant=scope.tenant,
+                team=team,
+                owner=owner,
+                received=received,
+            )
+
+    def count_sessions(self, scope: FleetScope) -> int:
+        """Return the number of stored sessions of a scope."""
+        where, parameters = _select_scope(scope)
+        query = f"SELECT COUNT(*) FROM {SCHEMA}.sessions WHERE {where} AND document IS NOT NULL"  # noqa: S608  # constants
+        return int(self._fetch(query, parameters)[0][0])
+
+    def list_heard_of(self, scope: FleetScope) -> list[tuple[str, str, str, int]]:
+        """Return (team, owner, instance, when the newest session was received in ns) of each machine."""
+        where, parameters = _select_scope(scope)
+        query = (
+            f"SELECT team, owner, instance, MAX(received) FROM {SCHEMA}.sessions WHERE {where}"  # noqa: S608  # constants
+            " AND document IS NOT NULL GROUP BY team, owner, instance ORDER BY team, owner, instance"
+        )
+        return self._fetch(query, parameters)
+
+    def delete_before(self, day: int) -> None:
+        """Delete sessions of UTC days before ``day`` (its number), and the memory of forgotten ones."""
+        query = f"SELECT DISTINCT tenant FROM {SCHEMA}.sessions WHERE day < %(day)s"  # noqa: S608  # a constant
+        where = "tenant = %(tenant)s AND sessions.day < %(day)s"
+        for (tenant,) in self._fetch(query, {"day": day}):
+            parameters = {"tenant": tenant, "day": day}
+            with self._change(tenant) as connection:
+                connection.execute(write_cell_move("-", where), parameters)
+                connection.execute(write_cell_cleaning(where), parameters)
+                connection.execute(f"DELETE FROM {SCHEMA}.sessions WHERE {where}", parameters)  # noqa: S608  # constants
+
+    def add_token(self, token: AccessToken) -> None:
+        """Store a token; a hash that is stored already is left alone."""
+        with self._change(token.tenant) as connection:
+            connection.execute(
+                f"INSERT INTO {SCHEMA}.tokens ({TOKEN_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608  # constants
+                " ON CONFLICT DO NOTHING",
+                astuple(token),
+            )
+
+    def find_token(self, hash: str) -> AccessToken | None:
+        """Return the token of a hash, revoked or not, or None."""
+        tokens = self._read_tokens("hash", hash)
+        return tokens[0] if tokens else None
+
+    def list_tokens(self, tenant: str) -> list[AccessToken]:
+        """Return the tokens of a tenant in the order in which they were made."""
+        return self._read_tokens("tenant", tenant)
+
+    def _read_tokens(self, column: str, wanted: str) -> list[AccessToken]:
+        query = (
+            f"SELECT {TOKEN_COLUMNS} FROM {SCHEMA}.tokens WHERE {column} = %(wanted)s ORDER BY added, hash"  # noqa: S608  # constants
+        )
+        return [to_access_token(row) for row in self._fetch(query, {"wanted": wanted})]
+
+    def revoke_token(self, tenant: str, hash: str, at: int) -> bool:
+        """Revoke a valid token of a tenant at a time (ns); return whether there was one."""
+        with self._change(tenant) as connection:
+            cursor = connection.execute(
+                f"UPDATE {SCHEMA}.tokens SET revoked = %s"  # noqa: S608  # a constant
+                " WHERE tenant = %s AND hash = %s AND revoked IS NULL",
+                (at, tenant, hash),
+            )
+            return cursor.rowcount > 0
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    def _fetch(self, query: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        with self._report_errors(), self._pool.connection() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def _change(self, tenant: str) -> Iterator[psycopg.Connection]:
+        """Provide a transaction; those of a tenant take turns, so they cannot lock each other out."""
+        with self._report_errors(), self._pool.connection() as connection, connection.transaction():
+            self._lock(connection, tenant)
+            yield connection
+
+    def _lock(self, connection: psycopg.Connection, subject: str) -> None:
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{SCHEMA} {subject}",))
+
+    @contextmanager
+    def _report_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise EngineError(
+                "the hub's database does not answer",
+                where=self._where if hasattr(self, "_where") else "",
+                cause=str(error).strip().partition("\n")[0],
+                hint="check that PostgreSQL runs and that the user of the URL may create tables",
+            ) from error
+
+
+def _read_versions(
+    connection: psycopg.Connection, tenant: str, documents: Sequence[Any]
+) -> dict[SessionKey, StoredVersion]:
+    keys = [SessionKey(document.instance, document.session) for document in documents]
+    rows = connection.execute(
+        f"SELECT instance, session, revision, team, owner, day, days FROM {SCHEMA}.sessions WHERE {_THESE}",  # noqa: S608  # constants
+        _select_these(tenant, keys),
+    )
+    return {
+        SessionKey(instance, session): StoredVersion(revision, team, owner, day, tuple(days))
+        for instance, session, revision, team, owner, day, days in rows
+    }
+
+
+def _select_these(tenant: str, keys: Sequence[SessionKey]) -> dict[str, Any]:
+    """Return the parameters of _THESE."""
+    return {
+        "tenant": tenant,
+        "instances": [key.instance for key in keys],
+        "sessions": [key.session for key in keys],
+    }
+
+
+def _to_row(entry: SessionEntry) -> tuple[Any, ...]:
+    first, last = entry.slots
+    slots, measures, dims, amounts = zip(*entry.cells, strict=True) if entry.cells else ((), (), (), ())
+    return (
+        entry.tenant,
+        entry.instance,
+        entry.session,
+        entry.revision,
+        entry.team,
+        entry.owner,
+        entry.received,
+        entry.day,
+        [*entry.days],
+        entry.project,
+        f"[{first},{last}]" if entry.cells else "empty",
+        [*slots],
+        [*measures],
+        [*dims],
+        [*amounts],
+        compress_document(entry.document),
+    )
+
+
+def _to_parameters(mark: Mark) -> dict[str, str | int]:
+    return {"received": mark.received, "instance": mark.instance, "session": mark.session}
+
+
+def _select_scope(scope: FleetScope) -> tuple[str, dict[str, Any]]:
+    """Return the condition for the sessions of a scope, and its parameters."""
+    where, parameters = "tenant = %(tenant)s", dict[str, Any](tenant=scope.tenant)
+    for column, names in (("team", scope.teams), ("owner", scope.owners), ("instance", scope.instances)):
+        if names is not None:
+            where += f" AND {column} = ANY(%({column}s)s)"
+            parameters[f"{column}s"] = [*names]
+    return where, parameters
+
+
+def _select_sums(
+    scope: FleetScope, first: int, last: int, measures: Sequence[str]
+) -> tuple[str, dict[str, Any]]:
+    """Return the query for sums of some slots: whole days from their sums, the rest from the sessions.
+
+    Example: of Monday 10:00 to Thursday 10:00, the hours of Monday and Thursday are from sessions.
+    """
+    where, parameters = _select_scope(scope)
+    first_day, end_day = -(-first // SLOTS_PER_DAY), (last + 1) // SLOTS_PER_DAY
+    if first_day < end_day:
+        edges = [(first, first_day * SLOTS_PER_DAY), (end_day * SLOTS_PER_DAY, last + 1)]
+        days = " AND day >= %(first_day)s AND day < %(end_day)s"
+        sources = [f"SELECT measure, dims, value FROM {SCHEMA}.cells WHERE {where}{days}"]  # noqa: S608  # constants
+    else:
+        edges, sources = [(first, last + 1)], []
+    parameters |= {"first_day": first_day, "end_day": end_day, "measures": [*measures]}
+    for number, (begin, end) in enumerate(edges):
+        if begin < end:
+            sources.append(
+                f"SELECT measure, unpacked.dims, amount FROM {UNPACKED} WHERE {where}"  # noqa: S608  # constants
+                f" AND reach && int8range(%(begin{number})s, %(end{number})s)"
+                f" AND slot >= %(begin{number})s AND slot < %(end{number})s"
+            )
+            parameters |= {f"begin{number}": begin, f"end{number}": end}
+    query = (
+        "SELECT measure, dims, SUM(value)::bigint"  # noqa: S608  # constants
+        f" FROM ({' UNION ALL '.join(sources) or NOTHING}) AS cells (measure, dims, value)"
+        + (" WHERE measure = ANY(%(measures)s)" if measures else "")
+        + " GROUP BY measure, dims"
+    )
+    return query, parameters
+
+
+NOTHING = "SELECT '', '', 0 WHERE false"
