@@ -85,7 +85,7 @@ BASE: dict[str, float] = {
     "window_machine_busy_seconds": 500, "window_machine_available_seconds": 900,
     "window_agents_cpu_seconds": 700, "window_sampled_seconds": 1000, "window_test_seconds": 50,
     "window_tool_seconds": 400, "window_ends_seen": 98, "window_ends_expected": 100,
-    "window_score_points": 85,
+    "window_score_points": 85, "window_hook_seconds": 20, "window_working_seconds": 900,
     "window_scores": 10, "score_mean": 8.5, "quality_score": 8, "quality_part_score": 8,
     "quality_score_low": 7.5, "quality_score_high": 8.5,
     "quality_current": 8, "window_scores_off_scale": 1,

@@ -228,15 +228,21 @@ _SESSIONS = Row(
             },
         ),
         make_lines(
-            "Critical path",
-            "Critical path over wall time of the sessions that ended.",
-            "How much of a session could not have been shorter however many agents ran?",
+            "Critical path and overhead",
+            "Critical path over wall time of the sessions that ended, and which share of their working time"
+            " went to hooks: Stretto's part is at most that.",
+            "How much of a session could not have been shorter however many agents ran, and what does"
+            " watching cost?",
             Unit.RATIO,
             {
                 "critical path": divide_sums(
                     select_series("critical_path_seconds"), select_series("session_wall_seconds")
-                )
+                ),
+                "hooks": divide_sums(
+                    select_series("window_hook_seconds"), select_series("window_working_seconds")
+                ),
             },
+            draw_limit("overhead_ratio", "warning"),
             high=1,
         ),
     ),

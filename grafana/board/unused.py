@@ -21,6 +21,7 @@ UNUSED: dict[str, str] = {
             "stretto_improvement_ratio",
             "stretto_agents_cpu_ratio",
             "stretto_machine_cpu_ratio",
+            "stretto_overhead_ratio",
             "stretto_parallel_delivered_work_seconds",
             "stretto_parallel_failure_ratio",
             "stretto_speedup_ratio",

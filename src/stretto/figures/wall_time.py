@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stretto.clock import SECOND
-from stretto.figures.figure import Figure, Labels
+from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.figures.work_tree import (
     LONGEST_SESSION,
@@ -125,6 +125,26 @@ def compute_wall_figures(window: str, sums: Sums) -> Iterator[Figure]:
     for part, length in sorted(sum_by(sums, measures.WALL, Dimension.PART).items()):
         labels: Labels = (("part", part), ("window", window))
         yield Figure("stretto_session_wall_seconds", labels, length / SECOND, sessions)
+
+
+OUT_OF_WORK = frozenset({WallPart.WAITING, WallPart.IDLE})
+"""Parts in which nobody works: a person is thinking, or away."""
+
+
+def compute_overhead_figures(window: str, sums: Sums) -> Iterator[Figure]:
+    """Yield which share of the time in which agents worked went to hooks: an upper bound of our own.
+
+    Example: of 100 s of which 60 s waited for a person, 1 s of hooks is a share of 0.025.
+    """
+    at: Labels = (("window", window),)
+    by_part = sum_by(sums, measures.WALL, Dimension.PART)
+    sessions = sum_up(sums, measures.SESSIONS)
+    working = sum(length for part, length in by_part.items() if part not in OUT_OF_WORK)
+    hooks = by_part.get(WallPart.HOOKS, 0)
+    if working:
+        yield Figure("stretto_window_hook_seconds", at, hooks / SECOND, sessions)
+        yield Figure("stretto_window_working_seconds", at, working / SECOND, sessions)
+    yield make_ratio("stretto_overhead_ratio", at, hooks, working, sessions)
 
 
 def find_turn_times(session: Session, root: Stretch) -> TurnTimes:

@@ -226,4 +226,24 @@ PARALLEL: tuple[Metric, ...] = (
         (Label.PART, _W),
         "Wall time of sessions that ended, each instant in exactly one part.",
     ),
+    define_gauge(
+        "stretto_window_hook_seconds",
+        "s",
+        (_W,),
+        "Wall time of sessions that ended in which the main agent waited for its hooks, whosever they are.",
+    ),
+    define_gauge(
+        "stretto_window_working_seconds",
+        "s",
+        (_W,),
+        "Wall time of sessions that ended without waits for a person and idle time.",
+    ),
+    define_gauge(
+        "stretto_overhead_ratio",
+        "1",
+        (_W,),
+        "Share of working time that hooks took: Stretto's overhead is at most that.",
+        "stretto_window_hook_seconds",
+        "stretto_window_working_seconds",
+    ),
 )

@@ -153,7 +153,7 @@ class OperationRunner:
                 return
 
     def _measure_overhead(self, call: OperationCall) -> tuple[float | None, str]:
-        """Return the share of the sessions' wall time that hooks took, or why it is not known.
+        """Return the share of the sessions' working time that hooks took, or why it is not known.
 
         Hooks of others count, too: it is an upper bound.
         """
@@ -162,12 +162,8 @@ class OperationRunner:
             taken = self.sources.snapshot(None)
         if taken is None:
             return None, "there are no figures of that instant at hand"
-        figures = FigureTable(taken.figures)
-        wall = figures.sum_values("stretto_session_wall_seconds", window=OVERHEAD_WINDOW)
-        if not wall:
-            return None, "no session ended in the last 24 hours"
-        hooks = figures.find_value("stretto_session_wall_seconds", part="hooks", window=OVERHEAD_WINDOW)
-        return (hooks or 0.0) / wall, ""
+        overhead = FigureTable(taken.figures).find_value("stretto_overhead_ratio", window=OVERHEAD_WINDOW)
+        return overhead, "" if overhead is not None else "no session ended in the last 24 hours"
 
 
 def _find_workflow(sources: OperationSources, workflow: str | None) -> ChosenWorkflow:

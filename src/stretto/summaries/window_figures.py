@@ -25,7 +25,7 @@ from stretto.figures.scores.window_scores import (
 )
 from stretto.figures.speedup_cost import compute_speedup_price_figures
 from stretto.figures.sum_reading import Sums, sum_by
-from stretto.figures.wall_time import compute_wall_figures
+from stretto.figures.wall_time import compute_overhead_figures, compute_wall_figures
 from stretto.figures.waste import compute_waste_figures
 from stretto.figures.window_verdict import (
     BY_WORK,
@@ -132,6 +132,7 @@ def compute_sum_figures(
         *compute_efficiency_figures(window, sums),
         *compute_path_figures(window, sums),
         *compute_wall_figures(window, sums),
+        *compute_overhead_figures(window, sums),
         *compute_workflow_figures(window, sums, rules.workflows),
         *compute_gain_figures(window, sums, parallel, scoring.target),
         *compute_speedup_price_figures(window, sums, verdict, rules.headline),
