@@ -7,12 +7,16 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 
@@ -35,6 +39,7 @@ FIRST_SLOT = TODAY * SLOTS_A_DAY
 ENGINES = [
     "sqlite",
     pytest.param("postgresql", marks=pytest.mark.stack),
+    pytest.param("clickhouse", marks=pytest.mark.stack),
 ]
 """The databases by the scheme of their URL."""
 
@@ -76,13 +81,24 @@ def add_up(sessions: Iterable[ReceivedSession], first: int = 0, last: int = 1 <<
 @contextmanager
 def run_engine(scheme: str, folder: Path) -> Iterator[HubDatabase]:
     """Provide a prepared engine on a database of its own, until the block ends."""
-    with run_database(scheme, folder) as url:
-        engine = open_engine(url)
-        try:
-            engine.prepare()
-            yield engine
-        finally:
-            engine.close()
+    with run_database(scheme, folder) as url, prepare_engine(url) as engine:
+        yield engine
+
+
+@contextmanager
+def prepare_engine(url: str) -> Iterator[HubDatabase]:
+    """Provide the prepared engine of a running database, until the block ends."""
+    engine = open_engine(url)
+    try:
+        engine.prepare()
+        if url.startswith("clickhouse:"):
+            # The sessions of tests would be past their retention once the scenes are a year old.
+            address = urlsplit(url)
+            statement = f"ALTER TABLE {address.path.strip('/')}.sessions REMOVE TTL"
+            urlopen(f"http://{address.netloc}/", statement.encode()).close()
+        yield engine
+    finally:
+        engine.close()
 
 
 @contextmanager
@@ -90,6 +106,9 @@ def run_database(scheme: str, folder: Path) -> Iterator[str]:
     """Run a database until the block ends, and provide its URL."""
     if scheme == "postgresql":
         with run_postgresql() as url:
+            yield url
+    elif scheme == "clickhouse":
+        with run_clickhouse(folder) as url:
             yield url
     else:
         yield f"sqlite:{folder / 'hub.sqlite'}"
@@ -133,7 +152,9 @@ def run_postgresql() -> Iterator[str]:
             **runs_as,
         )
         url = f"postgresql://hub@127.0.0.1:{port}/postgres"
-        assert until(lambda: can_connect(port)), "PostgreSQL does not start"
+        # It listens before it is ready.
+        ask = f"{programs}/pg_isready -q -h 127.0.0.1 -p {port}".split()
+        assert until(lambda: subprocess.run(ask, check=False).returncode == 0), "PostgreSQL does not start"
         yield url
     finally:
         if server is not None:
@@ -141,6 +162,24 @@ def run_postgresql() -> Iterator[str]:
             server.send_signal(signal.SIGINT)
             server.wait(PATIENCE)
         shutil.rmtree(folder)
+
+
+@contextmanager
+def run_clickhouse(folder: Path) -> Iterator[str]:
+    """Run ClickHouse's engine behind its HTTP interface until the block ends, and provide its URL."""
+    if find_spec("chdb") is None:
+        skip_unless_required("chdb is not installed: make engines")
+    port = find_free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.clickhouse_over_http", str(port), str(folder / "clickhouse")],
+        cwd=Path(__file__).parents[1],
+    )
+    try:
+        assert until(lambda: can_connect(port)), "ClickHouse does not start"
+        yield f"clickhouse://127.0.0.1:{port}/stretto_tests"
+    finally:
+        server.kill()
+        server.wait(PATIENCE)
 
 
 def find_postgresql() -> Path:

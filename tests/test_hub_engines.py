@@ -18,7 +18,16 @@ from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionKey
 from stretto.hub.engine_opening import HubDatabase, open_engine
 from stretto.names import measures
-from tests.hub_engines import ENGINES, FIRST_SLOT, SLOTS_A_DAY, TODAY, add_up, make_session, run_engine
+from tests.hub_engines import (
+    ENGINES,
+    FIRST_SLOT,
+    SLOTS_A_DAY,
+    TODAY,
+    add_up,
+    make_session,
+    prepare_engine,
+    run_database,
+)
 from tests.ports import reserve_dead_address
 from tests.scenes import BEGIN
 
@@ -28,9 +37,16 @@ _tenants = count()
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubDatabase]:
-    """Provide each engine in turn, one database for all tests."""
-    with run_engine(request.param, tmp_path_factory.mktemp("hub")) as opened:
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run each database in turn, for all tests, and give its URL."""
+    with run_database(request.param, tmp_path_factory.mktemp("hub")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def engine(database: str) -> Iterator[HubDatabase]:
+    """Provide the engine of the database."""
+    with prepare_engine(database) as opened:
         yield opened
 
 
@@ -322,20 +338,21 @@ def test_sums_of_an_older_version_are_completed_and_unknown_ones_kept(
 
 def test_sessions_before_a_day_are_deleted_with_their_sums(engine: HubDatabase, tenant: str) -> None:
     """Retention deletes by the day that a session is kept under; the sums of later sessions stay exact."""
-    sums = [(slot, "calls", ("Bash", "x"), 1) for slot in (20 * SLOTS_A_DAY, 21 * SLOTS_A_DAY)]
+    old = TODAY - 100
+    sums = [(slot * SLOTS_A_DAY, "calls", ("Bash", "x"), 1) for slot in (old, old + 1)]
     engine.write_sessions(
         [
-            make_session("s", tenant=tenant, day=20, sums=sums),
-            make_session("t", tenant=tenant, day=21, sums=sums),
-            make_session("u", tenant=tenant, day=20, sums=sums),
+            make_session("s", tenant=tenant, day=old, sums=sums),
+            make_session("t", tenant=tenant, day=old + 1, sums=sums),
+            make_session("u", tenant=tenant, day=old, sums=sums),
         ]
     )
     scope = FleetScope(tenant=tenant)
     engine.forget_sessions(scope, session="u", at=BEGIN)
-    engine.delete_before(21)
+    engine.delete_before(old + 1)
     assert engine.count_sessions(scope) == 1
     assert engine.read_sums(scope, *EVER) == {"calls": {("Bash", "x"): 2}}
-    assert engine.read_owner_sums(tenant, "a", 20) == [OwnerSum("ann", "calls", ("Bash", "x"), 1)]
+    assert engine.read_owner_sums(tenant, "a", old) == [OwnerSum("ann", "calls", ("Bash", "x"), 1)]
     assert [change.key.session for change in engine.list_changes(scope, Mark(), 9)] == ["t"]
 
 
@@ -367,6 +384,18 @@ def test_tokens_are_found_by_hash_and_revoked_once(engine: HubDatabase, tenant: 
     assert not engine.revoke_token(tenant, token.hash, BEGIN + 2)
     assert engine.find_token(token.hash) == replace(token, revoked=BEGIN + 1)
     assert engine.list_tokens("another tenant") == []
+
+
+@pytest.mark.parametrize("database", [pytest.param("clickhouse", marks=pytest.mark.stack)], indirect=True)
+def test_clickhouse_deletes_sessions_by_itself_400_days_after_their_day(database: str) -> None:
+    """Nobody has to ask for it: the next merge leaves them out."""
+    engine = open_engine(f"{database}_of_old_sessions")
+    engine.prepare()
+    engine.write_sessions([make_session("old", day=TODAY - 2_000)])
+    # Rewriting what another day has rewrites this day's rows too.
+    engine.delete_before(TODAY - 3_000)
+    assert engine.count_sessions(FleetScope(tenant="acme")) == 0
+    engine.close()
 
 
 @pytest.mark.parametrize("url", ["", "hub.sqlite", "sqlite:", "mysql://user:secret@host/db"])
@@ -401,6 +430,16 @@ def test_a_postgresql_that_does_not_answer_is_reported_without_its_password() ->
     assert "secret" not in caught.value.to_line()
     with pytest.raises(EngineError, match="does not answer"):
         open_engine("postgresql://host/fleet?nonsense=1")
+
+
+def test_a_clickhouse_that_does_not_answer_is_reported_without_its_password() -> None:
+    """The error has the host, the database and the cause, and a name that is no identifier is refused."""
+    with reserve_dead_address() as address, pytest.raises(EngineError, match="refused") as caught:
+        open_engine(f"clickhouse://user:secret@{address}/fleet")
+    assert "127.0.0.1/fleet" in caught.value.to_line()
+    assert "secret" not in caught.value.to_line()
+    with pytest.raises(UsageError, match="not known"):
+        open_engine("clickhouse://host/fleet;DROP")
 
 
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

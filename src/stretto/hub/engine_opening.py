@@ -17,20 +17,25 @@ class HubDatabase(Engine, TokenTable, Protocol):
 
 
 def open_engine(url: str) -> HubDatabase:
-    """Return the engine of ``sqlite:FILE``; nothing is created in its tables before ``prepare``.
+    """Return the engine of ``postgresql:``, ``clickhouse:``, ``clickhouses:`` (TLS) or ``sqlite:FILE``.
+
+    Nothing is created in the database before ``prepare``.
 
     Raises UsageError for another URL, and EngineError if the database does not answer.
     """
     scheme = urlsplit(url).scheme
     if scheme == "postgresql":
         return _open_postgresql(url)
+    if scheme in {"clickhouse", "clickhouses"}:
+        return _open_clickhouse(url)
     if scheme == "sqlite" and (file := url.partition(":")[2]):
         return SqliteEngine(Path(file))
     raise UsageError(
         "the hub's database is not known",
         # A URL may have a password.
         where=f"{scheme}:…" if scheme else "",
-        hint="use postgresql://USER:PASSWORD@HOST/DATABASE, or sqlite:FILE to try it",
+        hint="use postgresql://USER:PASSWORD@HOST/DATABASE, clickhouse://… or clickhouses://… likewise,"
+        " or sqlite:FILE to try it",
     )
 
 
@@ -40,6 +45,14 @@ def _open_postgresql(url: str) -> HubDatabase:
     except ModuleNotFoundError as error:
         raise _make_missing_error("PostgreSQL", error) from error
     return PostgresqlEngine(url)
+
+
+def _open_clickhouse(url: str) -> HubDatabase:
+    try:
+        from stretto.hub.engines.clickhouse_engine import ClickhouseEngine  # noqa: PLC0415  # an extra
+    except ModuleNotFoundError as error:
+        raise _make_missing_error("ClickHouse", error) from error
+    return ClickhouseEngine(url)
 
 
 def _make_missing_error(database: str, error: ModuleNotFoundError) -> UsageError:

@@ -63,9 +63,8 @@ class SessionEntry:
 
     @property
     def slots(self) -> tuple[int, int]:
-        """Its first and last slot of five minutes; of a session without sums, the first is after the last."""
-        slots = [slot for slot, *_ in self.cells]
-        return min(slots, default=1), max(slots, default=0)
+        """Its first and last slot of five minutes; it must have sums."""
+        return self.cells[0][0], self.cells[-1][0]
 
 
 def group_by_tenant(sessions: Iterable[ReceivedSession]) -> dict[str, list[ReceivedSession]]:

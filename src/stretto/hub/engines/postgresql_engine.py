@@ -312,7 +312,6 @@ def _select_these(tenant: str, keys: Sequence[SessionKey]) -> dict[str, Any]:
 
 
 def _to_row(entry: SessionEntry) -> tuple[Any, ...]:
-    first, last = entry.slots
     slots, measures, dims, amounts = zip(*entry.cells, strict=True) if entry.cells else ((), (), (), ())
     return (
         entry.tenant,
@@ -325,7 +324,7 @@ def _to_row(entry: SessionEntry) -> tuple[Any, ...]:
         entry.day,
         [*entry.days],
         entry.project,
-        f"[{first},{last}]" if entry.cells else "empty",
+        "[{},{}]".format(*entry.slots) if entry.cells else "empty",
         [*slots],
         [*measures],
         [*dims],

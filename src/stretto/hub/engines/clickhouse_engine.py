@@ -1,0 +1,396 @@
+"""The engine on ClickHouse: for hundreds to thousands of people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, replace
+from datetime import date
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from stretto.errors import EngineError, UsageError
+from stretto.figures.sum_reading import Sums
+from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_token
+from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
+from stretto.hub.engines.clickhouse_tables import (
+    SESSION_COLUMNS,
+    TOKEN_TYPES,
+    VERSION,
+    list_table_statements,
+)
+from stretto.hub.session_entries import (
+    SLOTS_PER_DAY,
+    SessionEntry,
+    StoredVersion,
+    group_by_tenant,
+    make_change,
+    make_newer_entries,
+    to_sums,
+    to_sums_by_slot,
+)
+from stretto.store.rollup import SLOTS, decode_dims
+
+DEFAULT_DATABASE = "stretto"
+
+MOST_WAITING = 50
+"""Most sessions of a batch that the server gathers with those of other hubs; larger ones are not gathered."""
+
+BATCH = 1_000
+"""Sessions that are forgotten in one statement."""
+
+NO_SLOTS = (1 << 32) - 1, 0
+"""First and last slot of a session without sums: they widen no stretch of an index."""
+
+_EPOCH = date(1970, 1, 1).toordinal()
+
+_READING = {"do_not_merge_across_partitions_select_final": 1}
+"""A session's day never changes, and so its partition: FINAL compares within partitions only."""
+
+Parameters = Mapping[str, Any]
+
+
+class ClickhouseEngine:
+    """Engine and table of tokens. Threads share a client, which has no session at the server."""
+
+    def __init__(self, url: str) -> None:
+        address = urlsplit(url)
+        self._database = address.path.strip("/") or DEFAULT_DATABASE
+        self._where = f"{address.hostname}/{self._database}"
+        if not re.fullmatch(r"\w+", self._database, re.ASCII) or not address.hostname:
+            raise UsageError(
+                "the hub's database is not known",
+                where=self._where,
+                hint="use clickhouse://USER:PASSWORD@HOST/DATABASE, a database of letters, digits and _",
+            )
+        self._sessions = f"{self._database}.sessions"
+        self._tokens = f"{self._database}.tokens"
+        with self._report_errors():
+            self._client = clickhouse_connect.get_client(
+                host=address.hostname,
+                port=address.port,
+                username=unquote(address.username or "default"),
+                password=unquote(address.password or ""),
+                secure=address.scheme == "clickhouses",
+                autogenerate_session_id=False,
+            )
+
+    def prepare(self) -> None:
+        """Create the tables that are missing. Raises EngineError for tables of another version."""
+        with self._report_errors():
+            for statement in list_table_statements(self._database):
+                self._client.command(statement)
+            versions = f"{self._database}.versions"
+            # Hubs that start together may both write it.
+            (version,) = self._fetch(f"SELECT max(version) FROM {versions}", {})[0]  # noqa: S608  # an identifier
+            if version == 0:
+                self._client.insert(versions, [[VERSION]], column_names=["version"])
+        if version not in {0, VERSION}:
+            raise EngineError(
+                "the hub's database cannot be used",
+                where=self._where,
+                cause=f"its tables are of version {version}, this program reads version {VERSION}",
+                hint="start the newest version of Stretto on it",
+            )
+
+    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> None:
+        """Store sessions durably before returning; an older or equal revision changes nothing."""
+        for tenant, group in group_by_tenant(sessions).items():
+            stored = self._read_versions(tenant, group)
+            if entries := make_newer_entries(group, stored):
+                self._insert_rows([_to_row(entry) for entry in entries])
+
+    def _read_versions(
+        self, tenant: str, sessions: Sequence[ReceivedSession]
+    ) -> dict[SessionKey, StoredVersion]:
+        documents = [received.document for received in sessions]
+        rows = self._fetch(
+            "SELECT instance, session, argMax((revision, team, owner, day, days), version)"  # noqa: S608  # constants
+            f" FROM {self._sessions} WHERE tenant = {{tenant:String}} AND day IN {{days:Array(Date)}}"
+            " AND instance IN {instances:Array(String)} AND session IN {sessions:Array(String)}"
+            " GROUP BY instance, session",
+            {
+                "tenant": tenant,
+                "days": sorted({to_date(document.day) for document in documents}),
+                "instances": sorted({document.instance for document in documents}),
+                "sessions": [document.session for document in documents],
+            },
+        )
+        return {
+            SessionKey(instance, session): StoredVersion(
+                revision, team, owner, to_day(day), tuple(map(to_day, days))
+            )
+            for instance, session, (revision, team, owner, day, days) in rows
+        }
+
+    def _insert_rows(self, rows: Sequence[Sequence[Any]]) -> None:
+        waits = len(rows) <= MOST_WAITING
+        with self._report_errors():
+            self._client.insert(
+                self._sessions,
+                rows,
+                column_names=[*SESSION_COLUMNS],
+                column_type_names=[*SESSION_COLUMNS.values()],
+                # The server gathers small batches of all hubs, and answers when they are on its disk.
+                settings={"async_insert": int(waits), "wait_for_async_insert": 1},
+            )
+
+    def forget_sessions(
+        self, scope: FleetScope, *, session: str | None = None, project: str | None = None, at: int
+    ) -> int:
+        """Delete the sessions of a scope (of all, or one, or of a project); return how many were stored."""
+        where, parameters = _select_scope(scope)
+        for column, wanted in (("session", session), ("project", project)):
+            if wanted is not None:
+                where += f" AND {column} = {{{column}:String}}"
+                parameters[column] = wanted
+        columns = "tenant, team, owner, instance, session, revision, day, days"
+        chosen = self._fetch(
+            f"SELECT {columns} FROM {self._sessions} FINAL WHERE {where} AND NOT forgotten",  # noqa: S608  # constants
+            parameters,
+        )
+        for start in range(0, len(chosen), BATCH):
+            batch = chosen[start : start + BATCH]
+            self._insert_rows([_to_forgotten_row(row, at) for row in batch])
+            self._erase_forgotten(batch, max(at, *(row[5] for row in batch)))
+        return len(chosen)
+
+    def _erase_forgotten(self, rows: Sequence[Sequence[Any]], revision: int) -> None:
+        """Let the server rewrite its files without the forgotten rows, in its own time."""
+        with self._report_errors():
+            self._client.command(
+                f"ALTER TABLE {self._sessions} DELETE WHERE tenant = {{tenant:String}}"
+                " AND instance IN {instances:Array(String)} AND session IN {sessions:Array(String)}"
+                " AND NOT forgotten AND revision <= {revision:UInt64}",
+                {
+                    "tenant": rows[0][0],
+                    "instances": sorted({row[3] for row in rows}),
+                    "sessions": [row[4] for row in rows],
+                    "revision": revision,
+                },
+            )
+
+    def read_sums(self, scope: FleetScope, first: int, last: int, measures: Sequence[str] = ()) -> Sums:
+        """Return the sums of the slots of five minutes ``first`` to ``last``; of all or some measures."""
+        cells, parameters = self._select_cells(scope, first, last, measures)
+        query = f"SELECT measure, dim, sum(amount) FROM {cells} GROUP BY measure, dim"  # noqa: S608  # constants
+        return to_sums(self._fetch(query, parameters))
+
+    def read_sums_by_slot(
+        self, scope: FleetScope, width: int, first: int, last: int, measures: Sequence[str]
+    ) -> dict[int, Sums]:
+        """Return the sums of some measures by slot of ``width`` seconds; empty slots are left out."""
+        factor = width // SLOTS[0]
+        cells, parameters = self._select_cells(scope, first * factor, (last + 1) * factor - 1, measures)
+        query = (
+            f"SELECT intDiv(slot, {factor}) AS wide, measure, dim, sum(amount) FROM {cells}"  # noqa: S608  # constants
+            " GROUP BY wide, measure, dim"
+        )
+        return to_sums_by_slot(self._fetch(query, parameters))
+
+    def read_owner_sums(self, tenant: str, team: str, day: int) -> list[OwnerSum]:
+        """Return the sums of a team's UTC day (number of the day) by owner."""
+        scope = FleetScope(tenant=tenant, teams=(team,))
+        edges = day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY - 1
+        cells, parameters = self._select_cells(scope, *edges, ())
+        query = (
+            f"SELECT owner, measure, dim, sum(amount) AS total FROM {cells}"  # noqa: S608  # constants
+            " GROUP BY owner, measure, dim HAVING total <> 0 ORDER BY owner, measure, dim"
+        )
+        rows = self._fetch(query, parameters)
+        return [OwnerSum(owner, measure, decode_dims(dims), value) for owner, measure, dims, value in rows]
+
+    def _select_cells(
+        self, scope: FleetScope, first: int, last: int, measures: Sequence[str]
+    ) -> tuple[str, dict[str, Any]]:
+        """Return the source of sums of a scope in some slots of five minutes, as rows."""
+        where, parameters = _select_scope(scope)
+        parameters |= {"first": first, "last": last, "measures": [*measures]}
+        chosen = "slot BETWEEN {first:Int64} AND {last:Int64}"
+        if measures:
+            chosen += " AND measure IN {measures:Array(String)}"
+        source = (
+            f"(SELECT owner, slot, measure, dim, amount FROM (SELECT * FROM {self._sessions} FINAL"  # noqa: S608  # constants
+            f" WHERE {where} AND last_slot >= {{first:Int64}} AND first_slot <= {{last:Int64}})"
+            " ARRAY JOIN slots AS slot, measures AS measure, dims AS dim, amounts AS amount"
+            f" WHERE {chosen})"
+        )
+        return source, parameters
+
+    def list_changed_days(self, tenant: str, since: int) -> list[tuple[str, int]]:
+        """Return (team, number of the UTC day) of the sums of sessions that changed since a time (ns)."""
+        query = (
+            f"SELECT DISTINCT team, arrayJoin(days) AS changed FROM {self._sessions} FINAL"  # noqa: S608  # constants
+            " WHERE tenant = {tenant:String} AND received >= {since:Int64} ORDER BY team, changed"
+        )
+        rows = self._fetch(query, {"tenant": tenant, "since": since})
+        return [(team, to_day(changed)) for team, changed in rows]
+
+    def list_changes(self, scope: FleetScope, after: Mark, limit: int) -> Iterator[SessionChange]:
+        """Yield at most ``limit`` changes after a mark, in the order of their marks."""
+        where, parameters = _select_scope(scope)
+        # Documents are read of the chosen rows only, not of all that are sorted.
+        query = (
+            "SELECT team, owner, received, instance, session, forgotten, document"  # noqa: S608  # constants
+            f" FROM {self._sessions} FINAL WHERE {where} AND (team, day, instance, session) IN ("
+            f"SELECT team, day, instance, session FROM {self._sessions} FINAL WHERE {where}"
+            " AND received >= {after:Int64} AND (received, instance, session)"
+            " > ({after:Int64}, {after_instance:String}, {after_session:String})"
+            " ORDER BY received, instance, session LIMIT {limit:UInt32})"
+            " ORDER BY received, instance, session"
+        )
+        parameters |= {
+            "after": after.received,
+            "after_instance": after.instance,
+            "after_session": after.session,
+            "limit": limit,
+        }
+        rows = self._fetch(query, parameters)
+        for team, owner, received, instance, session, forgotten, document in rows:
+            yield make_change(
+                SessionKey(instance, session),
+                None if forgotten else document.encode(),
+                tenant=scope.tenant,
+                team=team,
+                owner=owner,
+                received=received,
+            )
+
+    def count_sessions(self, scope: FleetScope) -> int:
+        """Return the number of stored sessions of a scope."""
+        where, parameters = _select_scope(scope)
+        query = f"SELECT count() FROM {self._sessions} FINAL WHERE {where} AND NOT forgotten"  # noqa: S608  # constants
+        return int(self._fetch(query, parameters)[0][0])
+
+    def list_heard_of(self, scope: FleetScope) -> list[tuple[str, str, str, int]]:
+        """Return (team, owner, instance, when the newest session was received in ns) of each machine."""
+        where, parameters = _select_scope(scope)
+        query = (
+            f"SELECT team, owner, instance, max(received) FROM {self._sessions} FINAL WHERE {where}"  # noqa: S608  # constants
+            " AND NOT forgotten GROUP BY team, owner, instance ORDER BY team, owner, instance"
+        )
+        return self._fetch(query, parameters)
+
+    def delete_before(self, day: int) -> None:
+        """Delete sessions of UTC days before ``day`` (its number), and the memory of forgotten ones."""
+        with self._report_errors():
+            self._client.command(
+                f"ALTER TABLE {self._sessions} DELETE WHERE day < {{day:Date}}",
+                {"day": to_date(day)},
+                settings={"mutations_sync": 1},
+            )
+
+    def add_token(self, token: AccessToken) -> None:
+        """Store a token; a hash that is stored already is left alone."""
+        if self.find_token(token.hash) is None:
+            self._insert_token(token)
+
+    def _insert_token(self, token: AccessToken) -> None:
+        with self._report_errors():
+            self._client.insert(
+                self._tokens,
+                [[*astuple(token), int(token.revoked is not None)]],
+                column_names=[*TOKEN_TYPES],
+                column_type_names=[*TOKEN_TYPES.values()],
+            )
+
+    def find_token(self, hash: str) -> AccessToken | None:
+        """Return the token of a hash, revoked or not, or None."""
+        tokens = self._read_tokens("hash", hash)
+        return tokens[0] if tokens else None
+
+    def list_tokens(self, tenant: str) -> list[AccessToken]:
+        """Return the tokens of a tenant in the order in which they were made."""
+        return self._read_tokens("tenant", tenant)
+
+    def _read_tokens(self, column: str, wanted: str) -> list[AccessToken]:
+        query = (
+            f"SELECT {TOKEN_COLUMNS} FROM {self._tokens} FINAL"  # noqa: S608  # constants
+            f" WHERE {column} = {{wanted:String}} ORDER BY added, hash"
+        )
+        return [to_access_token(row) for row in self._fetch(query, {"wanted": wanted})]
+
+    def revoke_token(self, tenant: str, hash: str, at: int) -> bool:
+        """Revoke a valid token of a tenant at a time (ns); return whether there was one."""
+        token = self.find_token(hash)
+        if token is None or token.tenant != tenant or token.revoked is not None:
+            return False
+        self._insert_token(replace(token, revoked=at))
+        return True
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._client.close()
+
+    def _fetch(self, query: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        with self._report_errors():
+            return [*map(tuple, self._client.query(query, dict(parameters), settings=_READING).result_rows)]
+
+    @contextmanager
+    def _report_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except ClickHouseError as error:
+            raise EngineError(
+                "the hub's database does not answer",
+                where=self._where,
+                cause=str(error).partition("\n")[0],
+                hint="check that ClickHouse runs and that the user of the URL may create tables",
+            ) from error
+
+
+def to_date(day: int) -> date:
+    """Return the date of a number of days since 1970."""
+    return date.fromordinal(_EPOCH + day)
+
+
+def to_day(day: date) -> int:
+    """Return the number of days since 1970 of a date."""
+    return day.toordinal() - _EPOCH
+
+
+def _to_row(entry: SessionEntry) -> list[Any]:
+    first, last = entry.slots if entry.cells else NO_SLOTS
+    slots, measures, dims, amounts = zip(*entry.cells, strict=True) if entry.cells else ((), (), (), ())
+    return [
+        entry.tenant,
+        entry.team,
+        entry.owner,
+        entry.instance,
+        entry.session,
+        entry.revision,
+        False,
+        2 * entry.revision,
+        entry.received,
+        to_date(entry.day),
+        [to_date(day) for day in entry.days],
+        entry.project,
+        first,
+        last,
+        slots,
+        measures,
+        dims,
+        amounts,
+        entry.document.decode(),
+    ]
+
+
+def _to_forgotten_row(stored: Sequence[Any], at: int) -> list[Any]:
+    """Return the row that replaces (tenant, team, owner, instance, session, revision, day, days)."""
+    *key, revision, day, days = stored
+    revision = max(revision, at)
+    return [*key, revision, True, 2 * revision + 1, at, day, days, "", *NO_SLOTS, (), (), (), (), ""]
+
+
+def _select_scope(scope: FleetScope) -> tuple[str, dict[str, Any]]:
+    """Return the condition for the sessions of a scope, and its parameters."""
+    where, parameters = "tenant = {tenant:String}", dict[str, Any](tenant=scope.tenant)
+    for column, names in (("team", scope.teams), ("owner", scope.owners), ("instance", scope.instances)):
+        if names is not None:
+            where += f" AND {column} IN {{{column}s:Array(String)}}"
+            parameters[f"{column}s"] = [*names]
+    return where, parameters

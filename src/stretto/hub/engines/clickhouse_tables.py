@@ -1,0 +1,76 @@
+"""The tables of a hub in ClickHouse.
+
+A session is one row, its sums are arrays in it. A newer revision is a further row of the same key: merges
+keep the row of the highest version, and queries ask for it with FINAL. Sums of a materialised view would
+double with each copy that arrives. The row of a forgotten session has a higher version than a copy of the
+same revision. ClickHouse takes it for a row like others, since readers of changes must see it.
+"""
+
+from __future__ import annotations
+
+VERSION = 1
+
+DAYS_KEPT = 400
+
+SESSION_COLUMNS = {
+    "tenant": "LowCardinality(String)",
+    "team": "LowCardinality(String)",
+    "owner": "LowCardinality(String)",
+    "instance": "LowCardinality(String)",
+    "session": "String",
+    "revision": "UInt64",
+    "forgotten": "Bool",
+    "version": "UInt64",
+    "received": "Int64",
+    "day": "Date",
+    "days": "Array(Date)",
+    "project": "LowCardinality(String)",
+    "first_slot": "UInt32",
+    "last_slot": "UInt32",
+    "slots": "Array(UInt32)",
+    "measures": "Array(LowCardinality(String))",
+    "dims": "Array(LowCardinality(String))",
+    "amounts": "Array(Int64)",
+    "document": "String",
+}
+"""Columns of a session, in the order of its rows."""
+
+_CODECS = {
+    "slots": "CODEC(Delta, ZSTD(3))",
+    "amounts": "CODEC(T64, ZSTD(3))",
+    "document": "CODEC(ZSTD(3))",
+}
+
+TOKEN_TYPES = {
+    "hash": "String",
+    "tenant": "String",
+    "team": "String",
+    "owner": "String",
+    "role": "String",
+    "opted_in": "Bool",
+    "added": "Int64",
+    "revoked": "Nullable(Int64)",
+    "version": "UInt8",
+}
+"""Columns of a token. The row of a revoked one has the higher version."""
+
+
+def list_table_statements(database: str) -> list[str]:
+    """Return the statements that create what is missing of a database."""
+    columns = ", ".join(f"{name} {type} {_CODECS.get(name, '')}" for name, type in SESSION_COLUMNS.items())
+    token_columns = ", ".join(f"{name} {type}" for name, type in TOKEN_TYPES.items())
+    # The indexes skip what a window or a reader of changes does not touch.
+    sessions = f"""
+    CREATE TABLE IF NOT EXISTS {database}.sessions ({columns},
+      INDEX by_first_slot first_slot TYPE minmax, INDEX by_last_slot last_slot TYPE minmax,
+      INDEX by_received received TYPE minmax)
+    ENGINE = ReplacingMergeTree(version) PARTITION BY toYYYYMM(day)
+    ORDER BY (tenant, team, day, instance, session) TTL day + INTERVAL {DAYS_KEPT} DAY
+    """
+    tokens = f"""
+    CREATE TABLE IF NOT EXISTS {database}.tokens ({token_columns})
+    ENGINE = ReplacingMergeTree(version) ORDER BY hash
+    """
+    columns = "(version UInt32) ENGINE = MergeTree ORDER BY version"
+    versions = f"CREATE TABLE IF NOT EXISTS {database}.versions {columns}"
+    return [f"CREATE DATABASE IF NOT EXISTS {database}", sessions, tokens, versions]
