@@ -335,6 +335,7 @@ def test_the_configured_target_of_processors_is_the_one_shown(tmp_path: Path) ->
     assert found is not None
     resources = build_session_document(found)["resources"]
     assert (resources["cpu_target"], resources["cpu_standing"]) == ((0.5, 0.6), "above")
+    assert resources["memory_growth"]["reason"].endswith("30 are needed")
 
 
 def test_machine_use_is_present_or_absent_with_a_reason(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from stretto.figures.fanouts import (
     explain_no_interval,
 )
 from stretto.figures.machine_contention import detect_contention, measure_session_machine_use
+from stretto.figures.memory_growth import measure_memory_growth
 from stretto.figures.missing_tool_calls import ToolCallGaps
 from stretto.figures.missing_usage import UsageGaps
 from stretto.figures.scores.score_rules import Scoring
@@ -256,7 +257,12 @@ def _build_results(
         **build_analysis_document(summary.analysis),
         "workflow": summary.workflow,
         "kpis": summary.kpis,
-        "resources": None if use is None else asdict(use),
+        "resources": None
+        if use is None
+        else {
+            **asdict(use),
+            "memory_growth": asdict(measure_memory_growth(session.samples, session.tasks)),
+        },
     }
 
 
