@@ -22,7 +22,7 @@ from stretto.store import ingest, queries
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.model_calls import add_up_model_call
 from stretto.store.contributions.registry import CONTRIBUTIONS
-from stretto.store.contributions.tool_calls import add_up_tool_call, make_tool_call_counts
+from stretto.store.contributions.tool_calls import add_up_tool_calls
 from stretto.store.database import open_writer
 from stretto.store.database_schema import CONCLUDED
 from stretto.store.ingest import IngestResult
@@ -355,9 +355,7 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
             added: Additions = Counter()
             for part in CONTRIBUTIONS.values():
                 added.update(part.compute(settling))
-            for call in session.tool_calls:
-                added.update(make_tool_call_counts(call))
-                added.update(dict(add_up_tool_call(call)))
+            add_up_tool_calls(session.tool_calls, 1, added)
             for model_call in session.model_calls:
                 added.update(dict(add_up_model_call(model_call, get_reported_cost(model_call))))
             write_sums(other.connection, added)

@@ -17,9 +17,9 @@ from stretto.model import entities
 from stretto.model.entities import ToolCall
 from stretto.model.event import Outcome
 from stretto.store.contributions.tasks_and_fanouts import add_up_tasks
-from stretto.store.contributions.tool_calls import add_up_tool_call, add_up_tool_calls, make_tool_call_counts
+from stretto.store.contributions.tool_calls import add_up_tool_calls
 from stretto.store.database import open_writer
-from stretto.store.rollup import SLOTS, Addition, Additions, find_slot_number, write_sums
+from stretto.store.rollup import SLOTS, Additions, find_slot_number, write_sums
 from tests.scenes import BEGIN, Drawing, background, conclude_scene, straggler
 
 CALL = ToolCall("c", "Bash", None, BEGIN, BEGIN + SECOND, SECOND // 2, SECOND // 4, Outcome.SUCCESS)
@@ -44,56 +44,55 @@ def test_wide_slots_are_made_of_narrow_ones() -> None:
     assert list(SLOTS) == sorted(SLOTS)
 
 
+def add_up(*calls: ToolCall, sign: int = 1) -> Additions:
+    """Return what some calls add together."""
+    sums: Additions = Counter()
+    add_up_tool_calls(calls, sign, sums)
+    return sums
+
+
 def test_a_call_adds_count_time_overhead_and_completeness() -> None:
     """Each is added once, in the slot of the call's end."""
-    assert make_tool_call_counts(CALL) == (
-        (SLOT, "calls", ("Bash", "success")),
-        (SLOT, "ends_expected", ()),
-        (SLOT, "ends_seen", ()),
-        (SLOT, "call_time", ("Bash", find_bucket(SECOND // 2))),
-        (SLOT, "overhead", (find_bucket(SECOND // 4),)),
-    )
-    later = replace(CALL, end=BEGIN + HOUR)
-    assert {slot for slot, _, _ in make_tool_call_counts(later)} == {SLOT + 12}
+    assert add_up(CALL) == {
+        (SLOT, "calls", ("Bash", "success")): 1,
+        (SLOT, "ends_expected", ()): 1,
+        (SLOT, "ends_seen", ()): 1,
+        (SLOT, "call_time", ("Bash", find_bucket(SECOND // 2))): 1,
+        (SLOT, "overhead", (find_bucket(SECOND // 4),)): 1,
+        (SLOT, "tool_seconds", ()): SECOND // 2,
+    }
+    assert {slot for slot, _, _ in add_up(replace(CALL, end=BEGIN + HOUR))} == {SLOT + 12}
 
 
 def test_a_running_call_adds_nothing() -> None:
     """A call is counted only when it is over."""
-    assert make_tool_call_counts(replace(CALL, end=None, outcome=Outcome.RUNNING)) == ()
+    assert add_up(replace(CALL, end=None, outcome=Outcome.RUNNING)) == {}
 
 
 def test_a_call_whose_end_is_missing_is_expected_but_not_seen() -> None:
     """It counts in the slot of its start, and nowhere if only the end of its batch is known."""
     lost = replace(CALL, end=None, duration=None, overhead=None, outcome=Outcome.UNKNOWN)
-    assert make_tool_call_counts(lost) == ((SLOT, "calls", ("Bash", "unknown")), (SLOT, "ends_expected", ()))
-    assert make_tool_call_counts(replace(lost, start=None)) == ()
+    assert add_up(lost) == {(SLOT, "calls", ("Bash", "unknown")): 1, (SLOT, "ends_expected", ()): 1}
+    assert add_up(replace(lost, start=None)) == {}
 
 
 def test_the_time_of_a_delegating_call_is_its_tasks() -> None:
     """It is counted as a call, but its time is not tool time."""
-    measures = [
-        measure for _, measure, _ in make_tool_call_counts(replace(CALL, tool="Agent", overhead=None))
-    ]
-    assert measures == ["calls", "ends_expected", "ends_seen"]
+    added = add_up(replace(CALL, tool="Agent", overhead=None))
+    assert [measure for _, measure, _ in added] == ["calls", "ends_expected", "ends_seen"]
 
 
 def test_calls_added_up_together_add_what_each_adds_alone() -> None:
-    """Counts are appended once per call; other amounts are added with the sign."""
+    """All amounts are added with the sign, also those of tests; calls of the same kind count together."""
     tested = replace(CALL, id="t", tests=entities.TestRun("pytest", 3, 1))
+    later = replace(CALL, id="d", end=BEGIN + 2 * SECOND)
     running = replace(CALL, id="r", end=None, outcome=Outcome.RUNNING)
-    counts: list[Addition] = []
-    amounts: Additions = Counter()
-    add_up_tool_calls((CALL, tested, running), counts, -2, amounts)
-    assert counts == [*make_tool_call_counts(CALL), *make_tool_call_counts(tested)]
     expected: Additions = Counter()
-    for addition, amount in (*add_up_tool_call(CALL), *add_up_tool_call(tested)):
-        expected[addition] -= 2 * amount
-    assert amounts == expected
-
-
-def test_calls_with_equal_additions_share_them_in_memory() -> None:
-    """A million calls keep only a reference each."""
-    assert make_tool_call_counts(CALL) is make_tool_call_counts(replace(CALL, id="d", end=BEGIN + 2 * SECOND))
+    for call in (CALL, tested, later):
+        expected.subtract(add_up(call))
+        expected.subtract(add_up(call))
+    assert add_up(CALL, tested, later, running, sign=-2) == expected
+    assert expected[SLOT, "tests", ("pytest", "passed")] == -6
 
 
 def test_a_session_adds_its_tasks_and_fanouts() -> None:

@@ -22,6 +22,7 @@ _MARK = "#"
 """Separates the task types of a signature from the hash of the identity."""
 
 _HASH_LENGTH = 16
+_encode_compactly = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class WorkIdentity:
 
     def encode_workers(self) -> str:
         """Return the agents and task types as a text, equal for equal work."""
-        return json.dumps(self.workers, ensure_ascii=True, separators=(",", ":"))
+        return _encode_compactly(self.workers)
 
 
 def identify_work(session: Session, tasks: Iterable[Task]) -> WorkIdentity:

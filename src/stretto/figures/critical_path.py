@@ -30,6 +30,9 @@ from stretto.model.interval import Interval, subtract_intervals
 from stretto.names import MAIN, NONE, measures
 from stretto.names.measures import Dimension
 
+# Looking up a member of an enumeration takes ten times as long as a name, and a session has many stretches.
+_TASK, _TOOL = WorkerKind.TASK, WorkerKind.TOOL
+
 
 class PathPiece(NamedTuple):
     """A disjoint piece of the path, in nanoseconds since the epoch."""
@@ -68,21 +71,21 @@ class CriticalPath:
 
     def sum_by_agent(self) -> Counter[str]:
         """Return the length of the path by agent; it sums to ``length``."""
-        return _sum_lengths((piece.agent, piece) for piece in self.pieces)
+        return _sum_lengths([(piece.agent, piece.length) for piece in self.pieces])
 
     def sum_by_task_type(self) -> Counter[str]:
         """Return the length of the path by task type; the main agent's part is left out."""
-        return _sum_lengths((piece.task.task_type, piece) for piece in self.pieces if piece.task)
+        return _sum_lengths([(piece.task.task_type, piece.length) for piece in self.pieces if piece.task])
 
     def sum_by_tool(self) -> Counter[str]:
         """Return the length of the path by tool."""
         return _sum_lengths(
-            (piece.name or NONE, piece) for piece in self.pieces if piece.worker is WorkerKind.TOOL
+            [(piece.name or NONE, piece.length) for piece in self.pieces if piece.worker is _TOOL]
         )
 
     def sum_by_task(self) -> Counter[str]:
         """Return the length of the path by task id."""
-        return _sum_lengths((piece.task.id, piece) for piece in self.pieces if piece.task)
+        return _sum_lengths([(piece.task.id, piece.length) for piece in self.pieces if piece.task])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +103,13 @@ class Slack:
 
     def add_stretch(self, stretch: Stretch, slack: int) -> None:
         """Add the slack of a task or tool call."""
-        if stretch.worker is WorkerKind.TASK and stretch.task is not None:
+        worker = stretch.worker
+        if worker is _TOOL:
+            _keep_least(self.tools, stretch.name or NONE, slack)
+        elif worker is _TASK and stretch.task is not None:
             self.tasks[stretch.id] = slack
             _keep_least(self.agents, get_agent_label(stretch.task), slack)
             _keep_least(self.task_types, stretch.task.task_type, slack)
-        elif stretch.worker is WorkerKind.TOOL:
-            _keep_least(self.tools, stretch.name or NONE, slack)
 
 
 def find_critical_path(session: Session, root: Stretch | None = None) -> CriticalPath | None:
@@ -127,7 +131,10 @@ def find_critical_path(session: Session, root: Stretch | None = None) -> Critica
     for start, end, stretch in walk_path_backwards(root):
         # Outside a turn the main agent is idle, even while it waits for a task.
         # A task that waits for a person does not work either.
-        waits = stretch.task.waits if stretch.task is not None and stretch.worker is WorkerKind.TASK else ()
+        waits = stretch.task.waits if stretch.task is not None and stretch.worker is _TASK else ()
+        if stretch is not root and not waits:
+            pieces.append(PathPiece(start, end, stretch.worker, stretch.task, stretch.name))
+            continue
         parts = (
             _clip_to_turns(Interval(start, end), turns)
             if stretch is root
@@ -189,10 +196,11 @@ def compute_slack(root: Stretch) -> Slack:
         latest = stretch.inner[-1].end + outer_slack if stretch.inner else 0
         """The latest finish at this point of the walk that delays nothing."""
         for inner in reversed(stretch.inner):
-            while by_start and by_start[-1].start >= inner.end:
+            end = inner.end
+            while by_start and by_start[-1].start >= end:
                 # It keeps its distance to this finish, the last before its start.
-                latest = min(latest, inner.end + inner_slack[by_start.pop()])
-            inner_slack[inner] = own_slack = latest - inner.end
+                latest = min(latest, end + inner_slack[by_start.pop()])
+            inner_slack[inner] = own_slack = latest - end
             slack.add_stretch(inner, own_slack)
     return slack
 
@@ -266,11 +274,11 @@ def _keep_least(table: dict[str, int], key: str, slack: int) -> None:
         table[key] = slack
 
 
-def _sum_lengths(pieces: Iterable[tuple[str, PathPiece]]) -> Counter[str]:
-    lengths: Counter[str] = Counter()
-    for key, piece in pieces:
-        lengths[key] += piece.length
-    return lengths
+def _sum_lengths(pieces: Iterable[tuple[str, int]]) -> Counter[str]:
+    lengths: dict[str, int] = {}
+    for key, length in pieces:
+        lengths[key] = lengths.get(key, 0) + length
+    return Counter(lengths)
 
 
 _get_start: Callable[[Stretch], int] = attrgetter("start")

@@ -56,4 +56,4 @@ class ToolCallGaps:
 
     @cached_property
     def _called(self) -> Counter[str | None]:
-        return Counter(call.task for call in self.session.tool_calls)
+        return Counter([call.task for call in self.session.tool_calls])

@@ -139,11 +139,11 @@ class UsageGaps:
 
     @cached_property
     def _asked(self) -> Counter[str | None]:
-        return Counter(call.task for call in self.session.model_calls)
+        return Counter([call.task for call in self.session.model_calls])
 
     @cached_property
     def _called(self) -> Counter[str | None]:
-        return Counter(call.task for call in self.session.tool_calls)
+        return Counter([call.task for call in self.session.tool_calls])
 
     @cached_property
     def _rates(self) -> dict[str | None, list[tuple[float, str]]]:

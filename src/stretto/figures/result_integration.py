@@ -76,7 +76,12 @@ def _find_writers(
     parents = {task.id: task.parent for task in tasks}
     fanout_of = {task.id: number for number, fanout in enumerate(fanouts) for task in fanout.tasks}
     writes = [(task.id, task.wrote) for task in tasks]
-    writes += [(call.task, call.wrote) for call in calls if call.task and call.outcome is not Outcome.FAILURE]
+    # Few calls write, and a call has no outcome to be looked at then.
+    writes += [
+        (call.task, call.wrote)
+        for call in calls
+        if call.wrote and call.task and call.outcome is not Outcome.FAILURE
+    ]
     writers: dict[int, dict[str, set[str]]] = {}
     for writer, wrote in writes:
         for task_id in walk_ancestry(writer, parents) if wrote else ():
@@ -117,7 +122,7 @@ def measure_completeness(
     parents = {task.id: task.parent for task in by_id.values()}
     tasks_with_calls, tasks_with_open_calls = set(calls_known), set(left_open)
     last_verdict: dict[str, bool] = {}
-    for call in tests:
+    for call in [call for call in tests if call.tests is not None]:
         verdict = have_tests_passed(call)
         if verdict is not None:
             last_verdict.update(dict.fromkeys(walk_ancestry(call.task, parents), verdict))

@@ -110,9 +110,10 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
         WallPart.IDLE: (gap for gap, part in between if part is WallPart.IDLE),
     }
     edges: list[tuple[int, int, int]] = []
+    first, last = session_interval
     for rank, intervals in enumerate(claims.values()):
-        for interval in intervals:
-            start, end = max(interval.start, session_interval.start), min(interval.end, session_interval.end)
+        for start, end in intervals:
+            start, end = max(start, first), min(end, last)  # noqa: PLW2901  # clipped
             if start < end:
                 edges.append((start, rank, 1))
                 edges.append((end, rank, -1))
@@ -197,12 +198,13 @@ def _list_signs(session: Session, root: Stretch) -> list[int]:
 
 def _find_single_tasks(root: Stretch) -> Iterator[Interval]:
     """Yield, for each task, when it runs, none of its subtasks does, and it does not wait for a person."""
+    task = WorkerKind.TASK
     for stretch in walk_tasks(root):
         if stretch is not root:
             inner = [
                 Interval(inner_stretch.start, inner_stretch.end)
                 for inner_stretch in stretch.inner
-                if inner_stretch.worker is WorkerKind.TASK
+                if inner_stretch.worker is task
             ]
             waits = () if stretch.task is None else stretch.task.waits
             yield from subtract_intervals(Interval(stretch.start, stretch.end), [*inner, *waits])
@@ -281,11 +283,15 @@ def _walk_edges(
     call at 5-12 s give ``single`` 0-10 s and ``model`` 10-12 s.
     """
     holders = [0] * len(parts)
+    parallel, unknown = WallPart.PARALLEL, WallPart.UNKNOWN
 
     def holder() -> WallPart:
         if holders[0] > 1:
-            return WallPart.PARALLEL
-        return next((part for part, count in zip(parts, holders, strict=True) if count), WallPart.UNKNOWN)
+            return parallel
+        for rank, count in enumerate(holders):
+            if count:
+                return parts[rank]
+        return unknown
 
     at = limits.start
     for time, rank, step in edges:

@@ -35,6 +35,10 @@ class WorkerKind(StrEnum):
     MODEL = "model"
 
 
+# Looking up a member of an enumeration takes ten times as long as a name, and a session has many stretches.
+_TASK, _TOOL, _MODEL = WorkerKind.TASK, WorkerKind.TOOL, WorkerKind.MODEL
+
+
 # A Struct, because a session has one for each of its calls; equal only to itself, as a key of dictionaries.
 class Stretch(msgspec.Struct, eq=False):
     """The time [start, end) of a worker, in nanoseconds; only the root may be empty."""
@@ -117,7 +121,7 @@ def walk_tasks(root: Stretch) -> Iterator[Stretch]:
     while pending:
         stretch = pending.pop()
         yield stretch
-        pending += [inner for inner in stretch.inner if inner.worker is WorkerKind.TASK]
+        pending += [inner for inner in stretch.inner if inner.worker is _TASK]
 
 
 class AgentRuns:
@@ -191,25 +195,28 @@ def _iterate_calls(session: Session, runs: AgentRuns, root: Stretch) -> Iterator
     delegating = {task.delegated_by for task in session.tasks}
     for call in session.tool_calls:
         owner = root if call.task is None else runs.by_id.get(call.task)
-        execution = (
-            find_call_execution(call, requests)
-            if owner is not None
-            and call.tool not in DELEGATING_TOOLS
+        tool = call.tool
+        if (
+            owner is not None
+            and tool not in DELEGATING_TOOLS
             and call.id not in delegating
-            and not is_waiting_tool(call.tool)
-            else None
-        )
-        if owner is not None and execution is not None:
-            yield _clip_call(owner, WorkerKind.TOOL, call.id, call.tool, execution)
+            and not is_waiting_tool(tool)
+        ):
+            execution = find_call_execution(call, requests)
+            if execution is not None:
+                yield _clip_call(owner, _TOOL, call.id, tool, execution)
     for model_call in session.model_calls:
         if model_call.start is None or model_call.duration is None:
             continue
         owner = root if model_call.task is None else runs.by_id.get(model_call.task)
         if owner is not None:
             execution = Interval(model_call.start, model_call.start + model_call.duration)
-            yield _clip_call(owner, WorkerKind.MODEL, model_call.id, model_call.model, execution)
+            yield _clip_call(owner, _MODEL, model_call.id, model_call.model, execution)
 
 
 def _clip_call(owner: Stretch, worker: WorkerKind, id: str, name: str | None, execution: Interval) -> Stretch:
-    start, end = max(execution.start, owner.start), min(execution.end, owner.end)
+    start, end = execution
+    # Most calls lie within their owner.
+    start = max(start, owner.start)
+    end = min(end, owner.end)
     return Stretch(worker, id, start, end, owner.task, name, owner)

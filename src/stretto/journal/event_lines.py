@@ -106,8 +106,9 @@ def parse_valid_lines(lines: Sequence[bytes]) -> list[Event] | None:
         events = [_decode(line) for line in lines if line]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    reject, running = Kind.REJECT, Outcome.RUNNING
     for event in events:
-        if event.kind is Kind.REJECT or event.outcome is Outcome.RUNNING or not event.session:
+        if event.kind is reject or event.outcome is running or not event.session:
             return None
     return events
 

@@ -57,12 +57,16 @@ def conclude_calls(
     calls: list[ToolCall] = []
     for key, call_facts in facts.calls.items():
         agent_id = get_text(call_facts, fact_fields.AGENT_ID)
-        if agent_id not in facts.tasks:
+        if agent_id is not None and agent_id not in facts.tasks:
             agent_id = find_enclosing_task(facts, agent_id)
         for call in concluded.get(key) or conclude_calls_under_key(facts, key, closed=closed):
             task = None if agent_id is None else find_run(agent_id, call.start or call.end or 0)
             calls.append(call if task == call.task else replace(call, task=task))
-    return tuple(sorted(calls, key=lambda call: (call.start or call.end or 0, call.id)))
+    return tuple(sorted(calls, key=_order_call))
+
+
+def _order_call(call: ToolCall) -> tuple[int, str]:
+    return call.start or call.end or 0, call.id
 
 
 def conclude_calls_under_key(facts: SessionFacts, call_id: str, *, closed: bool) -> tuple[ToolCall, ...]:
@@ -105,14 +109,13 @@ def _conclude_tool_call(
         over = closed or is_call_over(facts, call_facts, task, start)
         # The result of a denied call stands in the end of its batch, and nobody reports its end.
         outcome = outcome if over else Outcome.RUNNING
-    else:
-        start = keep_plausible_start(start, end)
-        if start is not None and duration is None:
+    elif start is not None and (start := keep_plausible_start(start, end)) is not None:
+        if duration is None:
             duration = end - start
-        elif start is not None and duration is not None:
+        else:
             overhead = _compute_overhead(facts, call_facts, tool, end - start - duration)
-        elif duration is not None:
-            start = end - duration
+    elif duration is not None:
+        start = end - duration
     return ToolCall(
         call_id,
         tool,
@@ -167,9 +170,9 @@ def _compute_overhead(
     """Return the time around an execution, or None unless hooks timed all of it and no person was asked."""
     start_rank, start = call_facts[fact_fields.START]
     end_rank, end = call_facts[fact_fields.END]
-    duration_rank, _ = call_facts[fact_fields.DURATION]
-    timed_by_hooks = start_rank == end_rank == duration_rank == _HOOK
-    if not timed_by_hooks or tool in DELEGATING_TOOLS:
+    if not start_rank == end_rank == call_facts[fact_fields.DURATION][0] == _HOOK:
+        return None
+    if tool in DELEGATING_TOOLS:
         return None
     if facts.permissions and facts.has_permission_request(
         make_permission_key_of_call(call_facts), int(start), int(end)

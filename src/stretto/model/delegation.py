@@ -101,6 +101,8 @@ class DelegationMemory:
 
     def forget(self, changed: Iterable[tuple[str, str]]) -> None:
         """Forget what depends on the facts of these entities: (kind, key)."""
+        if not self._calls and not self._first_starts:
+            return
         for kind, key in changed:
             if kind == EntityKind.CALL:
                 self._calls.pop(key, None)

@@ -59,6 +59,9 @@ _TASK_TEXTS = (fact_fields.DELEGATED_BY, fact_fields.DESCRIPTION, fact_fields.PH
 
 _CALL_START_TEXTS = (fact_fields.AGENT, fact_fields.DESCRIPTION)
 _CALL_TEXTS = (fact_fields.WROTE, fact_fields.TEST_FRAMEWORK)
+_CALL_ATTRIBUTES = frozenset((*_CALL_TEXTS, *fact_fields.TEST_COUNTS))
+"""The attributes that both edges of a tool call can carry; nearly no call has any."""
+
 _RUN_COUNTS = (fact_fields.TASK_TOOL_CALLS, fact_fields.TASK_PROMPT_TOKENS, fact_fields.TASK_OUTPUT_TOKENS)
 """Counts of the run that a call waited for, in the call's answer."""
 
@@ -316,27 +319,38 @@ def _fold_tool_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
 
 def _fold_call(facts: SessionFacts, event: Event, call_id: str, rank: int) -> EntityFacts:
     """Merge the facts that both edges of a tool call can carry, and return the call's facts."""
-    call = facts.calls.get(call_id)
+    call, tool, agent_id, attributes = facts.calls.get(call_id), event.name, event.parent, event.attributes
     if call is None:
+        # The first report of a call, as every other event is: there is nothing to merge with.
         call = facts.calls[call_id] = {}
-    if event.name:
-        merge_fact(call, fact_fields.TOOL, rank, event.name)
-        if event.name in DELEGATING_TOOLS or call_id in facts.delegating:
-            facts.index_delegating(call_id, call)
-    if event.parent:
-        merge_fact(call, fact_fields.AGENT_ID, rank, event.parent)
+        if tool:
+            call[fact_fields.TOOL] = (rank, tool)
+        if agent_id:
+            call[fact_fields.AGENT_ID] = (rank, agent_id)
+    else:
+        if tool:
+            merge_fact(call, fact_fields.TOOL, rank, tool)
+        if agent_id:
+            merge_fact(call, fact_fields.AGENT_ID, rank, agent_id)
+    if tool in DELEGATING_TOOLS or call_id in facts.delegating:
+        facts.index_delegating(call_id, call)
     facts.index_permission_key(call_id, call)
-    if event.attributes:
-        for name in _CALL_TEXTS:
-            value = read_text(event.attributes, name) if name in event.attributes else None
-            if value:
-                merge_fact(call, name, rank, value)
-        for name in fact_fields.TEST_COUNTS:
-            count = read_plausible_count(event, name) if name in event.attributes else None
-            if count is not None:
-                # Calls that share a key each have tests of their own.
-                merge_fact(call, name if event.id else make_stamped_key(name, event.time), rank, count)
+    if attributes and not _CALL_ATTRIBUTES.isdisjoint(attributes):
+        _merge_work(call, event, rank)
     return call
+
+
+def _merge_work(call: EntityFacts, event: Event, rank: int) -> None:
+    """Merge which files a call wrote, and which tests it ran."""
+    for name in _CALL_TEXTS:
+        value = read_text(event.attributes, name)
+        if value:
+            merge_fact(call, name, rank, value)
+    for name in fact_fields.TEST_COUNTS:
+        count = read_plausible_count(event, name)
+        if count is not None:
+            # Calls that share a key each have tests of their own.
+            merge_fact(call, name if event.id else make_stamped_key(name, event.time), rank, count)
 
 
 def _fold_batch_end(facts: SessionFacts, event: Event, rank: int) -> Touched:

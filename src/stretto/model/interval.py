@@ -16,7 +16,8 @@ class Interval(NamedTuple):
     @property
     def length(self) -> int:
         """Nanoseconds in the interval, never negative."""
-        return max(0, self.end - self.start)
+        start, end = self
+        return end - start if end > start else 0
 
 
 def measure_union_length(intervals: Iterable[Interval]) -> int:
@@ -72,11 +73,13 @@ def find_gaps(merged: Iterable[Interval], limits: Interval) -> Iterator[Interval
         yield Interval(at, limits.end)
 
 
-def subtract_intervals(interval: Interval, others: Iterable[Interval]) -> tuple[Interval, ...]:
+def subtract_intervals(interval: Interval, others: Sequence[Interval]) -> tuple[Interval, ...]:
     """Return the parts of an interval that none of the others covers, by start.
 
     Example: [0, 100) without [10, 70) is [0, 10) and [70, 100).
     """
+    if not others:
+        return (interval,) if interval.start < interval.end else ()
     return tuple(find_gaps(merge_intervals(others, interval), interval))
 
 

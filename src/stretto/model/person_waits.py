@@ -144,7 +144,7 @@ def _is_awaited(facts: SessionFacts, inner: Task, outer: Task) -> bool:
     return call_end is None or call_end + SLACK >= inner.end
 
 
-def _subtract_waits(task: Task, waits: Mapping[str, _Waits]) -> Iterable[Interval]:
+def _subtract_waits(task: Task, waits: Mapping[str, _Waits]) -> Sequence[Interval]:
     interval = task.interval
     if interval is None:
         return ()

@@ -39,7 +39,7 @@ class TaskMemory:
         """Forget what depends on the facts of these entities: (kind, key)."""
         changed = tuple(changed)
         self.delegations.forget(changed)
-        for kind, key in changed:
+        for kind, key in changed if self._agents else ():
             if kind == EntityKind.TASK:
                 self._agents.pop(key, None)
 

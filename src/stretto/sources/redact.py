@@ -97,16 +97,16 @@ def _are_plain(events: Sequence[Event]) -> bool:
     """Return whether the events have only plain texts. False is no proof of the contrary."""
     ids: set[str | None] = {event.parent for event in events}
     ids.update([event.session for event in events])
-    for event in events:
-        id = event.id
+    # Most calls are reported twice.
+    for id in {event.id for event in events}:
         if id is not None and not (id.startswith("toolu_") and id.isidentifier()) and not _is_plain_id(id):
             ids.add(id)
     names: set[str | None] = {event.name for event in events}
     names.update([event.type for event in events])
     names.update([event.source for event in events])
-    for event in events:
-        # Most events have no attributes.
-        for key, value in event.attributes.items() if event.attributes else ():
+    # Most events have no attributes.
+    for attributes in [event.attributes for event in events if event.attributes]:
+        for key, value in attributes.items():
             if value.__class__ is str:
                 (ids if key in ID_ATTRIBUTES else names).add(value)
             elif isinstance(value, list):

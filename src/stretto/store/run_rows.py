@@ -7,8 +7,10 @@ deleted when it is resumed. A pruned session keeps them in its record.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 
@@ -52,8 +54,8 @@ def make_run_rows(context: SessionContext) -> RunRows:
     )
     task_runs = build_task_runs(session, context.price)
     return (
-        (_make_row(session_run, 0, SESSION_RUN_FIELDS),),
-        tuple(_make_row(run, number, TASK_RUN_FIELDS) for number, run in enumerate(task_runs)),
+        (_make_row(session_run, 0, _get_session_columns(session_run)),),
+        tuple([_make_row(run, number, _get_task_columns(run)) for number, run in enumerate(task_runs)]),
     )
 
 
@@ -74,27 +76,34 @@ def get_cost(rows: RunRows | None) -> tuple[float | None, float | None]:
 
 def write_run_rows(connection: sqlite3.Connection, session_id: str, rows: RunRows) -> None:
     """Replace the stored rows of a session."""
-    for table, columns, table_rows in (
-        ("session_runs", SESSION_RUN_FIELDS, rows[0]),
-        ("task_runs", TASK_RUN_FIELDS, rows[1]),
-    ):
-        delete = f"DELETE FROM {table} WHERE session = ? AND kept = 0"  # noqa: S608  # names from a constant
+    for (delete, insert), table_rows in zip(_STATEMENTS, rows, strict=True):
         connection.execute(delete, (session_id,))
-        names = ", ".join(f'"{name}"' for name in ("session", "number", *columns))
-        marks = ", ".join("?" * (2 + len(columns)))
-        insert = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608  # names from a constant
         connection.executemany(insert, table_rows)
 
 
-def _make_row(run: SessionRun | TaskRun, number: int, columns: Sequence[str]) -> Row:
-    values = (getattr(run, name) for name in columns)
+def _make_statements(table: str, columns: Sequence[str]) -> tuple[str, str]:
+    """Return the statements that delete and insert the rows of a session in a table."""
+    names = ", ".join(f'"{name}"' for name in ("session", "number", *columns))
+    marks = ", ".join("?" * (2 + len(columns)))
+    delete = f"DELETE FROM {table} WHERE session = ? AND kept = 0"  # noqa: S608  # names from a constant
+    return delete, f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608  # names from a constant
+
+
+_STATEMENTS = (
+    _make_statements("session_runs", SESSION_RUN_FIELDS),
+    _make_statements("task_runs", TASK_RUN_FIELDS),
+)
+_get_session_columns, _get_task_columns = attrgetter(*SESSION_RUN_FIELDS), attrgetter(*TASK_RUN_FIELDS)
+
+
+def _make_row(run: SessionRun | TaskRun, number: int, values: Iterable[Any]) -> Row:
     return (
         run.session,
         number,
-        *(
+        *[
             (_encode(value).decode() if value else None) if isinstance(value, dict) else value
             for value in values
-        ),
+        ],
     )
 
 

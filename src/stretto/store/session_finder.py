@@ -26,6 +26,9 @@ MOST_WORDS = 300
 _MATCHING = (
     "id IN (SELECT session FROM session_words WHERE session_words MATCH ? ORDER BY rowid DESC LIMIT ?)"
 )
+# Made once: ``json.dumps`` makes an encoder with each call that departs from its defaults.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 _HASH_BITS = (1 << 20) - 1
 
 
@@ -218,12 +221,12 @@ def _split_words(text: str) -> Sequence[str]:
 
 def _encode_item(item: str | tuple[str, str]) -> str:
     text = item if isinstance(item, str) else f"{item[0]}={item[1]}"
-    return json.dumps(text, ensure_ascii=False)
+    return _encode(text)
 
 
 def encode_items(items: Sequence[str]) -> str:
     """Return the texts of a column that the filters of lists look into."""
-    return json.dumps(items, ensure_ascii=False)
+    return _encode(items)
 
 
 def list_words(session: Session) -> str:

@@ -28,7 +28,8 @@ class SessionJoin(NamedTuple):
 def find_session_joins(events: Iterable[Event]) -> list[SessionJoin]:
     """Return the joins that spans report: of their trace with their session, and with linked traces."""
     joins: dict[SessionJoin, None] = {}
-    for event in [event for event in events if event.kind is Kind.SPAN]:
+    span = Kind.SPAN
+    for event in [event for event in events if event.kind is span]:
         trace = event.attributes.get("trace")
         if not isinstance(trace, str):
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from stretto.figures.fanouts import find_executions
@@ -14,7 +15,8 @@ from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
-from stretto.store.contributions.tool_calls import add_up_tool_call, make_tool_call_counts
+from stretto.store.contributions.tool_calls import add_up_tool_calls
+from stretto.store.rollup import Additions
 from stretto.store.session_in_memory import Rules
 
 
@@ -71,11 +73,11 @@ def _compute_sums(context: SessionContext) -> Sums:
         for (_, measure, dims), value in contribution.compute(context).items():
             cells = sums.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + value
-    for call in context.session.tool_calls:
-        counts = ((addition, 1) for addition in make_tool_call_counts(call))
-        for (_, measure, dims), amount in (*counts, *add_up_tool_call(call)):
-            cells = sums.setdefault(measure, {})
-            cells[dims] = cells.get(dims, 0) + amount
+    of_calls: Additions = Counter()
+    add_up_tool_calls(context.session.tool_calls, 1, of_calls)
+    for (_, measure, dims), amount in of_calls.items():
+        cells = sums.setdefault(measure, {})
+        cells[dims] = cells.get(dims, 0) + amount
     return dict(sums)
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 
 from stretto.model.conclude_calls import conclude_calls_under_key
 from stretto.model.entities import ToolCall
 from stretto.model.facts import SessionFacts
 from stretto.store.contributions.tool_calls import add_up_tool_calls
-from stretto.store.rollup import Addition, Additions
+from stretto.store.rollup import Additions
 
 
 @dataclass(slots=True)
@@ -42,8 +43,6 @@ class ToolCallSums:
         reported: set[str],
     ) -> None:
         """Conclude the open calls, add the change of the sums to ``change``, and collect the newly ended."""
-        added: list[Addition] = []
-        removed: list[Addition] = []
         new: list[ToolCall] = []
         still_open: set[str] = set()
         for key in self._open:
@@ -56,7 +55,7 @@ class ToolCallSums:
                 new += calls
                 if before:
                     # Nearly every call is concluded once, when its end is known.
-                    add_up_tool_calls(before, removed, -1, change)
+                    add_up_tool_calls(before, -1, change)
                 if len(calls) > 1 or len(before) > 1:
                     self.repeats += max(0, len(calls) - 1) - max(0, len(before) - 1)
             for call in calls:
@@ -66,15 +65,10 @@ class ToolCallSums:
                     reported.add(call.id)
                     newly_ended.append(call)
         self._open = still_open
-        add_up_tool_calls(new, added, 1, change)
-        change.update(added)
-        change.subtract(removed)
+        add_up_tool_calls(new, 1, change)
 
     def sum_additions(self) -> Additions:
         """Return all that the calls have added to the sums."""
-        added: list[Addition] = []
         total: Additions = Counter()
-        for calls in self.concluded.values():
-            add_up_tool_calls(calls, added, 1, total)
-        total.update(added)
+        add_up_tool_calls(chain.from_iterable(self.concluded.values()), 1, total)
         return total

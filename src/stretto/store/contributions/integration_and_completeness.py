@@ -41,9 +41,11 @@ def add_up_result_checks(context: SessionContext) -> Additions:
     agents = {task.id: task.agent or NONE for task in session.tasks}
     # Counted in one go: a session has many calls, and few distinct keys.
     calls_of_agents = Counter(
-        (find_slot_number(called_at), agents[call.task], call.outcome if call.end is not None else None)
-        for call in calls
-        if call.task in agents and (called_at := get_counted_time(call)) is not None
+        [
+            (find_slot_number(called_at), agents[call.task], call.outcome if call.end is not None else None)
+            for call in calls
+            if call.task in agents and (called_at := get_counted_time(call)) is not None
+        ]
     )
     for (slot, agent, outcome), count in calls_of_agents.items():
         of_agent = (agent, (outcome or Outcome.UNKNOWN).value)

@@ -60,7 +60,8 @@ class PartSums:
             if known is not None and known[0] == part.inputs:
                 self._parts[key] = known
                 continue
-            additions = add_up_parts((part,))
+            additions: Additions = Counter()
+            part.add_up(additions, *part.inputs)
             self._parts[key] = part.inputs, additions
             add_difference(change, additions, None if known is None else known[1])
         for _, additions in before.values():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
 
 from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import TestRun, ToolCall
@@ -11,58 +10,57 @@ from stretto.model.event import Outcome
 from stretto.model.tool_lengths import has_length, is_reported_check
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import get_counted_time
-from stretto.store.rollup import Addition, Additions, Amount, find_slot_number
+from stretto.store.rollup import Additions, Amount, find_slot_number
 
 
-def make_tool_call_counts(call: ToolCall) -> tuple[Addition, ...]:
-    """Return the additions of 1 that a tool call makes: nothing while it runs."""
-    at = get_counted_time(call)
-    return () if at is None else _make_counts(call, find_slot_number(at))
-
-
-def add_up_tool_call(call: ToolCall) -> tuple[Amount, ...]:
-    """Return the other amounts that a tool call adds: its time, and the tests that it ran."""
-    at = get_counted_time(call)
-    return () if at is None else _make_amounts(call, find_slot_number(at))
-
-
-def add_up_tool_calls(
-    calls: Iterable[ToolCall], counts: list[Addition], sign: int, amounts: Additions
-) -> None:
-    """Append the additions of 1 of some calls to ``counts``; add ``sign`` times the others to ``amounts``."""
+def add_up_tool_calls(calls: Iterable[ToolCall], sign: int, sums: Additions) -> None:
+    """Add ``sign`` times all that some calls add to ``sums``; a running call adds nothing."""
+    # A session has many calls, and those of a slot resemble each other: they are counted by the little that
+    # an addition depends on, and each addition is then made once.
+    outcomes: dict[tuple[int, str, Outcome | None], int] = {}
+    lengths: dict[tuple[int, str, int], int] = {}
+    overheads: dict[tuple[int, int], int] = {}
+    seconds: dict[int, int] = {}
     for call in calls:
-        # Both kinds need the time: a session has many calls, and each is counted here.
         at = get_counted_time(call)
-        if at is not None:
-            slot = find_slot_number(at)
-            counts += _make_counts(call, slot)
-            for addition, amount in _make_amounts(call, slot):
-                amounts[addition] += sign * amount
+        if at is None:
+            continue
+        slot, tool, duration, overhead = find_slot_number(at), call.tool or NONE, call.duration, call.overhead
+        counted = (slot, tool, call.outcome if call.end is not None else None)
+        outcomes[counted] = outcomes.get(counted, 0) + 1
+        if duration is not None and has_length(call):
+            length = (slot, tool, find_bucket(duration))
+            lengths[length] = lengths.get(length, 0) + 1
+            if duration:
+                seconds[slot] = seconds.get(slot, 0) + duration
+        if overhead is not None:
+            around = (slot, find_bucket(overhead))
+            overheads[around] = overheads.get(around, 0) + 1
+        if call.tests is not None:
+            for addition, amount in _yield_test_amounts(slot, call, call.tests):
+                sums[addition] += sign * amount
+    _add_counts(outcomes, lengths, overheads, sign, sums)
+    for slot, duration in seconds.items():
+        sums[slot, measures.TOOL_SECONDS, ()] += sign * duration
 
 
-def _make_counts(call: ToolCall, slot: int) -> tuple[Addition, ...]:
-    duration, overhead = call.duration, call.overhead
-    return _share_additions(
-        slot,
-        call.tool or NONE,
-        call.outcome if call.end is not None else None,
-        None if duration is None or not has_length(call) else find_bucket(duration),
-        None if overhead is None else find_bucket(overhead),
-    )
-
-
-def _make_amounts(call: ToolCall, slot: int) -> tuple[Amount, ...]:
-    duration = call.duration
-    amounts: tuple[Amount, ...] = ()
-    if duration and has_length(call):
-        amounts = ((_share_tool_seconds(slot), duration),)
-    return amounts if call.tests is None else (*amounts, *_yield_test_amounts(slot, call, call.tests))
-
-
-@lru_cache(maxsize=256)
-def _share_tool_seconds(slot: int) -> Addition:
-    # Shared by all calls of a slot, as below.
-    return (slot, measures.TOOL_SECONDS, ())
+def _add_counts(
+    outcomes: Mapping[tuple[int, str, Outcome | None], int],
+    lengths: Mapping[tuple[int, str, int], int],
+    overheads: Mapping[tuple[int, int], int],
+    sign: int,
+    sums: Additions,
+) -> None:
+    """Add calls by outcome, None for an end that is missing, and by the buckets of length and overhead."""
+    for (slot, tool, outcome), count in outcomes.items():
+        sums[slot, measures.CALLS, (tool, (outcome or Outcome.UNKNOWN).value)] += sign * count
+        sums[slot, measures.ENDS_EXPECTED, ()] += sign * count
+        if outcome is not None:
+            sums[slot, measures.ENDS_SEEN, ()] += sign * count
+    for (slot, tool, bucket), count in lengths.items():
+        sums[slot, measures.CALL_TIME, (tool, bucket)] += sign * count
+    for (slot, bucket), count in overheads.items():
+        sums[slot, measures.OVERHEAD, (bucket,)] += sign * count
 
 
 def _yield_test_amounts(slot: int, call: ToolCall, tests: TestRun) -> Iterator[Amount]:
@@ -75,22 +73,3 @@ def _yield_test_amounts(slot: int, call: ToolCall, tests: TestRun) -> Iterator[A
         yield (slot, measures.TEST_RUN_TIME, (tests.framework, find_bucket(call.duration))), 1
         if call.duration:
             yield (slot, measures.TEST_SECONDS, ()), call.duration
-
-
-@lru_cache(maxsize=2_048)
-def _share_additions(
-    slot: int, tool: str, outcome: Outcome | None, duration: int | None, overhead: int | None
-) -> tuple[Addition, ...]:
-    # Calls of one slot resemble each other: those with equal additions share one tuple in memory. A larger
-    # cache was slower in measurements, because it displaces other data from the processor's cache.
-    added: list[Addition] = [
-        (slot, measures.CALLS, (tool, (outcome or Outcome.UNKNOWN).value)),
-        (slot, measures.ENDS_EXPECTED, ()),
-    ]
-    if outcome is not None:
-        added.append((slot, measures.ENDS_SEEN, ()))
-    if duration is not None:
-        added.append((slot, measures.CALL_TIME, (tool, duration)))
-    if overhead is not None:
-        added.append((slot, measures.OVERHEAD, (overhead,)))
-    return tuple(added)
