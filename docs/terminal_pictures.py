@@ -63,7 +63,7 @@ def _drawn(config: Config, ended: str) -> dict[str, str]:
     return {
         "statusline": format_line(read_session_brief(config.database, ended)),
         "top": format_frame(frame),
-        "sessions": text_tables.format_sessions(rows, NOON).strip("\n"),
+        "sessions": text_tables.format_sessions(rows, NOON, {}).strip("\n"),
         "show": format_session(seen),
     }
 

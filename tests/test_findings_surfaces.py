@@ -98,7 +98,8 @@ def test_the_first_page_says_first_what_got_worse_and_what_is_late(client: httpx
     for sentence in (SENTENCE, "1 running task overdue among their kind; the longest runs for 10 min."):
         assert sentence in page
         assert page.index(sentence) < page.index('id="verdict"')
-    assert '<a href="/findings">' in page
+    assert f'<a href="/findings/{ID}">' in page
+    assert '<a href="/findings#running">' in page
     # A gain is no praise while tasks got slower.
     assert 'class="hero even"' in page
     assert "Tasks got slower, so that this is no gain over earlier" in page
@@ -114,6 +115,68 @@ def test_the_page_of_findings_says_what_changed_and_how_much_was_quiet(client: h
     answers = page[page.index("Answers of changes") :]
     assert SENTENCE in answers
     assert "Tasks (docs): no evidence of a change; a factor of 1.20 would have been seen." in answers
+
+
+def test_a_finding_has_a_page_of_its_own(client: httpx.Client) -> None:
+    """Its numbers in words, what it is about with links, its runs, and what was decided."""
+    page = client.get(f"/findings/{ID}").text.replace(BLANK, " ")
+    assert client.get(f"/findings/{ID[:4]}").text.replace(BLANK, " ") == page
+    for text in (SENTENCE, "1.5×", "1.4× to 1.6×", "Nothing was decided yet.", "50 runs", "before"):
+        assert text in page
+    for address in ("/patterns/release", "/types/tests", "/sessions?type=tests", "/sessions/first"):
+        assert f'href="{address}"' in page
+    assert f'value="{ID}"' in page
+    assert client.get("/findings/none").status_code == 404
+
+
+def test_a_finding_says_what_its_decision_brought(tmp_path: Path) -> None:
+    """The judged effect of the same advice, before that that there is none yet. Deleted runs have no link."""
+    advice = replace(
+        SLOWER,
+        kind="recommendation_unbalanced_agents",
+        verdict=FindingVerdict.NO_EVIDENCE,
+        advice="Give the tester less.",
+        evidence=FindingEvidence(n=30, effect=12.0, unit="seconds", runs=(RunLink("gone"),)),
+    )
+    effect = Finding(
+        "effect_unbalanced_agents",
+        advice.subject,
+        FindingVerdict.IMPROVEMENT,
+        FindingEvidence(n=20, effect=11.0, low=8.0, high=14.0, unit="seconds"),
+        details={"within_promise": "yes"},
+    )
+    applied = Decision("1", NOON - 2 * DAY, DecisionKind.APPLIED, "a1", "moved two tasks", {})
+    state = FindingsState(
+        at=NOON,
+        findings=(StoredFinding("a1", "advice", advice, NOON - 3 * DAY, NOON - 3 * DAY),),
+        decisions=(applied,),
+    )
+    store = Store(tmp_path)
+    store.refresh()
+    pages = []
+    for known in (
+        state,
+        replace(state, results={"effects": AnalysisResult("effects", NOON, 0.5, (effect,))}),
+    ):
+        with served(store.make_backend(findings=lambda known=known: known)) as client:
+            pages.append(client.get("/findings/a1").text.replace(BLANK, " "))
+
+    assert "Not judged yet: a recommendation that was applied is judged after seven days" in pages[0]
+    assert "saves 11 s a session [8 s, 14 s], as promised." in pages[1]
+    for page in pages:
+        assert "moved two tasks" in page
+        assert "it is no longer stored" in page
+
+
+def test_lists_of_sessions_have_a_column_of_findings(client: httpx.Client) -> None:
+    """What held a session up most, and the findings that name it; the same in the API."""
+    page = client.get("/sessions").text.replace(BLANK, " ")
+    assert '<a href="/sessions/first#heldup" title="hooks: 2 min 36 s more than usual' in page
+    assert f'<a class="badge" href="/findings/{ID}">regression</a>' in page
+    assert f'<a href="/findings/{ID}">' in client.get("/sessions/first").text
+    row = client.get("/api/sessions").json()["sessions"][0]
+    assert row["held_up_by"].replace(BLANK, " ").startswith("hooks: 2 min 36 s more than usual")
+    assert row["findings"] == [ID]
 
 
 def test_the_page_of_a_session_says_where_it_stands_and_what_held_it_up(client: httpx.Client) -> None:
@@ -146,6 +209,9 @@ def test_decisions_are_made_by_program_and_by_form(client: httpx.Client, decided
         "/api/decisions", data={"kind": "annotation", "text": "new client", "new_normal": "on"}
     )
     assert (form.status_code, form.headers["location"]) == (303, "/findings")
+    about = client.post("/api/decisions", data={"kind": "rejected", "finding": ID, "text": ""})
+    assert (about.status_code, about.headers["location"]) == (303, f"/findings/{ID}")
+    decided.pop()
     assert [(each.kind, each.subject, each.text) for each in decided] == [
         (DecisionKind.APPLIED, ID, "two agents"),
         (DecisionKind.ANNOTATION, None, "new client"),

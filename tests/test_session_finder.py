@@ -163,7 +163,8 @@ def test_the_window_ends_now(client: httpx.Client) -> None:
 
     assert list_ids("window=1h") == ["open"]
     assert len(list_ids("window=all")) == len(list_ids("from=2026-11-20&to=2026-11-21")) == 4
-    assert list_ids("from=2026-11-21") == []
+    assert list_ids("from=2026-11-20T12:00:00Z") == []
+    assert client.get("/api/sessions?from=2026-11-21").status_code == 400
 
 
 @pytest.mark.slow

@@ -14,6 +14,8 @@ from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
 from stretto.figures.session_analysis import WhatIf, build_what_if_document, simulate_task_factor
 from stretto.figures.work_tree import build_work_tree
+from stretto.findings.session_findings import build_session_finding_document, find_session_findings
+from stretto.findings.stored_findings import read_findings_state
 from stretto.model.event import Outcome
 from stretto.service.configured_summary import summarise_configured_session
 from stretto.store import declared_baselines as baselines
@@ -36,12 +38,17 @@ def list_sessions(context: CommandContext, options: argparse.Namespace) -> int:
     with closing(open_reader(context.config.database)) as connection:
         rows = find_sessions(connection, query).rows
         has_sessions = bool(rows) or bool(queries.list_sessions(connection, limit=1))
+        state = read_findings_state(
+            connection, now, context.config.timezone, switched_off=context.config.features.off_analyses
+        )
+    found = find_session_findings(state, {row.id: row.pattern for row in rows})
     text = (
-        text_tables.format_sessions(rows, now)
+        text_tables.format_sessions(rows, now, found)
         if rows or not has_sessions
         else "no session matches these filters"
     )
-    context.print_answer({"sessions": [build_row_document(row) for row in rows]}, text)
+    documents = [build_row_document(row) | build_session_finding_document(found.get(row.id)) for row in rows]
+    context.print_answer({"sessions": documents}, text)
     return 0
 
 

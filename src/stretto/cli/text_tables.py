@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -13,6 +13,7 @@ from rich.table import Table
 from stretto.clock import SECOND
 from stretto.config.configuration import Config
 from stretto.figures.comparable_work import list_signature_task_types
+from stretto.findings.session_findings import SessionFinding
 from stretto.format import quantities
 from stretto.store.queries import SessionRow
 from stretto.summaries.baseline_catalog import BaselineCatalog, explain_no_interval
@@ -32,12 +33,14 @@ def find_width() -> int:
     return max(LEAST_WIDTH, shutil.get_terminal_size((WIDTH, 0)).columns)
 
 
-def format_sessions(rows: Iterable[SessionRow], now: int) -> str:
-    """Return a table of sessions."""
+def format_sessions(rows: Iterable[SessionRow], now: int, findings: Mapping[str, SessionFinding]) -> str:
+    """Return a table of sessions; ``findings`` are by id."""
     table = make_table(
-        "session", "what", "when", "lasted", "speed-up", "delivered", "cost", "calls", "parallel", "outcome"
+        *("session", "what", "when", "lasted", "speed-up", "delivered", "cost", "calls", "parallel"),
+        *("outcome", "held up by"),
     )
     for row in rows:
+        finding = findings.get(row.id)
         lasted = (row.end or row.last) - row.start
         table.add_row(
             row.id,
@@ -52,6 +55,7 @@ def format_sessions(rows: Iterable[SessionRow], now: int) -> str:
             f"≥ {row.tool_calls}" if row.has_more_calls else str(row.tool_calls),
             str(row.fanouts),
             "recording" if row.recording else row.outcome.value,
+            ABSENT if finding is None or finding.short is None else finding.short,
         )
     if not table.row_count:
         return "no session yet: 'stretto hooks install' connects Claude Code"

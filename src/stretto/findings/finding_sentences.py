@@ -229,12 +229,17 @@ def describe_left(task: ExpectedTask) -> str:
 
 def describe_session_holdup(holdup: Mapping[str, Any]) -> str:
     """Return what held up one session as a sentence."""
-    name = f" ({holdup['name']})" if holdup["name"] else ""
     cause = f"explained by {holdup['cause']}" if holdup["cause"] else "no cause found"
     return (
-        f"{HOLDUPS.get(holdup['kind'], holdup['kind'])}{name}: {format_duration(holdup['seconds'])} more than"
+        f"{name_holdup(holdup)}: {format_duration(holdup['seconds'])} more than"
         f" usual, {holdup['share']:.0%} of it; {cause}"
     )
+
+
+def name_holdup(holdup: Mapping[str, Any]) -> str:
+    """Return what held up one session in a few words. Example: ``a slow agent (tester)``."""
+    name = f" ({holdup['name']})" if holdup["name"] else ""
+    return f"{HOLDUPS.get(holdup['kind'], holdup['kind'])}{name}"
 
 
 def describe_standing(standing: Mapping[str, Any]) -> str:

@@ -67,6 +67,8 @@ class SessionQuery:
 
     words: str = ""
     """The session has a word that begins like each of these."""
+    ids: tuple[str, ...] | None = None
+    """The session is one of these."""
     project: str | None = None
     worktree: str | None = None
     repository: str | None = None
@@ -139,11 +141,18 @@ def split_label(text: str) -> tuple[str, str] | None:
     return (key, value) if key and equals else None
 
 
-def _list_conditions(query: SessionQuery) -> Iterator[tuple[Any, ...]]:
-    """Yield (condition, value, …) of each filter."""
+def _list_id_conditions(query: SessionQuery) -> Iterator[tuple[Any, ...]]:
+    """Yield the conditions that name ids: those that the words lead to, and those that are asked for."""
     match = _format_match(query.words)
     if match:
         yield _MATCHING, match, MOST_MATCHES
+    if query.ids is not None:
+        yield "id IN (SELECT value FROM json_each(?))", json.dumps(query.ids)
+
+
+def _list_conditions(query: SessionQuery) -> Iterator[tuple[Any, ...]]:
+    """Yield (condition, value, …) of each filter."""
+    yield from _list_id_conditions(query)
     for column, value in (
         ("project", query.project),
         ("worktree", query.worktree),
@@ -164,10 +173,9 @@ def _list_conditions(query: SessionQuery) -> Iterator[tuple[Any, ...]]:
         if item is not None:
             # The column is a JSON array: its items are found by their own JSON text.
             yield f"instr({column}, ?)", _encode_item(item)
-    if query.has_failures:
-        yield ("failures > 0",)
-    if query.has_fanouts:
-        yield ("fanouts > 0",)
+    for is_set, condition in ((query.has_failures, "failures > 0"), (query.has_fanouts, "fanouts > 0")):
+        if is_set:
+            yield (condition,)
     if query.since is not None:
         yield "last >= ?", query.since
     if query.until is not None:

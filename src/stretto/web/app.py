@@ -28,6 +28,7 @@ from stretto.web.comparison_pages import ComparisonPages
 from stretto.web.dimension_pages import DimensionPages
 from stretto.web.execution_pages import ExecutionPages
 from stretto.web.feed_routes import OrchestratorFeedRoutes
+from stretto.web.finding_page import FindingPage
 from stretto.web.findings_routes import FindingsRoutes
 from stretto.web.forget_route import ForgetRoute
 from stretto.web.gate_routes import GateRoutes
@@ -77,6 +78,7 @@ def create_app(backend: Backend) -> ASGIApp:
         *AlertPages(backend, renderer).list_routes(),
         *ComparisonPages(backend, renderer).list_routes(),
         *ActivityPage(backend, renderer).list_routes(),
+        *FindingPage(backend, renderer).list_routes(),
         *ReportRoutes(backend).list_page_routes(),
         *PageRoutes(backend, renderer).list_routes(),
     ]

@@ -144,6 +144,7 @@ class DimensionPages:
             profile=describe_profile(profile, *dimension.runs),
             sessions=sessions if name not in {NONE, OTHER} else (),
             list_columns=session_list.COLUMNS,
+            finding_of=session_list.collect_findings(self._backend.findings(), sessions),
             rows=rows,
             windows=list(WINDOWS),
         )

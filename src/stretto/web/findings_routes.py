@@ -44,7 +44,7 @@ class FindingsRoutes:
         return responses.build_json(build_findings_document(self._backend.findings()))
 
     async def receive_decision(self, request: Request) -> Response:
-        """Append a decision; a form of the page is led back to the page."""
+        """Append a decision; a form is led to the page of its finding, or of all."""
         body = await request.body()
         is_form = request.headers.get("content-type", "").partition(";")[0].strip() == FORM
         try:
@@ -61,7 +61,7 @@ class FindingsRoutes:
                 DECISIONS, 503, f"the decision cannot be stored: {error.strerror}", "send it again"
             )
         if is_form:
-            return RedirectResponse(PAGE, 303)
+            return RedirectResponse(PAGE if decision.subject is None else f"{PAGE}/{decision.subject}", 303)
         return responses.build_json(
             {"id": decision.id, "kind": decision.kind.value, "finding": decision.subject}
         )

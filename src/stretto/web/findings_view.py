@@ -14,6 +14,7 @@ from stretto.findings.finding_sentences import (
     describe_session_holdup,
     describe_standing,
 )
+from stretto.findings.session_findings import SessionFinding, find_session_findings
 from stretto.findings.stored_findings import FindingsState, list_answers, list_extra
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.decisions import Decision, DecisionKind
@@ -87,14 +88,21 @@ def list_annotations(state: FindingsState) -> list[Decision]:
     return [each for each in reversed(state.decisions) if each.kind is DecisionKind.ANNOTATION]
 
 
-def list_news(state: FindingsState, expected: Iterable[ExpectedTask]) -> list[str]:
-    """Return what the first page says before everything else: what got worse, and what is overdue now."""
-    news = [describe_finding(stored.finding, state.zone) for stored in state.regressions[:MOST_NEWS]]
+def list_news(state: FindingsState, expected: Iterable[ExpectedTask]) -> list[tuple[str, str]]:
+    """Return what the first page says before everything else: what got worse, and what is overdue now.
+
+    Each sentence has the address that it leads to.
+    """
+    news = [
+        (describe_finding(stored.finding, state.zone), f"/findings/{stored.id}")
+        for stored in state.regressions[:MOST_NEWS]
+    ]
     overdue = [task for task in expected if task.is_overdue]
     if overdue:
         longest = max(task.elapsed for task in overdue) / SECOND
         noun = format_count_with_noun(len(overdue), "running task")
-        news.append(f"{noun} overdue among their kind; the longest runs for {format_duration(longest)}.")
+        sentence = f"{noun} overdue among their kind; the longest runs for {format_duration(longest)}."
+        news.append((sentence, "/findings#running"))
     return news
 
 
@@ -127,7 +135,7 @@ def list_session_holdups(state: FindingsState, session: str) -> list[str] | None
     return [*sentences, *map(describe_session_holdup, holdups)]
 
 
-def list_sessions_holdups(state: FindingsState, sessions: Iterable[str]) -> dict[str, str]:
-    """Return what held up each of some sessions most, by id; sessions that nothing held up are left out."""
-    holdups = list_extra(state, "holdups", "sessions") or {}
-    return {id: describe_session_holdup(holdups[id][0]) for id in sessions if holdups.get(id)}
+def list_naming(state: FindingsState, session: str) -> list[tuple[StoredFinding, str]]:
+    """Return the open findings that name a session as a run to look at, each with its sentence."""
+    found = find_session_findings(state, {session: None}).get(session, SessionFinding())
+    return [(stored, describe_finding(stored.finding, state.zone)) for stored in found.evidence_of]

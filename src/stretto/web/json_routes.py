@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from stretto.clock import to_rfc3339
 from stretto.features.feature_texts import build_features_document
+from stretto.findings.session_findings import build_session_finding_document, find_session_findings
 from stretto.notifications import notification_log as notifications
 from stretto.notifications.latest_notifications import is_repeat_overdue, select_alerts
 from stretto.store.session_finder import CursorError
@@ -82,8 +83,15 @@ class JsonRoutes:
             page = self._backend.sessions(query)
         except (QueryError, CursorError) as error:
             return responses.build_error(request.url.path, 400, str(error))
+        found = find_session_findings(self._backend.findings(), {row.id: row.pattern for row in page.rows})
         return responses.build_json(
-            {"sessions": [build_row_document(row) for row in page.rows], "next": page.next}
+            {
+                "sessions": [
+                    build_row_document(row) | build_session_finding_document(found.get(row.id))
+                    for row in page.rows
+                ],
+                "next": page.next,
+            }
         )
 
     def get_session(self, request: Request) -> Response:

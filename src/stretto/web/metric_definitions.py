@@ -38,6 +38,9 @@ DEFINITIONS: dict[str, str] = {
         " side can have saved. The session's page has the comparison with a baseline."
     ),
     "session_delivered": "Tasks that are over and were not wasted, of all its tasks.",
+    "session_finding": (
+        "What held it up most, compared with its like, and the findings that name it as a run to look at."
+    ),
     "session_cost": "What its model calls cost, as far as their tokens are known.",
     "one_after_another": "Time that the tasks take one after another, according to the baseline.",
     "together": "Time in which at least one of the tasks ran.",

@@ -70,15 +70,14 @@ class OverviewPage:
     def _collect_window(self, choice: WindowChoice, now: int) -> dict[str, Any]:
         """Return what the page shows of a window."""
         backend, snapshot, window = self._backend, choice.snapshot, choice.window.name
-        figures = dimension_views.FigureIndex(snapshot)
+        figures, findings = dimension_views.FigureIndex(snapshot), backend.findings()
         trends = _read_trends(backend, choice.window if choice.is_asked else None)
         return {
             "snapshot": snapshot,
             "window": window,
             "list_columns": session_list.COLUMNS,
-            "line": headline.build_headline(
-                snapshot, window, are_tasks_slower=backend.findings().has_slower_tasks
-            ),
+            "finding_of": session_list.collect_findings(findings, snapshot.latest),
+            "line": headline.build_headline(snapshot, window, are_tasks_slower=findings.has_slower_tasks),
             "newest": self._find_newest_parallel(choice),
             "verdicts": {**choice.latest.verdicts, **snapshot.verdicts},
             "open": snapshot.open_sessions,

@@ -107,9 +107,7 @@ class PageRoutes:
             now,
             live=query.after is None,
             page=page,
-            finding_of=findings_view.list_sessions_holdups(
-                self._backend.findings(), [row.id for row in page.rows]
-            ),
+            finding_of=session_list.collect_findings(self._backend.findings(), page.rows),
             query=query,
             given=request.query_params,
             filters=session_list.list_filters(request.query_params),
@@ -170,6 +168,7 @@ class PageRoutes:
             absent_words=ABSENT,
             like=self._list_like(entity),
             conversations=list_conversations(entity.messages)[: session_view.ROWS_SHOWN],
+            naming=findings_view.list_naming(self._backend.findings(), entity.id),
             holdups=findings_view.list_session_holdups(self._backend.findings(), entity.id),
         )
 

@@ -1,10 +1,13 @@
-"""The columns of the list of sessions, and the filters that are set."""
+"""The columns of the list of sessions, the findings about its rows, and the filters that are set."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from stretto.findings.session_findings import SessionFinding, find_session_findings
+from stretto.findings.stored_findings import FindingsState
+from stretto.store.queries import SessionRow
 from stretto.store.session_finder import SessionSort
 
 FILTER_TITLES = {
@@ -18,10 +21,10 @@ FILTER_TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class ListColumn:
-    """A column of the list: its heading, what it sorts by, and whether it holds numbers."""
+    """A column of the list: its heading, what it sorts by if it can, and whether it holds numbers."""
 
     title: str
-    sort: SessionSort
+    sort: SessionSort | None
     term: str = ""
     """Its term in ``DEFINITIONS``, if it needs one."""
     is_number: bool = True
@@ -36,7 +39,7 @@ COLUMNS = (
     ListColumn("Cost", SessionSort.COST, "session_cost"),
     ListColumn("Outcome", SessionSort.OUTCOME, is_number=False),
     ListColumn("Executions", SessionSort.FANOUTS, "parallel"),
-    ListColumn("Tool calls", SessionSort.TOOL_CALLS),
+    ListColumn("Finding", None, "session_finding", is_number=False),
 )
 
 
@@ -56,3 +59,8 @@ def list_filters(parameters: Mapping[str, str]) -> list[SetFilter]:
         for name, title in FILTER_TITLES.items()
         if parameters.get(name) and parameters[name] != "no"
     ]
+
+
+def collect_findings(state: FindingsState, rows: Iterable[SessionRow]) -> dict[str, SessionFinding]:
+    """Return what the findings say about the sessions of a list, by id."""
+    return find_session_findings(state, {row.id: row.pattern for row in rows})

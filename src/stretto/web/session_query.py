@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from stretto.model.event import Outcome
 from stretto.store.session_finder import SessionQuery, SessionSort, split_label
@@ -38,8 +39,9 @@ def parse_session_query(
     check_names(given, PARAMETERS)
     window = parse_window(given, now)
     sort = given.get("sort", f"-{SessionSort.LAST.value}")
+    texts: dict[str, Any] = {field: given.get(name) for name, field in TEXTS.items()}
     return SessionQuery(
-        **{field: given.get(name) for name, field in TEXTS.items()},
+        **texts,
         words=given.get("q", ""),
         outcome=_parse_outcome(given.get("outcome")),
         label=_parse_label(given.get("label")),

@@ -1,0 +1,80 @@
+"""Look up the findings about sessions: what held each up most, and which findings name it as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stretto.findings.finding_sentences import describe_session_holdup, name_holdup
+from stretto.findings.stored_findings import FindingsState, list_extra
+from stretto.format.quantities import format_duration
+from stretto.model.findings import HOLDUP_PREFIX
+from stretto.store.finding_history import StoredFinding
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFinding:
+    """What the analyses say about one session."""
+
+    sentence: str | None = None
+    """What held it up most; None if nothing did, or if it was not analysed."""
+    short: str | None = None
+    """The same in a few words: ``hooks, 2 min 36 s``."""
+    holdup: StoredFinding | None = None
+    """The open finding that this kind of hold-up is usual for its pattern, if there is one."""
+    evidence_of: tuple[StoredFinding, ...] = ()
+    """The open findings that name it as a run to look at."""
+
+
+def find_session_findings(
+    state: FindingsState, patterns: Mapping[str, str | None]
+) -> dict[str, SessionFinding]:
+    """Return what is known about some sessions; ``patterns`` has their ids and patterns.
+
+    Sessions that were not analysed, and that no finding names, are left out.
+    """
+    holdups = list_extra(state, "holdups", "sessions") or {}
+    naming = _group_by_session(state.open_findings, patterns)
+    found = {}
+    for id, pattern in patterns.items():
+        most = (holdups.get(id) or [None])[0]
+        if id in holdups or id in naming:
+            found[id] = SessionFinding(
+                None if most is None else describe_session_holdup(most),
+                None if most is None else f"{name_holdup(most)}, {format_duration(most['seconds'])}",
+                None if most is None else _find_usual_holdup(state, most, pattern),
+                tuple(naming.get(id, ())),
+            )
+    return found
+
+
+def build_session_finding_document(finding: SessionFinding | None) -> dict[str, Any]:
+    """Return the fields that a row of ``/api/sessions`` has of its findings."""
+    finding = finding or SessionFinding()
+    return {"held_up_by": finding.sentence, "findings": [stored.id for stored in finding.evidence_of]}
+
+
+def _group_by_session(
+    findings: Iterable[StoredFinding], wanted: Mapping[str, object]
+) -> dict[str, list[StoredFinding]]:
+    grouped: dict[str, list[StoredFinding]] = {}
+    for stored in findings:
+        for id in {run.session for run in stored.finding.evidence.runs if run.session in wanted}:
+            grouped.setdefault(id, []).append(stored)
+    return grouped
+
+
+def _find_usual_holdup(
+    state: FindingsState, holdup: Mapping[str, Any], pattern: str | None
+) -> StoredFinding | None:
+    """Return the open finding about a hold-up of a pattern; a name must be the same too."""
+    for stored in state.open_findings:
+        subject = stored.finding.subject
+        if (
+            stored.finding.kind == f"{HOLDUP_PREFIX}{holdup['kind']}"
+            and subject.get("pattern") == pattern
+            and subject.get("name", "") == holdup["name"]
+        ):
+            return stored
+    return None

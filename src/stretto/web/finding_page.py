@@ -1,0 +1,188 @@
+"""Answer the page of one finding: its evidence, its runs, what was decided about it and what that brought."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from stretto.clock import DAY
+from stretto.findings.finding_sentences import describe_finding
+from stretto.findings.stored_findings import FindingsState, find_stored
+from stretto.format import quantities
+from stretto.model.decisions import DecisionKind
+from stretto.model.findings import EFFECT_PREFIX, RECOMMENDATION_PREFIX, Finding, RunLink
+from stretto.store.finding_history import StoredFinding
+from stretto.store.queries import SessionRow
+from stretto.store.session_finder import SessionQuery
+from stretto.web.backend import Backend
+from stretto.web.findings_view import describe_stored
+from stretto.web.renderer import Renderer
+
+_WRITERS: Mapping[str, Callable[[float], str]] = {
+    "ratio": quantities.format_speedup,
+    "seconds": quantities.format_duration,
+    "dollars": quantities.format_dollars,
+    "tokens": lambda tokens: quantities.format_count(round(tokens)),
+    "share": quantities.format_percent,
+}
+"""Unit of an effect → its format; others are plain numbers."""
+
+_VIEWS = {
+    "type": ("types", "type"), "task_type": ("types", "type"), "agent": ("agents", "agent"),
+    "pattern": ("patterns", "pattern"), "tool": ("tools", "tool"), "model": ("models", "model"),
+    "project": ("", "project"),
+}  # fmt: skip
+"""Dimension of a subject → the view of its values, and the filter of lists of sessions."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectLink:
+    """A value that a finding is about; addresses are empty where no page is about it."""
+
+    dimension: str
+    value: str
+    address: str
+    sessions: str
+    """The address of its sessions."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRun:
+    """A run to look at, with its session if that is still stored."""
+
+    link: RunLink
+    session: SessionRow | None
+
+
+class FindingPage:
+    """The endpoint of one finding. Its address can be sent to somebody, also after the finding ended."""
+
+    def __init__(self, backend: Backend, renderer: Renderer) -> None:
+        self._backend = backend
+        self._page = renderer.render_page
+        self._refuse = renderer.render_error
+
+    def list_routes(self) -> list[Route]:
+        """Return the route."""
+        return [Route("/findings/{id}", self.show_finding)]
+
+    def show_finding(self, request: Request) -> Response:
+        """Answer a finding that is named by its id, or by the beginning of it."""
+        state = self._backend.findings()
+        found = find_stored(state.findings, request.path_params["id"])
+        if len(found) != 1:
+            problem = "Several findings begin so." if found else "There is no such finding."
+            return self._refuse(request, 404, problem, "The page /findings lists them.")
+        stored = found[0]
+        return self._page(
+            "finding.html",
+            request,
+            self._backend.clock(),
+            live=False,
+            finding=describe_stored(state, stored),
+            stored=stored,
+            is_open=stored in state.open_findings,
+            evidence=describe_evidence(stored.finding),
+            subjects=list_subjects(stored.finding),
+            runs=self._find_runs(stored.finding.evidence.runs),
+            details=sorted(stored.finding.details.items()),
+            brought=describe_result(state, stored),
+        )
+
+    def _find_runs(self, links: Sequence[RunLink]) -> list[EvidenceRun]:
+        ids = tuple({link.session: None for link in links})
+        rows = self._backend.sessions(SessionQuery(ids=ids, limit=len(ids))).rows if ids else ()
+        by_id = {row.id: row for row in rows}
+        return [EvidenceRun(link, by_id.get(link.session)) for link in links]
+
+
+def describe_evidence(finding: Finding) -> list[tuple[str, str, str]]:
+    """Return (name, value, meaning) of each number behind a verdict that is known."""
+    evidence = finding.evidence
+    write = _WRITERS.get(evidence.unit, quantities.format_number)
+    facts = []
+    if evidence.effect is not None:
+        facts.append(("Size", write(evidence.effect), _SIZES.get(evidence.unit, "How much differs.")))
+    if evidence.low is not None and evidence.high is not None:
+        interval = f"{write(evidence.low)} to {write(evidence.high)}"
+        facts.append(("95 % interval", interval, "The true size lies in it in 95 of 100 such cases."))
+    if evidence.p is not None:
+        facts.append(
+            (
+                "By chance",
+                "less than 0.01%" if evidence.p < _LEAST_CHANCE else quantities.format_percent(evidence.p),
+                "How often chance alone would show a difference of this size or more.",
+            )
+        )
+    if evidence.detectable is not None:
+        facts.append(
+            (
+                "Would have been seen",
+                write(evidence.detectable),
+                "The smallest size that this much data shows nine times of ten.",
+            )
+        )
+    if evidence.coverage is not None:
+        facts.append(
+            (
+                "Runs used",
+                quantities.format_percent(evidence.coverage),
+                "The share of the runs that had data.",
+            )
+        )
+    return facts
+
+
+_LEAST_CHANCE = 0.0001
+_SIZES = {
+    "ratio": "After over before: 1 is no change.",
+    "seconds": "Time more than usual, or time to be saved, for each session.",
+    "share": "The change of a share, in parts of all runs.",
+    "rho": "Rank correlation: 1 is together, 0 is neither, below 0 is against each other.",
+}
+"""Unit → the meaning of an effect."""
+
+
+def list_subjects(finding: Finding) -> list[SubjectLink]:
+    """Return the values that a finding is about, with the addresses of their pages and of their sessions."""
+    links = []
+    for dimension, value in finding.subject.items():
+        view, filter = _VIEWS.get(dimension, ("", ""))
+        links.append(
+            SubjectLink(
+                dimension.replace("_", " "),
+                value,
+                f"/{view}/{quote(value, safe='')}" if view else "",
+                f"/sessions?{urlencode({filter: value})}" if filter else "",
+            )
+        )
+    return links
+
+
+def describe_result(state: FindingsState, stored: StoredFinding) -> list[str]:
+    """Return sentences on what the decisions about a finding brought, or when that will be known."""
+    finding = stored.finding
+    kind = f"{EFFECT_PREFIX}{finding.kind.removeprefix(RECOMMENDATION_PREFIX)}"
+    effects = state.results.get("effects")
+    sentences = [
+        describe_finding(effect, state.zone)
+        for effect in (() if effects is None else effects.findings)
+        if (effect.kind, effect.subject) == (kind, finding.subject)
+    ]
+    applied = [each for each in state.list_decisions(stored) if each.kind is DecisionKind.APPLIED]
+    if applied and not sentences:
+        days = (state.at - applied[-1].time) // DAY
+        sentences.append(
+            "Not judged yet: a recommendation that was applied is judged after seven days of sessions"
+            f" ({days} passed)."
+            if finding.kind.startswith(RECOMMENDATION_PREFIX)
+            else "It still holds."
+            if stored.is_open
+            else "It no longer holds."
+        )
+    return sentences
