@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from stretto.clock import SECOND
-from stretto.figures.conversations import list_conversations
+from pathlib import Path
+
+import pytest
+
+from stretto.clock import DAY, SECOND
+from stretto.figures.conversations import list_conversations, sum_conversations
 from stretto.model.entities import Message
 from stretto.model.event import Outcome
+from stretto.store import queries
+from tests.fakes import store
+from tests.scenes import BEGIN, orchestrated
+from tests.web_page import read, shown
+from tests.web_served import Store
 
 
 def make_message(
@@ -39,3 +48,32 @@ def test_a_report_of_a_task_is_no_conversation() -> None:
 
     assert list_conversations([report]) == []
     assert [each.sender for each in list_conversations([make_message(1, None, None)])] == [None]
+
+
+def test_a_pattern_has_the_messages_of_all_its_sessions(tmp_path: Path) -> None:
+    """Two sessions with two messages each, answered after 1 and 2 s; another pattern has none of them."""
+    with store(tmp_path) as opened:
+        for name in ("first", "second"):
+            opened.take(orchestrated(name).events)
+        sums = queries.read_sums(opened.connection, BEGIN + DAY, 2 * DAY // SECOND)
+
+    ((sender, receiver, messages, answered, median),) = (
+        (each.sender, each.receiver, each.messages, each.answered, each.median_seconds)
+        for each in sum_conversations(sums, "fan-out")
+    )
+    assert (sender, receiver, messages, answered) == ("lead", "left", 4, 4)
+    assert median == pytest.approx(1, rel=0.02)
+    assert sum_conversations(sums, "other") == []
+
+
+def test_the_page_of_a_pattern_says_who_talked_to_whom(tmp_path: Path) -> None:
+    """In the window that is asked for, beside the pattern's runs."""
+    made = Store(tmp_path)
+    made.events(orchestrated().events)
+    with shown(made) as client:
+        of_day = read(client, "/patterns/fan-out?from=2026-01-01&to=2026-01-01").text
+        later = read(client, "/patterns/fan-out?from=2026-01-03&to=2026-01-04").text
+
+    assert "Who talked to whom" in of_day
+    assert "lead left 2 2 1" in of_day
+    assert "Who talked to whom" not in later

@@ -52,6 +52,16 @@ def test_every_figure_says_what_it_is_and_of_how_many_things(store: Store) -> No
     }
 
 
+def test_quality_stands_beside_improvement(store: Store) -> None:
+    """Of every type of task, whether or not it ran in parallel; withheld with its reason."""
+    with shown(store) as client:
+        rows = client.get("/types?format=json").json()
+
+    assert {"Improvement against target", "Quality"} <= rows[0].keys()
+    qualities = {row["Task type"]: row["Quality"] for row in rows}
+    assert "[" in qualities["architecture"]
+
+
 def test_a_view_has_the_window_that_is_asked_for(store: Store) -> None:
     """Another window is another table; an unknown window is refused."""
     store.scene("old", NOON - 3 * DAY, (Work(0, 5, "research"), Work(0, 5, "research")))

@@ -1,4 +1,4 @@
-"""Sum up who talked to whom in a session, and how soon they were answered."""
+"""Sum up who talked to whom in a session or in the sessions of a pattern, and how soon they were answered."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stretto.clock import SECOND
-from stretto.figures.quantile_sketch import pick_quantile
+from stretto.figures.quantile_sketch import compute_quantile, pick_quantile
+from stretto.figures.sum_reading import Sums, read_quantile_sketch, sum_by_dimensions
 from stretto.model.entities import Message
+from stretto.names import NONE, measures
+from stretto.names.measures import Dimension
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +39,31 @@ def list_conversations(messages: Iterable[Message]) -> list[Conversation]:
         conversations.append(
             Conversation(sender, receiver, len(sent), len(answers), pick_quantile(answers, 0.5))
         )
-    return sorted(conversations, key=lambda each: (-each.messages, each.sender or "", each.receiver or ""))
+    return sorted(conversations, key=_get_order)
+
+
+def sum_conversations(sums: Sums, pattern: str) -> list[Conversation]:
+    """Return the messages of a pattern's sessions by sender and receiver, the most frequent first."""
+    counts = sum_by_dimensions(
+        sums, measures.CONVERSATIONS, Dimension.PATTERN, Dimension.SENDER, Dimension.AGENT
+    )
+    conversations = []
+    for (of, sender, receiver), messages in counts.items():
+        if of == pattern:
+            pair = {"pattern": of, "sender": sender, "agent": receiver}
+            sketch = read_quantile_sketch(sums, measures.CONVERSATION_TIME, **pair)
+            median = compute_quantile(sketch, 0.5)
+            conversations.append(
+                Conversation(
+                    None if sender == NONE else sender,
+                    None if receiver == NONE else receiver,
+                    messages,
+                    sum(sketch.values()),
+                    None if median is None else median / SECOND,
+                )
+            )
+    return sorted(conversations, key=_get_order)
+
+
+def _get_order(conversation: Conversation) -> tuple[int, str, str]:
+    return -conversation.messages, conversation.sender or "", conversation.receiver or ""

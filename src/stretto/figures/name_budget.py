@@ -38,6 +38,7 @@ WEIGHED_BY: dict[Dimension, tuple[str, ...]] = {
     Dimension.SCORE: (measures.SCORE_COUNT, measures.SCORE_OUTSIDE),
     Dimension.CACHE: (measures.CACHE_LOOKUPS,),
     Dimension.FRAMEWORK: (measures.TEST_RUNS,),
+    Dimension.SENDER: (measures.CONVERSATIONS,),
     Dimension.SOURCE: (measures.SESSIONS,),
     Dimension.SIGNATURE: (measures.VERDICT_TASKS,),
 }

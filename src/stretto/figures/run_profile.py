@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from stretto.clock import DAY, SECOND
+from stretto.figures.conversations import Conversation
 from stretto.figures.quantile_sketch import compute_quantile, get_bucket_value, pick_quantile
 from stretto.model.event import Outcome
 
@@ -77,6 +78,8 @@ class RunProfile:
     """The latest ones."""
     is_clipped: bool = False
     """Whether there are more runs, older than these."""
+    conversations: tuple[Conversation, ...] = ()
+    """Who talked to whom, if these are sessions."""
 
 
 def build_run_profile(points: Iterable[RunPoint], *, most: int | None = None) -> RunProfile:

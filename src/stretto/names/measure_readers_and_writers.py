@@ -24,7 +24,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.CACHE_EVICTED_MISSES, measures.CACHE_LOOKUPS, measures.CACHE_LOOKUP_TIME,
         measures.CACHE_REFUSED, measures.CACHE_REMOVALS, measures.CACHE_SAVED, measures.HOOKS_TIME,
         measures.MESSAGES, measures.MESSAGE_TIME, measures.PHASES, measures.PHASE_TIME,
-        measures.MESSAGE_KINDS,
+        measures.MESSAGE_KINDS, measures.CONVERSATIONS, measures.CONVERSATION_TIME,
     ),
     "store.contributions.model_calls": (
         measures.COST, measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME,
@@ -176,6 +176,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.COST_WORK, measures.FANOUTS, measures.TOKEN_COUNT, measures.TOKEN_DELIVERED,
         measures.TOKEN_ELAPSED, measures.TOKEN_FANOUTS, measures.TOKEN_WORK,
     ),
+    "figures.conversations": (measures.CONVERSATIONS, measures.CONVERSATION_TIME),
     "figures.cache_figures": (
         measures.CACHE_EVICTED_MISSES, measures.CACHE_LOOKUPS, measures.CACHE_LOOKUP_TIME,
         measures.CACHE_REFUSED, measures.CACHE_REMOVALS, measures.CACHE_SAVED,
@@ -223,14 +224,16 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.VERDICT_WORK, measures.WASTED_TASKS, measures.WORK_DELIVERED, measures.WORK_ENDS,
     ),
     "figures.name_budget": (
-        measures.CACHE_LOOKUPS, measures.CALLS, measures.MESSAGES, measures.MODEL_CALLS, measures.PHASES,
-        measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SESSIONS, measures.TALK_MESSAGES,
-        measures.TEST_RUNS, measures.VERDICT_FANOUTS, measures.VERDICT_TASKS, measures.WORK_ENDS,
+        measures.CACHE_LOOKUPS, measures.CALLS, measures.CONVERSATIONS, measures.MESSAGES,
+        measures.MODEL_CALLS, measures.PHASES, measures.SCORE_COUNT, measures.SCORE_OUTSIDE,
+        measures.SESSIONS, measures.TALK_MESSAGES, measures.TEST_RUNS, measures.VERDICT_FANOUTS,
+        measures.VERDICT_TASKS, measures.WORK_ENDS,
     ),
     "summaries.snapshot": (measures.CRITICAL_PATH_AGENT,),
     "summaries.window_figures": (measures.FANOUTS,),
     "summaries.run_profiles": (
-        measures.CALLS, measures.CALL_TIME, measures.MODEL_CALLS, measures.MODEL_TIME,
+        measures.CALLS, measures.CALL_TIME, measures.CONVERSATIONS, measures.CONVERSATION_TIME,
+        measures.MODEL_CALLS, measures.MODEL_TIME,
     ),
     "summaries.spending_outlook": (measures.COST,),
 }  # fmt: skip

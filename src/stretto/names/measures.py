@@ -49,6 +49,8 @@ class Dimension(StrEnum):
     """The result of a lookup, a test or a check."""
     SCORE = "score"
     """The name of a score from outside."""
+    SENDER = "sender"
+    """The agent that sent a message."""
     SIGNATURE = "signature"
     """The task types of a parallel execution, and a hash of its identity (``figures.comparable_work``)."""
     SOURCE = "source"
@@ -338,6 +340,15 @@ REPAIRED_DELEGATIONS = define_measure(
 )
 MESSAGE_TIME = define_measure(
     "message_time", (_D.AGENT, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Time from a message to its answer."
+)
+CONVERSATIONS = define_measure(
+    "conversations", (_D.PATTERN, _D.SENDER, _D.AGENT), _U.COUNT, "Messages by sender and receiver."
+)
+CONVERSATION_TIME = define_measure(
+    "conversation_time",
+    (_D.PATTERN, _D.SENDER, _D.AGENT, _D.BUCKET),
+    _U.SKETCH_NANOSECONDS,
+    "Time from a message to its answer, by sender and receiver.",
 )
 HOOKS_TIME = define_measure(
     "hooks_time", (_D.BUCKET,), _U.SKETCH_NANOSECONDS, "How long an agent waited for its hooks."

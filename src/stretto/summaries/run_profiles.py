@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 
 from stretto.clock import DAY, SECOND
+from stretto.figures.conversations import Conversation, sum_conversations
 from stretto.figures.run_profile import DayOfCalls, RunProfile, build_call_profile, build_run_profile
 from stretto.figures.sum_reading import collect_quantile_sketches, sum_by
 from stretto.names import NONE, measures
@@ -44,9 +46,9 @@ def read_run_profile(
     """
     value = None if name == NONE else name
     if kind is ProfileKind.PATTERN:
-        return build_run_profile(
-            read_session_points(connection, value, window.start, window.end), most=MOST_RUNS
-        )
+        points = read_session_points(connection, value, window.start, window.end)
+        talk = _read_conversations(connection, name, window, now)
+        return replace(build_run_profile(points, most=MOST_RUNS), conversations=talk)
     if kind in _TASK_FIELDS:
         return read_task_profile(connection, {_TASK_FIELDS[kind]: value}, window)
     calls, lengths, dimension = _CALL_MEASURES[kind]
@@ -64,6 +66,17 @@ def read_run_profile(
             if name in sum_by(sums, calls, dimension)
         }
     )
+
+
+def _read_conversations(
+    connection: sqlite3.Connection, pattern: str, window: TimeWindow, now: int
+) -> tuple[Conversation, ...]:
+    """Return who talked to whom in the sessions of a pattern, those of deleted sessions too."""
+    end = now if window.end is None else min(now, window.end - 1)
+    first = queries.find_first_day_time(connection) if window.start is None else window.start
+    slots = queries.encode_slots(end, max(1, (end - min(end, end if first is None else first)) // SECOND))
+    named = [measures.CONVERSATIONS, measures.CONVERSATION_TIME]
+    return tuple(sum_conversations(queries.read_sums_of_slots(connection, slots, named), pattern))
 
 
 def read_task_profile(

@@ -23,6 +23,9 @@ from stretto.web.window_parameters import QueryError
 SESSIONS_LISTED = 10
 """Sessions on the page of a name."""
 
+CONVERSATIONS_LISTED = 30
+"""Pairs of agents on the page of a pattern: those with the most messages."""
+
 
 @dataclass(frozen=True, slots=True)
 class DimensionView:
@@ -146,6 +149,7 @@ class DimensionPages:
             list_columns=session_list.COLUMNS,
             finding_of=session_list.collect_findings(self._backend.findings(), sessions),
             rows=rows,
+            most_conversations=CONVERSATIONS_LISTED,
             windows=list(WINDOWS),
         )
 

@@ -45,6 +45,21 @@ def add_up_messages(context: SessionContext) -> Additions:
     return added
 
 
+def add_up_conversations(context: SessionContext) -> Additions:
+    """Return the sums of messages by the session's pattern, sender and receiver."""
+    added: Additions = Counter()
+    pattern = context.session.pattern or NONE
+    for message in conclude_messages(context.facts):
+        if message.is_report:
+            continue
+        slot = find_slot_number(message.time)
+        pair = (pattern, message.sender or NONE, message.receiver or NONE)
+        added[slot, measures.CONVERSATIONS, pair] += 1
+        if message.response is not None:
+            added[slot, measures.CONVERSATION_TIME, (*pair, find_bucket(message.response))] += 1
+    return added
+
+
 def add_up_hook_runs(context: SessionContext) -> Additions:
     """Return the sums of the hook runs that the agent itself timed."""
     added: Additions = Counter()

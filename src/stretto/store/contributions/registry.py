@@ -17,6 +17,7 @@ from stretto.store.contributions.headline_sums import list_headline_parts
 from stretto.store.contributions.integration_and_completeness import add_up_result_checks
 from stretto.store.contributions.leaves import (
     add_up_cache_reports,
+    add_up_conversations,
     add_up_hook_runs,
     add_up_messages,
     add_up_phases,
@@ -31,7 +32,7 @@ from stretto.store.contributions.task_outcomes import list_outcome_parts
 from stretto.store.contributions.tasks_and_fanouts import list_task_parts
 from stretto.store.contributions.usage_coverage import add_up_tool_call_coverage, add_up_usage_coverage
 
-SUMS_VERSION = 16
+SUMS_VERSION = 17
 """The version of the sums. Raise it with every change of the amounts that anything adds."""
 
 # The names are stored with the version, so that a store made by another list is made anew.
@@ -50,6 +51,9 @@ CONTRIBUTIONS: dict[str, Contribution] = {
     ),
     "phases": Contribution(frozenset({EntityKind.PHASE, SessionAspect.WHOLE}), add_up_phases),
     "messages": Contribution(frozenset({EntityKind.MESSAGE}), add_up_messages),
+    "conversations": Contribution(
+        frozenset({EntityKind.MESSAGE, SessionAspect.PATTERN}), add_up_conversations
+    ),
     "hooks": Contribution(frozenset({EntityKind.HOOKS}), add_up_hook_runs),
     "caches": Contribution(frozenset({EntityKind.CACHE}), add_up_cache_reports),
     "whole": Contribution(frozenset({SessionAspect.WHOLE}), add_up_whole_session),
