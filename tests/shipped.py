@@ -8,8 +8,10 @@ from stretto.fleet.hidden_names import NameHider, NameRules
 from stretto.fleet.session_document import SessionDocument
 from stretto.model.conclude import Classify
 from stretto.shipping.document_maker import DocumentMaker
+from stretto.shipping.hub_client import HubClient
+from stretto.shipping.ship_batches import Shipper
 from stretto.store.session_in_memory import Rules
-from tests.scenes import by_description
+from tests.scenes import at, by_description
 
 KEY = b"0123456789abcdef"
 
@@ -27,3 +29,11 @@ def make_all(connection: sqlite3.Connection, maker: DocumentMaker) -> dict[str, 
         assert document is not None
         made[id] = document
     return made
+
+
+TOKEN = "a-token-of-a-machine"
+
+
+def make_shipper(url: str, names: NameRules | None = None) -> Shipper:
+    """Return what ships to a hub, for a clock at the end of the scenes' day."""
+    return Shipper(make_maker(names=names), HubClient(url, TOKEN), lambda: at(86_400))

@@ -24,7 +24,16 @@ def test_only_its_owner_can_read_a_new_store(tmp_path: Path) -> None:
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
         words = {f"session_words_{part}" for part in ("config", "content", "data", "docsize", "idx")}
-        assert tables == {*CONCLUDED, *words, "meta", "emitted", "file_looks", "analysis_results"}
+        assert tables == {
+            *CONCLUDED,
+            *words,
+            "meta",
+            "emitted",
+            "file_looks",
+            "analysis_results",
+            "shipped",
+            "unshipped",
+        }
 
 
 def test_a_store_keeps_its_rows_when_opened_again(tmp_path: Path) -> None:

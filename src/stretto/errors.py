@@ -62,6 +62,21 @@ class ServiceError(StrettoError):
     """The service cannot start: its address is in use, or another service runs on the same state folder."""
 
 
+class HubError(StrettoError):
+    """The hub does not answer, or does not take what was sent.
+
+    ``status`` is that of its answer, None without one; ``retry_after`` is how long it asks to wait (s).
+    """
+
+    def __init__(
+        self, attempt: str, *, where: str, cause: str, hint: str = "", status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(attempt, where=where, cause=cause, hint=hint)
+        self.status = status
+        self.retry_after = retry_after
+
+
 class EngineError(StrettoError):
     """The database of a hub does not answer, refuses, or was made by a newer version."""
 

@@ -32,6 +32,7 @@ def make_month_context(context: CommandContext) -> CommandContext:
         desktop_alerts=False,
         resources_interval_seconds=0,
         fleet_push_url=None,
+        fleet_hub_url=None,
     )
     environ = {name: value for name, value in context.environ.items() if not name.startswith(_SENDING)}
     return replace(context, config=apart, environ=environ)

@@ -21,17 +21,20 @@ from stretto.cli.http_client import get_response, get_service_problems
 from stretto.cli.text_tables import format_nanoseconds
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
-from stretto.errors import StrettoError
+from stretto.errors import StoreError, StrettoError
 from stretto.features.feature_texts import describe_switched_off
 from stretto.otlp_export.sender import NullSender, build_sender
 from stretto.servers.credentials import read_credentials
 from stretto.servers.merge_receivers import check_receivers, read_receivers
 from stretto.servers.running_servers import find_running_server
 from stretto.servers.supervisor import BINARIES, PACKAGES, explain_missing, find_program
+from stretto.service.enrolment_file import find_enrolment
+from stretto.shipping.ship_batches import OPEN_AGE
 from stretto.state.lock import find_lock_holder
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
+from stretto.store.shipped_sessions import count_shipping
 
 FOUND_TROUBLE = 1
 
@@ -88,6 +91,7 @@ def run_checks(context: CommandContext) -> Iterator[CheckResult]:
         yield _check_server(name, config.state / "servers", running=running)
     yield _check_receivers(config)
     yield _check_spans(context)
+    yield from _check_hub(config)
 
 
 def _check_configuration(config: Config) -> CheckResult:
@@ -341,3 +345,26 @@ def _check_spans(context: CommandContext) -> CheckResult:
     endpoint = next(context.environ[name] for name in names if context.environ.get(name))
     # Credentials in an address must not appear on the screen.
     return CheckResult("spans", CheckVerdict.FINE, f"finished sessions go to {endpoint.rpartition('@')[2]}")
+
+
+def _check_hub(config: Config) -> Iterator[CheckResult]:
+    """Yield how shipping to the team's hub stands, if the machine is enrolled at one."""
+    try:
+        enrolment = find_enrolment(config)
+        connection = None if enrolment is None else open_reader(config.database)
+    except StoreError:
+        # Reported as the store's.
+        return
+    except StrettoError as error:
+        yield CheckResult("hub", CheckVerdict.TROUBLE, error.to_line(), error.hint)
+        return
+    if enrolment is None or connection is None:
+        return
+    with closing(connection):
+        counts = count_shipping(connection, open_before=read_wall_clock() - OPEN_AGE)
+    text = f"{enrolment.hub_url} has {counts.shipped} session(s), {counts.pending} wait"
+    if counts.refused:
+        refused = f"{text}, {counts.refused} refused"
+        yield CheckResult("hub", CheckVerdict.TROUBLE, refused, "stretto ship --status tells why")
+    else:
+        yield CheckResult("hub", CheckVerdict.FINE, text)

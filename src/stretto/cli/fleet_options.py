@@ -8,11 +8,33 @@ FLEET_PROGRAMS = ("prometheus", "agent", "vmagent", "collector")
 """The programs that carry series; a test compares them with the builders of their configuration."""
 
 
+def add_ship(commands: Commands, add_command: AddCommand) -> None:
+    """Add ``stretto ship``."""
+    ship = add_command(
+        commands, "ship", "ship:run_ship", "ship finished sessions to a team's hub, or show how many wait"
+    )
+    ways = ship.add_mutually_exclusive_group()
+    ways.add_argument("--status", action="store_true", help="show what waits and what was refused (default)")
+    ways.add_argument("--once", action="store_true", help="ship what is due, without the running service")
+    ways.add_argument(
+        "--flush", action="store_true", help="ship everything, open sessions too: for the end of a CI job"
+    )
+    ways.add_argument("--forget", metavar="SESSION", help="let the hub delete a session")
+    ship.add_argument(
+        "--timeout", type=float, default=60, metavar="SECONDS", help="how long --flush tries (60)"
+    )
+
+
 def add_fleet(commands: Commands, add_command: AddCommand) -> None:
     """Add ``stretto fleet``."""
     fleet = commands.add_parser("fleet", help="past one machine: its identity, the way to a team's engine")
     actions = fleet.add_subparsers(title="actions", metavar="ACTION", required=True)
     add_command(actions, "identity", "fleet:show_identity", "show the team and the name of this machine")
+    join = add_command(
+        actions, "join", "hub_enrolment:join_hub", "ship finished sessions to a team's hub from now on"
+    )
+    join.add_argument("file", metavar="FILE", help="the enrolment file from the hub's administrator")
+    add_command(actions, "leave", "hub_enrolment:leave_hub", "ship nothing any more; delete token and key")
     config = add_command(
         actions,
         "config",

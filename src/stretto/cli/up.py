@@ -53,7 +53,9 @@ from stretto.servers.supervisor import (
     prepare_prometheus,
     stop_leftovers,
 )
+from stretto.service.enrolment_file import find_enrolment
 from stretto.service.service import Service
+from stretto.shipping.ship_batches import Shipper
 from stretto.sources.histories.folders import HistoryFolder
 from stretto.state.lock import StateLock
 from stretto.store.prune import refuse_impossible_cap
@@ -108,6 +110,7 @@ def _run_service(
         sender=sender,
         resource=resource,
         identity=identity,
+        hub=None if is_simulated else _find_hub(config, identity),
     )
     followed = list_followed(context, options.history)
     watch = HistoryWatch(config, followed, read_wall_clock)
@@ -157,6 +160,16 @@ def _run_service(
     finally:
         watch.close()
         service.stop()
+
+
+def _find_hub(config: Config, identity: MachineIdentity) -> Shipper | None:
+    """Return what ships sessions to the hub; None if the machine is enrolled at none. Raises ConfigError."""
+    enrolment = find_enrolment(config)
+    if enrolment is None:
+        return None
+    from stretto.service.hub_connection import make_shipper  # noqa: PLC0415  # an HTTP client, only with a hub
+
+    return make_shipper(config, enrolment, identity, read_wall_clock)
 
 
 def _describe_followed(folders: Sequence[HistoryFolder]) -> Iterator[str]:

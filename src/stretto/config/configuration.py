@@ -77,6 +77,17 @@ class Config:
     """The remote-write address that ``stretto up`` sends this machine's sums to."""
     fleet_push_token_file: str | None
     fleet_push_interval_seconds: int
+    fleet_hub_url: str | None
+    """The hub that finished sessions are shipped to; None for the one that the machine is enrolled at."""
+    fleet_hub_token_file: str | None
+    fleet_hub_key_file: str | None
+    """The file with the tenant's key, by which names are hidden."""
+    fleet_shown_projects: tuple[str, ...]
+    """Projects that are shipped under their names."""
+    fleet_shown_names: tuple[str, ...]
+    """Agents, tools, models, patterns and phases of our own that are shipped under their names."""
+    fleet_shown_labels: tuple[str, ...]
+    """Keys of labels that are shipped with their values."""
     budget_dollars_per_day: int
     """US dollars that a local day may cost; 0 without a budget."""
     budget_dollars_per_month: int

@@ -104,6 +104,7 @@ def load_config(
     retention = _pop_retention(values)
     values["timezone"] = _read_timezone(values["timezone"])
     _check_push_url(values["fleet_push_url"])
+    _read_hub_settings(values)
     for name in ("fleet_team", "fleet_instance"):
         _check_label_value(name.replace("_", "."), values[name])
     types = read_task_types(values["preset"], file_values.get("task_types", {}), str(path))
@@ -299,6 +300,14 @@ def parse_public_url(url: str, name: str) -> str:
     raise ConfigError(
         f"{name} must be an address", cause=f"it is {url!r}", hint="for example https://stretto.example.org"
     )
+
+
+def _read_hub_settings(values: dict[str, Any]) -> None:
+    """Replace the texts about the hub by an address and lists of names. Raises ConfigError."""
+    for name in ("fleet_shown_projects", "fleet_shown_names", "fleet_shown_labels"):
+        values[name] = tuple(word.strip() for word in values[name].split(",") if word.strip())
+    url = values["fleet_hub_url"]
+    values["fleet_hub_url"] = parse_public_url(url, "fleet.hub_url") if url else None
 
 
 def _get_host(url: str | None) -> str | None:

@@ -59,6 +59,8 @@ class KeptRecord:
     """In the record of a whole store: hash of each session in it → time (ns) of its last event."""
     emitted: Mapping[str, int] = field(default_factory=dict)
     """In the record of a whole store: id of each stored session whose spans were sent → its last event."""
+    shipped: Mapping[str, tuple[int, int, str, int, str | None]] = field(default_factory=dict)
+    """In the record of a whole store: id of each stored session → the hub's last answer about it."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """In the record of a whole store: its notes."""
     findings: tuple[KeptRow, ...] = ()

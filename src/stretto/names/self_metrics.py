@@ -61,6 +61,16 @@ SELF_METRICS: tuple[Metric, ...] = (
         (),
         "Spans given up since start: the endpoint kept refusing their session, or it was pruned first.",
     ),
+    define_self_gauge("stretto_ship_pending", "1", (), "Sessions that wait to be shipped to the hub."),
+    define_self_gauge(
+        "stretto_ship_lag_seconds",
+        "s",
+        (),
+        "For how long sessions have waited without any that the hub took; 0 if none wait.",
+    ),
+    define_self_gauge(
+        "stretto_ship_rejected", "1", (), "Stored sessions whose last document the hub refused."
+    ),
     define_self_gauge("stretto_series", "1", (), "Series of derived figures in this scrape."),
     define_self_gauge("stretto_series_budget", "1", (), "Most series of derived figures that are exported."),
     define_self_gauge(

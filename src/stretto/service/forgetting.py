@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,6 +25,7 @@ from stretto.reports.report_folder import FOLDER, ReportFolder
 from stretto.sources.redact import redact_id
 from stretto.store import declared_baselines, queries
 from stretto.store.database import open_reader
+from stretto.store.shipped_sessions import forget_shipping_notes, is_shipped
 
 _SESSION = re.compile(rb'"session"\s*:\s*("(?:[^"\\]|\\.)*")')
 
@@ -75,14 +76,15 @@ def erase_sessions(config: Config, request: ForgetRequest) -> Erasure:
         # A pruned session is known by the hash of its whole id only.
         hashes = {hash_session_id(redact_id(request.session))}
     since = _find_earliest_start(config, erasure.sessions, hashes)
-    sent = _list_sent(config, erasure.sessions)
+    sent = _list_sent(config, erasure.sessions, _are_spans_sent)
+    shipped = _list_sent(config, erasure.sessions, is_shipped)
     named = {*erasure.sessions, *_list_traces(config, erasure.sessions)}
     _erase_journal(config, erasure, named if request.session is None else named | {request.session}, hashes)
     _remove_baselines(config, erasure)
     if since is not None:
         erasure.reports = ReportFolder(config.state / FOLDER).forget_since(to_rfc3339(since))
     if not erasure.is_empty:
-        _list_unreachable(config, erasure, sent)
+        _list_unreachable(config, erasure, sent, shipped)
         if request.project is not None:
             erasure.not_recalled.append("pruned sessions left sums that name the project and no session")
     return erasure
@@ -90,7 +92,9 @@ def erase_sessions(config: Config, request: ForgetRequest) -> Erasure:
 
 def compact_store(connection: sqlite3.Connection, sessions: Iterable[str]) -> None:
     """Remove notes about the sessions, and write the store anew: deleted rows stay in a file's free pages."""
-    connection.executemany("DELETE FROM emitted WHERE session = ?", [(id,) for id in sessions])
+    ids = [*sessions]
+    connection.executemany("DELETE FROM emitted WHERE session = ?", [(id,) for id in ids])
+    forget_shipping_notes(connection, ids)
     connection.execute("VACUUM")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -164,14 +168,20 @@ def _find_earliest_start(config: Config, sessions: Iterable[str], hashes: Iterab
     return min(starts, default=None)
 
 
-def _list_sent(config: Config, sessions: Iterable[str]) -> list[str]:
-    """Return the sessions whose spans were sent."""
+def _list_sent(
+    config: Config, sessions: Iterable[str], has_left: Callable[[sqlite3.Connection, str], bool]
+) -> list[str]:
+    """Return the sessions that have left the machine."""
     try:
         connection = open_reader(config.database)
     except StoreError:
         return []
     with closing(connection):
-        return [id for id in sessions if queries.get_spans_emitted_time(connection, id) is not None]
+        return [id for id in sessions if has_left(connection, id)]
+
+
+def _are_spans_sent(connection: sqlite3.Connection, session: str) -> bool:
+    return queries.get_spans_emitted_time(connection, session) is not None
 
 
 def _erase_journal(config: Config, erasure: Erasure, names: set[str], hashes: set[str]) -> None:
@@ -228,10 +238,11 @@ def _remove_baselines(config: Config, erasure: Erasure) -> None:
         declared_baselines.save_declared_baselines(config.state, replace(declared, recorded=kept))
 
 
-def _list_unreachable(config: Config, erasure: Erasure, sent: list[str]) -> None:
+def _list_unreachable(config: Config, erasure: Erasure, sent: list[str], shipped: list[str]) -> None:
     """Add a sentence on each copy that Stretto cannot erase."""
     if sent:
         erasure.not_recalled.append(f"{len(sent)} session(s) were sent as traces: delete them there")
+    erasure.not_recalled += [f"the hub has the session: stretto ship --forget {id}" for id in shipped]
     if any((config.state / "aside").glob("*")):
         erasure.not_recalled.append(
             "stores set aside keep their rows until they are deleted, after a week: aside/"

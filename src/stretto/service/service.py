@@ -6,8 +6,10 @@ Answers are read from the store or the last snapshot. Input is appended to the j
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from random import Random
 from typing import Any
 
 from prometheus_client.core import Metric
@@ -58,9 +60,12 @@ from stretto.service.parallel_notices import ParallelNotices, wants_notices
 from stretto.service.rebuild_state import RebuildRequest, RebuildState, build_rebuild_document
 from stretto.service.report_delivery import make_report_sender
 from stretto.service.report_schedule import ReportSchedule
+from stretto.service.session_shipping import SessionShipping
 from stretto.service.store_reader import StoreReader
 from stretto.service.store_sources import StoreSources
 from stretto.service.worker import Worker
+from stretto.shipping.back_off import BackOff
+from stretto.shipping.ship_batches import Shipper
 from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, Receiver, RequestResult, Signal
 from stretto.sources.redact import redact_for_journal
 from stretto.store import fanout_list, queries, session_finder
@@ -99,6 +104,7 @@ class Service:
         sender: Sender | NullSender,
         resource: Mapping[str, str] | None = None,
         identity: MachineIdentity | None = None,
+        hub: Shipper | None = None,
     ) -> None:
         self.config = config
         self._clock = clock
@@ -140,7 +146,10 @@ class Service:
             on_busy_change=self.sampling.wake,
             store_findings=self.analyses.store_round,
             notices=self._notices,
+            store_receipts=self._store_receipts,
         )
+        self.shipping = None if hub is None else self._make_shipping(hub)
+        """Ships finished sessions to the hub; None if the machine is enrolled at none."""
         self._reader = StoreReader(config.database, self.worker.request_rebuild)
         self.worker.reader = self._reader
         self.registry.register(
@@ -285,6 +294,8 @@ class Service:
                 f"traces of {self.worker.spans.waiting} finished session(s) wait to be sent again: "
                 f"{self._sender.last_error}"
             )
+        shipping = None if self.shipping is None else self.shipping.describe_problem()
+        problems += [] if shipping is None else [shipping]
         if self.sampling.error:
             problems.append(f"the agents' processes are not sampled: {self.sampling.error}")
         problems += [self.reports.problem] if self.reports.problem is not None else []
@@ -445,9 +456,13 @@ class Service:
         self.reports.start()
         if self._notices is not None:
             self._notices.start()
+        if self.shipping is not None:
+            self.shipping.start()
 
     def stop(self) -> None:
         """Finish the current round, send the spans that wait and close the store."""
+        if self.shipping is not None:
+            self.shipping.stop()
         self.reports.stop()
         self.analyses.stop()
         self.sampling.close()
@@ -465,6 +480,19 @@ class Service:
         if kept is None:
             return b""
         return journal.encode_event(redact_for_journal(kept, describe=self.config.descriptions))
+
+    def _make_shipping(self, hub: Shipper) -> SessionShipping:
+        return SessionShipping(
+            hub,
+            self.config.database,
+            BackOff(Random().random),  # noqa: S311  # spreads machines in time, keeps no secret
+            is_ready=self._is_up_to_date,
+            wake_writer=self.worker.wake,
+        )
+
+    def _store_receipts(self, connection: sqlite3.Connection) -> None:
+        if self.shipping is not None:
+            self.shipping.store_receipts(connection)
 
     def _append_to_journal(self, records: bytes, now: int) -> None:
         # The worker looks at its pace: woken by each hook, it would delay the hook's answer.
@@ -539,6 +567,11 @@ class Service:
         yield from compute_analysis_figures(self.analyses.state, self._clock(), self.analyses.cpu_seconds)
         yield Figure("stretto_spans_sent", (), self._sender.sent, 1)
         yield Figure("stretto_spans_dropped", (), self.worker.spans.dropped, 1)
+        if self.shipping is not None:
+            counts = self.shipping.counts
+            yield Figure("stretto_ship_pending", (), counts.pending, 1)
+            yield Figure("stretto_ship_lag_seconds", (), self.shipping.measure_lag(), 1)
+            yield Figure("stretto_ship_rejected", (), counts.refused, 1)
 
 
 def _build_identity_figure(identity: MachineIdentity, config: Config, version: str) -> Figure:

@@ -98,6 +98,7 @@ class Worker:
         on_busy_change: Callable[[], None] = lambda: None,
         store_findings: Callable[[sqlite3.Connection], bool] = lambda _: False,
         notices: ParallelNotices | None = None,
+        store_receipts: Callable[[sqlite3.Connection], None] = lambda _: None,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -107,6 +108,7 @@ class Worker:
         self._on_busy_change = on_busy_change
         self._store_findings = store_findings
         self._notices = notices
+        self._store_receipts = store_receipts
         self._busy: frozenset[str] = frozenset()
         """The sessions that were busy after the last batch."""
         self._processes = ProcessWatch(clock, LivenessWatch(identify_host()))
@@ -227,8 +229,9 @@ class Worker:
         self.spans.send_all()
 
     def close(self) -> None:
-        """Note which spans the endpoint acknowledged in time, and close the store."""
+        """Note which spans and sessions were acknowledged in time, and close the store."""
         self.spans.note_results()
+        self._store_receipts(self.writer)
         self.writer.close()
 
     def _run(self) -> None:
@@ -255,6 +258,7 @@ class Worker:
                     self._announce_snapshot()
                 self._refresh_if_due()
                 self.spans.send_due()
+                self._store_receipts(self.writer)
                 self.health.error = None
             except Exception as error:
                 # A full disk, a moved folder or a fault in this program: report it and try again. A thread

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 17
+VERSION = 18
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -160,6 +160,18 @@ CREATE TABLE pruned (session TEXT NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (
 
 -- Sessions whose spans have been handed to the sender; not concluded from anything, so not part of a rebuild.
 CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+
+-- Sessions that changed since the hub last answered about them (shipped_sessions): mark is random, tried the
+-- highest revision that may be at the hub without an answer. Below it the hub's last answers: the revision of
+-- its document, the UTC day that the session was first shipped under, a digest of the document, and why it
+-- was refused. Both are not part of a rebuild.
+CREATE TABLE unshipped (
+  session TEXT PRIMARY KEY, mark INTEGER NOT NULL, tried INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE shipped (
+  session TEXT PRIMARY KEY, revision INTEGER NOT NULL, day INTEGER NOT NULL, digest TEXT NOT NULL,
+  at INTEGER NOT NULL, refusal TEXT
+) WITHOUT ROWID;
 """
 
 CONCLUDED = (

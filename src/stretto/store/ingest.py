@@ -52,6 +52,7 @@ from stretto.store.session_in_memory import (
     load_session_state,
 )
 from stretto.store.session_table_writer import write_session_rows
+from stretto.store.shipped_sessions import mark_changed_sessions
 from stretto.store.stored_facts import delete_facts, write_facts
 
 LOG = logging.getLogger(__name__)
@@ -473,6 +474,7 @@ class Ingest:
             state.changed_entities.clear()
             write_session_rows(self._connection, state, settled)
         write_sums(self._connection, change)
+        mark_changed_sessions(self._connection, touched)
 
 
 def _is_caused_by_batch(error: Exception) -> bool:

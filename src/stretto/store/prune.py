@@ -27,6 +27,7 @@ from stretto.store.database_schema import EXECUTIONS
 from stretto.store.ingest import Ingest
 from stretto.store.prune_runs import delete_old_runs, drop_oldest_runs
 from stretto.store.rollup import SLOTS
+from stretto.store.shipped_sessions import drop_notes_of_missing_sessions
 from stretto.store.store_rescue import ASIDE, UNREAD_PREFIX
 
 TOLERANCE = 48_000_000
@@ -237,6 +238,7 @@ def _reduce_kept_sums(connection: sqlite3.Connection, folder: Path, retention: R
             first = (now - kept * DAY) // (width * SECOND)
             connection.execute("DELETE FROM rollup WHERE width = ? AND slot < ? AND kept = 1", (width, first))
         connection.execute("DELETE FROM emitted WHERE session NOT IN (SELECT id FROM sessions)")
+        drop_notes_of_missing_sessions(connection)
         for table in EXECUTIONS:
             _reduce_kept_rows(connection, table, now - retention.daily_days * DAY)
         delete_old_runs(connection, now - retention.runs_days * DAY)

@@ -19,6 +19,7 @@ from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database_schema import KEPT_TABLES
 from stretto.store.finding_history import write_finding_changes
 from stretto.store.rollup import SLOTS, Additions, Cells, add_kept_sums
+from stretto.store.shipped_sessions import restore_shipped_rows
 
 _NOT_KEPT = frozenset({"session", "kept"})
 """Columns that a record does not repeat in each row."""
@@ -79,6 +80,7 @@ def add_kept_record(connection: sqlite3.Connection, record: KeptRecord) -> None:
         "INSERT OR IGNORE INTO pruned VALUES (?, ?)", [(record.session, record.last), *record.members.items()]
     )
     connection.executemany("INSERT OR IGNORE INTO emitted VALUES (?, ?)", [*record.emitted.items()])
+    restore_shipped_rows(connection, record.shipped)
     connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", [*record.notes.items()])
     if record.sums and is_old_definition(record.counted_by):
         connection.execute(

@@ -28,6 +28,7 @@ from stretto.store.database import STORE_ERRORS, SUFFIXES
 from stretto.store.database_schema import EXECUTIONS, find_version_problem
 from stretto.store.queries import EMITTING_SINCE
 from stretto.store.rollup import SLOTS, decode_dims
+from stretto.store.shipped_sessions import ShippedRow
 
 FIRST_WITH_RECORDS = 7
 """The first version of the schema whose pruned sessions all have kept records."""
@@ -67,6 +68,15 @@ class _OldRows:
                 yield dict(zip(columns, row, strict=True))
         except STORE_ERRORS:
             self.unread.append(table)
+
+    def read_optional_table(self, table: str) -> Iterator[dict[str, Any]]:
+        """Yield the readable rows of a table that older stores lack; a damaged one is not noted.
+
+        Its rows can be lost: without them sessions are shipped again, which changes nothing.
+        """
+        unread = [*self.unread]
+        yield from self.read_table(table)
+        self.unread[:] = unread
 
 
 def find_store_problem(path: Path, *, thorough: bool = False) -> str | None:
@@ -159,7 +169,9 @@ def _make_store_record(rows: _OldRows, *, has_kept_rows: bool) -> KeptRecord | N
             executions[table] = tuple({**row, "session": hash_session_id(row["session"])} for row in kept)
     notes = {row["name"]: row["value"] for row in rows.read_table("meta") if row["name"] == EMITTING_SINCE}
     emitted = {row["session"]: row["at"] for row in rows.read_table("emitted")}
-    if not (members or sums or notes or emitted or any(executions.values())):
+    # A store from before the hub has no such table.
+    shipped = {row["session"]: _get_shipped_row(row) for row in rows.read_optional_table("shipped")}
+    if not (members or sums or notes or emitted or shipped or any(executions.values())):
         return None
     record = KeptRecord(
         session="",
@@ -168,10 +180,15 @@ def _make_store_record(rows: _OldRows, *, has_kept_rows: bool) -> KeptRecord | N
         rows={table: kept_rows for table, kept_rows in executions.items() if kept_rows},
         members=members,
         emitted=emitted,
+        shipped=shipped,
         notes=notes,
     )
     name = f"store-{sha256(encode_kept_record(record)).hexdigest()[:16]}"
     return replace(record, session=name)
+
+
+def _get_shipped_row(row: dict[str, Any]) -> ShippedRow:
+    return row["revision"], row["day"], row["digest"], row["at"], row["refusal"]
 
 
 def _read_kept_sums(rows: _OldRows) -> dict[int, tuple[KeptSum, ...]]:
