@@ -11,6 +11,10 @@ UNUSED: dict[str, str] = {
         ("stretto_feature_enabled", "stretto_grpc_attempts", "stretto_unread_items"),
         "about the set-up: a sentence on the page and in doctor says what to do",
     ),
+    **dict.fromkeys(
+        ("stretto_ship_lag_seconds", "stretto_ship_pending", "stretto_ship_rejected"),
+        "only of machines with a hub: a sentence on the page and in doctor says what to do",
+    ),
     "stretto_identity_info": "about the machine: read by the rules of teams, not by boards of one machine",
     **dict.fromkeys(
         (
