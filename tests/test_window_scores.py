@@ -5,13 +5,20 @@ from dataclasses import replace
 import pytest
 
 from stretto.figures.figure import Figure
+from stretto.figures.scores.retry_adoption_and_integration_figures import compute_judgements_of_agents
 from stretto.figures.scores.score_rules import WEIGHTS, Scoring
-from stretto.figures.scores.window_scores import compute_quality_trend_figures, compute_score_figures
+from stretto.figures.scores.window_scores import (
+    compute_judgement_trend_figures,
+    compute_quality_trend_figures,
+    compute_score_figures,
+)
 from stretto.figures.sum_reading import Sums
 from stretto.names import METRICS, MetricOrigin
 from tests.scenes import Drawing, conflict, delivery, fork_join, frame_drawing, one_by_one, retried, straggler
 from tests.scored import RULES, by_work, sums_of, valued
 from tests.test_efficiency_score import machine, reported
+
+AT = (("window", "1h"),)
 
 
 def figures(sums: Sums, cohort: int = 5) -> list[Figure]:
@@ -150,6 +157,8 @@ def test_an_empty_window_makes_nothing_up() -> None:
     assert {f.name: f.value for f in found if f.value is not None} == {
         "stretto_window_eligible_turns": 0,
         "stretto_window_parallel_turns": 0,
+        "stretto_window_agents": 0,
+        "stretto_window_parallel_agents": 0,
     }
     assert all(f.reason for f in found if f.value is None)
 
@@ -213,3 +222,56 @@ def test_the_parts_that_are_shown_are_those_that_have_weights() -> None:
         if f.name == "stretto_efficiency_dimension_score":
             parts.setdefault("efficiency", set()).add(labels["dimension"])
     assert parts == {name: set(WEIGHTS[name]) for name in ("quality", "efficiency")}
+
+
+def judged(*scores: tuple[str, str, int]) -> Sums:
+    """Return the sums of scores: (name, agent, value)."""
+    cells: dict[str, dict[tuple[str | int, ...], int]] = {"score_count": {}, "score_sum": {}}
+    for name, agent, value in scores:
+        dims = (name, "build", "review", agent, "alone")
+        for measure, amount in (("score_count", 1), ("score_sum", value * 1_000_000)):
+            cells[measure][dims] = cells[measure].get(dims, 0) + amount
+    return cells
+
+
+def test_scores_are_known_by_agent() -> None:
+    """Two judgements of code and one of security; tasks without a named agent belong to none."""
+    sums = judged(
+        ("code_quality", "qa", 6), ("code_quality", "qa", 8), ("security", "dev", 3), ("x", "none", 1)
+    )
+    values = {
+        (*sorted(value for _, value in f.labels),): f.value for f in compute_judgements_of_agents(AT, sums)
+    }
+    assert values == {("1h", "code_quality", "qa"): 7, ("1h", "dev", "security"): 3}
+    assert ("score_agent_mean", 7) in {(f.name.removeprefix("stretto_"), f.value) for f in figures(sums)}
+
+
+def test_quality_is_known_by_agent_and_pattern() -> None:
+    """The delivery is one agent's and one pattern's, so both have the quality of its type."""
+    values = valued(figures(sums_of(delivery())))
+    assert values["agent_quality_score", "worker"] == values["quality_score", "review"]
+    assert values["pattern_quality_score", "release"] == pytest.approx(8.3333, abs=1e-3)
+
+
+def test_each_score_has_a_trend_in_its_own_scale() -> None:
+    """Coverage of 70, 80 and 90 rises by 10 a day; a score of two days has the reason."""
+    days = {day: judged(("coverage", "qa", 60 + 10 * day)) for day in (1, 2, 3)}
+    days[3] = judged(("coverage", "qa", 90), ("security", "qa", 1))
+    found = list(compute_judgement_trend_figures("7d", days))
+    values = valued(found)
+    assert values["score_current", "coverage"] == 90
+    assert values["score_rate_per_day", "coverage"] == pytest.approx(10)
+    assert values["score_volatility", "coverage"] == pytest.approx(8.165, abs=1e-3)
+    assert {f.reason for f in found if f.value is None} == {"a trend takes 3 days with a score, there are 1"}
+
+
+def test_the_share_of_agents_that_work_side_by_side() -> None:
+    """Of two agents one ended tasks inside a parallel execution."""
+    work = ("build", "review")
+    sums: Sums = {"work_ends": {
+        (*work, "qa", "parallel", "success"): 2, (*work, "dev", "alone", "success"): 9,
+        (*work, "none", "parallel", "success"): 1,
+    }}  # fmt: skip
+    values = valued(figures(sums))
+    assert (values["window_agents", ""], values["window_parallel_agents", ""]) == (2, 1)
+    assert values["parallel_agents_ratio", ""] == 0.5

@@ -151,3 +151,20 @@ def test_tool_calls_have_counts_ratio_and_quantiles() -> None:
     assert values["tool_duration_quantile_seconds", "Bash,p50"] == pytest.approx(1, rel=0.02)
     assert values["tool_duration_quantile_seconds", "Bash,p99"] == pytest.approx(9, rel=0.02)
     assert values["overhead_quantile_seconds", "p95"] == pytest.approx(0.1, rel=0.02)
+
+
+def test_answers_have_a_mean_and_quantiles_by_agent() -> None:
+    """Two answers after 10 s by one agent, another's after 40 s: a mean of 20 s."""
+    buckets = {length: find_bucket(length * SECOND) for length in (10, 40)}
+    sums: Sums = {
+        "message_time": {("qa", buckets[10]): 2, ("dev", buckets[40]): 1},
+        "answers": {("qa",): 2, ("dev",): 1},
+        "answer_time": {("qa",): 20 * SECOND, ("dev",): 40 * SECOND},
+    }
+    values = {
+        (figure.name.removeprefix("stretto_"), *(value for _, value in figure.labels)): figure.value
+        for figure in compute_window_figures("1h", sums, {})
+    }
+    assert values["message_response_mean_seconds", "1h"] == 20
+    assert values["agent_response_quantile_seconds", "qa", "p50", "1h"] == pytest.approx(10, rel=0.02)
+    assert values["agent_response_quantile_seconds", "dev", "p95", "1h"] == pytest.approx(40, rel=0.02)

@@ -58,10 +58,17 @@ _ALL = Row(
         ),
         make_stat(
             "In parallel",
-            "Tasks inside parallel executions over all tasks.",
+            "Tasks inside parallel executions over all tasks, and agents with such tasks over all agents.",
             "How much of their work do agents do side by side?",
             Unit.RATIO,
-            divide_sums(select_series("window_agent_parallel_tasks"), select_series("window_agent_tasks")),
+            {
+                "tasks": divide_sums(
+                    select_series("window_agent_parallel_tasks"), select_series("window_agent_tasks")
+                ),
+                "agents": divide_sums(
+                    select_series("window_parallel_agents"), select_series("window_agents")
+                ),
+            },
             high=1,
             links=(Link(BoardId.QUALITY, "Adoption"),),
         ),
@@ -125,6 +132,12 @@ _EACH = Row(
                 Unit.SECONDS,
             ),
             Column("Slack", max_by(select_series("slack_agent_seconds"), Label.AGENT), Unit.SECONDS),
+            Column("Quality", max_by(select_series("agent_quality_score"), Label.AGENT), Unit.PLAIN, high=10),
+            Column(
+                "Answers, median",
+                max_by(select_series("agent_response_quantile_seconds", stat="p50"), Label.AGENT),
+                Unit.SECONDS,
+            ),
             links=(Link(BoardId.AGENTS, "This agent only", Label.AGENT), list_sessions(Label.AGENT)),
         ),
         make_lines(
@@ -230,10 +243,13 @@ _TOGETHER = Row(
         ),
         make_lines(
             "Response time",
-            "Time from a message to its answer: median, p95 and p99.",
+            "Time from a message to its answer: mean, median, p95 and p99.",
             "How long do agents wait for each other?",
             Unit.SECONDS,
-            {"{{stat}}": max_by(select_series("message_response_quantile_seconds"), Label.STAT)},
+            {
+                "{{stat}}": max_by(select_series("message_response_quantile_seconds"), Label.STAT),
+                "mean": max_by(select_series("message_response_mean_seconds")),
+            },
             draw_limit("collaboration_seconds", "warning"),
         ),
         make_lines(

@@ -82,6 +82,9 @@ _PATTERNS = Row(
                 Unit.SECONDS,
                 make_steps("opportunity_seconds", of=INFO),
             ),
+            Column(
+                "Quality", max_by(select_series("pattern_quality_score"), Label.PATTERN), Unit.PLAIN, high=10
+            ),
             Column("Best speedup", max_by(select_series("best_speedup"), Label.PATTERN), Unit.TIMES),
             Column(
                 "Best, how long ago",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 COMPUTED = "computed from its ingredients, so that it is right for any choice of variables"
+OTHER_SCALES = (
+    "each score has a scale of its own, so no axis fits all: 'stretto trends', 'stretto agent-performance'"
+    " and the agent's page list them"
+)
 INGREDIENT = "an ingredient: saved is sequential less paid"
 FOR_OTHER_PERIODS = "for rates over periods other than the windows; boards show the windowed figure"
 
@@ -26,6 +30,7 @@ UNUSED: dict[str, str] = {
             "stretto_agents_cpu_ratio",
             "stretto_machine_cpu_ratio",
             "stretto_overhead_ratio",
+            "stretto_parallel_agents_ratio",
             "stretto_parallel_delivered_work_seconds",
             "stretto_parallel_failure_ratio",
             "stretto_speedup_ratio",
@@ -45,6 +50,15 @@ UNUSED: dict[str, str] = {
         COMPUTED,
     ),
     "stretto_verdict_paid_seconds": INGREDIENT,
+    **dict.fromkeys(
+        (
+            "stretto_score_agent_mean",
+            "stretto_score_current",
+            "stretto_score_rate_per_day",
+            "stretto_score_volatility",
+        ),
+        OTHER_SCALES,
+    ),
     **dict.fromkeys(
         (
             "stretto_elapsed_seconds_total",

@@ -137,8 +137,13 @@ def _compute_durations(at: Labels, sums: Sums) -> Iterator[Figure]:
         (measures.OVERHEAD, None, "stretto_overhead_quantile_seconds"),
         (measures.HOOKS_TIME, None, "stretto_hook_duration_quantile_seconds"),
         (measures.MESSAGE_TIME, None, "stretto_message_response_quantile_seconds"),
+        (measures.MESSAGE_TIME, Dimension.AGENT, "stretto_agent_response_quantile_seconds"),
     ):
         yield from compute_quantile_figures(at, sums, measure, name, label)
+    answers = sum_up(sums, measures.ANSWERS)
+    if answers:
+        mean = sum_up(sums, measures.ANSWER_TIME) / SECOND / answers
+        yield Figure("stretto_message_response_mean_seconds", at, mean, answers)
 
 
 def _compute_sessions(at: Labels, sums: Sums) -> Iterator[Figure]:

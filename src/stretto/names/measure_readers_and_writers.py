@@ -203,7 +203,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.SESSIONS, measures.WALL,
     ),
     "figures.work_and_outcome_figures": (
-        measures.AGENT_TIME, measures.CALLS, measures.CALL_TIME,
+        measures.AGENT_TIME, measures.ANSWERS, measures.ANSWER_TIME, measures.CALLS, measures.CALL_TIME,
         measures.ENDS_EXPECTED, measures.ENDS_SEEN, measures.HOOKS_TIME,
         measures.MESSAGES, measures.MESSAGE_TIME, measures.OVERHEAD,
         measures.PARALLEL_OUTCOMES, measures.PHASES, measures.PHASE_TIME,

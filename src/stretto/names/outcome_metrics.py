@@ -233,6 +233,15 @@ OUTCOMES: tuple[Metric, ...] = (
         "Time from a message to its answer, within 2 %.",
     ),
     define_gauge(
+        "stretto_agent_response_quantile_seconds",
+        "s",
+        (_A, _STAT, _W),
+        "Time from a message to an agent until its answer, within 2 %.",
+    ),
+    define_gauge(
+        "stretto_message_response_mean_seconds", "s", (_W,), "Mean time from a message to its answer."
+    ),
+    define_gauge(
         "stretto_hook_duration_quantile_seconds",
         "s",
         (_STAT, _W),

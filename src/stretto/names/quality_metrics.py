@@ -30,6 +30,34 @@ QUALITY: tuple[Metric, ...] = (
         "Sum of the scores given from outside, each in its own scale.",
     ),
     define_gauge(
+        "stretto_score_agent_mean",
+        "1",
+        (Label.SCORE, _A, _W),
+        "Mean of the scores given from outside to an agent's tasks, each in its own scale.",
+    ),
+    define_gauge(
+        "stretto_score_current",
+        "1",
+        (Label.SCORE, _W),
+        "Mean of a score from outside on the newest day with one, in its own scale.",
+    ),
+    define_gauge(
+        "stretto_score_rate_per_day",
+        "1",
+        (Label.SCORE, _W),
+        "How much a score from outside rises or falls in a day, in its own scale.",
+    ),
+    define_gauge(
+        "stretto_score_volatility",
+        "1",
+        (Label.SCORE, _W),
+        "Standard deviation of the daily means of a score from outside, in its own scale.",
+    ),
+    define_gauge("stretto_agent_quality_score", "1", (_A, _W), "Quality of an agent's tasks from 0 to 10."),
+    define_gauge(
+        "stretto_pattern_quality_score", "1", (_P, _W), "Quality of the tasks of a pattern from 0 to 10."
+    ),
+    define_gauge(
         "stretto_quality_score", "1", (_T, _W), "Quality of tasks from 0 to 10: the mean of its parts."
     ),
     define_gauge(
@@ -82,6 +110,21 @@ QUALITY: tuple[Metric, ...] = (
         "Turns whose tasks ran in parallel over those whose tasks could.",
         "stretto_window_parallel_turns",
         "stretto_window_eligible_turns",
+    ),
+    define_gauge("stretto_window_agents", "1", (_W,), "Agents by name that ended a task."),
+    define_gauge(
+        "stretto_window_parallel_agents",
+        "1",
+        (_W,),
+        "Those of them that ended a task side by side with others.",
+    ),
+    define_gauge(
+        "stretto_parallel_agents_ratio",
+        "1",
+        (_W,),
+        "Agents that worked side by side with others over all agents.",
+        "stretto_window_parallel_agents",
+        "stretto_window_agents",
     ),
     define_gauge(
         "stretto_window_agent_parallel_tasks", "1", (_A, _W), "An agent's tasks inside parallel executions."

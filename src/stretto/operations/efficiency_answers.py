@@ -11,6 +11,7 @@ from stretto.figures.confidence import compute_difference_bounds
 from stretto.findings.finding_sentences import describe_finding, describe_session_holdup
 from stretto.format import quantities
 from stretto.model.finished_runs import SessionRun
+from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_holdup_advice
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_call import OperationCall, RunSelection
@@ -309,9 +310,33 @@ def answer_agent_performance(call: OperationCall) -> OperationAnswer:
             for each in analysis["ranking"]
             if min(each["p"], each["p_longer"]) <= 0.05  # noqa: PLR2004  # the level of the ranking
         ]
+    window = name_window(find_span(call))
+    judged = {
+        row["agent"]: {
+            "quality": call.figures.describe(
+                "stretto_agent_quality_score", agent=row["agent"], window=window
+            ),
+            "answer_p50_seconds": call.figures.describe(
+                "stretto_agent_response_quantile_seconds", agent=row["agent"], stat="p50", window=window
+            ),
+            "scores": call.figures.list_by(
+                "stretto_score_agent_mean", "score", agent=row["agent"], window=window
+            ),
+        }
+        for row in rows
+    }
     return OperationAnswer(
-        sentences, {"agents": rows}, analysis, next_steps=["stretto bottlenecks", "stretto recommendations"]
+        sentences,
+        {"agents": rows, "judged": judged, "judged_window": window},
+        analysis,
+        next_steps=["stretto bottlenecks", "stretto recommendations"],
     )
+
+
+def name_window(span: int) -> str:
+    """Return the shortest window of the figures that holds a time span (ns), else the longest."""
+    fitting = [name for name, seconds in WINDOWS.items() if seconds * SECOND >= span]
+    return fitting[0] if fitting else [*WINDOWS][-1]
 
 
 def answer_bottlenecks(call: OperationCall) -> OperationAnswer:

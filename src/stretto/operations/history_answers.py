@@ -45,6 +45,7 @@ PATTERN_KINDS: Mapping[str, frozenset[str]] = {
     "failure": frozenset({"condition_failure", "condition_slow"}),
 }
 
+WEEK_WINDOW = "7d"
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -80,10 +81,33 @@ def answer_trends(call: OperationCall) -> OperationAnswer:
     sentences = [each.advice for each in notable if each.advice]
     return OperationAnswer(
         sentences or [f"No trend can be seen in {len(about)} series over {len(days)} days with runs."],
-        {"days": days, "timing": measure_timing(runs.tasks), "outcomes": measure_outcomes(runs.tasks)},
+        {
+            "days": days,
+            "timing": measure_timing(runs.tasks),
+            "outcomes": measure_outcomes(runs.tasks),
+            "scores": _list_score_trends(call),
+        },
         analysis,
         next_steps=["stretto regression", "stretto predictions"],
     )
+
+
+def _list_score_trends(call: OperationCall) -> list[dict[str, Any]]:
+    """Return the trend of each score from outside over a week, in its own scale."""
+    current = call.figures.list_by("stretto_score_current", "score", window=WEEK_WINDOW)
+    rates = call.figures.list_by("stretto_score_rate_per_day", "score", window=WEEK_WINDOW)
+    scatter = call.figures.list_by("stretto_score_volatility", "score", window=WEEK_WINDOW)
+    return [
+        {
+            "score": score,
+            "current": current[score]["value"],
+            "rate_per_day": rates[score]["value"],
+            "volatility": scatter[score]["value"],
+            "days": current[score]["count"],
+            "reason": current[score].get("reason"),
+        }
+        for score in sorted(current)
+    ]
 
 
 def answer_patterns(call: OperationCall) -> OperationAnswer:

@@ -20,6 +20,7 @@ from stretto.figures.resource_figures import compute_resource_figures
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.window_scores import (
     TREND_MEASURES,
+    compute_judgement_trend_figures,
     compute_quality_trend_figures,
     compute_score_figures,
 )
@@ -170,5 +171,6 @@ def _add_window(
     days = queries.list_slot_numbers(stretch.end, stretch.seconds, DAY // SECOND)
     in_window = {day: sums for day, sums in by_day.items() if day in days}
     figures += compute_quality_trend_figures(window, in_window, rules.scoring.rules)
+    figures += compute_judgement_trend_figures(window, in_window)
     computed.figures += figures
     computed.verdicts[window] = summed.verdict

@@ -15,7 +15,7 @@ from stretto.figures.scores.slices import (
     PARALLEL,
     split_sums_by,
 )
-from stretto.figures.sum_reading import Sums, sum_up
+from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
@@ -28,10 +28,10 @@ STEADY = 0.1
 
 @dataclass(frozen=True, slots=True)
 class QualityTrend:
-    """The trend of a task type's daily quality, in points of the scale from 0 to 10."""
+    """The trend of a daily value: of quality in points from 0 to 10, of another score in its own scale."""
 
     current: float
-    """Quality of the newest day with a score."""
+    """The value of the newest day with one."""
     rate_per_day: float
     """Slope of the least squares line through the days."""
     volatility: float
@@ -98,6 +98,24 @@ def compute_quality_trend(days: Mapping[int, Sums], rules: ScoreRules) -> Qualit
             return f"fewer than {rules.min_parts} parts of quality are known on each of {len(parts)} days"
         scores.append((day, quality.value * 10))
     return _fit_trend(scores)
+
+
+def compute_judgement_trends(days: Mapping[int, Sums]) -> dict[str, QualityTrend | str]:
+    """Return the trend of each score from outside in its own scale, or the reason for its absence.
+
+    Example: means of 6, 7 and 8 on three days rise by 1 a day.
+    """
+    by_score: dict[str, list[tuple[int, float]]] = {}
+    for day, sums in sorted(days.items()):
+        values = sum_by(sums, measures.SCORE_SUM, Dimension.SCORE)
+        for name, count in sum_by(sums, measures.SCORE_COUNT, Dimension.SCORE).items():
+            by_score.setdefault(name, []).append((day, values.get(name, 0) / MICRO / count))
+    return {
+        name: _fit_trend(means)
+        if len(means) >= TREND_DAYS
+        else f"a trend takes {TREND_DAYS} days with a score, there are {len(means)}"
+        for name, means in sorted(by_score.items())
+    }
 
 
 def _fit_trend(scores: Sequence[tuple[int, float]]) -> QualityTrend:

@@ -10,7 +10,7 @@ from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.slices import CONFLICT, INTEGRATED, MICRO, PARALLEL
 from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_up
 from stretto.model.event import Outcome
-from stretto.names import measures
+from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
 
 
@@ -40,6 +40,11 @@ def compute_adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Itera
         "stretto_adoption_ratio", at, (parallel, eligible), rules.cohort, "eligible turns"
     )
     by_place = sum_by_dimensions(sums, measures.WORK_ENDS, Dimension.AGENT, Dimension.PLACE)
+    named = {agent for agent, _ in by_place if agent != NONE}
+    side_by_side = len({agent for agent, place in by_place if place == PARALLEL} & named)
+    yield Figure("stretto_window_agents", at, len(named), len(named))
+    yield Figure("stretto_window_parallel_agents", at, side_by_side, len(named))
+    yield make_ratio("stretto_parallel_agents_ratio", at, side_by_side, len(named), len(named))
     for agent, tasks in sorted(sum_by(sums, measures.WORK_ENDS, Dimension.AGENT).items()):
         labels = (("agent", agent), *at)
         parallel_tasks = by_place.get((agent, PARALLEL), 0)
@@ -87,6 +92,19 @@ def compute_judgement_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iter
             scale = rules.scales.find_scale(name)
             reason = f"{off_scale} score(s) outside the scale {'of numbers' if scale is None else scale}"
             yield Figure("stretto_score_mean", labels, None, 0, reason)
+
+
+def compute_judgements_of_agents(at: Labels, sums: Sums) -> Iterator[Figure]:
+    """Yield the mean of each score from outside over the tasks of each agent."""
+    counts, values = (
+        sum_by_dimensions(sums, measure, Dimension.SCORE, Dimension.AGENT)
+        for measure in (measures.SCORE_COUNT, measures.SCORE_SUM)
+    )
+    for (name, agent), count in sorted(counts.items()):
+        if agent != NONE:
+            labels = (("score", name), ("agent", agent), *at)
+            mean = values.get((name, agent), 0) / MICRO / count
+            yield Figure("stretto_score_agent_mean", labels, mean, count)
 
 
 def _compute_cohort_ratio(

@@ -16,11 +16,17 @@ from stretto.figures.scores.efficiency_score import (
 )
 from stretto.figures.scores.inputs import PublishedFigures
 from stretto.figures.scores.message_exchange_score import compute_collaboration_score, list_receivers
-from stretto.figures.scores.quality_score import QualityTrend, compute_quality_score, compute_quality_trend
+from stretto.figures.scores.quality_score import (
+    QualityTrend,
+    compute_judgement_trends,
+    compute_quality_score,
+    compute_quality_trend,
+)
 from stretto.figures.scores.retry_adoption_and_integration_figures import (
     compute_adoption_figures,
     compute_integration_figures,
     compute_judgement_figures,
+    compute_judgements_of_agents,
     compute_retry_figures,
 )
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
@@ -74,6 +80,7 @@ def compute_score_figures(
     yield from compute_adoption_figures(at, sums, rules)
     yield from compute_integration_figures(at, sums)
     yield from compute_judgement_figures(at, sums, rules)
+    yield from compute_judgements_of_agents(at, sums)
     for task_type, slice_sums in split_sums_by(sums, Dimension.TASK_TYPE).items():
         labels = (("task_type", task_type), *at)
         yield from _make_quality_figures(labels, compute_quality_score(slice_sums, rules))
@@ -87,6 +94,9 @@ def compute_score_figures(
     for agent, slice_sums in split_sums_by(sums, Dimension.AGENT).items():
         # Tasks without an agent's name belong to no agent.
         if agent != NONE:
+            labels = (("agent", agent), *at)
+            quality = compute_quality_score(slice_sums, rules)
+            yield _make_figure("stretto_agent_quality_score", labels, quality, scale=10)
             yield from _make_figures(
                 "stretto_agent_score",
                 (("agent", agent), *at),
@@ -109,6 +119,8 @@ def compute_score_figures(
 
     yield from _make_efficiency_figures(at, score_efficiency(sums, published, is_of_pattern=False))
     for pattern, slice_sums in split_sums_by(sums, Dimension.PATTERN).items():
+        quality = compute_quality_score(slice_sums, rules)
+        yield _make_figure("stretto_pattern_quality_score", (("pattern", pattern), *at), quality, scale=10)
         efficiency = score_efficiency(slice_sums, (), is_of_pattern=True)
         yield from _make_figures(
             "stretto_pattern_efficiency_score", (("pattern", pattern), *at), efficiency.score
@@ -128,6 +140,23 @@ def compute_quality_trend_figures(
             else:
                 yield Figure(full, labels, None, 0, trend)
 
+
+def compute_judgement_trend_figures(window: str, days: Mapping[int, Sums]) -> Iterator[Figure]:
+    """Yield the trend of each score from outside; ``days`` are the window's sums by day."""
+    for score, trend in compute_judgement_trends(days).items():
+        labels: Labels = (("score", score), ("window", window))
+        for full, name in _JUDGEMENT_TREND_FIGURES:
+            if isinstance(trend, QualityTrend):
+                yield Figure(full, labels, getattr(trend, name), trend.days)
+            else:
+                yield Figure(full, labels, None, 0, trend)
+
+
+_JUDGEMENT_TREND_FIGURES = (
+    ("stretto_score_current", "current"),
+    ("stretto_score_rate_per_day", "rate_per_day"),
+    ("stretto_score_volatility", "volatility"),
+)
 
 _TREND_FIGURES = (
     ("stretto_quality_current", "current"),
