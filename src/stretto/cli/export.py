@@ -28,6 +28,7 @@ def export_server_files(context: CommandContext, options: argparse.Namespace) ->
         interval=check_interval(options.interval),
         namespace=check_name("--namespace", options.namespace),
         token_file=options.token_file,
+        limits=context.config.alert_limits,
     )
     shipped = ShippedFiles(
         find_shipped_folder("prometheus"),

@@ -261,7 +261,7 @@ def _create_servers(
     }
     servers: list[SupervisedServer] = []
     makers: dict[str, Callable[[str, dict[str, str], Path, ServerCredentials], SupervisedServer]] = {
-        "prometheus": prepare_prometheus,
+        "prometheus": partial(prepare_prometheus, limits=config.alert_limits),
         "alertmanager": partial(prepare_alertmanager, receivers=receivers),
     }
     if not config.features.is_on("alerting"):

@@ -17,6 +17,7 @@ from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.figures.window_verdict import HeadlineRule
 from stretto.model.configured_token_prices import Rates
 from stretto.model.task_type import TaskTypes
+from stretto.servers.alert_limits import AlertLimits
 from stretto.state.retention_settings import Retention
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class Config:
     workflows: Mapping[str, float]
     """Hours of a whole workflow by hand, by pattern."""
     rates: Mapping[str, Rates]
+    alert_limits: AlertLimits
+    """The limits of alerts that differ from the shipped ones."""
     scores: ScoreRules
     """Weights, targets and scales of the scores."""
     features: FeatureStates

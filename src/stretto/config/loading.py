@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from stretto.config.alert_limit_tables import read_alert_limits
 from stretto.config.configuration import LOOPBACK, Config, Setting
 from stretto.config.settings_table import (
     DEFAULT_LISTEN,
@@ -117,6 +118,7 @@ def load_config(
         task_types=types,
         workflows=read_workflow_hours(file_values.get("workflows", {}), str(path)),
         rates=rates,
+        alert_limits=read_alert_limits(file_values.get("thresholds", {}), str(path)),
         scores=parse_score_rules(file_values.get("scores", {}), str(path)),
         features=features,
         settings=tuple(settings),

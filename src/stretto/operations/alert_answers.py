@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from stretto.clock import DAY
@@ -11,6 +12,7 @@ from stretto.notifications import notification_log
 from stretto.notifications.latest_notifications import select_alerts
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_call import OperationCall
+from stretto.servers.alert_limits import find_limit
 
 LIVE_WINDOW = "1h"
 DAY_WINDOW = "24h"
@@ -34,13 +36,21 @@ def answer_alerts(call: OperationCall) -> OperationAnswer:
         describe_alerts(alerts) or ["Nothing is beyond its limit."],
         {
             "limits": {
-                "efficiency_score": EFFICIENCY_LIMITS,
-                "response_seconds": RESPONSE_LIMITS,
+                "efficiency_score": _find_limits(call, "efficiency_score", EFFICIENCY_LIMITS),
+                "response_seconds": _find_limits(call, "response_seconds", RESPONSE_LIMITS),
             }
         },
         alerts,
         next_steps=["stretto doctor"] if gap else ["stretto findings"],
     )
+
+
+def _find_limits(call: OperationCall, name: str, shipped: Mapping[str, float]) -> dict[str, float]:
+    """Return the limits of a figure by severity: the configured ones, else the shipped ones."""
+    return {
+        severity: find_limit(call.sources.alert_limits, name, severity, limit)
+        for severity, limit in shipped.items()
+    }
 
 
 def find_alerts(call: OperationCall) -> dict[str, Any]:
@@ -68,8 +78,9 @@ def _find_span(call: OperationCall) -> int:
 def _check_efficiency(call: OperationCall) -> dict[str, Any]:
     """Return whether the efficiency score of a day is below a limit; a withheld score is below none."""
     value, reason = _find_efficiency(call)
-    severity = find_severity(value, EFFICIENCY_LIMITS, above=False)
-    limit = EFFICIENCY_LIMITS[severity or "warning"]
+    limits = _find_limits(call, "efficiency_score", EFFICIENCY_LIMITS)
+    severity = find_severity(value, limits, above=False)
+    limit = limits[severity or "warning"]
     change = {figure["name"]: figure for figure in call.document["change"]["figures"]}.get("improvement")
     return {
         "name": "efficiency_degradation",
@@ -110,8 +121,9 @@ def _check_response(call: OperationCall) -> dict[str, Any]:
     ]
     worst = max(figures, key=lambda figure: figure.value or 0.0, default=None)
     value = None if worst is None else worst.value
-    severity = find_severity(value, RESPONSE_LIMITS, above=True)
-    limit = RESPONSE_LIMITS[severity or "warning"]
+    limits = _find_limits(call, "response_seconds", RESPONSE_LIMITS)
+    severity = find_severity(value, limits, above=True)
+    limit = limits[severity or "warning"]
     return {
         "name": "response_time_spike",
         "severity": severity,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stretto.clock import Clock
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest
 from stretto.findings.stored_findings import FindingsState
 from stretto.notifications.notification_log import Notification
+from stretto.servers.alert_limits import AlertLimits
 from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
@@ -42,5 +43,7 @@ class OperationSources:
     """Returns why alerts are not those of now, as while Prometheus does not run; None if they are."""
     is_followed: bool = True
     """Whether a service works the analyses out again when they are due; else they are worked out here."""
+    alert_limits: AlertLimits = field(default_factory=dict)
+    """Limits of alerts that differ from the shipped ones."""
     machine_memory: float | None = None
     """Bytes of the machine."""

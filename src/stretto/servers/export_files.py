@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
+from stretto.servers.alert_limits import FILE as THRESHOLDS
+from stretto.servers.alert_limits import AlertLimits, replace_limits
 from stretto.servers.supervisor import SHIPPED, SHIPPED_PAGE
 
 SHIPPED_JOB = "stretto"
@@ -41,6 +43,8 @@ class ExportSettings:
     """The namespace of Kubernetes objects."""
     token_file: str | None = None
     """Where the reading server finds the service's token, if the service asks for one."""
+    limits: AlertLimits = field(default_factory=dict)
+    """Limits of alerts that differ from the shipped ones."""
 
     @property
     def target(self) -> str:
@@ -197,10 +201,15 @@ def _read_rules(shipped: ShippedFiles, settings: ExportSettings, folder: str = "
     """Return the text of each rules file, with job, address and waits replaced."""
     return {
         path.name: _replace_job(
-            _lengthen_waits(path.read_text(encoding="utf-8"), settings.interval), settings
+            _lengthen_waits(_read_rule_text(path, settings.limits), settings.interval), settings
         )
         for path in sorted((shipped.prometheus / folder).glob("*.yml"))
     }
+
+
+def _read_rule_text(path: Path, limits: AlertLimits) -> str:
+    text = path.read_text(encoding="utf-8")
+    return replace_limits(text, limits) if path.name == THRESHOLDS else text
 
 
 def _replace_job(text: str, settings: ExportSettings) -> str:

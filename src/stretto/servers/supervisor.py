@@ -17,10 +17,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
 from stretto.errors import ServiceError
+from stretto.servers import alert_limits
+from stretto.servers.alert_limits import AlertLimits
 from stretto.servers.credentials import ServerCredentials, write_private
 from stretto.servers.merge_receivers import ReceiversFile, merge_receivers
 from stretto.servers.running_servers import find_running_server
@@ -127,14 +130,20 @@ def find_free_address(host: str, wanted: int) -> str:
 
 
 def render_configuration(
-    source: Path, target: Path, addresses: Mapping[str, str], token_file: Path, password_file: Path
+    source: Path,
+    target: Path,
+    addresses: Mapping[str, str],
+    token_file: Path,
+    password_file: Path,
+    *,
+    limits: AlertLimits = MappingProxyType({}),
 ) -> None:
     """Copy a shipped folder's configuration, replacing the compose file's addresses by the actual values.
 
     The servers send the content of ``token_file`` to the service. The file must exist; it is empty if no
     token is required. They show each other the content of ``password_file``. The copies are readable for
     their owner alone. Example: "stretto:9464" becomes "127.0.0.1:9464". Links lead to the URL ``page`` among
-    the addresses, if there is one.
+    the addresses, if there is one. ``limits`` replace those of the shipped alerts; raises ConfigError.
     """
     page = addresses.get("page", f"http://{addresses['stretto']}")
     # The longest text first: it contains the next.
@@ -150,6 +159,8 @@ def render_configuration(
         if "tests" in file.relative_to(source).parts:
             continue
         text = file.read_text(encoding="utf-8")
+        if file.name == alert_limits.FILE:
+            text = alert_limits.replace_limits(text, limits)
         # In two steps, because an actual value may equal the default of another value.
         for number, (default, _) in enumerate(replacements):
             text = text.replace(default, f"\0{number}\0")
@@ -161,9 +172,14 @@ def render_configuration(
 
 
 def prepare_prometheus(
-    program: str, addresses: Mapping[str, str], token_file: Path, credentials: ServerCredentials
+    program: str,
+    addresses: Mapping[str, str],
+    token_file: Path,
+    credentials: ServerCredentials,
+    *,
+    limits: AlertLimits = MappingProxyType({}),
 ) -> SupervisedServer:
-    """Render Prometheus's configuration and return the server to start."""
+    """Render Prometheus's configuration and return the server to start. Raises ConfigError."""
     folder = credentials.folder
     render_configuration(
         find_shipped_folder("prometheus"),
@@ -171,6 +187,7 @@ def prepare_prometheus(
         addresses,
         token_file,
         credentials.password_file,
+        limits=limits,
     )
     return SupervisedServer(
         name="prometheus",

@@ -340,6 +340,7 @@ class Service:
             expected_tasks=self.list_expected_tasks,
             notifications=notifications,
             alerting_gap=alerting_gap,
+            alert_limits=self.config.alert_limits,
             machine_memory=machine.read().memory,
         )
 

@@ -101,5 +101,6 @@ def make_store_sources(
         notifications=notifications,
         alerting_gap=lambda: "no service runs, so nothing watches the limits now",
         is_followed=False,
+        alert_limits=config.alert_limits,
         machine_memory=machine.read().memory,
     )
