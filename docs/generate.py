@@ -18,6 +18,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import yaml
+
 # The builder of the dashboards stands beside src, where a script in docs does not look.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -32,11 +34,13 @@ from stretto.operations.envelope import make_envelope_schema
 from stretto.operations.operation import Operation, OperationGroup
 from stretto.operations.operation_errors import CODE_MEANINGS
 from stretto.operations.operation_table import OPERATIONS
+from stretto.servers.export_files import SHIPPED_ADDRESS, ExportSettings, ShippedFiles, build_team_files
 from stretto.web.app import list_api_routes
 from stretto.web.openapi import OpenApiRoute, build_openapi_document
 from stretto.web.operation_routes import STATUSES
 
 DOCS = Path(__file__).parent
+FLEET_RULES = DOCS.parent / "deploy/kubernetes/overlays/monitoring/fleet-rules.yaml"
 PLUGIN = DOCS.parent / "deploy" / "claude-code-plugin"
 PLUGIN_CLIENT = ("client.py", "tests_and_written_files.py", "start.py")
 """The hook client as far as Claude Code's own events need it."""
@@ -63,8 +67,22 @@ def pages() -> dict[Path, str]:
         DOCS / "sources.md": with_capabilities((DOCS / "sources.md").read_text(encoding="utf-8")),
         DOCS / "terminal.md": with_pictures((DOCS / "terminal.md").read_text(encoding="utf-8")),
         PLUGIN / "hooks" / "hooks.json": plugin_hooks(),
+        FLEET_RULES: fleet_rules(),
         **{PLUGIN / "hook" / name: (package / name).read_text(encoding="utf-8") for name in PLUGIN_CLIENT},
     }
+
+
+def fleet_rules() -> str:
+    """Return the rules of teams as an object of the Prometheus operator, for any namespace."""
+    top = DOCS.parent
+    shipped = ShippedFiles(
+        top / "prometheus", top / "deploy" / "alertmanager", top / "grafana" / "dashboards"
+    )
+    settings = ExportSettings("stretto", SHIPPED_ADDRESS, interval=60)
+    rule = yaml.safe_load(build_team_files(shipped, settings)["fleet-rules.yml"])
+    del rule["metadata"]["namespace"]
+    text = yaml.safe_dump(rule, sort_keys=False, allow_unicode=True, width=1000)
+    return f"# Made by docs/generate.py from prometheus/fleet; change those files instead.\n{text}"
 
 
 def openapi_document() -> str:
