@@ -100,7 +100,7 @@ def dump(connection: sqlite3.Connection) -> dict[str, list[Any]]:
 
 def list_latest(service: Service, limit: int = 10) -> tuple[SessionRow, ...]:
     """Return the sessions that a service lists first."""
-    return service.find_sessions(SessionQuery(limit=limit)).rows
+    return service.answers.find_sessions(SessionQuery(limit=limit)).rows
 
 
 def rebuilt(

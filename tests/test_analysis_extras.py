@@ -87,7 +87,7 @@ with started(config) as service:
     report(config, "mine", *whole_session("mine"))
     assert until(lambda: bool(list_latest(service, 10)))
     samples(service)
-    service.summarise_session("mine")
+    service.answers.summarise_session("mine")
 """
     assert list_heavy(program, tmp_path) == []
 

@@ -113,7 +113,7 @@ def test_a_service_that_runs_takes_it_in(tmp_path: Path, capsys: pytest.CaptureF
             assert main(["--state", str(config.state), "score", "latest", "quality", "8"]) == 0
 
             def known() -> bool:
-                seen = service.summarise_session("mine")
+                seen = service.answers.summarise_session("mine")
                 return seen is not None and [score.value for score in seen.session.scores] == [8.0]
 
             assert until(known)

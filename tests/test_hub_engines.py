@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
+import psycopg
 import pytest
 
 from stretto.clock import DAY, HOUR, SECOND
@@ -17,6 +21,8 @@ from stretto.errors import EngineError, UsageError
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionKey
 from stretto.hub.engine_opening import HubDatabase, open_engine
+from stretto.hub.release_table import StoredRelease
+from stretto.hub.released_days import DayRelease, ReleasedCell, encode_day_release
 from stretto.names import measures
 from tests.hub_engines import (
     ENGINES,
@@ -396,6 +402,66 @@ def test_clickhouse_deletes_sessions_by_itself_400_days_after_their_day(database
     engine.delete_before(TODAY - 3_000)
     assert engine.count_sessions(FleetScope(tenant="acme")) == 0
     engine.close()
+
+
+def test_of_two_hubs_that_release_a_day_one_wins(engine: HubDatabase, tenant: str) -> None:
+    """A release takes the place of the one that its hub has seen, and of no other."""
+    first, late, second = (StoredRelease(TODAY, BEGIN + at, b"{%d}" % at) for at in (1, 2, 3))
+    assert engine.write_release(tenant, first, replaces=None)
+    assert not engine.write_release(tenant, late, replaces=None)
+    assert engine.list_releases(tenant) == [first]
+    assert not engine.write_release(tenant, late, replaces=BEGIN)
+    assert engine.write_release(tenant, second, replaces=first.at)
+    other_day = StoredRelease(TODAY - 1, BEGIN + 4, b"{}")
+    assert engine.write_release(tenant, other_day, replaces=None)
+    assert engine.list_releases(tenant) == [second, other_day]
+    assert engine.list_releases(tenant, after=second.at) == [other_day]
+    assert engine.list_releases("another tenant") == []
+
+
+SELECT_RELEASED = "SELECT team, measure, value, people FROM {}.released_sums ORDER BY value"
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("database", ["postgresql", "clickhouse"], indirect=True)
+def test_grafana_reads_released_sums_from_a_view(database: str) -> None:
+    """The view has a row for each released cell; its user needs no other table."""
+    cells = tuple(ReleasedCell("tasks", ("review", "other", "success"), value, 5) for value in (7, 9))
+    release = DayRelease(day=TODAY, at=BEGIN, groups={"red": cells}, people={"red": 5}, members={})
+    engine = open_engine(database)
+    engine.prepare()
+    stored = StoredRelease(TODAY, BEGIN, encode_day_release(release))
+    assert engine.write_release("of the view", stored, replaces=None)
+    engine.close()
+    if database.startswith("clickhouse"):
+        address = urlsplit(database)
+        query = SELECT_RELEASED.format(address.path.strip("/")) + " FORMAT JSONCompactEachRow"
+        with urlopen(f"http://{address.netloc}/", query.encode()) as response:
+            rows = [tuple(json.loads(line)) for line in response.read().splitlines()]
+    else:
+        with psycopg.connect(database) as connection:
+            rows = connection.execute(SELECT_RELEASED.format("stretto")).fetchall()
+    assert [(team, measure, int(value), int(people)) for team, measure, value, people in rows] == [
+        ("red", "tasks", 7, 5),
+        ("red", "tasks", 9, 5),
+    ]
+
+
+def test_tenants_are_those_with_tokens(engine: HubDatabase, tenant: str) -> None:
+    """A hub that starts anew knows whose days it has to release."""
+    assert tenant not in engine.list_tenants()
+    for token in ("1", "2"):
+        engine.add_token(
+            AccessToken(
+                hash=hash_token(tenant + token),
+                tenant=tenant,
+                team="a",
+                owner="ann",
+                role=TokenRole.ME,
+                added=0,
+            )
+        )
+    assert engine.list_tenants().count(tenant) == 1
 
 
 @pytest.mark.parametrize("url", ["", "hub.sqlite", "sqlite:", "mysql://user:secret@host/db"])

@@ -74,7 +74,7 @@ def by_service(service: Service) -> Session:
     """Return the session in a service, once the program's last event has arrived."""
 
     def read_ended_session() -> Session | None:
-        seen = service.summarise_session("s1")
+        seen = service.answers.summarise_session("s1")
         is_whole = seen is not None and LAST in {score.name for score in seen.session.scores}
         return seen.session if seen is not None and is_whole else None
 
@@ -98,7 +98,7 @@ def test_by_journal_and_by_otlp_it_is_the_same_session(tmp_path: Path, service_n
             assert spans.provider.force_flush()
         otlp = by_service(service)
         journal = by_journal(own, tmp_path / "own.db", service)
-        document = build_session_document(service.summarise_session("s1"))  # type: ignore[arg-type]  # it was there just now
+        document = build_session_document(service.answers.summarise_session("s1"))  # type: ignore[arg-type]  # it was there just now
 
     # A process of this machine, and that its block opened the session, are only in its own journal.
     assert otlp == replace(journal, processes=None, opened_by_program=False)

@@ -107,7 +107,7 @@ def test_an_event_in_the_journal_becomes_a_figure(tmp_path: Path) -> None:
                 samples(service).get('stretto_tool_calls_total{"outcome": "success", "tool": "Bash"}') == 1
             )
         )
-        seen = service.summarise_session("mine")
+        seen = service.answers.summarise_session("mine")
         assert seen is not None
         assert [call.outcome for call in seen.session.tool_calls] == ["success"]
 
@@ -166,7 +166,7 @@ def test_changed_rules_are_applied_to_history(tmp_path: Path) -> None:
     config = configured(tmp_path)
     report(config, "mine", *events)
     with started(config) as service:
-        seen = service.summarise_session("mine")
+        seen = service.answers.summarise_session("mine")
         assert seen is not None
         assert [task.task_type for task in seen.session.tasks] == ["other"]
     (config.state / "config.toml").write_text('[task_types.zoo]\nkeywords = ["zebra"]\n', encoding="utf-8")
@@ -271,7 +271,7 @@ def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> No
     with started(config, demo=True) as service:
         (shown,) = (row for row in list_latest(service, 10) if row.fanouts)
         types = ("architecture", "prd", "test_strategy")
-        assert service.summarise_trends()["days"][-1]["parts"] == []
+        assert service.answers.summarise_trends()["days"][-1]["parts"] == []
         with closing(open_reader(config.database)) as connection:
             (sequential_row,) = (
                 queries.read_session(connection, row.id, config.task_types.classify)
@@ -284,10 +284,10 @@ def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> No
             "pin", sequential_row.id, sequential_row.pattern or NONE, (lengths,), newest=1, at=1
         )
         baselines.save_declared_baselines(config.state, DeclaredBaselines((pinned,)))
-        summary = service.summarise_session(shown.id)
+        summary = service.answers.summarise_session(shown.id)
         assert summary is not None
         assert [against.provenance for _, against in summary.fanouts] == ["recorded"]
-        (part,) = service.summarise_trends()["days"][-1]["parts"]
+        (part,) = service.answers.summarise_trends()["days"][-1]["parts"]
         assert (part["baseline"], part["sequential_seconds"]) == ("recorded", 3)
 
 
@@ -352,11 +352,11 @@ def test_a_busy_agent_is_sampled_into_the_journal(tmp_path: Path) -> None:
         report(config, "mine", ("Stop", {"prompt_id": "p"}))
 
         def sampled() -> bool:
-            summary = service.summarise_session("mine")
+            summary = service.answers.summarise_session("mine")
             return summary is not None and bool(summary.session.samples)
 
         assert until(sampled)
-        summary = service.summarise_session("mine")
+        summary = service.answers.summarise_session("mine")
         assert summary is not None
         cpu = sum(sample.cpu or 0 for sample in summary.session.samples) / SECOND
         assert cpu == pytest.approx(after - before, abs=0.1)

@@ -39,7 +39,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "caching": frozenset({"api"}),
     # The composition.
     "service": frozenset({"config"}),
-    "cli": frozenset({"service", "config"}),
+    "hub": frozenset({"service", "config"}),
+    "cli": frozenset({"service", "hub", "config"}),
     "__main__": frozenset({"cli"}),
 }
 """Room → rooms of the same layer that it may import."""

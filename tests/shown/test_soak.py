@@ -21,11 +21,11 @@ def run_sessions(service: Service, first: int, count: int) -> None:
         report(service.config, f"soak-{number:06}", *whole_session(f"soak-{number:06}"))
         if number % 50 == 0:
             service.expose_metrics("")
-            service.summarise_trends()
+            service.answers.summarise_trends()
             service.list_problems()
     last = f"soak-{first + count - 1:06}"
     service.worker.wake()
-    assert until(lambda: service.summarise_session(last) is not None)
+    assert until(lambda: service.answers.summarise_session(last) is not None)
 
 
 def count_resources() -> tuple[int, int]:

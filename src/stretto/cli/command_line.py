@@ -348,6 +348,7 @@ def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     from stretto.cli.findings_options import add_findings  # noqa: PLC0415  # as below
     from stretto.cli.fleet_options import add_fleet, add_ship  # noqa: PLC0415  # as below
     from stretto.cli.gate_profile_and_feature_options import add_features, add_gate, add_profile  # noqa: PLC0415  # the status line needs neither
+    from stretto.cli.hub_options import add_hub  # noqa: PLC0415  # as below
     from stretto.cli.operation_verbs import add_mcp, add_operations  # noqa: PLC0415  # as above
     from stretto.cli.report_options import add_report  # noqa: PLC0415  # as above
 
@@ -358,6 +359,7 @@ def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     add_findings(commands, _add_command)
     add_fleet(commands, _add_command)
     add_ship(commands, _add_command)
+    add_hub(commands, _add_command)
     add_operations(commands, _add_command)
     add_mcp(commands, _add_command)
     add_report(commands, _add_command)

@@ -61,8 +61,10 @@ def make_mcp_endpoint(runner: OperationRunner, service: Service) -> Callable[[],
 
         sources = ToolSources(
             ask_operation=runner.run_operation,
-            list_sessions=lambda: build_sessions_document(service.find_sessions(SessionQuery(limit=LISTED))),
-            read_session=lambda session: build_known_session(service.summarise_session(session)),
+            list_sessions=lambda: build_sessions_document(
+                service.answers.find_sessions(SessionQuery(limit=LISTED))
+            ),
+            read_session=lambda session: build_known_session(service.answers.summarise_session(session)),
             read_findings=lambda: build_findings_document(service.get_findings()),
         )
         return HttpEndpoint(make_tool_server(sources, read_version()))

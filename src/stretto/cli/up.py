@@ -314,14 +314,14 @@ def _build_backend(
     )
     return Backend(
         snapshot=lambda: service.snapshot,
-        windowed_snapshot=service.get_windowed_snapshot,
-        sessions=service.find_sessions,
-        fanouts=service.list_fanouts,
-        run_profile=service.read_run_profile,
-        activity=service.read_activity,
-        session_summary=service.summarise_session,
-        trends=service.summarise_trends,
-        baselines=service.list_baselines,
+        windowed_snapshot=service.answers.get_windowed_snapshot,
+        sessions=service.answers.find_sessions,
+        fanouts=service.answers.list_fanouts,
+        run_profile=service.answers.read_run_profile,
+        activity=service.answers.read_activity,
+        session_summary=service.answers.summarise_session,
+        trends=service.answers.summarise_trends,
+        baselines=service.answers.list_baselines,
         self_figures=service.list_own_figures,
         expose=service.expose_metrics,
         # A team's engine that scrapes this address must not gather what is simulated.

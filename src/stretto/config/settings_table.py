@@ -61,6 +61,7 @@ OTHER_VARIABLES = (
     *(feature.variable for feature in FEATURES.values()), LEVEL_VARIABLE,
     "STRETTO_STATE", "STRETTO_CONFIG", "STRETTO_DISABLED", "STRETTO_CONTEXT",
     "STRETTO_PATTERN", "STRETTO_LABELS", "STRETTO_UID", "STRETTO_GID", "STRETTO_PYTHON", "STRETTO_STACK_OTLP",
+    "STRETTO_HUB_DATABASE",
 )  # fmt: skip
 """Known variables that are no settings: switches, locations, those of the Python API and the containers."""
 

@@ -139,7 +139,7 @@ class Engine(Protocol):
         """Return (team, owner, instance, when the newest session was received in ns) of each machine."""
 
     def delete_before(self, day: int) -> None:
-        """Delete sessions of UTC days before ``day`` (its number), and the memory of forgotten ones."""
+        """Delete what is of UTC days before ``day`` (its number): sessions, releases, what was forgotten."""
 
     def close(self) -> None:
         """Close every connection."""

@@ -10,10 +10,11 @@ from stretto.errors import UsageError
 from stretto.hub.access_tokens import TokenTable
 from stretto.hub.engine import Engine
 from stretto.hub.engines.sqlite_engine import SqliteEngine
+from stretto.hub.release_table import ReleaseTable
 
 
-class HubDatabase(Engine, TokenTable, Protocol):
-    """The sessions and the tokens, which are in one database."""
+class HubDatabase(Engine, TokenTable, ReleaseTable, Protocol):
+    """The sessions, the tokens and the released days, which are in one database."""
 
 
 def open_engine(url: str) -> HubDatabase:

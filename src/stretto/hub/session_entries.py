@@ -96,7 +96,7 @@ def make_newer_entries(
 
 def _make_entry(received: ReceivedSession, before: StoredVersion | None) -> SessionEntry:
     document = received.document
-    cells = _list_cells(document)
+    cells = list_cells(document)
     days = {slot // SLOTS_PER_DAY for slot, *_ in cells}
     return SessionEntry(
         tenant=received.tenant,
@@ -114,7 +114,7 @@ def _make_entry(received: ReceivedSession, before: StoredVersion | None) -> Sess
     )
 
 
-def _list_cells(document: SessionDocument) -> tuple[EntryCell, ...]:
+def list_cells(document: SessionDocument) -> tuple[EntryCell, ...]:
     """Return the sums of a document, with the measures that the version of its sums lacks."""
     amounts: Amounts = Counter()
     for slot, measure, dims, value in document.sums:

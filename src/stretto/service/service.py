@@ -32,7 +32,6 @@ from stretto.features.feature_table import FEATURES
 from stretto.feeds.feed_items import FeedInput
 from stretto.figures.figure import Figure
 from stretto.figures.name_budget import describe_folded_names
-from stretto.figures.run_profile import RunProfile
 from stretto.findings.regression_and_experiment_figures import (
     compute_analysis_figures,
     compute_finding_figures,
@@ -53,7 +52,6 @@ from stretto.resources.sampler import Sampler, WatchedSession
 from stretto.resources.sampler_thread import SamplerThread
 from stretto.servers.alertmanager_client import AlertmanagerTarget, find_alertmanager
 from stretto.service.analysis_schedule import AnalysisSchedule, ask_analysis_process
-from stretto.service.configured_summary import summarise_configured_session
 from stretto.service.forgetting import ForgetRequest
 from stretto.service.health import Health, describe_lag
 from stretto.service.parallel_notices import ParallelNotices, wants_notices
@@ -61,6 +59,7 @@ from stretto.service.rebuild_state import RebuildRequest, RebuildState, build_re
 from stretto.service.report_delivery import make_report_sender
 from stretto.service.report_schedule import ReportSchedule
 from stretto.service.session_shipping import SessionShipping
+from stretto.service.store_answers import StoreAnswers
 from stretto.service.store_reader import StoreReader
 from stretto.service.store_sources import StoreSources
 from stretto.service.worker import Worker
@@ -68,28 +67,15 @@ from stretto.shipping.back_off import BackOff
 from stretto.shipping.ship_batches import Shipper
 from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, Receiver, RequestResult, Signal
 from stretto.sources.redact import redact_for_journal
-from stretto.store import fanout_list, queries, session_finder
+from stretto.store import queries
 from stretto.store import score_targets as judged
 from stretto.store.database import get_store_size
 from stretto.store.decision_rows import append_decisions
 from stretto.store.declared_baselines import DeclaredBaselineFile
-from stretto.store.fanout_list import FanoutPage, FanoutQuery
 from stretto.store.overlapping_sessions import suggest_joining_sessions
-from stretto.store.session_finder import SessionPage, SessionQuery
-from stretto.summaries.activity_summary import ActivitySummary, read_activity_summary
-from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
-from stretto.summaries.run_profiles import ProfileKind, read_run_profile
 from stretto.summaries.running_tasks import ExpectedTask
-from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.spending_outlook import compute_spending_figures
-from stretto.summaries.time_window import TimeWindow
-from stretto.summaries.trends import read_trends
-from stretto.summaries.windowed_snapshot import (
-    SnapshotRules,
-    WindowedSnapshots,
-    read_windowed_snapshot,
-)
 
 
 class Service:
@@ -152,6 +138,8 @@ class Service:
         """Ships finished sessions to the hub; None if the machine is enrolled at none."""
         self._reader = StoreReader(config.database, self.worker.request_rebuild)
         self.worker.reader = self._reader
+        self.answers = StoreAnswers(config, clock, self.declared, self._reader.use)
+        """What pages and programs ask of the store."""
         self.registry.register(
             FigureCollector(
                 {
@@ -162,7 +150,6 @@ class Service:
                 config.series_budget,
             )
         )
-        self._windowed = WindowedSnapshots(self._read_windowed_snapshot)
         self._fleet_registry = create_registry()
         self._fleet_registry.register(FleetCollector(self.registry, self._shows_recording))
         self.reports = ReportSchedule(
@@ -200,61 +187,6 @@ class Service:
     def on_snapshot(self, listener: Callable[[Snapshot], None]) -> None:
         """Call ``listener`` with each snapshot, in the worker's thread. It must neither wait nor raise."""
         self.worker.snapshot_listeners.append(listener)
-
-    def find_sessions(self, query: SessionQuery) -> SessionPage:
-        """Return a page of the matching sessions. Raises CursorError for a continuation of another list."""
-        with self._reader.use() as connection:
-            return session_finder.find_sessions(connection, query)
-
-    def list_fanouts(self, query: FanoutQuery) -> FanoutPage:
-        """Return a page of the finished parallel executions."""
-        with self._reader.use() as connection:
-            return fanout_list.list_fanouts(connection, query)
-
-    def read_run_profile(self, kind: ProfileKind, name: str, window: TimeWindow) -> RunProfile:
-        """Return the profile of the finished runs of a task type, agent, pattern, tool or model."""
-        with self._reader.use() as connection:
-            return read_run_profile(connection, kind, name, window, self._clock())
-
-    def read_activity(self, window: TimeWindow) -> ActivitySummary:
-        """Return who was at work in a window."""
-        with self._reader.use() as connection:
-            return read_activity_summary(connection, window, self._clock())
-
-    def summarise_session(self, id: str) -> SessionSummary | None:
-        """Return the summary of a session, or None if it is unknown."""
-        with self._reader.use() as connection:
-            return summarise_configured_session(connection, self.config, id, self.declared(), self._clock())
-
-    def get_windowed_snapshot(self, latest: Snapshot, window: TimeWindow) -> Snapshot:
-        """Return the snapshot with the figures of a window."""
-        return self._windowed.get_snapshot(latest, window)
-
-    def _read_windowed_snapshot(self, latest: Snapshot, window: TimeWindow) -> Snapshot:
-        declared = self.declared()
-        rules = SnapshotRules(
-            hours=self.config.hours,
-            scoring=self.config.scoring,
-            declared=declared,
-            headline=self.config.make_headline_rule(declared),
-            workflows=self.config.workflows,
-        )
-        with self._reader.use() as connection:
-            return read_windowed_snapshot(connection, latest, window, rules)
-
-    def summarise_trends(self, window: TimeWindow | None = None) -> dict[str, Any]:
-        """Return parallel work by day and by week up to the end of a window, as JSON."""
-        declared = self.declared()
-        rule = self.config.make_headline_rule(declared)
-        with self._reader.use() as connection:
-            return read_trends(connection, self._clock(), self.config.hours, declared, rule, window=window)
-
-    def list_baselines(self) -> dict[str, Any]:
-        """Return all baselines and their use, as JSON."""
-        now = self._clock()
-        with self._reader.use() as connection:
-            catalog = read_catalog(connection, self.config.hours, self.declared(), now)
-        return build_catalog_document(catalog, now)
 
     def expose_metrics(self, accept: str) -> Exposition:
         """Return all metrics as text, in the format that the Accept header asks for."""

@@ -249,12 +249,12 @@ def list_words(session: Session) -> str:
     return " ".join([*distinct][:MOST_WORDS])
 
 
-def write_words(connection: sqlite3.Connection, session: Session, words: str) -> None:
+def write_words(connection: sqlite3.Connection, session_id: str, start: int, words: str) -> None:
     """Store the words of a session in place of its earlier words, before its row in ``sessions``."""
-    delete_words(connection, session.id)
+    delete_words(connection, session_id)
     connection.execute(
         "INSERT OR REPLACE INTO session_words (rowid, session, words) VALUES (?, ?, ?)",
-        (number_words(session.id, session.start), session.id, words),
+        (number_words(session_id, start), session_id, words),
     )
 
 

@@ -78,7 +78,7 @@ def _has_same_words(session: Session, before: Session) -> bool:
 def _write_words(connection: sqlite3.Connection, state: SessionState, session: Session) -> None:
     words = (session.start, list_words(session))
     if state.words != words:
-        write_words(connection, session, words[1])
+        write_words(connection, session.id, *words)
         state.words = words
 
 

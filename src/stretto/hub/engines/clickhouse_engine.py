@@ -23,6 +23,7 @@ from stretto.hub.engines.clickhouse_tables import (
     VERSION,
     list_table_statements,
 )
+from stretto.hub.release_table import StoredRelease
 from stretto.hub.session_entries import (
     SLOTS_PER_DAY,
     SessionEntry,
@@ -69,6 +70,7 @@ class ClickhouseEngine:
             )
         self._sessions = f"{self._database}.sessions"
         self._tokens = f"{self._database}.tokens"
+        self._releases = f"{self._database}.releases"
         with self._report_errors():
             self._client = clickhouse_connect.get_client(
                 host=address.hostname,
@@ -278,11 +280,12 @@ class ClickhouseEngine:
     def delete_before(self, day: int) -> None:
         """Delete sessions of UTC days before ``day`` (its number), and the memory of forgotten ones."""
         with self._report_errors():
-            self._client.command(
-                f"ALTER TABLE {self._sessions} DELETE WHERE day < {{day:Date}}",
-                {"day": to_date(day)},
-                settings={"mutations_sync": 1},
-            )
+            for table in (self._sessions, self._releases):
+                self._client.command(
+                    f"ALTER TABLE {table} DELETE WHERE day < {{day:Date}}",
+                    {"day": to_date(day)},
+                    settings={"mutations_sync": 1},
+                )
 
     def add_token(self, token: AccessToken) -> None:
         """Store a token; a hash that is stored already is left alone."""
@@ -321,6 +324,37 @@ class ClickhouseEngine:
             return False
         self._insert_token(replace(token, revoked=at))
         return True
+
+    def write_release(self, tenant: str, release: StoredRelease, *, replaces: int | None) -> bool:
+        """Store a release durably unless another hub was faster; return whether it was stored."""
+        query = (
+            f"SELECT at FROM {self._releases} FINAL WHERE tenant = {{tenant:String}} AND day = {{day:Date}}"  # noqa: S608  # an identifier
+        )
+        rows = self._fetch(query, {"tenant": tenant, "day": to_date(release.day)})
+        if (rows[0][0] if rows else None) != replaces:
+            return False
+        with self._report_errors():
+            self._client.insert(
+                self._releases,
+                [[tenant, to_date(release.day), release.at, release.document]],
+                column_names=["tenant", "day", "at", "document"],
+                column_type_names=["String", "Date", "Int64", "String"],
+            )
+        return True
+
+    def list_releases(self, tenant: str, after: int = 0) -> list[StoredRelease]:
+        """Return the releases made after a time (ns), in the order in which they were made."""
+        query = (
+            f"SELECT toUInt16(day), at, document FROM {self._releases} FINAL"  # noqa: S608  # an identifier
+            " WHERE tenant = {tenant:String} AND at > {after:Int64} ORDER BY at, day"
+        )
+        rows = self._fetch(query, {"tenant": tenant, "after": after})
+        return [StoredRelease(day, at, _to_bytes(document)) for day, at, document in rows]
+
+    def list_tenants(self) -> list[str]:
+        """Return the tenants that have tokens."""
+        rows = self._fetch(f"SELECT DISTINCT tenant FROM {self._tokens} ORDER BY tenant", {})  # noqa: S608  # an identifier
+        return [tenant for (tenant,) in rows]
 
     def close(self) -> None:
         """Close every connection."""
@@ -394,3 +428,7 @@ def _select_scope(scope: FleetScope) -> tuple[str, dict[str, Any]]:
             where += f" AND {column} IN {{{column}s:Array(String)}}"
             parameters[f"{column}s"] = [*names]
     return where, parameters
+
+
+def _to_bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()

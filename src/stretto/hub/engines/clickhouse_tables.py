@@ -71,6 +71,22 @@ def list_table_statements(database: str) -> list[str]:
     CREATE TABLE IF NOT EXISTS {database}.tokens ({token_columns})
     ENGINE = ReplacingMergeTree(version) ORDER BY hash
     """
+    # Of two hubs that release a day at once, the later wins; both have read the same sums.
+    releases = f"""
+    CREATE TABLE IF NOT EXISTS {database}.releases
+      (tenant String, day Date, at Int64, document String CODEC(ZSTD(3)))
+    ENGINE = ReplacingMergeTree(at) ORDER BY (tenant, day)
+    """
+    # For Grafana, whose user may read this view and nothing else.
+    released_sums = f"""
+    CREATE VIEW IF NOT EXISTS {database}.released_sums AS
+    SELECT tenant, day, pair.1 AS team, JSONExtractString(cell, 'measure') AS measure,
+      JSONExtractRaw(cell, 'dims') AS dims, JSONExtractInt(cell, 'value') AS value,
+      JSONExtractUInt(cell, 'people') AS people
+    FROM (SELECT tenant, day, arrayJoin(JSONExtractKeysAndValuesRaw(document, 'groups')) AS pair
+      FROM {database}.releases FINAL)
+    ARRAY JOIN JSONExtractArrayRaw(pair.2) AS cell
+    """  # noqa: S608  # an identifier
     columns = "(version UInt32) ENGINE = MergeTree ORDER BY version"
     versions = f"CREATE TABLE IF NOT EXISTS {database}.versions {columns}"
-    return [f"CREATE DATABASE IF NOT EXISTS {database}", sessions, tokens, versions]
+    return [f"CREATE DATABASE IF NOT EXISTS {database}", sessions, tokens, releases, released_sums, versions]

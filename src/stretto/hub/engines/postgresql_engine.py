@@ -24,6 +24,7 @@ from stretto.hub.engines.postgresql_tables import (
     write_cell_cleaning,
     write_cell_move,
 )
+from stretto.hub.release_table import StoredRelease
 from stretto.hub.session_entries import (
     SLOTS_PER_DAY,
     SessionEntry,
@@ -222,6 +223,10 @@ class PostgresqlEngine:
                 connection.execute(write_cell_move("-", where), parameters)
                 connection.execute(write_cell_cleaning(where), parameters)
                 connection.execute(f"DELETE FROM {SCHEMA}.sessions WHERE {where}", parameters)  # noqa: S608  # constants
+                connection.execute(
+                    f"DELETE FROM {SCHEMA}.releases WHERE tenant = %(tenant)s AND day < %(day)s",  # noqa: S608  # a constant
+                    parameters,
+                )
 
     def add_token(self, token: AccessToken) -> None:
         """Store a token; a hash that is stored already is left alone."""
@@ -256,6 +261,34 @@ class PostgresqlEngine:
                 (at, tenant, hash),
             )
             return cursor.rowcount > 0
+
+    def write_release(self, tenant: str, release: StoredRelease, *, replaces: int | None) -> bool:
+        """Store a release durably unless another hub was faster; return whether it was stored."""
+        values = tenant, release.day, release.at, release.document
+        with self._change(tenant) as connection:
+            if replaces is None:
+                query = f"INSERT INTO {SCHEMA}.releases VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"  # noqa: S608  # a constant
+                return connection.execute(query, values).rowcount > 0
+            cursor = connection.execute(
+                f"UPDATE {SCHEMA}.releases SET at = %s, document = %s"  # noqa: S608  # a constant
+                " WHERE tenant = %s AND day = %s AND at = %s",
+                (release.at, release.document, tenant, release.day, replaces),
+            )
+            return cursor.rowcount > 0
+
+    def list_releases(self, tenant: str, after: int = 0) -> list[StoredRelease]:
+        """Return the releases made after a time (ns), in the order in which they were made."""
+        query = (
+            f"SELECT day, at, document FROM {SCHEMA}.releases"  # noqa: S608  # a constant
+            " WHERE tenant = %(tenant)s AND at > %(after)s ORDER BY at, day"
+        )
+        rows = self._fetch(query, {"tenant": tenant, "after": after})
+        return [StoredRelease(*row) for row in rows]
+
+    def list_tenants(self) -> list[str]:
+        """Return the tenants that have tokens."""
+        query = f"SELECT DISTINCT tenant FROM {SCHEMA}.tokens ORDER BY tenant"  # noqa: S608  # a constant
+        return [tenant for (tenant,) in self._fetch(query, {})]
 
     def close(self) -> None:
         """Close every connection."""

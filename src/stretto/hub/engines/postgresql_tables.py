@@ -46,6 +46,16 @@ CREATE TABLE {SCHEMA}.tokens (
   owner text COLLATE "C" NOT NULL, role text NOT NULL, opted_in boolean NOT NULL, added bigint NOT NULL,
   revoked bigint
 );
+CREATE TABLE {SCHEMA}.releases (
+  tenant text COLLATE "C" NOT NULL, day bigint NOT NULL, at bigint NOT NULL, document bytea NOT NULL,
+  PRIMARY KEY (tenant, day)
+);
+-- For Grafana, whose user may read this view and nothing else.
+CREATE VIEW {SCHEMA}.released_sums AS
+  SELECT tenant, to_timestamp(day * {SLOTS[2]}) AS day, team.key AS team, cell ->> 'measure' AS measure,
+    cell -> 'dims' AS dims, (cell ->> 'value')::bigint AS value, (cell ->> 'people')::bigint AS people
+  FROM {SCHEMA}.releases, jsonb_each(convert_from(document, 'UTF8')::jsonb -> 'groups') AS team,
+    jsonb_array_elements(team.value) AS cell;
 """  # noqa: S608  # constants
 
 UNPACKED = (

@@ -20,6 +20,7 @@ from stretto.errors import EngineError
 from stretto.figures.sum_reading import Sums
 from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_token
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
+from stretto.hub.release_table import StoredRelease
 from stretto.hub.session_entries import (
     SLOTS_PER_DAY,
     SessionEntry,
@@ -58,6 +59,11 @@ CREATE TABLE tokens (
   hash TEXT PRIMARY KEY, tenant TEXT NOT NULL, team TEXT NOT NULL, owner TEXT NOT NULL, role TEXT NOT NULL,
   opted_in INTEGER NOT NULL, added INTEGER NOT NULL, revoked INTEGER
 );
+
+CREATE TABLE releases (
+  tenant TEXT NOT NULL, day INTEGER NOT NULL, at INTEGER NOT NULL, document BLOB NOT NULL,
+  PRIMARY KEY (tenant, day)
+) WITHOUT ROWID;
 PRAGMA user_version = {VERSION};
 """
 
@@ -245,6 +251,7 @@ class SqliteEngine:
                 "DELETE FROM cells WHERE number IN (SELECT number FROM sessions WHERE day < ?)", (day,)
             )
             self._connection.execute("DELETE FROM sessions WHERE day < ?", (day,))
+            self._connection.execute("DELETE FROM releases WHERE day < ?", (day,))
 
     def add_token(self, token: AccessToken) -> None:
         """Store a token; a hash that is stored already is left alone."""
@@ -274,6 +281,30 @@ class SqliteEngine:
                 (at, tenant, hash),
             )
             return cursor.rowcount > 0
+
+    def write_release(self, tenant: str, release: StoredRelease, *, replaces: int | None) -> bool:
+        """Store a release durably unless another hub was faster; return whether it was stored."""
+        with self._change():
+            row = self._connection.execute(
+                "SELECT at FROM releases WHERE tenant = ? AND day = ?", (tenant, release.day)
+            ).fetchone()
+            if (None if row is None else row[0]) != replaces:
+                return False
+            self._connection.execute(
+                "INSERT OR REPLACE INTO releases VALUES (?, ?, ?, ?)",
+                (tenant, release.day, release.at, release.document),
+            )
+            return True
+
+    def list_releases(self, tenant: str, after: int = 0) -> list[StoredRelease]:
+        """Return the releases made after a time (ns), in the order in which they were made."""
+        query = "SELECT day, at, document FROM releases WHERE tenant = ? AND at > ? ORDER BY at, day"
+        return [StoredRelease(*row) for row in self._fetch(query, (tenant, after))]
+
+    def list_tenants(self) -> list[str]:
+        """Return the tenants that have tokens."""
+        rows = self._fetch("SELECT DISTINCT tenant FROM tokens ORDER BY tenant", ())
+        return [tenant for (tenant,) in rows]
 
     def close(self) -> None:
         """Close the connection."""

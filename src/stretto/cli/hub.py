@@ -1,0 +1,218 @@
+"""``stretto hub``: run the hub of a team, and make, list and revoke the tokens by which it knows machines."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import signal
+import socket
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from stretto.cli.command_context import CommandContext
+from stretto.clock import read_wall_clock, to_rfc3339
+from stretto.errors import EngineError, ServiceError, UsageError
+from stretto.fleet.hub_exchange import LEAST_KEY_BYTES, Enrolment
+from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
+from stretto.hub.engine_opening import HubDatabase, open_engine
+from stretto.hub.hub_app import ALL_TEAMS, HubApp
+from stretto.servers.credentials import write_private
+from stretto.version import read_version
+from stretto.web.connection_bounds import ConnectionBounds, find_most_connections
+from stretto.web.http_server import serve_http
+from stretto.web.live_updates import UpdateStreams
+
+DATABASE_VARIABLE = "STRETTO_HUB_DATABASE"
+"""The variable of the database's URL: a password in it is better not seen in a list of processes."""
+
+RELEASE_SECONDS = 300.0
+"""Pause between two looks at which days are to be released."""
+
+SHOWN_DIGITS = 12
+"""Digits of a token's hash by which people name it."""
+
+
+def run_hub(context: CommandContext, options: argparse.Namespace) -> int:
+    """Answer requests until Ctrl-C or SIGTERM. Raises EngineError if the database cannot be used."""
+    host, port = _parse_address(options.hub_listen)
+    if not _is_loopback(host) and not options.behind_proxy:
+        raise UsageError(
+            "a hub that others reach needs TLS",
+            where=options.hub_listen,
+            hint="end TLS in a proxy and give --behind-proxy, or listen on 127.0.0.1",
+        )
+    signal.signal(signal.SIGTERM, _raise_interrupt)
+    database = _open_database(context, options)
+    folder = Path(options.cache) if options.cache else context.config.state / "hub"
+    app = HubApp(
+        context.config,
+        folder,
+        database,
+        clock=read_wall_clock,
+        version=read_version(),
+        hosts=frozenset(options.host_name),
+        is_behind_proxy=options.behind_proxy,
+    )
+    stopping = threading.Event()
+    releasing = threading.Thread(target=_release_days, args=(context, app, stopping), daemon=True)
+    try:
+        listener = _bind_address(host, port)
+        releasing.start()
+        bounds = ConnectionBounds(find_most_connections())
+        context.print_note(f"stretto hub {read_version()}: http://{host}:{listener.getsockname()[1]}")
+        serve_http(app, UpdateStreams(), [listener], bounds, lambda: None)
+    except KeyboardInterrupt as stop:
+        context.print_note(f"stopping: {str(stop) or signal.SIGINT.name} was received")
+    finally:
+        stopping.set()
+        app.close()
+        database.close()
+    return 0
+
+
+def add_token(context: CommandContext, options: argparse.Namespace) -> int:
+    """Make a token and print the enrolment file of a machine: it is shown once, and only its hash is kept."""
+    role = TokenRole(options.role)
+    if options.team == ALL_TEAMS and role is not TokenRole.LEAD:
+        raise UsageError("only a lead has all teams", hint="name the team, or give --role lead")
+    token = secrets.token_urlsafe(32)
+    database = _open_database(context, options)
+    try:
+        database.add_token(
+            AccessToken(
+                hash=hash_token(token),
+                tenant=options.tenant,
+                team=options.team,
+                owner=options.owner,
+                role=role,
+                added=read_wall_clock(),
+            )
+        )
+    finally:
+        database.close()
+    if role is not TokenRole.ME or options.key_file is None:
+        context.print_answer({"token": token}, token)
+        if role is TokenRole.ME:
+            context.print_note("a machine needs the tenant's key too: --key-file FILE prints its enrolment")
+        return 0
+    enrolment = Enrolment(hub_url=options.url, token=token, key=_ensure_key(Path(options.key_file)))
+    context.print_answer(msgspec.to_builtins(enrolment), msgspec.json.encode(enrolment).decode())
+    return 0
+
+
+def list_tokens(context: CommandContext, options: argparse.Namespace) -> int:
+    """List the tokens of a tenant, by the beginning of their hashes."""
+    database = _open_database(context, options)
+    try:
+        tokens = database.list_tokens(options.tenant)
+    finally:
+        database.close()
+    document = [
+        {
+            "id": token.hash[:SHOWN_DIGITS],
+            "team": token.team,
+            "owner": token.owner,
+            "role": token.role.value,
+            "added": to_rfc3339(token.added),
+            "revoked": None if token.revoked is None else to_rfc3339(token.revoked),
+        }
+        for token in tokens
+    ]
+    lines = [
+        f"{each['id']}  {each['team']}  {each['owner']}  {each['role']}  "
+        f"{'revoked ' + str(each['revoked']) if each['revoked'] else 'since ' + str(each['added'])}"
+        for each in document
+    ]
+    context.print_answer({"tokens": document}, "\n".join(lines) or "no tokens")
+    return 0
+
+
+def revoke_token(context: CommandContext, options: argparse.Namespace) -> int:
+    """Revoke the token whose hash begins with an id. Raises UsageError unless there is exactly one."""
+    database = _open_database(context, options)
+    try:
+        fitting = [
+            token
+            for token in database.list_tokens(options.tenant)
+            if options.id and token.hash.startswith(options.id) and token.revoked is None
+        ]
+        if len(fitting) != 1:
+            raise UsageError(
+                f"{len(fitting)} valid tokens of {options.tenant} begin with {options.id!r}",
+                hint="'stretto hub list-tokens' shows their ids",
+            )
+        database.revoke_token(options.tenant, fitting[0].hash, read_wall_clock())
+    finally:
+        database.close()
+    context.print_answer({"revoked": options.id}, f"revoked {options.id}; hubs know it within half a minute")
+    return 0
+
+
+def _open_database(context: CommandContext, options: argparse.Namespace) -> HubDatabase:
+    url = options.database or context.environ.get(DATABASE_VARIABLE)
+    if not url:
+        raise UsageError(
+            "the hub needs a database", hint=f"--database URL, or the variable {DATABASE_VARIABLE}"
+        )
+    database = open_engine(url)
+    database.prepare()
+    return database
+
+
+def _ensure_key(path: Path) -> str:
+    """Return the tenant's key in hexadecimal digits; make it if the file is missing."""
+    if not path.exists():
+        write_private(path, secrets.token_hex(32) + "\n")
+    key = path.read_text(encoding="utf-8").strip()
+    with suppress(ValueError):
+        if len(bytes.fromhex(key)) >= LEAST_KEY_BYTES:
+            return key
+    raise UsageError(
+        "the file has no key", where=str(path), hint=f"it has at least {LEAST_KEY_BYTES} bytes in hexadecimal"
+    )
+
+
+def _release_days(context: CommandContext, app: HubApp, stopping: threading.Event) -> None:
+    while True:
+        try:
+            app.release_days()
+        except EngineError as error:
+            context.print_note(error.to_line())
+        if stopping.wait(RELEASE_SECONDS):
+            return
+
+
+def _parse_address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError(f"{text!r} is no address", hint="give HOST:PORT, such as 127.0.0.1:9465")
+    return host.strip("[]"), int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def _bind_address(host: str, port: int) -> socket.socket:
+    listener = socket.socket(
+        socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ServiceError(
+            f"{host}:{port} cannot be used",
+            cause=error.strerror or str(error),
+            hint="choose another with --listen HOST:PORT",
+        ) from error
+    listener.listen(2048)
+    return listener
+
+
+def _raise_interrupt(number: int, _: object) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)

@@ -1,0 +1,55 @@
+"""The options of ``stretto hub``."""
+
+from __future__ import annotations
+
+from stretto.cli.gate_profile_and_feature_options import AddCommand, Commands
+
+HUB_ROLES = ("me", "lead", "admin")
+"""The roles of tokens; a test compares them with the hub's."""
+
+_DATABASE_HELP = "postgresql://…, clickhouse://…, or sqlite:FILE to try it (STRETTO_HUB_DATABASE)"
+
+
+def add_hub(commands: Commands, add_command: AddCommand) -> None:
+    """Add ``stretto hub``."""
+    hub = commands.add_parser("hub", help="what a team runs in the middle: it keeps shipped sessions")
+    actions = hub.add_subparsers(title="actions", metavar="ACTION", required=True)
+    serve = add_command(actions, "serve", "hub:run_hub", "receive sessions and answer readers", json=False)
+    serve.add_argument("--database", metavar="URL", help=_DATABASE_HELP)
+    serve.add_argument(
+        "--listen",
+        dest="hub_listen",
+        default="127.0.0.1:9465",
+        metavar="HOST:PORT",
+        help="the address to answer at (127.0.0.1:9465)",
+    )
+    serve.add_argument(
+        "--behind-proxy",
+        action="store_true",
+        help="a proxy in front ends TLS: only requests that came to it by https are answered",
+    )
+    serve.add_argument(
+        "--host-name", action="append", default=[], metavar="NAME", help="a name by which the hub is asked"
+    )
+    serve.add_argument("--cache", metavar="DIR", help="the folder of what can be made again")
+    add = add_command(
+        actions, "add-token", "hub:add_token", "make a token, and print the enrolment of a machine"
+    )
+    add.add_argument("--database", metavar="URL", help=_DATABASE_HELP)
+    add.add_argument("--tenant", required=True, metavar="NAME", help="the organisation")
+    add.add_argument("--team", required=True, metavar="NAME", help="the team; '*' for a lead of all teams")
+    add.add_argument("--owner", required=True, metavar="NAME", help="the person, or the pool of runners")
+    add.add_argument("--role", choices=HUB_ROLES, default="me", help="what it may read (me)")
+    add.add_argument("--url", default="http://127.0.0.1:9465", metavar="URL", help="where the hub is asked")
+    add.add_argument(
+        "--key-file",
+        metavar="FILE",
+        help="with the tenant's key for names; made if it is missing, and the same for all machines",
+    )
+    listed = add_command(actions, "list-tokens", "hub:list_tokens", "list the tokens of a tenant")
+    listed.add_argument("--database", metavar="URL", help=_DATABASE_HELP)
+    listed.add_argument("--tenant", required=True, metavar="NAME", help="the organisation")
+    revoke = add_command(actions, "revoke-token", "hub:revoke_token", "make a token useless")
+    revoke.add_argument("--database", metavar="URL", help=_DATABASE_HELP)
+    revoke.add_argument("--tenant", required=True, metavar="NAME", help="the organisation")
+    revoke.add_argument("id", metavar="ID", help="the token's id in the list")

@@ -1,0 +1,249 @@
+"""Answer a reader of the hub: refresh the store of the reader's scope, and read it as a service does."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from stretto.clock import Clock
+from stretto.config.configuration import Config
+from stretto.errors import StrettoError
+from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
+from stretto.figures.baselines import NOTHING_DECLARED
+from stretto.figures.figure import Figure
+from stretto.findings.stored_findings import FindingsState
+from stretto.gates.baseline_folder import BaselineFolder
+from stretto.hub.engine import FleetScope
+from stretto.hub.engine_opening import HubDatabase
+from stretto.hub.scope_store import (
+    add_released_days,
+    add_session_changes,
+    find_end_of_released_days,
+    open_scope_store,
+)
+from stretto.notifications.notification_log import NotificationLog
+from stretto.operations.operation_runner import OperationRunner
+from stretto.reports.make_report import make_report
+from stretto.reports.report_document import Report
+from stretto.reports.report_period import PeriodKind, get_last_period
+from stretto.service.analysis_schedule import AnalysisSchedule
+from stretto.service.report_schedule import make_report_rules
+from stretto.service.store_answers import StoreAnswers
+from stretto.service.store_reader import StoreReader
+from stretto.service.store_sources import make_store_sources
+from stretto.summaries.snapshot import Snapshot, take_snapshot
+from stretto.web.backend import Backend
+
+REFRESH_SECONDS = 60.0
+"""Longest age of a scope's store when it is read: machines ship within minutes, days are released once."""
+
+
+class ElsewhereError(StrettoError):
+    """What is asked for is on the machines and not at the hub."""
+
+
+class ScopeService:
+    """The store of a scope with its answers. Several threads may call each method at once."""
+
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        *,
+        clock: Clock,
+        version: str,
+        refresh: Callable[[sqlite3.Connection], object],
+        has_findings: bool,
+        reads_released_days: bool,
+    ) -> None:
+        self.config = replace(config, state=folder, token=None)
+        self._version = version
+        self._wall_clock = clock
+        self._refresh_store = refresh
+        self._reads_released_days = reads_released_days
+        self._lock = threading.Lock()
+        self._refreshed: float | None = None
+        """Monotonic time of the last refresh."""
+        self._end: int | None = None
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._writer = open_scope_store(self.config.database)
+        self._reader = StoreReader(self.config.database, lambda _: None)
+        self.answers = StoreAnswers(self.config, self.read_clock, lambda: NOTHING_DECLARED, self._reader.use)
+        self.snapshot: Snapshot | None = None
+        self._registry = create_registry()
+        self._registry.register(FigureCollector({"snapshot": self._get_figures}, config.series_budget))
+        self._analyses = (
+            AnalysisSchedule(
+                self.config.database,
+                self.config.journal,
+                clock=clock,
+                zone=config.timezone,
+                switched_off=config.features.off_analyses,
+            )
+            if has_findings
+            else None
+        )
+        if self._analyses is not None:
+            self._analyses.start(self._writer)
+
+    def read_clock(self) -> int:
+        """Return the time (ns) that answers are about: the end of what is released, or now."""
+        return self._wall_clock() if self._end is None else self._end
+
+    def refresh(self) -> None:
+        """Bring the store up to date unless that was done within a minute. Raises EngineError."""
+        with self._lock:
+            if self._refreshed is not None and time.monotonic() - self._refreshed < REFRESH_SECONDS:
+                return
+            self._refresh_store(self._writer)
+            if self._reads_released_days:
+                self._end = find_end_of_released_days(self._writer)
+            if self._analyses is not None:
+                self._analyses.store_round(self._writer)
+            self.snapshot = take_snapshot(
+                self._writer,
+                self.read_clock(),
+                self.config.task_types,
+                self.config.hours,
+                scoring=self.config.scoring,
+                rule=self.config.make_headline_rule(NOTHING_DECLARED),
+                workflows=self.config.workflows,
+            )
+            self._refreshed = time.monotonic()
+
+    def close(self) -> None:
+        """Stop the analyses and close the store."""
+        if self._analyses is not None:
+            self._analyses.stop()
+        with self._lock:
+            self._reader.close()
+            self._writer.close()
+
+    def make_backend(self, hosts: frozenset[str]) -> Backend:
+        """Return what the pages and the API of a service need; what would record anything is refused."""
+        sources = make_store_sources(self.config, self.read_clock)
+        return Backend(
+            snapshot=lambda: self.snapshot,
+            windowed_snapshot=self.answers.get_windowed_snapshot,
+            sessions=self.answers.find_sessions,
+            fanouts=self.answers.list_fanouts,
+            run_profile=self.answers.read_run_profile,
+            activity=self.answers.read_activity,
+            session_summary=_refuse_session,
+            trends=self.answers.summarise_trends,
+            baselines=self.answers.list_baselines,
+            expose=self._expose_metrics,
+            append_hook=_refuse_input,
+            append_scores=_refuse_input,
+            receive_otlp=_refuse_input,
+            notifications=NotificationLog(self.config.state / "notifications.jsonl"),
+            gate_baselines=BaselineFolder(self.config.state / "gates"),
+            announce=lambda _: None,
+            problems=list,
+            runbook=lambda _: None,
+            findings=self._get_findings,
+            append_decision=_refuse_input,
+            request_forget=_refuse_input,
+            operations=OperationRunner(
+                replace(
+                    sources,
+                    snapshot=lambda at: self.snapshot if at is None else sources.snapshot(at),
+                    findings=self._get_findings,
+                    session_summary=_refuse_session,
+                    expected_tasks=tuple,
+                    alerting_gap=lambda: "alerts are those of each machine and of the team's Prometheus",
+                    is_followed=True,
+                )
+            ),
+            reports=self._list_reports,
+            report=self._find_report,
+            version=self._version,
+            features=self.config.features,
+            hosts=hosts,
+            clock=self.read_clock,
+        )
+
+    def _get_findings(self) -> FindingsState:
+        return FindingsState(self.read_clock()) if self._analyses is None else self._analyses.state
+
+    def _get_figures(self) -> Iterable[Figure]:
+        return () if self.snapshot is None else self.snapshot.figures
+
+    def _expose_metrics(self, accept: str) -> Exposition:
+        return encode_metrics(self._registry, accept)
+
+    def _list_reports(self) -> list[Report]:
+        """Return the reports of the last day, week and month, made now: a hub keeps nothing."""
+        now = self.read_clock()
+        rules = make_report_rules(self.config, NOTHING_DECLARED, self._version)
+        with self._reader.use() as connection:
+            return [
+                make_report(connection, get_last_period(kind, now + 1, self.config.timezone), now, rules)
+                for kind in (PeriodKind.DAY, PeriodKind.WEEK, PeriodKind.MONTH)
+            ]
+
+    def _find_report(self, id: str) -> Report | None:
+        return next((report for report in self._list_reports() if report.id == id), None)
+
+
+def make_owner_service(
+    config: Config,
+    folder: Path,
+    database: HubDatabase,
+    tenant: str,
+    owner: str,
+    *,
+    clock: Clock,
+    version: str,
+) -> ScopeService:
+    """Return the service of an owner: every detail of the documents of the owner's machines."""
+    scope = FleetScope(tenant=tenant, owners=(owner,))
+    return ScopeService(
+        config,
+        folder,
+        clock=clock,
+        version=version,
+        refresh=partial(add_session_changes, engine=database, scope=scope),
+        has_findings=True,
+        reads_released_days=False,
+    )
+
+
+def make_lead_service(
+    config: Config,
+    folder: Path,
+    database: HubDatabase,
+    tenant: str,
+    team: str | None,
+    *,
+    clock: Clock,
+    version: str,
+) -> ScopeService:
+    """Return the service of the leads of a team, or of a whole tenant: released days only."""
+    return ScopeService(
+        config,
+        folder,
+        clock=clock,
+        version=version,
+        refresh=partial(add_released_days, table=database, tenant=tenant, team=team),
+        has_findings=False,
+        reads_released_days=True,
+    )
+
+
+def _refuse_session(_: str) -> NoReturn:
+    raise ElsewhereError(
+        "the hub has the numbers of a session, not its course", hint="open it on the machine that it ran on"
+    )
+
+
+def _refuse_input(*_: object) -> NoReturn:
+    raise ElsewhereError(
+        "a hub records nothing", hint="ask the service of your machine, which ships its sessions here"
+    )

@@ -1,0 +1,383 @@
+"""A hub from machine to reader: what machines ship is what their owners and leads see, and nobody else."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from starlette.testclient import TestClient
+
+from stretto.clock import DAY, SECOND
+from stretto.config.loading import load_config
+from stretto.figures.baselines import NOTHING_DECLARED
+from stretto.fleet.hidden_names import NameHider
+from stretto.fleet.hub_exchange import FORGET_PATH, SESSIONS_PATH
+from stretto.fleet.session_document import SessionDocument, encode_session_document
+from stretto.hub import hub_app, scope_service
+from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
+from stretto.hub.engine import FleetScope
+from stretto.hub.engine_opening import HubDatabase
+from stretto.hub.hub_app import ALL_TEAMS, HubApp
+from stretto.hub.receive_sessions import SessionReceiver
+from stretto.model.event import Event
+from stretto.names.measures import Dimension
+from stretto.shipping.document_maker import DocumentMaker
+from stretto.store.session_in_memory import Rules
+from stretto.summaries.snapshot import Snapshot, take_snapshot
+from tests.fakes import store
+from tests.hub_engines import ENGINES, TODAY, make_session, run_engine
+from tests.scenes import BEGIN, Drawing, by_description, fork_join, paid, sampled, straggler
+
+NOW = BEGIN + 3_600 * SECOND
+TOMORROW = (TODAY + 1) * DAY + 7 * 3_600 * SECOND
+SCENES = (fork_join, straggler, paid, sampled)
+
+
+@dataclass(frozen=True, slots=True)
+class _ShownNames(NameHider):
+    """Ships every name as it is, so that figures can be compared by their labels."""
+
+    key: bytes = b"0123456789abcdef"
+
+    def hide_session(self, session_id: str) -> str:
+        return session_id
+
+    def hide_text(self, kind: str, text: str) -> str:  # noqa: ARG002  # as in the base class
+        return text
+
+    def hide_project(self, project: str) -> str:
+        return project
+
+    def hide_name(self, dimension: Dimension, name: str) -> str:  # noqa: ARG002  # as in the base class
+        return name
+
+
+def make_documents(folder: Path, instance: str, drawings: Sequence[Sequence[Event]]) -> list[SessionDocument]:
+    """Take the events of a machine into a store of its own, and make the documents of its sessions."""
+    maker = DocumentMaker(instance, "rules", Rules(by_description), _ShownNames())
+    with store(folder) as opened:
+        opened.take(*drawings)
+        ids = [id for (id,) in opened.connection.execute("SELECT id FROM sessions ORDER BY id").fetchall()]
+        return [
+            document for id in ids if (document := maker.make_document(opened.connection, id)) is not None
+        ]
+
+
+def draw(number: int) -> tuple[Event, ...]:
+    """Draw the session of a machine, named after it."""
+    drawing: Drawing = SCENES[number % len(SCENES)](f"session-{number}")
+    return tuple(drawing.events)
+
+
+@dataclass
+class Hub:
+    """A hub in this process, with tokens by name."""
+
+    app: HubApp
+    database: HubDatabase
+    now: list[int]
+    tokens: set[str] = field(default_factory=set)
+
+    def client(self, name: str, team: str = "red", role: TokenRole = TokenRole.ME) -> TestClient:
+        """Return a client with the token of an owner, made at the first use."""
+        token = f"{name} {team} {role}"
+        if token not in self.tokens:
+            self.tokens.add(token)
+            self.database.add_token(
+                AccessToken(
+                    hash=hash_token(token), tenant="acme", team=team, owner=name, role=role, added=BEGIN
+                )
+            )
+        headers = {"Authorization": f"Bearer {token}"}
+        return TestClient(self.app, base_url="http://127.0.0.1", headers=headers)
+
+    def ship(self, client: TestClient, *documents: SessionDocument) -> dict[str, Any]:
+        """Ship documents and return the hub's answer."""
+        body = gzip.compress(b"\n".join(map(encode_session_document, documents)))
+        response = client.post(SESSIONS_PATH, content=body, headers={"Content-Encoding": "gzip"})
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """Provide a hub on a file, whose stores of scopes and tokens are always looked at again."""
+    monkeypatch.setattr(scope_service, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(hub_app, "TOKEN_SECONDS", 0.0)
+    with run_engine("sqlite", tmp_path) as database, run_hub(tmp_path, database) as running:
+        yield running
+
+
+@contextmanager
+def run_hub(folder: Path, database: HubDatabase, **settings: Any) -> Iterator[Hub]:
+    """Provide a hub until the block ends."""
+    now = [NOW]
+    config = load_config({"STRETTO_FEATURE_ANALYSIS_CHANGES": "off"}, folder, state=str(folder / "state"))
+    app = HubApp(config, folder / "scopes", database, clock=lambda: now[0], version="1.0", **settings)
+    try:
+        yield Hub(app, database, now)
+    finally:
+        app.close()
+
+
+def list_figures(snapshot: Snapshot) -> list[Any]:
+    """Return the figures of a snapshot, those of the journal left out: a hub has none."""
+    return sorted(
+        (figure.name, figure.labels, figure.value, figure.count, figure.low, figure.high)
+        for figure in snapshot.figures
+        if figure.name != "stretto_last_event_timestamp_seconds"
+    )
+
+
+@pytest.mark.parametrize("scheme", ENGINES)
+def test_twenty_machines_in_any_order_with_repeats_are_one_store(
+    tmp_path: Path, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every figure of the owner's machines equals that of one store that read all of their journals."""
+    rng = random.Random(5)
+    drawings = [draw(number) for number in range(20)]
+    documents = [
+        document
+        for number, events in enumerate(drawings)
+        for document in make_documents(tmp_path / f"edge-{number}", f"edge-{number}", [events])
+    ]
+    earlier = [replace(document, revision=document.revision - 1, sums=()) for document in documents[:9]]
+    shipped = [*documents, *rng.choices(documents, k=20), *earlier]
+    rng.shuffle(shipped)
+    monkeypatch.setattr(scope_service, "REFRESH_SECONDS", 0.0)
+    with run_engine(scheme, tmp_path) as database, run_hub(tmp_path, database) as running:
+        client = running.client("ann")
+        for start in range(0, len(shipped), 7):
+            running.ship(client, *shipped[start : start + 7])
+            client.get("/api/snapshot")
+        answer = client.get("/api/snapshot").json()
+        service = running.app.scopes.list_services()[0]
+    with store(tmp_path / "all") as whole:
+        whole.take(*drawings)
+        expected = take_snapshot(
+            whole.connection,
+            NOW,
+            service.config.task_types,
+            service.config.hours,
+            scoring=service.config.scoring,
+            rule=service.config.make_headline_rule(NOTHING_DECLARED),
+            workflows=service.config.workflows,
+        )
+    assert service.snapshot is not None
+    assert list_figures(service.snapshot) == list_figures(expected)
+    assert answer["activity"]["sessions"] == 20
+
+
+def test_owners_see_their_machines_and_nobody_else_s(hub: Hub, tmp_path: Path) -> None:
+    """Pages, sessions, executions and operations answer for the owner's scope."""
+    ann, ben = hub.client("ann"), hub.client("ben")
+    (first,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    (second,) = make_documents(tmp_path / "b", "tower", [draw(1)])
+    assert hub.ship(ann, first)["stored"] == [first.session]
+    hub.ship(ben, second)
+    listed = ann.get("/api/sessions").json()["sessions"]
+    assert [row["id"] for row in listed] == [f"{first.session}.laptop"]
+    for path in (
+        "/",
+        "/sessions",
+        "/executions",
+        "/patterns",
+        "/agents",
+        "/findings",
+        "/reports",
+        "/activity",
+    ):
+        page = ann.get(path)
+        assert page.status_code == 200, path
+        assert second.session not in page.text
+    operation = ann.get("/api/operations/dashboard").json()
+    assert operation["status"] == "success"
+    assert ann.get("/metrics").status_code == 200
+    assert "not its course" in ann.get(f"/api/sessions/{listed[0]['id']}").text
+    assert ann.post("/api/scores", json={"name": "quality", "value": 3}).status_code == 503
+
+
+def test_team_and_owner_are_those_of_the_token(hub: Hub, tmp_path: Path) -> None:
+    """A document cannot name another team: unknown fields are ignored."""
+    (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    fields = msgspec.json.decode(encode_session_document(document))
+    line = msgspec.json.encode({**fields, "team": "blue", "tenant": "other"})
+    answer = hub.client("ann", "red").post(SESSIONS_PATH, content=line)
+    assert answer.json()["stored"] == [document.session]
+    assert [row[:2] for row in hub.database.list_heard_of(FleetScope(tenant="acme"))] == [("red", "ann")]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, "Bearer wrong", "Basic bm9ib2R5Ondyb25n", "Basic ?", "Digest x"],
+)
+def test_without_a_valid_token_nothing_is_answered(hub: Hub, header: str | None) -> None:
+    """Neither machines nor readers pass; only the health of the process is open."""
+    client = TestClient(
+        hub.app, base_url="http://127.0.0.1", headers={} if header is None else {"Authorization": header}
+    )
+    assert client.post(SESSIONS_PATH, content=b"").status_code == 401
+    refusal = client.get("/")
+    assert refusal.status_code == 401
+    assert len(refusal.headers.get_list("WWW-Authenticate")) == 2
+    assert client.get("/healthz").text == "ok\n"
+    assert client.get("/readyz").text == "ready\n"
+
+
+def test_a_revoked_token_is_refused_and_an_administrator_sees_no_figures(hub: Hub) -> None:
+    """Leaving takes effect; who keeps the tokens reads nothing."""
+    client = hub.client("ann")
+    assert client.get("/api/snapshot").status_code == 200
+    token = hash_token(f"ann red {TokenRole.ME}")
+    assert hub.database.revoke_token("acme", token, NOW)
+    assert client.get("/api/snapshot").status_code == 401
+    admin = hub.client("root", role=TokenRole.ADMIN)
+    assert admin.get("/api/snapshot").status_code == 403
+    assert admin.post(SESSIONS_PATH, content=b"").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"v": 2}, "version 2"),
+        ({"sums": {"tasks": [[["review"], [0, 1]]]}}, "other dimensions"),
+        ({"sums": {"tasks": [[["review", 3, "success"], [0, 1]]]}}, "other dimensions"),
+        ({"sums": {"tasks": [[["review", "critic", "success"], [0, 1 << 63]]]}}, "64 bits"),
+        ({"last": NOW + 2 * DAY}, "clock"),
+        ({"session": ""}, "names"),
+        ({"row": {"project": "p"}}, "lacks"),
+        ({"rows": {"fanouts": [{"number": 1}]}}, "lacks"),
+    ],
+)
+def test_a_document_that_would_break_readers_is_refused_alone(
+    hub: Hub, tmp_path: Path, change: dict[str, Any], why: str
+) -> None:
+    """The answer names the session and the reason; the documents beside it are stored."""
+    (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    broken = msgspec.json.decode(encode_session_document(replace(document, session="broken"))) | change
+    body = msgspec.json.encode(broken) + b"\n" + encode_session_document(document)
+    answer = hub.client("ann").post(SESSIONS_PATH, content=body).json()
+    assert answer["stored"] == [document.session]
+    (refused,) = answer["refused"]
+    assert refused["session"] == change.get("session", "broken")
+    assert why in refused["why"]
+
+
+def test_an_unknown_measure_is_kept_and_not_read(hub: Hub, tmp_path: Path) -> None:
+    """A newer machine can ship to an older hub."""
+    (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    newer = replace(document, sums=(*document.sums, (document.sums[0][0], "of tomorrow", ("x",), 4)))
+    client = hub.client("ann")
+    assert hub.ship(client, newer)["stored"] == [document.session]
+    assert client.get("/api/snapshot").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status"),
+    [(b"no gzip", "gzip", 400), (gzip.compress(b"x" * 99, mtime=0)[:-9], "gzip", 400), (b"", "br", 400)],
+    ids=["no gzip", "cut short", "another encoding"],
+)
+def test_a_malformed_request_is_not_sent_again(hub: Hub, body: bytes, encoding: str, status: int) -> None:
+    """The sender learns that the fault is the request's."""
+    answer = hub.client("ann").post(SESSIONS_PATH, content=body, headers={"Content-Encoding": encoding})
+    assert answer.status_code == status
+
+
+def test_too_much_at_once_is_asked_to_come_again(hub: Hub, tmp_path: Path) -> None:
+    """The answer says when; nothing of the request was stored."""
+    hub.app.receiver = SessionReceiver(hub.database, most_bytes=10)
+    hub.app.receiver._bytes = 5
+    (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    answer = hub.client("ann").post(SESSIONS_PATH, content=encode_session_document(document))
+    assert (answer.status_code, int(answer.headers["Retry-After"])) == (429, hub_app.RETRY_SECONDS)
+    assert hub.database.count_sessions(FleetScope(tenant="acme")) == 0
+
+
+def test_a_forgotten_session_leaves_the_pages_of_its_owner(hub: Hub, tmp_path: Path) -> None:
+    """Its sums leave too, a later copy does not bring it back, and others' sessions cannot be named."""
+    ann, ben = hub.client("ann"), hub.client("ben")
+    first, second = (make_documents(tmp_path / f"{number}", "laptop", [draw(number)])[0] for number in (0, 1))
+    hub.ship(ann, first, second)
+    before = ann.get("/api/snapshot").json()
+    order = msgspec.json.encode({"sessions": [second.session]})
+    assert ben.post(FORGET_PATH, content=order).json() == {"forgotten": 0}
+    assert ann.post(FORGET_PATH, content=order).json() == {"forgotten": 1}
+    hub.ship(ann, second)
+    after = ann.get("/api/snapshot").json()
+    assert before["activity"]["sessions"] == 2
+    assert after["activity"]["sessions"] == 1
+    only = hub.client("cleo")
+    hub.ship(only, replace(first, instance="other"))
+    assert after["verdicts"] == only.get("/api/snapshot").json()["verdicts"]
+
+
+def test_leads_see_released_days_of_five_people_and_more(hub: Hub) -> None:
+    """Four people: nothing. Of five: the day as a whole, some hours after its end, without sessions."""
+    lead = hub.client("lea", role=TokenRole.LEAD)
+    everybody = hub.client("max", ALL_TEAMS, TokenRole.LEAD)
+    for number in range(4):
+        hub.database.write_sessions([_make_owned(f"p{number}")])
+    hub.now[0] = TOMORROW
+    hub.app.release_days()
+    assert _count_tasks(lead) == 0
+    hub.database.write_sessions([_make_owned("p4")])
+    hub.now[0] += SECOND
+    hub.app.release_days()
+    assert _count_tasks(lead) == 5
+    for number in range(5):
+        late = _make_owned(f"p{number}", session=f"late {number}", received=BEGIN + 2)
+        hub.database.write_sessions([late])
+        hub.now[0] += SECOND
+        hub.app.release_days()
+        assert _count_tasks(lead) == (5 if number < 4 else 10), "a late person would be a difference"
+    assert _count_tasks(everybody) == 10
+    assert lead.get("/api/sessions").json()["sessions"] == []
+    assert lead.get("/").status_code == 200
+    assert _count_tasks(hub.client("leo", "blue", TokenRole.LEAD)) == 0
+
+
+def test_forgetting_leaves_what_was_released(hub: Hub) -> None:
+    """The day is released again at once, without the forgotten session."""
+    lead = hub.client("lea", role=TokenRole.LEAD)
+    for number in range(6):
+        hub.database.write_sessions([_make_owned(f"p{number}")])
+    hub.now[0] = TOMORROW
+    hub.app.release_days()
+    assert _count_tasks(lead) == 6
+    hub.now[0] = TOMORROW + SECOND
+    order = msgspec.json.encode({"sessions": ["of p1"]})
+    assert hub.client("p1").post(FORGET_PATH, content=order).json() == {"forgotten": 1}
+    assert _count_tasks(lead) == 5
+
+
+def test_behind_a_proxy_requests_without_tls_are_refused(tmp_path: Path) -> None:
+    """A token that came in the clear is no secret any more."""
+    with (
+        run_engine("sqlite", tmp_path) as database,
+        run_hub(tmp_path, database, is_behind_proxy=True) as running,
+    ):
+        client = running.client("ann")
+        assert client.get("/api/snapshot").status_code == 403
+        assert client.get("/api/snapshot", headers={"X-Forwarded-Proto": "https"}).status_code == 200
+
+
+def _make_owned(owner: str, **rest: Any) -> Any:
+    session = rest.pop("session", f"of {owner}")
+    return make_session(session, owner=owner, team="red", instance=f"laptop of {owner}", **rest)
+
+
+def _count_tasks(lead: TestClient) -> int:
+    """Return the tasks that a lead sees in the newest released day."""
+    figures = lead.get("/api/snapshot").json()["figures"]
+    return sum(
+        figure["value"] or 0
+        for figure in figures
+        if figure["name"] == "stretto_window_tasks" and figure["labels"]["window"] == "24h"
+    )
