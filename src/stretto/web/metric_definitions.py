@@ -96,7 +96,7 @@ DEFINITIONS: dict[str, str] = {
     "efficiency_parts": "0.30 time, 0.30 resource, 0.25 quality, 0.15 workflow, unless configured otherwise.",
     "collaboration_parts": "Balance, response and success of the messages between agents.",
     "cpu_mean": "Processors that the session's processes kept busy, over the time sampled.",
-    "machine_cpu": "Share of the machine's processors that was busy in that time, with any process.",
+    "machine_busy": "Share of the machine's processors that was busy in that time, with any process.",
     "memory_growth": "Growth while as many tasks run; a leak is suspected beyond 10 % and chance.",
     "contention": "Whether the tasks slowed each other down, judged by machine load and task lengths.",
     "trend": "Seconds saved against the best baseline of the day; days of UTC.",
