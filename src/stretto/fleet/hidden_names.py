@@ -81,7 +81,7 @@ class NameHider:
     def _is_shown(self, dimension: Dimension, name: str) -> bool:
         rules = self.rules
         return (
-            name in PUBLIC_NAMES[dimension]
+            name in PUBLIC_NAMES.get(dimension, frozenset())
             or name in rules.shown
             or (dimension is Dimension.TASK_TYPE and name in rules.task_types)
             or (dimension is Dimension.SCORE and name in rules.scores)

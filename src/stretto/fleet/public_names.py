@@ -41,6 +41,7 @@ _EVERYWHERE = frozenset({NONE, OTHER, ""})
 
 PUBLIC_NAMES: dict[Dimension, frozenset[str]] = {
     Dimension.AGENT: frozenset(_AGENTS) | _EVERYWHERE,
+    Dimension.SENDER: frozenset(_AGENTS) | _EVERYWHERE,
     Dimension.TOOL: frozenset(_TOOLS) | _EVERYWHERE,
     Dimension.SOURCE: frozenset(_SOURCES) | _EVERYWHERE,
     Dimension.FRAMEWORK: frozenset({*RUNNERS.values(), *TARGETS.values()}) | _EVERYWHERE,
