@@ -152,6 +152,15 @@ def test_within_the_budget_nothing_is_folded() -> None:
     assert describe_folded_names({}) is None
 
 
+def test_sums_of_a_newer_version_are_left_as_they_are() -> None:
+    """A machine that is newer than its hub takes no page away, however many names there are."""
+    sums = sums_of(calls={(f"tool{number}", "success"): 1 for number in range(5)})
+    newer: Sums = {**sums, "measure of the future": {("x", "y", 3): 7}}
+    folded = fold(newer, 2)
+    assert folded["measure of the future"] == {("x", "y", 3): 7}
+    assert folded["calls"] == fold(sums, 2)["calls"]
+
+
 def test_parallel_work_of_folded_patterns_has_no_identity() -> None:
     """Its task types stay in the signature for baselines by type; only its measured runs are lost."""
     tasks = {

@@ -64,7 +64,11 @@ class NameBudget:
 
     def make_folder(self, measure: str) -> FoldDims | None:
         """Return the function that folds the dimensions of a measure, or None if it has nothing to fold."""
-        dimensions = MEASURES[measure].dimensions
+        known = MEASURES.get(measure)
+        if known is None:
+            # From a machine of a newer version: it is kept for the version that reads it.
+            return None
+        dimensions = known.dimensions
         names = {
             place: dict[str | int, str]({name: name for name in self.kept[dimension]})
             for place, dimension in enumerate(dimensions)
