@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from tests.counted import SCENES
+from tests.counted import SCENES, SHIPPED, list_changed_dimensions, read_shipped_dimensions
 from tests.fakes import recorded, store
 from tests.scenes import Drawing, frame_drawing
 from tests.sources import parse_file
@@ -133,6 +133,15 @@ def test_writers_and_readers_are_listed() -> None:
     }, step
     assert frozenset().union(*writers.values()) == frozenset(MEASURES)
     assert frozenset().union(*readers.values()) == frozenset(MEASURES)
+
+
+def test_a_measure_keeps_the_dimensions_that_it_was_shipped_with() -> None:
+    """A hub adds sums of older and newer machines: under one name they mean the same."""
+    listed = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    assert list_changed_dimensions(read_shipped_dimensions()) == []
+    assert sorted(MEASURES.keys() - listed.keys()) == [], "run make counted"
+    renamed = {name: ["another", *dimensions] for name, dimensions in listed.items() if name == "tasks"}
+    assert len(list_changed_dimensions(read_shipped_dimensions() | renamed)) == 1
 
 
 def test_what_is_written_has_the_declared_dimensions(tmp_path: Path) -> None:
