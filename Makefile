@@ -52,6 +52,7 @@ switched-off: $(READY) ## run the tests with every optional part off, but for wh
 coverage: $(READY) ## measure which lines and branches the tests run, and fail below the floors
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -n logical --dist worksteal -m "not slow and not stack and not npm and not shown" $(ARGS)
+	$(BIN)/coverage run -m pytest -n 0 -m stack tests/test_hub_engines.py $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage json --quiet
 	$(BIN)/python tests/coverage_floors.py coverage.json
@@ -61,7 +62,7 @@ check: test slow ## run everything that must hold, speed left out
 	$(MAKE) switched-off
 	$(MAKE) shown LONG=1
 
-counted: $(READY) ## write tests/counted.json after the sums' version was raised
+counted: $(READY) ## write tests/counted.json after the sums' version was raised, and list new measures
 	$(BIN)/python -m tests.counted
 
 trial: $(READY) ## try to lose, forge and expose data on this machine (ARGS=--short takes three minutes)
@@ -87,6 +88,7 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_api.py
 	$(BIN)/python tests/bench/bench_transcript.py --floor 0.25
 	$(BIN)/python -m tests.bench.bench_resources
+	$(BIN)/python -m tests.bench.bench_hub
 
 detectors: $(READY) ## measure the error rates of the analyses beside their bounds (ARGS=--short, ARGS=--write)
 	$(BIN)/python -m tests.detectors $(ARGS)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -103,100 +103,141 @@ def prepare_engine(url: str) -> Iterator[HubDatabase]:
 
 @contextmanager
 def run_database(scheme: str, folder: Path) -> Iterator[str]:
-    """Run a database until the block ends, and provide its URL."""
-    if scheme == "postgresql":
-        with run_postgresql() as url:
-            yield url
-    elif scheme == "clickhouse":
-        with run_clickhouse(folder) as url:
-            yield url
-    else:
+    """Run a database until the block ends, and provide its URL.
+
+    Skips the test where the database is not installed, unless the run may not skip.
+    """
+    if scheme == "sqlite":
         yield f"sqlite:{folder / 'hub.sqlite'}"
+    else:
+        with run_server(scheme, folder) as server:
+            yield server.url
 
 
 @contextmanager
-def run_postgresql() -> Iterator[str]:
-    """Run a real PostgreSQL until the block ends, and provide the URL of an empty database."""
-    programs = find_postgresql()
-    # PostgreSQL does not run as root, and the folders of pytest are root's own.
-    runs_as: dict[str, Any] = (
-        {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
-    )
-    folder = Path(tempfile.mkdtemp(prefix="stretto-postgresql-"))
-    if runs_as:
-        shutil.chown(folder, "postgres", "postgres")
-    port = find_free_port()
-    server = None
+def run_server(scheme: str, folder: Path) -> Iterator[DatabaseServer]:
+    """Run a real PostgreSQL or ClickHouse until the block ends. Skips as ``run_database`` does."""
+    if reason := find_missing_part(scheme):
+        if os.environ.get("STRETTO_REQUIRE_SERVERS") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    server = (PostgresqlServer if scheme == "postgresql" else ClickhouseServer)(folder)
     try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        server.remove()
+
+
+class DatabaseServer(Protocol):
+    """A server that can be killed and started again with its data."""
+
+    url: str
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+
+    def kill(self) -> None:
+        """Stop it at once, whatever it is doing."""
+
+    def remove(self) -> None:
+        """Remove its data."""
+
+
+class PostgresqlServer:
+    """A real PostgreSQL with an empty database."""
+
+    def __init__(self, _: Path) -> None:
+        programs = find_postgresql()
+        assert programs is not None
+        self._programs = programs
+        self._port = find_free_port()
+        self.url = f"postgresql://hub@127.0.0.1:{self._port}/postgres"
+        # It does not run as root, and the folders of pytest are root's own.
+        self._folder = Path(tempfile.mkdtemp(prefix="stretto-postgresql-"))
+        self._started_as: dict[str, Any] = {"cwd": "/"}
+        if os.getuid() == 0:
+            shutil.chown(self._folder, "postgres", "postgres")
+            self._started_as |= {"user": "postgres", "group": "postgres", "extra_groups": []}
         words = "-U hub -A trust -E UTF8 --no-locale --no-sync --no-instructions"
         subprocess.run(
-            [programs / "initdb", "-D", folder / "data", *words.split()],
+            [programs / "initdb", "-D", self._folder / "data", *words.split()],
             check=True,
-            cwd="/",
             stdout=subprocess.DEVNULL,
-            **runs_as,
+            **self._started_as,
         )
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
         settings = {
-            "port": port,
+            "port": self._port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "fsync": "off",
             "shared_buffers": "32MB",
-            "log_min_messages": "fatal",
+            "log_min_messages": "panic",
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        server = subprocess.Popen(
-            [programs / "postgres", "-D", folder / "data", *options],
-            cwd="/",
+        self._process = subprocess.Popen(
+            [self._programs / "postgres", "-D", self._folder / "data", *options],
             stderr=subprocess.DEVNULL,
-            **runs_as,
+            **self._started_as,
         )
-        url = f"postgresql://hub@127.0.0.1:{port}/postgres"
         # It listens before it is ready.
-        ask = f"{programs}/pg_isready -q -h 127.0.0.1 -p {port}".split()
+        ask = f"{self._programs}/pg_isready -q -h 127.0.0.1 -p {self._port}".split()
         assert until(lambda: subprocess.run(ask, check=False).returncode == 0), "PostgreSQL does not start"
-        yield url
-    finally:
-        if server is not None:
-            # Clients are disconnected at once; a smart stop would wait for them.
-            server.send_signal(signal.SIGINT)
-            server.wait(PATIENCE)
-        shutil.rmtree(folder)
+
+    def kill(self) -> None:
+        """Stop all of its processes at once: it recovers from its log when it is started again."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(PATIENCE)
+
+    def remove(self) -> None:
+        """Remove its data."""
+        shutil.rmtree(self._folder)
 
 
-@contextmanager
-def run_clickhouse(folder: Path) -> Iterator[str]:
-    """Run ClickHouse's engine behind its HTTP interface until the block ends, and provide its URL."""
-    if find_spec("chdb") is None:
-        skip_unless_required("chdb is not installed: make engines")
-    port = find_free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "tests.clickhouse_over_http", str(port), str(folder / "clickhouse")],
-        cwd=Path(__file__).parents[1],
-    )
-    try:
-        assert until(lambda: can_connect(port)), "ClickHouse does not start"
-        yield f"clickhouse://127.0.0.1:{port}/stretto_tests"
-    finally:
-        server.kill()
-        server.wait(PATIENCE)
+class ClickhouseServer:
+    """ClickHouse's engine behind its HTTP interface."""
+
+    def __init__(self, folder: Path) -> None:
+        self._port = find_free_port()
+        self._folder = folder / "clickhouse"
+        self.url = f"clickhouse://127.0.0.1:{self._port}/stretto_tests"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.clickhouse_over_http", str(self._port), str(self._folder)],
+            cwd=Path(__file__).parents[1],
+        )
+        assert until(lambda: can_connect(self._port)), "ClickHouse does not start"
+
+    def kill(self) -> None:
+        """Stop it at once."""
+        self._process.kill()
+        self._process.wait(PATIENCE)
+
+    def remove(self) -> None:
+        """Leave its data to pytest."""
 
 
-def find_postgresql() -> Path:
-    """Return the folder of PostgreSQL's programs; skip without them, unless the run may not skip."""
+def find_postgresql() -> Path | None:
+    """Return the folder of PostgreSQL's programs, or None without them."""
     folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
     if initdb := shutil.which("initdb"):
         folders.append(Path(initdb).parent)
-    if not folders:
-        skip_unless_required("PostgreSQL is not installed: make engines")
-    return folders[0]
+    return folders[0] if folders else None
 
 
-def skip_unless_required(reason: str) -> NoReturn:
-    """Skip the test, or fail where the run may not skip."""
-    if os.environ.get("STRETTO_REQUIRE_SERVERS") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+def find_missing_part(scheme: str) -> str | None:
+    """Return why a database cannot run here, or None if it can."""
+    if scheme == "postgresql" and find_postgresql() is None:
+        return "PostgreSQL is not installed: make engines"
+    if scheme == "clickhouse" and find_spec("chdb") is None:
+        return "chdb is not installed: make engines"
+    return None
 
 
 def can_connect(port: int) -> bool:

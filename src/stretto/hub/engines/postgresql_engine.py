@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from typing import Any
@@ -345,7 +345,7 @@ def _select_these(tenant: str, keys: Sequence[SessionKey]) -> dict[str, Any]:
 
 
 def _to_row(entry: SessionEntry) -> tuple[Any, ...]:
-    slots, measures, dims, amounts = zip(*entry.cells, strict=True) if entry.cells else ((), (), (), ())
+    columns = (map(str, column) for column in zip(*entry.cells, strict=True))
     return (
         entry.tenant,
         entry.instance,
@@ -358,12 +358,15 @@ def _to_row(entry: SessionEntry) -> tuple[Any, ...]:
         [*entry.days],
         entry.project,
         "[{},{}]".format(*entry.slots) if entry.cells else "empty",
-        [*slots],
-        [*measures],
-        [*dims],
-        [*amounts],
+        *(map(_quote_array, columns) if entry.cells else ["{}"] * 4),
         compress_document(entry.document),
     )
+
+
+def _quote_array(texts: Iterable[str]) -> str:
+    """Return an array as PostgreSQL writes it: psycopg takes ten times as long for hundreds of texts."""
+    quoted = "\0".join(texts).replace("\\", "\\\\").replace('"', '\\"')
+    return '{"' + quoted.replace("\0", '","') + '"}'
 
 
 def _to_parameters(mark: Mark) -> dict[str, str | int]:

@@ -91,7 +91,8 @@ def write_cell_cleaning(where: str) -> str:
 SESSION_UPSERT = f"""
 INSERT INTO {SCHEMA}.sessions AS stored (tenant, instance, session, revision, team, owner, received, day,
   days, project, reach, slots, measures, dims, amounts, document)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::int8range, %s, %s, %s, %s, %s)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::int8range,
+  %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s)
 ON CONFLICT (tenant, instance, session) DO UPDATE SET revision = excluded.revision,
   received = excluded.received, days = excluded.days, project = excluded.project, reach = excluded.reach,
   slots = excluded.slots, measures = excluded.measures, dims = excluded.dims, amounts = excluded.amounts,
