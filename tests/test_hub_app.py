@@ -200,7 +200,10 @@ def test_owners_see_their_machines_and_nobody_else_s(hub: Hub, tmp_path: Path) -
     operation = ann.get("/api/operations/dashboard").json()
     assert operation["status"] == "success"
     assert ann.get("/metrics").status_code == 200
-    assert "not its course" in ann.get(f"/api/sessions/{listed[0]['id']}").text
+    for path in ("/api/sessions", "/sessions"):
+        missing = ann.get(f"{path}/{listed[0]['id']}")
+        assert missing.status_code == 404
+        assert "not its course" in missing.text
     assert ann.post("/api/scores", json={"name": "quality", "value": 3}).status_code == 503
 
 

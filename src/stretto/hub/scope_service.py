@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from starlette.exceptions import HTTPException
+
 from stretto.clock import Clock
 from stretto.config.configuration import Config
 from stretto.errors import StrettoError
@@ -42,6 +44,9 @@ from stretto.web.backend import Backend
 
 REFRESH_SECONDS = 60.0
 """Longest age of a scope's store when it is read: machines ship within minutes, days are released once."""
+
+
+_NO_COURSE = "the hub has the numbers of a session, not its course"
 
 
 class ElsewhereError(StrettoError):
@@ -135,7 +140,7 @@ class ScopeService:
             fanouts=self.answers.list_fanouts,
             run_profile=self.answers.read_run_profile,
             activity=self.answers.read_activity,
-            session_summary=_refuse_session,
+            session_summary=_refuse_page,
             trends=self.answers.summarise_trends,
             baselines=self.answers.list_baselines,
             expose=self._expose_metrics,
@@ -238,9 +243,11 @@ def make_lead_service(
 
 
 def _refuse_session(_: str) -> NoReturn:
-    raise ElsewhereError(
-        "the hub has the numbers of a session, not its course", hint="open it on the machine that it ran on"
-    )
+    raise ElsewhereError(_NO_COURSE, hint="open it on the machine that it ran on")
+
+
+def _refuse_page(_: str) -> NoReturn:
+    raise HTTPException(404, f"{_NO_COURSE}: open it on the machine that it ran on")
 
 
 def _refuse_input(*_: object) -> NoReturn:

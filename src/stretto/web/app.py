@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from hashlib import sha256
+from http import HTTPStatus
 from importlib import resources
 
 from starlette.applications import Starlette
@@ -209,7 +210,8 @@ def _answer_http_error(renderer: Renderer | None, request: Request, error: Excep
     if not isinstance(error, HTTPException):
         raise error
     messages = {404: "there is nothing at this address", 405: "this address does not take that method"}
-    problem = messages.get(error.status_code, error.detail)
+    is_plain = error.detail == HTTPStatus(error.status_code).phrase
+    problem = messages.get(error.status_code, error.detail) if is_plain else error.detail
     if renderer is not None and not request.url.path.startswith((responses.API, "/static/")):
         answer = renderer.render_error(request, error.status_code, problem)
         answer.headers.update(error.headers or {})
