@@ -346,6 +346,31 @@ def test_leads_see_released_days_of_five_people_and_more(hub: Hub) -> None:
     assert _count_tasks(hub.client("leo", "blue", TokenRole.LEAD)) == 0
 
 
+def test_leads_see_the_sessions_of_owners_who_opted_in(hub: Hub, tmp_path: Path) -> None:
+    """Runners are listed with their parallel executions; who takes the consent back is gone at once."""
+    lead = hub.client("lea", role=TokenRole.LEAD)
+    runners = AccessToken(
+        hash=hash_token("ci"),
+        tenant="acme",
+        team="red",
+        owner="ci",
+        role=TokenRole.ME,
+        opted_in=True,
+        added=1,
+    )
+    hub.database.add_token(runners)
+    (of_ann,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    (of_ci,) = make_documents(tmp_path / "b", "runner", [draw(1)])
+    hub.ship(hub.client("ann"), of_ann)
+    hub.ship(TestClient(hub.app, base_url="http://127.0.0.1", headers={"Authorization": "Bearer ci"}), of_ci)
+    listed = lead.get("/api/sessions").json()["sessions"]
+    assert [row["id"] for row in listed] == [f"{of_ci.session}.runner"]
+    assert of_ann.session not in lead.get("/executions").text
+    assert _count_tasks(lead) == 0, "its sums are those of released days alone"
+    assert hub.database.revoke_token("acme", runners.hash, NOW)
+    assert lead.get("/api/sessions").json()["sessions"] == []
+
+
 def test_forgetting_leaves_what_was_released(hub: Hub) -> None:
     """The day is released again at once, without the forgotten session."""
     lead = hub.client("lea", role=TokenRole.LEAD)

@@ -88,6 +88,7 @@ def add_token(context: CommandContext, options: argparse.Namespace) -> int:
                 team=options.team,
                 owner=options.owner,
                 role=role,
+                opted_in=options.opted_in,
                 added=read_wall_clock(),
             )
         )

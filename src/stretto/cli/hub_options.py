@@ -40,6 +40,11 @@ def add_hub(commands: Commands, add_command: AddCommand) -> None:
     add.add_argument("--team", required=True, metavar="NAME", help="the team; '*' for a lead of all teams")
     add.add_argument("--owner", required=True, metavar="NAME", help="the person, or the pool of runners")
     add.add_argument("--role", choices=HUB_ROLES, default="me", help="what it may read (me)")
+    add.add_argument(
+        "--opted-in",
+        action="store_true",
+        help="leads may see the single sessions of this owner, as those of CI's runners",
+    )
     add.add_argument("--url", default="http://127.0.0.1:9465", metavar="URL", help="where the hub is asked")
     add.add_argument(
         "--key-file",

@@ -230,13 +230,29 @@ def make_lead_service(
     clock: Clock,
     version: str,
 ) -> ScopeService:
-    """Return the service of the leads of a team, or of a whole tenant: released days only."""
+    """Return the service of the leads of a team, or of a whole tenant.
+
+    It has released days, and the sessions of owners who opted in, such as pools of runners.
+    """
+
+    def refresh(connection: sqlite3.Connection) -> None:
+        add_released_days(connection, database, tenant, team)
+        opted_in = {
+            token.owner
+            for token in database.list_tokens(tenant)
+            if token.opted_in and token.revoked is None and team in {None, token.team}
+        }
+        scope = FleetScope(
+            tenant=tenant, teams=None if team is None else (team,), owners=tuple(sorted(opted_in))
+        )
+        add_session_changes(connection, database, scope, with_sums=False)
+
     return ScopeService(
         config,
         folder,
         clock=clock,
         version=version,
-        refresh=partial(add_released_days, table=database, tenant=tenant, team=team),
+        refresh=refresh,
         has_findings=False,
         reads_released_days=True,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -45,7 +45,8 @@ BATCH = 500
 
 _MARK = "hub mark"
 _RELEASED = "hub released at"
-"""Names of the notes of how far the engine was read."""
+_SCOPE = "hub scope"
+"""Names of the notes of how far the engine was read, and of whose sessions."""
 
 _LIST_COLUMNS = ("agents", "labels", "types", "tools", "models")
 """Columns of a session's row that documents have no values for, or only in their rows."""
@@ -71,15 +72,22 @@ def open_scope_store(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def add_session_changes(connection: sqlite3.Connection, engine: Engine, scope: FleetScope) -> RefreshResult:
-    """Add what an engine received of a scope since the last time: sessions, later revisions, forgettings."""
+def add_session_changes(
+    connection: sqlite3.Connection, engine: Engine, scope: FleetScope, *, with_sums: bool = True
+) -> RefreshResult:
+    """Add what an engine received of a scope since the last time: sessions, later revisions, forgettings.
+
+    A store whose scope has become another begins anew. Without sums, sessions are listed and count nowhere:
+    their sums are in the released days.
+    """
+    _begin_anew_in_another_scope(connection, scope)
     note = queries.read_note(connection, _MARK)
     mark = Mark() if note is None else _decode_mark(note)
     after, count = Mark(max(0, mark.received - REREAD)), 0
     while changes := [*engine.list_changes(scope, after, BATCH)]:
         after = changes[-1].mark
         with open_transaction(connection):
-            count += sum(_add_change(connection, change) for change in changes)
+            count += sum(_add_change(connection, change, with_sums=with_sums) for change in changes)
             mark = max(mark, after, key=lambda each: (each.received, each.instance, each.session))
             queries.write_note(connection, _MARK, _encode(mark).decode())
     return RefreshResult(sessions=count)
@@ -114,7 +122,19 @@ def name_session_in_scope(key: SessionKey) -> str:
     return f"{key.session}.{key.instance}"
 
 
-def _add_change(connection: sqlite3.Connection, change: SessionChange) -> bool:
+def _begin_anew_in_another_scope(connection: sqlite3.Connection, scope: FleetScope) -> None:
+    """Remove all sessions if other machines or owners were read before, such as those who have opted in."""
+    name = _encode(scope).decode()
+    if queries.read_note(connection, _SCOPE) == name:
+        return
+    with open_transaction(connection):
+        for id, packed in connection.execute("SELECT id, document FROM hub_documents").fetchall():
+            _remove_session(connection, id, decode_session_document(decompress_document(packed)))
+        queries.write_note(connection, _MARK, _encode(Mark()).decode())
+        queries.write_note(connection, _SCOPE, name)
+
+
+def _add_change(connection: sqlite3.Connection, change: SessionChange, *, with_sums: bool) -> bool:
     """Replace a session by what an engine has of it now; return whether that is another revision."""
     id = name_session_in_scope(change.key)
     row = connection.execute("SELECT revision, document FROM hub_documents WHERE id = ?", (id,)).fetchone()
@@ -124,7 +144,8 @@ def _add_change(connection: sqlite3.Connection, change: SessionChange) -> bool:
     if row is not None:
         _remove_session(connection, id, decode_session_document(decompress_document(row[1])))
     if stored is not None:
-        _add_session(connection, id, stored.document)
+        document = stored.document if with_sums else replace(stored.document, sums=())
+        _add_session(connection, id, document)
     return True
 
 
