@@ -265,6 +265,16 @@ def test_the_torn_last_line_of_a_past_day_is_set_aside(tmp_path: Path, tail: byt
         assert_equals_rebuild(opened, tmp_path)
 
 
+def test_small_batches_give_the_same_store(tmp_path: Path) -> None:
+    """A service takes in less at once than an import does, and its figures are the same."""
+    with store(tmp_path) as opened:
+        append(opened.folder, [*straggler().events, *fork_join().events])
+        results = list(opened.ingest.catch_up(opened.folder, batch_bytes=1_000))
+        assert len(results) > 3
+        assert sum(result.events for result in results) == len([*straggler().events, *fork_join().events])
+        assert_equals_rebuild(opened, tmp_path)
+
+
 def test_a_failed_batch_changes_nothing_and_can_be_ingested_again(tmp_path: Path) -> None:
     """An error in the middle rolls back all of the batch, in memory as well."""
     with store(tmp_path) as opened:

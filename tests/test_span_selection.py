@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
-from stretto.sources.otlp.plain_records import Span
+from stretto.sources.otlp.plain_records import Scalar, Span
 from stretto.sources.otlp.span_selection import SpanLinks
 
 
@@ -33,6 +33,16 @@ def test_links_are_written_in_any_order() -> None:
 def test_spans_of_one_request_are_linked() -> None:
     """A request that holds the whole trace gives the same spans."""
     assert {each.id for each in SpanLinks().select_spans("t", TREE, is_agent)} == {"A", "b", "c"}
+
+
+def test_a_span_that_waited_is_written_as_it_came() -> None:
+    """Its attributes are those that it had, a number of more than 64 bits too."""
+    for number in (7, 1 << 80):
+        attributes: dict[str, Scalar] = {"text": "ü", "number": number, "share": 0.5, "flag": True}
+        waiting = Span("t", "b", "c", "step", 1, 2, True, attributes, "scope", "service", ("other",))
+        links = SpanLinks()
+        assert links.select_spans("t", [waiting], is_agent) == []
+        assert links.select_spans("t", [span("A", "b")], is_agent)[1] == waiting
 
 
 def test_traces_without_agents_are_not_written() -> None:

@@ -69,6 +69,12 @@ LOG = logging.getLogger(__name__)
 TICK_SECONDS = 0.25
 """Pause between two looks at the journal: the events of a pause are ingested together."""
 
+BATCH_BYTES = 1 << 18
+"""Bytes of the journal that a running service ingests at once, a quarter of a rebuild's batch.
+
+The memory that a batch took stays with the process: the sessions that it leaves lie between what it freed.
+"""
+
 MOST_DAMAGES = 5
 DAMAGE_SECONDS = 600.0
 """So many rebuilds of damaged stores in this time, and no further one is tried: the disk is at fault."""
@@ -380,7 +386,8 @@ class Worker:
         """Ingest new events; the snapshot follows at its pace, also while there is much to ingest."""
         changed = False
         ingested = IngestedJournal(journal.list_file_sizes(self._config.journal), time.monotonic())
-        for result in self._ingest.catch_up(self._config.journal, now=self._clock()):
+        batches = self._ingest.catch_up(self._config.journal, now=self._clock(), batch_bytes=BATCH_BYTES)
+        for result in batches:
             # Shows the batches before this: the last is shown when the recording that it replaces is gone.
             self._refresh_if_due()
             changed = self._pace.is_stale = True

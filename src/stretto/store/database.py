@@ -111,7 +111,8 @@ def _prepare_connection(connection: sqlite3.Connection) -> str | None:
     # A lost last transaction is read again from the journal, so no sync per commit is needed.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA cache_size = -32000")
+    # Kilobytes: a batch touches the newest sessions and the sums of the present, whatever the store's size.
+    connection.execute("PRAGMA cache_size = -16000")
     # Large enough that pages shared by many sessions are copied back once for several batches.
     connection.execute("PRAGMA wal_autocheckpoint = 8000")
     # A log that a long reader let grow is cut back to this size by the next checkpoint that resets it.

@@ -114,6 +114,7 @@ class Ingest:
         """Whether compressions that a kill interrupted were looked for."""
         self.unreadable: dict[str, str] = {}
         """Journal files that could not be read the last time, each with the reason."""
+        self._batch_bytes = journal.CHUNK
         self._states: OrderedDict[str, SessionState] = OrderedDict()
         self._idle_before: int | None = None
         """Sessions whose last event is before this time (ns) are closed with the batch that has it."""
@@ -132,7 +133,12 @@ class Ingest:
                 yield file, offset, size - offset
 
     def catch_up(
-        self, folder: Path, *, now: int | None = None, close_idle: bool = False
+        self,
+        folder: Path,
+        *,
+        now: int | None = None,
+        close_idle: bool = False,
+        batch_bytes: int = journal.CHUNK,
     ) -> Iterator[IngestResult]:
         """Ingest all unread lines of the journal, a transaction per batch.
 
@@ -144,7 +150,9 @@ class Ingest:
 
         With ``close_idle`` a session without events since the idle limit before ``now`` is closed while it is
         in memory, and opened again if a later batch goes on with it: for callers that publish no result.
+        A batch has about ``batch_bytes``: smaller ones take less memory, larger ones less processor time.
         """
+        self._batch_bytes = batch_bytes
         self._idle_before = now - self._idle_limit if close_idle and now is not None else None
         if not self._is_tidy:
             delete_leftover_parts(folder)
@@ -184,7 +192,9 @@ class Ingest:
             while state.size > position:
                 with pause_collector():
                     with _tell_read_errors_apart():
-                        batch = journal.read_next_batch(content, file, position, closed=closed)
+                        batch = journal.read_next_batch(
+                            content, file, position, limit=self._batch_bytes, closed=closed
+                        )
                     start, position = position, batch.end
                     results = () if position == start else self._ingest_with_retries(folder, batch)
                     # Freed while the collector is paused, or it would visit every event of the batch.

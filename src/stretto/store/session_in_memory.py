@@ -157,9 +157,7 @@ class SessionState:
             total.update(additions)
         for sums in self.part_sums.values():
             total.update(sums.sum_additions())
-        for amounts in self.model_calls.amounts.values():
-            for addition, amount in amounts:
-                total[addition] += amount
+        total.update(self.model_calls.sum_additions())
         return total
 
     def apply_events(self, events: Sequence[Event]) -> None:
