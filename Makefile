@@ -8,13 +8,17 @@ READY := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup quick long-tests test style slow shown switched-off coverage check counted detectors baselines \
-  bench bench-peer clients trial soak docs dashboards pictures servers engines stack stack-down clean
+.PHONY: help up setup quick long-tests test tests-without-servers tests-of-servers style slow shown switched-off \
+  coverage check counted detectors baselines bench bench-peer clients trial soak docs dashboards pictures servers \
+  engines stack stack-down clean
 
 # Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
 # share its servers, so a file is not divided.
 SERVER_TESTS := 4
 WITHOUT_SERVERS := not slow and not stack and not npm and not corpus and not shown
+# Folders without a test of such a run are passed over, or each worker would import what they need.
+NO_SERVERS := --ignore=tests/stack --ignore=tests/shown
+SHORT := $(NO_SERVERS) --ignore=tests/corpus
 # A selection in ARGS may leave one of two runs without tests: pytest's exit code 5 counts only without ARGS.
 UNLESS_EMPTY := || { code=$$?; test $$code = 5 -a -n "$(ARGS)" || exit $$code; }
 
@@ -25,10 +29,10 @@ up: $(READY) ## run the service: hooks in, page and metrics out
 	@$(BIN)/stretto up $(ARGS)
 
 quick: $(READY) ## run the guards and all short tests that need no real servers
-	$(BIN)/pytest -n logical --dist worksteal -m "$(WITHOUT_SERVERS) and not long" $(ARGS)
+	$(BIN)/pytest -n logical --dist worksteal -m "$(WITHOUT_SERVERS) and not long" $(SHORT) $(ARGS)
 
 long-tests: $(READY) ## list anew which tests quick leaves out, on a quiet machine
-	$(BIN)/pytest -n logical --dist worksteal -m "$(WITHOUT_SERVERS)" --junit-xml=long-tests.xml $(ARGS)
+	$(BIN)/pytest -n logical --dist worksteal -m "$(WITHOUT_SERVERS)" $(SHORT) --junit-xml=long-tests.xml $(ARGS)
 	$(BIN)/python -m tests.long_tests long-tests.xml && rm long-tests.xml
 
 style: $(READY) ## check style and types
@@ -36,8 +40,17 @@ style: $(READY) ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: style ## check style and types, run the tests, those of real servers too
-	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack and not shown" $(ARGS) $(UNLESS_EMPTY)
+# Tests of real servers leave the processors to the others most of the time. Make prints each of the three when it is
+# over, if it can (since 4.0), and fails if one does.
+test: $(READY) ## check style and types, run the tests, those of real servers too: all at once
+	@$(MAKE) --no-print-directory --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync) \
+	  tests-without-servers tests-of-servers style
+
+tests-without-servers: $(READY) ## run the tests that need no real servers
+	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack and not shown" $(NO_SERVERS) $(ARGS) \
+	  $(UNLESS_EMPTY)
+
+tests-of-servers: $(READY) ## run the tests of real servers
 	$(BIN)/pytest -n $(SERVER_TESTS) --dist loadfile -m "stack and not slow" $(ARGS) $(UNLESS_EMPTY)
 
 slow: $(READY) ## run the tests that take minutes

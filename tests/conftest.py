@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.long_tests import name_test, read_long_tests
 from tests.needed_parts import IS_SWITCHED_OFF, find_needed_parts, switch_off_all_but
+
+if TYPE_CHECKING:
+    from tests.operated import OperatedStore
 
 # A test's time depends on the load of the machine: no example may fail for it.
 settings.register_profile(
@@ -24,6 +28,16 @@ settings.load_profile("stretto")
 # pytest-xdist sets them for its workers; programs that tests start in a terminal would believe them.
 for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
+
+
+COLLECTOR_OF_GARBAGE = (10_000, 20, 20)
+"""Its thresholds while tests run: what they keep, such as syntax trees, is looked through less often."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """Switch off the collector of garbage while modules and tests are made, which stay until the end."""
+    gc.disable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,3 +60,13 @@ def pytest_collection_finish() -> None:
     """Keep the collector of garbage away from the modules and tests, which stay until the end."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*COLLECTOR_OF_GARBAGE)
+    gc.enable()
+
+
+@pytest.fixture(scope="session")
+def operated_month(tmp_path_factory: pytest.TempPathFactory) -> OperatedStore:
+    """Return a month of a pattern with the answers of its analyses, for tests that only read it."""
+    from tests.operated import make_month  # noqa: PLC0415  # most tests need no analyses
+
+    return make_month(tmp_path_factory.mktemp("month"))

@@ -3,15 +3,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from pydantic_ai import Agent
-from pydantic_ai.models.instrumented import InstrumentationSettings
-from pydantic_ai.models.test import TestModel
 
 import stretto
 from stretto.model.event import Kind, Outcome
 from tests.test_api_journal_exporter import Journal, conclude_events, journalled
+
+if TYPE_CHECKING:
+    from pydantic_ai import Agent
 
 SECRET = "buy low, sell high"
 
@@ -24,6 +25,11 @@ def written(tmp_path: Path) -> Iterator[Journal]:
 
 def agent(name: str, *calls: str, answer: str = SECRET) -> Agent[None, str]:
     """Return an agent whose model calls tools and answers without a network, instrumented as users do."""
+    # Every worker imports this module: the framework takes a second, and only these tests need it.
+    from pydantic_ai import Agent  # noqa: PLC0415
+    from pydantic_ai.models.instrumented import InstrumentationSettings  # noqa: PLC0415
+    from pydantic_ai.models.test import TestModel  # noqa: PLC0415
+
     made = Agent(TestModel(call_tools=list(calls), custom_output_text=answer), name=name)
     made.instrument = InstrumentationSettings()
     return made

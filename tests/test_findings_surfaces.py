@@ -302,11 +302,11 @@ def test_the_terminal_finds_decides_and_explains(
         monkeypatch.setattr(f"stretto.cli.{module}.read_wall_clock", lambda: end_of_day(37))
     version = {0: "2.0.0", 30: "2.1.0"}
     append(tmp_path / "state/journal", list(month_of_sessions(38, slower={30: 1.6}, version=version)))
+    assert run(capsys, "annotate", "upgraded the client")[0] == 0
     document = answer(capsys, "findings")
     assert document["quiet_checks"] > 0
     assert {each["name"] for each in document["analyses"]} >= {"changes", "holdups"}
-    assert run(capsys, "annotate", "upgraded the client")[0] == 0
-    assert [each["text"] for each in answer(capsys, "findings")["annotations"]] == ["upgraded the client"]
+    assert [each["text"] for each in document["annotations"]] == ["upgraded the client"]
     assert answer(capsys, "why", "last")["session"] == "d37n7"
     listed = run(capsys, "findings", "--all")[1]
     assert "\noutlooks\n    Tasks (review of release) of the next seven days: " in listed

@@ -39,7 +39,6 @@ from tests.operated import (
     NOW,
     PATTERN,
     OperatedStore,
-    make_month,
     make_nothing,
     strip_moment,
 )
@@ -71,9 +70,9 @@ def make_tool_sources(operated: OperatedStore, ask: Callable[..., dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+def doors(operated_month: OperatedStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     """A month behind a service that serves MCP, too."""
-    operated = make_month(tmp_path_factory.mktemp("month"))
+    operated = operated_month
     runner = operated.make_runner()
     sources = make_tool_sources(operated, runner.run_operation)
     backend = Store(tmp_path_factory.mktemp("web")).make_backend(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +14,6 @@ from stretto.cli.main import main
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.exporter.openmetrics_history import generate_openmetrics
 from stretto.figures.figure import Figure
-from tests.stack.running import require_servers
 
 UNTIL = ("--until", "2026-11-20T18:00:00Z")
 """Two hours after the recording."""
@@ -131,31 +128,3 @@ def test_without_a_past_nothing_is_written(tmp_path: Path, capsys: pytest.Captur
     assert main([*state, "backfill", "--output", str(target), "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == {"file": None, "samples": 0, "next": None}
     assert not target.exists()
-
-
-@pytest.mark.stack
-def test_prometheus_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its own tool turns the text into blocks without a complaint."""
-    require_servers()
-    promtool = shutil.which("promtool")
-    assert promtool is not None
-    target = written(tmp_path, capsys)
-
-    made = subprocess.run(
-        [
-            promtool,
-            "tsdb",
-            "create-blocks-from",
-            "--max-block-duration=744h",
-            "openmetrics",
-            str(target),
-            str(tmp_path / "blocks"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-    assert made.returncode == 0, made.stderr
-    assert list((tmp_path / "blocks").glob("*/meta.json"))

@@ -21,7 +21,7 @@ from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_table import OPERATIONS
 from stretto.state.lock import StateLock
-from tests.operated import DAYS, EXAMPLES, NOW, PATTERN, OperatedStore, make_month, make_nothing, strip_moment
+from tests.operated import DAYS, EXAMPLES, NOW, PATTERN, OperatedStore, make_nothing, strip_moment
 from tests.test_operations import check_envelope
 from tests.test_plugin import fill_command_line, read_slash_command
 from tests.web_served import Store, served
@@ -71,9 +71,9 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+def month(operated_month: OperatedStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     """The doors of a month."""
-    yield from open_doors(make_month(tmp_path_factory.mktemp("month")), tmp_path_factory.mktemp("web"))
+    yield from open_doors(operated_month, tmp_path_factory.mktemp("web"))
 
 
 @pytest.fixture(scope="module")

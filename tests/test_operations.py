@@ -58,7 +58,6 @@ from tests.operated import (
     NOW,
     PATTERN,
     OperatedStore,
-    make_month,
     make_nothing,
     strip_moment,
     without_answers,
@@ -84,10 +83,10 @@ def check_envelope(envelope: dict[str, Any]) -> dict[str, Any]:
     return envelope
 
 
-@pytest.fixture(scope="module")
-def month(tmp_path_factory: pytest.TempPathFactory) -> OperatedStore:
+@pytest.fixture
+def month(operated_month: OperatedStore) -> OperatedStore:
     """A month of a pattern, with the answers of the analyses."""
-    return make_month(tmp_path_factory.mktemp("month"))
+    return operated_month
 
 
 @pytest.fixture(scope="module")

@@ -30,11 +30,17 @@ from tests.test_cli import _own_world, answer, run  # noqa: F401  # the fixture 
 from tests.test_service import configured, started
 from tests.test_web_app import three_sessions
 from tests.waiting import until
-from tests.web_served import served
+from tests.web_served import Store, served
 
 
 def switch_off(*names: str) -> FeatureStates:
     return decide_feature_states(dict.fromkeys(names, False), {}, {}, file="config.toml", changed="")
+
+
+@pytest.fixture(scope="module")
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store that pages are shown of, and nothing is added to."""
+    return three_sessions(tmp_path_factory.mktemp("sessions"))
 
 
 def test_every_analysis_has_a_switch() -> None:
@@ -44,9 +50,9 @@ def test_every_analysis_has_a_switch() -> None:
 
 
 @pytest.mark.parametrize("name", FEATURES)
-def test_page_and_api_say_what_is_off(tmp_path: Path, name: str) -> None:
+def test_page_and_api_say_what_is_off(sessions: Store, name: str) -> None:
     """Every page names the part, or says that pages are off; the API has the state and its origin."""
-    with served(three_sessions(tmp_path).make_backend(features=switch_off(name))) as client:
+    with served(sessions.make_backend(features=switch_off(name))) as client:
         for path in ("/", "/sessions", "/agents", "/findings"):
             page = client.get(path)
             assert "switched off" in page.text
@@ -61,13 +67,13 @@ def test_page_and_api_say_what_is_off(tmp_path: Path, name: str) -> None:
     assert set(states.values()) == {(True, "default")}
 
 
-def test_nothing_is_said_while_everything_is_on(tmp_path: Path) -> None:
+def test_nothing_is_said_while_everything_is_on(sessions: Store) -> None:
     """No page mentions switches; a level below the highest is mentioned."""
     assert DEFAULT_STATES.list_off() == []
-    with served(three_sessions(tmp_path / "on").make_backend()) as client:
+    with served(sessions.make_backend()) as client:
         assert "switched off" not in client.get("/").text
     level = decide_feature_states({"level": "minimal"}, {}, {}, file="config.toml", changed="")
-    with served(three_sessions(tmp_path / "minimal").make_backend(features=level)) as client:
+    with served(sessions.make_backend(features=level)) as client:
         assert "shown: level minimal" in client.get("/").text
 
 
@@ -107,7 +113,7 @@ FINDING = Finding(
 
 
 @pytest.mark.parametrize("name", [analysis.name for analysis in ANALYSES])
-def test_an_analysis_that_is_off_is_not_asked_and_says_so(tmp_path: Path, name: str) -> None:
+def test_an_analysis_that_is_off_is_not_asked_and_says_so(tmp_path: Path, sessions: Store, name: str) -> None:
     """Its earlier findings are hidden while it is off, the document names it, the others are asked."""
     asked: list[AnalysisRequest] = []
 
@@ -139,7 +145,7 @@ def test_an_analysis_that_is_off_is_not_asked_and_says_so(tmp_path: Path, name: 
     assert set(asked[0].names) == {analysis.name for analysis in ANALYSES} - {name}
     assert (state.open_findings, state.settled_findings, dict(state.results)) == ([], [], {})
     assert build_findings_document(state)["switched_off"] == [name]
-    with served(three_sessions(tmp_path / "web").make_backend(findings=lambda: state)) as client:
+    with served(sessions.make_backend(findings=lambda: state)) as client:
         assert f"<li>{name}: switched off</li>" in client.get("/findings").text
 
 

@@ -7,10 +7,11 @@ a new field to ``FIELDS`` first.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests.sources import walk_file
 
 from stretto.names import fact_fields
 from stretto.names.fact_fields import FIELDS, EntityKind, FactField, MergeRule
@@ -51,40 +52,50 @@ ATTRIBUTE_READERS = {"read_text", "read_plausible_count"}
 """The functions that read an event's attributes, whose names belong to the journal and not to facts."""
 
 
-def find_docstrings(tree: ast.AST) -> set[ast.expr]:
+def find_docstrings(nodes: Sequence[ast.AST]) -> set[ast.expr]:
     """Return the nodes of all docstrings: an expression that is a text and nothing else."""
-    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return {node.value for node in nodes if isinstance(node, ast.Expr)}
 
 
-def find_attribute_names(tree: ast.AST) -> set[ast.expr]:
+def reads_attributes(function: ast.expr) -> bool:
+    """Return whether a function takes the name of an event's attribute."""
+    if isinstance(function, ast.Name):
+        return function.id in ATTRIBUTE_READERS
+    return (
+        isinstance(function, ast.Attribute)
+        and function.attr == "get"
+        and isinstance(function.value, ast.Attribute)
+        and function.value.attr == "attributes"
+    )
+
+
+def find_attribute_names(nodes: Sequence[ast.AST]) -> set[ast.expr]:
     """Return the arguments that name an attribute of an event."""
-    found: set[ast.expr] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            function = ast.unparse(node.func)
-            if function in ATTRIBUTE_READERS or function.endswith(".attributes.get"):
-                found.update(node.args)
-    return found
+    return {
+        argument
+        for node in nodes
+        if isinstance(node, ast.Call) and reads_attributes(node.func)
+        for argument in node.args
+    }
 
 
-def find_accessors(tree: ast.AST) -> set[str]:
+def find_accessors(nodes: Sequence[ast.AST]) -> set[str]:
     """Return the functions that a module imports and that take a field."""
     return {
         alias.asname or alias.name
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
         if alias.name in ACCESSORS.get(node.module or "", ())
     }
 
 
-def find_spelled_fields(text: str, *, is_fact_module: bool) -> Iterator[tuple[int, str]]:
+def find_spelled_fields(nodes: Sequence[ast.AST], *, is_fact_module: bool) -> Iterator[tuple[int, str]]:
     """Yield (line, literal) for each field name that a module spells out where a field is meant."""
-    tree = ast.parse(text)
-    exempt = find_docstrings(tree) | find_attribute_names(tree)
-    accessors = find_accessors(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in accessors:
+    exempt = find_docstrings(nodes) | find_attribute_names(nodes)
+    accessors = find_accessors(nodes)
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in accessors:
             suspects: list[ast.AST] = [part for argument in node.args for part in ast.walk(argument)]
         elif is_fact_module:
             suspects = [node]
@@ -106,7 +117,7 @@ def test_no_field_name_is_spelled_out() -> None:
         f"{path.relative_to(SOURCE)}:{line}: {literal!r}"
         for path in sorted(SOURCE.rglob("*.py"))
         if path != SOURCE / "names" / "fields.py"
-        for line, literal in find_spelled_fields(path.read_text("utf-8"), is_fact_module=path in FACT_MODULES)
+        for line, literal in find_spelled_fields(walk_file(path), is_fact_module=path in FACT_MODULES)
         if (path.name, literal) not in NOT_FIELDS
     ]
     assert faults == []
@@ -140,7 +151,8 @@ def test_a_spelled_field_is_found(text: str, is_fact_module: bool, faults: list[
     imports = "".join(
         f"from {module} import {', '.join(sorted(names))}\n" for module, names in ACCESSORS.items()
     )
-    found = find_spelled_fields(imports + text, is_fact_module=is_fact_module)
+    nodes = [*ast.walk(ast.parse(imports + text))]
+    found = find_spelled_fields(nodes, is_fact_module=is_fact_module)
     assert sorted({literal for _, literal in found}) == faults
 
 

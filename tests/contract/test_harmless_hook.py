@@ -216,7 +216,8 @@ class TestJournal:
     def test_too_little_memory(self, script: Path, state: Path) -> None:
         """A payload that does not fit into memory is reported, and no error."""
         limit = "resource.setrlimit(resource.RLIMIT_AS, (160_000_000, 160_000_000))"
-        payload = json.dumps({"session_id": "s", "hook_event_name": "Stop", "x": ["y"] * 8_000_000}).encode()
+        many = b'"y", ' * 8_000_000
+        payload = b'{"session_id": "s", "hook_event_name": "Stop", "x": [%b"y"]}' % many
         run(limited(command(script, state), limit), payload)
         assert kinds(state) == [(Kind.REJECT, "out of memory")]
 

@@ -1,4 +1,4 @@
-"""The list of tests that `make quick` leaves out."""
+"""What `make quick` and `make test` leave out of a run: the listed tests, and folders by their marks."""
 
 from __future__ import annotations
 
@@ -40,3 +40,11 @@ def test_the_list_has_the_long_tests_of_a_report_without_guards(
         "tests/test_x.py::test_a",
         "tests/test_y.py::TestGroup::test_c",
     }
+
+
+@pytest.mark.parametrize("folder", ["corpus", "shown", "stack"])
+def test_a_folder_that_a_run_passes_over_has_no_other_tests(folder: str) -> None:
+    """The Makefile passes over folders by path: a test there without the folder's mark would run nowhere."""
+    for path in (ROOT / "tests" / folder).glob("test_*.py"):
+        marks = path.read_text(encoding="utf-8").partition("\npytestmark = ")[2]
+        assert f"pytest.mark.{folder}" in marks, f"{path}: set pytestmark to pytest.mark.{folder}"

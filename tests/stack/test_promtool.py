@@ -15,6 +15,7 @@ import yaml
 
 from stretto.servers.export_files import BUILDERS, ExportSettings, ShippedFiles
 from stretto.servers.supervisor import SHIPPED, SHIPPED_TOKEN, render_configuration
+from tests.test_openmetrics_history import written
 
 pytestmark = pytest.mark.stack
 
@@ -221,3 +222,10 @@ def test_exported_configurations_are_accepted(
         run(amtool, "check-config", tmp_path / "alertmanager.yml"),
     ):
         assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_backfill_is_taken(promtool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Prometheus's own tool turns the past of the recordings into blocks without a complaint."""
+    past, blocks = written(tmp_path, capsys), tmp_path / "blocks"
+    accepted(promtool, "tsdb", "create-blocks-from", "--max-block-duration=744h", "openmetrics", past, blocks)
+    assert list(blocks.glob("*/meta.json"))
