@@ -32,7 +32,8 @@ quick: $(READY) ## run the guards and all short tests that need no real servers
 	$(BIN)/pytest -n logical --dist worksteal -m "$(WITHOUT_SERVERS) and not long" $(SHORT) $(ARGS)
 
 long-tests: $(READY) ## list anew which tests quick leaves out, on a quiet machine
-	$(BIN)/pytest -n logical --dist worksteal -m "$(WITHOUT_SERVERS)" $(SHORT) --junit-xml=long-tests.xml $(ARGS)
+	$(BIN)/pytest -n logical --dist worksteal -m "$(WITHOUT_SERVERS)" $(SHORT) --junit-xml=long-tests.xml \
+	  -o junit_duration_report=call $(ARGS)
 	$(BIN)/python -m tests.long_tests long-tests.xml && rm long-tests.xml
 
 style: $(READY) ## check style and types
@@ -54,7 +55,7 @@ tests-of-servers: $(READY) ## run the tests of real servers
 	$(BIN)/pytest -n $(SERVER_TESTS) --dist loadfile -m "stack and not slow" $(ARGS) $(UNLESS_EMPTY)
 
 slow: $(READY) ## run the tests that take minutes
-	$(BIN)/pytest -m slow $(ARGS)
+	$(BIN)/pytest -n logical --dist loadfile -m slow $(ARGS)
 
 shown: $(READY) ## run random operations over caches, gates and profiles (LONG=1: as many as check runs)
 	$(if $(LONG),STRETTO_SHOWN=long) $(BIN)/pytest -n logical --dist worksteal -m shown tests/shown $(ARGS)

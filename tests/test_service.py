@@ -212,6 +212,14 @@ def test_a_trace_that_outlives_the_service_is_one_session(
         assert [row.id for row in list_latest(service, 10)] == [before or after or TRACE]
 
 
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a session be sent soon after it is over, and again soon after it was refused."""
+    monkeypatch.setattr(finished_session_export, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(finished_session_export, "SETTLE_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("short_pauses")
 def test_a_finished_session_is_sent_once(tmp_path: Path) -> None:
     """Its spans reach a real OTLP receiver once; a restart or the recording sends nothing."""
     config = configured(tmp_path)
@@ -428,12 +436,9 @@ def test_a_journal_file_that_is_cut_is_told_and_read_again(tmp_path: Path) -> No
         assert until(lambda: {row.id for row in list_latest(service, 10)} == {"mine", "new"})
 
 
-def test_a_session_is_sent_again_until_the_endpoint_has_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("short_pauses")
+def test_a_session_is_sent_again_until_the_endpoint_has_it(tmp_path: Path) -> None:
     """Sessions that ended while the endpoint was away arrive once it is back; nothing counts as dropped."""
-    monkeypatch.setattr(finished_session_export, "RETRY_SECONDS", 0.1)
-    monkeypatch.setattr(finished_session_export, "SETTLE_SECONDS", 0.1)
     config = configured(tmp_path)
     with OtlpReceiver() as receiver:
         receiver.refuse(HTTPStatus.UNAUTHORIZED)
@@ -457,12 +462,15 @@ def test_a_session_is_sent_again_until_the_endpoint_has_it(
     assert sorted(set(received)) == ["a", "b", "c"]
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_what_no_endpoint_acknowledged_is_sent_at_the_next_start(tmp_path: Path) -> None:
     """A service that stops while the endpoint is away sends its finished sessions after the next start."""
     config = configured(tmp_path)
     with OtlpReceiver() as receiver:
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
-        with started(config, build_sender(environ)) as service:
+        # Within this time the sender itself tries again after a 503.
+        impatient = {**environ, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.5"}
+        with started(config, build_sender(impatient)) as service:
             receiver.refuse()
             report(config, "mine", *whole_session("mine"))
             assert until(lambda: [row.id for row in list_latest(service, 10)] == ["mine"])
@@ -476,12 +484,11 @@ def test_what_no_endpoint_acknowledged_is_sent_at_the_next_start(tmp_path: Path)
         assert len(receiver.spans) == refused + 3
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_a_session_that_alone_is_refused_is_given_up_and_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An endpoint that takes other sessions is not asked for ever; the lost spans are counted once."""
-    monkeypatch.setattr(finished_session_export, "RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(finished_session_export, "SETTLE_SECONDS", 0.05)
 
     class Refusing(SpanExporter):
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -503,6 +510,7 @@ def test_a_session_that_alone_is_refused_is_given_up_and_counted(
     ]
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_spans_that_are_dropped_are_a_problem(tmp_path: Path) -> None:
     """Dropped spans are a problem with the sender's error."""
     config = configured(tmp_path)

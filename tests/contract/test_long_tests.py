@@ -22,12 +22,12 @@ def test_every_listed_test_exists() -> None:
 def test_the_list_has_the_long_tests_of_a_report_without_guards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a run's times the list keeps tests from 0.4 s on, without parameters, and no guard."""
+    """Of a run's times the list keeps tests from 0.3 s on, without parameters, and no guard."""
     suite = Element("testsuite")
     for name, classname, seconds in (
-        ("test_a[1]", "tests.test_x", "0.41"),
+        ("test_a[1]", "tests.test_x", "0.31"),
         ("test_a[2]", "tests.test_x", "0.10"),
-        ("test_b", "tests.test_x", "0.39"),
+        ("test_b", "tests.test_x", "0.29"),
         ("test_c", "tests.test_y.TestGroup", "2"),
         ("test_d", "tests.contract.test_z", "9"),
     ):
