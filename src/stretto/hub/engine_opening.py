@@ -11,6 +11,7 @@ from stretto.hub.access_tokens import TokenTable
 from stretto.hub.engine import Engine
 from stretto.hub.engines.sqlite_engine import SqliteEngine
 from stretto.hub.release_table import ReleaseTable
+from stretto.version import describe_extra_install
 
 
 class HubDatabase(Engine, TokenTable, ReleaseTable, Protocol):
@@ -60,5 +61,5 @@ def _make_missing_error(database: str, error: ModuleNotFoundError) -> UsageError
     return UsageError(
         f"the hub cannot talk to {database}",
         cause=f"the package {error.name} is not installed",
-        hint="pip install 'stretto[hub]'",
+        hint=describe_extra_install("hub"),
     )
