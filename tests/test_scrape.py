@@ -215,12 +215,15 @@ def test_the_whole_service_is_exposed_as_the_table_says(tmp_path: Path) -> None:
     finally:
         service.stop()
     own = {metric.name for metric in METRICS.values() if metric.made is MetricOrigin.SELF}
-    # Folding shows only where something was folded, analyses only once they have answered.
+    # Folding shows only where something was folded, analyses once they have answered, shipping with a hub.
     assert own - told <= {
         "stretto_series_folded",
         "stretto_names_folded",
         "stretto_analysis_age_seconds",
         "stretto_analysis_duration_seconds",
+        "stretto_ship_lag_seconds",
+        "stretto_ship_pending",
+        "stretto_ship_rejected",
     }
 
 
