@@ -142,6 +142,8 @@ def _attributes() -> st.SearchStrategy[dict[str, Any]]:
             "test_framework": st.sampled_from(["pytest", "go"]),
             "tests_passed": st.integers(0, 3),
             "tests_failed": st.integers(0, 3),
+            "tests_skipped": st.integers(0, 3),
+            "tests_deselected": st.integers(0, 3),
             "hits": st.integers(0, 3),
             "entries": st.integers(0, 3),
             "wrote": st.sampled_from(["one", "two"]),

@@ -452,7 +452,10 @@ def spender(session: str = "spender") -> Drawing:
         "m3", 30, model="gpt-5-2025-08-07", took=2, input_tokens=400, output_tokens=50, cost_usd=0.25
     )
     drawing.model("m4", 33, model="homemade", took=1, input_tokens=5, cache_read_tokens=0, output_tokens=7)
-    drawing.call("pytest", 0, 12, test_framework="pytest", tests_passed=10, tests_failed=2)
+    drawing.call(
+        "pytest", 0, 12, test_framework="pytest",
+        tests_passed=10, tests_failed=2, tests_skipped=1, tests_deselected=39,
+    )  # fmt: skip
     drawing.call("cargo", 12, 16, test_framework="cargo", tests_passed=4, tests_failed=0)
     drawing.call("write", 12, 13, tool="Write", wrote="00112233aabbccdd")
     drawing.cached(10, "summaries", hits=30, misses=10, evictions=0, invalidations=1, entries=9)

@@ -7,6 +7,7 @@ import pytest
 from stretto.hook.client import client
 from stretto.hook.client import tests_and_written_files as work
 from stretto.hook.client.tests_and_written_files import (
+    count_tests,
     find_framework,
     hash_written_paths,
     read_test_counts,
@@ -208,7 +209,27 @@ def test_the_counts_are_found_in_every_agents_result(result: dict[str, Any]) -> 
         "test_framework": "pytest",
         "tests_passed": 2,
         "tests_failed": 0,
+        "tests_skipped": 0,
+        "tests_deselected": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "framework", "skipped", "deselected"),
+    [
+        ("== 2 failed, 10 passed, 3 skipped, 40 deselected in 3.1s ==", "pytest", 3, 40),
+        ("97 passed in 1.23s", "pytest", 0, 0),
+        ("97 passed in 1.23s", "tox", None, None),
+        ("test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured; 12 filtered out", "cargo", 1, 12),
+        ("10 examples, 2 failures, 1 pending", "rspec", 1, None),
+    ],
+)
+def test_tests_that_did_not_run_are_counted_where_they_are_reported(
+    text: str, framework: str, skipped: int | None, deselected: int | None
+) -> None:
+    """Only of pytest no number means none; other frameworks may not report it at all."""
+    counts = count_tests([text], framework)
+    assert (counts.get("tests_skipped"), counts.get("tests_deselected")) == (skipped, deselected)
 
 
 def test_a_run_without_counts_has_its_framework_alone() -> None:

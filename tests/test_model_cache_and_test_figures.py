@@ -92,6 +92,11 @@ def test_the_scenes_tests_are_as_on_paper(tmp_path: Path) -> None:
     assert figure(found, "window_tests", framework="pytest", result="failed") == 2
     assert figure(found, "window_tests", framework="cargo", result="passed") == 4
     assert absent(found, "window_tests", framework="cargo", result="failed")
+    assert figure(found, "window_tests_skipped", framework="pytest") == 1
+    assert figure(found, "window_tests_selected", framework="pytest") == 13
+    assert figure(found, "window_tests_collected", framework="pytest") == 52
+    assert figure(found, "test_selection_ratio", framework="pytest") == 0.25
+    assert absent(found, "test_selection_ratio", framework="cargo")
     assert figure(found, "window_test_seconds") == 16
     assert figure(found, "window_tool_seconds") == 17
     assert figure(found, "test_time_ratio") == pytest.approx(16 / 17)
@@ -159,7 +164,10 @@ def test_a_session_document_has_its_spending(tmp_path: Path) -> None:
     assert costs["m2"] == (pytest.approx(0.0075), "list")
     assert costs["m4"] == (None, None)
     tests = {call["id"]: call["tests"] for call in told["tool_calls"]}
-    assert tests["pytest"] == {"framework": "pytest", "passed": 10, "failed": 2, "outcome": "failure"}
+    assert tests["pytest"] == {
+        "framework": "pytest", "passed": 10, "failed": 2, "skipped": 1, "deselected": 39,
+        "outcome": "failure",
+    }  # fmt: skip
     assert tests["write"] is None
 
 

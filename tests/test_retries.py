@@ -3,7 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.figures.retries import find_retries
+from stretto.clock import SECOND
+from stretto.figures.retries import find_recoveries, find_retries
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
 from tests.scenes import at, conclude_scene, retried
@@ -134,3 +135,21 @@ def test_retries_are_matched_one_to_one_with_failures_before_them(
         assert retry.task.id != retry.failed.id
         assert (retry.failed.end or 0) <= (retry.task.start or 0)
         assert retry.failed.description == retry.task.description
+
+
+def test_a_failure_is_recovered_by_the_next_success_of_its_type_or_agent() -> None:
+    """A review fails at 10 s: another agent's review succeeds at 25 s, its own agent's tests at 40 s."""
+    other = task("b", 12, 25, Outcome.SUCCESS, agent="another")
+    own = task("c", 30, 40, Outcome.SUCCESS, task_type="testing")
+    unlike = task("d", 11, 12, Outcome.SUCCESS, task_type="docs", agent="another")
+    assert [(r.success.id, r.length) for r in find_recoveries([unlike, own, other, FAILED])] == [
+        ("b", 15 * SECOND)
+    ]
+    assert [r.success.id for r in find_recoveries([unlike, own, FAILED])] == ["c"]
+    assert find_recoveries([unlike, FAILED]) == ()
+    assert find_recoveries([other, own]) == ()
+
+
+def test_a_recovery_before_the_failure_is_none() -> None:
+    """What succeeded earlier recovers nothing."""
+    assert find_recoveries([task("early", 0, 5, Outcome.SUCCESS), FAILED]) == ()

@@ -490,7 +490,8 @@ def test_tests_that_a_command_runs(tmp_path: Path) -> None:
         result(9, "c4", "Command running in background"),
     )
     ends = {event.id: dict(event.attributes) for event in events if event.kind is Kind.TOOL_END}
-    assert ends["c1"] == {"test_framework": "pytest", "tests_passed": 2, "tests_failed": 1}
+    counts = {"tests_passed": 2, "tests_failed": 1, "tests_skipped": 0, "tests_deselected": 0}
+    assert ends["c1"] == {"test_framework": "pytest", **counts}
     assert ends["c2"] == {"error": "exit_code", "test_framework": "go"}
     assert ends["c3"] == ends["c4"] == {}
 

@@ -159,6 +159,8 @@ def test_answers_have_a_mean_and_quantiles_by_agent() -> None:
     sums: Sums = {
         "message_time": {("qa", buckets[10]): 2, ("dev", buckets[40]): 1},
         "answers": {("qa",): 2, ("dev",): 1},
+        "messages_sent": {("lead",): 3},
+        "recovery_time": {("review", buckets[10]): 1},
         "answer_time": {("qa",): 20 * SECOND, ("dev",): 40 * SECOND},
     }
     values = {
@@ -168,3 +170,5 @@ def test_answers_have_a_mean_and_quantiles_by_agent() -> None:
     assert values["message_response_mean_seconds", "1h"] == 20
     assert values["agent_response_quantile_seconds", "qa", "p50", "1h"] == pytest.approx(10, rel=0.02)
     assert values["agent_response_quantile_seconds", "dev", "p95", "1h"] == pytest.approx(40, rel=0.02)
+    assert values["window_messages_sent", "lead", "1h"] == 3
+    assert values["recovery_quantile_seconds", "review", "p50", "1h"] == pytest.approx(10, rel=0.02)

@@ -117,6 +117,11 @@ _QUALITY = Row(
                 high=1,
             ),
             Column(
+                "Until recovered, median",
+                max_by(select_series("recovery_quantile_seconds", stat="p50"), Label.TASK_TYPE),
+                Unit.SECONDS,
+            ),
+            Column(
                 "Time retried", sum_by(select_series("retry_work_seconds"), Label.TASK_TYPE), Unit.SECONDS
             ),
             links=(
@@ -314,6 +319,17 @@ _TESTS = Row(
             Column(
                 "Passed tests",
                 share_value("window_tests", Label.RESULT, "passed", Label.FRAMEWORK),
+                Unit.RATIO,
+                high=1,
+            ),
+            Column("Skipped", sum_by(select_series("window_tests_skipped"), Label.FRAMEWORK), Unit.COUNT),
+            Column(
+                "Chosen to run",
+                divide_sums(
+                    select_series("window_tests_selected"),
+                    select_series("window_tests_collected"),
+                    Label.FRAMEWORK,
+                ),
                 Unit.RATIO,
                 high=1,
             ),

@@ -34,6 +34,7 @@ UNUSED: dict[str, str] = {
             "stretto_parallel_delivered_work_seconds",
             "stretto_parallel_failure_ratio",
             "stretto_speedup_ratio",
+            "stretto_test_selection_ratio",
             "stretto_test_time_ratio",
             "stretto_tool_call_coverage_ratio",
             "stretto_usage_coverage_ratio",

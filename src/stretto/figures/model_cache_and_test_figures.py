@@ -67,6 +67,15 @@ def _compute_test_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     for (framework, result), count in sorted(tests.items()):
         labels = (("framework", framework), ("result", result), *at)
         yield Figure("stretto_window_tests", labels, count, count)
+    for framework, count in sorted(sum_by(sums, measures.TESTS_SKIPPED, Dimension.FRAMEWORK).items()):
+        yield Figure("stretto_window_tests_skipped", (("framework", framework), *at), count, count)
+    selected = sum_by(sums, measures.TESTS_SELECTED, Dimension.FRAMEWORK)
+    for framework, count in sorted(sum_by(sums, measures.TESTS_COLLECTED, Dimension.FRAMEWORK).items()):
+        labels = (("framework", framework), *at)
+        chosen = selected.get(framework, 0)
+        yield Figure("stretto_window_tests_selected", labels, chosen, count)
+        yield Figure("stretto_window_tests_collected", labels, count, count)
+        yield make_ratio("stretto_test_selection_ratio", labels, chosen, count, count)
     name = "stretto_test_run_duration_quantile_seconds"
     yield from compute_quantile_figures(at, sums, measures.TEST_RUN_TIME, name, Dimension.FRAMEWORK)
     tool, test = sum_up(sums, measures.TOOL_SECONDS), sum_up(sums, measures.TEST_SECONDS)

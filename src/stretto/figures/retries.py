@@ -1,4 +1,4 @@
-"""Find retries: tasks that repeat a failed task."""
+"""Find retries, tasks that repeat a failed task, and recoveries: the next success after a failure."""
 
 from __future__ import annotations
 
@@ -16,6 +16,45 @@ class Retry:
 
     task: Task
     failed: Task
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """A failed task, and the next success of its task type or its agent."""
+
+    failed: Task
+    success: Task
+
+    @property
+    def length(self) -> int:
+        """Nanoseconds from the end of the failure to the end of the success."""
+        return _get_end(self.success) - _get_end(self.failed)
+
+
+def find_recoveries(tasks: Iterable[Task]) -> tuple[Recovery, ...]:
+    """Return the recovery of each failed task of a session that has one.
+
+    Example: a review fails at 10 s; the next review succeeds at 25 s, another task of the same agent at 40 s:
+    the work was recovered after 15 s.
+    """
+    ended = [task for task in tasks if task.end is not None]
+    if not any(task.outcome is Outcome.FAILURE for task in ended):
+        return ()
+    ended.sort(key=lambda task: (_get_end(task), task.id))
+    recoveries: list[Recovery] = []
+    next_of_type: dict[str, Task] = {}
+    next_of_agent: dict[str, Task] = {}
+    for task in reversed(ended):
+        if task.outcome is Outcome.SUCCESS:
+            next_of_type[task.task_type] = task
+            if task.agent is not None:
+                next_of_agent[task.agent] = task
+        elif task.outcome is Outcome.FAILURE:
+            following = [next_of_type.get(task.task_type), next_of_agent.get(task.agent or "")]
+            known = [success for success in following if success is not None]
+            if known:
+                recoveries.append(Recovery(task, min(known, key=_get_end)))
+    return tuple(reversed(recoveries))
 
 
 def find_retries(tasks: Iterable[Task]) -> tuple[Retry, ...]:

@@ -137,6 +137,7 @@ def _compute_durations(at: Labels, sums: Sums) -> Iterator[Figure]:
         (measures.OVERHEAD, None, "stretto_overhead_quantile_seconds"),
         (measures.HOOKS_TIME, None, "stretto_hook_duration_quantile_seconds"),
         (measures.MESSAGE_TIME, None, "stretto_message_response_quantile_seconds"),
+        (measures.RECOVERY_TIME, Dimension.TASK_TYPE, "stretto_recovery_quantile_seconds"),
         (measures.MESSAGE_TIME, Dimension.AGENT, "stretto_agent_response_quantile_seconds"),
     ):
         yield from compute_quantile_figures(at, sums, measure, name, label)
@@ -168,6 +169,8 @@ def _compute_phases(at: Labels, sums: Sums) -> Iterator[Figure]:
 def _compute_messages(at: Labels, sums: Sums) -> Iterator[Figure]:
     by_receiver = sum_in_table(sums, measures.MESSAGES, Dimension.AGENT, Dimension.OUTCOME)
     yield from compute_outcome_figures(at, "agent", by_receiver, counts="stretto_window_messages")
+    for agent, count in sorted(sum_by(sums, measures.MESSAGES_SENT, Dimension.AGENT).items()):
+        yield Figure("stretto_window_messages_sent", (("agent", agent), *at), count, count)
     for kind, count in sorted(sum_by(sums, measures.MESSAGE_KINDS, Dimension.KIND).items()):
         yield Figure("stretto_window_messages_by_kind", (("kind", kind), *at), count, count)
     refused = sum_up(sums, measures.REFUSED_DELEGATIONS)

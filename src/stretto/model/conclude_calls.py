@@ -134,8 +134,7 @@ def _conclude_test_run(call_facts: EntityFacts) -> TestRun | None:
     framework = get_text(call_facts, fact_fields.TEST_FRAMEWORK)
     if framework is None:
         return None
-    passed, failed = (get_number(call_facts, name) for name in fact_fields.TEST_COUNTS)
-    return TestRun(framework, passed, failed)
+    return TestRun(framework, *(get_number(call_facts, name) for name in fact_fields.TEST_COUNTS))
 
 
 def keep_plausible_start(start: int | None, end: int | None) -> int | None:

@@ -25,6 +25,16 @@ class TestRun:
     framework: str
     passed: int | None = None
     failed: int | None = None
+    skipped: int | None = None
+    deselected: int | None = None
+    """Tests that exist and were not chosen to run."""
+
+    @property
+    def selected(self) -> int | None:
+        """Tests that were chosen to run; None if it is not reported which were not."""
+        if self.passed is None or self.failed is None or self.deselected is None:
+            return None
+        return self.passed + self.failed + (self.skipped or 0)
 
     def conclude_outcome(self, of_call: Outcome) -> Outcome:
         """Return the run's outcome: by its tests if they were reported, else that of its call.

@@ -132,8 +132,10 @@ TASK_DURATION: Final = "task_duration"
 TASK_OUTPUT_TOKENS: Final = "task_output_tokens"
 TASK_PROMPT_TOKENS: Final = "task_prompt_tokens"
 TASK_TOOL_CALLS: Final = "task_tool_calls"
+TESTS_DESELECTED: Final = "tests_deselected"
 TESTS_FAILED: Final = "tests_failed"
 TESTS_PASSED: Final = "tests_passed"
+TESTS_SKIPPED: Final = "tests_skipped"
 TEST_FRAMEWORK: Final = "test_framework"
 TIME: Final = "time"
 TOOL: Final = "tool"
@@ -153,7 +155,7 @@ A transcript repeats them with every block of an answer, each time at least as m
 COVARIATES = (CLIENT_VERSION, EFFORT, PERMISSION_MODE, BRANCH, MACHINE)
 """Circumstances of a session that may explain a difference between two of them."""
 
-TEST_COUNTS = (TESTS_PASSED, TESTS_FAILED)
+TEST_COUNTS = (TESTS_PASSED, TESTS_FAILED, TESTS_SKIPPED, TESTS_DESELECTED)
 """The results of the tests that a tool call ran."""
 
 SAMPLE_AMOUNTS = (
@@ -321,8 +323,12 @@ _CALL = (
     FactField(EntityKind.CALL, TEST_FRAMEWORK, _TEXT, "The test framework that it ran."),
     FactField(EntityKind.CALL, TESTS_PASSED, _COUNT, "Tests that passed."),
     FactField(EntityKind.CALL, TESTS_FAILED, _COUNT, "Tests that failed."),
+    FactField(EntityKind.CALL, TESTS_SKIPPED, _COUNT, "Tests that were skipped."),
+    FactField(EntityKind.CALL, TESTS_DESELECTED, _COUNT, "Tests that were not chosen to run."),
     _define_stamped(EntityKind.CALL, TESTS_PASSED, _COUNT, "Tests that passed in a call without an id."),
     _define_stamped(EntityKind.CALL, TESTS_FAILED, _COUNT, "Tests that failed in a call without an id."),
+    _define_stamped(EntityKind.CALL, TESTS_SKIPPED, _COUNT, "Tests skipped in a call without an id."),
+    _define_stamped(EntityKind.CALL, TESTS_DESELECTED, _COUNT, "Tests not chosen in a call without an id."),
     FactField(EntityKind.CALL, BATCHED, _TIME, "When the parallel batch of the call ended."),
     FactField(EntityKind.CALL, COPIED, _FLAG, "It belongs to another session."),
 )
@@ -447,6 +453,8 @@ _SPAN = (
     FactField(EntityKind.SPAN, TEST_FRAMEWORK, _TEXT, "The tests that it ran."),
     FactField(EntityKind.SPAN, TESTS_PASSED, _COUNT, "Tests that passed."),
     FactField(EntityKind.SPAN, TESTS_FAILED, _COUNT, "Tests that failed."),
+    FactField(EntityKind.SPAN, TESTS_SKIPPED, _COUNT, "Tests that were skipped."),
+    FactField(EntityKind.SPAN, TESTS_DESELECTED, _COUNT, "Tests that were not chosen to run."),
     FactField(EntityKind.SPAN, COST, ValueType.MONEY, "The cost that the source reported."),
 )
 

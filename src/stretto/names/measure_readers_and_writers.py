@@ -23,8 +23,8 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "store.contributions.leaves": (
         measures.CACHE_EVICTED_MISSES, measures.CACHE_LOOKUPS, measures.CACHE_LOOKUP_TIME,
         measures.CACHE_REFUSED, measures.CACHE_REMOVALS, measures.CACHE_SAVED, measures.HOOKS_TIME,
-        measures.MESSAGES, measures.MESSAGE_TIME, measures.PHASES, measures.PHASE_TIME,
-        measures.MESSAGE_KINDS, measures.CONVERSATIONS, measures.CONVERSATION_TIME,
+        measures.MESSAGES, measures.MESSAGES_SENT, measures.MESSAGE_TIME, measures.PHASES,
+        measures.PHASE_TIME, measures.MESSAGE_KINDS, measures.CONVERSATIONS, measures.CONVERSATION_TIME,
     ),
     "store.contributions.model_calls": (
         measures.COST, measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME,
@@ -69,7 +69,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "store.contributions.task_outcomes": (
         measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.RETRY_ENDS, measures.RETRY_TIME,
         measures.TURNS, measures.WORK_DELIVERED, measures.WORK_ENDS, measures.WORK_TIME,
-        measures.PLACED_TASKS, measures.PLACED_TIME,
+        measures.PLACED_TASKS, measures.PLACED_TIME, measures.RECOVERY_TIME,
     ),
     "store.contributions.tasks_and_fanouts": (
         measures.AGENT_TIME, measures.CAPACITY, measures.EMPTY_IN_BALANCE, measures.EMPTY_IN_CONCURRENCY,
@@ -82,7 +82,8 @@ WRITERS: dict[str, tuple[str, ...]] = {
     ),
     "store.contributions.tool_calls": (
         measures.CALLS, measures.CALL_TIME, measures.ENDS_EXPECTED, measures.ENDS_SEEN,
-        measures.OVERHEAD, measures.TESTS, measures.TEST_RUNS, measures.TEST_RUN_TIME,
+        measures.OVERHEAD, measures.TESTS, measures.TESTS_COLLECTED, measures.TESTS_SELECTED,
+        measures.TESTS_SKIPPED, measures.TEST_RUNS, measures.TEST_RUN_TIME,
         measures.TEST_SECONDS, measures.TOOL_SECONDS,
     ),
 }  # fmt: skip
@@ -184,7 +185,8 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.model_cache_and_test_figures": (
         measures.CALLS, measures.COST,
         measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME, measures.PRICED_CALLS,
-        measures.PROMPT_TOKENS, measures.TESTS, measures.TEST_RUNS, measures.TEST_RUN_TIME,
+        measures.PROMPT_TOKENS, measures.TESTS, measures.TESTS_COLLECTED, measures.TESTS_SELECTED,
+        measures.TESTS_SKIPPED, measures.TEST_RUNS, measures.TEST_RUN_TIME,
         measures.TEST_SECONDS, measures.TOKENS, measures.TOOL_SECONDS, measures.UNPRICED_CALLS,
     ),
     "figures.sum_coverage": (
@@ -203,6 +205,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.SESSIONS, measures.WALL,
     ),
     "figures.work_and_outcome_figures": (
+        measures.MESSAGES_SENT, measures.RECOVERY_TIME,
         measures.AGENT_TIME, measures.ANSWERS, measures.ANSWER_TIME, measures.CALLS, measures.CALL_TIME,
         measures.ENDS_EXPECTED, measures.ENDS_SEEN, measures.HOOKS_TIME,
         measures.MESSAGES, measures.MESSAGE_TIME, measures.OVERHEAD,

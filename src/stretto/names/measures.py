@@ -284,6 +284,16 @@ TEST_RUN_TIME = define_measure(
     "test_run_time", (_D.FRAMEWORK, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of test runs."
 )
 TESTS = define_measure("tests", (_D.FRAMEWORK, _D.RESULT), _U.COUNT, "Single tests that passed or failed.")
+TESTS_SKIPPED = define_measure("tests_skipped", (_D.FRAMEWORK,), _U.COUNT, "Single tests that were skipped.")
+TESTS_SELECTED = define_measure(
+    "tests_selected",
+    (_D.FRAMEWORK,),
+    _U.COUNT,
+    "Tests that were chosen to run, where it is known which were not.",
+)
+TESTS_COLLECTED = define_measure(
+    "tests_collected", (_D.FRAMEWORK,), _U.COUNT, "These tests, and those that were not chosen."
+)
 
 # Model calls.
 MODEL_CALLS = define_measure("model_calls", (_D.MODEL, _D.OUTCOME), _U.COUNT, "Model calls.")
@@ -330,6 +340,13 @@ PHASES = define_measure("phases", (_D.PHASE, _D.OUTCOME), _U.COUNT, "Phases that
 PHASE_TIME = define_measure("phase_time", (_D.PHASE, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of phases.")
 MESSAGES = define_measure(
     "messages", (_D.AGENT, _D.OUTCOME), _U.COUNT, "Messages between agents, by receiver."
+)
+MESSAGES_SENT = define_measure("messages_sent", (_D.AGENT,), _U.COUNT, "Messages between agents, by sender.")
+RECOVERY_TIME = define_measure(
+    "recovery_time",
+    (_D.TASK_TYPE, _D.BUCKET),
+    _U.SKETCH_NANOSECONDS,
+    "Time from a failure to the next success of its task type or agent.",
 )
 MESSAGE_KINDS = define_measure("message_kinds", (_D.KIND,), _U.COUNT, "Messages between agents, by kind.")
 REFUSED_DELEGATIONS = define_measure(

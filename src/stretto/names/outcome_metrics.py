@@ -208,6 +208,13 @@ OUTCOMES: tuple[Metric, ...] = (
     define_gauge(
         "stretto_window_messages", "1", (_A, _O, _W), "Messages between agents, by receiver and outcome."
     ),
+    define_gauge("stretto_window_messages_sent", "1", (_A, _W), "Messages between agents, by sender."),
+    define_gauge(
+        "stretto_recovery_quantile_seconds",
+        "s",
+        (Label.TASK_TYPE, _STAT, _W),
+        "Time from a failure to the next success of its task type or agent, within 2 %.",
+    ),
     define_gauge(
         "stretto_window_messages_by_kind",
         "1",

@@ -75,6 +75,8 @@ class SpanAttribute(StrEnum):
     TASK_TYPE = "stretto.task.type"
     TESTS_FAILED = "stretto.tests.failed"
     TESTS_PASSED = "stretto.tests.passed"
+    TESTS_SKIPPED = "stretto.tests.skipped"
+    TESTS_DESELECTED = "stretto.tests.deselected"
     TEST_FRAMEWORK = "stretto.tests.framework"
     TOOL_EXECUTION_SECONDS = "stretto.tool.execution_seconds"
     TOOL_OVERHEAD_SECONDS = "stretto.tool.overhead_seconds"

@@ -161,6 +161,29 @@ USAGE: tuple[Metric, ...] = (
         "Single tests that passed or failed, if the run reports them.",
     ),
     define_gauge(
+        "stretto_window_tests_skipped", "1", (Label.FRAMEWORK, _W), "Single tests that were skipped."
+    ),
+    define_gauge(
+        "stretto_window_tests_selected",
+        "1",
+        (Label.FRAMEWORK, _W),
+        "Tests that were chosen to run, of runs that report how many were not.",
+    ),
+    define_gauge(
+        "stretto_window_tests_collected",
+        "1",
+        (Label.FRAMEWORK, _W),
+        "These tests, and those of the same runs that were not chosen.",
+    ),
+    define_gauge(
+        "stretto_test_selection_ratio",
+        "1",
+        (Label.FRAMEWORK, _W),
+        "Share of the tests that were chosen to run.",
+        "stretto_window_tests_selected",
+        "stretto_window_tests_collected",
+    ),
+    define_gauge(
         "stretto_test_run_duration_quantile_seconds",
         "s",
         (Label.FRAMEWORK, _STAT, _W),

@@ -105,7 +105,9 @@ CALL_KINDS = ("tool.start", "tool.end", "batch.end")
 MINIMAL_KINDS = ("session.start", "session.end", "turn.start", "turn.end", "task.start", "task.end")
 """Events that every level of collection keeps."""
 
-TEST_ATTRIBUTES = ("test_framework", "tests_passed", "tests_failed")
+TEST_ATTRIBUTES = (
+    "test_framework", "tests_passed", "tests_failed", "tests_skipped", "tests_deselected",
+)  # fmt: skip
 
 WORKING = frozenset({
     "ApplyPatch", "Bash", "Create", "Delete", "Edit", "EditNotebook", "Execute", "MultiEdit", "NotebookEdit",

@@ -2,7 +2,7 @@
 
 ``client``, in the same folder, loads this module only for tools that run commands or write files. The readers
 of transcripts and OTLP use it too, so that all sources give the same words. Of a command and its result only
-a framework's name and two counts are recorded, of a path only a keyed hash. Like the client, this module
+a framework's name and a few counts are recorded, of a path only a keyed hash. Like the client, this module
 imports nothing that loads slowly.
 """
 
@@ -31,16 +31,24 @@ def read_tool_result(payload: Fields, key: bytes) -> Fields:
     framework = find_framework(tool, order)
     if framework is not None:
         attributes["test_framework"] = framework
-        attributes.update(count_tests(_list_results(payload)))
+        attributes.update(count_tests(_list_results(payload), framework))
     return attributes
 
 
-def count_tests(results: list[str]) -> Fields:
-    """Return the test counts from the first of a call's result texts that contains them."""
+def count_tests(results: list[str], framework: object = None) -> Fields:
+    """Return the test counts from the first of a call's result texts that contains them.
+
+    Skipped and deselected tests are there if they were reported; pytest reports no number only if it is 0.
+    """
     for text in results:
-        passed, failed = read_test_counts(text)
+        counts = _read_summary(text)
+        passed, failed = _complete_counts(counts)
         if failed is not None:
-            return {"tests_passed": passed, "tests_failed": failed}
+            found: Fields = {"tests_passed": passed, "tests_failed": failed}
+            for kind, name in (("left", "tests_skipped"), ("deselected", "tests_deselected")):
+                if kind in counts or framework == "pytest":
+                    found[name] = counts.get(kind, 0)
+            return found
     return {}
 
 
@@ -255,6 +263,7 @@ _COUNTED = {
     "errors": "failed", "error": "failed",
     "tests": "all", "test": "all", "examples": "all", "example": "all", "run": "all", "total": "all",
     "skipped": "left", "ignored": "left", "pending": "left", "incomplete": "left", "disabled": "left",
+    "deselected": "deselected", "filtered": "deselected",
 }  # fmt: skip
 """Words beside the numbers of a summary → kind of count."""
 
@@ -268,6 +277,10 @@ def read_test_counts(text: str) -> tuple[int | None, int | None]:
     The lines are read from the last upwards, and the first count of each kind wins. Example:
     "2 failed, 10 passed in 3.1s" gives (10, 2).
     """
+    return _complete_counts(_read_summary(text))
+
+
+def _read_summary(text: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     since = 0
     for line in reversed(_strip_colours(text[-_TAIL:]).split("\n")):
@@ -281,7 +294,7 @@ def read_test_counts(text: str) -> tuple[int | None, int | None]:
         for kind, count in _count_in_line(stripped).items():
             counts[kind] = counts.get(kind, 0) + count if adding else counts.get(kind, count)
             since = 0
-    return _complete_counts(counts)
+    return counts
 
 
 def _complete_counts(counts: dict[str, int]) -> tuple[int | None, int | None]:

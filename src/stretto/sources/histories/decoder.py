@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from stretto.hook.client import tests_and_written_files
 from stretto.hook.client.client import WORKING
 from stretto.model.event import LATEST, Channel, Event, Kind, Outcome, Value, omit_none
+from stretto.sources.counts_of_tests import read_counts_of_tests
 from stretto.sources.histories.records import Record
 from stretto.sources.working_folder import describe_folder
 
@@ -157,9 +158,8 @@ class HistoryDecoder:
         if "wrote" in call and outcome is Outcome.SUCCESS:
             values["wrote"] = call["wrote"]
         if "test_framework" in call and outcome is not Outcome.CANCELLED:
-            passed, failed = tests_and_written_files.read_test_counts(result)
             values["test_framework"] = call["test_framework"]
-            values |= omit_none(tests_passed=passed, tests_failed=failed)
+            values |= read_counts_of_tests(result, call["test_framework"])
         self.add(
             Kind.TOOL_END,
             session,

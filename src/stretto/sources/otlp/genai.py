@@ -122,6 +122,8 @@ def _get_specific_values(span: Span, role: SpanRole) -> dict[str, Value | None]:
             "test_framework": get_text(attributes, SpanAttribute.TEST_FRAMEWORK.value),
             "tests_passed": get_count(attributes, SpanAttribute.TESTS_PASSED.value),
             "tests_failed": get_count(attributes, SpanAttribute.TESTS_FAILED.value),
+            "tests_skipped": get_count(attributes, SpanAttribute.TESTS_SKIPPED.value),
+            "tests_deselected": get_count(attributes, SpanAttribute.TESTS_DESELECTED.value),
         }
     if role in _DELEGATED:
         is_from_api = conventions.is_from_api(span)

@@ -21,6 +21,7 @@ from stretto.hook.client import tests_and_written_files
 from stretto.hook.client.client import WORKING
 from stretto.model.event import LATEST, Kind, Outcome, Value, omit_none
 from stretto.model.facts import DELEGATING_TOOLS
+from stretto.sources.counts_of_tests import read_counts_of_tests
 from stretto.sources.transcript import classify, schema
 from stretto.sources.transcript.event_log import EventLog, LineContext
 from stretto.sources.transcript.reading_state import Checkpoint, TranscriptFile
@@ -394,11 +395,10 @@ def _get_work_result(work: dict[str, str], block: schema.ContentBlock, outcome: 
     if "wrote" in work and outcome is Outcome.SUCCESS:
         attributes["wrote"] = work["wrote"]
     if "test_framework" in work and outcome is not Outcome.CANCELLED:
-        passed, failed = tests_and_written_files.read_test_counts(
-            classify.get_message_text(block.content) or ""
-        )
         attributes["test_framework"] = work["test_framework"]
-        attributes |= omit_none(tests_passed=passed, tests_failed=failed)
+        attributes |= read_counts_of_tests(
+            classify.get_message_text(block.content) or "", work["test_framework"]
+        )
     return attributes
 
 

@@ -32,7 +32,7 @@ def add_up_phases(context: SessionContext) -> Additions:
 
 
 def add_up_messages(context: SessionContext) -> Additions:
-    """Return the sums of messages by receiver and by kind; reports of progress have no receiver."""
+    """Return the sums of messages by receiver, sender and kind; reports of progress have no receiver."""
     added: Additions = Counter()
     for message in conclude_messages(context.facts):
         slot, agent = find_slot_number(message.time), message.receiver or NONE
@@ -40,6 +40,7 @@ def add_up_messages(context: SessionContext) -> Additions:
         if message.is_report:
             continue
         added[slot, measures.MESSAGES, (agent, message.outcome.value)] += 1
+        added[slot, measures.MESSAGES_SENT, (message.sender or NONE,)] += 1
         if message.response is not None:
             added[slot, measures.MESSAGE_TIME, (agent, find_bucket(message.response))] += 1
     return added

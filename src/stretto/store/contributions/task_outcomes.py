@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stretto.figures.parallelisable_turns import EligibleTurn, find_eligible_turns
-from stretto.figures.retries import find_retries
+from stretto.figures.quantile_sketch import find_bucket
+from stretto.figures.retries import Recovery, find_recoveries, find_retries
 from stretto.figures.scores.slices import ALONE, PARALLEL, UNPLACED
 from stretto.model.entities import Task
 from stretto.names import NONE, measures
@@ -27,13 +28,15 @@ def find_execution_modes(context: SessionContext) -> dict[str, str]:
 
 
 def list_outcome_parts(context: SessionContext) -> Iterator[Part]:
-    """Yield the sums of each task that is over, of each retry, and of each turn that delegated."""
+    """Yield the sums of each task that is over, retry, recovery, and turn that delegated."""
     session, place_by_task = context.session, find_execution_modes(context)
     pattern = session.pattern or NONE
     for task in session.tasks:
         yield Part(task.id, (task, place_by_task.get(task.id, UNPLACED), pattern), _add_task)
     for retry in find_retries(session.tasks):
         yield Part(f"retry {retry.task.id}", (retry.task, pattern), _add_retry)
+    for recovery in find_recoveries(session.tasks):
+        yield Part(f"recovery {recovery.failed.id}", (recovery,), _add_recovery)
     for turn in find_eligible_turns(session):
         yield Part(f"turn {turn.at}", (turn, pattern), _add_turn)
 
@@ -60,6 +63,13 @@ def _add_retry(added: Additions, task: Task, pattern: str) -> None:
     added[find_slot_number(at), measures.RETRY_ENDS, (*work, task.outcome.value)] += 1
     if task.length is not None:
         added[find_slot_number(at), measures.RETRY_TIME, work] += task.length
+
+
+def _add_recovery(added: Additions, recovery: Recovery) -> None:
+    at = get_counted_time(recovery.success)
+    if at is not None:
+        dims = (recovery.failed.task_type, find_bucket(recovery.length))
+        added[find_slot_number(at), measures.RECOVERY_TIME, dims] += 1
 
 
 def _add_turn(added: Additions, turn: EligibleTurn, pattern: str) -> None:

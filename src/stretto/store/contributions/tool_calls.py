@@ -69,6 +69,14 @@ def _yield_test_amounts(slot: int, call: ToolCall, tests: TestRun) -> Iterator[A
     for result, count in (("passed", tests.passed), ("failed", tests.failed)):
         if count:
             yield (slot, measures.TESTS, (tests.framework, result)), count
+    if tests.skipped:
+        yield (slot, measures.TESTS_SKIPPED, (tests.framework,)), tests.skipped
+    if tests.selected is not None and tests.selected + (tests.deselected or 0):
+        yield (slot, measures.TESTS_SELECTED, (tests.framework,)), tests.selected
+        yield (
+            (slot, measures.TESTS_COLLECTED, (tests.framework,)),
+            tests.selected + (tests.deselected or 0),
+        )
     if call.duration is not None and not is_reported_check(call):
         yield (slot, measures.TEST_RUN_TIME, (tests.framework, find_bucket(call.duration))), 1
         if call.duration:
