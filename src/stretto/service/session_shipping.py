@@ -33,8 +33,20 @@ LOG = logging.getLogger(__name__)
 TICK_SECONDS = 5.0
 """Pause between two looks for sessions that are due."""
 
+STOP_LOOK_SECONDS = 0.2
+"""Pause between two looks whether the service stops, while the writer is awaited."""
+
 STOP_SECONDS = 5.0
 """How long stopping waits for the hub's answer; without it the batch is sent again after the next start."""
+
+
+class _Note:
+    """What the store's writer has to note."""
+
+    def __init__(self, store: Callable[[sqlite3.Connection], None]) -> None:
+        self.store = store
+        self.done = threading.Event()
+        self.is_stored = False
 
 
 class SessionShipping:
@@ -54,9 +66,7 @@ class SessionShipping:
         self._back_off = back_off
         self._is_ready = is_ready
         self._wake_writer = wake_writer
-        self._notes: queue.SimpleQueue[Callable[[sqlite3.Connection], None]] = queue.SimpleQueue()
-        """What the writer has to store."""
-        self._noted = threading.Event()
+        self._notes: queue.SimpleQueue[_Note] = queue.SimpleQueue()
         self._prepared: sqlite3.Connection | None = None
         """The store whose sessions are known to be marked if documents are made otherwise now."""
         self.counts = ShippingCounts(0, 0, 0, None)
@@ -74,7 +84,6 @@ class SessionShipping:
     def stop(self) -> None:
         """End the thread after the request under way. ``store_receipts`` must follow."""
         self._stopping.set()
-        self._noted.set()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
 
@@ -95,10 +104,16 @@ class SessionShipping:
             mark_all_sessions(connection, self._shipper.made_as)
             self._prepared = connection
         while not self._notes.empty():
-            self._notes.get()(connection)
-        self._noted.set()
+            note = self._notes.get()
+            try:
+                note.store(connection)
+                note.is_stored = True
+            finally:
+                note.done.set()
 
     def _follow(self) -> None:
+        # The writer first marks the sessions whose documents are made otherwise than before.
+        self._hand_over(lambda _: None)
         pause = 0.0
         while not self._stopping.wait(pause):
             try:
@@ -113,7 +128,7 @@ class SessionShipping:
 
     def _ship_batch(self) -> float:
         """Ship what is due, at most a batch; return the seconds to wait before the next look."""
-        if not self._wait_for_writer() or not self._is_ready():
+        if not self._is_ready():
             return TICK_SECONDS
         with closing(open_reader(self._database)) as connection:
             self._count(connection)
@@ -121,13 +136,11 @@ class SessionShipping:
         # Of a store that is being made again only a part of a session may have been read.
         if batch.is_empty or not self._is_ready():
             return TICK_SECONDS
-        self._hand_over(partial(write_ship_receipts, receipts=batch.unchanged))
+        if not self._hand_over(partial(_note_batch, batch=batch)):
+            return TICK_SECONDS
         return self._send_documents(batch) if batch.documents else 0.0
 
     def _send_documents(self, batch: ShipBatch) -> float:
-        self._hand_over(partial(note_ship_attempts, attempts=batch.attempts))
-        if not self._wait_for_writer():
-            return TICK_SECONDS
         try:
             receipts = self._shipper.send_batch(batch)
         except HubError as error:
@@ -144,19 +157,26 @@ class SessionShipping:
         self._hand_over(partial(write_ship_receipts, receipts=receipts))
         return 0.0
 
-    def _hand_over(self, note: Callable[[sqlite3.Connection], None]) -> None:
-        self._noted.clear()
+    def _hand_over(self, store: Callable[[sqlite3.Connection], None]) -> bool:
+        """Let the writer note something; return whether it did. Waits while it makes the store again."""
+        note = _Note(store)
         self._notes.put(note)
         self._wake_writer()
-
-    def _wait_for_writer(self) -> bool:
-        """Return whether all notes are in the store; wait a moment for it."""
-        return self._noted.wait(TICK_SECONDS) and self._notes.empty() and not self._stopping.is_set()
+        while not note.done.wait(STOP_LOOK_SECONDS):
+            if self._stopping.is_set():
+                return False
+        return note.is_stored
 
     def _count(self, connection: sqlite3.Connection) -> None:
         open_before = self._shipper.find_open_before()
         self.counts = count_shipping(connection, open_before=open_before)
         if not self.counts.pending:
-            self._waiting_since = None
+            self._waiting_since = self.error = None
         elif self._waiting_since is None:
             self._waiting_since = time.monotonic()
+
+
+def _note_batch(connection: sqlite3.Connection, batch: ShipBatch) -> None:
+    """Note what came out as before, and what is about to be sent."""
+    write_ship_receipts(connection, batch.unchanged)
+    note_ship_attempts(connection, batch.attempts)
