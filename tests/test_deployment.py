@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from stretto import __version__
+from stretto.cli.command_line import build_parser
 from stretto.fleet.hub_exchange import MOST_REQUEST_BYTES
 from stretto.names.fleet_metrics import FLEET_PROFILE
 from tests.fakes import ROOT
@@ -167,6 +168,17 @@ def test_the_compose_file_is_valid_pinned_and_confined() -> None:
             assert source in COMPOSE["volumes"] or (ROOT / "deploy" / "hub" / source).is_file()
     built = ROOT / "deploy" / "hub" / services["hub"]["build"]["context"]
     assert (built / services["hub"]["build"]["dockerfile"]).resolve() == ROOT / "deploy" / "Dockerfile"
+
+
+def test_the_hub_is_started_with_options_that_it_has() -> None:
+    """Both ways run the same command, which the parser of the program takes."""
+    (pod,) = [each for each in list_pods("postgresql") if "serviceAccountName" in each]
+    for words in (COMPOSE["services"]["hub"]["command"], pod["containers"][0]["args"]):
+        options = build_parser().parse_args(words)
+        assert options.run == "hub:run_hub"
+        assert options.hub_listen == "0.0.0.0:9465"
+        assert options.behind_proxy is True
+        assert options.host_name
 
 
 def test_both_ways_have_the_same_images_and_limits() -> None:

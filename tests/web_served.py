@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from starlette.types import ASGIApp
 
 from stretto import journal
 from stretto.clock import DAY, SECOND, read_wall_clock
@@ -278,17 +279,24 @@ class _Server(uvicorn.Server):
 @contextmanager
 def served(backend: Backend) -> Iterator[httpx.Client]:
     """Serve a backend on a free port of the loopback interface, and leave no thread."""
+    with serve_app(create_app(backend), backend.updates) as client:
+        yield client
+
+
+@contextmanager
+def serve_app(app: ASGIApp, updates: UpdateStreams) -> Iterator[httpx.Client]:
+    """Serve an application in the same way."""
     # With its protocol named, or asyncio leaves Nagle's algorithm on: 40 ms for every answer with a body.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        create_app(backend),
+        app,
         lifespan="off",
         access_log=False,
         log_level="critical",
         timeout_graceful_shutdown=1,
     )
-    server = _Server(config, backend.updates)
+    server = _Server(config, updates)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="web")
     thread.start()
     try:
