@@ -97,6 +97,12 @@ def test_pods_are_pinned_and_confined(overlay: str) -> None:
             assert confined["allowPrivilegeEscalation"] is False
             assert confined["capabilities"] == {"drop": ["ALL"]}
             assert container["resources"]["limits"]["memory"]
+            # A folder below a volume would be root's, and nobody here is root.
+            folders = [each["mountPath"] for each in container["volumeMounts"] if "subPath" in each]
+            assert all(path.endswith(".xml") for path in folders)
+            assert {each["name"] for each in container["volumeMounts"]} <= {
+                each["name"] for each in pod["volumes"]
+            } | {"data"}
             assert not any("password" in str(each.get("value", "")).lower() for each in container["env"])
 
 
