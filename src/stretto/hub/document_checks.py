@@ -18,6 +18,7 @@ from stretto.fleet.session_document import MOST_BYTES, MOST_CELLS, VERSION, Sess
 from stretto.model.event import Outcome
 from stretto.names.measures import MEASURES, Dimension
 from stretto.store.database_schema import KEPT_TABLES, create_tables
+from stretto.store.rollup import find_slot_number
 
 FARTHEST_AHEAD = DAY
 """How far (ns) a machine's clock may be ahead of the hub's."""
@@ -51,19 +52,27 @@ def find_document_fault(document: SessionDocument, size: int, now: int) -> str |
         "the session ends more than a day ahead of the hub's clock: set the machine's clock": (
             max(document.last, document.day * DAY) > now + FARTHEST_AHEAD
         ),
-        "revision, last or day is not a number of 64 bits": any(
-            abs(number) >> _BITS for number in (document.revision, document.last, document.day)
+        "revision, last or day is below 0 or no number of 64 bits": any(
+            number < 0 or number >> _BITS for number in (document.revision, document.last, document.day)
+        ),
+        "a name has a character that databases do not keep": any(
+            "\0" in name for name in (document.instance, document.session, str(document.row.get("project")))
         ),
     }
     found = next((text for text, is_fault in faults.items() if is_fault), None)
-    return found or _find_sum_fault(document) or _find_row_fault(document)
+    return found or _find_sum_fault(document, now) or _find_row_fault(document)
 
 
-def _find_sum_fault(document: SessionDocument) -> str | None:
+def _find_sum_fault(document: SessionDocument, now: int) -> str | None:
+    last_slot = find_slot_number(now + FARTHEST_AHEAD)
     for slot, measure, dims, value in document.sums:
         known = MEASURES.get(measure)
-        if abs(slot) >> _BITS or abs(value) >> _BITS:
+        if abs(value) >> _BITS:
             return f"a sum of {measure!r} is not a number of 64 bits"
+        if not 0 <= slot <= last_slot:
+            return f"a sum of {measure!r} lies before 1970 or more than a day ahead of the hub's clock"
+        if "\0" in measure:
+            return "a measure has a character that databases do not keep"
         if known is not None and not _fits(dims, known.dimensions):
             return f"a sum of {measure!r} has other dimensions than {', '.join(known.dimensions) or 'none'}"
     return None
