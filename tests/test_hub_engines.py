@@ -406,7 +406,7 @@ def test_clickhouse_deletes_sessions_by_itself_400_days_after_their_day(database
 
 def test_of_two_hubs_that_release_a_day_one_wins(engine: HubDatabase, tenant: str) -> None:
     """A release takes the place of the one that its hub has seen, and of no other."""
-    first, late, second = (StoredRelease(TODAY, BEGIN + at, b"{%d}" % at) for at in (1, 2, 3))
+    first, late, second = (StoredRelease(TODAY, BEGIN + at, b'{"number": %d}' % at) for at in (1, 2, 3))
     assert engine.write_release(tenant, first, replaces=None)
     assert not engine.write_release(tenant, late, replaces=None)
     assert engine.list_releases(tenant) == [first]
