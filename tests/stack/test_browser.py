@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND, read_wall_clock
 from stretto.reports.html_report import print_html
 from stretto.reports.make_report import ReportRules, make_report
 from stretto.reports.report_period import parse_period
 from stretto.store.database import open_reader
+from tests.stack.browsing import PICTURES, looking
 from tests.stack.running import Running, running, until
 from tests.test_notification_log import alert, message
 from tests.waiting import PATIENCE
@@ -30,51 +30,10 @@ from tests.web_served import NOON, Store, Work, served
 
 pytestmark = pytest.mark.stack
 
-QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
-"""What keeps a browser that only draws from asking the network anything."""
-
-expect.set_options(timeout=1000 * PATIENCE)
-
-WIDE = {"width": 1280, "height": 900}
-PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 PATHS = (
     "/", "/types", "/agents", "/patterns", "/tools", "/executions", "/agents/architect?window=7d",
     "/executions/together/1", "/sessions", "/sessions/together", "/alerts", "/activity?window=7d",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start Debian's Chromium, or skip where there is none unless the run may not skip."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None and os.environ.get("STRETTO_REQUIRE_SERVERS") == "1":
-        pytest.fail("Chromium must be installed in this run")
-    if path is None:
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield started
-        started.close()
-
-
-@contextmanager
-def looking(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
-    """Open a page in a window of its own; fail where it says an error or asks for anything elsewhere."""
-    context = browser.new_context(base_url=address, **{"viewport": WIDE, **options})
-    context.set_default_timeout(1000 * PATIENCE)
-    page = context.new_page()
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda told: said.append(told.text) if told.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    try:
-        yield page
-    finally:
-        context.close()
-    assert said == []
-    assert asked
-    assert [url for url in asked if not url.startswith(f"{address}/")] == []
 
 
 @pytest.fixture(scope="module")
@@ -310,36 +269,6 @@ def test_every_page_is_quiet_in_both_schemes(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.set_viewport_size({"width": 390, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-LAYOUT_PATHS = (
-    *PATHS,
-    "/compare?first=together&second=review-30-1",
-    "/periods?window=7d",
-    "/models",
-    "/findings",
-)
-
-FIND_WIDE = """() => [...document.querySelectorAll("table, .timeline, svg.columns")]
-  .filter((each) => each.getBoundingClientRect().width)
-  .filter((each) => {
-    const card = each.closest("section, .sheet, article").getBoundingClientRect();
-    const box = each.getBoundingClientRect();
-    return box.left < card.left || box.right > card.right || each.scrollWidth > each.clientWidth + 1;
-  })
-  .map((each) => each.outerHTML.slice(0, 200))"""
-"""Returns the tables and drawings that reach beyond their card."""
-
-
-@pytest.mark.parametrize("width", [390, 768, 1024, 1280, 1920])
-def test_nothing_is_wider_than_its_card(browser: Browser, shop: tuple[Store, str], width: int) -> None:
-    """On a phone, a tablet and wide screens, with long names, no table and no drawing leaves its card."""
-    with looking(browser, shop[1], viewport={"width": width, "height": 900}) as page:
-        for path in LAYOUT_PATHS:
-            page.goto(path)
-            page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-            assert page.evaluate(FIND_WIDE) == [], path
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
 def test_the_palette_leads_anywhere_by_keyboard(browser: Browser, shop: tuple[Store, str]) -> None:

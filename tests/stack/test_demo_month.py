@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.stack.browsing import PICTURES, looking
 from tests.stack.running import Running, running, until
-from tests.stack.test_browser import PICTURES, browser, looking
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
-
-__all__ = ["browser"]
 
 
 @pytest.fixture(scope="module")

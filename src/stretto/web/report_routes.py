@@ -18,6 +18,15 @@ PATH = "/api/reports"
 PAGE = "/reports"
 
 
+_POLICY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    )
+}
+"""The policy of a report, in place of that of every page: its style is inside it, and it fetches nothing."""
+
+
 class ReportRoutes:
     """The routes of reports for programs, and the reports themselves."""
 
@@ -49,7 +58,7 @@ class ReportRoutes:
             return _refuse(request)
         if suffix == "md":
             return PlainTextResponse(print_markdown(report), media_type="text/markdown")
-        return _answer_json(report) if suffix == "json" else HTMLResponse(print_html(report))
+        return _answer_json(report) if suffix == "json" else HTMLResponse(print_html(report), headers=_POLICY)
 
 
 def _answer_json(report: Report) -> Response:

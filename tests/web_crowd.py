@@ -1,0 +1,53 @@
+"""A store of more than a thousand sessions in which every name is long, to see what pages do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from stretto.clock import HOUR, MINUTE, SECOND
+from stretto.model.event import Event, Kind, Outcome
+from tests.web_served import NOON, Store
+
+SESSIONS = 1_097
+AGENTS = tuple(f"senior-software-architect-for-distributed-systems-{number}" for number in range(9))
+PATTERN = "review-every-document-of-the-release-candidate"
+TOOL = "mcp__a_server_with_a_long_name__list_everything_that_is_there"
+MODEL = "a-model-of-some-vendor-20260801-with-a-long-suffix"
+TEXTS = ("write tests for every branch of the payment module", "research the market of embedded databases")
+EVERY = HOUR // 2
+"""Time between two sessions: the oldest began three weeks before noon."""
+
+
+def add_crowd(store: Store) -> None:
+    """Put the sessions in, the newest two hours before noon."""
+    store.events([event for number in range(SESSIONS) for event in _make_session(number)])
+
+
+def _make_session(number: int) -> Iterator[Event]:
+    """Yield the events of a session: two tasks side by side, each with a tool call and a model call."""
+    session, begin = f"crowd-of-sessions-with-long-ids-{number:04}", NOON - 2 * HOUR - number * EVERY
+
+    def make(kind: Kind, after: int, **fields: Any) -> Event:
+        return Event(kind=kind, session=session, time=begin + after, **fields)
+
+    project = f"a-project-with-rather-a-long-name-{number % 7}"
+    yield make(Kind.SESSION_START, 0, attributes={"reason": "startup", "project": project})
+    yield make(Kind.TURN_START, SECOND, id="p", type="user", attributes={"command": PATTERN})
+    for place, text in enumerate(TEXTS):
+        agent, task, call = AGENTS[(number + place) % len(AGENTS)], f"t{place}", f"c{place}"
+        length = (2 + number % 5 + place) * MINUTE
+        failed = number % 13 == 0 and place == 0
+        outcome = Outcome.FAILURE if failed else Outcome.SUCCESS
+        order = {"agent": agent, "description": text}
+        yield make(Kind.TOOL_START, 2 * SECOND, id=call, name="Agent", attributes=order)
+        yield make(Kind.TASK_START, 2 * SECOND, id=task, name=agent)
+        end: dict[str, Any] = {"parent": task, "duration": 30 * SECOND, "outcome": outcome}
+        yield make(Kind.TOOL_END, MINUTE, id=f"{call}-t", name=TOOL, **end)
+        usage = {"input_tokens": 900, "output_tokens": 100 + number}
+        yield make(Kind.MODEL_CALL, MINUTE, id=f"{call}-m", name=MODEL, attributes=usage, **end)
+        yield make(Kind.TASK_END, length, id=task, name=agent, outcome=outcome)
+        done = {"task": task, "status": "completed"}
+        yield make(Kind.TOOL_END, length, id=call, name="Agent", outcome=outcome, attributes=done)
+    yield make(Kind.TURN_END, 9 * MINUTE, id="p", outcome=Outcome.SUCCESS)
+    yield make(Kind.SESSION_END, 9 * MINUTE, attributes={"reason": "exit"})
