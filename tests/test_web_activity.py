@@ -65,7 +65,7 @@ def test_a_session_shows_who_talked_to_whom(tmp_path: Path) -> None:
 
 
 def test_the_list_of_sessions_names_what_held_one_up(tmp_path: Path) -> None:
-    """Below the title of that session, and of no other."""
+    """In the column of findings; without a hold-up, analysed sessions differ from the others."""
     holdup = {"kind": "imbalance", "name": "tester", "seconds": 60.0, "share": 0.25, "cause": None}
     state = FindingsState(
         0, results={"holdups": AnalysisResult("holdups", extra={"sessions": {"slow": [holdup], "fine": []}})}
@@ -77,4 +77,5 @@ def test_the_list_of_sessions_names_what_held_one_up(tmp_path: Path) -> None:
     with served(store.make_backend(findings=lambda: state)) as client:
         text = read(client, "/sessions").text.replace("\N{NO-BREAK SPACE}", " ")
 
-    assert text.count("(tester): 1 min more than usual, 25% of it; no cause found") == 1
+    assert text.count("unevenly shared work (tester), 1 min") == 1
+    assert text.count("nothing unusual") == text.count("not analysed") == 1
