@@ -208,6 +208,9 @@ def test_a_slow_prometheus_is_healthy(tmp_path: Path) -> None:
         causes = {found.services["failing"], found.services["uneven"]}
         for alert in found.get("alerts")["alerts"]:
             labels = alert["labels"]
-            assert labels["alertname"] == "StrettoWatchdog" or labels["instance"] in causes, labels
+            # Rules may be computed before the first scrape: until the next time nothing seems to be scraped.
+            begins = alert["state"] == "pending" and "instance" not in labels
+            cause = labels["alertname"] == "StrettoWatchdog" or labels.get("instance") in causes
+            assert begins or cause, labels
         for expr in QUERIES:
             found.query(substituted(expr, job=JOB, instance=found.services["even"]))
