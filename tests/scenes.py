@@ -13,7 +13,8 @@ from typing import Any
 from msgspec import structs
 
 from stretto.clock import SECOND
-from stretto.model.conclude import Classify, conclude_session
+from stretto.model.conclude import conclude_session
+from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.facts import SessionFacts

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stretto.clock import Clock
-from stretto.model.conclude import Classify
+from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.otlp_export.sender import NullSender, Sender

@@ -11,8 +11,9 @@ import msgspec
 
 from stretto.clock import SECOND
 from stretto.figures.sum_reading import Sums
-from stretto.model.conclude import Classify, conclude_session
+from stretto.model.conclude import conclude_session
 from stretto.model.conclude_leaves import conclude_host_processes
+from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import HostProcesses, Session
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from stretto.figures.fanouts import Executions, Fanout, SequentialRun, find_executions
-from stretto.model.conclude import Classify, conclude_session, get_session_times, is_session_over
+from stretto.model.conclude import conclude_session, get_session_times, is_session_over
 from stretto.model.conclude_calls import find_unfinished_answers
 from stretto.model.conclude_leaves import conclude_phases
+from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
 from stretto.model.facts import ENTITY_KINDS, SessionFacts

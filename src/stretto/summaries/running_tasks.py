@@ -16,7 +16,7 @@ from stretto.figures.task_expectation import (
     find_overdue_limit,
 )
 from stretto.figures.task_silence import find_last_signs_of_life
-from stretto.model.conclude import Classify
+from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.store import queries

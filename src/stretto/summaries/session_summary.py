@@ -45,7 +45,7 @@ from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.work_tree import LONGEST_SESSION
 from stretto.figures.workflow_hours import NO_TASK, build_workflow_document, measure_workflow
 from stretto.format import quantities
-from stretto.model.conclude import Classify
+from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Message, Sample, Score, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.priced_usage import DOLLAR, Cost, Price, get_reported_cost

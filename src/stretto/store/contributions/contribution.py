@@ -14,9 +14,9 @@ from stretto.figures.missing_usage import iterate_usage_reports
 from stretto.figures.result_integration import IntegrationCheck, find_conflicts_and_tests
 from stretto.figures.wall_time import WallPart, split_wall_time, sum_wall_parts
 from stretto.figures.work_tree import Stretch, build_work_tree
-from stretto.model.conclude import Classify
 from stretto.model.conclude_calls import assign_to_runs, conclude_calls, conclude_model_calls
 from stretto.model.conclude_leaves import conclude_hooks_run, conclude_permissions
+from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
