@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,8 +118,10 @@ def rebuilt(
         connection.close()
 
 
-def _attributes() -> st.SearchStrategy[dict[str, Any]]:
-    agents, calls = st.sampled_from(["a", "b"]), st.sampled_from(["call-a", "call-b", "c"])
+def _attributes(
+    agent_ids: Sequence[str] = ("a", "b"), call_ids: Sequence[str] = ("call-a", "call-b", "c")
+) -> st.SearchStrategy[dict[str, Any]]:
+    agents, calls = st.sampled_from(agent_ids), st.sampled_from(call_ids)
     return st.fixed_dictionaries(
         {},
         optional={
@@ -168,6 +170,65 @@ def _attributes() -> st.SearchStrategy[dict[str, Any]]:
             "alias": st.sampled_from(["a", "b", "c"]),
             "pair": st.sampled_from(["h1", "h2"]),
         },
+    )
+
+
+@st.composite
+def any_work(draw: st.DrawFn, agents: int = 10, session: str = "s") -> list[Event]:
+    """Return a session of agents, most of them called and over, with some events of every kind among it.
+
+    Agents run one after another or overlap, some below others; reports of some come late, twice, or never.
+    """
+    events: list[tuple[int, Event]] = []
+    now = 10
+    ids: list[str] = []
+    for number in range(draw(st.integers(2, agents))):
+        now += draw(st.sampled_from([0, 1, 4, 4]))
+        length, agent, call = draw(st.sampled_from([1, 3, 3, 6])), f"a{number}", f"c{number}"
+        above = draw(st.sampled_from([None, None, None, *ids]))
+        outcome = draw(st.sampled_from([Outcome.SUCCESS] * 4 + [Outcome.FAILURE, Outcome.CANCELLED, None]))
+        order = {"agent": "critic", "description": draw(st.sampled_from([f"part {number}", "part", "tests"]))}
+        answer = draw(
+            st.sampled_from([{"task": agent, "status": "completed"}] * 3 + [{}, {"status": "async_launched"}])
+        )
+
+        def report(kind: Kind, at_second: float, **rest: Any) -> None:
+            late = draw(st.sampled_from([0] * 12 + [3, 30]))
+            event = Event(kind=kind, session=session, time=at(at_second), **rest)
+            events.append((int(at_second * 10) + 10 * late, event))
+
+        shape = draw(st.sampled_from(["called"] * 6 + ["unknown call", "no end"]))
+        if shape != "unknown call":
+            report(Kind.TOOL_START, now, id=call, name="Agent", parent=above, attributes=order)
+        report(Kind.TASK_START, now + 0.1, id=agent, name="critic")
+        if shape != "no end":
+            report(Kind.TASK_END, now + length, id=agent, name="critic", outcome=outcome)
+        if shape == "called":
+            report(Kind.TOOL_END, now + length, id=call, name="Agent", outcome=outcome, attributes=answer)
+        ids.append(agent)
+        now += draw(st.sampled_from([0, 0, length, length]))
+    among = draw(st.lists(_any_event_among(ids, session), max_size=4))
+    events += [((event.time - at(0)) * 10 // SECOND, event) for event in among]
+    return [event for _, event in sorted(events, key=lambda each: each[0])]
+
+
+def _any_event_among(agents: Sequence[str], session: str) -> st.SearchStrategy[Event]:
+    """Return events about some of these agents and their calls, turns, permissions and the session."""
+    calls = [f"c{agent[1:]}" for agent in agents]
+    return st.builds(
+        Event,
+        kind=st.sampled_from(
+            [kind for kind in Kind if kind is not Kind.REJECT] + [Kind.TURN_START, Kind.TURN_END] * 6
+        ),
+        session=st.just(session),
+        time=st.integers(5, 60).map(at),
+        channel=st.sampled_from([Channel.HOOK] * 4 + [Channel.TRANSCRIPT, Channel.API]),
+        id=st.sampled_from([*agents, *calls, "p1", "p2", f"{agents[0]}/2", None]),
+        parent=st.sampled_from([None, *agents, *calls]),
+        name=st.sampled_from([None, "Agent", "Bash", "critic"]),
+        type=st.sampled_from([None, "user", "host"]),
+        outcome=st.sampled_from([None, Outcome.SUCCESS, Outcome.FAILURE, Outcome.CANCELLED]),
+        attributes=_attributes(agents, calls),
     )
 
 

@@ -9,7 +9,7 @@ from stretto.figures.figure import Figure
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.sum_reading import Sums
 from stretto.model.score_scales import SCALES, Scales
-from stretto.store.session_in_memory import Rules
+from stretto.store.concluded_session import Rules
 from stretto.store.sums_of_one_session import SessionSums, compute_session_sums
 from tests.scenes import Drawing, by_description, conclude_scene, fold_scene
 

@@ -6,11 +6,11 @@ import sqlite3
 
 from stretto.fleet.hidden_names import NameHider, NameRules
 from stretto.fleet.session_document import SessionDocument
-from stretto.model.conclude import Classify
+from stretto.model.conclude_tasks import Classify
 from stretto.shipping.document_maker import DocumentMaker
 from stretto.shipping.hub_client import HubClient
 from stretto.shipping.ship_batches import Shipper
-from stretto.store.session_in_memory import Rules
+from stretto.store.concluded_session import Rules
 from tests.scenes import at, by_description
 
 KEY = b"0123456789abcdef"

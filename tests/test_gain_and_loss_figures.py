@@ -17,7 +17,8 @@ from stretto.figures.expected_and_missed_gains import (
 from stretto.figures.fanouts import estimate_sequential_time, find_fanouts
 from stretto.figures.figure import Figure
 from stretto.figures.sum_reading import Sums
-from stretto.store.contributions.missed_parallelism import add_up_sequential_runs
+from stretto.store.contributions.missed_parallelism import list_sequential_parts
+from stretto.store.contributions.parts import add_up_parts
 from tests.scenes import Drawing, conclude_scene, fork_join, one_by_one, straggler
 from tests.test_speedup_cost import settling
 from tests.test_work_and_outcome_figures import measured, sums_of
@@ -84,7 +85,7 @@ def test_a_fanouts_contention_needs_a_measured_baseline() -> None:
 
 def test_an_opportunity_is_what_lies_beyond_the_longest_task() -> None:
     """18, 32 and 50 s one after another take at least 50 s in parallel, so at most 50 s can be saved."""
-    added = add_up_sequential_runs(settling(one_by_one()))
+    added = add_up_parts(list_sequential_parts(settling(one_by_one())))
     assert {measure: value for (_, measure, _), value in added.items()} == {
         "opportunity": 50 * SECOND,
         "sequential_runs": 1,

@@ -29,7 +29,7 @@ from stretto.hub.receive_sessions import SessionReceiver
 from stretto.model.event import Event
 from stretto.names.measures import Dimension
 from stretto.shipping.document_maker import DocumentMaker
-from stretto.store.session_in_memory import Rules
+from stretto.store.concluded_session import Rules
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 from tests.fakes import store
 from tests.hub_engines import ENGINES, TODAY, make_session, run_engine

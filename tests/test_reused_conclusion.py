@@ -2,48 +2,71 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stretto.figures.fanouts import find_fanouts, find_sequential_runs
 from stretto.model.conclude import conclude_session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
+from stretto.store.concluded_session import NewlyEnded, Rules
 from stretto.store.contributions.parts import Part, PartSums
-from stretto.store.session_in_memory import NewlyEnded, Rules, SessionState
-from tests.fakes import RECORDINGS, any_event, recorded
+from stretto.store.database_schema import create_tables
+from stretto.store.rollup import Additions
+from stretto.store.session_in_memory import SETTLES_AT, SessionState
+from stretto.store.session_table_writer import write_session_rows
+from tests.fakes import RECORDINGS, any_event, any_work, recorded
 from tests.scenes import Drawing, at, by_description
 
 RULES = Rules(by_description)
 
 
-def conclude_event_by_event(events: Iterable[Event]) -> tuple[int, int]:
-    """Conclude after each event, compare with a conclusion from all facts; return reuses and conclusions."""
-    events = tuple(events)
-    state = SessionState(SessionFacts(events[0].session))
-    change: Counter[tuple[int, str, tuple[str | int, ...]]] = Counter()
-    newly_ended = NewlyEnded()
-    reused = 0
-    for event in events:
-        before = state.conclusion
-        state.apply_events([event])
-        settled = state.update_sums(RULES, change, newly_ended)
-        state.changed_entities.clear()
-        reused += before is not None and state.conclusion is before
-        assert settled.session == conclude_session(
-            state.facts, lost=state.lost, classify=by_description, calls=False
-        )
-    whole = SessionState(SessionFacts(events[0].session))
-    whole.apply_events(events)
-    at_once: Counter[tuple[int, str, tuple[str | int, ...]]] = Counter()
-    whole.update_sums(RULES, at_once, NewlyEnded())
+TABLES = ("sessions", "session_words", "sequential_runs", "fanouts")
+
+
+def conclude_event_by_event(
+    events: Iterable[Event], *, settles_at: int = SETTLES_AT, keeps_open: int = 0
+) -> Counter[str]:
+    """Conclude and store after each event, compare with all facts at once; count reuses and settled tasks."""
+    events, counts = tuple(events), Counter[str]()
+    with closing(sqlite3.connect(":memory:")) as connection, closing(sqlite3.connect(":memory:")) as other:
+        create_tables(connection)
+        create_tables(other)
+        state = SessionState(SessionFacts(events[0].session), settles_at=settles_at, keeps_open=keeps_open)
+        change: Additions = Counter()
+        for event in events:
+            before = state.conclusion
+            state.apply_events([event])
+            concluded = state.update_sums(RULES, change, NewlyEnded())
+            write_session_rows(connection, state, concluded)
+            state.changed_entities.clear()
+            counts["reused"] += before is not None and state.conclusion is before
+            counts["settled"] += state.settled is not None
+            state.settles_at = min(state.settles_at, settles_at)
+            session = conclude_session(state.facts, lost=state.lost, classify=by_description, calls=False)
+            assert concluded.session == session
+            assert concluded.fanouts == find_fanouts(session.tasks)
+            assert concluded.sequential_runs == find_sequential_runs(session.tasks)
+        whole = SessionState(SessionFacts(events[0].session))
+        whole.apply_events(events)
+        at_once: Additions = Counter()
+        write_session_rows(other, whole, whole.update_sums(RULES, at_once, NewlyEnded()))
+        for table in TABLES:
+            query = f"SELECT * FROM {table}"  # names from a constant
+            assert connection.execute(query).fetchall() == other.execute(query).fetchall(), table
     assert {key: value for key, value in change.items() if value} == {
         key: value for key, value in at_once.items() if value
     }
-    return reused, len(events)
+    assert {key: value for key, value in state.sum_additions().items() if value} == {
+        key: value for key, value in at_once.items() if value
+    }
+    return counts
 
 
 @pytest.mark.parametrize("name", sorted(RECORDINGS))
@@ -53,14 +76,21 @@ def test_recordings_event_by_event_are_the_same_session(name: str) -> None:
     for event in recorded(name):
         by_session.setdefault(event.session, []).append(event)
     counts = [conclude_event_by_event(events) for events in by_session.values()]
-    assert sum(reused for reused, _ in counts) > 0
+    assert sum(count["reused"] for count in counts) > 0
 
 
 @settings(max_examples=40)
 @given(st.lists(any_event(), min_size=1, max_size=25))
 def test_anything_event_by_event_is_the_same_session(events: Sequence[Event]) -> None:
-    """Whatever the events and their order: reuse changes neither the session nor the sums."""
-    conclude_event_by_event(events)
+    """Whatever the events and their order: reuse changes neither the session nor the sums nor the rows."""
+    conclude_event_by_event(events, settles_at=1)
+
+
+@settings(max_examples=30)
+@given(any_work(agents=8))
+def test_work_event_by_event_is_the_same_session(events: Sequence[Event]) -> None:
+    """The same with many tasks, beside, below and after each other, of which most are settled meanwhile."""
+    conclude_event_by_event(events, settles_at=2)
 
 
 @pytest.mark.slow
@@ -68,7 +98,15 @@ def test_anything_event_by_event_is_the_same_session(events: Sequence[Event]) ->
 @given(st.lists(any_event(), min_size=1, max_size=60))
 def test_anything_at_length_event_by_event_is_the_same_session(events: Sequence[Event]) -> None:
     """The same with longer sessions and many more of them."""
-    conclude_event_by_event(events)
+    conclude_event_by_event(events, settles_at=1)
+
+
+@pytest.mark.slow
+@settings(max_examples=2_000)
+@given(any_work(agents=20))
+def test_work_at_length_event_by_event_is_the_same_session(events: Sequence[Event]) -> None:
+    """Many tasks, more of them, and with more reports that come late or contradict others."""
+    conclude_event_by_event(events, settles_at=2)
 
 
 def draw_calls(agent: str) -> list[Event]:
@@ -94,9 +132,8 @@ def test_calls_inside_an_agent_conclude_nothing_anew() -> None:
     drawing = Drawing("s").opens()
     opening = [*drawing.events, Event(kind=Kind.TASK_START, session="s", time=at(10), id="a", name="critic")]
     calls = draw_calls("a")
-    before, _ = conclude_event_by_event(opening)
-    reused, _ = conclude_event_by_event([*opening, *calls])
-    assert reused - before == len(calls)
+    before = conclude_event_by_event(opening)["reused"]
+    assert conclude_event_by_event([*opening, *calls])["reused"] - before == len(calls)
 
 
 def test_a_call_that_names_an_agent_concludes_anew() -> None:
@@ -155,3 +192,13 @@ def test_parts_with_the_same_key_are_all_added_up() -> None:
         sums.update_sums([Part("same", (amount,), add) for amount in amounts], change)
         assert change[0, "measure", ()] == sum(amounts)
         assert sums.sum_additions().total() == sum(amounts)
+
+
+def test_the_tasks_of_a_long_session_are_settled() -> None:
+    """Of thirty agents one after another, with fan-outs between, all but the last are settled."""
+    drawing = Drawing("s").opens()
+    for number in range(30):
+        beside = 4 if number % 3 == 0 else 0
+        drawing = drawing.task(f"a{number}", 10 * number + 10 - beside, 10 * number + 18, f"part {number}")
+    counts = conclude_event_by_event(drawing.events, settles_at=4, keeps_open=2)
+    assert counts["settled"] > 0.8 * len(drawing.events)

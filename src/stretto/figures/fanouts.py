@@ -169,25 +169,70 @@ def build_signature(tasks: Iterable[Task]) -> str:
     return ",".join(sorted(task.task_type for task in tasks))
 
 
+class SequentialTasks(NamedTuple):
+    """The tasks of a parent that ran alone one after another, in series by start."""
+
+    runs: tuple[SequentialRun, ...]
+    """The series that another execution has ended."""
+    last: tuple[Task, ...]
+    """The tasks since then: the next task of the parent may go on with them."""
+
+    def list_runs(self) -> tuple[SequentialRun, ...]:
+        """Return all series of two or more tasks."""
+        return (*self.runs, SequentialRun(self.last)) if len(self.last) > 1 else self.runs
+
+
 class Executions(NamedTuple):
     """How the tasks of a session were executed."""
 
     fanouts: tuple[Fanout, ...]
-    sequential_runs: tuple[SequentialRun, ...]
+    sequential: Mapping[str | None, SequentialTasks]
+    """By parent, in the order of their first tasks."""
     lone_tasks: tuple[Task, ...]
 
+    @property
+    def sequential_runs(self) -> tuple[SequentialRun, ...]:
+        """Each series of two or more successful tasks of the same parent that ran one after another."""
+        return tuple(run for of_parent in self.sequential.values() for run in of_parent.list_runs())
 
-def find_executions(tasks: Iterable[Task], known: Iterable[Fanout] = ()) -> Executions:
+    def list_ended_runs(self) -> tuple[SequentialRun, ...]:
+        """Return those of these runs that no later task can go on with."""
+        return tuple(run for of_parent in self.sequential.values() for run in of_parent.runs)
+
+
+NO_EXECUTIONS = Executions((), {}, ())
+
+
+def find_executions(
+    tasks: Iterable[Task], known: Iterable[Fanout] = (), *, earlier: Executions = NO_EXECUTIONS
+) -> Executions:
     """Return what ``find_fanouts``, ``find_sequential_runs`` and ``find_lone_tasks`` do, grouped once.
 
     ``known`` are the fan-outs of an earlier state of the session: one of the very same tasks is kept.
+    ``earlier`` are the executions of tasks that were all over when the first of these began: only their last
+    series can go on.
     """
     all_tasks = tuple(tasks)
     groups = tuple(_group_overlapping(all_tasks))
+    begun = {parent: of_parent.last for parent, of_parent in earlier.sequential.items()}
     return Executions(
         _make_fanouts(all_tasks, groups, {fanout.tasks[0].id: fanout for fanout in known}),
-        _make_sequential_runs(groups),
+        _find_series(groups, begun),
         _select_lone_tasks(groups),
+    )
+
+
+def join_executions(earlier: Executions, later: Executions) -> Executions:
+    """Return the executions of all tasks: ``later`` are those that were found with these earlier ones."""
+    return Executions(
+        earlier.fanouts + later.fanouts if later.fanouts else earlier.fanouts,
+        {
+            parent: SequentialTasks(earlier.sequential[parent].runs + of_parent.runs, of_parent.last)
+            if parent in earlier.sequential
+            else of_parent
+            for parent, of_parent in later.sequential.items()
+        },
+        earlier.lone_tasks + later.lone_tasks,
     )
 
 
@@ -248,28 +293,25 @@ def _is_made_of(fanout: Fanout, parent: str | None, tasks: Sequence[Task]) -> bo
 
 def find_sequential_runs(tasks: Iterable[Task]) -> tuple[SequentialRun, ...]:
     """Return each series of two or more successful tasks of the same parent that ran one after another."""
-    return _make_sequential_runs(_group_overlapping(tasks))
+    series = _find_series(_group_overlapping(tasks), {})
+    return tuple(run for of_parent in series.values() for run in of_parent.list_runs())
 
 
-def _make_sequential_runs(groups: Iterable[_Group]) -> tuple[SequentialRun, ...]:
-    runs: list[SequentialRun] = []
-    run: list[Task] = []
-    run_parent: str | None = None
-
-    def close_run() -> None:
-        if len(run) > 1:
-            runs.append(SequentialRun(tuple(run)))
-        run.clear()
-
+def _find_series(
+    groups: Iterable[_Group], begun: Mapping[str | None, Sequence[Task]]
+) -> dict[str | None, SequentialTasks]:
+    """Return the series of each parent; ``begun``: the tasks of a parent that its series may go on with."""
+    runs: dict[str | None, list[SequentialRun]] = {parent: [] for parent in begun}
+    last: dict[str | None, list[Task]] = {parent: [*tasks] for parent, tasks in begun.items()}
     for parent, group in groups:
-        is_alone = len(group) == 1 and is_reported_delivered(group[0])
-        if not is_alone or parent != run_parent:
-            close_run()
-        run_parent = parent
-        if is_alone:
-            run.append(group[0])
-    close_run()
-    return tuple(runs)
+        series = last.setdefault(parent, [])
+        if len(group) == 1 and is_reported_delivered(group[0]):
+            series.append(group[0])
+            continue
+        if len(series) > 1:
+            runs.setdefault(parent, []).append(SequentialRun(tuple(series)))
+        series.clear()
+    return {parent: SequentialTasks(tuple(runs.get(parent, ())), tuple(last[parent])) for parent in last}
 
 
 def find_lone_tasks(tasks: Iterable[Task]) -> tuple[Task, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from stretto.model.entities import Session, Task
@@ -37,23 +38,44 @@ def find_eligible_turns(session: Session) -> tuple[EligibleTurn, ...]:
     single turn. Turns with a running task are left out. A turn is also left out if no overlap was seen and
     the length of a task is unknown.
     """
-    turns = _list_turns(session)
+    judged = (judge_turn(at, tasks) for at, tasks in group_tasks_by_turn(session))
+    return tuple(turn for turn in judged if turn is not None)
+
+
+def group_tasks_by_turn(session: Session) -> Iterator[tuple[int, tuple[Task, ...]]]:
+    """Yield the end of each turn that is over, or its start, and its tasks, if there are two or more."""
+    turns, tasks = _list_turns(session), session.tasks
     starts = [turn.start for turn in turns]
-    tasks_by_turn: dict[int, dict[str | None, list[Task]]] = {}
-    for task in session.tasks:
+    # Tasks are by start, so those of a turn are together. Those without a start come first.
+    first = bisect_right(tasks, 0, key=_get_start)
+    placed: dict[int, list[Task]] = {}
+    for task in tasks[:first]:
         time = task.start if task.start is not None else task.end
         if time is not None:
-            index = max(0, bisect_right(starts, time) - 1)
-            tasks_by_turn.setdefault(index, {}).setdefault(task.parent, []).append(task)
-    eligible = []
-    for index, by_parent in sorted(tasks_by_turn.items()):
-        tasks = [task for group in by_parent.values() for task in group]
-        if turns[index].over and not any(task.outcome is Outcome.RUNNING for task in tasks):
-            groups = [group for group in by_parent.values() if len(group) > 1]
-            turn = _judge_turn(turns[index].at, groups)
-            if turn is not None:
-                eligible.append(turn)
-    return tuple(eligible)
+            placed.setdefault(max(0, bisect_right(starts, time) - 1), []).append(task)
+    for index, turn in enumerate(turns):
+        if not turn.over:
+            continue
+        begin = first if index == 0 else bisect_left(tasks, turn.start, lo=first, key=_get_start)
+        last = index + 1 == len(turns)
+        end = len(tasks) if last else bisect_left(tasks, starts[index + 1], lo=first, key=_get_start)
+        tasks_of_turn = (*placed.get(index, ()), *tasks[begin:end])
+        if len(tasks_of_turn) > 1:
+            yield turn.at, tasks_of_turn
+
+
+def judge_turn(at: int, tasks: Iterable[Task]) -> EligibleTurn | None:
+    """Return how a turn that is over ran its tasks, or None if it is left out."""
+    by_parent: dict[str | None, list[Task]] = {}
+    for task in tasks:
+        if task.outcome is Outcome.RUNNING:
+            return None
+        by_parent.setdefault(task.parent, []).append(task)
+    return _judge_groups(at, [group for group in by_parent.values() if len(group) > 1])
+
+
+def _get_start(task: Task) -> int:
+    return task.start or 0
 
 
 def _list_turns(session: Session) -> list[_Turn]:
@@ -68,7 +90,7 @@ def _list_turns(session: Session) -> list[_Turn]:
     return [_Turn(session.start, end, session.outcome is not Outcome.RUNNING)]
 
 
-def _judge_turn(at: int, groups: list[list[Task]]) -> EligibleTurn | None:
+def _judge_groups(at: int, groups: list[list[Task]]) -> EligibleTurn | None:
     if not groups:
         return None
     parallel = False

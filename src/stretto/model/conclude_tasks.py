@@ -47,7 +47,7 @@ def conclude_tasks(
     tasks: list[Task] = []
     for agent_id, task_facts in facts.tasks.items():
         calls = delegations.by_agent.get(agent_id, ())
-        known = memory.recall_tasks(facts, agent_id, calls) if calls else None
+        known = memory.recall_tasks(facts, agent_id, calls)
         if known is not None:
             tasks += known
             continue
@@ -128,7 +128,9 @@ def _stands_for_agent(facts: SessionFacts, call: Delegation) -> bool:
         return True
     if get_text(facts.session, fact_fields.SOURCE) in AGENT_REPORTING_SOURCES:
         return False
-    if any(list_stamped_facts(task_facts, fact_fields.START) for task_facts in facts.tasks.values()):
+    if facts.reports_other_agents or any(
+        list_stamped_facts(task_facts, fact_fields.START) for task_facts in facts.tasks.values()
+    ):
         return False
     call_facts = facts.calls.get(call.id, {})
     asked = (

@@ -100,6 +100,8 @@ class SessionFacts:
     """The ids of the calls that start agents. An index: tasks are concluded without a walk over all calls."""
     is_joined: bool = field(default=False, compare=False)
     """Whether these are joined facts already (``join.join_facts``)."""
+    reports_other_agents: bool = field(default=False, compare=False)
+    """Whether these are a part of a session's facts, and agents outside of it have reported their starts."""
     unnamed_calls: set[str] = field(default_factory=set)
     """The keys of calls whose source knows no id. An index for ``match_unnamed_reports``."""
     copied: set[tuple[str, str]] = field(default_factory=set)

@@ -51,13 +51,26 @@ class TaskMemory:
         The calls are new objects if their facts have changed. The task above may change with other facts.
         """
         known = self._agents.get(agent_id)
-        if known is None or len(known.calls) != len(calls) or not all(map(is_, known.calls, calls)):
+        if known is None:
             return None
-        parents = {call.parent for call in calls}
         # Nearly every agent was called once, and so has a single parent.
-        if len(parents) > 1 or known.tasks[0].parent != find_enclosing_task(facts, parents.pop()):
-            return None
-        return known.tasks
+        parents = {call.parent for call in calls}
+        if (
+            len(known.calls) == len(calls)
+            and all(map(is_, known.calls, calls))
+            and len(parents) == 1
+            and known.tasks[0].parent == find_enclosing_task(facts, parents.pop())
+        ):
+            return known.tasks
+        del self._agents[agent_id]
+        return None
+
+    def iterate_calls_of_known_agents(self) -> Iterable[tuple[str, Sequence[Delegation]]]:
+        """Yield each agent that is over, and the calls that started it.
+
+        Its tasks depend on nothing but its facts and those of these calls.
+        """
+        return ((agent_id, known.calls) for agent_id, known in self._agents.items())
 
     def keep_tasks(self, agent_id: str, calls: tuple[Delegation, ...], tasks: tuple[Task, ...]) -> None:
         """Keep the tasks of an agent that depend on nothing but its facts and those of its calls."""

@@ -11,7 +11,7 @@ from stretto.fleet.identity import MachineIdentity
 from stretto.shipping.document_maker import DocumentMaker
 from stretto.shipping.hub_client import HubClient
 from stretto.shipping.ship_batches import Shipper
-from stretto.store.session_in_memory import Rules
+from stretto.store.concluded_session import Rules
 
 
 def make_document_maker(config: Config, enrolment: Enrolment, identity: MachineIdentity) -> DocumentMaker:

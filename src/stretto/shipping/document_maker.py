@@ -15,12 +15,13 @@ from stretto.fleet.session_document import SessionDocument, encode_session_docum
 from stretto.names.measures import MEASURES
 from stretto.shipping.document_limits import CELLS, limit_cells, limit_rows, list_kept_sums
 from stretto.shipping.hide_row_names import hide_row_names
+from stretto.store.concluded_session import Rules
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database_schema import KEPT_TABLES
 from stretto.store.pruned_sessions import find_pruned_until, read_session_rows
 from stretto.store.queries import SESSION_COLUMNS
 from stretto.store.rollup import Additions
-from stretto.store.session_in_memory import Rules, load_session_state
+from stretto.store.session_in_memory import load_session_state
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from stretto.model.score_scales import SCALES, Scales
 from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_events, redact_text
 from stretto.store import queries
 from stretto.store.collector_pause import pause_collector
+from stretto.store.concluded_session import NewlyEnded, Rules
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import open_transaction
 from stretto.store.database_schema import CONCLUDED, KEPT_TABLES
@@ -46,12 +47,7 @@ from stretto.store.pruned_sessions import (
 from stretto.store.rollup import Additions, write_sums
 from stretto.store.session_finder import delete_words
 from stretto.store.session_homes import find_session_home, find_session_joins, note_session_join
-from stretto.store.session_in_memory import (
-    NewlyEnded,
-    Rules,
-    SessionState,
-    load_session_state,
-)
+from stretto.store.session_in_memory import SessionState, load_session_state
 from stretto.store.session_table_writer import write_session_rows
 from stretto.store.shipped_sessions import mark_changed_sessions
 from stretto.store.stored_facts import delete_facts, write_facts

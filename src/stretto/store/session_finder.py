@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
-from stretto.model.entities import Session
+from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
 from stretto.sources.redact import redact_id
 from stretto.store.queries import SESSION_COLUMNS, SessionRow, to_session_row
@@ -237,16 +238,44 @@ def encode_items(items: Sequence[str]) -> str:
     return _encode(items)
 
 
-def list_words(session: Session) -> str:
-    """Return the words by which a session is found, each once: names and descriptions, no prompt."""
+def list_words(session: Session, task_words: Iterable[str]) -> str:
+    """Return the words by which a session is found, each once: names and descriptions, no prompt.
+
+    ``task_words`` are those of its tasks, in their order, such as ``iterate_task_words`` yields.
+    """
     texts = [
         redact_id(session.id),
         *filter(None, (session.project, session.worktree, session.pattern, session.source)),
         *(value for _, value in session.labels),
-        *(text for task in session.tasks for text in (task.agent, task.task_type, task.description) if text),
     ]
-    distinct = dict.fromkeys(word for text in texts for word in _split_words(text))
-    return " ".join([*distinct][:MOST_WORDS])
+    return " ".join(
+        _take_distinct(chain((word for text in texts for word in _split_words(text)), task_words))
+    )
+
+
+def iterate_task_words(tasks: Iterable[Task]) -> Iterator[str]:
+    """Yield the words of tasks."""
+    return (
+        word
+        for task in tasks
+        for text in (task.agent, task.task_type, task.description)
+        if text
+        for word in _split_words(text)
+    )
+
+
+def list_task_words(tasks: Iterable[Task]) -> Sequence[str]:
+    """Return the first ``MOST_WORDS`` words of tasks, each once."""
+    return [*_take_distinct(iterate_task_words(tasks))]
+
+
+def _take_distinct(words: Iterable[str]) -> Iterable[str]:
+    distinct: dict[str, None] = {}
+    for word in words:
+        distinct[word] = None
+        if len(distinct) == MOST_WORDS:
+            break
+    return distinct
 
 
 def write_words(connection: sqlite3.Connection, session_id: str, start: int, words: str) -> None:

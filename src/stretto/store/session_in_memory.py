@@ -5,97 +5,47 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from stretto.figures.fanouts import Executions, Fanout, SequentialRun, find_executions
+from stretto.figures.fanouts import (
+    NO_EXECUTIONS,
+    Executions,
+    find_executions,
+    join_executions,
+)
 from stretto.model.conclude import conclude_session, get_session_times, is_session_over
 from stretto.model.conclude_calls import find_unfinished_answers
 from stretto.model.conclude_leaves import conclude_phases
-from stretto.model.conclude_tasks import Classify
-from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
+from stretto.model.entities import Session, Task
 from stretto.model.event import Event, Outcome
 from stretto.model.facts import ENTITY_KINDS, SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.join import find_changed_entities, join_facts
 from stretto.model.match_unnamed_reports import merge_entity_facts
-from stretto.model.priced_usage import NewUsage, Price, get_reported_cost
-from stretto.model.score_scales import SCALES, Scales
 from stretto.model.task_memory import TaskMemory
 from stretto.names.fact_fields import EntityKind
+from stretto.store.concluded_session import ConcludedSession, NewlyEnded, Rules
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.contributions.parts import PartSums, add_difference
-from stretto.store.contributions.registry import CONTRIBUTIONS
+from stretto.store.contributions.live_sums import ContributionSums
+from stretto.store.execution_rows import ExecutionRows
 from stretto.store.model_call_sums import ModelCallSums
 from stretto.store.reused_conclusion import Conclusion
 from stretto.store.rollup import Additions
 from stretto.store.run_rows import NO_RUNS, RunRows
+from stretto.store.settled_part import SettledPart
+from stretto.store.settled_tasks import settle_tasks
 from stretto.store.stored_facts import FactsForm, find_facts_form, load_all_facts
+from stretto.store.task_counts import TaskCounts
 from stretto.store.tool_call_sums import ToolCallSums
 
 T = TypeVar("T")
 
-ExecutionRows = tuple[Sequence[tuple[str | int | None, ...]], Sequence[tuple[str | int | None, ...]]]
-"""The stored rows of a session's sequential runs, and those of its fan-outs."""
+SETTLES_AT = 32
+"""Tasks that are not settled, from which on some are: each costs some 15 µs with every event of a task."""
 
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The configured rules that sessions are concluded by."""
-
-    classify: Classify
-    price: Price = get_reported_cost
-    scales: Scales = SCALES
-
-
-@dataclass(slots=True)
-class NewlyEnded:
-    """The entities that ended with a batch, for live counters and spans."""
-
-    sessions: list[Session] = field(default_factory=list)
-    turns: list[tuple[Session, Turn]] = field(default_factory=list)
-    tasks: list[Task] = field(default_factory=list)
-    tool_calls: list[ToolCall] = field(default_factory=list)
-    phases: list[Phase] = field(default_factory=list)
-    used: list[NewUsage] = field(default_factory=list)
-    """Newly reported usage of model calls."""
-    fanouts: list[tuple[Session, Fanout]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class SettledSession:
-    """A session as concluded from all facts so far, with its executions."""
-
-    session: Session
-    fanouts: tuple[Fanout, ...]
-    sequential_runs: tuple[SequentialRun, ...]
-
-    def has_same_tasks(self, other: SettledSession) -> bool:
-        """Return whether the tasks and their executions are the very ones of an earlier state."""
-        return self.session.tasks is other.session.tasks and self.fanouts is other.fanouts
-
-    def has_same_executions(self, other: SettledSession) -> bool:
-        """Return whether the executions are those of an earlier state of the session, and filed alike."""
-        now, then = self.session, other.session
-        return (
-            self.fanouts is other.fanouts
-            and self.sequential_runs is other.sequential_runs
-            and (now.project, now.pattern) == (then.project, then.pattern)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class TaskColumns:
-    """The columns of a session's row in the list that depend on its tasks alone."""
-
-    running: int
-    failed: int
-    delivered: int
-    delivered_work: int | None
-    """Nanoseconds; None without fan-outs, as ``elapsed``."""
-    elapsed: int | None
-    agents: str
-    """The agents' names as ``session_finder.encode_items`` writes them."""
+KEEPS_OPEN = 12
+"""Tasks that stay open: it costs most to conclude all of them again, after a late report about one."""
 
 
 @dataclass(slots=True)
@@ -118,22 +68,30 @@ class SessionState:
     model_calls: ModelCallSums = field(default_factory=ModelCallSums)
     changed_model_calls: set[str] = field(default_factory=set)
     """Model calls with new facts since they were last concluded."""
-    additions: dict[str, Additions] = field(default_factory=dict)
-    """The additions of each contribution without parts, by its name in ``CONTRIBUTIONS``."""
-    part_sums: dict[str, PartSums] = field(default_factory=dict)
-    """Those of each contribution that consists of parts."""
-    last_context: SessionContext | None = None
-    """The context that the additions were computed from."""
+    contributions: ContributionSums = field(default_factory=ContributionSums)
+    """What everything but the calls has added."""
     conclusion: Conclusion | None = None
     """What was last concluded, if it may be reused."""
     task_memory: TaskMemory = field(default_factory=TaskMemory)
     """The tasks that were last concluded."""
+    settled: SettledPart | None = None
+    """The part of the session that events about later work leave as it is."""
+    settles_at: int = SETTLES_AT
+    """With so many tasks that are not settled, it is tried to settle some."""
+    keeps_open: int = KEEPS_OPEN
+    """The last so many tasks are not settled: reports about them may still come."""
+    rest_tasks: tuple[Task, ...] = ()
+    """The tasks that are not settled, as last concluded."""
+    rest: Executions = NO_EXECUTIONS
+    """Their executions."""
+    rest_follows: SettledPart | None = None
+    """The settled part that these executions were found beside."""
     executions: ExecutionRows | None = None
     """The stored rows of fan-outs and sequential runs. None if unknown."""
-    written: SettledSession | None = None
+    written: ConcludedSession | None = None
     """The state whose executions were last written."""
-    task_columns: TaskColumns | None = None
-    """The columns that were last made of the tasks of ``written``."""
+    task_counts: TaskCounts | None = None
+    """The counts of the tasks of ``written``."""
     run_rows: RunRows | None = NO_RUNS
     """The stored rows of what the session leaves. None if unknown."""
     words: tuple[int, str] | None = None
@@ -154,10 +112,7 @@ class SessionState:
     def sum_additions(self) -> Additions:
         """Return all that the session has added to the sums."""
         total = self.tool_calls.sum_additions()
-        for additions in self.additions.values():
-            total.update(additions)
-        for sums in self.part_sums.values():
-            total.update(sums.sum_additions())
+        total.update(self.contributions.sum_additions())
         total.update(self.model_calls.sum_additions())
         return total
 
@@ -184,7 +139,7 @@ class SessionState:
 
     def update_sums(
         self, rules: Rules, change: Additions, newly_ended: NewlyEnded, *, idle_before: int | None = None
-    ) -> SettledSession:
+    ) -> ConcludedSession:
         """Conclude the session, add the change of its sums to ``change``, and collect what newly ended.
 
         A session that is not over and whose last event is before ``idle_before`` (ns) is lost.
@@ -205,31 +160,102 @@ class SessionState:
         new_usage = [] if session.recording else newly_ended.used
         self.model_calls.update_sums(facts, self.changed_model_calls, rules.price, change, new_usage)
         self.changed_model_calls = set()
-        before = None if self.last_context is None else self.last_context.session
+        before = self.contributions.context
+        reported_tasks = () if before is None else before.session.tasks
         context = self._make_context(facts, session, rules, closed=closed)
-        self._update_contributions(context, change)
+        changed = {kind for kind, _ in self.changed_entities} | self.joined_entities
+        self.contributions.update(context, self._make_rest_context(context), changed, change)
         # Tasks and turns that were reused have been reported.
-        if before is None or before.tasks is not session.tasks or before.turns is not session.turns:
+        if session.tasks is not reported_tasks or before is None or before.session.turns is not session.turns:
             self._report_tasks_and_turns(session, newly_ended)
-        self._report_other_ends(session, context.fanouts, newly_ended)
-        return SettledSession(session, context.fanouts, context.sequential_runs)
+        self._report_other_ends(session, newly_ended)
+        if len(self.rest_tasks) >= self.settles_at:
+            self._settle_tasks(context, change)
+        return ConcludedSession(
+            session, context.fanouts, context.sequential_runs, self.settled, self.rest_tasks, self.rest
+        )
 
     def _conclude_session(self, facts: SessionFacts, rules: Rules) -> Session:
         """Conclude turns and tasks, or reuse the last conclusion if nothing changed that they depend on."""
         # Joined facts come out anew with each join: which of them changed is not known by entity.
         if facts is not self.facts:
+            self._unsettle_tasks()
             self.conclusion, self.task_memory = None, TaskMemory()
-            return conclude_session(facts, lost=self.lost, classify=rules.classify, calls=False)
+            session = conclude_session(facts, lost=self.lost, classify=rules.classify, calls=False)
+            self.rest_tasks = session.tasks
+            return session
         self.task_memory.forget(self.changed_entities)
+        if self.settled is not None and self.settled.tasks.are_touched(
+            facts, self.changed_entities, lost=self.lost
+        ):
+            self._unsettle_tasks()
         if self.conclusion is not None:
-            session = self.conclusion.reuse(facts, self.changed_entities, lost=self.lost)
-            if session is not None:
-                return session
+            reused = self.conclusion.reuse(facts, self.changed_entities, lost=self.lost)
+            if reused is not None:
+                return reused
+        concluded = self._conclude_rest(facts, rules) or self._conclude_all(facts, rules)
+        self.conclusion = Conclusion.of(*concluded, lost=self.lost)
+        return concluded[0]
+
+    def _conclude_rest(self, facts: SessionFacts, rules: Rules) -> tuple[Session, SessionFacts] | None:
+        """Return the session and the facts that it was concluded from, without those of settled tasks.
+
+        None if no tasks are settled, or if these facts leave them no longer as they are.
+        """
+        settled = self.settled
+        if settled is None:
+            return None
+        settled.note_changes(facts, self.changed_entities)
+        rest_facts = settled.leave_out(facts)
+        rest = conclude_session(
+            rest_facts, lost=self.lost, classify=rules.classify, calls=False, memory=self.task_memory
+        )
+        if not settled.is_apart_from(rest):
+            self._unsettle_tasks()
+            return None
+        before = self.conclusion
+        if before is not None and rest.tasks is self.rest_tasks:
+            return replace(rest, tasks=before.session.tasks), rest_facts
+        self.rest_tasks = rest.tasks
+        return replace(rest, tasks=settled.tasks.join(rest.tasks)), rest_facts
+
+    def _conclude_all(self, facts: SessionFacts, rules: Rules) -> tuple[Session, SessionFacts]:
         session = conclude_session(
             facts, lost=self.lost, classify=rules.classify, calls=False, memory=self.task_memory
         )
-        self.conclusion = Conclusion.of(session, facts, lost=self.lost)
-        return session
+        self.rest_tasks = session.tasks
+        return session, facts
+
+    def _settle_tasks(self, context: SessionContext, change: Additions) -> None:
+        """Settle the tasks that events about later work leave as they are."""
+        facts, session = context.facts, context.session
+        self.settles_at = len(self.rest_tasks) + SETTLES_AT - KEEPS_OPEN
+        if facts is not self.facts or context.closed:
+            return
+        most = len(session.tasks) - self.keeps_open
+        tasks = settle_tasks(facts, session, self.task_memory, most=most)
+        if tasks is None or (self.settled is not None and not tasks.go_on_from(self.settled.tasks)):
+            return
+        self.settled = SettledPart.of(facts, session, tasks, self.settled)
+        self.rest_tasks = tasks.list_others(session.tasks)
+        self.rest = find_executions(self.rest_tasks, self.rest.fanouts, earlier=self.settled.executions)
+        self.rest_follows = self.settled
+        self.settles_at = len(self.rest_tasks) + SETTLES_AT - KEEPS_OPEN
+        newly_settled = replace(
+            context,
+            session=replace(session, tasks=self.settled.newly_settled),
+            fanouts=self.settled.newly_found.fanouts,
+            # The next task may go on with the last series, so it counts with the rest.
+            sequential_runs=self.settled.newly_found.list_ended_runs(),
+            known_lone_tasks=self.settled.newly_found.lone_tasks,
+        )
+        self.contributions.settle(newly_settled, self._make_rest_context(context), change)
+
+    def _unsettle_tasks(self) -> None:
+        """Let all tasks be concluded from all facts again."""
+        if self.settled is not None:
+            self.settled, self.conclusion = None, None
+            self.contributions.unsettle()
 
     def _join_facts(self) -> SessionFacts:
         """Join the facts again if they changed, and mark the calls that come out otherwise than before."""
@@ -255,52 +281,48 @@ class SessionState:
     def _make_context(
         self, facts: SessionFacts, session: Session, rules: Rules, *, closed: bool
     ) -> SessionContext:
-        before = self.last_context
-        tasks = session.tasks
-        if before is not None and (before.session.tasks is tasks or before.session.tasks == tasks):
-            executions = Executions(before.fanouts, before.sequential_runs, before.lone_tasks)
+        before = self.contributions.context
+        known = None if self.rest_follows is not self.settled else before
+        if known is not None and known.session.tasks == session.tasks:
+            executions = known.fanouts, known.sequential_runs, known.lone_tasks
         else:
-            executions = find_executions(tasks, () if before is None else before.fanouts)
+            earlier = NO_EXECUTIONS if self.settled is None else self.settled.executions
+            fanouts = self.rest.fanouts if known is not None or before is None else before.fanouts
+            self.rest = find_executions(self.rest_tasks, fanouts, earlier=earlier)
+            self.rest_follows = self.settled
+            whole = self.rest if self.settled is None else join_executions(earlier, self.rest)
+            executions = whole.fanouts, whole.sequential_runs, whole.lone_tasks
         return SessionContext(
             facts,
             session,
-            executions.fanouts,
-            executions.sequential_runs,
+            *executions[:2],
             closed=closed,
             lost=self.lost,
             classify=rules.classify,
             price=rules.price,
             scales=rules.scales,
             concluded=self.tool_calls.concluded,
-            known_lone_tasks=executions.lone_tasks,
+            known_lone_tasks=executions[2],
         )
 
-    def _update_contributions(self, context: SessionContext, change: Additions) -> None:
-        """Compute the contributions again whose inputs have changed, and add the difference to ``change``."""
-        changed = {kind for kind, _ in self.changed_entities} | self.joined_entities
-        if self.last_context is not None:
-            changed |= context.find_changes(self.last_context)
-        for name, contribution in CONTRIBUTIONS.items():
-            if self.last_context is None or not contribution.reads.isdisjoint(changed):
-                if contribution.list_parts is not None:
-                    sums = self.part_sums.setdefault(name, PartSums())
-                    sums.update_sums(contribution.list_parts(context), change)
-                    continue
-                before, additions = self.additions.pop(name, None), contribution.compute(context)
-                if additions:
-                    self.additions[name] = additions
-                if additions != before:
-                    add_difference(change, additions, before)
-        self.last_context = context
+    def _make_rest_context(self, context: SessionContext) -> SessionContext:
+        """Return the context without the settled tasks."""
+        if self.settled is None:
+            return context
+        return replace(
+            context,
+            session=replace(context.session, tasks=self.rest_tasks),
+            fanouts=self.rest.fanouts,
+            sequential_runs=self.rest.sequential_runs,
+            known_lone_tasks=self.rest.lone_tasks,
+        )
 
-    def _report_other_ends(
-        self, session: Session, fanouts: Iterable[Fanout], newly_ended: NewlyEnded
-    ) -> None:
+    def _report_other_ends(self, session: Session, newly_ended: NewlyEnded) -> None:
         if not session.recording and self.facts.leaves.get(EntityKind.PHASE):
             for phase in conclude_phases(self.facts, closed=False):
                 if phase.end is not None:
                     self._report_end("phase", phase.id, newly_ended.phases, phase)
-        for fanout in fanouts:
+        for fanout in self.rest.fanouts:
             self._report_end("fanout", fanout.tasks[0].id, newly_ended.fanouts, (session, fanout))
         if session.outcome is Outcome.RUNNING:
             # A resumed session ends a second time, and is reported a second time.
@@ -309,7 +331,7 @@ class SessionState:
             self._report_end("session", "", newly_ended.sessions, session)
 
     def _report_tasks_and_turns(self, session: Session, newly_ended: NewlyEnded) -> None:
-        for task in session.tasks:
+        for task in self.rest_tasks:
             if task.end is not None:
                 self._report_end("task", task.id, newly_ended.tasks, task)
         for turn in session.turns:

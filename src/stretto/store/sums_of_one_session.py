@@ -13,11 +13,11 @@ from stretto.model.facts import EntityFacts, SessionFacts, get_number, get_text
 from stretto.model.interval import Interval
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind
+from stretto.store.concluded_session import Rules
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.contributions.tool_calls import add_up_tool_calls
 from stretto.store.rollup import Additions
-from stretto.store.session_in_memory import Rules
 
 
 @dataclass(frozen=True, slots=True)

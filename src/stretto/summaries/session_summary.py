@@ -53,9 +53,9 @@ from stretto.model.score_scales import MOST, Scales, build_scale_document
 from stretto.model.task_type import to_label_value
 from stretto.names import NONE
 from stretto.store import queries
+from stretto.store.concluded_session import Rules
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.queries import SessionRow
-from stretto.store.session_in_memory import Rules
 from stretto.store.sums_of_one_session import SessionSums, compute_session_sums
 
 

@@ -152,13 +152,21 @@ class Contribution:
     compute: Callable[[SessionContext], Additions]
     list_parts: Callable[[SessionContext], Iterable[Part]] | None = None
     """The parts that add up to ``compute``, if it consists of such."""
+    is_of_tasks: bool = False
+    """Whether each part is of a task, or of tasks that ran together: settled tasks keep their parts."""
 
     @classmethod
     def of_parts(
-        cls, reads: Iterable[str], list_parts: Callable[[SessionContext], Iterable[Part]]
+        cls,
+        reads: Iterable[str],
+        list_parts: Callable[[SessionContext], Iterable[Part]],
+        *,
+        is_of_tasks: bool = True,
     ) -> Contribution:
         """Return a contribution that is the sum of its parts."""
-        return cls(frozenset(reads), lambda context: add_up_parts(list_parts(context)), list_parts)
+        return cls(
+            frozenset(reads), lambda context: add_up_parts(list_parts(context)), list_parts, is_of_tasks
+        )
 
 
 class TimedEntity(Protocol):

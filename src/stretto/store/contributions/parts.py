@@ -67,6 +67,28 @@ class PartSums:
         for _, additions in before.values():
             add_difference(change, None, additions)
 
+    def take_over(self, parts: Iterable[Part], sums: PartSums, change: Additions) -> None:
+        """Take these parts over from other sums; a part that these do not have is added to ``change``."""
+        for part in parts:
+            known = sums._parts.get(part.key)  # of the same class
+            if known is not None and known[0] == part.inputs and part.key not in self._parts:
+                self._parts[part.key] = sums._parts.pop(part.key)
+                continue
+            key = part.key
+            while key in self._parts:
+                key += "+"
+            additions = add_up_parts((part,))
+            self._parts[key] = part.inputs, additions
+            add_difference(change, additions, None)
+
+    def take_all(self, sums: PartSums) -> None:
+        """Take all parts over from other sums."""
+        for key, known in sums._parts.items():
+            while key in self._parts:
+                key += "+"  # noqa: PLW2901  # a key that is free
+            self._parts[key] = known
+        sums._parts = {}
+
     def sum_additions(self) -> Additions:
         """Return all that the parts have added."""
         total: Additions = Counter()

@@ -22,13 +22,13 @@ from stretto.store.contributions.leaves import (
     add_up_messages,
     add_up_phases,
 )
-from stretto.store.contributions.missed_parallelism import add_up_sequential_runs
+from stretto.store.contributions.missed_parallelism import list_sequential_parts
 from stretto.store.contributions.path_and_wall_time import add_up_whole_session
 from stretto.store.contributions.refused_delegations import add_up_refused_delegations
 from stretto.store.contributions.samples import add_up_samples
 from stretto.store.contributions.sessions import add_up_session
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
-from stretto.store.contributions.task_outcomes import list_outcome_parts
+from stretto.store.contributions.task_outcomes import list_outcome_parts, list_recovery_parts, list_turn_parts
 from stretto.store.contributions.tasks_and_fanouts import list_task_parts
 from stretto.store.contributions.usage_coverage import add_up_tool_call_coverage, add_up_usage_coverage
 
@@ -40,9 +40,7 @@ CONTRIBUTIONS: dict[str, Contribution] = {
     "tasks": Contribution.of_parts({SessionAspect.TASKS, SessionAspect.PATTERN}, list_task_parts),
     "deliveries": Contribution.of_parts({SessionAspect.TASKS}, list_delivery_parts),
     "headline": Contribution.of_parts({SessionAspect.TASKS, SessionAspect.PATTERN}, list_headline_parts),
-    "opportunity": Contribution(
-        frozenset({SessionAspect.TASKS, SessionAspect.PATTERN}), add_up_sequential_runs
-    ),
+    "opportunity": Contribution.of_parts({SessionAspect.TASKS, SessionAspect.PATTERN}, list_sequential_parts),
     "price": Contribution(frozenset({SessionAspect.WHOLE}), add_up_speedup_costs),
     "coverage": Contribution(frozenset({SessionAspect.WHOLE}), add_up_usage_coverage),
     "call coverage": Contribution(frozenset({SessionAspect.WHOLE}), add_up_tool_call_coverage),
@@ -57,9 +55,13 @@ CONTRIBUTIONS: dict[str, Contribution] = {
     "hooks": Contribution(frozenset({EntityKind.HOOKS}), add_up_hook_runs),
     "caches": Contribution(frozenset({EntityKind.CACHE}), add_up_cache_reports),
     "whole": Contribution(frozenset({SessionAspect.WHOLE}), add_up_whole_session),
-    "work": Contribution.of_parts(
+    "work": Contribution.of_parts({SessionAspect.TASKS, SessionAspect.PATTERN}, list_outcome_parts),
+    # A failure may be made good by any later task of its type or agent.
+    "recoveries": Contribution.of_parts({SessionAspect.TASKS}, list_recovery_parts, is_of_tasks=False),
+    "turns": Contribution.of_parts(
         {SessionAspect.TASKS, SessionAspect.TURNS, SessionAspect.PATTERN, SessionAspect.WHOLE},
-        list_outcome_parts,
+        list_turn_parts,
+        is_of_tasks=False,
     ),
     "refusals": Contribution(frozenset({SessionAspect.WHOLE}), add_up_refused_delegations),
     "checks": Contribution(frozenset({SessionAspect.WHOLE}), add_up_result_checks),

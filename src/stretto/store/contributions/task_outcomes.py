@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stretto.figures.parallelisable_turns import EligibleTurn, find_eligible_turns
+from stretto.figures.parallelisable_turns import group_tasks_by_turn, judge_turn
 from stretto.figures.quantile_sketch import find_bucket
 from stretto.figures.retries import Recovery, find_recoveries, find_retries
 from stretto.figures.scores.slices import ALONE, PARALLEL, UNPLACED
@@ -28,17 +28,26 @@ def find_execution_modes(context: SessionContext) -> dict[str, str]:
 
 
 def list_outcome_parts(context: SessionContext) -> Iterator[Part]:
-    """Yield the sums of each task that is over, retry, recovery, and turn that delegated."""
+    """Yield the sums of each task that is over, and of each retry."""
     session, place_by_task = context.session, find_execution_modes(context)
     pattern = session.pattern or NONE
     for task in session.tasks:
         yield Part(task.id, (task, place_by_task.get(task.id, UNPLACED), pattern), _add_task)
     for retry in find_retries(session.tasks):
         yield Part(f"retry {retry.task.id}", (retry.task, pattern), _add_retry)
-    for recovery in find_recoveries(session.tasks):
-        yield Part(f"recovery {recovery.failed.id}", (recovery,), _add_recovery)
-    for turn in find_eligible_turns(session):
-        yield Part(f"turn {turn.at}", (turn, pattern), _add_turn)
+
+
+def list_turn_parts(context: SessionContext) -> Iterator[Part]:
+    """Yield the sums of each turn that is over and delegated."""
+    pattern = context.session.pattern or NONE
+    for at, tasks in group_tasks_by_turn(context.session):
+        yield Part(f"turn {at}", (at, tasks, pattern), _add_turn)
+
+
+def list_recovery_parts(context: SessionContext) -> Iterator[Part]:
+    """Yield the sums of each failure that a later success of the same type or agent made good."""
+    for recovery in find_recoveries(context.session.tasks):
+        yield Part(recovery.failed.id, (recovery,), _add_recovery)
 
 
 def _add_task(added: Additions, task: Task, place: str, pattern: str) -> None:
@@ -72,7 +81,10 @@ def _add_recovery(added: Additions, recovery: Recovery) -> None:
         added[find_slot_number(at), measures.RECOVERY_TIME, dims] += 1
 
 
-def _add_turn(added: Additions, turn: EligibleTurn, pattern: str) -> None:
+def _add_turn(added: Additions, at: int, tasks: tuple[Task, ...], pattern: str) -> None:
+    turn = judge_turn(at, tasks)
+    if turn is None:
+        return
     slot = find_slot_number(turn.at)
     added[slot, measures.TURNS, (pattern, PARALLEL if turn.parallel else ALONE)] += 1
     added[slot, measures.AGENTS_BUSY, (pattern,)] += turn.busy
