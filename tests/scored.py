@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from stretto.figures.baselines import Baseline, choose_baseline
 from stretto.figures.figure import Figure
@@ -16,12 +17,10 @@ from tests.scenes import Drawing, by_description, conclude_scene, fold_scene
 RULES = ScoreRules()
 
 
-def own(drawing: Drawing, scales: Scales = SCALES) -> SessionSums:
-    """Return what one drawn session and its phases add."""
-    events = drawing.events
-    return compute_session_sums(
-        fold_scene(events), conclude_scene(events), Rules(by_description, scales=scales)
-    )
+def own(drawing: Drawing, scales: Scales = SCALES, without: AbstractSet[str] = frozenset()) -> SessionSums:
+    """Return what one drawn session and its phases add, without some contributions."""
+    events, rules = drawing.events, Rules(by_description, scales=scales)
+    return compute_session_sums(fold_scene(events), conclude_scene(events), rules, without=without)
 
 
 def sums_of(*drawings: Drawing) -> Sums:

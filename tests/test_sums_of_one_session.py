@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stretto.figures.scores.score_rules import Scoring
+from stretto.figures.scores.session_kpis import build_kpis_document
 from stretto.model.event import Kind, Outcome
 from stretto.model.score_scales import Scale, Scales
 from stretto.store import queries
+from stretto.store.sums_of_one_session import NOT_SCORED
 from tests.fakes import store
-from tests.scenes import Drawing, at, delivery, straggler
-from tests.scored import own
+from tests.scenes import Drawing, at, delivery, fork_join, one_by_one, straggler
+from tests.scored import by_work, own
 
 
 def test_the_sums_of_a_session_equal_those_of_a_window_with_it_alone(tmp_path: Path) -> None:
@@ -18,6 +21,20 @@ def test_the_sums_of_a_session_equal_those_of_a_window_with_it_alone(tmp_path: P
             stored = queries.read_sums(opened.connection, at(300), 3_600)
         own_cells = {m: {d: n for d, n in cells.items() if n} for m, cells in own(drawing).session.items()}
         assert {measure: cells for measure, cells in own_cells.items() if cells} == stored
+
+
+def test_the_kpis_of_a_session_read_no_sums_of_windows_alone() -> None:
+    """Sessions with waste, phases, messages and scores have the same KPIs without those contributions."""
+    for drawing in (delivery(), straggler(), fork_join(), one_by_one()):
+        all_sums, scored = own(drawing), own(drawing, without=NOT_SCORED)
+        assert set(scored.session) < set(all_sums.session)
+        of_phases = zip(all_sums.phases, scored.phases, strict=True)
+        for whole, part in (
+            (all_sums.session, scored.session),
+            *((whole, part) for (_, whole), (_, part) in of_phases),
+        ):
+            kpis = build_kpis_document(whole, (), Scoring(), by_work)
+            assert build_kpis_document(part, (), Scoring(), by_work) == kpis
 
 
 def test_a_phase_has_the_tasks_that_name_it_or_began_in_it() -> None:

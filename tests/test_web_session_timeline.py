@@ -193,3 +193,26 @@ def test_the_strip_shows_what_the_time_was_spent_on() -> None:
     assert [(one.part, one.x, one.width) for one in drawing.wall] == [
         ("unknown", 0, 20), ("single", 20, 20), ("parallel", 40, 20), ("unknown", 60, 40),
     ]  # fmt: skip
+
+
+def test_beside_many_tasks_their_calls_are_shown_in_a_zoom() -> None:
+    """A session of 400 tasks draws no call of a task; a view of a few of them draws each."""
+    tasks = [task(f"t{number}", number, number + 0.9) for number in range(400)]
+    calls = tuple(call(f"c{number}", f"t{number}", number + 0.1, 0.5) for number in range(400))
+    one = session(*tasks, calls=calls, length=400)
+
+    whole = draw_session(one)
+    assert (whole.shows_calls, sum(len(lane.calls) for lane in whole.lanes)) == (False, 0)
+    assert sum(bar.count for lane in whole.lanes[1:] for bar in lane.bars) == 400
+
+    zoomed = draw_session(one, choose_view(one, 10.95, 19.95))
+    assert zoomed.shows_calls
+    assert sum(bar.count for lane in zoomed.lanes for bar in lane.calls) == 9
+
+
+def test_texts_of_a_bar_are_escaped() -> None:
+    """The name of an agent's task is text, whatever it contains."""
+    bar = timeline_shapes.Bar(0, 5, "success", "<b>", 'a "b" & <c>')
+    written = timeline_shapes.write_bars([bar], 3, 22, "task")
+    assert "<title>a &#34;b&#34; &amp; &lt;c&gt;</title>" in written
+    assert "&lt;b&gt;</text>" in written

@@ -15,8 +15,9 @@ lane's empty 10 s are lost by delivery too: 20 s, load balance 0 s, concurrency 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import add, attrgetter
 
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout
@@ -59,8 +60,7 @@ class EfficiencyNode:
     """The part that would otherwise be concurrency's loss."""
 
     def __add__(self, other: EfficiencyNode) -> EfficiencyNode:
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        return EfficiencyNode(*(mine + theirs for mine, theirs in pairs))
+        return EfficiencyNode(*map(add, _get_amounts(self), _get_amounts(other)))
 
     @property
     def efficiency(self) -> float:
@@ -85,6 +85,9 @@ class EfficiencyNode:
             Factor.CONCURRENCY: self.capacity - self.longest - self.empty_in_concurrency,
             Factor.DELIVERY: self.work - self.delivered_work + empty,
         }
+
+
+_get_amounts = attrgetter(*(field.name for field in fields(EfficiencyNode)))
 
 
 _NODE_MEASURES = (

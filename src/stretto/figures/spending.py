@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stretto.figures.missing_usage import UsageGaps
@@ -71,8 +71,11 @@ class Spending:
 
     def add_call(self, call: ModelCall, cost: Cost | None) -> None:
         """Add a model call."""
+        self.add_use(call, count_reported_tokens(call), cost)
+
+    def add_use(self, call: ModelCall, reported: Mapping[str, int], cost: Cost | None) -> None:
+        """Add a model call of which these tokens were reported."""
         self.model_calls += 1
-        reported = {kind: count for kind, count in call.tokens.to_counts().items() if count is not None}
         for kind, count in reported.items():
             self.tokens[kind] = self.tokens.get(kind, 0) + count
         self.lower_bounds += call.is_lower_bound
@@ -94,14 +97,20 @@ class SessionSpending:
     """By the task's id; None is the main agent."""
 
 
+def count_reported_tokens(call: ModelCall) -> dict[str, int]:
+    """Return the tokens of a model call by kind, without the kinds that were not reported."""
+    return {kind: count for kind, count in call.tokens.to_counts().items() if count is not None}
+
+
 def sum_spending(calls: Iterable[Priced], session: Session | None = None) -> SessionSpending:
     """Return the summed use and cost of model calls; of a whole session also what is known to be missing."""
     spending = SessionSpending(Spending(), {}, {})
     for call, cost in calls:
         by_model = spending.by_model.setdefault(normalise_model(call.model), Spending())
         by_task = spending.by_task.setdefault(call.task, Spending())
+        reported = count_reported_tokens(call)
         for part in (spending.total, by_model, by_task):
-            part.add_call(call, cost)
+            part.add_use(call, reported, cost)
     if session is not None and spending.total.model_calls:
         gaps = UsageGaps(session)
         spending.total.tasks = len(gaps.over)

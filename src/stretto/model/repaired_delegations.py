@@ -12,7 +12,10 @@ from typing import NamedTuple
 from stretto.model.conclude_delivery import normalise_description
 from stretto.model.delegation import Delegation, match_delegations
 from stretto.model.event import Outcome
-from stretto.model.facts import SessionFacts
+from stretto.model.facts import EntityFacts, SessionFacts, get_text
+from stretto.names import fact_fields
+
+_REFUSED = frozenset({Outcome.FAILURE, Outcome.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,9 @@ def find_refused_delegations(facts: SessionFacts) -> tuple[RefusedDelegation, ..
 
     Example: "review" for the agent ``reviwer`` fails, "review" for ``reviewer`` runs: one, repaired.
     """
+    # Most sessions have no refused call: then agents and calls need not be matched.
+    if not _has_unclaimed_failure(facts):
+        return ()
     delegations = match_delegations(facts)
     refused = [call for call in delegations.without_agent if _is_refused(call)]
     taken_up = [call for calls in delegations.by_agent.values() for call in calls]
@@ -48,8 +54,26 @@ def find_refused_delegations(facts: SessionFacts) -> tuple[RefusedDelegation, ..
     return tuple(found)
 
 
+def _has_unclaimed_failure(facts: SessionFacts) -> bool:
+    """Return whether a call for an agent was not answered well, and no agent is named as its own."""
+    unclaimed = {call_id for call_id in facts.delegating if _has_failed_alone(facts.calls[call_id])}
+    if unclaimed:
+        unclaimed -= {get_text(task_facts, fact_fields.DELEGATED_BY) for task_facts in facts.tasks.values()}
+    return bool(unclaimed)
+
+
+def _has_failed_alone(call_facts: EntityFacts) -> bool:
+    # A key that several calls share has their outcomes under stamped fields.
+    if fact_fields.STAMP in "".join(call_facts):
+        return True
+    outcome, agent = get_text(call_facts, fact_fields.OUTCOME), get_text(call_facts, fact_fields.TASK)
+    is_denied = get_text(call_facts, fact_fields.STATUS) == "denied"
+    # The path of an agent whose id is not known names nobody.
+    return (is_denied or outcome in _REFUSED) and (not agent or agent.startswith("/"))
+
+
 def _is_refused(call: Delegation) -> bool:
-    return call.outcome in {Outcome.FAILURE, Outcome.CANCELLED} or call.denied
+    return call.outcome in _REFUSED or call.denied
 
 
 def _get_time(call: Delegation) -> int:

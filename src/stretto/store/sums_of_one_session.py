@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from stretto.figures.fanouts import find_executions
@@ -19,6 +20,21 @@ from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.contributions.tool_calls import add_up_tool_calls
 from stretto.store.rollup import Additions
 
+NOT_SCORED = frozenset(
+    {
+        "deliveries",
+        "headline",
+        "opportunity",
+        "price",
+        "coverage",
+        "call coverage",
+        "hooks",
+        "caches",
+        "refusals",
+    }
+)
+"""The contributions that no score or KPI of a session reads: those of windows alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionSums:
@@ -30,14 +46,19 @@ class SessionSums:
     """What the sums of the session were computed from: its executions, work tree and wall time with it."""
 
 
-def compute_session_sums(facts: SessionFacts, session: Session, rules: Rules) -> SessionSums:
-    """Return the sums of a wholly concluded session, and of each of its phases."""
+def compute_session_sums(
+    facts: SessionFacts, session: Session, rules: Rules, *, without: AbstractSet[str] = frozenset()
+) -> SessionSums:
+    """Return the sums of a wholly concluded session and of each of its phases.
+
+    ``without`` are the contributions that are left out, such as ``NOT_SCORED``.
+    """
     phases = tuple(
-        (phase, _compute_sums(_make_context(*_select_phase(facts, session, phase), session, rules)))
+        (phase, _compute_sums(_make_context(*_select_phase(facts, session, phase), session, rules), without))
         for phase in session.phases
     )
     context = _make_context(facts, session, session, rules)
-    return SessionSums(_compute_sums(context), phases, context)
+    return SessionSums(_compute_sums(context, without), phases, context)
 
 
 def _make_context(
@@ -67,9 +88,11 @@ def _make_context(
     )
 
 
-def _compute_sums(context: SessionContext) -> Sums:
+def _compute_sums(context: SessionContext, without: AbstractSet[str]) -> Sums:
     sums: dict[str, dict[tuple[str | int, ...], int]] = {}
-    for contribution in CONTRIBUTIONS.values():
+    for name, contribution in CONTRIBUTIONS.items():
+        if name in without:
+            continue
         for (_, measure, dims), value in contribution.compute(context).items():
             cells = sums.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + value

@@ -56,7 +56,7 @@ from stretto.store import queries
 from stretto.store.concluded_session import Rules
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.queries import SessionRow
-from stretto.store.sums_of_one_session import SessionSums, compute_session_sums
+from stretto.store.sums_of_one_session import NOT_SCORED, SessionSums, compute_session_sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,8 @@ def summarise_session(
             return None
         session, facts = loaded
         find_baseline = make_baseline_finder(connection, hours, declared, now=now)
-        sums = compute_session_sums(facts, session, Rules(classify, price, scoring.rules.scales))
+        rules = Rules(classify, price, scoring.rules.scales)
+        sums = compute_session_sums(facts, session, rules, without=NOT_SCORED)
         context = sums.context
         fanouts_with_baseline = tuple(
             (

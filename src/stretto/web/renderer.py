@@ -24,6 +24,7 @@ from stretto.summaries.time_window import WINDOW_NAMES
 from stretto.web import drawing_export, headline, live_updates, responses, table_export
 from stretto.web.backend import Backend
 from stretto.web.metric_definitions import DEFINITIONS
+from stretto.web.timeline_shapes import write_bars
 from stretto.web.window_parameters import WINDOW_PARAMETERS, QueryError, parse_window
 
 REFRESH_SECONDS = 5
@@ -85,6 +86,7 @@ class Renderer:
         }
         self._environment.filters.update(
             filters,
+            bars=write_bars,
             breakable=_allow_breaks,
             seconds=quantities.format_duration,
             nanoseconds=lambda length: quantities.format_duration(length / SECOND),

@@ -22,6 +22,9 @@ from stretto.web.timeline_shapes import Bar, BarSource, Step, WallTimeShape
 LANES_EACH = 12
 """Most lanes of an agent; more tasks at once are drawn as a level."""
 
+TASKS_WITH_CALLS = 300
+"""Most tasks in view whose tool calls are drawn: beside more of them, none could be pointed at."""
+
 LANES = 48
 """Most lanes in all. Beyond, agents with the most lanes become levels, and the smallest share a lane."""
 
@@ -59,6 +62,8 @@ class Drawing:
     lanes: tuple[Lane, ...]
     undrawn: int
     """Number of tasks without a known start, which cannot be drawn."""
+    shows_calls: bool
+    """Whether the tool calls inside tasks are drawn."""
 
     @property
     def zoomed(self) -> bool:
@@ -131,11 +136,13 @@ def draw_session(
     delegating = {task.delegated_by for task in session.tasks}
     calls[None] = [call for call in calls.get(None, ()) if call.id not in delegating]
     placed = [(interval, task) for task in session.tasks if (interval := _find_interval(task, extent))]
+    in_view = sum(interval.start <= view.end and interval.end >= view.start for interval, _ in placed)
+    shows_calls = in_view <= TASKS_WITH_CALLS
     lanes = [_draw_main_lane(session, calls[None], extent, view)]
     for agent, packed in _choose_lanes(_pack_agents(placed)):
         if packed:
             lanes += [
-                _draw_task_lane(agent, number, calls=calls, extent=extent, view=view)
+                _draw_task_lane(agent, number, calls=calls, shows_calls=shows_calls, extent=extent, view=view)
                 for number in range(len(agent.lanes))
             ]
         else:
@@ -148,6 +155,7 @@ def draw_session(
         ),
         tuple(lanes),
         len(session.tasks) - len(placed),
+        shows_calls,
     )
 
 
@@ -219,6 +227,7 @@ def _draw_task_lane(
     number: int,
     *,
     calls: dict[str | None, list[ToolCall]],
+    shows_calls: bool,
     extent: Interval,
     view: Interval,
 ) -> Lane:
@@ -229,7 +238,8 @@ def _draw_task_lane(
         task_calls = calls.get(task.id, [])
         describe = partial(_describe_task, task, task_calls, interval, extent)
         bars.append(BarSource(interval, task.outcome.value, describe, task.id))
-        inside += _place_calls(task_calls, extent)
+        if shows_calls:
+            inside += _place_calls(task_calls, extent)
     return Lane(
         agent.name,
         first=number == 0,
