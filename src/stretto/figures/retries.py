@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from stretto.model.conclude_delivery import WorkKey, make_work_key
 from stretto.model.entities import Task
@@ -37,10 +38,12 @@ def find_recoveries(tasks: Iterable[Task]) -> tuple[Recovery, ...]:
     Example: a review fails at 10 s; the next review succeeds at 25 s, another task of the same agent at 40 s:
     the work was recovered after 15 s.
     """
+    # A live session of thousands of tasks is looked at with each event about one of them.
     ended = [task for task in tasks if task.end is not None]
-    if not any(task.outcome is Outcome.FAILURE for task in ended):
+    outcomes = {task.outcome for task in ended}
+    if Outcome.FAILURE not in outcomes or Outcome.SUCCESS not in outcomes:
         return ()
-    ended.sort(key=lambda task: (_get_end(task), task.id))
+    ended.sort(key=attrgetter("end", "id"))
     recoveries: list[Recovery] = []
     next_of_type: dict[str, Task] = {}
     next_of_agent: dict[str, Task] = {}
