@@ -137,14 +137,14 @@ def make_month(folder: Path) -> OperatedStore:
     state = folder / "state"
     with store(state) as opened:
         opened.take(month_of_sessions(DAYS, slower={SLOW_DAY: 1.6}))
-    names = tuple(analysis.name for analysis in ANALYSES if analysis.name != "forecast")
+    names = tuple(analysis.name for analysis in ANALYSES if analysis.name != "outlooks")
     replies = answer_request(AnalysisRequest(str(state / "stretto.db"), NOW, names))
     with closing(open_writer(state / "stretto.db")) as connection, open_transaction(connection):
         for reply in replies:
             assert reply.error is None, reply.error
             result = AnalysisResult(reply.name, NOW, reply.seconds, reply.findings, reply.extra)
             write_analysis_result(connection, result)
-        write_analysis_result(connection, AnalysisResult("forecast", NOW, 1.0, (), FORECAST))
+        write_analysis_result(connection, AnalysisResult("outlooks", NOW, 1.0, (), FORECAST))
     return make_operated(folder)
 
 

@@ -10,16 +10,16 @@ from random import Random
 import numpy as np
 import pytest
 
-from stretto.analysis.calendar_findings import SLOW_HOURS, SLOW_WEEKDAYS, judge_calendars
-from stretto.analysis.correlations import compute_detectable_rho, judge_correlations
-from stretto.analysis.length_outlook import judge_length_outlooks
+from stretto.analysis.calendar_findings import SLOW_HOURS, SLOW_WEEKDAYS, find_calendars, judge_calendars
+from stretto.analysis.correlations import compute_detectable_rho, judge_correlations, list_pairs
+from stretto.analysis.length_outlook import add_up_covers, forecast_lengths, judge_length_outlook
 from stretto.analysis.series import Series, SeriesKind
-from stretto.analysis.session_life import judge_session_lives
+from stretto.analysis.session_life import judge_session_lives, measure_session_lives
 from stretto.analysis.usual_comparison import judge_weeks
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.findings.analysis_input import AnalysisInput
 from stretto.findings.finding_sentences import describe_finding
-from stretto.findings.habit_analyses import collect_day_quantities, predict_lengths
+from stretto.findings.habit_analyses import predict_lengths
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.finished_runs import SessionRun, TaskRun
@@ -43,7 +43,7 @@ def test_slow_mondays_are_named_and_other_series_stay_quiet_with_what_would_have
     mondays = np.array([0.4 * (day.weekday() == 0) for day in list_days(DAYS).dates])
     slow, plain = draw_days(offsets=mondays), draw_days(2)
     plain = replace(plain, subject={"type": "docs"})
-    weekday, other, *_ = judge_calendars([slow, plain], INSTANT, UTC)
+    weekday, other, *_ = judge_calendars(find_calendars([slow, plain], INSTANT, UTC))
     assert (weekday.kind, weekday.verdict) == (SLOW_WEEKDAYS, FindingVerdict.NO_EVIDENCE)
     assert "times as long as usual on Monday" in describe_finding(weekday)
     assert weekday.evidence.effect == pytest.approx(1.4, abs=0.15)
@@ -56,10 +56,10 @@ def test_slow_mondays_are_named_and_other_series_stay_quiet_with_what_would_have
 def test_slow_hours_are_named_and_ten_days_are_too_few() -> None:
     """A daily cycle of 25 % is found in local hours; below 14 days the answer says how many lack."""
     cycle = draw_series("g", np.random.default_rng(3), DAYS, 20)
-    _, hours = judge_calendars([cycle], INSTANT, UTC)
+    _, hours = judge_calendars(find_calendars([cycle], INSTANT, UTC))
     assert hours.kind == SLOW_HOURS
     assert " h, and " in hours.advice
-    _, few = judge_calendars([cycle], FIRST_DAY + 10 * DAY, UTC)
+    _, few = judge_calendars(find_calendars([cycle], FIRST_DAY + 10 * DAY, UTC))
     assert few.verdict is FindingVerdict.TOO_LITTLE_DATA
     assert "4 more days with runs needed, 10 of 14 are there" in describe_finding(few)
 
@@ -89,15 +89,15 @@ def make_sessions(slope: float, count: int = 12) -> tuple[list[SessionRun], dict
 def test_sessions_that_slow_down_are_named_with_their_edges() -> None:
     """Twice as long at the end is a sentence; without it the edges stay, and three sessions are too few."""
     slowing, quiet = make_sessions(math.log(2)), make_sessions(0)
-    (finding,) = judge_session_lives({"release": slowing[0]}, slowing[1])
+    (finding,) = judge_session_lives(measure_session_lives({"release": slowing[0]}, slowing[1]))
     assert finding.evidence.effect == pytest.approx(2, abs=0.15)
     assert "the last tasks take" in describe_finding(finding)
     assert finding.details["start_up_seconds"] == pytest.approx(20)
     assert finding.details["clean_up_seconds"] == pytest.approx(5)
-    (steady,) = judge_session_lives({"release": quiet[0]}, quiet[1])
+    (steady,) = judge_session_lives(measure_session_lives({"release": quiet[0]}, quiet[1]))
     assert steady.advice == ""
     assert steady.evidence.detectable is not None
-    (few,) = judge_session_lives({"release": quiet[0][:3]}, quiet[1])
+    (few,) = judge_session_lives(measure_session_lives({"release": quiet[0][:3]}, quiet[1]))
     assert few.verdict is FindingVerdict.TOO_LITTLE_DATA
     assert "3 of 5 sessions with at least 4 tasks" in describe_finding(few)
 
@@ -108,14 +108,16 @@ def test_quantities_that_go_together_are_named_and_silence_has_a_size() -> None:
     days = [date(2026, 1, 1) + timedelta(days=number) for number in range(60)]
     tasks = {day: random.gauss(20, 5) for day in days}
     tokens = {day: 100 * value + random.gauss(0, 50) for day, value in tasks.items()}
-    (pair,) = judge_correlations({"tasks": tasks, "tokens": tokens})
+    (pair,) = judge_correlations(list_pairs({"tasks": tasks, "tokens": tokens}), 60)
     assert describe_finding(pair).startswith(
         "Days with more tasks than their trend and weekday have more tokens"
     )
-    (quiet,) = judge_correlations({"tasks": tasks, "width": {day: random.gauss(3, 1) for day in days}})
+    (quiet,) = judge_correlations(
+        list_pairs({"tasks": tasks, "width": {day: random.gauss(3, 1) for day in days}}), 60
+    )
     assert quiet.evidence.detectable == pytest.approx(compute_detectable_rho(60, 1))
     assert "a correlation of 0.4" in describe_finding(quiet)
-    (few,) = judge_correlations({"tasks": dict([*tasks.items()][:5]), "tokens": tokens})
+    (few,) = judge_correlations(list_pairs({"tasks": dict([*tasks.items()][:5]), "tokens": tokens}), 60)
     assert few.verdict is FindingVerdict.TOO_LITTLE_DATA
 
 
@@ -144,8 +146,8 @@ def test_a_slow_week_differs_from_the_weeks_before() -> None:
 
 def test_the_next_week_is_forecast_with_the_cover_of_earlier_ranges() -> None:
     """Sixty days give a range around five minutes, a model, and the cover of four earlier weeks."""
-    findings, covers = judge_length_outlooks([draw_days()], INSTANT, UTC)
-    (finding,) = findings
+    (outlook,) = forecast_lengths([draw_days()], INSTANT, UTC)
+    finding, covers = judge_length_outlook(outlook), add_up_covers([outlook])
     evidence = finding.evidence
     assert evidence.low is not None
     assert evidence.high is not None
@@ -155,8 +157,9 @@ def test_the_next_week_is_forecast_with_the_cover_of_earlier_ranges() -> None:
     assert [(each.level, each.days) for each in covers] == [(0.8, 28), (0.95, 28)]
     assert covers[0].inside <= covers[1].inside <= 28
     assert "such ranges of 80 % held" in describe_finding(finding)
-    (few,), none = judge_length_outlooks([draw_days()], FIRST_DAY + 9 * DAY, UTC)
-    assert (few.verdict, none) == (FindingVerdict.TOO_LITTLE_DATA, [])
+    (short,) = forecast_lengths([draw_days()], FIRST_DAY + 9 * DAY, UTC)
+    few = judge_length_outlook(short)
+    assert (few.verdict, add_up_covers([short])) == (FindingVerdict.TOO_LITTLE_DATA, [])
     assert "5 more days with runs needed" in describe_finding(few)
 
 
@@ -172,14 +175,3 @@ def test_lengths_are_predicted_by_kind_with_their_error() -> None:
     assert all(each["low"] <= each["seconds"] <= each["high"] for each in answer.extra["expected"])
     (none,) = predict_lengths(AnalysisInput(instant, (), ())).findings
     assert none.verdict is FindingVerdict.TOO_LITTLE_DATA
-
-
-def test_days_have_counts_sums_and_means() -> None:
-    """Tasks of a day are added up, seconds per task are averaged; a session without tasks does not count."""
-    sessions, _ = make_sessions(0, 4)
-    quantities = collect_day_quantities(
-        AnalysisInput(FIRST_DAY + 3 * DAY, (), [*sessions, SessionRun("e", 0, 1, Outcome.SUCCESS)])
-    )
-    assert [*quantities["tasks"].values()] == [10, 10]
-    assert [*quantities["seconds_per_task"].values()] == pytest.approx([64, 64], abs=3)
-    assert [*quantities["failures"].values()] == [0, 0]

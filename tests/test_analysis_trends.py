@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from stretto.analysis.calendar_patterns import find_hour_pattern, find_weekday_pattern, read_local_hour
-from stretto.analysis.correlations import find_correlations
+from stretto.analysis.correlations import find_correlations, list_pairs
 from stretto.analysis.series import Series, SeriesKind
 from stretto.analysis.series_trends import correct_autocorrelation, estimate_trend, judge_trends
 from stretto.analysis.session_life import SessionLife, measure_session_life
@@ -143,12 +143,12 @@ def test_quantities_that_go_together_are_found() -> None:
         "tokens": dict(zip(days, rng.normal(size=60) + np.arange(60) * 0.1, strict=True)),
         "still": dict.fromkeys(days, 1.0),
     }
-    (pair,) = find_correlations(quantities)
+    (pair,) = find_correlations(list_pairs(quantities))
     assert (pair.first, pair.second) == ("length", "load")
     assert 0.6 < pair.rho < 1
     assert pair.days == 60
     short = {name: {day: values[day] for day in days[:20]} for name, values in quantities.items()}
-    assert find_correlations(short) == []
+    assert find_correlations(list_pairs(short)) == []
 
 
 def make_session(number: int, growth: float) -> tuple[SessionRun, list[TaskRun]]:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 from random import Random
+from statistics import geometric_mean
 from zoneinfo import ZoneInfo
+
+import pytest
 
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.findings.agent_and_pattern_comparisons import compare_agents, compare_patterns
 from stretto.findings.analysis_input import AnalysisInput
-from stretto.findings.calendar_and_forecast import find_calendar, forecast_days, measure_days
+from stretto.findings.day_quantities import measure_day_quantities
+from stretto.findings.finding_sentences import describe_finding
+from stretto.findings.habit_analyses import (
+    correlate_days,
+    find_slow_times,
+    follow_session_lives,
+    forecast_days,
+)
 from stretto.model.event import Outcome
 from stretto.model.finished_runs import SessionRun, TaskRun
 from tests.scenes import BEGIN
@@ -52,29 +62,56 @@ GIVEN = draw_input()
 
 
 def test_the_calendar_has_load_and_slow_hours() -> None:
-    """Six sessions of two tasks a day; the afternoon is slow beyond chance, no weekday is."""
-    extra = find_calendar(GIVEN).extra
+    """Six sessions of two tasks a day; the afternoon is slow beyond chance, no weekday is.
+
+    The findings say it of tasks and of parallel work.
+    """
+    answer = find_slow_times(GIVEN)
+    extra = answer.extra
     assert extra["days"] == DAYS
     assert extra["load"]["hours"][8] == extra["load"]["hours"][18] == 2 * DAYS
     tests = next(each for each in extra["lengths"] if each["kind"] == "task_length")
     assert tests["hours"]["slowest"] in {14, 16, 18}
     assert tests["hours"]["factors"][8] < 1 < tests["hours"]["factors"][18]
     assert tests["weekdays"]["slowest"] is None
-    assert extra["life"]["release"]["sessions"] == DAYS * A_DAY
+    found = {(each.kind, "type" in each.subject): each for each in answer.findings}
+    assert "Tasks (release, tests) take" in found["slow_hours", True].advice
+    assert "Parallel executions (release) take" in found["slow_hours", False].advice
+    assert not found["slow_weekdays", True].advice
+
+
+def test_lives_and_correlations_have_a_finding_and_its_figures() -> None:
+    """What operations show of a pattern's life is what the finding says; no pair goes together here."""
+    life = follow_session_lives(GIVEN)
+    (finding,) = life.findings
+    assert life.extra["life"]["release"]["sessions"] == finding.details["sessions"] == DAYS * A_DAY
+    pairs = correlate_days(GIVEN)
+    assert pairs.extra["correlations"] == []
+    assert pairs.findings[0].reason == f"{DAYS} of 21 days with runs"
 
 
 def test_quantities_of_days_are_means_and_counts() -> None:
-    """Twelve tasks a day, two side by side, none failed; nothing is known of tokens."""
-    quantities = measure_days(GIVEN.tasks, ZoneInfo("UTC"))
+    """Six sessions and twelve tasks a day, two side by side, none failed; nothing is known of tokens.
+
+    A session without tasks does not count.
+    """
+    empty = SessionRun("empty", BEGIN, BEGIN + SECOND, Outcome.SUCCESS)
+    quantities = measure_day_quantities([*GIVEN.sessions, empty], GIVEN.tasks, ZoneInfo("UTC"))
+    assert set(quantities["sessions"].values()) == {6.0}
     assert set(quantities["tasks"].values()) == {12.0}
+    assert all(90 < value < 240 for value in quantities["seconds_per_task"].values())
     assert set(quantities["tasks_side_by_side"].values()) == {2.0}
     assert set(quantities["failure_share"].values()) == {0.0}
     assert "tokens_per_task" not in quantities
 
 
 def test_a_forecast_has_nested_ranges_and_its_back_test() -> None:
-    """Below four weeks it repeats the weekday, in seconds; the wider range holds the narrower."""
-    made = forecast_days(GIVEN).extra["series"]
+    """Below four weeks it repeats the weekday, in seconds; the wider range holds the narrower.
+
+    The finding about the next week is the mean of the first seven days.
+    """
+    answer = forecast_days(GIVEN)
+    made = answer.extra["series"]
     tests = next(each for each in made if each["kind"] == "task_length")
     forecast = tests["forecast"]
     assert forecast["model"] == "same weekday"
@@ -82,6 +119,9 @@ def test_a_forecast_has_nested_ranges_and_its_back_test() -> None:
     (low, high), (lowest, highest) = forecast["ranges"]["0.80"], forecast["ranges"]["0.95"]
     assert lowest[0] < low[0] < forecast["likely"][0] < high[0] < highest[0]
     assert 60 < forecast["likely"][0] < 240
+    finding = next(each for each in answer.findings if each.kind == "task_length_forecast")
+    assert finding.evidence.effect == pytest.approx(geometric_mean(forecast["likely"][:7]))
+    assert describe_finding(answer.findings[0]).startswith(("Tasks (", "Parallel executions ("))
     short = AnalysisInput(BEGIN + 5 * DAY, GIVEN.tasks[: 5 * 2 * A_DAY], GIVEN.sessions[: 5 * A_DAY])
     assert all(each["forecast"] is None and each["reason"] for each in forecast_days(short).extra["series"])
 

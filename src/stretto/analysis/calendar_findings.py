@@ -1,8 +1,9 @@
-"""Conclude which weekdays and hours are slow for tasks of each type, as findings."""
+"""Conclude which weekdays and hours are slow for tasks of each type and parallel work, as findings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
 
 import numpy as np
@@ -22,23 +23,45 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 SLOW_WEEKDAYS, SLOW_HOURS = "slow_weekdays", "slow_hours"
 
 
-def judge_calendars(series: Iterable[Series], instant: int, zone: tzinfo) -> list[Finding]:
-    """Return a finding about the weekdays, and another about the hours, of each series of task lengths.
+_NOUNS = {SeriesKind.TASK_LENGTH: "Tasks", SeriesKind.FANOUT_ELAPSED: "Parallel executions"}
+"""The series whose calendar is looked at, with their name in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesCalendar:
+    """A series of lengths with its weekdays and its hours."""
+
+    series: Series
+    weekdays: CalendarPattern
+    hours: CalendarPattern
+
+
+def find_calendars(series: Iterable[Series], instant: int, zone: tzinfo) -> list[SeriesCalendar]:
+    """Return the calendar of each series of task lengths and of parallel executions, in their order."""
+    return [
+        SeriesCalendar(
+            each, find_weekday_pattern(each, instant, zone), find_hour_pattern(each, instant, zone)
+        )
+        for each in series
+        if each.kind in _NOUNS
+    ]
+
+
+def judge_calendars(calendars: Sequence[SeriesCalendar]) -> list[Finding]:
+    """Return a finding about the weekdays, and another about the hours, of each series.
 
     Of the patterns that are shown together at most a twentieth is false (Benjamini and Hochberg).
     """
-    lengths = [each for each in series if each.kind is SeriesKind.TASK_LENGTH]
     findings = []
-    for kind, find, name in (
-        (SLOW_WEEKDAYS, find_weekday_pattern, _name_weekday),
-        (SLOW_HOURS, find_hour_pattern, _name_hour),
+    for kind, name, patterns in (
+        (SLOW_WEEKDAYS, _name_weekday, [each.weekdays for each in calendars]),
+        (SLOW_HOURS, _name_hour, [each.hours for each in calendars]),
     ):
-        patterns = [find(each, instant, zone) for each in lengths]
         known = np.array([pattern.p for pattern in patterns if pattern.p is not None])
         level = min(PATTERN_LEVEL, select_discoveries(known, PATTERN_LEVEL))
         findings += [
-            _conclude_pattern(kind, each, pattern, level, name)
-            for each, pattern in zip(lengths, patterns, strict=True)
+            _conclude_pattern(kind, each.series, pattern, level, name)
+            for each, pattern in zip(calendars, patterns, strict=True)
         ]
     return findings
 
@@ -56,8 +79,8 @@ def _conclude_pattern(
     if slowest is not None and fastest is not None and pattern.p <= level:
         effect, least = pattern.factors[slowest], pattern.factors[fastest]
         advice = (
-            f"Tasks ({', '.join(subject.values())}) take {effect:.2f} times as long as usual {name(slowest)},"
-            f" and {least:.2f} times {name(fastest)}."
+            f"{_NOUNS[series.kind]} ({', '.join(subject.values())}) take {effect:.2f} times as long as usual"
+            f" {name(slowest)}, and {least:.2f} times {name(fastest)}."
         )
     details = {str(number): factor for number, factor in enumerate(pattern.factors) if factor is not None}
     return Finding(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import combinations
@@ -40,9 +40,8 @@ class Correlation:
     days: int
 
 
-def find_correlations(quantities: Mapping[str, Mapping[date, float]]) -> list[Correlation]:
+def find_correlations(pairs: Sequence[Correlation]) -> list[Correlation]:
     """Return the pairs of daily quantities that go together beyond chance, the strongest first."""
-    pairs = list_pairs(quantities)
     cut = select_discoveries(np.array([pair.p for pair in pairs]), FALSE_CORRELATIONS)
     return sorted((pair for pair in pairs if pair.p <= cut), key=lambda pair: -abs(pair.rho))
 
@@ -61,19 +60,18 @@ def list_pairs(quantities: Mapping[str, Mapping[date, float]]) -> list[Correlati
     return pairs
 
 
-def judge_correlations(quantities: Mapping[str, Mapping[date, float]]) -> list[Finding]:
+def judge_correlations(pairs: Sequence[Correlation], days: int) -> list[Finding]:
     """Return a finding for each pair that goes together, or a quiet one about all pairs.
 
-    That names go together is no cause: the sentence says so.
+    ``days`` are those with runs. That quantities go together is no cause: the sentence says so.
     """
-    found = find_correlations(quantities)
+    found = find_correlations(pairs)
     if found:
         return [_conclude_pair(pair) for pair in found]
-    pairs = list_pairs(quantities)
-    days = max((pair.days for pair in pairs), default=max(map(len, quantities.values()), default=0))
     if not pairs:
         reason = f"{days} of {FEWEST_COMMON_DAYS} days with runs"
         return [_conclude_quiet(FindingVerdict.TOO_LITTLE_DATA, days, None, reason)]
+    days = max(pair.days for pair in pairs)
     reason = f"{len(pairs)} pairs of daily quantities were compared"
     return [
         _conclude_quiet(FindingVerdict.NO_EVIDENCE, days, compute_detectable_rho(days, len(pairs)), reason)

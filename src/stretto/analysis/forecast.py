@@ -60,7 +60,8 @@ class Forecast:
 def forecast_values(values: Sequence[float] | Floats, horizon: int, *, period: int = WEEK) -> Forecast | None:
     """Return the forecast of the next values; None if there are fewer than two periods of them.
 
-    Gaps are filled by the value one period before. ``period`` 1 means that nothing repeats.
+    Gaps are filled by the value one period before. ``period`` 1 means that nothing repeats. A longer horizon
+    leaves the first week as it is.
     """
     filled = fill_gaps(np.asarray(values, dtype=np.float64)[-LONGEST_MEMORY:], period)
     if len(filled) < max(2 * period, FEWEST_DAYS_FOR_FORECAST):
@@ -73,7 +74,8 @@ def forecast_values(values: Sequence[float] | Floats, horizon: int, *, period: i
     short = horizon > WEEK and len(filled) < DAYS_FOR_QUARTER
     if short:
         reason = f"{len(filled)} of {DAYS_FOR_QUARTER} days that a month's forecast should rest on"
-        widened = fitted.deviations * math.sqrt(DAYS_FOR_QUARTER / len(filled))
+        wider = math.sqrt(DAYS_FOR_QUARTER / len(filled))
+        widened = fitted.deviations * np.where(np.arange(horizon) < WEEK, 1.0, wider)
         return Forecast(fitted.means, widened, fitted.model, fitted.history, reason)
     return fitted
 

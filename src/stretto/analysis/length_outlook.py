@@ -1,4 +1,4 @@
-"""Conclude how long tasks will take in the next week, and how often such ranges held before.
+"""Forecast how long tasks and parallel work will take, and conclude how often such ranges held before.
 
 A forecast rests on the store and the instant alone. So the forecasts of earlier weeks are worked out again as
 of those weeks, each from the days before it: their cover is that of the ranges that were given then.
@@ -26,15 +26,39 @@ from stretto.analysis.forecast import (
 from stretto.analysis.series import Floats, Series, SeriesKind
 from stretto.analysis.series_trends import average_days, describe_lacking_days
 from stretto.clock import SECOND
-from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+from stretto.model.findings import FORECAST_SUFFIX, Finding, FindingEvidence, FindingVerdict
 
-KIND = "task_length_forecast"
+FORECAST_KINDS = (SeriesKind.TASK_LENGTH, SeriesKind.FANOUT_ELAPSED)
 
 OUTLOOK_DAYS = 140
 """Days that a forecast rests on."""
 
 MOST_SERIES = 12
 """Series, those with the most runs, that are forecast: each takes a good part of a second."""
+
+
+HORIZON_DAYS = 30
+"""Days that are forecast; the finding is about the first week."""
+
+
+@dataclass(frozen=True, slots=True)
+class LengthOutlook:
+    """A series of lengths with the forecast of its next days, on the scale of logarithms."""
+
+    series: Series
+    days: Floats
+    """Mean logarithm of each local day since the first with runs; NaN for days without."""
+    forecast: Forecast | None
+    tested: BackTest | None
+    """How forecasts of a week made in the past turned out."""
+
+    @property
+    def reason(self) -> str:
+        """Why there is no forecast, or why its range is wider than it could be."""
+        if self.forecast is not None:
+            return self.forecast.reason
+        known = min(len(self.days), FEWEST_DAYS_FOR_FORECAST - 1)
+        return describe_lacking_days(known, FEWEST_DAYS_FOR_FORECAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +70,19 @@ class ForecastCover:
     days: int
 
 
-def judge_length_outlooks(
-    series: Iterable[Series], instant: int, zone: tzinfo
-) -> tuple[list[Finding], list[ForecastCover]]:
-    """Return a finding about the next seven days of each series of task lengths, and the cover over all."""
-    lengths = [each for each in series if each.kind is SeriesKind.TASK_LENGTH]
-    largest = sorted(lengths, key=lambda each: -len(each.values))[:MOST_SERIES]
-    rows = [(each, _list_days(each, instant, zone)) for each in largest]
-    tested = [(each, days, forecast_values(days, WEEK), back_test(days)) for each, days in rows]
-    findings = [_conclude_outlook(each, days, made, test) for each, days, made, test in tested]
-    return findings, add_up_covers([test for *_, test in tested if test is not None])
+def forecast_lengths(series: Iterable[Series], instant: int, zone: tzinfo) -> list[LengthOutlook]:
+    """Return the outlook of each series of task lengths and parallel work, those with the most runs first."""
+    lengths = [each for each in series if each.kind in FORECAST_KINDS]
+    largest = sorted(lengths, key=lambda each: (-len(each.values), sorted(each.subject.items())))
+    rows = [(each, _list_days(each, instant, zone)) for each in largest[:MOST_SERIES]]
+    return [
+        LengthOutlook(each, days, forecast_values(days, HORIZON_DAYS), back_test(days)) for each, days in rows
+    ]
 
 
-def add_up_covers(tests: Sequence[BackTest]) -> list[ForecastCover]:
-    """Return the cover of each level over several back-tests; nothing without any."""
+def add_up_covers(outlooks: Sequence[LengthOutlook]) -> list[ForecastCover]:
+    """Return the cover of each level over the back-tests of several series; nothing without any."""
+    tests = [each.tested for each in outlooks if each.tested is not None]
     days = sum(test.forecasts for test in tests)
     return [
         ForecastCover(level, sum(test.covers[number] * test.forecasts for test in tests), days)
@@ -78,20 +101,17 @@ def _list_days(series: Series, instant: int, zone: tzinfo) -> Floats:
     return days
 
 
-def _conclude_outlook(series: Series, days: Floats, made: Forecast | None, test: BackTest | None) -> Finding:
+def judge_length_outlook(outlook: LengthOutlook) -> Finding:
     """Return the finding: the middle of a day's lengths within the next week, with its range of 80 %."""
-    subject, count = dict(series.subject), int(np.count_nonzero(~np.isnan(days)))
+    kind, subject = outlook.series.kind + FORECAST_SUFFIX, dict(outlook.series.subject)
+    count = int(np.count_nonzero(~np.isnan(outlook.days)))
+    made, test = outlook.forecast, outlook.tested
     if made is None:
-        return Finding(
-            KIND,
-            subject,
-            FindingVerdict.TOO_LITTLE_DATA,
-            FindingEvidence(n=count, unit="seconds"),
-            reason=describe_lacking_days(
-                min(len(days), FEWEST_DAYS_FOR_FORECAST - 1), FEWEST_DAYS_FOR_FORECAST
-            ),
-        )
-    low, middle, high = (math.exp(float(made.compute_quantile(share).mean())) / SECOND for share in SCENARIOS)
+        evidence = FindingEvidence(n=count, unit="seconds")
+        return Finding(kind, subject, FindingVerdict.TOO_LITTLE_DATA, evidence, reason=outlook.reason)
+    low, middle, high = (
+        math.exp(float(made.compute_quantile(share)[:WEEK].mean())) / SECOND for share in SCENARIOS
+    )
     details: dict[str, float | str | None] = {"model": made.model, "days": float(made.history)}
     if test is not None:
         details |= {f"cover_{round(100 * level)}": test.covers[n] for n, level in enumerate(COVERS)}
@@ -100,11 +120,6 @@ def _conclude_outlook(series: Series, days: Floats, made: Forecast | None, test:
             "median_error": math.expm1(test.error),
             "median_error_of_last_week": math.expm1(test.naive_error),
         }
-    return Finding(
-        KIND,
-        subject,
-        FindingVerdict.NO_EVIDENCE,
-        FindingEvidence(n=count, effect=middle, low=low, high=high, unit="seconds"),
-        reason=made.reason,
-        details=details,
-    )
+    evidence = FindingEvidence(n=count, effect=middle, low=low, high=high, unit="seconds")
+    # Why a month is uncertain says nothing about its first week.
+    return Finding(kind, subject, FindingVerdict.NO_EVIDENCE, evidence, details=details)

@@ -114,18 +114,21 @@ def _judge_slopes(slopes: Floats) -> dict[str, float | None]:
     }
 
 
-def judge_session_lives(
+def measure_session_lives(
     sessions: Mapping[str, Sequence[SessionRun]], tasks: Mapping[str, Sequence[TaskRun]]
-) -> list[Finding]:
-    """Return a finding about the sessions of each pattern: start-up, clean-up, and slowing between.
-
-    ``sessions`` are those of each pattern, ``tasks`` those of each session. Of the patterns that are shown to
-    slow down, at most a twentieth is false (Benjamini and Hochberg).
-    """
-    lives = {
+) -> dict[str, SessionLife]:
+    """Return the life of the sessions of each pattern; ``tasks`` are those of each session."""
+    return {
         pattern: measure_session_life(runs, (task for run in runs for task in tasks.get(run.session, ())))
         for pattern, runs in sessions.items()
     }
+
+
+def judge_session_lives(lives: Mapping[str, SessionLife]) -> list[Finding]:
+    """Return a finding about the sessions of each pattern: start-up, clean-up, and slowing between.
+
+    Of the patterns that are shown to slow down, at most a twentieth is false (Benjamini and Hochberg).
+    """
     known = np.array([life.p for life in lives.values() if life.p is not None])
     level = select_discoveries(known, LIFE_LEVEL)
     return [_conclude_life(pattern, life, level) for pattern, life in lives.items()]

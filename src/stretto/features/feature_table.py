@@ -55,15 +55,13 @@ _ANALYSES = {
     "trends": "trends over 30 days",
     "unusual": "days with more unusually long tasks than by chance",
     "caches": "caches that are useless or too small",
-    "calendar": "slow hours and weekdays",
     "agents": "agents compared with each other",
     "comparisons": "patterns compared with each other",
-    "forecast": "forecasts of the next days",
-    "slow_times": "findings about slow hours and weekdays",
+    "slow_times": "slow hours and weekdays",
     "lives": "whether sessions slow down",
     "correlations": "quantities of days that go together",
     "weeks": "the last week beside the weeks before",
-    "outlooks": "the lengths of the next week, and how often such ranges held",
+    "outlooks": "the lengths of the next days, and how often such ranges held",
     "lengths": "the expected length of each kind of task",
 }
 """Analysis → the answer that is missing while it is off."""

@@ -15,13 +15,12 @@ from stretto.clock import DAY, SECOND
 from stretto.findings.agent_and_pattern_comparisons import compare_agents, compare_patterns
 from stretto.findings.analysis_input import NEW_NORMAL, AnalysisAnswer, AnalysisInput
 from stretto.findings.cache_findings import judge_caches
-from stretto.findings.calendar_and_forecast import find_calendar, forecast_days
 from stretto.findings.habit_analyses import (
     compare_weeks,
     correlate_days,
     find_slow_times,
     follow_session_lives,
-    forecast_lengths,
+    forecast_days,
     predict_lengths,
 )
 from stretto.model.decisions import DecisionKind
@@ -236,15 +235,13 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis("trends", HOUR_SECONDS, find_trends),
     Analysis("unusual", FIVE_MINUTES, find_unusual_runs),
     Analysis("caches", HOUR_SECONDS, find_cache_faults),
-    Analysis("calendar", HOUR_SECONDS, find_calendar, has_findings=False),
     Analysis("agents", HOUR_SECONDS, compare_agents, has_findings=False),
     Analysis("comparisons", HOUR_SECONDS, compare_patterns, has_findings=False),
-    Analysis("forecast", HOUR_SECONDS, forecast_days, "forecast", has_findings=False),
     Analysis("slow_times", HOUR_SECONDS, find_slow_times),
     Analysis("lives", HOUR_SECONDS, follow_session_lives),
     Analysis("correlations", HOUR_SECONDS, correlate_days),
     Analysis("weeks", HOUR_SECONDS, compare_weeks),
-    Analysis("outlooks", HOUR_SECONDS, forecast_lengths, "forecast"),
+    Analysis("outlooks", HOUR_SECONDS, forecast_days, "forecast"),
     Analysis("lengths", HOUR_SECONDS, predict_lengths),
 )
 

@@ -12,6 +12,7 @@ from stretto.clock import SECOND
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.findings import (
     EFFECT_PREFIX,
+    FORECAST_SUFFIX,
     HOLDUP_PREFIX,
     RECOMMENDATION_PREFIX,
     Finding,
@@ -158,10 +159,10 @@ def _describe_outlook(finding: Finding) -> str:
     held = "no earlier range can be checked yet"
     if isinstance(cover, float) and isinstance(days, float):
         held = f"such ranges of 80 % held {cover:.0%} of {days:.0f} days before"
-    reason = f"; {finding.reason}" if finding.reason else ""
+    series = KINDS[finding.kind.removesuffix(FORECAST_SUFFIX)]
     return (
-        f"Tasks ({name_subject(finding)}) of the next seven days: {middle} ({low} to {high}),"
-        f" by {details.get('model')}; {held}{reason}."
+        f"{series} ({name_subject(finding)}) of the next seven days:"
+        f" {middle} ({low} to {high}), by {details.get('model')}; {held}."
     )
 
 
@@ -177,7 +178,8 @@ def _describe_prediction(finding: Finding) -> str:
 
 
 _ANSWERS: Mapping[str, Callable[[Finding], str]] = {
-    "task_length_forecast": _describe_outlook,
+    "task_length" + FORECAST_SUFFIX: _describe_outlook,
+    "fanout_elapsed" + FORECAST_SUFFIX: _describe_outlook,
     "length_prediction": _describe_prediction,
 }
 """Kind of a quiet answer → its sentence: these have a number to show though nothing differs."""

@@ -1,19 +1,33 @@
-"""The analyses of habits: calendar, sessions' life, quantities that go together, this week, the next week."""
+"""The analyses of habits: calendar, sessions' life, quantities that go together, this week, the next weeks.
+
+Each answers with findings, for all surfaces, and with the rows that operations show of the same figures.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
-from datetime import date, datetime
-from statistics import fmean
-from typing import Any
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
-from stretto.model.event import Outcome
+from stretto.findings.day_quantities import count_load, find_date, measure_day_quantities
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.model.finished_runs import TaskRun
+
+if TYPE_CHECKING:
+    from stretto.analysis.calendar_findings import SeriesCalendar
+    from stretto.analysis.calendar_patterns import CalendarPattern
+    from stretto.analysis.forecast import Forecast
+    from stretto.analysis.length_outlook import LengthOutlook
+    from stretto.analysis.series import Floats
+
+LOAD_DAYS = 56
+"""Days whose load by hour and weekday is counted: those that calendars look at."""
+
+MOST_CALENDARS = 5
+"""Series, those with the most runs, whose calendar operations show."""
 
 COMPARED_DAYS = 90
 """Days whose quantities are compared."""
@@ -29,25 +43,55 @@ MOST_LEARNED = 20_000
 
 
 def find_slow_times(given: AnalysisInput) -> AnalysisAnswer:
-    """Answer which weekdays and hours are slow."""
-    from stretto.analysis.calendar_findings import judge_calendars  # noqa: PLC0415  # loads scipy
+    """Answer which weekdays and hours are slow, and when tasks begin."""
+    from stretto.analysis.calendar_findings import find_calendars, judge_calendars  # noqa: PLC0415  # scipy
 
-    return AnalysisAnswer(judge_calendars(given.run_series, given.instant, ZoneInfo(given.zone)))
+    zone = ZoneInfo(given.zone)
+    calendars = find_calendars(given.run_series, given.instant, zone)
+    largest = sorted(calendars, key=lambda each: -len(each.series.values))
+    recent = [task for task in given.tasks if task.start >= given.instant - LOAD_DAYS * DAY]
+    return AnalysisAnswer(
+        judge_calendars(calendars),
+        extra={
+            "days": len({find_date(task.start, zone) for task in recent}),
+            "load": count_load(recent, zone),
+            "lengths": [_describe_calendar(each) for each in largest[:MOST_CALENDARS]],
+        },
+    )
 
 
 def follow_session_lives(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how long sessions take to start and to end, and whether they slow down."""
-    from stretto.analysis.session_life import judge_session_lives  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.session_life import (  # noqa: PLC0415  # loads scipy
+        judge_session_lives,
+        measure_session_lives,
+    )
 
-    return AnalysisAnswer(judge_session_lives(given.sessions_by_pattern, given.tasks_by_session))
+    lives = measure_session_lives(given.sessions_by_pattern, given.tasks_by_session)
+    life = {pattern: asdict(each) for pattern, each in lives.items()}
+    return AnalysisAnswer(judge_session_lives(lives), extra={"life": life})
 
 
 def correlate_days(given: AnalysisInput) -> AnalysisAnswer:
     """Answer which quantities of a day go together."""
-    from stretto.analysis.correlations import judge_correlations, list_pairs  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.correlations import (  # noqa: PLC0415  # loads scipy
+        find_correlations,
+        judge_correlations,
+        list_pairs,
+    )
 
-    quantities = collect_day_quantities(given)
-    return AnalysisAnswer(judge_correlations(quantities), max(1, len(list_pairs(quantities))))
+    since = given.instant - COMPARED_DAYS * DAY
+    quantities = measure_day_quantities(
+        [session for session in given.sessions if session.end >= since],
+        [task for task in given.tasks if task.start >= since],
+        ZoneInfo(given.zone),
+    )
+    pairs = list_pairs(quantities)
+    return AnalysisAnswer(
+        judge_correlations(pairs, max(map(len, quantities.values()), default=0)),
+        max(1, len(pairs)),
+        {"correlations": [asdict(pair) for pair in find_correlations(pairs)]},
+    )
 
 
 def compare_weeks(given: AnalysisInput) -> AnalysisAnswer:
@@ -57,13 +101,27 @@ def compare_weeks(given: AnalysisInput) -> AnalysisAnswer:
     return AnalysisAnswer(judge_weeks(given.sessions_by_pattern, given.instant, ZoneInfo(given.zone)))
 
 
-def forecast_lengths(given: AnalysisInput) -> AnalysisAnswer:
-    """Answer how long tasks will take in the next week, and how often such ranges held."""
-    from stretto.analysis.length_outlook import judge_length_outlooks  # noqa: PLC0415  # loads scipy
+def forecast_days(given: AnalysisInput) -> AnalysisAnswer:
+    """Answer how long tasks and parallel work take in the next 30 days, and how often such ranges held."""
+    from stretto.analysis.length_outlook import (  # noqa: PLC0415  # loads scipy and statsmodels
+        HORIZON_DAYS,
+        add_up_covers,
+        forecast_lengths,
+        judge_length_outlook,
+    )
 
-    findings, covers = judge_length_outlooks(given.run_series, given.instant, ZoneInfo(given.zone))
-    listed = [{"level": each.level, "inside": each.inside, "days": each.days} for each in covers]
-    return AnalysisAnswer(findings, extra={"covers": listed})
+    outlooks = forecast_lengths(given.run_series, given.instant, ZoneInfo(given.zone))
+    covers = [
+        {"level": each.level, "inside": each.inside, "days": each.days} for each in add_up_covers(outlooks)
+    ]
+    return AnalysisAnswer(
+        [judge_length_outlook(each) for each in outlooks],
+        extra={
+            "covers": covers,
+            "series": [_describe_outlook(each) for each in outlooks],
+            "horizon_days": HORIZON_DAYS,
+        },
+    )
 
 
 def predict_lengths(given: AnalysisInput) -> AnalysisAnswer:
@@ -104,29 +162,55 @@ def predict_lengths(given: AnalysisInput) -> AnalysisAnswer:
     return AnalysisAnswer([finding], extra={"expected": expected})
 
 
-def collect_day_quantities(given: AnalysisInput) -> Mapping[str, Mapping[date, float]]:
-    """Return by name the daily quantities that are compared: counts, means and shares of local days."""
-    zone, since = ZoneInfo(given.zone), given.instant - COMPARED_DAYS * DAY
-    values: dict[str, dict[date, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for session in given.sessions:
-        if session.end < since or not session.task_types:
-            continue
-        day = datetime.fromtimestamp(session.end // SECOND, zone).date()
-        values["sessions"][day].append(1.0)
-        values["tasks"][day].append(float(sum(session.task_types.values())))
-        values["retries"][day].append(float(session.retries))
-        values["width"][day].append(float(session.width))
-        values["seconds_per_task"][day].append(
-            session.work / SECOND / max(1, sum(session.task_types.values()))
-        )
-        if session.outcome in {Outcome.SUCCESS, Outcome.FAILURE}:
-            values["failures"][day].append(float(session.outcome is Outcome.FAILURE))
-        if session.tokens is not None:
-            values["tokens"][day].append(float(session.tokens))
-        if session.memory_peak is not None:
-            values["memory_peak"][day].append(session.memory_peak)
-    totals = {"sessions", "tasks", "retries", "tokens"}
+def _describe_calendar(calendar: SeriesCalendar) -> dict[str, Any]:
     return {
-        name: {day: sum(several) if name in totals else fmean(several) for day, several in by_day.items()}
-        for name, by_day in values.items()
+        "kind": calendar.series.kind.value,
+        "subject": dict(calendar.series.subject),
+        "hours": _describe_pattern(calendar.hours),
+        "weekdays": _describe_pattern(calendar.weekdays),
     }
+
+
+def _describe_pattern(pattern: CalendarPattern) -> dict[str, Any]:
+    return {
+        "factors": list(pattern.factors),
+        "p": pattern.p,
+        "days": pattern.days,
+        "reason": pattern.reason,
+        "slowest": pattern.slowest,
+        "fastest": pattern.fastest,
+    }
+
+
+def _describe_outlook(outlook: LengthOutlook) -> dict[str, Any]:
+    return {
+        "kind": outlook.series.kind.value,
+        "subject": dict(outlook.series.subject),
+        "days": len(outlook.days),
+        "forecast": None if outlook.forecast is None else _describe_forecast(outlook.forecast),
+        "reason": outlook.reason,
+        "back_test": None if outlook.tested is None else asdict(outlook.tested),
+    }
+
+
+def _describe_forecast(forecast: Forecast) -> dict[str, Any]:
+    """Return a forecast of logarithms as ranges on the scale of the values, by day."""
+    from stretto.analysis.forecast import COVERS, SCENARIOS  # noqa: PLC0415  # loads scipy
+
+    scenarios = zip(("best_case", "likely", "worst_case"), SCENARIOS, strict=True)
+    return {
+        "model": forecast.model,
+        "days": forecast.history,
+        **{name: _leave_logarithms(forecast.compute_quantile(share)) for name, share in scenarios},
+        "ranges": {
+            f"{cover:.2f}": [_leave_logarithms(end) for end in forecast.compute_range(cover)]
+            for cover in COVERS
+        },
+    }
+
+
+def _leave_logarithms(values: Floats) -> list[float]:
+    """Return seconds of logarithms of nanoseconds."""
+    import numpy as np  # noqa: PLC0415  # the room does not load it
+
+    return [float(value) / SECOND for value in np.exp(values)]

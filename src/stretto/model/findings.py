@@ -11,6 +11,9 @@ RECOMMENDATION_PREFIX = "recommendation_"
 EFFECT_PREFIX = "effect_"
 """Beginnings of the kinds of findings about hold-ups, recommendations, and effects of applied ones."""
 
+FORECAST_SUFFIX = "_forecast"
+"""End of the kinds of findings about the next week of a series; the kind of the series is before it."""
+
 
 class FindingVerdict(StrEnum):
     """What an analysis concludes about one subject."""

@@ -80,8 +80,8 @@ def answer_execution_analysis(call: OperationCall) -> OperationAnswer:
         middle = quantities.format_duration(statistics.median(lengths))
         sentence = f"{count}, {middle} in the middle: {_describe_parts(wall)}."
         analysis = {}
-    calendar = call.try_answer("calendar")
-    analysis["life_cycle"] = {} if calendar is None else describe_life(calendar, call.pattern)
+    lives = call.try_answer("lives")
+    analysis["life_cycle"] = {} if lives is None else describe_life(lives, call.pattern)
     return OperationAnswer(
         [sentence], performance, analysis, next_steps=["stretto phase-performance", "stretto bottlenecks"]
     )

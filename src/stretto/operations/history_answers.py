@@ -72,12 +72,13 @@ def answer_trends(call: OperationCall) -> OperationAnswer:
             describe_change(call, each) for each in changes if each.verdict is FindingVerdict.IMPROVEMENT
         ],
     }
-    calendar = call.try_answer("calendar")
-    if calendar is not None and call.options["detect_patterns"]:
-        analysis["calendar"] = describe_calendar(calendar, call.pattern)
-        analysis["life_cycle"] = describe_life(calendar, call.pattern)
-    if calendar is not None and call.options["include_correlations"]:
-        analysis["correlations"] = calendar.extra.get("correlations", [])
+    if call.options["detect_patterns"]:
+        if (calendar := call.try_answer("slow_times")) is not None:
+            analysis["calendar"] = describe_calendar(calendar, call.pattern)
+        if (lives := call.try_answer("lives")) is not None:
+            analysis["life_cycle"] = describe_life(lives, call.pattern)
+    if call.options["include_correlations"] and (pairs := call.try_answer("correlations")) is not None:
+        analysis["correlations"] = pairs.extra.get("correlations", [])
     sentences = [each.advice for each in notable if each.advice]
     return OperationAnswer(
         sentences or [f"No trend can be seen in {len(about)} series over {len(days)} days with runs."],
@@ -287,9 +288,9 @@ def _average_factors(factors: Sequence[float | None]) -> float | None:
     return statistics.geometric_mean(known) if known else None
 
 
-def describe_life(calendar: AnalysisResult, pattern: str | None) -> dict[str, Any]:
+def describe_life(lives: AnalysisResult, pattern: str | None) -> dict[str, Any]:
     """Return start-up, clean-up and slowing of sessions by pattern."""
-    life: Mapping[str, Any] = calendar.extra.get("life", {})
+    life: Mapping[str, Any] = lives.extra.get("life", {})
     return {name: dict(each) for name, each in life.items() if pattern in {None, name}}
 
 

@@ -278,7 +278,7 @@ def answer_predictions(call: OperationCall) -> OperationAnswer:
     days = describe_days(runs, call.sources.zone)
     if len(days) < FEWEST_FORECAST_DAYS:
         raise lack_data("days with runs", len(days), FEWEST_FORECAST_DAYS)
-    answer = call.read_answer("forecast")
+    answer = call.read_answer("outlooks")
     horizon = round(call.options["forecast_horizon"] / DAY)
     name = RANGES[min(RANGES, key=lambda level: abs(level - call.options["confidence_interval"]))]
     scenarios: Sequence[str] = call.options["include_scenarios"]
