@@ -74,9 +74,26 @@ def test_use_conflicts_tests_and_memory_are_those_of_the_scene(tmp_path: Path) -
     assert runs["paid"].conflicts is None
     assert runs["conflict"].conflicts == 2
     assert runs["conflict"].tokens is None
+    assert runs["sampled"].covariates == {
+        "machine": "2 processors, 7 GiB", "machine_load": "free", "machine_memory": "enough",
+    }  # fmt: skip
     peak = runs["sampled"].memory_peak
     assert peak is not None
     assert peak >= (runs["sampled"].memory_mean or 0) > 0
+
+
+def test_the_machine_of_a_task_is_that_of_its_own_time(tmp_path: Path) -> None:
+    """Tasks in the full minute have a full machine; a name that the session gives it stays."""
+    drawing = sampled("early").task("late", 70, 100, "review")
+    named = Drawing("named").opens(0, machine="build-7").task("a", 0, 60, "review")
+    named.sample(0, 60, machine_memory=100, machine_memory_available=5).stop(60).ends(60)
+    with store(tmp_path) as opened:
+        opened.take(drawing.events, named.events)
+        opened.ingest.close_idle_sessions(LATER)
+        tasks = {run.task: run.covariates for run in read_task_runs(opened.connection, *EVER)}
+    assert tasks["early-a"]["machine_load"] == "full"
+    assert tasks["late"]["machine_load"] == "free"
+    assert tasks["a"] == {"machine": "build-7", "machine_memory": "short"}
 
 
 def test_circumstances_are_kept_as_they_were_at_the_beginning(tmp_path: Path) -> None:

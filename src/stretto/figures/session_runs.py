@@ -18,6 +18,7 @@ from stretto.figures.fanouts import Fanout
 from stretto.figures.overlapping_fanouts import count_fanouts_once
 from stretto.figures.result_integration import IntegrationCheck
 from stretto.figures.retries import find_retries
+from stretto.figures.run_circumstances import describe_circumstances
 from stretto.figures.spending import Spending
 from stretto.figures.wall_time import WallPart
 from stretto.model.entities import PATTERN_LABEL, Sample, Session, Task
@@ -38,10 +39,11 @@ class _TaskUse:
     """None while no call reports it."""
 
 
-def build_task_runs(session: Session, price: Price) -> tuple[TaskRun, ...]:
+def build_task_runs(session: Session, samples: Sequence[Sample], price: Price) -> tuple[TaskRun, ...]:
     """Return the runs of the tasks that are over, by start. ``session`` has its calls.
 
-    Example: A at 0-60 s beside B at 0-30 s has the concurrency 1.5, B has 2.
+    ``samples`` are those of the session. Example: A at 0-60 s beside B at 0-30 s has the concurrency 1.5, B
+    has 2.
     """
     uses = _sum_uses(session, price)
     count_beside = _make_concurrency_meter(session.tasks)
@@ -68,7 +70,7 @@ def build_task_runs(session: Session, price: Price) -> tuple[TaskRun, ...]:
                 tokens=_sum_known(use.spending.tokens.values()),
                 dollars=_get_dollars(use.spending),
                 tool_time=use.tool_time,
-                covariates=dict(session.covariates),
+                covariates=describe_circumstances(session, samples, start, start + (task.length or 0)),
             )
         )
     return tuple(sorted(runs, key=lambda run: (run.start, run.task)))
@@ -93,10 +95,11 @@ def build_session_run(  # each is a part of the session that the caller has conc
     spending = Spending()
     for call in session.model_calls:
         spending.add_call(call, price(call))
+    end = session.last if session.end is None else session.end
     return SessionRun(
         session=session.id,
         start=session.start,
-        end=session.last if session.end is None else session.end,
+        end=end,
         outcome=session.outcome,
         pattern=session.pattern,
         project=session.project,
@@ -126,7 +129,7 @@ def build_session_run(  # each is a part of the session that the caller has conc
             (sample.memory_peak for sample in samples if sample.memory_peak is not None), default=None
         ),
         score_sums=score_sums,
-        covariates=dict(session.covariates),
+        covariates=describe_circumstances(session, samples, session.start, end),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from stretto.model.event import Outcome
 
 Covariates = Mapping[str, str]
-"""Circumstances that may explain a difference: client version, model, effort, branch (a hash), machine."""
+"""Circumstances that may explain a difference: client version, effort, branch (a hash), machine, load."""
 
 DELIVERED = frozenset({Outcome.SUCCESS, Outcome.UNKNOWN})
 """Outcomes of work that is delivered, or taken as delivered: its lengths can be compared."""

@@ -41,18 +41,19 @@ def make_run_rows(context: SessionContext) -> RunRows:
     if not context.over or context.session.recording:
         return NO_RUNS
     session = context.whole
+    samples = conclude_samples(context.facts)
     session_run = build_session_run(
         session,
         fanouts=context.fanouts,
         wall=context.wall_time,
         path=context.critical_path,
         checks=context.integration_checks,
-        samples=conclude_samples(context.facts),
+        samples=samples,
         score_sums=_sum_scores(context),
         usage_coverage=compute_usage_coverage(context),
         price=context.price,
     )
-    task_runs = build_task_runs(session, context.price)
+    task_runs = build_task_runs(session, samples, context.price)
     return (
         (_make_row(session_run, 0, _get_session_columns(session_run)),),
         tuple([_make_row(run, number, _get_task_columns(run)) for number, run in enumerate(task_runs)]),
