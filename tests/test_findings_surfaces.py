@@ -307,7 +307,11 @@ def test_the_terminal_finds_decides_and_explains(
     assert document["quiet_checks"] > 0
     assert {each["name"] for each in document["analyses"]} >= {"changes", "holdups"}
     assert [each["text"] for each in document["annotations"]] == ["upgraded the client"]
-    assert answer(capsys, "why", "last")["session"] == "d37n7"
+    why = answer(capsys, "why", "last")
+    assert why["session"] == "d37n7"
+    assert why["standing"]["similar"] > 0
+    assert {each["subject"].get("pattern") for each in why["findings"]} <= {None, "release"}
+    assert "task_length" in {each["kind"] for each in answer(capsys, "why")["findings"]}
     listed = run(capsys, "findings", "--all")[1]
     assert "\noutlooks\n    Tasks (review of release) of the next seven days: " in listed
     assert "\ncorrelations\n    " in listed

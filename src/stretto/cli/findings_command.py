@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from stretto.cli.command_context import CommandContext
@@ -15,21 +15,28 @@ from stretto.errors import UsageError
 from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.analysis_table import ANALYSES
 from stretto.findings.decision_parsing import parse_decision
-from stretto.findings.finding_sentences import describe_finding, describe_session_holdup
+from stretto.findings.explanations import EXPECTING, EXPLAINING, list_explanations, list_late_tasks
+from stretto.findings.finding_sentences import (
+    describe_finding,
+    describe_session_holdup,
+    describe_standing,
+)
 from stretto.findings.stored_findings import (
     FindingsState,
     build_finding_document,
     build_findings_document,
     list_answers,
+    list_extra,
     read_findings_state,
 )
 from stretto.format.quantities import format_age, format_count_with_noun
-from stretto.model.findings import FindingVerdict
+from stretto.model.findings import HOLDUP_PREFIX, FindingVerdict
 from stretto.service.analysis_schedule import run_analysis_process
 from stretto.state.lock import find_lock_holder
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import append_decisions
 from stretto.store.finding_history import AnalysisResult
+from stretto.store.queries import read_session
 
 NOTHING_FOUND = 1
 FRESH_SECONDS = 600
@@ -63,33 +70,60 @@ def show_findings(context: CommandContext, options: argparse.Namespace) -> int:
     return 0
 
 
-def explain_holdups(context: CommandContext, options: argparse.Namespace) -> int:
-    """Print what held up a session, or what holds up each pattern."""
-    state = read_state(context, "holdups")
-    result = state.results.get("holdups")
-    if options.session is None:
-        findings = [] if result is None else [f for f in result.findings if f.kind != "holdup"]
-        text = "\n".join(describe_finding(finding, state.zone) for finding in findings)
-        context.print_answer(
-            {"holdups": [build_finding_document(finding, state.zone) for finding in findings]},
-            text or f"nothing unusual holds up the sessions of the last day; {_describe_silence(state)}",
-        )
-        return 0
+def explain_work(context: CommandContext, options: argparse.Namespace) -> int:
+    """Print what holds up the work and what else explains it, or what held up a session."""
+    state = read_state(context, *EXPLAINING, EXPECTING)
+    if options.session is not None:
+        return _explain_session(context, state, options.session)
+    findings = list_explanations(state)
+    documents = [build_finding_document(finding, state.zone) for finding in findings]
+    held = [each for each in documents if each["kind"].startswith(HOLDUP_PREFIX)]
+    context.print_answer(
+        {"holdups": held, "findings": [each for each in documents if each not in held]},
+        "\n".join(each["sentence"] for each in documents)
+        or f"nothing unusual holds up the sessions of the last day; {_describe_silence(state)}",
+    )
+    return 0
+
+
+def _explain_session(context: CommandContext, state: FindingsState, name: str) -> int:
+    """Print how a session stands among its like, what held it up, late tasks, and its pattern's findings."""
     with closing(open_reader(context.config.database)) as connection:
-        ids = match_sessions(connection, options.session)
-    if len(ids) != 1:
-        context.print_note(explain_no_match(options.session, ids))
+        ids = match_sessions(connection, name)
+        classify = context.config.task_types.classify
+        session = read_session(connection, ids[0], classify) if len(ids) == 1 else None
+    if session is None:
+        context.print_note(explain_no_match(name, ids))
         return UNKNOWN_SESSION
-    known: dict[str, list[dict[str, Any]]] = {} if result is None else result.extra.get("sessions", {})
-    holdups = known.get(ids[0])
+    holdups: list[dict[str, Any]] | None = (list_extra(state, "holdups", "sessions") or {}).get(session.id)
+    standing = (list_extra(state, "holdups", "standings") or {}).get(session.id)
+    late = list_late_tasks(state, session.pattern, session.tasks)
+    findings = [
+        build_finding_document(finding, state.zone)
+        for finding in list_explanations(state, session.pattern)
+        if session.pattern is not None and not finding.kind.startswith(HOLDUP_PREFIX)
+    ]
+    lines = [] if standing is None else [describe_standing(standing)]
     if holdups is None:
         context.print_note(
-            "it is not among the latest finished sessions that delegated under a named pattern"
+            "what held it up is not known: it is not among the latest finished sessions that delegated"
+            " under a named pattern"
         )
+    else:
+        lines += [*map(describe_session_holdup, holdups)] or ["nothing that is unusual for its pattern"]
+    lines += [each.to_sentence() for each in late]
+    lines += [each["sentence"] for each in findings]
+    if holdups is None and not lines:
         return NOTHING_FOUND
-    lines = [describe_session_holdup(holdup) for holdup in holdups]
     context.print_answer(
-        {"session": ids[0], "holdups": holdups}, "\n".join(lines) or "nothing that is unusual for its pattern"
+        {
+            "session": session.id,
+            "standing": standing,
+            "holdups": holdups,
+            "late_tasks": [asdict(each) for each in late],
+            "findings": findings,
+        },
+        "\n".join(lines),
     )
     return 0
 

@@ -17,7 +17,7 @@ def add_findings(commands: Commands, add_command: AddCommand) -> None:
         "--all", action="store_true", help="every answer, also the quiet ones with what would have been seen"
     )
     why = add_command(
-        commands, "why", "findings_command:explain_holdups", "what holds up a session, or all of the last day"
+        commands, "why", "findings_command:explain_work", "what holds up a session, or the work as a whole"
     )
     why.add_argument(
         "session", nargs="?", metavar="SESSION", help="its id, the beginning of it, or 'last'; all without"
