@@ -47,13 +47,17 @@ def test_below_four_weeks_the_last_week_is_repeated() -> None:
 
 
 def test_a_month_on_little_history_is_wider_and_says_why() -> None:
-    """Seventy days carry a week, but for a month the range widens."""
+    """Seventy days carry a week, also as the first of a month; later days have a wider range."""
     week, month = (forecast_values(weekly_values(70), horizon) for horizon in (7, 30))
     assert week is not None
     assert month is not None
     assert week.reason == ""
     assert month.reason == "70 of 90 days that a month's forecast should rest on"
-    assert month.deviations[0] == pytest.approx(week.deviations[0] * math.sqrt(90 / 70))
+    assert month.deviations[:7] == pytest.approx(week.deviations)
+    steady = forecast_values(weekly_values(90), 30)
+    assert steady is not None
+    growth = steady.deviations[7] / steady.deviations[6]
+    assert month.deviations[7] / month.deviations[6] == pytest.approx(growth * math.sqrt(90 / 70), rel=0.05)
 
 
 def test_a_series_without_a_season_is_forecast_too() -> None:

@@ -76,7 +76,7 @@ def test_the_calendar_has_load_and_slow_hours() -> None:
     assert tests["weekdays"]["slowest"] is None
     found = {(each.kind, "type" in each.subject): each for each in answer.findings}
     assert "Tasks (release, tests) take" in found["slow_hours", True].advice
-    assert "Parallel executions (release) take" in found["slow_hours", False].advice
+    assert "Parallel executions (release, 2 tests) take" in found["slow_hours", False].advice
     assert not found["slow_weekdays", True].advice
 
 

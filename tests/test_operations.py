@@ -23,6 +23,7 @@ from stretto.errors import StoreError
 from stretto.figures.figure import Figure
 from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.analysis_table import ANALYSES
+from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.model.finished_runs import SessionRun, TaskRun
@@ -49,7 +50,7 @@ from stretto.operations.option_kinds import (
 )
 from stretto.operations.run_measures import find_quantile, measure_resources, measure_usage
 from stretto.service.analysis_schedule import ask_analysis_process
-from stretto.store.finding_history import StoredFinding
+from stretto.store.finding_history import StoredFinding, make_finding_id
 from stretto.summaries.snapshot import Snapshot
 from tests.operated import (
     COVER,
@@ -725,6 +726,24 @@ def test_a_gain_is_not_praised_while_tasks_got_slower(month: OperatedStore) -> N
             assert ("Tasks got slower, so part of that is no gain." in text) is is_said
     assert describe_verdict({"lead": None}, "1h") == "Nothing ran in parallel in the last 1h."
     assert describe_verdict({"lead": {"speedup": None}}, "1h").startswith("No speed-up is known")
+
+
+def test_a_finding_that_a_person_settled_is_left_out(month: OperatedStore) -> None:
+    """Rejected, a regression stands in no answer but in the number of those left out."""
+    state = month.sources.findings()
+    worse = [each for each in state.results["changes"].findings if each.verdict is FindingVerdict.REGRESSION]
+    stored = [
+        StoredFinding(make_finding_id(each.kind, each.subject), "changes", each, NOW - DAY, NOW - DAY)
+        for each in worse
+    ]
+    decisions = [Decision(each.id, NOW - HOUR, DecisionKind.REJECTED, each.id) for each in stored]
+    settled = replace(state, findings=tuple(stored), decisions=tuple(decisions))
+    answer = run(month, "regression", None, findings=lambda: settled)["result"]["analysis_results"]
+    assert worse
+    assert answer["regressions"] == []
+    assert "settled by a person: " in answer["summary"][0]
+    trends = run(month, "trends", None, findings=lambda: settled)["result"]["analysis_results"]
+    assert trends["regressions"] == []
 
 
 def test_changes_below_the_threshold_are_counted(month: OperatedStore) -> None:

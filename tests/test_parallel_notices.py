@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -136,6 +137,24 @@ def test_an_end_tells_the_gain_once() -> None:
     (text,) = [alert["annotations"]["description"] for post in taken for alert in post["alerts"]]
     assert "2\xa0tasks in 1\xa0min" in text
     assert "1.67× as fast as one after another, 40\xa0s saved, by their own lengths." in text
+
+
+def test_a_gain_is_no_praise_while_tasks_got_slower() -> None:
+    """Longer tasks save more side by side: the notice says so; a loss is a loss all the same."""
+    session, fanout = side_by_side()
+    length = estimate_sequential_time(fanout, WORK_BASELINE)
+    with alertmanager() as (target, taken):
+        notices = ParallelNotices(lambda: target, "http://here", lambda: BEGIN, lambda: True)
+        notices.start()
+        notices.note_finished([(session, fanout)], lambda *_: length)
+        notices.note_finished(
+            [(session, replace(fanout, start=fanout.start + 1))],
+            lambda *_: replace(length, length=fanout.elapsed // 2),
+        )
+        notices.stop()
+    gain, loss = [alert["annotations"]["description"] for post in taken for alert in post["alerts"]]
+    assert gain.endswith("saved, by their own lengths. Tasks got slower, so part of that is no gain.")
+    assert loss.endswith("lost, by their own lengths.")
 
 
 def test_a_notice_links_to_its_session_whatever_its_id() -> None:

@@ -222,7 +222,7 @@ def test_the_next_days_are_forecast_with_their_range(store: Store) -> None:
     (quiet,) = [section for section in report(store, "24h").sections if section.key == "forecast"]
     assert quiet.sentences == ("Nothing is forecast: no kind of task has enough days.",)
     with closing(open_writer(store.config.database)) as connection:
-        write_analysis_result(connection, AnalysisResult("forecast", NOON, 0.1, extra=FORECAST))
+        write_analysis_result(connection, AnalysisResult("outlooks", NOON, 0.1, extra=FORECAST))
     (section,) = [section for section in report(store, "24h").sections if section.key == "forecast"]
     (row,) = section.tables[0].rows
     assert [cell.text.replace(BLANK, " ") for cell in row] == [

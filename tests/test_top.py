@@ -23,10 +23,19 @@ from stretto.cli.top import format_frame
 from stretto.cli.top_data import Frame, FrameReader, build_document
 from stretto.clock import MINUTE, SECOND
 from stretto.hook.client.client import build_record
+from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.event import Event, Kind
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.state.lock import StateLock
 from stretto.store.database import SUFFIXES
+from stretto.store.decision_rows import append_decisions
+from stretto.store.finding_history import (
+    BEGAN,
+    FindingChange,
+    append_finding_changes,
+    make_finding_id,
+)
 from stretto.summaries.session_summary import build_row_document
 from tests.ports import reserve_dead_address
 from tests.waiting import PATIENCE
@@ -176,6 +185,22 @@ def test_the_rate_of_a_young_session_is_over_its_own_life(store: Store) -> None:
     assert rates["young"] == pytest.approx(300)
 
 
+def test_a_gain_is_no_praise_while_tasks_got_slower_until_a_person_settles_it(store: Store) -> None:
+    """A regression of lengths stands under the verdicts; rejected by a person it is silent."""
+    evidence = FindingEvidence(n=40, effect=1.5, low=1.3, high=1.7)
+    slower = Finding("task_length", {"type": "tests"}, FindingVerdict.REGRESSION, evidence)
+    id = make_finding_id(slower.kind, slower.subject)
+    note = "Tasks got slower, so part of that is no gain."
+    assert note not in format_frame(frame(store))
+    change = FindingChange(id, NOON - 10 * MINUTE, BEGAN, "changes", slower)
+    append_finding_changes(store.config.journal, [change])
+    store.refresh()
+    assert note in format_frame(frame(store))
+    append_decisions(store.config.journal, [Decision("d1", NOON - MINUTE, DecisionKind.REJECTED, id)])
+    store.refresh()
+    assert note not in format_frame(frame(store))
+
+
 def test_alerts_that_fire_are_shown_and_their_file_is_left_alone(store: Store) -> None:
     """Firing alerts are sorted by severity, resolved alerts are left out, and the file is not changed."""
     path = store.config.state / "notifications.jsonl"
@@ -243,6 +268,7 @@ def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureF
     assert json.loads(json.dumps(built)) == built
     assert printed.keys() == built.keys() == {
         "at", "activity", "verdicts", "spending", "sessions", "alerts", "problems", "switched_off",
+        "are_tasks_slower",
     }  # fmt: skip
     agent = built["sessions"][0]["agents"][0]
     assert agent["call"] == {"id": "b1", "tool": "Bash", "start": "2026-11-20T11:59:48.000000Z"}

@@ -73,7 +73,9 @@ class ForecastCover:
 def forecast_lengths(series: Iterable[Series], instant: int, zone: tzinfo) -> list[LengthOutlook]:
     """Return the outlook of each series of task lengths and parallel work, those with the most runs first."""
     lengths = [each for each in series if each.kind in FORECAST_KINDS]
-    largest = sorted(lengths, key=lambda each: (-len(each.values), sorted(each.subject.items())))
+    largest = sorted(
+        lengths, key=lambda each: (-len(each.values), FORECAST_KINDS.index(each.kind), str(each.subject))
+    )
     rows = [(each, _list_days(each, instant, zone)) for each in largest[:MOST_SERIES]]
     return [
         LengthOutlook(each, days, forecast_values(days, HORIZON_DAYS), back_test(days)) for each, days in rows

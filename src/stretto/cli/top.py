@@ -36,7 +36,7 @@ from stretto.clock import SECOND, read_wall_clock
 from stretto.errors import StrettoError
 from stretto.figures.baselines import Provenance
 from stretto.figures.window_verdict import Verdict
-from stretto.findings.finding_sentences import describe_left
+from stretto.findings.finding_sentences import SLOWER_TASKS, describe_left
 from stretto.format import quantities
 from stretto.model.entities import ToolCall
 from stretto.model.process_state import ProcessState
@@ -77,7 +77,10 @@ def draw_frame(frame: Frame, trouble: str | None = None) -> RenderableType:
     """Return a frame as Rich renderables. ``trouble`` is the reason why the frame is out of date."""
     parts: list[RenderableType] = [_draw_head(frame)]
     parts += [Text(f"! {_replace_controls(trouble)}", style="bold red")] if trouble else []
-    parts += [_draw_windows(frame), Text()]
+    parts.append(_draw_windows(frame))
+    if frame.are_tasks_slower and any(_is_gain(verdict) for verdict in frame.verdicts.values()):
+        parts.append(Text(SLOWER_TASKS, style="yellow"))
+    parts.append(Text())
     for alert in frame.alerts:
         summary = alert.summary or alert.description or ""
         text = f"! {alert.severity or 'alert'}  {alert.alertname or 'unnamed'}  {summary}"
@@ -132,6 +135,11 @@ def _draw_windows(frame: Frame) -> Table:
             Text(format_spending(frame.spent.get(window))),
         )
     return table
+
+
+def _is_gain(verdict: Verdict) -> bool:
+    lead = verdict.lead
+    return lead is not None and lead.speedup is not None and lead.time_saved > 0
 
 
 def _format_verdict(verdict: Verdict) -> str:

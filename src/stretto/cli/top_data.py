@@ -22,6 +22,7 @@ from stretto.figures.spending import Spending, sum_spending
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.figures.task_silence import find_last_signs_of_life, find_silent_tasks
 from stretto.figures.window_verdict import Verdict, build_verdict, build_verdict_document
+from stretto.findings.stored_findings import read_findings_state
 from stretto.hook.client.client import identify_host
 from stretto.model.entities import Message, Session, Task, ToolCall
 from stretto.model.event import Outcome
@@ -116,6 +117,8 @@ class Frame:
     problems: tuple[str, ...]
     switched_off: str | None = None
     """What is switched off, if anything is: its values are missing for that reason."""
+    are_tasks_slower: bool = False
+    """Whether lengths of tasks got worse, so that time saved is no praise."""
 
     @property
     def not_shown(self) -> int:
@@ -140,6 +143,7 @@ class FrameReader:
     _spent: dict[str, Spending] = field(default_factory=dict)
     _alerts: tuple[Notification, ...] = ()
     _problems: tuple[str, ...] = ()
+    _are_tasks_slower: bool = False
 
     def read_frame(self, now: int) -> Frame:
         """Return the frame at ``now`` (ns). Raises StoreError if the store cannot be read."""
@@ -164,6 +168,7 @@ class FrameReader:
             alerts=self._alerts,
             problems=self._problems,
             switched_off=describe_switched_off(self.config.features),
+            are_tasks_slower=self._are_tasks_slower,
         )
 
     def _conclude(self, connection: sqlite3.Connection, row: SessionRow) -> CachedSession | None:
@@ -227,6 +232,10 @@ class FrameReader:
             self._spent.pop(window, None)
             if sums.get(measures.MODEL_CALLS):
                 self._spent[window] = _sum_spending(sums)
+        state = read_findings_state(
+            connection, now, config.timezone, switched_off=config.features.off_analyses
+        )
+        self._are_tasks_slower = state.has_slower_tasks
         try:
             received = notifications.read_notifications(config.state / "notifications.jsonl")
         except OSError as error:
@@ -288,6 +297,7 @@ def build_document(frame: Frame) -> dict[str, Any]:
         "alerts": [notifications.build_document(alert) for alert in frame.alerts],
         "problems": list(frame.problems),
         "switched_off": frame.switched_off,
+        "are_tasks_slower": frame.are_tasks_slower,
     }
 
 

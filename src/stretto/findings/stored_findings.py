@@ -20,6 +20,7 @@ from stretto.store.decision_rows import read_decisions
 from stretto.store.finding_history import (
     AnalysisResult,
     StoredFinding,
+    make_finding_id,
     read_analysis_results,
     read_findings,
 )
@@ -49,11 +50,20 @@ class FindingsState:
     @cached_property
     def open_findings(self) -> list[StoredFinding]:
         """The findings that hold now, without those that a person rejected or accepted since they began."""
-        return [
-            stored
+        return [stored for stored in self.findings if stored.is_open and stored.id not in self._settled_ids]
+
+    def is_settled(self, finding: Finding) -> bool:
+        """Return whether a person rejected or accepted a finding of an answer since it began."""
+        return make_finding_id(finding.kind, finding.subject) in self._settled_ids
+
+    @cached_property
+    def _settled_ids(self) -> frozenset[str]:
+        """The findings that hold and that a person rejected or accepted."""
+        return frozenset(
+            stored.id
             for stored in self.findings
-            if stored.is_open and self.find_last_decision(stored) not in _SETTLED
-        ]
+            if stored.is_open and self.find_last_decision(stored) in _SETTLED
+        )
 
     @property
     def settled_findings(self) -> list[StoredFinding]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.figures.confidence import compute_difference_bounds
-from stretto.findings.finding_sentences import describe_finding, describe_session_holdup
+from stretto.findings.finding_sentences import SLOWER_TASKS, describe_finding, describe_session_holdup
 from stretto.format import quantities
 from stretto.model.finished_runs import SessionRun
 from stretto.names import WINDOWS
@@ -192,6 +192,8 @@ def answer_throughput(call: OperationCall) -> OperationAnswer:
         else f"{len(tasks) / hours:.1f} tasks an hour, {len(recent) / days:.1f} sessions a day,"
         f" {_format_saved(saved / days)} a day by running side by side, by the tasks' own lengths."
     )
+    if saved > 0 and call.state.has_slower_tasks:
+        sentence += f" {SLOWER_TASKS}"
     is_known = not is_session and first <= call.now - 2 * span
     reason = None if is_known else "not all of the time span before is known"
     trend = None if reason or not before else len(recent) / len(before)

@@ -178,6 +178,7 @@ def answer_regression(call: OperationCall) -> OperationAnswer:
         and call.is_about(finding)
         and (finding.since or 0) >= since
         and measure_effect(finding) >= least
+        and not call.state.is_settled(finding)
     ]
     worse = [finding for finding in changes if finding.verdict is FindingVerdict.REGRESSION]
     better = [finding for finding in changes if finding.verdict is FindingVerdict.IMPROVEMENT]
@@ -201,7 +202,7 @@ def answer_regression(call: OperationCall) -> OperationAnswer:
         f" {counts['no_evidence']} checks were quiet, {counts['too_little_data']} have too little data."
     )
     if passed := sum(counts[verdict.value] for verdict in _CHANGED):
-        quiet += f" Left out as smaller or older: {passed}."
+        quiet += f" Left out as smaller, older or settled by a person: {passed}."
     return OperationAnswer(
         [describe_finding(finding, call.sources.zone) for finding in (*worse, *better)] or [quiet],
         {"days_with_runs": len(days), "sessions": len(runs.sessions), "tasks": len(runs.tasks)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stretto.clock import DAY, SECOND, to_rfc3339
-from stretto.findings.finding_sentences import describe_finding, describe_left
+from stretto.findings.finding_sentences import SLOWER_TASKS, describe_finding, describe_left
 from stretto.format import quantities
 from stretto.model.findings import RECOMMENDATION_PREFIX
 from stretto.names import WINDOWS
@@ -263,7 +263,7 @@ def describe_verdict(verdict: dict[str, Any], window: str, *, are_tasks_slower: 
     word = "saved" if lead["time_saved_seconds"] >= 0 else "lost"
     delivered = quantities.format_delivered_tasks(lead["delivered"] + lead["taken"], lead["tasks"])
     fanouts = quantities.format_count_with_noun(lead["fanouts"], "parallel execution")
-    slower = " Tasks got slower, so part of that is no gain." if are_tasks_slower and word == "saved" else ""
+    slower = f" {SLOWER_TASKS}" if are_tasks_slower and word == "saved" else ""
     return (
         f"In the last {window}: {quantities.format_speedup(lead['speedup'])} as fast as one after another"
         f" (baseline {lead['baseline']}), {saved} {word}, {fanouts}, {delivered}.{slower}"

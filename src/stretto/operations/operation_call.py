@@ -171,11 +171,11 @@ class OperationCall:
         self.shortfalls.append(Shortfall(part, reason, as_of))
 
     def select_findings(self, result: AnalysisResult | None) -> list[Finding]:
-        """Return the notable findings of an answer that are about the workflow."""
+        """Return the notable findings about the workflow, without those that a person settled."""
         return [
             finding
             for finding in (() if result is None else result.findings)
-            if is_notable(finding) and self.is_about(finding)
+            if is_notable(finding) and self.is_about(finding) and not self.state.is_settled(finding)
         ]
 
     def is_about(self, finding: Finding) -> bool:

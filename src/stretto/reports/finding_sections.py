@@ -19,7 +19,7 @@ from stretto.store.finding_history import StoredFinding
 MOST_ITEMS = 20
 """Sentences of a list; the rest is counted."""
 
-FORECAST = "forecast"
+FORECAST = "outlooks"
 """The analysis whose answer has the forecasts."""
 
 FORECAST_RANGE = "0.80"

@@ -18,6 +18,7 @@ from stretto.config.configuration import Config
 from stretto.errors import ConfigError, ServiceError
 from stretto.figures.baselines import Provenance
 from stretto.figures.fanouts import Fanout, SequentialTime
+from stretto.findings.finding_sentences import SLOWER_TASKS
 from stretto.format.quantities import format_count_with_noun, format_duration, format_speedup
 from stretto.model.entities import Session
 from stretto.servers.alertmanager_client import AlertmanagerTarget, PostedAlert, post_alerts
@@ -55,8 +56,15 @@ def wants_notices(config: Config) -> bool:
 class ParallelNotices:
     """Posts notices from a thread of its own, so that ingest never waits for Alertmanager."""
 
-    def __init__(self, find_target: Callable[[], AlertmanagerTarget | None], url: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        find_target: Callable[[], AlertmanagerTarget | None],
+        url: str,
+        clock: Clock,
+        are_tasks_slower: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._find_target = find_target
+        self._are_tasks_slower = are_tasks_slower
         self._url = url
         self._clock = clock
         self._since = clock()
@@ -98,7 +106,10 @@ class ParallelNotices:
             if fanout.end < self._since or session.recording or key in self._finished:
                 continue
             self._finished.append(key)
-            text = describe_end(session, fanout, find_sequential(session, fanout))
+            sequential = find_sequential(session, fanout)
+            text = describe_end(session, fanout, sequential)
+            if sequential.length > fanout.elapsed and self._are_tasks_slower():
+                text += f" {SLOWER_TASKS}"
             self._waiting.put(self._make_notice(FINISHED, session.id, text))
 
     def _make_notice(self, name: str, session: str, text: str) -> PostedAlert:

@@ -118,7 +118,11 @@ class Service:
             count_checks=self._live.count_checks,
         )
         self._notices = (
-            ParallelNotices(self._find_alertmanager, config.url, clock) if wants_notices(config) else None
+            ParallelNotices(
+                self._find_alertmanager, config.url, clock, lambda: self.get_findings().has_slower_tasks
+            )
+            if wants_notices(config)
+            else None
         )
         self.worker = Worker(
             config,
