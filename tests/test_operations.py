@@ -753,7 +753,7 @@ def test_changes_below_the_threshold_are_counted(month: OperatedStore) -> None:
     passed = result["checks"]["regression"] + result["checks"]["improvement"]
     assert passed > 0
     assert result["summary"][0].startswith("No change of at least 1000 %:")
-    assert result["summary"][0].endswith(f"Left out as smaller or older: {passed}.")
+    assert result["summary"][0].endswith(f"older or settled by a person: {passed}.")
 
 
 def test_a_tuned_score_is_capped_by_its_own_delivered_share(month: OperatedStore) -> None:
