@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 from scipy import special
 
-from stretto.analysis.change_tracking import find_best_split, track_changes
+from stretto.analysis.change_tracking import (
+    CLEARLY_VISIBLE,
+    find_best_split,
+    measure_visibility,
+    track_changes,
+)
+from stretto.analysis.day_checks import draw_errors_together
 from stretto.analysis.level_wander import measure_wander
 from stretto.analysis.regression import Boundary, judge_changes
 from stretto.analysis.series import Series, SeriesKind, make_quality_series, make_task_series
@@ -314,6 +320,26 @@ def test_a_split_follows_its_direction() -> None:
     """0 0 0 1 1 is split at 3 for a rise; a fall is searched among falls."""
     assert find_best_split(np.array([0.0, 0, 0, 1, 1]), first=1, rises=True) == 3
     assert find_best_split(np.array([0.0, 1, 1, 0, 0]), first=1, rises=False) == 3
+
+
+def test_errors_that_differ_by_chance_are_drawn_together() -> None:
+    """Equal errors come out nearly equal; of two groups three times apart each keeps its own."""
+    rng = np.random.default_rng(8)
+    scatter = np.sqrt(rng.chisquare(40, (60, 1)) / 40)
+    freedom = np.full((60, 1), 40.0)
+    assert np.std(np.log(draw_errors_together(scatter, freedom))) < 0.5 * np.std(np.log(scatter))
+    apart = scatter * np.where(np.arange(60) < 30, 1.0, 3.0)[:, None]
+    drawn = draw_errors_together(apart, freedom)
+    assert float(np.median(drawn[30:]) / np.median(drawn[:30])) == pytest.approx(3, rel=0.1)
+    assert np.isnan(draw_errors_together(np.full((2, 1), np.nan), freedom[:2])).all()
+
+
+def test_a_change_is_visible_where_there_are_runs_enough() -> None:
+    """Half as long again is clear at 20 runs a day of spread .5, and not at 5 runs of spread 1."""
+    rng = np.random.default_rng(9)
+    series = [draw_series("a", rng, 70, 20), draw_series("c", rng, 70, 5)]
+    clear, unclear = (measure_visibility(each, 65) for each in track_changes(series, list_days(70)))
+    assert clear > CLEARLY_VISIBLE > unclear > 0
 
 
 def test_a_series_that_wanders_is_judged_by_its_past() -> None:

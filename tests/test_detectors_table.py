@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.detectors import __main__ as table
+from tests.detectors.nab_scores import read_files
 from tests.detectors.public_benchmarks import measure_benchmarks, score_cover, score_owa, score_points
 from tests.detectors.rows import Row, bound_count, make_exact, make_frequency, make_rate
 
@@ -78,6 +81,30 @@ def test_repeating_the_last_value_is_the_competitions_unit() -> None:
     values, actual = np.array([1.0, 2, 1, 2, 1, 2]), np.array([2.0, 3.0])
     assert score_owa([(values, actual)], 1, 2, lambda *_: np.array([2.0, 2.0])) == 1
     assert score_owa([(values, actual)], 1, 2, lambda *_: actual) == 0
+
+
+def test_any_files_of_the_benchmarks_are_read(tmp_path: Path) -> None:
+    """A window between stamps, absent and packed files, ragged rows and gaps are no error."""
+    labels = {"a/b.csv": [["2014-04-01 00:30:30.000000", "2014-04-01 01:00:00.000000"]], "a/absent.csv": []}
+    folder = tmp_path / "bench-nab-other"
+    for part in ("labels", "data/a"):
+        (folder / part).mkdir(parents=True)
+    (folder / "labels/combined_windows.json").write_text(json.dumps(labels))
+    lines = [f"2014-04-01 {n // 60:02}:{n % 60:02}:00,{n % 7}" for n in range(600)]
+    packed = gzip.compress("\n".join(["timestamp,value", *lines, ""]).encode())
+    (folder / "data/a/b.csv.gz").write_bytes(packed)
+    (file,) = read_files(folder)
+    assert (file.windows, len(file.values)) == (((31, 60),), 600)
+    values = np.random.default_rng(1).normal(100, 5, (2, 113)).round(1)
+    weekly = tmp_path / "bench-m4-weekly/Dataset/Train"
+    weekly.mkdir(parents=True)
+    for name, cut in (("train", values[:, :100]), ("test", values[:, 100:])):
+        rows = [f'"W{n}",' + ",".join(map(str, row)) + ",NA,," for n, row in enumerate(cut)]
+        (weekly / f"Weekly-{name}.csv").write_text("\n".join(["V1,V2", *rows]))
+    (score, owa) = measure_benchmarks(tmp_path)
+    assert score.name.startswith("bench-nab-other: standard score")
+    assert (owa.name, owa.cases) == ("M4 weekly: OWA", "2 series")
+    assert 0 < owa.value < 2
 
 
 def test_missing_public_data_is_left_out(tmp_path: Path) -> None:

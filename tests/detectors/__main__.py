@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stretto.analysis.regression import judge_changes
 from stretto.clock import DAY
-from tests.detectors import change_rows, other_rows
+from tests.detectors import change_rows, journal_rows, other_rows
 from tests.detectors.advice_rates import list_advice_rates
 from tests.detectors.public_benchmarks import measure_benchmarks
 from tests.detectors.rows import Row, make_exact
@@ -29,6 +29,7 @@ HEADER = "| answer | number | measured | of | bound | verdict |\n| --- | --- | -
 
 PARTS: dict[str, Callable[..., Iterator[Row]]] = {
     "changes": change_rows.measure_changes,
+    "journals": journal_rows.measure_journals,
     "tails": change_rows.measure_tails,
     "slower-stores": change_rows.measure_slower_stores,
     "mixes": change_rows.measure_mixes,
@@ -39,6 +40,9 @@ PARTS: dict[str, Callable[..., Iterator[Row]]] = {
     "advice": list_advice_rates,
 }
 """Part → function that yields its rows. Further analyses add theirs here."""
+
+REDRAWN = frozenset({"changes", "slower-stores"})
+"""Parts that ``--first`` draws anew."""
 
 LONG_ONLY = frozenset({"advice"})
 """Parts whose short form ``make shown`` runs."""
@@ -60,11 +64,12 @@ def measure_speed() -> Row:
     )
 
 
-def measure_all(parts: list[str], data: Path, *, long: bool) -> Iterator[Row]:
+def measure_all(parts: list[str], data: Path, *, long: bool, first: int = 0) -> Iterator[Row]:
     """Yield every row of the chosen parts, and those of the public data."""
     for name in parts or PARTS:
         if long or parts or name not in LONG_ONLY:
-            yield from PARTS[name](long=long)
+            redrawn = {"first": first} if first and name in REDRAWN else {}
+            yield from PARTS[name](long=long, **redrawn)
     if not parts:
         yield measure_speed()
         yield from measure_benchmarks(data)
@@ -89,11 +94,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--short", action="store_true", help="fewer series, for every commit")
     parser.add_argument("--write", action="store_true", help="put the table into docs/detectors.md")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the public data")
+    parser.add_argument(
+        "--first", type=int, default=0, help="number of the first set of changes: others are other draws"
+    )
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="only these parts")
     options = parser.parse_args(arguments)
     rows: list[Row] = []
     print(HEADER, flush=True)
-    for row in measure_all(options.parts, options.data, long=not options.short):
+    for row in measure_all(options.parts, options.data, long=not options.short, first=options.first):
         rows.append(row)
         print(row.to_row(), flush=True)
     if options.write:

@@ -27,19 +27,22 @@ WITHIN_7 = {**dict.fromkeys("aefgh", 0.99), **dict.fromkeys("bd", 0.70)}
 WITHIN_14 = {**dict.fromkeys("aefg", 0.65), "h": 0.55}
 
 
-def measure_changes(*, long: bool) -> Iterator[Row]:
-    """Yield the rows of the scenarios at 20 and 5 runs a day; ≥ 400 series-months each in the long form."""
+def measure_changes(*, long: bool, first: int = 0) -> Iterator[Row]:
+    """Yield the rows of the scenarios at 20 and 5 runs a day; ≥ 400 series-months each in the long form.
+
+    ``first`` is the number of the first set: each number is another draw.
+    """
     for scenario in "abcdefgh" if long else SHORT:
-        yield from measure_scenario(scenario, 20, sets=4 if long else 2)
+        yield from measure_scenario(scenario, 20, range(first, first + (4 if long else 2)))
         if long:
-            yield from measure_scenario(scenario, 5, sets=4, finds=False)
+            yield from measure_scenario(scenario, 5, range(first, first + 4), finds=False)
 
 
-def measure_scenario(scenario: str, per_day: int, sets: int, *, finds: bool = True) -> Iterator[Row]:
+def measure_scenario(scenario: str, per_day: int, sets: range, *, finds: bool = True) -> Iterator[Row]:
     """Yield the rows of a scenario: false episodes, false discoveries, changes found in time."""
     label = f"({scenario}) {per_day} a day:"
     large = ChangeCounts()
-    for number in range(sets):
+    for number in sets:
         count_changes(draw_set(scenario, per_day, 1.5, (number, 15)), large)
     most = MOST_FALSE_DRIFTING if scenario == "f" else MOST_FALSE
     episodes = sum(large.false_episodes)
@@ -57,7 +60,7 @@ def measure_scenario(scenario: str, per_day: int, sets: int, *, finds: bool = Tr
         )  # fmt: skip
     if scenario in WITHIN_14:
         small = ChangeCounts()
-        for number in range(sets):
+        for number in sets:
             count_changes(draw_set(scenario, per_day, 1.2, (number, 12)), small)
         yield make_rate(
             ANSWER, f"{label} +20 % found within 14 days", small.within_14, small.changed,
@@ -117,11 +120,11 @@ def count_tails(series: Sequence[Series]) -> int:
     return len({each.subject["type"] for each in every if each.verdict is FindingVerdict.REGRESSION})
 
 
-def measure_slower_stores(*, long: bool) -> Iterator[Row]:
+def measure_slower_stores(*, long: bool, first: int = 0) -> Iterator[Row]:
     """Yield the rows of stores whose tasks of five types all take 1.5 times as long in the last week."""
     stores = 20 if long else 4
     found = held = dated = 0
-    for number in range(stores):
+    for number in range(first, first + stores):
         rng = np.random.default_rng([number, 5])
         runs = draw_slower_store(rng)
         for finding in judge_changes(make_task_series(runs), FIRST_DAY + 90 * DAY):

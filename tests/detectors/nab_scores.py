@@ -46,16 +46,19 @@ def read_files(folder: Path) -> Iterator[LabelledFile]:
         if not path.exists() and not packed.exists():
             continue
         text = path.read_text() if path.exists() else gzip.decompress(packed.read_bytes()).decode()
-        rows = list(csv.reader(text.splitlines()))[1:]
-        stamps = [row[0] for row in rows]
-        seconds = np.array(
-            [datetime.fromisoformat(stamp).replace(tzinfo=UTC).timestamp() for stamp in stamps]
-        )
-        edges = tuple(
-            (stamps.index(begin.partition(".")[0]), stamps.index(end.partition(".")[0]))
+        rows = [row for row in list(csv.reader(text.splitlines()))[1:] if row]
+        seconds = np.array([read_stamp(row[0]) for row in rows])
+        inside = (
+            np.flatnonzero((seconds >= read_stamp(begin)) & (seconds <= read_stamp(end)))
             for begin, end in windows
         )
+        edges = tuple((int(places[0]), int(places[-1])) for places in inside if len(places))
         yield LabelledFile(name, seconds, np.array([float(row[1]) for row in rows]), edges)
+
+
+def read_stamp(text: str) -> float:
+    """Return a time of the benchmark, which has no zone, in seconds. Example: ``2014-04-11 00:00:00``."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
 def weigh_position(position: float) -> float:

@@ -93,8 +93,13 @@ def split_range(points: Sequence[int], count: int) -> list[set[int]]:
 
 
 def measure_anomalies(folder: Path) -> Iterator[Row]:
-    """Yield the standard score on NAB's files beside that of its windowed Gaussian on the same files."""
+    """Yield the standard score on NAB's files beside that of its windowed Gaussian on the same files.
+
+    Any of the benchmark's files will do, as many as the folder has, beside its labels.
+    """
     files = list(read_files(folder))
+    if not files:
+        return
     score, _ = score_detector(files, lambda file: score_oddness(file.seconds, file.values))
     reference, _ = score_detector(files, detect_by_window)
     yield make_exact(
@@ -133,7 +138,7 @@ def read_series(path: Path) -> list[Floats]:
     """Return the series of a file of the competition: a row each, ragged, after a header."""
     text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
     return [
-        np.array([float(cell) for cell in row[1:] if cell], dtype=np.float64)
+        np.array([float(cell) for cell in row[1:] if cell not in {"", "NA"}], dtype=np.float64)
         for row in list(csv.reader(text.splitlines()))[1:]
     ]
 

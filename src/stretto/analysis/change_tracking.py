@@ -35,6 +35,16 @@ FALSE_DISCOVERIES = 0.10
 THRESHOLD = 0.10
 """Smallest change that matters: lengths 10 % up or down."""
 
+PLAUSIBLE_CHANGE = math.log(1.5)
+"""Change (logarithm) whose visibility within a week decides how strict a check is."""
+
+CLEARLY_VISIBLE = 3.6
+"""Standard errors that a plausible change must make of a week for the level alone to decide.
+
+Where less is seen, few of the real changes are raised but as many false ones: there it takes Benjamini and
+Hochberg's rule.
+"""
+
 LEAST_POINTS = 0.05
 """Smallest change of a share or of a quality from 0 to 1 that matters."""
 
@@ -81,6 +91,12 @@ class TrackedSeries:
     rise: Floats = field(default_factory=lambda: np.empty(0))
     """P value for a rise by day; NaN without a check."""
     fall: Floats = field(default_factory=lambda: np.empty(0))
+    beyond_wander: Floats = field(default_factory=lambda: np.empty((2, 0)))
+    """P values for a rise and for a fall by day, by the level's own wander."""
+    discovery_levels: Floats = field(default_factory=lambda: np.empty((2, 0)))
+    """The largest of those p values by day at which few of the series checked together are false ones."""
+    week_error: Floats = field(default_factory=lambda: np.empty(0))
+    """Standard error of P(value of the last week > earlier one) by day."""
     wander: Floats = field(default_factory=lambda: np.empty(0))
     """Factor by day, at least 1, by which the level's own wander widens errors."""
 
@@ -105,14 +121,18 @@ def track_changes(
     """Return each series with its checks and changes over the days. Values of other times are left out."""
     tracked = [_make_tracked(each, days) for each in series]
     table = check_all_days([each.checked for each in tracked], len(days))
-    cuts = np.array(
-        [
-            [min(LEVEL, select_discoveries(p_values[:, day], FALSE_DISCOVERIES)) for day in range(len(days))]
-            for p_values in (table.rise, table.fall)
-        ]
+    cuts, levels = (
+        np.array([_limit_by_day(each, len(days)) for each in p_values])
+        for p_values in (
+            (table.rise, table.fall),
+            (table.rise_beyond_wander, table.fall_beyond_wander),
+        )
     )
     for row, each in enumerate(tracked):
         each.rise, each.fall, each.wander = table.rise[row], table.fall[row], table.wander[row]
+        each.discovery_levels = levels
+        each.week_error = table.week_error[row]
+        each.beyond_wander = np.stack([table.rise_beyond_wander[row], table.fall_beyond_wander[row]])
         seen = {
             rises: _find_seen(p_values[row], beyond[row], cuts[number], each.checked.clusters.last_days)
             for number, (rises, p_values, beyond) in enumerate(
@@ -139,6 +159,11 @@ def _make_tracked(series: Series, days: LocalDays) -> TrackedSeries:
         values = remove_weekday_pattern(used.values, clusters, days)
         used = used.select_values(np.ones(len(values), dtype=bool), values)
     return TrackedSeries(used, prepare_checks(used.values, clusters))
+
+
+def _limit_by_day(p_values: Floats, days: int) -> list[float]:
+    """Return the largest p value that counts on each day, of those of all series."""
+    return [min(LEVEL, select_discoveries(p_values[:, day], FALSE_DISCOVERIES)) for day in range(days)]
 
 
 def _find_seen(
@@ -173,10 +198,28 @@ def _follow_checks(
             if ended is None or days[check] <= ended:
                 continue
         rises = bool(seen[True][1][check])
-        if all(_is_large(tracked, at, int(widest[days[at]]), rises, threshold) for at in (check, check - 1)):
+        if _is_trusted(tracked, check, rises) and all(
+            _is_large(tracked, at, int(widest[days[at]]), rises, threshold) for at in (check, check - 1)
+        ):
             episode = Episode(rises, int(days[check]), date_change(tracked, check, rises))
             ended = _find_end(tracked, episode, seen[rises][0], check, threshold)
             tracked.episodes.append(Episode(rises, episode.raised, episode.since, ended))
+
+
+def _is_trusted(tracked: TrackedSeries, check: int, rises: bool) -> bool:
+    """Return whether a change that two checks raise is rare enough beyond the series' own wander."""
+    if tracked.series.scale is not SeriesScale.RATIO or measure_visibility(tracked, check) >= CLEARLY_VISIBLE:
+        return True
+    row, days = 0 if rises else 1, tracked.checked.clusters.last_days[[check - 1, check]]
+    return bool((tracked.beyond_wander[row, days] <= tracked.discovery_levels[row, days]).any())
+
+
+def measure_visibility(tracked: TrackedSeries, check: int) -> float:
+    """Return how many standard errors a plausible change of a week makes at a check; 0 if it is unknown."""
+    error = float(tracked.week_error[tracked.checked.clusters.last_days[check]])
+    before = thin_by_rank(tracked.slice_values(check - LONGEST_BASELINE, check - 1), THINNED)
+    share = float(np.mean(np.subtract.outer(before + PLAUSIBLE_CHANGE, before) > 0))
+    return 0.0 if math.isnan(error) else (share - 0.5) / max(error, 1e-9)
 
 
 def _is_large(tracked: TrackedSeries, check: int, window: int, rises: bool, threshold: float) -> bool:

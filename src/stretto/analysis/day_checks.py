@@ -41,6 +41,9 @@ PRIOR_SPREAD = 0.01
 
 FEWEST_DEGREES = 5.0
 
+WEEK = 7
+"""The recent part whose error says how much could be seen within a week."""
+
 TABLES = 2
 """Tables of ranks of a series: of the values, and of the values capped at the early median."""
 
@@ -66,6 +69,8 @@ class CheckTable:
     fall_beyond_wander: Floats
     wander: Floats
     """Factor by which errors over the longest window are too small, at least 1."""
+    week_error: Floats
+    """Standard error of P(value of the last week > earlier one) by day, with the wander; NaN if unknown."""
     widest: Floats
     """The recent part (in clusters) with the smallest p value for a rise or a fall."""
 
@@ -90,8 +95,9 @@ def check_all_days(
     shape = (len(tests), len(series), days)
     p_values = {name: np.full(shape, np.nan) for name in ("rise", "fall", "rise_beyond", "fall_beyond")}
     longest = np.ones(shape[1:])
+    week_error = np.full(shape[1:], np.nan)
     for number, (table, window) in enumerate(tests):
-        t, freedom = _compute_t(series, table, window, days)
+        t, freedom, errors = _compute_t(series, table, window, days)
         p_values["rise"][number] = compute_t_p_values(t, freedom)
         p_values["fall"][number] = compute_t_p_values(-t, freedom)
         wander = measure_wander(p_values["fall"][number], window)
@@ -99,6 +105,8 @@ def check_all_days(
         p_values["fall_beyond"][number] = compute_t_p_values(-t / wander, freedom)
         if window == max(windows) and table == 0:
             longest = wander
+        if window == WEEK and table == 0:
+            week_error = draw_errors_together(errors * wander, freedom)
     smaller = np.minimum(p_values["rise"], p_values["fall"])
     smallest = np.argmin(np.where(np.isnan(smaller), 2.0, smaller), axis=0)
     weights = np.array([WINDOW_WEIGHTS[WINDOWS.index(window)] for _, window in tests])
@@ -109,15 +117,21 @@ def check_all_days(
         combined["rise_beyond"],
         combined["fall_beyond"],
         longest,
+        week_error,
         np.array([window for _, window in tests], dtype=np.float64)[smallest],
     )
 
 
-def _compute_t(series: Sequence[CheckedSeries], table: int, window: int, days: int) -> tuple[Floats, Floats]:
-    """Return (t statistic of a rise, its degrees of freedom) by series and day; NaN without a check."""
+def _compute_t(
+    series: Sequence[CheckedSeries], table: int, window: int, days: int
+) -> tuple[Floats, Floats, Floats]:
+    """Return (t statistic of a rise, its degrees of freedom, its standard error) by series and day.
+
+    The error is that of P(recent value > earlier one). All are NaN without a check.
+    """
     checks = [compare_windows(each.tables[table], len(each.clusters), window) for each in series]
     correlation = _pool_autocorrelation(series, checks, days)
-    t, freedom = np.full((2, len(series), days), np.nan)
+    t, freedom, errors = np.full((3, len(series), days), np.nan)
     for row, (each, one_series) in enumerate(zip(checks, series, strict=True)):
         if len(each.checks) == 0:
             continue
@@ -125,9 +139,30 @@ def _compute_t(series: Sequence[CheckedSeries], table: int, window: int, days: i
         difference, baseline = compute_error_factors(correlation[row, columns], window, each.baseline_sizes)
         inflation = baseline * each.baseline_sizes
         spread = (each.deviations**2).sum(axis=1) / np.maximum(0.5, each.baseline_sizes - inflation)
-        t[row, columns] = each.differences / np.sqrt(np.maximum(spread * difference, 1e-12))
+        error = np.sqrt(np.maximum(spread * difference, 1e-12))
+        t[row, columns] = each.differences / error
+        bounds = one_series.clusters.bounds
+        errors[row, columns] = error / (
+            bounds[each.checks + 1] - bounds[each.checks + 1 - window - each.baseline_sizes]
+        )
         freedom[row, columns] = np.maximum(FEWEST_DEGREES, each.baseline_sizes / inflation - 1)
-    return t, freedom
+    return t, freedom, errors
+
+
+def draw_errors_together(errors: Floats, freedom: Floats) -> Floats:
+    """Return errors by series and day, each drawn towards the day's mean as far as they differ by chance.
+
+    The logarithm of an error of n degrees of freedom scatters by 1 / 2n. A series whose error came out small
+    by luck is the one that seems to have changed.
+    """
+    known = ~np.isnan(errors)
+    counts = np.maximum(1, known.sum(axis=0))
+    logs = np.log(np.where(known, errors, 1.0))
+    means = logs.sum(axis=0) / counts
+    noise = np.where(known, 1 / (2 * freedom), 0.0).sum(axis=0) / counts
+    spread = np.maximum(0.0, np.where(known, (logs - means) ** 2, 0.0).sum(axis=0) / counts - noise)
+    kept = spread / np.maximum(spread + noise, 1e-12)
+    return np.where(known, np.exp(means + kept * (logs - means)), np.nan)
 
 
 def _combine_tests(p_values: Floats, weights: Floats) -> Floats:

@@ -163,13 +163,13 @@ def _describe_episode(tracked: TrackedSeries, episode: Episode, days: LocalDays)
     since = _refine_since(tracked, episode)
     before = tracked.slice_values(since - LONGEST_BASELINE, since)
     after = tracked.slice_values(since, since + WEEKS_AFTER)
+    begin = max(0, since - LONGEST_BASELINE)
     error = _measure_share_error(
-        tracked,
-        max(0, since - LONGEST_BASELINE),
-        since,
-        min(WEEKS_AFTER, len(tracked.checked.clusters) - since),
+        tracked, begin, since, min(WEEKS_AFTER, len(tracked.checked.clusters) - since)
     )
-    effect, low, high = estimate_change(scale, before, after, error)
+    # The error is itself an estimate, from the clusters before.
+    reach = -float(special.stdtrit(max(1, since - begin - 1), 0.025))
+    effect, low, high = estimate_change(scale, before, after, reach * error)
     last = _read_last(tracked.rise if episode.rises else tracked.fall)
     worse = episode.rises == tracked.series.less_is_better
     day = int(tracked.checked.clusters.first_days[since])
@@ -216,18 +216,18 @@ def _refine_since(tracked: TrackedSeries, episode: Episode) -> int:
 
 
 def estimate_change(
-    scale: SeriesScale, before: Floats, after: Floats, error: float
+    scale: SeriesScale, before: Floats, after: Floats, reach: float
 ) -> tuple[float, float, float]:
-    """Return (change, low, high) with a 95 % interval that knows how far days scatter.
+    """Return (change, low, high) with an interval that knows how far days scatter.
 
     For logarithms and points it is the Hodges–Lehmann shift. Its limits are those differences of pairs whose
-    share lies 1.96 standard errors of P(after > before) off the middle. ``error`` is that standard error.
+    share lies ``reach`` off the middle: half the width of the interval of P(after > before).
     """
     if scale is SeriesScale.SHARE:
         change = float(after.mean() - before.mean())
-        return change, change - 1.96 * error, change + 1.96 * error
+        return change, change - reach, change + reach
     pairs = np.sort(np.subtract.outer(thin_by_rank(after, THINNED), thin_by_rank(before, THINNED)).ravel())
-    limits = np.clip([0.5, 0.5 - 1.96 * error, 0.5 + 1.96 * error], 0.0, 1.0)
+    limits = np.clip([0.5, 0.5 - reach, 0.5 + reach], 0.0, 1.0)
     middle, low, high = (float(value) for value in np.quantile(pairs, limits))
     if scale is SeriesScale.RATIO:
         return math.exp(middle), math.exp(low), math.exp(high)
