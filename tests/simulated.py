@@ -88,7 +88,7 @@ BASE: dict[str, float] = {
     "window_score_points": 85, "window_hook_seconds": 20, "window_working_seconds": 900,
     "window_scores": 10, "score_mean": 8.5, "quality_score": 8, "quality_part_score": 8,
     "quality_score_low": 7.5, "quality_score_high": 8.5,
-    "quality_current": 8, "window_scores_off_scale": 1,
+    "agent_quality_score": 8, "pattern_quality_score": 8, "quality_current": 8, "window_scores_off_scale": 1,
     "series": 400, "series_budget": 5000, "collector_success": 1, "build_info": 1, "stuck_tasks": 0,
     "identity_info": 1,
     "sampler_cpu_seconds": 1, "collector_duration_seconds": 0.01, "snapshot_duration_seconds": 0.02,
@@ -96,6 +96,9 @@ BASE: dict[str, float] = {
     "agents_cpu_quantile": 1.5, "saved_second_cost_usd": 0.01, "retry_ratio": 0.05,
 }  # fmt: skip
 """What a metric is about, where its kind does not say enough. Names are without their prefix."""
+
+GROWTH = {"machine_core_busy_seconds": 0.4, "machine_waiting_seconds": 0.05, "machine_network_bytes": 5e4}
+"""What grows since the machine started, by how much a second. Names are without their prefix."""
 
 
 def figures(at: float, made: MetricOrigin) -> Iterator[Figure]:
@@ -143,6 +146,8 @@ def _value(metric: Metric, labels: dict[str, str], at: float) -> float:
     name = metric.name.removeprefix(PREFIX)
     if metric.unit == "unixtime":
         return at - 60
+    if name in GROWTH:
+        return GROWTH[name] * at
     if name in BASE:
         base = BASE[name]
     elif name.endswith("_ratio"):
