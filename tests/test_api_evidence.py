@@ -30,7 +30,8 @@ from stretto.model.entities import TestRun as Run
 from stretto.model.event import Event, Outcome
 from stretto.sources.otlp.conventions import FILES_LIMIT, get_written_files
 from stretto.sources.otlp.receive import Receiver, Signal
-from stretto.summaries.session_summary import build_session_document, summarise_session
+from stretto.summaries.session_json import build_session_document
+from stretto.summaries.session_summary import summarise_session
 from tests.fakes import store
 from tests.scenes import by_description
 from tests.test_api_journal_exporter import Journal, conclude_events, journalled

@@ -27,7 +27,8 @@ from stretto.figures.comparable_work import (
 )
 from stretto.model.task_type import TaskType, TaskTypes
 from stretto.sources.recording import read_recording
-from stretto.summaries.session_summary import build_session_document, summarise_session
+from stretto.summaries.session_json import build_session_document
+from stretto.summaries.session_summary import summarise_session
 from tests.fakes import ROOT, store
 
 NOW = 200 * DAY

@@ -23,7 +23,8 @@ from stretto.model.task_type import TaskTypes
 from stretto.sources.redact import redact_id
 from stretto.store import queries
 from stretto.summaries import snapshot
-from stretto.summaries.session_summary import build_session_document, summarise_session
+from stretto.summaries.session_json import build_session_document
+from stretto.summaries.session_summary import summarise_session
 from tests.exposed import assert_sound
 from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, rebuilt, recorded, store
 from tests.scenes import BEGIN, Drawing, at, by_description, conclude_scene, fork_join

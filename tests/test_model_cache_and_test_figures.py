@@ -13,7 +13,8 @@ from stretto.figures.model_cache_and_test_figures import compute_usage_figures
 from stretto.model.task_type import TaskTypes
 from stretto.store import queries
 from stretto.store.ingest import IngestResult
-from stretto.summaries.session_summary import build_session_document, summarise_session
+from stretto.summaries.session_json import build_session_document
+from stretto.summaries.session_summary import summarise_session
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 from tests.exposed import samples, value
 from tests.fakes import Store, store

@@ -22,7 +22,7 @@ from stretto.service.service import Service
 from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
-from stretto.summaries.session_summary import build_session_document
+from stretto.summaries.session_json import build_session_document
 from tests.otlp_requests import only_session, span, span_events
 from tests.test_api_tracing import sdk
 from tests.test_service import configured, started

@@ -11,12 +11,8 @@ from stretto.clock import SECOND
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.store import queries
-from stretto.summaries.session_summary import (
-    build_page_document,
-    build_row_document,
-    build_session_document,
-    summarise_session,
-)
+from stretto.summaries.session_json import build_page_document, build_row_document, build_session_document
+from stretto.summaries.session_summary import summarise_session
 from tests.fakes import Store, recorded, store
 from tests.scenes import (
     Drawing,

@@ -36,7 +36,7 @@ from stretto.store.finding_history import (
     append_finding_changes,
     make_finding_id,
 )
-from stretto.summaries.session_summary import build_row_document
+from stretto.summaries.session_json import build_row_document
 from tests.ports import reserve_dead_address
 from tests.waiting import PATIENCE
 from tests.web_served import NOON, Store, Work

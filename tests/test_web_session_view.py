@@ -10,7 +10,7 @@ import pytest
 
 from stretto.clock import HOUR, MINUTE, SECOND
 from stretto.model.event import Event, Kind, Outcome
-from stretto.summaries.session_summary import build_session_document
+from stretto.summaries.session_json import build_session_document
 from stretto.web import session_timeline, session_view
 from stretto.web.metric_definitions import DEFINITIONS
 from tests.web_page import ARCHITECTURE, TESTS, full, read, shown

@@ -24,7 +24,8 @@ from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.names import PREFIX
-from stretto.summaries.session_summary import SessionSummary, build_session_document, summarise_session
+from stretto.summaries.session_json import build_session_document
+from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import take_snapshot
 from tests.fakes import store
 from tests.paper import read_figures

@@ -26,7 +26,8 @@ from stretto.figures.work_tree import build_work_tree
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.names import MAIN
-from stretto.summaries.session_summary import build_session_document, summarise_session
+from stretto.summaries.session_json import build_session_document
+from stretto.summaries.session_summary import summarise_session
 
 DATA = ROOT.parent / "shared" / "data"
 TRACES = DATA / "exec-openproblems-trace"

@@ -23,7 +23,8 @@ from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.store import queries
 from stretto.summaries import snapshot
-from stretto.summaries.session_summary import build_session_document, summarise_session
+from stretto.summaries.session_json import build_session_document
+from stretto.summaries.session_summary import summarise_session
 
 DATA = ROOT.parent / "shared" / "data"
 CORPORA = ("hooks-agentic-framework", "hooks-crypto", "hooks-gptme-codex", "hooks-green-button")

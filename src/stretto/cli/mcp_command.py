@@ -21,7 +21,8 @@ from stretto.state.lock import find_lock_holder
 from stretto.store.database import open_reader
 from stretto.store.declared_baselines import load_declared_baselines
 from stretto.store.session_finder import SessionPage, SessionQuery, find_sessions
-from stretto.summaries.session_summary import SessionSummary, build_row_document, build_session_document
+from stretto.summaries.session_json import build_row_document, build_session_document
+from stretto.summaries.session_summary import SessionSummary
 from stretto.version import read_version
 
 if TYPE_CHECKING:

@@ -22,11 +22,8 @@ from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.store.session_finder import SessionQuery, SessionSort, find_sessions, split_label
-from stretto.summaries.session_summary import (
-    SessionSummary,
-    build_row_document,
-    build_session_document,
-)
+from stretto.summaries.session_json import build_row_document, build_session_document
+from stretto.summaries.session_summary import SessionSummary
 
 UNKNOWN_SESSION = 1
 

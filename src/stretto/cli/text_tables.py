@@ -17,7 +17,7 @@ from stretto.findings.session_findings import SessionFinding
 from stretto.format import quantities
 from stretto.store.queries import SessionRow
 from stretto.summaries.baseline_catalog import BaselineCatalog, explain_no_interval
-from stretto.summaries.session_summary import name_session
+from stretto.summaries.session_json import name_session
 
 ABSENT = "—"
 WIDTH = 150

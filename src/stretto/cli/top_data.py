@@ -46,7 +46,7 @@ from stretto.summaries.running_tasks import (
     TaskExpectations,
     read_finished_lengths,
 )
-from stretto.summaries.session_summary import build_row_document, build_spending_document
+from stretto.summaries.session_json import build_row_document, build_spending_document
 
 SLOW = 10 * SECOND
 SPARING = 10

@@ -14,7 +14,7 @@ from stretto.operations.alert_answers import DAY_WINDOW, LIVE_WINDOW, describe_a
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_call import OperationCall
 from stretto.operations.run_measures import measure_outcomes, measure_parallel_work
-from stretto.summaries.session_summary import build_row_document
+from stretto.summaries.session_json import build_row_document
 from stretto.summaries.snapshot import LATEST
 
 COMPACT_ROWS = 5

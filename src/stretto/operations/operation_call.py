@@ -22,7 +22,7 @@ from stretto.store.decision_rows import read_decisions
 from stretto.store.fanout_queries import FanoutRun, read_fanout_runs
 from stretto.store.finding_history import AnalysisResult, read_findings
 from stretto.store.run_queries import read_session_runs, read_task_runs
-from stretto.summaries.session_summary import build_session_document
+from stretto.summaries.session_json import build_session_document
 from stretto.summaries.snapshot import Snapshot, build_snapshot_document
 
 FRESH = 60 * SECOND

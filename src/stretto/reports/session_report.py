@@ -20,11 +20,8 @@ from stretto.format.quantities import (
     format_speedup,
 )
 from stretto.reports.report_document import MISSING, Report, ReportCell, ReportSection, ReportTable
-from stretto.summaries.session_summary import (
-    SessionSummary,
-    build_session_document,
-    name_session_entity,
-)
+from stretto.summaries.session_json import build_session_document, name_session_entity
+from stretto.summaries.session_summary import SessionSummary
 
 MOST_TASKS = 30
 """Tasks in the table, the longest first."""

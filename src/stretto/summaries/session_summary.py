@@ -1,61 +1,45 @@
-"""Summarise a session with all its figures, as the JSON of ``show --json`` and ``/api/sessions/<id>``."""
+"""Summarise a session: its entities with all that is computed of them."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from stretto.clock import SECOND, to_rfc3339
-from stretto.figures.baseline_comparison import NOTHING_DELIVERED
 from stretto.figures.baselines import (
     NOTHING_DECLARED,
     Baseline,
     DeclaredBaselines,
     FindBaseline,
     Hours,
-    Target,
 )
 from stretto.figures.comparable_work import identify_work
-from stretto.figures.confidence import LEVEL, compute_improvement_bounds
-from stretto.figures.expected_and_missed_gains import compute_expected_improvement, find_baseline_doubt
 from stretto.figures.fanouts import (
     Fanout,
     SequentialTime,
     estimate_sequential_time,
-    explain_no_interval,
 )
-from stretto.figures.machine_contention import detect_contention, measure_session_machine_use
-from stretto.figures.memory_growth import measure_memory_growth
-from stretto.figures.missing_tool_calls import ToolCallGaps
 from stretto.figures.missing_usage import UsageGaps
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.session_kpis import build_kpis_document, compute_session_figures
 from stretto.figures.session_analysis import (
     SessionAnalysis,
     analyse_work_tree,
-    build_analysis_document,
-    build_fanout_analysis_document,
 )
-from stretto.figures.spending import Priced, SessionSpending, Spending, sum_spending
-from stretto.figures.synthesis import make_synthesis_meter
+from stretto.figures.spending import Priced
 from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.work_tree import LONGEST_SESSION
 from stretto.figures.workflow_hours import NO_TASK, build_workflow_document, measure_workflow
-from stretto.format import quantities
 from stretto.model.conclude_tasks import Classify
-from stretto.model.entities import Message, Sample, Score, Session, Task, Tokens, ToolCall
+from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
-from stretto.model.priced_usage import DOLLAR, Cost, Price, get_reported_cost
-from stretto.model.score_scales import MOST, Scales, build_scale_document
-from stretto.model.task_type import to_label_value
+from stretto.model.priced_usage import Price, get_reported_cost
 from stretto.names import NONE
 from stretto.store import queries
 from stretto.store.concluded_session import Rules
 from stretto.store.fanout_queries import make_baseline_finder
-from stretto.store.queries import SessionRow
 from stretto.store.sums_of_one_session import NOT_SCORED, SessionSums, compute_session_sums
 
 
@@ -171,337 +155,6 @@ def _build_kpis(
     }
 
 
-def build_session_document(summary: SessionSummary) -> dict[str, Any]:
-    """Return the session as JSON: times RFC 3339 in UTC, lengths in seconds, unknown values null."""
-    session = summary.session
-    spending = sum_spending(summary.model_calls, session)
-    gaps, reports = ToolCallGaps(session), session.latest_reports
-    return {
-        "id": session.id,
-        "source": session.source,
-        "project": session.project,
-        "worktree": session.worktree,
-        "repository": session.repository,
-        "pattern": session.pattern,
-        "labels": dict(session.labels),
-        "recording": session.recording,
-        "start": to_rfc3339(session.start),
-        "end": _format_time(session.end),
-        "last": to_rfc3339(session.last),
-        "elapsed_seconds": _to_seconds((session.end or session.last) - session.start),
-        "outcome": session.outcome.value,
-        "turns": [
-            {
-                "id": turn.id,
-                "origin": turn.origin,
-                "start": to_rfc3339(turn.start),
-                "end": _format_time(turn.end),
-                "seconds": _to_seconds(None if turn.end is None else turn.end - turn.start),
-                "outcome": turn.outcome.value,
-            }
-            for turn in session.turns
-        ],
-        "tasks": [_build_task(task, gaps, reports.get(task.id)) for task in session.tasks],
-        "tool_calls": [_build_call(call) for call in session.tool_calls],
-        "tool_call_count": _count_tool_calls_known(session, gaps),
-        "model_calls": [_build_model_call(priced) for priced in summary.model_calls],
-        "tokens": _build_tokens(spending.total) if spending.total.tokens else None,
-        **_build_side_records(session, summary.scoring.rules.scales),
-        **_build_results(summary, spending, summary.fanouts),
-        "absent": summary.absent,
-    }
-
-
-def build_page_document(summary: SessionSummary, most_fanouts: int) -> dict[str, Any]:
-    """Return the parts of ``build_session_document`` that a page shows, with its first fan-outs.
-
-    The calls and tasks one by one are left out: most of the document of a large session, and a page reads
-    them from the session itself.
-    """
-    session = summary.session
-    spending = sum_spending(summary.model_calls, session)
-    return {
-        "tool_call_count": _count_tool_calls_known(session, ToolCallGaps(session)),
-        "scores": [_build_score_document(score, summary.scoring.rules.scales) for score in session.scores],
-        **_build_results(summary, spending, summary.fanouts[:most_fanouts]),
-    }
-
-
-def _count_tool_calls_known(session: Session, gaps: ToolCallGaps) -> dict[str, Any]:
-    return {
-        "total": gaps.total,
-        "at_least": not gaps.is_total_complete,
-        "seen": len(session.tool_calls),
-        "tasks": len(gaps.over),
-        "partial_tasks": len(gaps.partial_tasks),
-    }
-
-
-def _build_results(
-    summary: SessionSummary,
-    spending: SessionSpending,
-    fanouts: Iterable[tuple[Fanout, SequentialTime]],
-) -> dict[str, Any]:
-    session, scoring = summary.session, summary.scoring
-    measure_synthesis = make_synthesis_meter(session)
-    use = measure_session_machine_use(session.samples, scoring.rules.cpu_target)
-    return {
-        "spending": _build_spending(spending) if summary.model_calls else None,
-        "fanouts": [
-            {
-                "id": f"{session.id}/{number}",
-                **_build_fanout(fanout, sequential, scoring.target, session.samples),
-                "synthesis_seconds": _to_seconds(measure_synthesis(fanout)),
-            }
-            for number, (fanout, sequential) in enumerate(fanouts, 1)
-        ],
-        **build_analysis_document(summary.analysis),
-        "workflow": summary.workflow,
-        "kpis": summary.kpis,
-        "resources": None
-        if use is None
-        else {
-            **asdict(use),
-            "memory_growth": asdict(measure_memory_growth(session.samples, session.tasks)),
-        },
-    }
-
-
-def build_row_document(row: SessionRow) -> dict[str, Any]:
-    """Return a row of ``/api/sessions`` and ``sessions --json``."""
-    return {
-        "id": row.id,
-        "title": name_session(row),
-        "source": row.source,
-        "project": row.project,
-        "worktree": row.worktree,
-        "repository": row.repository,
-        "pattern": row.pattern,
-        "recording": row.recording,
-        "start": to_rfc3339(row.start),
-        "end": _format_time(row.end),
-        "last": to_rfc3339(row.last),
-        "elapsed_seconds": _to_seconds((row.end or row.last) - row.start),
-        "outcome": row.outcome.value,
-        "turns": row.turns,
-        "tasks": row.tasks,
-        "tool_calls": row.tool_calls,
-        "tool_calls_at_least": row.has_more_calls,
-        "fanouts": row.fanouts,
-        "speedup": row.speedup,
-        "delivered": row.delivered,
-        "failures": row.failures,
-        "cost_usd": row.dollars,
-        "cost_at_least": row.is_cost_lower_bound,
-    }
-
-
-def name_session(row: SessionRow) -> str:
-    """Return a title that people recognise. Example: ``release · infra · 29 Nov 16:17 · 40 tasks``."""
-    return _format_title(row.pattern or row.source, row.project, row.start, row.tasks)
-
-
-def name_session_entity(session: Session) -> str:
-    """Return the same title of a session that was read whole."""
-    return _format_title(
-        session.pattern or session.source, session.project, session.start, len(session.tasks)
-    )
-
-
-def _format_title(name: str, project: str | None, start: int, tasks: int) -> str:
-    count = quantities.format_count_with_noun(tasks, "task") if tasks else ""
-    return " · ".join(part for part in (name, project, quantities.format_short_instant(start), count) if part)
-
-
-def _build_task(task: Task, gaps: ToolCallGaps, report: Message | None) -> dict[str, Any]:
-    delivery = task.delivery
-    return {
-        "id": task.id,
-        "task_type": task.task_type,
-        "agent": task.agent,
-        "description": task.description,
-        "phase": task.phase,
-        "parent": task.parent,
-        "start": _format_time(task.start),
-        "end": _format_time(task.end),
-        "seconds": _to_seconds(task.length),
-        "waited_seconds": _to_seconds(task.waited),
-        "open_wait": task.has_open_wait,
-        "outcome": task.outcome.value,
-        "delivery": None if delivery is None else delivery.delivery.value,
-        "waste_reason": None if delivery is None or delivery.reason is None else delivery.reason.value,
-        "tool_calls": gaps.count_calls(task),
-        "progress": None if report is None else report.share,
-        "blocked": None if report is None else report.description,
-    }
-
-
-def _build_call(call: ToolCall) -> dict[str, Any]:
-    return {
-        "id": call.id,
-        "tool": call.tool,
-        "task": call.task,
-        "start": _format_time(call.start),
-        "seconds": _to_seconds(call.duration),
-        "overhead_seconds": _to_seconds(call.overhead),
-        "outcome": call.outcome.value,
-        "tests": None
-        if call.tests is None
-        else {**asdict(call.tests), "outcome": call.tests.conclude_outcome(call.outcome).value},
-    }
-
-
-def _build_model_call(priced: Priced) -> dict[str, Any]:
-    call, cost = priced
-    return {
-        "id": call.id,
-        "model": call.model,
-        "task": call.task,
-        "start": _format_time(call.start),
-        "seconds": _to_seconds(call.duration),
-        "outcome": call.outcome.value,
-        "first_token_seconds": _to_seconds(call.first_token),
-        "tokens": call.tokens.to_counts(),
-        **_build_cost(cost),
-    }
-
-
-def _build_cost(cost: Cost | None) -> dict[str, Any]:
-    cost_keys = {} if cost is None else {"cost_usd": cost.amount / DOLLAR, "cost_origin": cost.origin.value}
-    return {"cost_usd": None, "cost_origin": None} | cost_keys
-
-
-def _build_spending(spending: SessionSpending) -> dict[str, Any]:
-    return {
-        **build_spending_document(spending.total),
-        "by_model": [
-            {"model": model, **build_spending_document(part)} for model, part in spending.by_model.items()
-        ],
-        "by_task": [
-            {"task": task, **build_spending_document(part)} for task, part in spending.by_task.items()
-        ],
-    }
-
-
-def build_spending_document(part: Spending) -> dict[str, Any]:
-    """Return the use and cost of some model calls as JSON."""
-    return {
-        "model_calls": part.model_calls,
-        "tokens": _build_tokens(part),
-        "cost_usd": None if part.cost is None else part.cost / DOLLAR,
-        "cost_origins": part.origins,
-        "unpriced_model_calls": part.unpriced,
-        "coverage": {
-            "share": part.coverage,
-            "model_calls_at_least": not part.is_call_count_complete,
-            "tokens_at_least": not part.is_token_sum_complete,
-            "cost_at_least": not part.is_cost_complete,
-            "tasks": part.tasks,
-            "silent_tasks": part.silent_tasks,
-            "incomplete_tasks": part.incomplete_tasks,
-            "missing": part.missing,
-            "lower_bound_calls": part.lower_bounds,
-            "lower_bound_costs": part.cost_lower_bounds,
-        },
-    }
-
-
-def _build_side_records(session: Session, scales: Scales) -> dict[str, list[dict[str, Any]]]:
-    """Return the session's phases, messages, scores, and the hook runs that the agent timed itself."""
-    return {
-        "phases": [
-            {
-                "id": phase.id,
-                "name": phase.name,
-                "start": _format_time(phase.start),
-                "end": _format_time(phase.end),
-                "seconds": _to_seconds(phase.interval.length if phase.interval else None),
-                "outcome": phase.outcome.value,
-            }
-            for phase in session.phases
-        ],
-        "messages": [
-            {
-                "id": message.id,
-                "sender": message.sender,
-                "receiver": message.receiver,
-                "type": message.type,
-                "share": message.share,
-                "description": message.description,
-                "task": message.task,
-                "time": to_rfc3339(message.time),
-                "response_seconds": _to_seconds(message.response),
-                "outcome": message.outcome.value,
-            }
-            for message in session.messages
-        ],
-        "scores": [_build_score_document(score, scales) for score in session.scores],
-        "hooks_run": [
-            {
-                "event": run.event,
-                "task": run.task,
-                "start": to_rfc3339(run.start),
-                "seconds": _to_seconds(run.duration),
-            }
-            for run in session.hooks_run
-        ],
-    }
-
-
-def _build_tokens(part: Spending) -> dict[str, int | None]:
-    return dict.fromkeys(Tokens().to_counts()) | part.tokens
-
-
-def _build_fanout(
-    fanout: Fanout, sequential: SequentialTime, target: Target, samples: tuple[Sample, ...]
-) -> dict[str, Any]:
-    saved = sequential.length - fanout.elapsed
-    return {
-        "tasks": [task.id for task in fanout.tasks],
-        "delivered": len(fanout.delivered),
-        "parent": fanout.parent,
-        "start": to_rfc3339(fanout.start),
-        "end": to_rfc3339(fanout.end),
-        "width": fanout.width,
-        "work_seconds": _to_seconds(fanout.work),
-        "delivered_work_seconds": _to_seconds(fanout.delivered_work),
-        "elapsed_seconds": _to_seconds(fanout.elapsed),
-        "waited_seconds": _to_seconds(fanout.waited),
-        "open_wait": fanout.has_open_wait,
-        "sequential_seconds": _to_seconds(sequential.length),
-        "baseline": sequential.provenance.value,
-        "not_measured": sequential.baseline.refusal,
-        "doubt": find_baseline_doubt(fanout, sequential),
-        "work_speedup": fanout.delivered_work / fanout.elapsed,
-        "speedup": sequential.length / fanout.elapsed,
-        "improvement": saved / sequential.length if sequential.length else None,
-        "reason": None if fanout.delivered else NOTHING_DELIVERED,
-        "time_saved_seconds": _to_seconds(saved),
-        "efficiency": fanout.efficiency,
-        "load_balance": fanout.load_balance,
-        "concurrency": fanout.concurrency,
-        "delivery": fanout.delivery,
-        **build_fanout_analysis_document(fanout),
-        "expected_improvement": compute_expected_improvement(fanout, target),
-        "contention": asdict(detect_contention(fanout, sequential, samples)),
-        "confidence": _build_confidence(fanout, sequential),
-    }
-
-
-def _build_confidence(fanout: Fanout, sequential: SequentialTime) -> dict[str, Any]:
-    """Return the 95 % intervals from the scatter of the baseline's runs, or the reason for their absence."""
-    bounds, elapsed = sequential.estimate.interval, fanout.elapsed
-    return {
-        "level": LEVEL,
-        "runs": sequential.estimate.count,
-        "sequential_seconds": None if bounds is None else [_to_seconds(edge) for edge in bounds],
-        "time_saved_seconds": None if bounds is None else [_to_seconds(edge - elapsed) for edge in bounds],
-        "speedup": None if bounds is None else [edge / elapsed for edge in bounds],
-        "improvement": None if bounds is None else list(compute_improvement_bounds(bounds, elapsed)),
-        "reason": explain_no_interval(sequential),
-    }
-
-
 def _explain_absences(session: Session, parallel: bool) -> dict[str, str]:
     # Example: two tasks without a seen end give "the end of 2 task(s) was never seen".
     absent: dict[str, str] = {}
@@ -567,25 +220,3 @@ def _explain_missing_edges(things: str, edges: list[tuple[int | None, int | None
     no_start = sum(start is None and end is not None for start, end in edges)
     counts = (("end", no_end), ("start", no_start))
     return "; ".join(f"the {edge} of {count} {things} was never seen" for edge, count in counts if count)
-
-
-def _format_time(at: int | None) -> str | None:
-    return None if at is None else to_rfc3339(at)
-
-
-def _to_seconds(length: float | None) -> float | None:
-    return None if length is None else length / SECOND
-
-
-def _build_score_document(score: Score, scales: Scales) -> dict[str, Any]:
-    placed = scales.place_score(to_label_value(score.name), score.value, score.out_of)
-    return {
-        "of": score.of,
-        "of_id": score.of_id,
-        "name": score.name,
-        "value": placed.value if abs(placed.value) <= MOST else None,
-        "scale": build_scale_document(placed.scale),
-        "by": score.by,
-        "time": to_rfc3339(score.time),
-        "reason": placed.problem,
-    }

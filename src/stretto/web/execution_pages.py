@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from stretto.clock import SECOND
 from stretto.store.fanout_list import MOST_PAGES, FanoutQuery, FanoutSort
-from stretto.summaries.session_summary import build_session_document
+from stretto.summaries.session_json import build_session_document
 from stretto.web import session_timeline, session_view
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer

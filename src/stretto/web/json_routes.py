@@ -14,7 +14,7 @@ from stretto.notifications import notification_log as notifications
 from stretto.notifications.latest_notifications import is_repeat_overdue, select_alerts
 from stretto.store.session_finder import CursorError
 from stretto.summaries import snapshot
-from stretto.summaries.session_summary import build_row_document, build_session_document
+from stretto.summaries.session_json import build_row_document, build_session_document
 from stretto.summaries.time_window import TimeWindow
 from stretto.web import responses
 from stretto.web.backend import Backend

@@ -15,7 +15,7 @@ from stretto.model.event import Outcome
 from stretto.store.collector_pause import pause_collector
 from stretto.store.queries import SessionRow
 from stretto.store.session_finder import CursorError, SessionQuery
-from stretto.summaries.session_summary import build_page_document
+from stretto.summaries.session_json import build_page_document
 from stretto.summaries.time_window import WINDOW_NAMES
 from stretto.web import (
     findings_view,

@@ -19,7 +19,7 @@ from stretto.features.feature_texts import describe_switched_off
 from stretto.format import quantities, rfc3339
 from stretto.names import METRICS, NONE, PREFIX
 from stretto.notifications import latest_notifications as alerts
-from stretto.summaries.session_summary import name_session, name_session_entity
+from stretto.summaries.session_json import name_session, name_session_entity
 from stretto.summaries.time_window import WINDOW_NAMES
 from stretto.web import drawing_export, headline, live_updates, responses, table_export
 from stretto.web.backend import Backend
