@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice
 
 PACKAGE = "genai-prices"
+_PRICES = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok")
+"""The package's prices of the kinds of token that are counted."""
+
 _PARTS = 1_000_000
 """Parts of a billionth of a dollar: in this unit the price of a token is a whole number."""
 
@@ -70,11 +73,13 @@ def _read_listed_names() -> frozenset[str]:
 def _compute_list_cost(call: ModelCall) -> Cost | None:
     if call.model is None or call.start is None or not _get_used_tokens(call.tokens):
         return None
-    model = _find_model(call.model)
-    if model is None:
-        return None
-    prices = model.get_prices(datetime.fromtimestamp(call.start / SECOND, UTC))
-    rates = _select_rates(prices, call.tokens)
+    rates = _find_fixed_rates(call.model)
+    if rates is None:
+        model = _find_model(call.model)
+        if model is None:
+            return None
+        prices = model.get_prices(datetime.fromtimestamp(call.start / SECOND, UTC))
+        rates = _select_rates(prices, call.tokens)
     amount = _apply_rates(rates, call.tokens)
     if amount is None or amount >= MOST_DOLLARS * DOLLAR:
         return None
@@ -146,6 +151,20 @@ def _select_rate(prices: ModelPrice, name: str, prompt_tokens: int) -> float | N
         return None if price is None else float(price)
     reached = [tier for tier in tiers if prompt_tokens > tier.start]
     return float(max(reached, key=lambda tier: tier.start).price if reached else price.base)
+
+
+@lru_cache(maxsize=1_024)
+def _find_fixed_rates(name: str) -> Rates | None:
+    """Return the rates of a model whose price depends neither on the day nor on the prompt, as most do.
+
+    None for any other model, and for one that is not listed.
+    """
+    model = _find_model(name)
+    if model is None or isinstance(model.prices, list):
+        return None
+    if any(hasattr(getattr(model.prices, name), "tiers") for name in _PRICES):
+        return None
+    return _select_rates(model.prices, Tokens())
 
 
 @lru_cache(maxsize=1_024)

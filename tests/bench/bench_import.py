@@ -31,7 +31,7 @@ LONG = (410, 1_100_000)
 TARGET = 0.65
 """Of the CPU time of commit 9b835fb, in the long form."""
 
-FLOOR = 12.0
+FLOOR = 10.0
 """Most references that an import may take."""
 
 _IMPORT = """

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from stretto.clock import DAY
+from stretto.clock import DAY, SECOND
 from stretto.model.event import LATEST
 
 ABSENT = msgspec.Raw(b"null")
@@ -313,7 +313,6 @@ def from_milliseconds(value: object) -> int | None:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def to_time(value: object) -> int | None:
@@ -324,7 +323,8 @@ def to_time(value: object) -> int | None:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        time = (moment - _EPOCH) // _MICROSECOND * 1000
+        since = moment - _EPOCH
+        time = since.days * DAY + since.seconds * SECOND + since.microseconds * 1_000
     except (ValueError, OverflowError):
         return None
     return time if 0 < time < LATEST else None
