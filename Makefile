@@ -94,15 +94,13 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python -m tests.bench.bench_service
 	$(BIN)/python tests/bench/bench_statusline.py
 	$(BIN)/python tests/bench/bench_store.py --floor 0.11
-	$(BIN)/python -m tests.bench.bench_import --floor 12
+	$(BIN)/python -m tests.bench.bench_import --floor 10
 	$(BIN)/python -m tests.bench.bench_live_session --floor 4
 	$(BIN)/python -m tests.bench.bench_session_page --floor 18
-	$(BIN)/python -m tests.bench.bench_import --floor 10
-	$(BIN)/python -m tests.bench.bench_session_page --floor 32
 	$(BIN)/python -m tests.bench.bench_first_paint --floor 3
 	$(BIN)/python -m tests.bench.bench_report
 	$(BIN)/python tests/bench/bench_otlp.py
-	$(BIN)/python -m tests.bench.bench_memory --floor 155
+	$(BIN)/python -m tests.bench.bench_memory --floor 165
 	$(BIN)/python tests/bench/bench_api.py
 	$(BIN)/python tests/bench/bench_transcript.py --floor 0.25
 	$(BIN)/python -m tests.bench.bench_resources

@@ -154,6 +154,16 @@ def test_remembered_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(redact._plain) <= 101
 
 
+def test_events_are_redacted_while_another_thread_forgets() -> None:
+    """Between two steps of forgetting nothing at all is known to be plain, and a field may be absent."""
+    redact._plain.clear()
+    event = Event(kind=Kind.TOOL_START, session="s", time=1, id="toolu_1", name="Bash")
+    try:
+        assert redact_event(event) == event
+    finally:
+        redact._plain.add(None)
+
+
 def test_descriptions_reach_the_journal_only_if_wanted() -> None:
     """Unwanted descriptions are removed; the other attributes stay as redaction leaves them."""
     event = Event(

@@ -123,7 +123,8 @@ def _redact_texts(event: Event) -> Event:
     changes: dict[str, Any] = {}
     for field in ("session", "id", "parent", "name", "type", "source"):
         text = getattr(event, field)
-        if text not in _plain:
+        # Another thread may just forget all that is known to be plain, None with it.
+        if text is not None and text not in _plain:
             redacted = _check(text, is_id=field in {"session", "id", "parent"})
             if redacted != text:
                 changes[field] = redacted
