@@ -25,7 +25,7 @@ from stretto.config.configuration import Config
 from stretto.config.loading import load_config
 from stretto.format import quantities
 from stretto.model.event import Event
-from stretto.sources.recording import read_recording
+from stretto.sources.read_hook_recordings import read_recording
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest

@@ -19,12 +19,12 @@ from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.priced_usage import Price, get_reported_cost
 from stretto.model.span_tree import SpanRole
 from stretto.service.service import Service
-from stretto.sources.recording import read_recording
+from stretto.sources.read_hook_recordings import read_recording
 from stretto.store.database import open_writer
 from stretto.store.database_schema import CONCLUDED
 from stretto.store.ingest import Ingest, IngestResult
 from stretto.store.queries import SessionRow
-from stretto.store.session_finder import SessionQuery
+from stretto.store.session_search import SessionQuery
 from tests.scenes import at, by_description
 
 IDLE = 3_600

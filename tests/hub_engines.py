@@ -21,7 +21,7 @@ from urllib.request import urlopen
 import pytest
 
 from stretto.clock import DAY
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sums_by_dimension import Sums
 from stretto.fleet.session_document import SessionDocument
 from stretto.hub.engine import ReceivedSession
 from stretto.hub.engine_opening import HubDatabase, open_engine

@@ -10,13 +10,13 @@ from typing import Any
 
 from stretto.config.configuration import Config
 from stretto.config.loading import load_config
-from stretto.figures.baselines import NOTHING_DECLARED
+from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest, answer_request
 from stretto.findings.analysis_table import ANALYSES
-from stretto.findings.stored_findings import FindingsState
+from stretto.findings.findings_snapshot import FindingsState
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_sources import OperationSources
-from stretto.service.store_sources import StoreSources
+from stretto.service.operation_sources_of_a_store import StoreSources
 from stretto.store.database import open_transaction, open_writer
 from stretto.store.finding_history import AnalysisResult, write_analysis_result
 from tests.fakes import store

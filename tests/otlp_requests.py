@@ -19,14 +19,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session
+from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Event, Kind
 from stretto.model.events_from_spans import make_events_of_spans
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
 from stretto.sources.otlp.receive import Receiver, RequestResult, Signal
-from stretto.store.session_homes import find_session_home, find_session_joins, note_session_join
+from stretto.store.traces_joined_to_sessions import find_session_home, find_session_joins, note_session_join
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"

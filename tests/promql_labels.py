@@ -12,7 +12,7 @@ from typing import Any
 
 import promql_parser as promql
 
-from stretto.figures.baselines import Provenance
+from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.model.event import Outcome
 from stretto.names import METRICS, QUANTILES, WINDOWS, Label, MetricKind
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from stretto.analysis.capacity_plan import measure_occupancy
 from stretto.analysis.realised_effects import RealisedEffect, judge_applied
 from stretto.analysis.recommendation import Gain
+from stretto.analysis.simulated_time_by_width import measure_occupancy
 from stretto.analysis.slowdown_fit import Slowdown
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome

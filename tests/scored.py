@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
-from stretto.figures.baselines import Baseline, choose_baseline
 from stretto.figures.figure import Figure
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sequential_baseline_choice import Baseline, choose_baseline
+from stretto.figures.sums_by_dimension import Sums
 from stretto.model.score_scales import SCALES, Scales
 from stretto.store.concluded_session import Rules
 from stretto.store.sums_of_one_session import SessionSums, compute_session_sums

@@ -19,11 +19,11 @@ from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, Analys
 from stretto.findings.analysis_table import ANALYSES, Analysis, list_due
 from stretto.findings.applied_advice import collect_feedback, judge_all_applied
 from stretto.findings.finding_changes import list_finding_changes
+from stretto.findings.findings_snapshot import build_findings_document, read_findings_state
 from stretto.findings.regression_and_experiment_figures import (
     compute_analysis_figures,
     compute_finding_figures,
 )
-from stretto.findings.stored_findings import build_findings_document, read_findings_state
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule, run_analysis_process

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from stretto.analysis.day_clusters import cluster_days, find_midnight, list_local_days
 from stretto.analysis.series import (
     SeriesKind,
     SeriesScale,
@@ -20,6 +19,7 @@ from stretto.analysis.series import (
     make_task_series,
     thin_by_rank,
 )
+from stretto.analysis.values_by_local_day import find_midnight, list_local_days, merge_days_into_clusters
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import RunLink
@@ -152,9 +152,9 @@ def test_times_are_counted_to_their_day() -> None:
 
 def test_days_with_few_runs_are_merged() -> None:
     """Days 0 0 0 1 1 2 with three at least are two clusters; a rest that is not complete is left out."""
-    clusters = cluster_days(np.array([0, 0, 0, 1, 1, 2, 5]), fewest=3)
+    clusters = merge_days_into_clusters(np.array([0, 0, 0, 1, 1, 2, 5]), fewest=3)
     assert clusters.bounds.tolist() == [0, 3, 6]
     assert clusters.first_days.tolist() == [0, 1]
     assert clusters.last_days.tolist() == [0, 2]
     assert clusters.average_by_cluster(np.arange(7.0)).tolist() == [1, 4]
-    assert len(cluster_days(np.array([], dtype=np.intp))) == 0
+    assert len(merge_days_into_clusters(np.array([], dtype=np.intp))) == 0

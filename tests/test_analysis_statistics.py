@@ -16,8 +16,7 @@ from stretto.analysis.change_points import (
     inflate_by_autocorrelation,
     partition_values,
 )
-from stretto.analysis.day_clusters import cluster_days
-from stretto.analysis.rank_tests import (
+from stretto.analysis.recent_days_rank_tests import (
     RankTable,
     combine_p_values,
     compare_windows,
@@ -26,6 +25,7 @@ from stretto.analysis.rank_tests import (
     estimate_shift,
     select_discoveries,
 )
+from stretto.analysis.values_by_local_day import merge_days_into_clusters
 
 
 @given(st.lists(st.lists(st.integers(0, 6), min_size=1, max_size=4), min_size=2, max_size=6), st.data())
@@ -33,7 +33,7 @@ from stretto.analysis.rank_tests import (
 def test_ranks_within_any_range_are_those_of_scipy(days: list[list[int]], data: st.DataObject) -> None:
     """The table gives the mean midrank of a cluster in a pool of clusters, ties included."""
     values = np.array([value for day in days for value in day], dtype=float)
-    clusters = cluster_days(np.repeat(np.arange(len(days)), [len(day) for day in days]), fewest=1)
+    clusters = merge_days_into_clusters(np.repeat(np.arange(len(days)), [len(day) for day in days]), fewest=1)
     begin = data.draw(st.integers(0, len(days) - 1))
     end = data.draw(st.integers(begin + 1, len(days)))
     pool = values[clusters.bounds[begin] : clusters.bounds[end]]
@@ -51,7 +51,7 @@ def test_ranks_within_any_range_are_those_of_scipy(days: list[list[int]], data: 
 def test_windows_compare_the_last_days_with_those_before() -> None:
     """Of 14 days of which the last is longest, the check of one day sees its rank above all others."""
     values = np.arange(14.0)
-    clusters = cluster_days(np.arange(14), fewest=1)
+    clusters = merge_days_into_clusters(np.arange(14), fewest=1)
     checks = compare_windows(RankTable(values, clusters), 14, 1)
     assert checks.checks.tolist() == [12, 13]
     assert checks.baseline_sizes.tolist() == [12, 13]

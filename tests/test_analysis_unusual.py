@@ -13,7 +13,7 @@ from stretto.analysis.series_anomalies import (
     measure_distance_from_earlier_level,
     score_oddness,
 )
-from stretto.analysis.unusual_runs import (
+from stretto.analysis.unusually_long_runs import (
     RULE_OF_THUMB,
     collect_lengths,
     judge_excess,

@@ -16,12 +16,12 @@ import stretto
 from stretto import journal
 from stretto.api import written_files
 from stretto.clock import read_wall_clock
-from stretto.figures.fanouts import find_fanouts
-from stretto.figures.result_integration import (
+from stretto.figures.fanout_conflict_and_test_checks import (
     IntegrationCheck,
     find_conflicts_and_tests,
     measure_completeness,
 )
+from stretto.figures.fanouts import find_fanouts
 from stretto.hook.client.client import hash_repository
 from stretto.hook.client.tests_and_written_files import hash_written_paths
 from stretto.hook.install.client_copy import ensure_secret

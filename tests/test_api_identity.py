@@ -15,7 +15,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import stretto
 from stretto.api import setup
-from stretto.api.auto_export import AutoSpanExporter
+from stretto.api.auto_instrumentation_exporter import AutoSpanExporter
 from tests.fakes import ROOT
 from tests.test_api_journal_exporter import conclude_events, events, journalled
 from tests.test_api_tracing import sdk

@@ -18,7 +18,7 @@ from opentelemetry.trace import NoOpTracerProvider, get_current_span
 
 import stretto
 from stretto.api import context, setup
-from stretto.api.setup import Setup
+from stretto.api.setup import SpanDestinations
 from stretto.model.event import Event, Kind, Outcome
 from stretto.store import queries
 from tests.fakes import store
@@ -230,7 +230,7 @@ def test_a_protocol_that_cannot_be_sent_falls_back(program: Program) -> None:
 def test_a_hosts_sdk_is_left_alone(tmp_path: Path) -> None:
     """No processor is added without a request; the blocks use the host's SDK unchanged."""
     with sdk() as spans:
-        assert stretto.configure(state=tmp_path) == Setup(host=True)
+        assert stretto.configure(state=tmp_path) == SpanDestinations(host=True)
         with stretto.session():
             pass
         assert spans.provider.force_flush()
@@ -249,7 +249,7 @@ def test_our_processor_can_be_added_to_a_hosts_sdk(tmp_path: Path) -> None:
         assert stretto.flush()
         assert [span.name for span in spans.all()] == ["invoke_workflow"]
 
-    assert done == Setup(tmp_path / "journal", host=True)
+    assert done == SpanDestinations(tmp_path / "journal", host=True)
     kinds = [event.kind for event in entity_events(events(tmp_path / "journal"))]
     assert kinds == [Kind.SESSION_START, Kind.SESSION_END]
 
@@ -261,7 +261,7 @@ def test_a_provider_that_takes_no_processors_is_told(
     """The provider is unchanged, and the log reports that no processor was added."""
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", NoOpTracerProvider())
     with caplog.at_level(logging.WARNING):
-        assert stretto.configure(state=tmp_path, add_to_host=True) == Setup(host=True)
+        assert stretto.configure(state=tmp_path, add_to_host=True) == SpanDestinations(host=True)
 
     assert "accepts no span processors" in caplog.text
     assert stretto.flush()

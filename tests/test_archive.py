@@ -14,7 +14,7 @@ import pytest
 from stretto import journal
 from stretto.cli.main import main
 from stretto.clock import DAY
-from stretto.journal import archive
+from stretto.journal import backup_archive
 from stretto.state.lock import StateLock
 from stretto.store.prune import prune_history
 from tests.fakes import append, store
@@ -126,13 +126,13 @@ def test_a_backup_taken_while_hooks_write_and_a_prune_runs_is_whole(tmp_path: Pa
                         opened.connection, opened.ingest, opened.folder, RETENTION, BEGIN + 51 * DAY
                     ):
                         pass
-                archive.write_archive(target, opened.folder, {}, now=NOW, leave_out=frozenset())
+                backup_archive.write_archive(target, opened.folder, {}, now=NOW, leave_out=frozenset())
         finally:
             stopping.set()
             thread.join()
         for number in range(5):
             other = tmp_path / f"restored-{number}"
-            archive.restore_archive(
+            backup_archive.restore_archive(
                 tmp_path / f"{number}.tar.gz", other / "journal", {}, stamp="x", keep_present=frozenset()
             )
             with store(other) as restored:

@@ -19,14 +19,14 @@ from stretto.figures.baseline_admission import (
     judge_admission,
     measure_interval_reach,
 )
-from stretto.figures.comparable_work import (
+from stretto.figures.work_signature import (
     WorkIdentity,
     decode_workers,
     has_work_identity,
     list_signature_task_types,
 )
 from stretto.model.task_type import TaskType, TaskTypes
-from stretto.sources.recording import read_recording
+from stretto.sources.read_hook_recordings import read_recording
 from stretto.summaries.session_json import build_session_document
 from stretto.summaries.session_summary import summarise_session
 from tests.fakes import ROOT, store

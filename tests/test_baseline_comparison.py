@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from stretto.clock import HOUR, SECOND
-from stretto.figures.baseline_comparison import ParallelWork, build_mixes, sum_parallel_by_type
-from stretto.figures.baselines import FindBaseline, Provenance, choose_baseline
+from stretto.figures.parallel_work_against_baselines import ParallelWork, build_mixes, sum_parallel_by_type
+from stretto.figures.sequential_baseline_choice import FindBaseline, Provenance, choose_baseline
 from tests.scenes import Drawing, fork_join, straggler
 from tests.test_work_and_outcome_figures import measured, sums_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import HOUR
-from stretto.figures.baselines import (
+from stretto.figures.sequential_baseline_choice import (
     WORK_BASELINE,
     Baseline,
     DeclaredBaselines,

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from stretto.analysis.bottleneck_causes import explain_sessions, find_bottlenecks
-from stretto.analysis.run_schedule import (
+from stretto.analysis.session_holdups import WALL_PARTS, HoldupKind
+from stretto.analysis.session_lane_schedule import (
     balance_lanes,
     build_schedule,
-    measure_imbalance,
     measure_late_starts,
+    measure_time_lost_to_imbalance,
     simulate_span,
 )
-from stretto.analysis.session_holdups import WALL_PARTS, HoldupKind
-from stretto.analysis.session_pairs import NOT_WORK
+from stretto.analysis.two_session_comparison import NOT_WORK
 from stretto.analysis.workflow_rules import EMPTY_WAITS
 from stretto.clock import SECOND
 from stretto.figures.fanouts import find_fanouts
-from stretto.figures.wall_time import WallPart
+from stretto.figures.wall_time_parts import WallPart
 from stretto.figures.what_if import simulate_fanout_elapsed
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
@@ -170,7 +170,7 @@ def test_lanes_are_those_of_agents() -> None:
         *(make_task(name, 0, 1, name, phase="build") for name in "bcd"),
     ]
     schedule = build_schedule(tasks)
-    assert measure_imbalance(schedule, schedule.lengths) == 3 * SECOND
+    assert measure_time_lost_to_imbalance(schedule, schedule.lengths) == 3 * SECOND
     assert measure_late_starts(schedule) == 0
 
 

@@ -15,7 +15,7 @@ from stretto.findings.analysis_run import (
     read_cache_uses,
 )
 from stretto.findings.analysis_table import ANALYSES
-from stretto.findings.stored_findings import FindingsState, read_findings_state
+from stretto.findings.findings_snapshot import FindingsState, read_findings_state
 from stretto.model.findings import FindingVerdict
 from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule
 from tests.fakes import Store, store

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stretto.caching.call_keys import CallBinder, UncacheableArgumentError, freeze, read_environment
+from stretto.caching.call_keys import CallBinder, UncacheableArgumentError, freeze, list_environment_versions
 
 UTC_NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 NAN = float("nan")
@@ -89,7 +89,7 @@ def test_a_simple_function_is_bound_by_position() -> None:
 
 def test_an_environment_is_names_with_or_without_versions() -> None:
     """A list of tools and a table of versions are read alike; a text is a mistake."""
-    assert read_environment(["grep", "git"]) == {"grep": None, "git": None}
-    assert read_environment({"git": "2.45"}) == {"git": "2.45"}
+    assert list_environment_versions(["grep", "git"]) == {"grep": None, "git": None}
+    assert list_environment_versions({"git": "2.45"}) == {"git": "2.45"}
     with pytest.raises(TypeError, match="names of the tools"):
-        read_environment("git")
+        list_environment_versions("git")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stretto.analysis.capacity_plan import (
+from stretto.analysis.simulated_time_by_width import (
     CapacityPlan,
     plan_capacity,
 )

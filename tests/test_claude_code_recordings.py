@@ -24,7 +24,7 @@ from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Outcome
 from stretto.sources.otlp.receive import Receiver, Signal
-from stretto.sources.recording import read_recording
+from stretto.sources.read_hook_recordings import read_recording
 from stretto.sources.transcript.reading import find_transcripts, read_transcript
 from tests.fakes import ROOT
 from tests.otlp_requests import JSON, as_json, events_of, only_session

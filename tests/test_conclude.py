@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from stretto.clock import SECOND
-from stretto.model.conclude_calls import LONGEST_ACTIVITY
+from stretto.model.calls_from_facts import LONGEST_ACTIVITY
 from stretto.model.entities import Task, ToolCall
 from stretto.model.event import Channel, Kind, Outcome
 from stretto.model.interval import Interval

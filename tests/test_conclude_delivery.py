@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from stretto.model.delivery import Delivery, WasteReason
 from stretto.model.event import Kind, Outcome
+from stretto.model.task_delivery_classes import Delivery, WasteReason
 from tests.scenes import Drawing, conclude_scene
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.figures.confidence import (
+from stretto.figures.confidence_intervals import (
     Estimate,
     compute_difference_bounds,
     compute_improvement_bounds,

@@ -28,7 +28,7 @@ from stretto.web.connection_bounds import (
     ConnectionBounds,
     find_most_connections,
 )
-from stretto.web.grpc_preface import watch_protocol
+from stretto.web.explain_grpc_on_http_port import watch_protocol
 from tests.waiting import PATIENCE, until
 
 LARGE = 8_000_000

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import MeasuredRuns, choose_baseline
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
 from stretto.figures.machine_contention import detect_contention, measure_session_machine_use
+from stretto.figures.sequential_baseline_choice import MeasuredRuns, choose_baseline
 from stretto.model.entities import Sample
 from tests.scenes import at, conclude_scene, sampled
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import DAY, SECOND
-from stretto.figures.conversations import list_conversations, sum_conversations
+from stretto.figures.messages_between_agents import list_conversations, sum_conversations
 from stretto.model.entities import Message
 from stretto.model.event import Outcome
 from stretto.store import queries

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, DeclaredLength, RecordedBaseline
-from stretto.store.declared_baselines import (
+from stretto.figures.sequential_baseline_choice import (
+    NOTHING_DECLARED,
+    DeclaredBaselines,
+    DeclaredLength,
+    RecordedBaseline,
+)
+from stretto.store.declared_baseline_file import (
     FILE,
-    BaselineError,
+    BaselineFileError,
     DeclaredBaselineFile,
     load_declared_baselines,
     remove_declared_baseline,
@@ -65,7 +70,7 @@ def test_declarations_are_added_and_removed() -> None:
 def test_a_damaged_file_is_refused_with_its_fault(tmp_path: Path, text: str, cause: str) -> None:
     """The error says where, why and how to go on. Read as empty, the file would be overwritten."""
     (tmp_path / FILE).write_text(text, encoding="utf-8")
-    with pytest.raises(BaselineError) as raised:
+    with pytest.raises(BaselineFileError) as raised:
         load_declared_baselines(tmp_path)
     assert str(tmp_path / FILE) in raised.value.to_line()
     assert cause in raised.value.to_line()
@@ -75,7 +80,7 @@ def test_a_damaged_file_is_refused_with_its_fault(tmp_path: Path, text: str, cau
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     """A file in the place of the folder gives an error that names it, and no half-written file."""
     (tmp_path / "state").write_text("in the way", encoding="utf-8")
-    with pytest.raises(BaselineError, match="cannot be kept"):
+    with pytest.raises(BaselineFileError, match="cannot be kept"):
         save_declared_baselines(tmp_path / "state", BOTH)
 
 

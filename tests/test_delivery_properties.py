@@ -7,11 +7,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.figures.baselines import WORK_BASELINE, Baseline, Provenance
 from stretto.figures.fanouts import Fanout, estimate_sequential_time, find_fanouts
-from stretto.model.delivery import Delivery
+from stretto.figures.sequential_baseline_choice import WORK_BASELINE, Baseline, Provenance
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
+from stretto.model.task_delivery_classes import Delivery
 from tests.schedules import tasks_at_random
 
 ABSENT = float("-inf")

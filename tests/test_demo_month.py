@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.demo_month import MARK, make_month_context, write_month
+from stretto.cli.demo_month_folder import MARK, make_month_context, write_month
 from stretto.cli.main import main
 from stretto.clock import DAY
 from stretto.config.loading import load_config

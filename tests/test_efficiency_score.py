@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stretto.figures.baseline_comparison import ParallelWork, build_mixes, sum_parallel_by_type
-from stretto.figures.baselines import Provenance
 from stretto.figures.figure import Figure
+from stretto.figures.parallel_work_against_baselines import ParallelWork, build_mixes, sum_parallel_by_type
 from stretto.figures.scores.agent_score import compute_agent_score
 from stretto.figures.scores.composite import CompositeScore
 from stretto.figures.scores.efficiency_score import DIMENSIONS, EfficiencyInputs, compute_efficiency_score
-from stretto.figures.scores.inputs import PublishedFigures
-from stretto.figures.sum_reading import Sums
+from stretto.figures.scores.figures_for_scores import PublishedFigures
+from stretto.figures.sequential_baseline_choice import Provenance
+from stretto.figures.sums_by_dimension import Sums
 from stretto.model.event import Outcome
 from tests.scenes import Drawing, conflict, delivery, frame_drawing, one_by_one, retried, straggler
 from tests.scored import RULES, by_work, sums_of

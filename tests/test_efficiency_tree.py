@@ -15,7 +15,7 @@ from stretto.figures.efficiency_tree import (
     measure_efficiency,
 )
 from stretto.figures.fanouts import find_fanouts
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sums_by_dimension import Sums
 from stretto.model.entities import Phase, Task
 from stretto.model.event import Outcome
 from stretto.names import NONE

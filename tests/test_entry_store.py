@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from random import Random
 
-from stretto.caching.entry_store import CacheEntry, EntryStore
+from stretto.caching.entries_in_memory import CacheEntry, EntryStore
 
 
 def entry(value: object, at: float = 0.0, size: int = 0) -> CacheEntry:

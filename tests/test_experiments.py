@@ -16,7 +16,7 @@ from stretto.analysis.effect_estimates import (
     estimate_share_difference,
     estimate_stratified_ratio,
 )
-from stretto.analysis.experiment_plan import (
+from stretto.analysis.experiment_definition_and_plan import (
     ExperimentDefinition,
     ExperimentMetric,
     assign_arm,

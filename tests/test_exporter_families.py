@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.exporter.families import (
+from stretto.exporter.figures_to_metric_families import (
     FOLDED,
     KEPT,
     NOT_SUMS,

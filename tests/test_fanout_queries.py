@@ -8,8 +8,8 @@ import pytest
 
 from stretto.clock import DAY, SECOND
 from stretto.figures.baseline_admission import MOST_RUNS
-from stretto.figures.baselines import Provenance
-from stretto.figures.comparable_work import WorkIdentity
+from stretto.figures.sequential_baseline_choice import Provenance
+from stretto.figures.work_signature import WorkIdentity
 from stretto.model.event import Kind
 from stretto.state.retention_settings import Retention
 from stretto.store.fanout_queries import (
@@ -19,7 +19,7 @@ from stretto.store.fanout_queries import (
     count_fanout_mixes,
     count_run_mixes,
     list_best_fanouts,
-    list_near_misses,
+    list_runs_under_other_patterns,
     make_baseline_finder,
     read_admission,
 )
@@ -169,7 +169,7 @@ def test_runs_of_the_same_tasks_under_another_pattern_are_a_near_miss(tmp_path: 
         opened.take(one_by_one(command="plan").events, one_by_one("again", "plan").events)
         opened.take(straggler().events)
         (mix,) = count_fanout_mixes(opened.connection)
-        assert list_near_misses(opened.connection, mix.work) == [NearMiss("plan", 2, 2)]
+        assert list_runs_under_other_patterns(opened.connection, mix.work) == [NearMiss("plan", 2, 2)]
         assert make_baseline_finder(opened.connection, {})("release", mix.signature).refusal == (
             "0 sequential run(s) of 0 session(s) in 90 days, 3 of 3 are needed"
         )

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import HOUR, SECOND
-from stretto.figures.baselines import WORK_BASELINE, MeasuredRuns, Provenance, choose_baseline
-from stretto.figures.confidence import Estimate
+from stretto.figures.confidence_intervals import Estimate
 from stretto.figures.fanouts import (
     Fanout,
     SequentialTime,
@@ -19,6 +18,12 @@ from stretto.figures.fanouts import (
     estimate_sequential_time,
     find_fanouts,
     find_sequential_runs,
+)
+from stretto.figures.sequential_baseline_choice import (
+    WORK_BASELINE,
+    MeasuredRuns,
+    Provenance,
+    choose_baseline,
 )
 from stretto.model.entities import Task
 from stretto.model.event import Outcome

@@ -17,7 +17,7 @@ import pytest
 
 from stretto.cli.main import main
 from stretto.clock import HOUR, read_wall_clock
-from stretto.figures.spending import Spending, sum_spending
+from stretto.figures.session_spending import Spending, sum_spending
 from stretto.hook.install.client_copy import KEY_BYTES
 from stretto.model.task_type import TaskTypes
 from stretto.sources.transcript import find_transcripts, identify_transcript, read_transcript

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 import stretto
-from stretto.api import service_context
+from stretto.api import ask_service_feeds
 from stretto.clock import MINUTE, SECOND
 from stretto.feeds import orchestrator_feeds
-from stretto.feeds.feed_items import FeedInput, FeedItem
+from stretto.feeds.orchestrator_feed_items import FeedInput, FeedItem
 from stretto.feeds.orchestrator_feeds import FEEDS, build_feed
 from stretto.figures.figure import Figure
-from stretto.figures.task_expectation import OverdueLimit, TimeLeft
-from stretto.findings.stored_findings import FindingsState
+from stretto.figures.overdue_limits_and_time_left import OverdueLimit, TimeLeft
+from stretto.findings.findings_snapshot import FindingsState
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.state.lock import StateLock
 from stretto.store.finding_history import AnalysisResult
@@ -188,7 +188,7 @@ def test_the_python_api_asks_the_service_of_its_folder(
     """Without a service there is a problem and no exception; a dead one leaves its last answer."""
     state = tmp_path / "state"
     monkeypatch.setenv("STRETTO_STATE", str(state))
-    monkeypatch.setattr(service_context, "_last", service_context._LastAnswer())
+    monkeypatch.setattr(ask_service_feeds, "_last", ask_service_feeds._LastAnswer())
     before = stretto.context()
     assert before.hub == {}
     assert before.age_seconds is None
@@ -216,7 +216,7 @@ def test_the_python_api_shows_the_token(
     """From the environment, or from the file that it names; without it the refusal is the problem."""
     state, token = tmp_path / "state", "a-token-that-is-long-enough"
     monkeypatch.setenv("STRETTO_STATE", str(state))
-    monkeypatch.setattr(service_context, "_last", service_context._LastAnswer())
+    monkeypatch.setattr(ask_service_feeds, "_last", ask_service_feeds._LastAnswer())
     (tmp_path / "token").write_text(f"{token}\n", encoding="utf-8")
     store = Store(tmp_path / "other")
     with (

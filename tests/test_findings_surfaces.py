@@ -12,9 +12,9 @@ import pytest
 
 from stretto import journal
 from stretto.clock import DAY, HOUR, SECOND
-from stretto.figures.task_expectation import OverdueLimit, TimeLeft
+from stretto.figures.overdue_limits_and_time_left import OverdueLimit, TimeLeft
 from stretto.findings.finding_sentences import describe_finding, describe_left, describe_standing
-from stretto.findings.stored_findings import FindingsState
+from stretto.findings.findings_snapshot import FindingsState
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.store.finding_history import AnalysisResult, StoredFinding, make_finding_id

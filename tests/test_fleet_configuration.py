@@ -11,8 +11,8 @@ import yaml
 
 from stretto.cli.fleet_options import FLEET_PROGRAMS
 from stretto.cli.main import main
-from stretto.fleet.configuration_files import BUILDERS, FleetSettings, build_scrape_job
 from stretto.fleet.identity import MachineIdentity
+from stretto.fleet.scrape_and_push_configurations import BUILDERS, FleetSettings, build_scrape_job
 from stretto.servers.push_agent import find_agent_flag
 
 TO = "https://metrics.example.org/api/v1/write"

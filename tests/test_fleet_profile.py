@@ -10,18 +10,18 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from stretto.config.loading import load_config
-from stretto.exporter.families import NOT_SUMS
+from stretto.exporter.figures_to_metric_families import NOT_SUMS
 from stretto.exporter.fleet_profile import FleetCollector
 from stretto.exporter.scrape import encode_metrics
 from stretto.fleet.identity import MachineIdentity
 from stretto.names import METRICS, Label, MetricKind
-from stretto.names.fleet_metrics import (
+from stretto.names.fleet_machine_metrics import (
     FLEET_GAUGES,
     FLEET_HISTOGRAMS,
     FLEET_WINDOWS,
     MOST_FLEET_SERIES,
 )
-from stretto.otlp_export.sender import NullSender
+from stretto.otlp_export.span_sender import NullSender
 from stretto.service.service import Service
 from tests import simulated
 from tests.exposed import TEXT

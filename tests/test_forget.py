@@ -14,7 +14,7 @@ from stretto import journal
 from stretto.cli.main import main
 from stretto.clock import DAY, read_wall_clock, to_rfc3339
 from stretto.errors import UsageError
-from stretto.figures.baselines import DeclaredBaselines, RecordedBaseline
+from stretto.figures.sequential_baseline_choice import DeclaredBaselines, RecordedBaseline
 from stretto.journal.compression import compress_file
 from stretto.journal.erase import erase_from_file, erase_lines
 from stretto.journal.pruned_session_records import KeptRecord, append_kept_records, hash_session_id
@@ -23,7 +23,7 @@ from stretto.reports.report_document import Report
 from stretto.reports.report_folder import ReportFolder
 from stretto.service.forgetting import ForgetRequest
 from stretto.state.lock import StateLock
-from stretto.store import declared_baselines
+from stretto.store import declared_baseline_file
 from tests.trial.service import run_service
 from tests.waiting import until
 from tests.web_served import Store as WebStore
@@ -71,7 +71,7 @@ def test_a_session_is_forgotten_everywhere(tmp_path: Path, capsys: pytest.Captur
     report(tmp_path, "unwanted-1")
     report(tmp_path, "wanted-1")
     recorded = RecordedBaseline("pin", "unwanted-1", "p", ({"a": [5]},), 1, 1)
-    declared_baselines.save_declared_baselines(tmp_path, DeclaredBaselines((recorded,), {}))
+    declared_baseline_file.save_declared_baselines(tmp_path, DeclaredBaselines((recorded,), {}))
     ask(capsys, tmp_path, "rebuild")
     assert list_ids(capsys, tmp_path) == ["unwanted-1", "wanted-1"]
     assert "stretto.db" in find_files_with(tmp_path, "unwanted-1")

@@ -10,7 +10,7 @@ import pytest
 from stretto.cli.main import main
 from stretto.sources.histories.formats import recognise_file
 from stretto.sources.histories.importable_files import UNRECOGNISED, find_files
-from stretto.sources.recording import find_agent, is_recording
+from stretto.sources.read_hook_recordings import find_agent, is_recording
 
 CLAUDE = {"type": "user", "sessionId": "s", "message": {"role": "user", "content": "x"}}
 QWEN = {"type": "user", "sessionId": "s", "message": {"role": "user", "parts": [{"text": "x"}]}}

@@ -14,8 +14,8 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.scrape import create_registry
-from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.fanouts import estimate_sequential_time
+from stretto.figures.sequential_baseline_choice import WORK_BASELINE
 from stretto.hook.client.client import REASONS, build_record
 from stretto.journal import parse_line
 from stretto.model.event import LATEST, Channel, Event, Kind, Outcome

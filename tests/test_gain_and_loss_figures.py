@@ -5,20 +5,26 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
-from stretto.figures.baselines import WORK_BASELINE, Baseline, MeasuredRuns, Provenance, choose_baseline
 from stretto.figures.expected_and_missed_gains import (
+    average_target_improvement,
     compute_best_speedup_figures,
-    compute_expected_improvement,
     compute_gain_figures,
     find_baseline_doubt,
     measure_slowdown,
 )
 from stretto.figures.fanouts import estimate_sequential_time, find_fanouts
 from stretto.figures.figure import Figure
-from stretto.figures.sum_reading import Sums
+from stretto.figures.parallel_work_against_baselines import build_mixes, sum_parallel_by_type
+from stretto.figures.sequential_baseline_choice import (
+    WORK_BASELINE,
+    Baseline,
+    MeasuredRuns,
+    Provenance,
+    choose_baseline,
+)
+from stretto.figures.sums_by_dimension import Sums
+from stretto.store.contributions.amounts_by_task_or_fanout import add_up_parts
 from stretto.store.contributions.missed_parallelism import list_sequential_parts
-from stretto.store.contributions.parts import add_up_parts
 from tests.scenes import Drawing, conclude_scene, fork_join, one_by_one, straggler
 from tests.test_speedup_cost import settling
 from tests.test_work_and_outcome_figures import measured, sums_of
@@ -48,7 +54,7 @@ def test_the_expected_improvement_of_a_fanout_is_the_mean_over_its_tasks() -> No
     """Two reviews and a test: the mean of three targets."""
     drawing = Drawing().task("a", 0, 9, "review").task("b", 1, 9, "review").task("c", 2, 9, "testing")
     (fanout,) = find_fanouts(conclude_scene(drawing.ends(10).events).tasks)
-    assert compute_expected_improvement(fanout, {"review": 0.3, "testing": 0.9}.__getitem__) == pytest.approx(
+    assert average_target_improvement(fanout, {"review": 0.3, "testing": 0.9}.__getitem__) == pytest.approx(
         0.5
     )
 

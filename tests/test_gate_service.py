@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stretto.gates.baseline_folder import MOST_BASELINES, BaselineFolder
-from stretto.gates.measurements import MeasurementError, Measurements
+from stretto.gates.benchmark_measurements import MeasurementError, Measurements
+from stretto.gates.service_baseline_folder import MOST_BASELINES, BaselineFolder
 from tests.ports import reserve_dead_address
 from tests.test_cli_gate import folder, read_gitlab_job, run, run_action, run_shell  # noqa: F401  # a fixture
 from tests.web_served import Store, served

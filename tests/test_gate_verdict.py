@@ -6,8 +6,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from stretto.gates import gate_texts
+from stretto.gates.benchmark_measurements import BenchMachine, MeasurementError, Measurements
 from stretto.gates.gate_verdict import GateRules, GateWord, judge_measurements
-from stretto.gates.measurements import BenchMachine, MeasurementError, Measurements
 
 RULES = GateRules()
 

@@ -20,7 +20,7 @@ from stretto import journal
 from stretto.errors import ServiceError
 from stretto.sources.otlp.receive import Receiver, RequestResult, Signal
 from stretto.web import grpc_server
-from stretto.web.grpc_preface import HINT, PREFACE, make_frame, watch_protocol
+from stretto.web.explain_grpc_on_http_port import HINT, PREFACE, make_frame, watch_protocol
 from stretto.web.grpc_server import start_grpc_server
 from tests.otlp_requests import NOW, as_protobuf, span, traces
 from tests.ports import find_free_port

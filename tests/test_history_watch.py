@@ -13,8 +13,8 @@ import pytest
 from stretto import journal
 from stretto.cli.command_context import CommandContext
 from stretto.cli.first_import import has_import_consent, import_history, list_followed
+from stretto.cli.follow_agent_histories import HOT, THOROUGH, HistoryWatch
 from stretto.cli.history_import import HISTORIES as JOURNAL_FILE
-from stretto.cli.history_watch import HOT, THOROUGH, HistoryWatch
 from stretto.cli.main import main
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config

@@ -11,7 +11,7 @@ import pytest
 
 from stretto.demo import parse_hook_payload
 from stretto.model.entities import Session
-from stretto.sources import recording
+from stretto.sources import read_hook_recordings
 from stretto.sources.recognise_recorded_agent import recognise_agent
 from tests.fakes import ROOT
 from tests.histories import conclude_only
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 def read_session(path: Path) -> Session:
     """Return the session of a recording, read as the agent's that it shows."""
-    agent = recording.find_agent(path)
-    found = recording.read_recording(path, partial(parse_hook_payload, key=b"k" * 32, agent=agent))
+    agent = read_hook_recordings.find_agent(path)
+    found = read_hook_recordings.read_recording(path, partial(parse_hook_payload, key=b"k" * 32, agent=agent))
     assert found.rejects == ()
     return conclude_only(event for event in found.events if event.session)
 
@@ -52,7 +52,7 @@ def test_the_majority_decides(tmp_path: Path) -> None:
     path = tmp_path / "hooks.jsonl"
     payloads = [{"turn_id": "t"}, {"tool_call_id": "x", "turn_id": "t"}, {"turn_id": "u"}]
     path.write_text("".join(json.dumps({"t": 1, "payload": each}) + "\n" for each in payloads))
-    assert recording.find_agent(path) == "codex"
+    assert read_hook_recordings.find_agent(path) == "codex"
 
 
 corpus = pytest.mark.skipif(not CLIENTS.is_dir(), reason="the recordings are not beside the repository")

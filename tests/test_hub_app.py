@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from stretto.clock import DAY, SECOND
 from stretto.config.loading import load_config
-from stretto.figures.baselines import NOTHING_DECLARED
+from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
 from stretto.fleet.hidden_names import NameHider
 from stretto.fleet.hub_exchange import FORGET_PATH, SESSIONS_PATH
 from stretto.fleet.session_document import SessionDocument, encode_session_document

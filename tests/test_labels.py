@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.figures.baselines import Provenance
+from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.model.event import Channel, Event, Kind
 from stretto.store import queries
 from stretto.store.fanout_queries import make_baseline_finder

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from stretto.clock import MINUTE
-from stretto.notifications import latest_notifications as alerts
+from stretto.notifications import alert_states_from_notifications as alerts
 from stretto.notifications.notification_log import Notification, parse_webhook
 from tests.test_notification_log import alert, message
 from tests.web_page import read, shown

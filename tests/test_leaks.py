@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from stretto.clock import read_wall_clock
-from stretto.otlp_export.sender import NullSender
+from stretto.otlp_export.span_sender import NullSender
 from stretto.service.service import Service
 from tests.soak.__main__ import read_sqlite_memory, trim_memory
 from tests.test_service import configured, report, whole_session

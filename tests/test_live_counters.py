@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry
 from stretto.clock import SECOND
 from stretto.exporter.ended_work_counters import VALUES, LiveMetrics
 from stretto.exporter.scrape import create_registry
-from stretto.figures.baselines import WORK_BASELINE
-from stretto.figures.comparable_work import build_work_signature
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
+from stretto.figures.sequential_baseline_choice import WORK_BASELINE
+from stretto.figures.work_signature import build_work_signature
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.priced_usage import NewUsage

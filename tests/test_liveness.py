@@ -16,8 +16,8 @@ from stretto.hook.client.client import identify_host, identify_process
 from stretto.model.entities import HostProcesses
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.process_state import ProcessState, find_process_state
-from stretto.resources.liveness import LivenessWatch, SessionWithProcesses, is_process_running
-from stretto.service import worker
+from stretto.resources.lost_session_detection import LivenessWatch, SessionWithProcesses, is_process_running
+from stretto.service import store_update_worker
 from tests.busy_process import busy_process
 from tests.fakes import append, list_latest, rebuilt, store
 from tests.scenes import Drawing, at, conclude_scene
@@ -171,7 +171,7 @@ def test_a_session_of_a_program_is_busy_while_it_is_open(tmp_path: Path) -> None
 @ON_LINUX
 def test_a_killed_agent_does_not_run_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service sees that the process is gone, writes it down and closes the session."""
-    monkeypatch.setattr(worker, "LIVENESS_SECONDS", 0.05)
+    monkeypatch.setattr(store_update_worker, "LIVENESS_SECONDS", 0.05)
     config = configured(tmp_path, STRETTO_RESOURCES_INTERVAL_SECONDS="0")
     now = read_wall_clock()
     with busy_process(tmp_path) as agent, started(config) as service:

@@ -20,7 +20,7 @@ from mcp.shared.exceptions import MCPError
 from stretto.cli.main import main
 from stretto.cli.mcp_command import build_known_session, build_sessions_document
 from stretto.errors import SettingsError
-from stretto.findings.stored_findings import build_findings_document
+from stretto.findings.findings_snapshot import build_findings_document
 from stretto.hook.install.agents import Scope
 from stretto.hook.install.mcp_setting import (
     find_mcp_settings,
@@ -32,7 +32,7 @@ from stretto.mcp.tool_server import FINDINGS, SESSIONS, ToolSources, make_tool_s
 from stretto.mcp.transports import HttpEndpoint
 from stretto.operations.operation_table import OPERATIONS
 from stretto.state.lock import StateLock
-from stretto.store.session_finder import SessionQuery, find_sessions
+from stretto.store.session_search import SessionQuery, find_sessions
 from tests.operated import (
     DAYS,
     EXAMPLES,

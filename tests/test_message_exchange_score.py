@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stretto.figures.scores.message_exchange_score import compute_collaboration_score, list_receivers
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sums_by_dimension import Sums
 from stretto.model.event import Outcome
 from tests.scenes import Drawing, delivery, fork_join
 from tests.scored import RULES, sums_of

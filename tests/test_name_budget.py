@@ -23,11 +23,11 @@ from stretto.figures.name_budget import (
     fold_sums,
     list_cells,
 )
-from stretto.figures.sum_reading import Sums, sum_by, sum_up
+from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
 from stretto.model.task_type import TaskTypes
 from stretto.names import MAIN, NONE, OTHER, measures
 from stretto.names.measures import MEASURES, Dimension
-from stretto.otlp_export.sender import NullSender
+from stretto.otlp_export.span_sender import NullSender
 from stretto.service.service import Service
 from stretto.store.database import open_transaction, open_writer
 from stretto.store.rollup import Additions, find_slot_number, write_sums

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from stretto.cli.backfill import list_instants
 from stretto.cli.main import main
+from stretto.cli.prometheus_backfill import list_instants
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.exporter.openmetrics_history import generate_openmetrics
 from stretto.figures.figure import Figure

@@ -27,14 +27,14 @@ from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.model.finished_runs import SessionRun, TaskRun
-from stretto.notifications.latest_notifications import describe_alerting_gap
+from stretto.notifications.alert_states_from_notifications import describe_alerting_gap
+from stretto.operations.advice_and_forecast_answers import project_cost
 from stretto.operations.alert_answers import EFFICIENCY_LIMITS, find_severity
 from stretto.operations.envelope import SUCCESS, drop_non_finite, make_envelope_schema
 from stretto.operations.live_answers import describe_verdict
 from stretto.operations.operation import OperationGroup
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_table import OPERATIONS
-from stretto.operations.optimisation_answers import project_cost
 from stretto.operations.option_kinds import (
     CalendarDay,
     Choice,

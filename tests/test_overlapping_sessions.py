@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stretto.clock import DAY, SECOND
 from stretto.model.event import Channel, Event, Kind
-from stretto.store.overlapping_sessions import suggest_joining_sessions
+from stretto.store.joinable_sessions import suggest_joining_sessions
 from tests.fakes import store
 from tests.scenes import at
 

@@ -17,17 +17,17 @@ import pytest
 from stretto.clock import SECOND
 from stretto.config.loading import load_config
 from stretto.errors import ServiceError
-from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.fanouts import Fanout, estimate_sequential_time, find_fanouts
+from stretto.figures.sequential_baseline_choice import WORK_BASELINE
 from stretto.model.entities import Session
-from stretto.servers.alertmanager_client import (
+from stretto.servers.credentials import ServerCredentials
+from stretto.servers.post_to_alertmanager import (
     AlertmanagerTarget,
     PostedAlert,
     find_alertmanager,
     post_alerts,
 )
-from stretto.servers.credentials import ServerCredentials
-from stretto.service.parallel_notices import ParallelNotices, describe_end, wants_notices
+from stretto.service.execution_start_and_end_notices import ParallelNotices, describe_end, wants_notices
 from stretto.summaries.running_tasks import RunningTask
 from tests.ports import reserve_dead_address
 from tests.scenes import BEGIN, Drawing, conclude_scene, frame_drawing

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import Baseline, choose_baseline
-from stretto.figures.period_rows import (
+from stretto.figures.parallel_work_by_week import (
     FEWEST,
     FEWEST_DAYS,
     WeekChange,
@@ -14,7 +13,8 @@ from stretto.figures.period_rows import (
     build_period_row,
     compare_weeks,
 )
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sequential_baseline_choice import Baseline, choose_baseline
+from stretto.figures.sums_by_dimension import Sums
 from tests.scenes import fork_join, straggler
 from tests.test_work_and_outcome_figures import measured, sums_of
 

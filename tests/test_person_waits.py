@@ -6,7 +6,7 @@ from msgspec import structs
 from stretto.clock import SECOND
 from stretto.figures.critical_path import find_critical_path, measure_fanout_path_length
 from stretto.figures.fanouts import Fanout, find_fanouts
-from stretto.figures.wall_time import measure_wall_time
+from stretto.figures.wall_time_parts import measure_wall_time
 from stretto.model.entities import Session, Task
 from stretto.model.event import Channel, Event, Kind, Outcome
 from tests.scenes import BEGIN, Drawing, at, conclude_scene, frame_drawing

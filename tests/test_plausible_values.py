@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import HOUR, SECOND
-from stretto.model.conclude_calls import LONGEST_ACTIVITY
+from stretto.model.calls_from_facts import LONGEST_ACTIVITY
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import EntityFacts
 from stretto.model.plausible_values import (

@@ -29,8 +29,8 @@ from stretto.store.prune import (
 )
 from stretto.store.rollup import SLOTS
 from stretto.summaries.snapshot import take_snapshot
+from stretto.summaries.snapshot_of_any_window import SnapshotRules, read_windowed_snapshot
 from stretto.summaries.time_window import make_bounded_window, make_named_window
-from stretto.summaries.windowed_snapshot import SnapshotRules, read_windowed_snapshot
 from tests.fakes import IDLE, Store, append, store
 from tests.scenes import BEGIN, Drawing, at, by_description, earlier_runs, one_by_one, straggler
 

@@ -14,8 +14,8 @@ from stretto.figures.scores.quality_score import (
     name_trend_direction,
 )
 from stretto.figures.scores.score_rules import ScoreRules, parse_score_rules
-from stretto.figures.scores.slices import pick_slice
-from stretto.figures.sum_reading import Sums
+from stretto.figures.scores.sums_by_pattern_type_or_agent import pick_slice
+from stretto.figures.sums_by_dimension import Sums
 from stretto.model.event import Outcome
 from stretto.names.measures import Dimension
 from tests.scenes import Drawing, conflict, delivery, fork_join, frame_drawing

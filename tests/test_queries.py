@@ -8,7 +8,7 @@ from stretto.clock import SECOND
 from stretto.model.event import Event, Kind, Outcome
 from stretto.store import queries
 from stretto.store.queries import Activity, JournalPosition
-from stretto.store.session_finder import SessionQuery, find_sessions
+from stretto.store.session_search import SessionQuery, find_sessions
 from tests.fakes import DAY_FILE, append, store
 from tests.scenes import BEGIN, Drawing, at, by_description, conclude_scene, fork_join
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stretto.analysis.agent_effects import rank_agents, rank_pairs
+from stretto.analysis.missing_score_points import TunablePart, suggest_tuning
 from stretto.analysis.realised_effects import (
     RealisedEffect,
     calibrate_promises,
@@ -31,12 +32,11 @@ from stretto.analysis.recommendation import (
 from stretto.analysis.recommendation_rules import RULES, apply_rules
 from stretto.analysis.resource_rules import advise_cores, advise_memory, advise_processors
 from stretto.analysis.rule_inputs import RuleInputs
-from stretto.analysis.score_tuning import TunablePart, suggest_tuning
 from stretto.analysis.workflow_rules import (
     advise_batching,
     advise_chains,
     advise_closing_gaps,
-    find_split_savings,
+    find_savings_by_balanced_lanes,
 )
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
@@ -88,7 +88,7 @@ def make_recommendation(kind: RecommendationKind, seconds: float, **changes: obj
 def test_the_promise_of_an_uneven_split_is_the_replay() -> None:
     """Lanes of 9, 3 and 3 s hold six tasks of 3, 3, 3, 3 and 3 s: an even split ends 3 s earlier, to 1 ms."""
     runs, tasks = make_flat({"a": [("code", 3.0)] * 3, "b": [("code", 3.0)], "c": [("code", 3.0)]})
-    assert find_split_savings(RuleInputs("p", runs, tasks)) == pytest.approx([3.0] * 8, abs=0.001)
+    assert find_savings_by_balanced_lanes(RuleInputs("p", runs, tasks)) == pytest.approx([3.0] * 8, abs=0.001)
     found, _ = apply_rules(RuleInputs("p", runs, tasks))
     (promised,) = [each for each in found if each.kind is RecommendationKind.UNBALANCED_AGENTS]
     assert promised.gain.seconds == pytest.approx(3.0, abs=0.001)

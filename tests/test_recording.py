@@ -11,7 +11,7 @@ import pytest
 from stretto.demo import parse_hook_payload
 from stretto.errors import SourceError
 from stretto.model.event import LATEST, Kind
-from stretto.sources.recording import find_recordings, parse_lines, read_recording, shift_events
+from stretto.sources.read_hook_recordings import find_recordings, parse_lines, read_recording, shift_events
 from tests.fakes import RECORDINGS, recorded
 from tests.scenes import at, conclude_scene
 

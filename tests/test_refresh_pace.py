@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from stretto.clock import read_wall_clock
-from stretto.otlp_export.sender import NullSender
+from stretto.otlp_export.span_sender import NullSender
 from stretto.service.refresh_pace import RefreshPace
 from stretto.service.service import Service
 from stretto.summaries.snapshot import Snapshot, take_snapshot
@@ -74,7 +74,7 @@ def test_hooks_in_quick_succession_share_a_snapshot(tmp_path: Path, monkeypatch:
 
     config = configured(tmp_path)
     with started(config) as service:
-        monkeypatch.setattr("stretto.service.worker.take_snapshot", count_snapshot)
+        monkeypatch.setattr("stretto.service.store_update_worker.take_snapshot", count_snapshot)
         begun = time.monotonic()
         for number in range(40):
             report(config, f"session-{number}", *whole_session(f"session-{number}"))

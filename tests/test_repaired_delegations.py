@@ -6,9 +6,9 @@ import pytest
 
 from stretto.clock import SECOND
 from stretto.figures.work_and_outcome_figures import compute_window_figures
+from stretto.model.delegations_refused_then_repeated import find_refused_delegations
 from stretto.model.event import Kind, Outcome
-from stretto.model.repaired_delegations import find_refused_delegations
-from stretto.model.tool_lengths import has_length
+from stretto.model.tools_with_length import takes_time_of_its_own
 from tests.scenes import Drawing, at, conclude_scene, fold_scene, frame_drawing
 from tests.scored import sums_of, valued
 
@@ -71,7 +71,7 @@ def test_a_gate_has_no_length() -> None:
     drawing.call("g", 5, 6, tool="gate", test_framework="lint", tests_passed=1, tests_failed=0)
     drawing.call("t", 7, 9, test_framework="pytest", tests_passed=1, tests_failed=0)
     gate, run = conclude_scene(drawing.events).tool_calls
-    assert (has_length(gate), has_length(run)) == (False, True)
+    assert (takes_time_of_its_own(gate), takes_time_of_its_own(run)) == (False, True)
     sums = sums_of(drawing)
     assert {dims[0]: count for dims, count in sums["calls"].items()} == {"gate": 1, "Bash": 1}
     assert {dims[0] for dims in sums["call_time"]} == {"Bash"}

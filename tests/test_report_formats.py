@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.gates.measurements import (
+from stretto.gates.benchmark_measurements import (
     BenchMachine,
     MeasurementError,
     Measurements,
@@ -15,7 +15,7 @@ from stretto.gates.measurements import (
     time_reference_loop,
     write_baseline,
 )
-from stretto.gates.report_formats import parse_report, read_reports
+from stretto.gates.read_benchmark_reports import parse_report, read_reports
 
 PYTEST = {
     "machine_info": {"system": "Linux", "cpu": {"brand_raw": "Fast", "count": 4}},

@@ -12,7 +12,7 @@ import pytest
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.config.loading import load_config
 from stretto.errors import StoreError
-from stretto.figures.baselines import NOTHING_DECLARED
+from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
 from stretto.reports.make_report import ReportRules, make_report
 from stretto.reports.report_document import Report
 from stretto.reports.report_folder import KEPT, ReportFolder

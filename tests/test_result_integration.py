@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from stretto.figures.fanouts import find_fanouts
-from stretto.figures.result_integration import (
+from stretto.figures.fanout_conflict_and_test_checks import (
     IntegrationCheck,
     find_conflicts_and_tests,
     have_tests_passed,
     measure_completeness,
 )
+from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import TestRun as Run
 from stretto.model.entities import ToolCall
 from stretto.model.event import Kind, Outcome

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stretto.figures.fanouts import find_fanouts, find_sequential_runs
-from stretto.model.conclude import conclude_session
+from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.store.concluded_session import NewlyEnded, Rules
-from stretto.store.contributions.parts import Part, PartSums
+from stretto.store.contributions.amounts_by_task_or_fanout import Part, PartSums
 from stretto.store.database_schema import create_tables
 from stretto.store.rollup import Additions
 from stretto.store.session_in_memory import SETTLES_AT, SessionState
-from stretto.store.session_table_writer import write_session_rows
+from stretto.store.session_row_writer import write_session_rows
 from tests.fakes import RECORDINGS, any_event, any_work, recorded
 from tests.scenes import Drawing, at, by_description
 

@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
-from stretto.figures.comparable_work import build_work_signature
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.quantile_sketch import find_bucket
+from stretto.figures.work_signature import build_work_signature
 from stretto.model import entities
 from stretto.model.entities import ToolCall
 from stretto.model.event import Outcome

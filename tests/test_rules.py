@@ -13,7 +13,7 @@ import promql_parser as promql
 import pytest
 import yaml
 
-from stretto.figures.baselines import Provenance
+from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.model.event import Outcome
 from stretto.names import JOB, METRICS, Label, Metric
 from stretto.servers.supervisor import SHIPPED, SHIPPED_PAGE, SHIPPED_TOKEN

@@ -17,14 +17,14 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from pyarrow import parquet
 
-from stretto.cli.export_data import SESSION_FORMATS, TASK_FORMATS
+from stretto.cli.export_runs_and_session import SESSION_FORMATS, TASK_FORMATS
 from stretto.cli.main import main
 from stretto.clock import SECOND
 from stretto.errors import AnalysisNotInstalledError
 from stretto.model.event import Outcome
 from stretto.model.finished_runs import SessionRun, TaskRun
 from stretto.names import METRICS
-from stretto.summaries.past_run_counters import format_session_metrics, format_task_metrics
+from stretto.summaries.past_runs_as_openmetrics import format_session_metrics, format_task_metrics
 from stretto.summaries.run_parquet import pack_session_runs, pack_task_runs
 from stretto.summaries.run_tables import SESSION_COLUMNS, TASK_COLUMNS
 from stretto.summaries.trace_events import build_trace_document

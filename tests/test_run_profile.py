@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import DAY, HOUR, SECOND
-from stretto.figures.quantile_sketch import find_bucket
-from stretto.figures.run_profile import (
+from stretto.figures.finished_run_statistics import (
     MOST_DAYS,
     MOST_LISTED,
     DayOfCalls,
@@ -14,8 +13,9 @@ from stretto.figures.run_profile import (
     build_call_profile,
     build_run_profile,
 )
+from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.event import Outcome
-from stretto.web.run_profile_view import describe_profile
+from stretto.web.run_statistics_view import describe_profile
 
 
 def make_run(number: int, length: float | None, outcome: Outcome = Outcome.SUCCESS, day: int = 0) -> RunPoint:

@@ -19,7 +19,7 @@ from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.names import METRICS, MetricOrigin
 from stretto.names.analysis_metrics import FINDINGS
-from stretto.otlp_export.sender import NullSender
+from stretto.otlp_export.span_sender import NullSender
 from stretto.service.service import Service
 from stretto.sources.otlp.receive import Signal
 from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot

@@ -22,17 +22,17 @@ from stretto.cli.main import main
 from stretto.clock import SECOND, read_wall_clock
 from stretto.config.configuration import Config
 from stretto.config.loading import load_config
-from stretto.figures.baselines import DeclaredBaselines, RecordedBaseline
+from stretto.figures.sequential_baseline_choice import DeclaredBaselines, RecordedBaseline
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event, Kind
 from stretto.names import NONE
-from stretto.otlp_export.sender import NullSender, Sender, build_sender
+from stretto.otlp_export.span_sender import NullSender, Sender, build_sender
 from stretto.service import finished_session_export
 from stretto.service.health import IngestedJournal
 from stretto.service.service import Service
 from stretto.sources.otlp.receive import Signal
 from stretto.state.lock import StateLock
-from stretto.store import declared_baselines as baselines
+from stretto.store import declared_baseline_file as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
 from tests.busy_process import busy_process

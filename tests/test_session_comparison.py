@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stretto.analysis.session_comparison import compare_groups, find_best_period, rank_session
-from stretto.analysis.session_pairs import describe_pair, list_similar, measure_similarity
+from stretto.analysis.standing_among_like_sessions import compare_groups, find_best_period, rank_session
+from stretto.analysis.two_session_comparison import describe_pair, list_similar, measure_similarity
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict

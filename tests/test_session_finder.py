@@ -17,7 +17,7 @@ from stretto.cli.command_line import SORTS
 from stretto.clock import HOUR
 from stretto.model.event import Outcome
 from stretto.store.database import open_reader, open_writer
-from stretto.store.session_finder import CursorError, SessionQuery, SessionSort, find_sessions, number_words
+from stretto.store.session_search import CursorError, SessionQuery, SessionSort, find_sessions, number_words
 from tests.web_served import NOON, Store, Work, served
 
 FAILING = Work(0, 30, "check the wheel", "tester", ok=False)

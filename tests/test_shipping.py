@@ -15,7 +15,7 @@ import pytest
 from msgspec import structs
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.demo_month import make_month_context
+from stretto.cli.demo_month_folder import make_month_context
 from stretto.cli.main import main
 from stretto.clock import MINUTE, read_wall_clock
 from stretto.config.loading import load_config
@@ -23,7 +23,7 @@ from stretto.errors import ConfigError, HubError
 from stretto.fleet.hidden_names import NameRules
 from stretto.fleet.hub_exchange import Enrolment, ForgetOrder, encode_message
 from stretto.model.event import Event
-from stretto.otlp_export.sender import NullSender
+from stretto.otlp_export.span_sender import NullSender
 from stretto.service.enrolment_file import find_enrolment
 from stretto.service.service import Service
 from stretto.service.session_shipping import SessionShipping

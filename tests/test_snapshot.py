@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import DAY, SECOND
-from stretto.figures.baselines import Provenance
+from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.model.task_type import DEFAULT_TARGET, TaskType, TaskTypes
 from stretto.names import METRICS, WINDOWS, MetricOrigin
 from stretto.summaries.silent_running_tasks import StuckTask

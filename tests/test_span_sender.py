@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from stretto.clock import SECOND
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
-from stretto.otlp_export.sender import NullSender, Sender, build_sender
 from stretto.otlp_export.session_spans import build_spans
+from stretto.otlp_export.span_sender import NullSender, Sender, build_sender
 from tests.otlp_receiver import OtlpReceiver
 from tests.ports import reserve_dead_address
 from tests.waiting import PATIENCE
@@ -220,7 +220,7 @@ def test_an_outage_is_one_line_in_the_log(
     sender.close(PATIENCE)
 
     lines = [(record.name, record.getMessage()) for record in caplog.records]
-    assert [name for name, _ in lines] == ["stretto.otlp_export.sender"] * 2
+    assert [name for name, _ in lines] == ["stretto.otlp_export.span_sender"] * 2
     assert lines[0][1].startswith("OTLP: spans cannot be sent and wait: ")
     assert "400" in lines[0][1]
     assert lines[1][1] == "OTLP: spans are being sent again"

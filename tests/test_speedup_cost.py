@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from stretto.figures.baselines import Provenance
 from stretto.figures.fanouts import find_fanouts, find_sequential_runs
 from stretto.figures.figure import Figure
+from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.figures.speedup_cost import compute_speedup_price_figures
-from stretto.figures.sum_reading import Sums
-from stretto.figures.window_verdict import BY_WORK, HeadlineRule, build_verdict
-from stretto.model.conclude import conclude_session
+from stretto.figures.sums_by_dimension import Sums
+from stretto.figures.window_gain_verdict import BY_WORK, HeadlineRule, build_verdict
+from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Kind
 from stretto.model.priced_usage import Cost, CostOrigin, Price, get_reported_cost
 from stretto.store.contributions.contribution import SessionContext

@@ -18,7 +18,7 @@ from stretto.clock import DAY, read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import StoreError
 from stretto.journal.pruned_session_records import is_kept_file
-from stretto.service import worker as service_worker
+from stretto.service import store_update_worker as service_worker
 from stretto.service.rebuild_state import RebuildState, find_damage
 from stretto.service.service import Service
 from stretto.state.lock import StateLock

@@ -19,7 +19,7 @@ from stretto.features.feature_table import DEFAULT_STATES, FEATURES, FeatureStat
 from stretto.features.open_feature_provider import StrettoProvider
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, AnalysisRequest
 from stretto.findings.analysis_table import ANALYSES
-from stretto.findings.stored_findings import build_findings_document, read_findings_state
+from stretto.findings.findings_snapshot import build_findings_document, read_findings_state
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.names import METRICS
 from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule
@@ -154,7 +154,9 @@ def test_the_terminal_asks_no_analysis_that_is_off(
 ) -> None:
     """With all of them off, no process is started, and the answer names them."""
     append(tmp_path / "state/journal", frame_drawing(Drawing(), 5).events)
-    monkeypatch.setattr("stretto.cli.findings_command.run_analysis_process", lambda _: pytest.fail("asked"))
+    monkeypatch.setattr(
+        "stretto.cli.findings_and_decision_commands.run_analysis_process", lambda _: pytest.fail("asked")
+    )
     for analysis in ANALYSES:
         monkeypatch.setenv(FEATURES[f"analysis_{analysis.name}"].variable, "off")
     code, printed, _ = run(capsys, "findings")

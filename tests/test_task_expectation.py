@@ -7,7 +7,7 @@ from random import Random
 
 from stretto.clock import SECOND
 from stretto.config.loading import load_config
-from stretto.figures.task_expectation import (
+from stretto.figures.overdue_limits_and_time_left import (
     OVERDUE,
     OverdueLimit,
     compute_overdue_chance,
@@ -15,7 +15,7 @@ from stretto.figures.task_expectation import (
     find_most_overdue,
     find_overdue_limit,
 )
-from stretto.otlp_export.sender import NullSender
+from stretto.otlp_export.span_sender import NullSender
 from stretto.service.service import Service
 from stretto.summaries.running_tasks import (
     Kind,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stretto.figures.task_matching import match_tasks
+from stretto.figures.matched_tasks_of_two_sessions import match_tasks
 from stretto.model.entities import Task
 from tests.scenes import Drawing, conclude_scene, frame_drawing
 

@@ -19,12 +19,12 @@ from stretto.clock import SECOND
 from stretto.demo import parse_hook_payload
 from stretto.errors import SourceError
 from stretto.figures.fanouts import find_fanouts
-from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session
+from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
-from stretto.sources import recording
+from stretto.sources import read_hook_recordings
 from stretto.sources.transcript import (
     Checkpoint,
     TranscriptChunk,
@@ -159,7 +159,7 @@ def all_events(root: Path) -> list[Event]:
 def by_hooks() -> Session:
     """Return the recorded session by its hooks."""
     return concluded(
-        recording.read_recording(RECORDED / "hooks.jsonl", parse_hook_payload).events, lost=False
+        read_hook_recordings.read_recording(RECORDED / "hooks.jsonl", parse_hook_payload).events, lost=False
     )
 
 
@@ -234,7 +234,7 @@ def test_speedup_is_that_of_the_hooks(by_hooks: Session, by_transcript: Session)
 
 def test_both_together_count_as_one(by_hooks: Session) -> None:
     """Hooks and transcripts merge: the same tasks, calls and turns, with the hooks' durations."""
-    hooks = recording.read_recording(RECORDED / "hooks.jsonl", parse_hook_payload).events
+    hooks = read_hook_recordings.read_recording(RECORDED / "hooks.jsonl", parse_hook_payload).events
     both = concluded([*all_events(RECORDED / "projects"), *hooks], lost=False)
     assert [task.id for task in both.tasks] == [task.id for task in by_hooks.tasks]
     assert {call.id: call.duration for call in both.tool_calls} == {

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.figures.spending import Spending, sum_spending
+from stretto.figures.session_spending import Spending, sum_spending
 from stretto.model.entities import ModelCall
 from stretto.model.priced_usage import Cost, CostOrigin
 from stretto.sources.transcript import identify_transcript, read_transcript

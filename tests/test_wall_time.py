@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import SECOND
-from stretto.figures.sum_reading import Sums
-from stretto.figures.wall_time import (
+from stretto.figures.sums_by_dimension import Sums
+from stretto.figures.wall_time_parts import (
     WallPart,
     compute_overhead_figures,
     compute_wall_figures,

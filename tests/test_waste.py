@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.fanouts import Fanout, estimate_sequential_time, find_fanouts, find_sequential_runs
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sequential_baseline_choice import WORK_BASELINE
+from stretto.figures.sums_by_dimension import Sums
 from stretto.figures.waste import compute_waste_figures, find_wasted_tasks
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
-from stretto.findings.stored_findings import FindingsState
+from stretto.findings.findings_snapshot import FindingsState
 from stretto.model.event import Event, Kind
 from stretto.store.finding_history import AnalysisResult
 from tests.web_page import read, shown

@@ -10,7 +10,7 @@ import pytest
 
 from stretto.clock import MINUTE
 from stretto.notifications.alert_episodes import group_by_rule
-from stretto.notifications.latest_notifications import select_alerts
+from stretto.notifications.alert_states_from_notifications import select_alerts
 from stretto.notifications.notification_log import Notification, parse_webhook
 from tests.test_notification_log import alert, message
 from tests.web_page import Page, read, shown

@@ -19,7 +19,7 @@ from stretto import journal
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.errors import StoreError
 from stretto.format import rfc3339
-from stretto.store.session_finder import SessionQuery
+from stretto.store.session_search import SessionQuery
 from stretto.summaries.session_json import build_row_document, build_session_document
 from stretto.summaries.snapshot import build_snapshot_document
 from stretto.web.backend import FRESH_SECONDS

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from stretto.clock import DAY, HOUR, MINUTE
+from stretto.summaries.snapshot_of_any_window import find_window_before
 from stretto.summaries.time_window import make_bounded_window, make_named_window
-from stretto.summaries.windowed_snapshot import find_window_before
 from tests.web_page import ARCHITECTURE, TESTS, read, shown
 from tests.web_served import NOON, Store, Work
 

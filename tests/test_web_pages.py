@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from stretto.cli.up import _find_runbooks, _read_runbook
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
-from stretto.figures.baselines import Provenance
 from stretto.figures.figure import Figure
-from stretto.figures.window_verdict import HeadlineRule, build_verdict
+from stretto.figures.sequential_baseline_choice import Provenance
+from stretto.figures.window_gain_verdict import HeadlineRule, build_verdict
 from stretto.format import quantities
 from stretto.model.event import Event, Kind, Outcome, Value
 from stretto.names import METRICS
@@ -28,8 +28,8 @@ from stretto.sources.redact import redact_text
 from stretto.store.database import open_reader
 from stretto.summaries.silent_running_tasks import StuckTask
 from stretto.summaries.snapshot import LATEST, take_snapshot
-from stretto.web import headline, markdown
-from stretto.web.metric_definitions import ABSENT, DEFINITIONS
+from stretto.web import markdown, verdict_in_words
+from stretto.web.page_terms import ABSENT, DEFINITIONS
 from stretto.web.renderer import REFRESH_SECONDS
 from tests.scenes import Drawing, frame_drawing
 from tests.test_notification_log import alert, message
@@ -86,7 +86,7 @@ def test_a_loss_and_a_draw_are_said_as_plainly(store: Store, hours: float, title
         known = dict.fromkeys(types, hours)
         snapshot = take_snapshot(connection, NOON, store.config.task_types, known, rule=rule)
 
-    line = headline.build_headline(snapshot, "24h")
+    line = verdict_in_words.build_headline(snapshot, "24h")
 
     assert line.title == title
     assert line.lead.replace("\N{NO-BREAK SPACE}", " ").startswith(lead)
@@ -167,7 +167,7 @@ def test_work_that_failed_is_no_gain(store: Store) -> None:
     found = build_verdict("24h", sums_of(frame_drawing(failed, 20)), measured)
     snapshot = replace(store.refresh(), verdicts={"24h": found})
 
-    line = headline.build_headline(snapshot, "24h")
+    line = verdict_in_words.build_headline(snapshot, "24h")
 
     assert (line.title, line.tone) == ("Nothing delivered", "loss")
     assert line.lead.replace("\N{NO-BREAK SPACE}", " ") == (
@@ -177,7 +177,7 @@ def test_work_that_failed_is_no_gain(store: Store) -> None:
 
 def test_every_provenance_is_explained() -> None:
     """Every baseline has an explanation."""
-    meanings = {headline.explain_baseline(provenance) for provenance in Provenance}
+    meanings = {verdict_in_words.explain_baseline(provenance) for provenance in Provenance}
 
     assert len(meanings) == len(Provenance)
 

@@ -12,7 +12,7 @@ from stretto.clock import HOUR, MINUTE, SECOND
 from stretto.model.event import Event, Kind, Outcome
 from stretto.summaries.session_json import build_session_document
 from stretto.web import session_timeline, session_view
-from stretto.web.metric_definitions import DEFINITIONS
+from stretto.web.page_terms import DEFINITIONS
 from tests.web_page import ARCHITECTURE, TESTS, full, read, shown
 from tests.web_served import NOON, Store, Work
 

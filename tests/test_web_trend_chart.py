@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from stretto.clock import DAY, HOUR
-from stretto.figures.period_rows import FigureChange
+from stretto.figures.parallel_work_by_week import FigureChange
 from stretto.format.quantities import MINUS
-from stretto.web import trend_chart
+from stretto.web import time_saved_chart
 from tests.web_page import ARCHITECTURE, TESTS, read, shown
 from tests.web_served import NOON, Store
 
@@ -22,10 +22,10 @@ def day(begins: str, saved: float | None) -> dict[str, Any]:
 
 def test_columns_stand_on_the_line_of_zero() -> None:
     """Saved time is above zero, lost time below, and a day without parallel work has no column."""
-    chart = trend_chart.build_chart([day("a", 30), day("b", None), day("c", -10), day("d", 0)])
+    chart = time_saved_chart.build_chart([day("a", 30), day("b", None), day("c", -10), day("d", 0)])
     up, none, down, zero = chart.columns
 
-    assert chart.zero == trend_chart.HEIGHT * 0.75
+    assert chart.zero == time_saved_chart.HEIGHT * 0.75
     assert (up.y, up.height) == (0, 72)
     assert (down.y, down.height) == (72, 24)
     assert none.saved is None
@@ -36,14 +36,14 @@ def test_columns_stand_on_the_line_of_zero() -> None:
 
 def test_a_small_saving_beside_a_large_one_can_be_seen() -> None:
     """A bar is never thinner than a line."""
-    assert trend_chart.build_chart([day("a", 1e6), day("b", 1)]).columns[1].height == 1.5
+    assert time_saved_chart.build_chart([day("a", 1e6), day("b", 1)]).columns[1].height == 1.5
 
 
 def test_a_chart_of_nothing_has_its_line_at_the_bottom() -> None:
     """No work, no division by it."""
-    chart = trend_chart.build_chart([day("a", None)])
-    assert (chart.zero, chart.known) == (trend_chart.HEIGHT, [])
-    assert trend_chart.build_chart([]).columns == ()
+    chart = time_saved_chart.build_chart([day("a", None)])
+    assert (chart.zero, chart.known) == (time_saved_chart.HEIGHT, [])
+    assert time_saved_chart.build_chart([]).columns == ()
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_change_says_how_much_and_whether_it_counts(
     change: FigureChange, difference: str, tone: str, note: str
 ) -> None:
     """Only a difference that exceeds noise is a gain or a loss, and more work is neither."""
-    (found,) = trend_chart.list_changes([change])
+    (found,) = time_saved_chart.list_changes([change])
     assert found.difference.replace("\N{NO-BREAK SPACE}", " ") == difference
     assert (found.tone, found.note) == (tone, note)
 
@@ -88,7 +88,9 @@ def test_a_change_says_how_much_and_whether_it_counts(
 def test_what_is_not_known_of_both_weeks_is_left_out() -> None:
     """Nothing is compared with nothing."""
     assert (
-        trend_chart.list_changes([FigureChange("speedup", 2.0, None, exceeds_noise=None, reason="not known")])
+        time_saved_chart.list_changes(
+            [FigureChange("speedup", 2.0, None, exceeds_noise=None, reason="not known")]
+        )
         == []
     )
 

@@ -8,14 +8,14 @@ import pytest
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.summaries.snapshot import Snapshot
+from stretto.summaries.snapshot_of_any_window import FRESH_SECONDS, WindowedSnapshots
 from stretto.summaries.time_window import (
     WINDOW_NAMES,
     TimeWindow,
     make_bounded_window,
     make_named_window,
 )
-from stretto.summaries.windowed_snapshot import FRESH_SECONDS, WindowedSnapshots
-from stretto.web.headline import describe_window, place_in_window
+from stretto.web.verdict_in_words import describe_window, place_in_window
 from stretto.web.window_parameters import QueryError, parse_window
 from tests.web_page import ARCHITECTURE, TESTS, read, shown
 from tests.web_served import NOON, Store

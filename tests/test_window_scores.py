@@ -12,7 +12,7 @@ from stretto.figures.scores.window_scores import (
     compute_quality_trend_figures,
     compute_score_figures,
 )
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sums_by_dimension import Sums
 from stretto.names import METRICS, MetricOrigin
 from tests.scenes import Drawing, conflict, delivery, fork_join, frame_drawing, one_by_one, retried, straggler
 from tests.scored import RULES, by_work, sums_of, valued

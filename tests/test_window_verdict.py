@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import MeasuredRuns, Provenance, choose_baseline
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.overlapping_fanouts import count_fanouts_once
-from stretto.figures.window_verdict import (
+from stretto.figures.sequential_baseline_choice import MeasuredRuns, Provenance, choose_baseline
+from stretto.figures.window_gain_verdict import (
     BetterBaselinePart,
     HeadlineRule,
     Verdict,
@@ -22,7 +22,7 @@ from stretto.figures.window_verdict import (
     build_verdict_document,
     compute_verdict_figures,
 )
-from stretto.model.conclude_delivery import judge_task_deliveries
+from stretto.model.delivered_and_wasted_tasks import judge_task_deliveries
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts

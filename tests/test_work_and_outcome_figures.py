@@ -5,16 +5,16 @@ from collections.abc import Iterator
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
-from stretto.figures.baselines import Baseline, MeasuredRuns, choose_baseline
-from stretto.figures.comparable_work import list_signature_task_types
 from stretto.figures.efficiency_tree import compute_efficiency_figures
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.figure import Figure, make_ratio
+from stretto.figures.parallel_work_against_baselines import build_mixes, sum_parallel_by_type
 from stretto.figures.quantile_sketch import find_bucket
-from stretto.figures.sum_reading import Sums
-from stretto.figures.window_verdict import build_verdict
+from stretto.figures.sequential_baseline_choice import Baseline, MeasuredRuns, choose_baseline
+from stretto.figures.sums_by_dimension import Sums
+from stretto.figures.window_gain_verdict import build_verdict
 from stretto.figures.work_and_outcome_figures import compute_window_figures
+from stretto.figures.work_signature import list_signature_task_types
 from stretto.names import METRICS
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.headline_sums import add_up_headline

@@ -12,14 +12,14 @@ import pytest
 from stretto.cli.session_text import format_session
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure
-from stretto.figures.wall_time import WallPart, measure_wall_time
-from stretto.figures.workflow_hours import (
+from stretto.figures.sessions_against_configured_hours import (
     NO_TASK,
     build_workflow_document,
     compute_workflow_figures,
     find_workflow_doubt,
     measure_workflow,
 )
+from stretto.figures.wall_time_parts import WallPart, measure_wall_time
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes

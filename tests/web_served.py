@@ -21,10 +21,10 @@ from stretto import journal
 from stretto.clock import DAY, SECOND, read_wall_clock
 from stretto.config.loading import load_config
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
-from stretto.figures.baselines import NOTHING_DECLARED
 from stretto.figures.figure import Figure
-from stretto.figures.run_profile import RunProfile
-from stretto.gates.baseline_folder import BaselineFolder
+from stretto.figures.finished_run_statistics import RunProfile
+from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
+from stretto.gates.service_baseline_folder import BaselineFolder
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event
 from stretto.notifications.notification_log import Notification, NotificationLog
@@ -33,16 +33,16 @@ from stretto.store import score_targets as judged
 from stretto.store.database import open_reader, open_writer
 from stretto.store.fanout_list import FanoutPage, FanoutQuery, list_fanouts
 from stretto.store.ingest import Ingest
-from stretto.store.session_finder import SessionPage, SessionQuery, find_sessions
+from stretto.store.session_search import SessionPage, SessionQuery, find_sessions
 from stretto.summaries import snapshot
-from stretto.summaries.activity_summary import ActivitySummary, read_activity_summary
+from stretto.summaries.agents_at_work_in_window import ActivitySummary, read_activity_summary
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
-from stretto.summaries.run_profiles import ProfileKind, read_run_profile
+from stretto.summaries.run_statistics_by_kind import ProfileKind, read_run_profile
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
+from stretto.summaries.snapshot_of_any_window import SnapshotRules, read_windowed_snapshot
 from stretto.summaries.time_window import TimeWindow
 from stretto.summaries.trends import read_trends
-from stretto.summaries.windowed_snapshot import SnapshotRules, read_windowed_snapshot
 from stretto.web.app import Backend, create_app
 from stretto.web.live_updates import UpdateStreams
 from tests.waiting import PATIENCE

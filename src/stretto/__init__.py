@@ -11,11 +11,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from stretto.api.ask_service_feeds import context
     from stretto.api.cache_counters import cache
     from stretto.api.carry import carry
     from stretto.api.context import environ
     from stretto.api.score_events import score
-    from stretto.api.service_context import context
     from stretto.api.setup import configure, flush
     from stretto.api.work_blocks import message, model_call, phase, record, session, task, tool_call
 
@@ -30,7 +30,7 @@ _MODULES = {
     "cache": "cache_counters",
     "carry": "carry",
     "configure": "setup",
-    "context": "service_context",
+    "context": "ask_service_feeds",
     "environ": "context",
     "flush": "setup",
     "message": "work_blocks",

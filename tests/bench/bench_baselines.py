@@ -24,8 +24,8 @@ from tests.fakes import ROOT, store
 
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.figures.baseline_admission import Admission
-from stretto.figures.comparable_work import WorkIdentity
 from stretto.figures.fanouts import find_fanouts
+from stretto.figures.work_signature import WorkIdentity
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.store import queries

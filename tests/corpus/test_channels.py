@@ -27,7 +27,7 @@ from stretto.figures.fanouts import Fanout, find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.sources.otlp.receive import Receiver, Signal
-from stretto.sources.recording import read_recording
+from stretto.sources.read_hook_recordings import read_recording
 
 CLIENTS = ROOT.parent / "shared" / "data" / "agents-real-clients"
 

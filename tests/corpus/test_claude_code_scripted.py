@@ -13,12 +13,12 @@ from tests.test_claude_code_recordings import CHANNELS
 
 from stretto.clock import SECOND
 from stretto.demo import parse_hook_payload
-from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.fanouts import estimate_sequential_time, find_fanouts
+from stretto.figures.sequential_baseline_choice import WORK_BASELINE
 from stretto.model.entities import Session
 from stretto.model.event import Event, Outcome
 from stretto.model.task_type import TaskTypes
-from stretto.sources.recording import read_recording
+from stretto.sources.read_hook_recordings import read_recording
 from stretto.summaries import snapshot
 from stretto.summaries.session_summary import summarise_session
 

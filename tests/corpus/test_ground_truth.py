@@ -21,7 +21,7 @@ from tests.scenes import BEGIN, by_description, conclude_scene
 from stretto.clock import SECOND
 from stretto.figures.critical_path import compute_slack, find_critical_path, measure_fanout_path_length
 from stretto.figures.fanouts import find_fanouts
-from stretto.figures.wall_time import WallPart, measure_wall_time
+from stretto.figures.wall_time_parts import WallPart, measure_wall_time
 from stretto.figures.work_tree import build_work_tree
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome

@@ -32,7 +32,7 @@ from stretto.features.collection_filter import Collection
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session, Tokens
 from stretto.model.event import Event, Kind, Outcome
-from stretto.sources import recording, transcript
+from stretto.sources import read_hook_recordings, transcript
 from stretto.sources.otlp.receive import Receiver, Signal
 
 DATA = Path(__file__).parents[3] / "shared/data"
@@ -93,7 +93,7 @@ def by_otlp(
 
 def by_hooks(run: str) -> list[Event]:
     """Return the events of the same run's hooks."""
-    return [*recording.read_recording(SCRIPTED / run / "hooks.jsonl", parse_hook_payload).events]
+    return [*read_hook_recordings.read_recording(SCRIPTED / run / "hooks.jsonl", parse_hook_payload).events]
 
 
 @pytest.fixture(params=RUNS)

@@ -15,12 +15,12 @@ import pytest
 from stretto import journal
 from stretto.demo import parse_hook_payload
 from stretto.figures.fanouts import find_fanouts
-from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session, Task
+from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
-from stretto.sources import recording
+from stretto.sources import read_hook_recordings
 from stretto.sources.transcript import find_transcripts, read_transcript
 
 DATA = Path(__file__).parents[3] / "shared/data"
@@ -151,7 +151,7 @@ def tokens_of_events(read: Corpus) -> Counter[str]:
 def both(request: pytest.FixtureRequest) -> tuple[Session, Session, Session]:
     """Return a scripted session by its hooks, by its transcripts, and by both together."""
     folder = SCRIPTED / request.param
-    hooks = recording.read_recording(folder / "hooks.jsonl", parse_hook_payload).events
+    hooks = read_hook_recordings.read_recording(folder / "hooks.jsonl", parse_hook_payload).events
     (events,) = corpus(folder / "projects").events.values()
     return (
         conclude_events([*hooks], lost=False),

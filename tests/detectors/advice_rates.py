@@ -12,8 +12,11 @@ from scipy import stats
 
 from stretto.analysis.agent_assignment_rules import advise_agent
 from stretto.analysis.bottleneck_causes import find_bottlenecks
-from stretto.analysis.capacity_plan import plan_capacity
-from stretto.analysis.experiment_plan import ExperimentDefinition, ExperimentMetric, define_experiment
+from stretto.analysis.experiment_definition_and_plan import (
+    ExperimentDefinition,
+    ExperimentMetric,
+    define_experiment,
+)
 from stretto.analysis.experiment_units import ExperimentUnit
 from stretto.analysis.experiments import ExperimentStatus, judge_experiment
 from stretto.analysis.length_predictor import fit_predictor
@@ -22,8 +25,9 @@ from stretto.analysis.planned_looks import weigh_pairs
 from stretto.analysis.recommendation import RecommendationKind
 from stretto.analysis.recommendation_rules import apply_rules
 from stretto.analysis.rule_inputs import RuleInputs
-from stretto.analysis.session_comparison import compare_groups, rank_session
+from stretto.analysis.simulated_time_by_width import plan_capacity
 from stretto.analysis.slowdown_fit import Slowdown
+from stretto.analysis.standing_among_like_sessions import compare_groups, rank_session
 from stretto.analysis.width_gain import fit_width_curve
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from stretto.analysis.change_tracking import TrackedSeries, track_changes
-from stretto.analysis.day_clusters import LocalDays
 from stretto.analysis.series import Series
+from stretto.analysis.tracked_change_episodes import TrackedSeries, track_changes
+from stretto.analysis.values_by_local_day import LocalDays
 from tests.detectors.scenarios import draw_series, list_days
 
 UNCHANGED = 100

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stretto.analysis.forecast import COVERS, forecast_values
-from stretto.analysis.unusual_runs import UNUSUAL_RATE, rank_length
+from stretto.analysis.unusually_long_runs import UNUSUAL_RATE, rank_length
 from tests.detectors.calendar_rates import count_daily_cycles, count_trends, count_weekday_patterns
 from tests.detectors.rows import Row, make_mean, make_rate
 

@@ -10,13 +10,13 @@ from statistics import mean
 
 import pytest
 
-from stretto.analysis.experiment_plan import define_experiment
+from stretto.analysis.experiment_definition_and_plan import define_experiment
 from stretto.analysis.experiment_units import ExperimentUnit
 from stretto.analysis.experiments import judge_experiment
 from stretto.caching import cached, get_cache
 from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_run import AnalysisRequest, answer_request
-from stretto.findings.experiment_records import make_definition_details
+from stretto.findings.experiment_journal_records import make_definition_details
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingVerdict
 from stretto.store.decision_rows import append_decisions

@@ -37,9 +37,9 @@ from stretto import journal
 from stretto.cli.up import _build_backend
 from stretto.clock import HOUR, MINUTE, SECOND
 from stretto.config.loading import load_config
-from stretto.figures.confidence import compute_student_t
+from stretto.figures.confidence_intervals import compute_student_t
 from stretto.model.event import Channel, Event, Kind, Outcome
-from stretto.otlp_export.sender import NullSender
+from stretto.otlp_export.span_sender import NullSender
 from stretto.service.service import Service
 from stretto.sources.otlp.receive import Signal
 from stretto.web.app import create_app

@@ -24,11 +24,11 @@ import pytest
 from stretto.clock import HOUR, MINUTE, SECOND, read_wall_clock
 from stretto.reports.html_report import print_html
 from stretto.reports.report_document import Report, ReportSection
-from stretto.servers.alertmanager_client import AlertmanagerTarget, PostedAlert, post_alerts
 from stretto.servers.merge_receivers import merge_receivers, read_receivers
+from stretto.servers.post_to_alertmanager import AlertmanagerTarget, PostedAlert, post_alerts
 from stretto.servers.supervisor import find_program, find_shipped_folder
-from stretto.service.parallel_notices import SEVERITY as NOTICE
-from stretto.service.report_delivery import make_report_sender
+from stretto.service.execution_start_and_end_notices import SEVERITY as NOTICE
+from stretto.service.reports_to_receivers import make_report_sender
 from tests.ports import find_free_port
 from tests.stack.running import require_servers, until
 

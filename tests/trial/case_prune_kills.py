@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stretto.clock import DAY
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sums_by_dimension import Sums
 from stretto.state.retention_settings import Retention
 from stretto.store import prune as store_prune
 from stretto.store import queries

@@ -16,7 +16,7 @@ from stretto.analysis.rule_inputs import (
     Verdict,
     recommend,
 )
-from stretto.analysis.run_schedule import (
+from stretto.analysis.session_lane_schedule import (
     simulate_span,
 )
 from stretto.clock import SECOND

@@ -14,7 +14,7 @@ from stretto.analysis.calendar_patterns import (
     find_hour_pattern,
     find_weekday_pattern,
 )
-from stretto.analysis.rank_tests import select_discoveries
+from stretto.analysis.recent_days_rank_tests import select_discoveries
 from stretto.analysis.series import Series, SeriesKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 

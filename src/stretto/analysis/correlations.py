@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 from scipy import special, stats
 
-from stretto.analysis.rank_tests import select_discoveries
+from stretto.analysis.recent_days_rank_tests import select_discoveries
 from stretto.analysis.series import Floats
 from stretto.analysis.series_trends import correct_autocorrelation
 from stretto.analysis.weekday_pattern import WEEK

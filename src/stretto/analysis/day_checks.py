@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stretto.analysis.day_clusters import Clusters
 from stretto.analysis.level_wander import measure_wander
-from stretto.analysis.rank_tests import (
+from stretto.analysis.recent_days_rank_tests import (
     LAGS,
     LONGEST_BASELINE,
     WINDOW_WEIGHTS,
@@ -29,6 +28,7 @@ from stretto.analysis.rank_tests import (
     estimate_autocorrelation,
 )
 from stretto.analysis.series import Floats
+from stretto.analysis.values_by_local_day import Clusters
 
 PRIOR_SERIES = 5
 """Weight of ``PRIOR_CORRELATION``, in series, when autocorrelations are pooled."""

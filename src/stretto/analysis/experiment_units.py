@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stretto.analysis.experiment_plan import ExperimentDefinition, ExperimentMetric
-from stretto.analysis.session_pairs import measure_active_time
+from stretto.analysis.experiment_definition_and_plan import ExperimentDefinition, ExperimentMetric
+from stretto.analysis.two_session_comparison import measure_active_time
 from stretto.model.event import Outcome
 from stretto.model.finished_runs import SessionRun, TaskRun
 

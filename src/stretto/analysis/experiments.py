@@ -23,7 +23,7 @@ from stretto.analysis.effect_estimates import (
     estimate_stratified_ratio,
     widen_to_level,
 )
-from stretto.analysis.experiment_plan import (
+from stretto.analysis.experiment_definition_and_plan import (
     ExperimentDefinition,
     ExperimentMetric,
     find_detectable_ratio,

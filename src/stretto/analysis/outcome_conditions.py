@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special, stats
 
 from stretto.analysis.series import JUDGED
-from stretto.analysis.session_pairs import measure_pace
+from stretto.analysis.two_session_comparison import measure_pace
 from stretto.clock import DAY, HOUR
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict

@@ -14,7 +14,15 @@ from datetime import UTC, datetime, tzinfo
 import numpy as np
 from scipy import special
 
-from stretto.analysis.change_tracking import (
+from stretto.analysis.recent_days_rank_tests import (
+    LONGEST_BASELINE,
+    SHORTEST_BASELINE,
+    WINDOW_WEIGHTS,
+    WINDOWS,
+)
+from stretto.analysis.series import Floats, Series, SeriesKind, SeriesScale, thin_by_rank
+from stretto.analysis.task_mix_adjustment import describe_mix_change, level_strata
+from stretto.analysis.tracked_change_episodes import (
     LEAST_POINTS,
     LEVEL,
     THINNED,
@@ -26,15 +34,7 @@ from stretto.analysis.change_tracking import (
     measure_exceeded_shares,
     track_changes,
 )
-from stretto.analysis.day_clusters import FEWEST_PER_CLUSTER, LocalDays, list_local_days
-from stretto.analysis.rank_tests import (
-    LONGEST_BASELINE,
-    SHORTEST_BASELINE,
-    WINDOW_WEIGHTS,
-    WINDOWS,
-)
-from stretto.analysis.series import Floats, Series, SeriesKind, SeriesScale, thin_by_rank
-from stretto.analysis.task_type_levels import describe_mix_change, level_strata
+from stretto.analysis.values_by_local_day import FEWEST_PER_CLUSTER, LocalDays, list_local_days
 from stretto.clock import DAY, SECOND
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 

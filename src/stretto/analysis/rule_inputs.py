@@ -10,13 +10,13 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from stretto.analysis.capacity_plan import CapacityPlan, plan_capacity
 from stretto.analysis.recommendation import Effort, Gain, Recommendation, RecommendationKind
-from stretto.analysis.run_schedule import (
+from stretto.analysis.session_holdups import UsualLengths
+from stretto.analysis.session_lane_schedule import (
     RunSchedule,
     build_schedule,
 )
-from stretto.analysis.session_holdups import UsualLengths
+from stretto.analysis.simulated_time_by_width import CapacityPlan, plan_capacity
 from stretto.clock import DAY, SECOND
 from stretto.model.findings import RunLink
 from stretto.model.finished_runs import SessionRun, TaskRun

@@ -15,9 +15,9 @@ from datetime import UTC, tzinfo
 import numpy as np
 from scipy import special, stats
 
-from stretto.analysis.day_clusters import list_local_days
-from stretto.analysis.rank_tests import select_discoveries
+from stretto.analysis.recent_days_rank_tests import select_discoveries
 from stretto.analysis.series import Floats, Series, SeriesScale
+from stretto.analysis.values_by_local_day import list_local_days
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 
 TREND_DAYS = 30

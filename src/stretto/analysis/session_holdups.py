@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean, median
 
-from stretto.analysis.run_schedule import (
+from stretto.analysis.session_lane_schedule import (
     RunSchedule,
     build_schedule,
-    measure_imbalance,
     measure_late_starts,
+    measure_time_lost_to_imbalance,
     simulate_span,
 )
 from stretto.clock import SECOND
@@ -144,7 +144,7 @@ def _measure_task_holdups(schedule: RunSchedule, usual: UsualLengths) -> dict[Ho
 
     costs: dict[HoldupKey, float] = {
         (HoldupKind.LATE_START, ""): float(measure_late_starts(schedule)),
-        (HoldupKind.IMBALANCE, ""): measure_imbalance(
+        (HoldupKind.IMBALANCE, ""): measure_time_lost_to_imbalance(
             schedule,
             [
                 0.0 if not run.is_delivered else one.total if one else float(length)

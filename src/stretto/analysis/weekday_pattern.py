@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from stretto.analysis.day_clusters import Clusters, LocalDays
 from stretto.analysis.series import Floats
+from stretto.analysis.values_by_local_day import Clusters, LocalDays
 
 FEWEST_WEEKS = 4
 """Fewest weeks with every weekday: below them a pattern is a guess."""

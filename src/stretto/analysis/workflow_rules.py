@@ -17,7 +17,7 @@ from stretto.analysis.rule_inputs import (
     Verdict,
     recommend,
 )
-from stretto.analysis.run_schedule import (
+from stretto.analysis.session_lane_schedule import (
     RunSchedule,
     assign_longest_first,
     split_fanouts,
@@ -35,7 +35,7 @@ UNEVEN = 0.01
 """p value below which it is no accident that an agent has the longest lane."""
 
 
-def find_split_savings(inputs: RuleInputs) -> np.ndarray:
+def find_savings_by_balanced_lanes(inputs: RuleInputs) -> np.ndarray:
     """Return the seconds that each session saves if its tasks are handed out by usual length, longest first.
 
     Lanes are filled by the tasks' usual lengths, which are known beforehand, and take their true ones.
@@ -87,7 +87,7 @@ def advise_balance(inputs: RuleInputs) -> Verdict:
     return recommend(
         inputs,
         RecommendationKind.LOAD_BALANCE,
-        find_split_savings(inputs),
+        find_savings_by_balanced_lanes(inputs),
         "Hand out the tasks longest first, each to the agent that is free first.",
         "an even split of the same tasks, by their usual lengths, would have ended earlier",
         effort=Effort.LOW,
@@ -103,7 +103,7 @@ def advise_unbalanced(inputs: RuleInputs) -> Verdict:
     return recommend(
         inputs,
         RecommendationKind.UNBALANCED_AGENTS,
-        find_split_savings(inputs),
+        find_savings_by_balanced_lanes(inputs),
         f"Move tasks from {name} to the other agents.",
         f"{name} ended last in {count} of {fanouts} parallel executions",
         effort=Effort.LOW,

@@ -30,7 +30,7 @@ from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcess
 from stretto.api.sigterm_flush import flush_on_sigterm
 from stretto.api.span_block import DISABLED
 from stretto.api.written_files import set_state_folder
-from stretto.features.program_switch import find_program_collection
+from stretto.features.feature_state_in_program import find_program_collection
 from stretto.state.find_folder import find_state_folder
 
 FLUSH_SECONDS = 5.0
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class SpanDestinations:
     """The destinations of spans; with the defaults, spans go to none of our destinations."""
 
     journal: Path | None = None
@@ -54,7 +54,7 @@ class Setup:
 class _Configured:
     """The options of the first ``configure`` call, and its result."""
 
-    setup: Setup
+    setup: SpanDestinations
     options: Mapping[str, Any]
 
 
@@ -70,7 +70,7 @@ def configure(
     add_to_host: bool = False,
     join: bool = True,
     flush_at_sigterm: bool | None = None,
-) -> Setup:
+) -> SpanDestinations:
     """Set up an SDK if the program has none, and return where spans go. A second call changes nothing.
 
     Spans go to the journal in ``state`` (else ``STRETTO_STATE``, else the default state folder). They are
@@ -93,7 +93,7 @@ def configure(
             wanted = flush_at_sigterm
             if wanted is None:
                 wanted = os.environ.get("STRETTO_FLUSH_AT_SIGTERM", "").strip() == "1"
-            if wanted and setup != Setup():
+            if wanted and setup != SpanDestinations():
                 flush_on_sigterm(flush)
         return _done.setup
 
@@ -118,7 +118,7 @@ def _configure_sdk(
     *,
     add_to_host: bool,
     join: bool,
-) -> Setup:
+) -> SpanDestinations:
     """Set up the SDK and return where spans go.
 
     Example: without an SDK, endpoint and state, spans go to ~/.local/state/stretto/journal. With an SDK of
@@ -126,7 +126,7 @@ def _configure_sdk(
     """
     set_state_folder(state)
     if DISABLED or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        return Setup()
+        return SpanDestinations()
     provider = get_tracer_provider()
     is_host = not isinstance(provider, ProxyTracerProvider)
     if join:
@@ -138,7 +138,7 @@ def _configure_sdk(
     if is_host and not (add_to_host and isinstance(provider, TracerProvider)):
         if add_to_host:
             _log.warning("the tracer provider in use accepts no span processors: nothing was added to it")
-        return Setup(host=True)
+        return SpanDestinations(host=True)
     setup, destinations = _make_processors(state, endpoint, environ)
     if not isinstance(provider, TracerProvider):
         provider = _make_provider(service, environ, journal=setup.journal is not None)
@@ -147,7 +147,7 @@ def _configure_sdk(
     if not is_host:
         set_tracer_provider(provider)
     _flush_in_worker_processes()
-    return Setup(setup.journal, setup.otlp, is_host)
+    return SpanDestinations(setup.journal, setup.otlp, is_host)
 
 
 def _make_provider(service: str | None, environ: Mapping[str, str], *, journal: bool) -> TracerProvider:
@@ -158,7 +158,7 @@ def _make_provider(service: str | None, environ: Mapping[str, str], *, journal: 
 
 def _make_processors(
     state: str | os.PathLike[str] | None, endpoint: str | None, environ: Mapping[str, str]
-) -> tuple[Setup, list[SpanProcessor]]:
+) -> tuple[SpanDestinations, list[SpanProcessor]]:
     processors: list[SpanProcessor] = []
     sender = _make_sender(endpoint, environ)
     if sender is not None:
@@ -172,7 +172,7 @@ def _make_processors(
         processors.append(
             JournalSpanProcessor(JournalSpanExporter(folder, collection=find_program_collection(environ)))
         )
-    return Setup(folder, sender is not None), processors
+    return SpanDestinations(folder, sender is not None), processors
 
 
 def _make_sender(endpoint: str | None, environ: Mapping[str, str]) -> SpanProcessor | None:

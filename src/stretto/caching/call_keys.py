@@ -106,7 +106,7 @@ class CallBinder:
         return self._signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
 
 
-def read_environment(environment: Environment) -> dict[str, str | None]:
+def list_environment_versions(environment: Environment) -> dict[str, str | None]:
     """Return the environment as name → version, None if no version is given. Raises TypeError for a text."""
     if isinstance(environment, str):
         raise TypeError(f"env= must be the names of the tools, or name → version; it is {environment!r}")

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from stretto.caching.cached_subresults import Level, add_levels
 from stretto.caching.function_cache import FunctionCache
 from stretto.caching.policy import CachePolicy
-from stretto.features.program_switch import is_part_on_for_program
+from stretto.features.feature_state_in_program import is_part_on_for_program
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

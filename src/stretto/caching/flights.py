@@ -78,7 +78,7 @@ LED: ContextVar[tuple[Flight, ...]] = ContextVar("stretto_flights", default=())
 _waits_lock = Lock()
 
 
-def join_flight(flight: Flight) -> bool:
+def try_to_wait_for_flight(flight: Flight) -> bool:
     """Note that the current work waits for a flight; refuse with False if it would then wait for itself.
 
     Example: this thread leads A and asks for B; B's leader waits for A: neither would ever end.

@@ -16,12 +16,19 @@ from weakref import WeakSet
 
 from stretto.api import cache_counters
 from stretto.caching.call_keys import CallBinder
-from stretto.caching.entry_store import CacheEntry, EntryStore
-from stretto.caching.flights import LED, AbandonedError, Flight, FlightTable, OverdueError, join_flight
+from stretto.caching.entries_in_memory import CacheEntry, EntryStore
+from stretto.caching.flights import (
+    LED,
+    AbandonedError,
+    Flight,
+    FlightTable,
+    OverdueError,
+    try_to_wait_for_flight,
+)
 from stretto.caching.policy import CachePolicy, Question
-from stretto.caching.task_similarity import SimilarAnswer, compute_similarity, count_traits
-from stretto.features.program_switch import ProgramSwitch
-from stretto.figures.cache_figures import CacheUse, CacheVerdict, judge_cache
+from stretto.caching.task_structure_similarity import SimilarAnswer, compute_similarity, count_traits
+from stretto.features.feature_state_in_program import ProgramSwitch
+from stretto.figures.reported_cache_figures import CacheUse, CacheVerdict, judge_cache
 
 _log = logging.getLogger(__name__)
 _MISSING = object()
@@ -292,7 +299,7 @@ class FunctionCache:
         if flight is None:
             opened = self._flights.open_flight(question.flight)
             return _Answer(led=opened, was_evicted=self._store.was_evicted(question.key))
-        return _Answer(awaited=flight) if join_flight(flight) else _Answer()
+        return _Answer(awaited=flight) if try_to_wait_for_flight(flight) else _Answer()
 
     def _find_fault(self, entry: CacheEntry, question: Question) -> str | None:
         now = self._clock()

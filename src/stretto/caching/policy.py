@@ -7,10 +7,10 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from stretto.caching.call_keys import CallBinder, Environment, freeze, read_environment
-from stretto.caching.entry_store import CacheEntry
-from stretto.caching.frequent_calls import FrequentCalls
-from stretto.caching.task_similarity import Traits, count_traits
+from stretto.caching.cache_warming_calls import FrequentCalls
+from stretto.caching.call_keys import CallBinder, Environment, freeze, list_environment_versions
+from stretto.caching.entries_in_memory import CacheEntry
+from stretto.caching.task_structure_similarity import Traits, count_traits
 
 ABSENT = "\0absent"
 """Stands for the version of a tool that is not there: a result may rely on its absence."""
@@ -73,7 +73,7 @@ class CachePolicy:
         parts = self._list_parts(args, kwargs)
         environment = None
         if self.env is not None:
-            environment = read_environment(self.env() if callable(self.env) else self.env)
+            environment = list_environment_versions(self.env() if callable(self.env) else self.env)
         tools = None if environment is None else frozenset(environment.items())
         version = self.version(*args, **kwargs) if callable(self.version) else self.version
         if version is not None:

@@ -11,7 +11,7 @@ from stretto.cli.command_context import CommandContext
 from stretto.cli.rebuild import rebuild_store
 from stretto.clock import SECOND, read_wall_clock
 from stretto.errors import UsageError
-from stretto.journal.archive import restore_archive, write_archive
+from stretto.journal.backup_archive import restore_archive, write_archive
 
 KEY = "hook/key"
 """The key of hashed file names. A present key stays: the installed hooks use it."""

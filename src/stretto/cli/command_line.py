@@ -85,7 +85,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_label(commands)
 
     score = _add_command(
-        commands, "score", "score:record_score", "record a judgement on a session, task or phase"
+        commands,
+        "score",
+        "record_score_command:record_score",
+        "record a judgement on a session, task or phase",
     )
     score.usage = (
         "stretto score [-h] [--json] (latest | --session ID | --task ID | --phase ID) NAME VALUE [--of TOP]"
@@ -128,7 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_command(commands, "rebuild", "rebuild:run_rebuild", "rebuild the store from the journal")
     _add_backup(commands)
     _add_forget(commands)
-    _add_command(commands, "config", "settings_command:show_config", "show every setting and its origin")
+    _add_command(commands, "config", "show_settings_command:show_config", "show every setting and its origin")
     completion = _add_command(
         commands,
         "completion",
@@ -238,7 +241,7 @@ def _add_servers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     servers = _add_command(
         commands,
         "servers",
-        "server_access_command:show_servers",
+        "show_prometheus_login_command:show_servers",
         "print address, user and password file of Prometheus and Alertmanager",
     )
     servers.add_argument(
@@ -259,7 +262,10 @@ def _add_servers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     install.add_argument("--replace", action="store_true", help="overwrite a unit that differs")
     receivers = _add_command(
-        commands, "receivers", "receivers:show_receivers", "check where alerts are sent beside the page"
+        commands,
+        "receivers",
+        "alert_receivers_command:show_receivers",
+        "check where alerts are sent beside the page",
     )
     receivers.add_argument(
         "--write", metavar="FILE", help="write Alertmanager's configuration with these receivers"
@@ -295,7 +301,10 @@ def _add_backup(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _add_backfill(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     backfill = _add_command(
-        commands, "backfill", "backfill:run_backfill", "write past figures as OpenMetrics for Prometheus"
+        commands,
+        "backfill",
+        "prometheus_backfill:run_backfill",
+        "write past figures as OpenMetrics for Prometheus",
     )
     backfill.add_argument(
         "--output", default="stretto-backfill.om", metavar="FILE", help="the file to create"
@@ -345,7 +354,7 @@ def _add_sessions(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     from stretto.cli.export_options import add_exports  # noqa: PLC0415  # as below
-    from stretto.cli.findings_options import add_findings  # noqa: PLC0415  # as below
+    from stretto.cli.findings_and_experiment_options import add_findings  # noqa: PLC0415  # as below
     from stretto.cli.fleet_options import add_fleet, add_ship  # noqa: PLC0415  # as below
     from stretto.cli.gate_profile_and_feature_options import add_features, add_gate, add_profile  # noqa: PLC0415  # the status line needs neither
     from stretto.cli.hub_options import add_hub  # noqa: PLC0415  # as below
@@ -375,13 +384,13 @@ def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     _add_command(
         actions,
         "list",
-        "baseline:list_baselines",
+        "sequential_baseline_commands:list_baselines",
         "list every known baseline and the parallel work compared with it",
     )
     record = _add_command(
         actions,
         "record",
-        "baseline:record_baseline",
+        "sequential_baseline_commands:record_baseline",
         "record the sequential tasks of a session as a baseline",
     )
     record.add_argument("session", metavar="SESSION", help="its id, the beginning of it, or 'last'")
@@ -392,14 +401,17 @@ def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         help="use it for any mix of its task types, not only for the mix of its runs",
     )
     set_ = _add_command(
-        actions, "set", "baseline:set_length", "set how long a task of a type takes without parallel work"
+        actions,
+        "set",
+        "sequential_baseline_commands:set_length",
+        "set how long a task of a type takes without parallel work",
     )
     set_.add_argument("task_type", metavar="TASK_TYPE")
     set_.add_argument("length", metavar="LENGTH", help="seconds, or a duration such as 4h, 90min, 1h30min")
     forget = _add_command(
         actions,
         "forget",
-        "baseline:forget_baseline",
+        "sequential_baseline_commands:forget_baseline",
         "remove a recorded baseline or a task type's set duration",
     )
     forget.add_argument("name", metavar="NAME", help="the baseline's name, or the task type")

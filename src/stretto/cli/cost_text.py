@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from stretto.figures.spending import Priced, Spending, sum_spending
+from stretto.figures.session_spending import Priced, Spending, sum_spending
 from stretto.format import quantities
 from stretto.model.entities import Session
 from stretto.model.priced_usage import DOLLAR

@@ -22,8 +22,8 @@ from stretto.cli.text_tables import format_nanoseconds
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import StoreError, StrettoError
-from stretto.features.feature_texts import describe_switched_off
-from stretto.otlp_export.sender import NullSender, build_sender
+from stretto.features.switched_off_texts import describe_switched_off
+from stretto.otlp_export.span_sender import NullSender, build_sender
 from stretto.servers.credentials import read_credentials
 from stretto.servers.merge_receivers import check_receivers, read_receivers
 from stretto.servers.running_servers import find_running_server
@@ -31,7 +31,7 @@ from stretto.servers.supervisor import BINARIES, PACKAGES, explain_missing, find
 from stretto.service.enrolment_file import find_enrolment
 from stretto.shipping.ship_batches import OPEN_AGE
 from stretto.state.lock import find_lock_holder
-from stretto.store import declared_baselines as baselines
+from stretto.store import declared_baseline_file as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.store.shipped_sessions import count_shipping

@@ -9,12 +9,12 @@ from uuid import uuid4
 
 from stretto.analysis.installed_extras import require_extra
 from stretto.cli.command_context import CommandContext
-from stretto.cli.findings_command import is_service_down
+from stretto.cli.findings_and_decision_commands import is_service_down
 from stretto.cli.import_command import update_store
 from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
 from stretto.findings.analysis_run import read_analysis_input
-from stretto.findings.experiment_records import (
+from stretto.findings.experiment_journal_records import (
     ARM,
     SESSION,
     STRATUM,
@@ -22,20 +22,20 @@ from stretto.findings.experiment_records import (
     read_assignments,
     read_definitions,
 )
-from stretto.findings.stored_findings import build_finding_document
+from stretto.findings.findings_snapshot import build_finding_document
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import append_decisions, read_decisions
 
 if TYPE_CHECKING:
-    from stretto.analysis.experiment_plan import ExperimentDefinition
+    from stretto.analysis.experiment_definition_and_plan import ExperimentDefinition
     from stretto.analysis.experiments import ExperimentStatus
 
 
 def define(context: CommandContext, options: argparse.Namespace) -> int:
     """Plan an experiment and record its definition."""
     require_extra()
-    from stretto.analysis.experiment_plan import define_experiment  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.experiment_definition_and_plan import define_experiment  # noqa: PLC0415  # loads scipy
 
     now = read_wall_clock()
     if any(each.name == options.name for each in _read_definitions(context)):
@@ -70,7 +70,7 @@ def define(context: CommandContext, options: argparse.Namespace) -> int:
 def assign(context: CommandContext, options: argparse.Namespace) -> int:
     """Choose the arm of a session, record it, and print the environment."""
     require_extra()
-    from stretto.analysis.experiment_plan import assign_arm, make_environment  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.experiment_definition_and_plan import assign_arm, make_environment  # noqa: PLC0415  # loads scipy
 
     definition = _find(context, options.name)
     with closing(open_reader(context.config.database)) as connection:

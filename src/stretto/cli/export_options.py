@@ -25,14 +25,17 @@ def add_exports(commands: Commands, add_command: AddCommand) -> None:
     for kind, text in EXPORT_KINDS.items():
         _add_server_export(kinds, add_command, kind, text)
     plugin = add_command(
-        kinds, "plugin", "export:export_plugin", "write the plugin for Claude Code, as a marketplace of one"
+        kinds,
+        "plugin",
+        "export_server_files:export_plugin",
+        "write the plugin for Claude Code, as a marketplace of one",
     )
     plugin.add_argument("folder", metavar="DIR", help="where to write it")
     plugin.add_argument("--replace", action="store_true", help="overwrite files that differ")
 
 
 def _add_server_export(kinds: Commands, add_command: AddCommand, kind: str, text: str) -> None:
-    command = add_command(kinds, kind, "export:export_server_files", text)
+    command = add_command(kinds, kind, "export_server_files:export_server_files", text)
     command.set_defaults(kind=kind)
     command.add_argument("folder", metavar="DIR", help="where to write them")
     command.add_argument("--job", default="stretto", metavar="NAME", help="the scrape job (stretto)")
@@ -51,7 +54,7 @@ def _add_data_exports(kinds: Commands, add_command: AddCommand) -> None:
     runs = add_command(
         kinds,
         "runs",
-        "export_data:export_runs",
+        "export_runs_and_session:export_runs",
         "write finished tasks or sessions as CSV, OpenMetrics or Parquet",
         json=False,
     )
@@ -71,7 +74,7 @@ def _add_data_exports(kinds: Commands, add_command: AddCommand) -> None:
     session = add_command(
         kinds,
         "session",
-        "export_data:export_session",
+        "export_runs_and_session:export_session",
         "write a session as a trace for ui.perfetto.dev, or as OTLP",
         json=False,
     )

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stretto.cli.append_imported_events import ImportedFile
 from stretto.cli.command_context import CommandContext
-from stretto.cli.history_import import import_histories, list_read_histories
+from stretto.cli.history_import import import_histories, list_imported_history_paths
 from stretto.cli.hooks import find_hook_status
 from stretto.cli.import_command import show_progress
-from stretto.cli.import_journal import ImportedFile
 from stretto.cli.transcript_import import find_unread, import_transcripts
 from stretto.errors import SourceError
 from stretto.sources import transcript
@@ -114,7 +114,7 @@ def _list_offers(context: CommandContext) -> list[HistoryOffer]:
     root = find_transcripts_folder(context)
     transcripts = list(root.glob("*/*.jsonl")) if root.is_dir() else []
     unread = tuple(find_unread(context.config, transcripts))
-    read = list_read_histories(context.config)
+    read = list_imported_history_paths(context.config)
     return [
         HistoryOffer(CLAUDE_CODE, "Claude Code", root, unread, "session"),
         *(_make_offer(folder, read) for folder in list_history_folders(context.home, context.environ)),

@@ -29,7 +29,12 @@ def add_fleet(commands: Commands, add_command: AddCommand) -> None:
     """Add ``stretto fleet``."""
     fleet = commands.add_parser("fleet", help="past one machine: its identity, the way to a team's engine")
     actions = fleet.add_subparsers(title="actions", metavar="ACTION", required=True)
-    add_command(actions, "identity", "fleet:show_identity", "show the team and the name of this machine")
+    add_command(
+        actions,
+        "identity",
+        "fleet_identity_and_config_commands:show_identity",
+        "show the team and the name of this machine",
+    )
     join = add_command(
         actions, "join", "hub_enrolment:join_hub", "ship finished sessions to a team's hub from now on"
     )
@@ -38,7 +43,7 @@ def add_fleet(commands: Commands, add_command: AddCommand) -> None:
     config = add_command(
         actions,
         "config",
-        "fleet:write_configuration",
+        "fleet_identity_and_config_commands:write_configuration",
         "print the configuration by which a program scrapes this machine or sends its series",
     )
     config.add_argument("program", choices=FLEET_PROGRAMS, help="Prometheus, its agent mode, or another")

@@ -18,9 +18,8 @@ from stretto.cli.gate_baselines import GATES, load_baseline, save_baseline
 from stretto.cli.session_commands import match_sessions
 from stretto.clock import SECOND
 from stretto.errors import UsageError
-from stretto.gates import gate_texts, report_formats
-from stretto.gates.gate_verdict import GateRules, GateVerdict, GateWord, judge_measurements
-from stretto.gates.measurements import (
+from stretto.gates import gate_texts, read_benchmark_reports
+from stretto.gates.benchmark_measurements import (
     BenchMachine,
     MeasurementError,
     Measurements,
@@ -29,6 +28,7 @@ from stretto.gates.measurements import (
     time_reference_loop,
     to_document,
 )
+from stretto.gates.gate_verdict import GateRules, GateVerdict, GateWord, judge_measurements
 from stretto.model.event import Outcome
 from stretto.store import queries
 from stretto.store.database import open_reader
@@ -83,7 +83,7 @@ def _read_input(context: CommandContext, name: str) -> Measurements:
         raise MeasurementError(
             "the report does not exist", where=name, hint="give a file, a folder, session:ID"
         )
-    return report_formats.read_reports(path)
+    return read_benchmark_reports.read_reports(path)
 
 
 def _read_sessions(context: CommandContext, name: str) -> Measurements:

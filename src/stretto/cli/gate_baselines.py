@@ -13,16 +13,16 @@ from stretto.cli.command_context import CommandContext
 from stretto.cli.http_client import get_response
 from stretto.config.configuration import LOOPBACK
 from stretto.errors import ServiceError, UsageError
-from stretto.gates.baseline_folder import BaselineFolder
-from stretto.gates.measurements import (
+from stretto.gates.benchmark_measurements import (
     MeasurementError,
     Measurements,
     from_document,
     to_document,
     write_baseline,
 )
-from stretto.gates.report_formats import read_reports
-from stretto.web.gate_routes import PATH
+from stretto.gates.read_benchmark_reports import read_reports
+from stretto.gates.service_baseline_folder import BaselineFolder
+from stretto.web.gate_baseline_routes import PATH
 
 GATES = "gates"
 """The folder of baselines in the state folder."""

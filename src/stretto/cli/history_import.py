@@ -7,13 +7,13 @@ from contextlib import closing
 from pathlib import Path
 
 from stretto import journal
-from stretto.cli.import_journal import IMPORTS, ImportedFile, append_events
+from stretto.cli.append_imported_events import IMPORTS, ImportedFile, append_events
 from stretto.cli.import_positions import ImportPositions
 from stretto.clock import AHEAD, read_wall_clock
 from stretto.config.configuration import Config
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.sources.histories.formats import HistoryFormat
-from stretto.sources.histories.history_chunk import UNREADABLE
+from stretto.sources.histories.history_read_result import UNREADABLE
 from stretto.sources.histories.history_reading import HistoryPosition, read_history
 
 HISTORIES = f"{IMPORTS}histories{journal.SUFFIX}"
@@ -52,7 +52,7 @@ class HistoryReader:
         self._positions.close()
 
 
-def list_read_histories(config: Config) -> frozenset[str]:
+def list_imported_history_paths(config: Config) -> frozenset[str]:
     """Return the absolute paths of the histories that were read before."""
     with closing(ImportPositions(config.state, POSITIONS, HistoryPosition)) as positions:
         return positions.list_files()

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stretto import journal
+from stretto.cli.append_imported_events import IMPORTS, ImportedFile, append_events
 from stretto.cli.command_context import CommandContext
 from stretto.cli.history_import import import_histories
-from stretto.cli.import_journal import IMPORTS, ImportedFile, append_events
 from stretto.cli.ingest_progress import REPORT_SECONDS, describe_import, ingest_with_progress
 from stretto.cli.transcript_import import import_transcripts
 from stretto.clock import AHEAD, read_wall_clock
@@ -27,8 +27,8 @@ from stretto.config.configuration import Config
 from stretto.demo import parse_hook_payload
 from stretto.errors import ServiceError, SourceError
 from stretto.hook.install.client_copy import ensure_secret
-from stretto.service.ingest_setup import create_ingest
-from stretto.sources import recording, transcript
+from stretto.service.configured_ingest import create_ingest
+from stretto.sources import read_hook_recordings, transcript
 from stretto.sources.histories.importable_files import FoundFiles, find_files
 from stretto.state.lock import StateLock, find_lock_holder
 from stretto.store import queries
@@ -169,14 +169,14 @@ def update_store(context: CommandContext) -> None:
 
 
 def _import_recording(file: Path, config: Config, agent: str | None) -> ImportedFile:
-    agent = agent or recording.find_agent(file)
-    read = recording.read_recording(
+    agent = agent or read_hook_recordings.find_agent(file)
+    read = read_hook_recordings.read_recording(
         file,
         partial(parse_hook_payload, key=ensure_secret(config.state), agent=agent),
         latest=read_wall_clock() + AHEAD,
     )
     # Named after its content and its reading, so that importing it again adds nothing.
-    content = file.read_bytes() + (b"" if agent == recording.CLAUDE_CODE else agent.encode())
+    content = file.read_bytes() + (b"" if agent == read_hook_recordings.CLAUDE_CODE else agent.encode())
     digest = hashlib.sha256(content).hexdigest()[:16]
     target = config.journal / f"{IMPORTS}{digest}{journal.SUFFIX}"
     already_known = target.exists()

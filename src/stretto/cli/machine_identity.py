@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 
 from stretto.config.configuration import Config
-from stretto.fleet.configuration_files import FleetSettings, build_agent_configuration
 from stretto.fleet.identity import MachineIdentity, identify_machine
+from stretto.fleet.scrape_and_push_configurations import FleetSettings, build_agent_configuration
 from stretto.hook.install.client_copy import ensure_secret
 
 

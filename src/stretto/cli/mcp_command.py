@@ -9,18 +9,18 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from stretto.cli.ask_operation_command import OperationAsker
 from stretto.cli.command_context import CommandContext
-from stretto.cli.findings_command import read_state
+from stretto.cli.findings_and_decision_commands import read_state
 from stretto.cli.http_client import get_response
 from stretto.cli.mcp_extra import require_mcp
-from stretto.cli.operation_command import OperationAsker
 from stretto.clock import read_wall_clock
-from stretto.findings.stored_findings import FindingsState, build_findings_document
-from stretto.service.store_sources import StoreSources
+from stretto.findings.findings_snapshot import FindingsState, build_findings_document
+from stretto.service.operation_sources_of_a_store import StoreSources
 from stretto.state.lock import find_lock_holder
 from stretto.store.database import open_reader
-from stretto.store.declared_baselines import load_declared_baselines
-from stretto.store.session_finder import SessionPage, SessionQuery, find_sessions
+from stretto.store.declared_baseline_file import load_declared_baselines
+from stretto.store.session_search import SessionPage, SessionQuery, find_sessions
 from stretto.summaries.session_json import build_row_document, build_session_document
 from stretto.summaries.session_summary import SessionSummary
 from stretto.version import read_version

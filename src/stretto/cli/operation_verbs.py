@@ -47,7 +47,7 @@ def add_mcp(commands: Commands, add_command: AddCommand) -> None:
 def add_operations(commands: Commands, add_command: AddCommand) -> None:
     """Add a verb for each operation."""
     for name, text in OPERATION_HELP.items():
-        command = add_command(commands, name, "operation_command:run_operation", text)
+        command = add_command(commands, name, "ask_operation_command:run_operation", text)
         command.set_defaults(operation=name)
         command.add_argument(
             "workflow",

@@ -18,8 +18,7 @@ from stretto.clock import SECOND
 from stretto.config.configuration import Config
 from stretto.errors import UsageError
 from stretto.gates import gate_texts
-from stretto.gates.gate_verdict import GateRules, judge_measurements
-from stretto.gates.measurements import (
+from stretto.gates.benchmark_measurements import (
     BenchMachine,
     MeasurementError,
     Measurements,
@@ -28,12 +27,13 @@ from stretto.gates.measurements import (
     to_document,
     write_baseline,
 )
+from stretto.gates.gate_verdict import GateRules, judge_measurements
 from stretto.gates.profiling import run_interleaved, to_measurements
-from stretto.gates.report_formats import read_report
+from stretto.gates.read_benchmark_reports import read_report
 from stretto.gates.session_size_classes import SessionLoad, classify_sessions
 from stretto.model.event import Outcome
 from stretto.names import NONE
-from stretto.service.ingest_setup import create_ingest
+from stretto.service.configured_ingest import create_ingest
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
 

@@ -7,8 +7,8 @@ from html import escape
 from statistics import median
 
 from stretto.gates import gate_texts
+from stretto.gates.benchmark_measurements import Measurements
 from stretto.gates.gate_verdict import GateRules, GateVerdict
-from stretto.gates.measurements import Measurements
 from stretto.gates.session_size_classes import WorkloadClass
 
 WIDTH = 600

@@ -10,7 +10,7 @@ from stretto.cli.command_context import CommandContext
 from stretto.cli.http_client import wait_for_work
 from stretto.cli.ingest_progress import REPORT_SECONDS, ingest_with_progress
 from stretto.clock import read_wall_clock
-from stretto.service.ingest_setup import create_ingest
+from stretto.service.configured_ingest import create_ingest
 from stretto.state.lock import StateLock, find_lock_holder
 from stretto.store import queries
 from stretto.store.database import open_writer

@@ -11,12 +11,12 @@ from pathlib import Path
 import msgspec
 
 from stretto.cli.command_context import CommandContext, replace_controls
-from stretto.cli.findings_command import is_service_down
+from stretto.cli.findings_and_decision_commands import is_service_down
 from stretto.cli.import_command import update_store
 from stretto.cli.session_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
 from stretto.clock import read_wall_clock
 from stretto.errors import StoreError, UsageError
-from stretto.findings.stored_findings import read_findings_state
+from stretto.findings.findings_snapshot import read_findings_state
 from stretto.reports.html_report import print_html
 from stretto.reports.make_report import make_report
 from stretto.reports.markdown_report import print_markdown
@@ -24,10 +24,10 @@ from stretto.reports.report_document import Report, encode_report
 from stretto.reports.report_folder import FOLDER, ReportFolder
 from stretto.reports.report_period import parse_period
 from stretto.reports.session_report import make_session_report
-from stretto.service.configured_summary import summarise_configured_session
+from stretto.service.configured_session_summary import summarise_configured_session
 from stretto.service.report_schedule import make_report_rules
 from stretto.store.database import open_reader
-from stretto.store.declared_baselines import load_declared_baselines
+from stretto.store.declared_baseline_file import load_declared_baselines
 from stretto.version import read_version
 
 STANDARD_OUTPUT = "-"

@@ -14,14 +14,14 @@ from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
 from stretto.figures.session_analysis import WhatIf, build_what_if_document, simulate_task_factor
 from stretto.figures.work_tree import build_work_tree
+from stretto.findings.findings_snapshot import read_findings_state
 from stretto.findings.session_findings import build_session_finding_document, find_session_findings
-from stretto.findings.stored_findings import read_findings_state
 from stretto.model.event import Outcome
-from stretto.service.configured_summary import summarise_configured_session
-from stretto.store import declared_baselines as baselines
+from stretto.service.configured_session_summary import summarise_configured_session
+from stretto.store import declared_baseline_file as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
-from stretto.store.session_finder import SessionQuery, SessionSort, find_sessions, split_label
+from stretto.store.session_search import SessionQuery, SessionSort, find_sessions, split_label
 from stretto.summaries.session_json import build_row_document, build_session_document
 from stretto.summaries.session_summary import SessionSummary
 

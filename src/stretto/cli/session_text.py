@@ -17,9 +17,9 @@ from stretto.figures.expected_and_missed_gains import find_baseline_doubt
 from stretto.figures.fanouts import Fanout, SequentialTime, explain_no_interval
 from stretto.figures.machine_contention import detect_contention, measure_session_machine_use
 from stretto.figures.memory_growth import measure_memory_growth
-from stretto.figures.missing_tool_calls import ToolCallGaps
 from stretto.figures.session_analysis import SessionAnalysis, WhatIf
 from stretto.figures.synthesis import measure_synthesis_time
+from stretto.figures.unseen_tool_calls import ToolCallGaps
 from stretto.format import quantities
 from stretto.model.entities import Message, Session
 from stretto.model.score_scales import Scales

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from stretto.clock import SECOND
 from stretto.config.configuration import Config
-from stretto.figures.comparable_work import list_signature_task_types
+from stretto.figures.work_signature import list_signature_task_types
 from stretto.findings.session_findings import SessionFinding
 from stretto.format import quantities
 from stretto.store.queries import SessionRow

@@ -34,8 +34,8 @@ from stretto.cli.top_data import (
 )
 from stretto.clock import SECOND, read_wall_clock
 from stretto.errors import StrettoError
-from stretto.figures.baselines import Provenance
-from stretto.figures.window_verdict import Verdict
+from stretto.figures.sequential_baseline_choice import Provenance
+from stretto.figures.window_gain_verdict import Verdict
 from stretto.findings.finding_sentences import SLOWER_TASKS, describe_left
 from stretto.format import quantities
 from stretto.model.entities import ToolCall

@@ -17,12 +17,12 @@ from stretto.cli.http_client import get_service_problems
 from stretto.clock import MINUTE, SECOND, to_rfc3339
 from stretto.config.configuration import Config
 from stretto.errors import StrettoError
-from stretto.features.feature_texts import describe_switched_off
-from stretto.figures.spending import Spending, sum_spending
-from stretto.figures.sum_reading import Sums, sum_by, sum_up
+from stretto.features.switched_off_texts import describe_switched_off
+from stretto.figures.session_spending import Spending, sum_spending
+from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
 from stretto.figures.task_silence import find_last_signs_of_life, find_silent_tasks
-from stretto.figures.window_verdict import Verdict, build_verdict, build_verdict_document
-from stretto.findings.stored_findings import read_findings_state
+from stretto.figures.window_gain_verdict import Verdict, build_verdict, build_verdict_document
+from stretto.findings.findings_snapshot import read_findings_state
 from stretto.hook.client.client import identify_host
 from stretto.model.entities import Message, Session, Task, ToolCall
 from stretto.model.event import Outcome
@@ -30,11 +30,11 @@ from stretto.model.process_state import ProcessState, find_process_state
 from stretto.names import WINDOWS, measures
 from stretto.names.measures import Dimension
 from stretto.notifications import notification_log as notifications
-from stretto.notifications.latest_notifications import select_alerts
+from stretto.notifications.alert_states_from_notifications import select_alerts
 from stretto.notifications.notification_log import Notification
-from stretto.resources.liveness import is_process_running
+from stretto.resources.lost_session_detection import is_process_running
 from stretto.state.lock import find_lock_holder
-from stretto.store import declared_baselines as declared
+from stretto.store import declared_baseline_file as declared
 from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.store.fanout_queries import make_baseline_finder

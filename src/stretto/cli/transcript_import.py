@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from stretto import journal
-from stretto.cli.import_journal import IMPORTS, ImportedFile, append_events
+from stretto.cli.append_imported_events import IMPORTS, ImportedFile, append_events
 from stretto.cli.import_positions import ImportPositions
 from stretto.clock import AHEAD, MINUTE, read_wall_clock
 from stretto.config.configuration import Config

@@ -14,10 +14,10 @@ from pathlib import Path
 from opentelemetry.sdk.resources import OTELResourceDetector
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.demo_month import make_month_context, write_month
+from stretto.cli.demo_month_folder import make_month_context, write_month
 from stretto.cli.first_import import find_prompt, import_history, list_followed
+from stretto.cli.follow_agent_histories import HistoryWatch
 from stretto.cli.gate_baselines import GATES
-from stretto.cli.history_watch import HistoryWatch
 from stretto.cli.hooks import describe_hooks, find_hook_status
 from stretto.cli.ingest_progress import IngestProgress
 from stretto.cli.machine_identity import build_push_configuration, find_machine_identity
@@ -26,10 +26,10 @@ from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import ServiceError, UsageError
 from stretto.fleet.identity import MachineIdentity
-from stretto.gates.baseline_folder import BaselineFolder
-from stretto.names.fleet_metrics import FLEET_PROFILE
+from stretto.gates.service_baseline_folder import BaselineFolder
+from stretto.names.fleet_machine_metrics import FLEET_PROFILE
+from stretto.notifications.alert_states_from_notifications import describe_alerting_gap
 from stretto.notifications.desktop_alerts import AnnouncementSettings, Announcer
-from stretto.notifications.latest_notifications import describe_alerting_gap
 from stretto.notifications.notification_log import NotificationLog
 from stretto.operations.operation_runner import OperationRunner
 from stretto.otlp_export.metrics_push import (
@@ -38,7 +38,7 @@ from stretto.otlp_export.metrics_push import (
     is_push_wanted,
     read_push_interval,
 )
-from stretto.otlp_export.sender import build_sender
+from stretto.otlp_export.span_sender import build_sender
 from stretto.servers.credentials import ServerCredentials, ensure_credentials, write_private
 from stretto.servers.merge_receivers import check_receivers, read_receivers
 from stretto.servers.push_agent import prepare_push_agent

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stretto.features.feature_table import FeatureStates
-from stretto.figures.baselines import DeclaredBaselines, Provenance
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
-from stretto.figures.window_verdict import HeadlineRule
+from stretto.figures.sequential_baseline_choice import DeclaredBaselines, Provenance
+from stretto.figures.window_gain_verdict import HeadlineRule
 from stretto.model.configured_token_prices import Rates
 from stretto.model.task_type import TaskTypes
 from stretto.servers.alert_limits import AlertLimits

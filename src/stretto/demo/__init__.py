@@ -14,7 +14,7 @@ from stretto import journal
 from stretto.clock import MINUTE, SECOND
 from stretto.hook.client.client import CLAUDE_CODE, build_record
 from stretto.model.event import Event
-from stretto.sources.recording import parse_lines, shift_events
+from stretto.sources.read_hook_recordings import parse_lines, shift_events
 
 FILE = "recording.jsonl"
 ENDS = {"sequential": 2 * MINUTE, "fanout": SECOND}

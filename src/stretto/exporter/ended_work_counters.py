@@ -21,7 +21,7 @@ from stretto.figures.fanouts import Fanout, SequentialTime
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.model.priced_usage import DOLLAR, NewUsage
-from stretto.model.tool_lengths import has_length
+from stretto.model.tools_with_length import takes_time_of_its_own
 from stretto.names import DURATION_BUCKETS, LIVE, NONE, OTHER, MetricKind
 
 VALUES = 50
@@ -113,7 +113,7 @@ class LiveMetrics:
                 continue
             tool = call.tool or NONE
             self._add_count("stretto_tool_calls_total", 1, {"tool": tool, "outcome": call.outcome.value})
-            if call.duration is not None and has_length(call):
+            if call.duration is not None and takes_time_of_its_own(call):
                 self._record_duration("stretto_tool_duration_seconds", call.duration, {"tool": tool})
 
     def record_phases(self, ended: Iterable[Phase]) -> None:

@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from stretto.exporter.families import (
+from stretto.exporter.figures_to_metric_families import (
     BudgetedFigures,
     build_families,
     check_figures,

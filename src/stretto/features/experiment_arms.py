@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from stretto.features.open_feature_question import ask_open_feature
-from stretto.features.program_switch import is_part_on_for_program
+from stretto.features.ask_open_feature_provider import ask_open_feature
+from stretto.features.feature_state_in_program import is_part_on_for_program
 
 EXPERIMENTS = "experiments"
 FLAG = "stretto.experiments."

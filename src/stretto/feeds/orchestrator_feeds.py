@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stretto.clock import SECOND
-from stretto.feeds.feed_items import (
+from stretto.feeds.orchestrator_feed_items import (
     COUNTED,
     RANGE,
     VERDICT,

@@ -1,6 +1,6 @@
 """Admit a measured baseline only where it measured the same work, and say since when, or why not.
 
-A key is the identity of some work (``comparable_work``). Its newest sequential runs of 90 days are its
+A key is the identity of some work (``work_signature``). Its newest sequential runs of 90 days are its
 baseline if all of these hold:
 
 - enough: at least 3 runs, from at least 3 sessions
@@ -28,8 +28,8 @@ from math import exp, log, sqrt
 from statistics import fmean, stdev
 
 from stretto.clock import DAY
-from stretto.figures.baselines import MeasuredRuns, Run
-from stretto.figures.confidence import compute_student_t
+from stretto.figures.confidence_intervals import compute_student_t
+from stretto.figures.sequential_baseline_choice import MeasuredRuns, Run
 
 WINDOW = 90 * DAY
 """Runs and executions that are older (ns) say nothing about the work of today."""

@@ -21,8 +21,8 @@ from typing import NamedTuple
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.sum_reading import Sums, sum_by, sum_up
-from stretto.figures.wall_time import find_turn_times, find_waits_for_agents
+from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
+from stretto.figures.wall_time_parts import find_turn_times, find_waits_for_agents
 from stretto.figures.work_tree import LONGEST_SESSION, Stretch, WorkerKind, build_work_tree, walk_tasks
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome

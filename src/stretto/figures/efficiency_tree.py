@@ -22,7 +22,7 @@ from operator import add, attrgetter
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout
 from stretto.figures.figure import Figure, Labels, make_ratio
-from stretto.figures.sum_reading import Sums, sum_by
+from stretto.figures.sums_by_dimension import Sums, sum_by
 from stretto.model.entities import Phase, Session
 from stretto.names import NONE, measures
 from stretto.names.measures import Dimension

@@ -7,11 +7,11 @@ from statistics import fmean
 
 from stretto.clock import SECOND
 from stretto.figures.baseline_admission import TOLERANCE
-from stretto.figures.baseline_comparison import ParallelWork
-from stretto.figures.baselines import Provenance, Target
 from stretto.figures.fanouts import Fanout, SequentialTime
 from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
-from stretto.figures.sum_reading import Sums, sum_by
+from stretto.figures.parallel_work_against_baselines import ParallelWork
+from stretto.figures.sequential_baseline_choice import Provenance, Target
+from stretto.figures.sums_by_dimension import Sums, sum_by
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
@@ -99,7 +99,7 @@ def find_baseline_doubt(fanout: Fanout, sequential: SequentialTime) -> str | Non
     return f"its tasks took {ratio:.2g} times as long as the runs; by their own lengths it is {own:.2f}×"
 
 
-def compute_expected_improvement(fanout: Fanout, target: Target) -> float:
+def average_target_improvement(fanout: Fanout, target: Target) -> float:
     """Return the mean target of the tasks in a fan-out."""
     return fmean(target(task.task_type) for task in fanout.tasks)
 

@@ -22,13 +22,13 @@ from functools import cached_property
 from operator import is_
 from typing import NamedTuple
 
-from stretto.figures.baselines import Baseline, Provenance
-from stretto.figures.confidence import Estimate
-from stretto.model.conclude_delivery import get_agent_id_of_task
-from stretto.model.delivery import Delivery
+from stretto.figures.confidence_intervals import Estimate
+from stretto.figures.sequential_baseline_choice import Baseline, Provenance
+from stretto.model.delivered_and_wasted_tasks import get_agent_id_of_task
 from stretto.model.entities import Task
 from stretto.model.event import LATEST, Outcome
 from stretto.model.interval import Interval, measure_union_length, pack_lanes, split_union_into_shares
+from stretto.model.task_delivery_classes import Delivery
 
 _Piece = tuple[Task, Interval]
 """A task and a part of its interval in which it worked."""

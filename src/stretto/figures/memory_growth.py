@@ -17,7 +17,7 @@ from math import sqrt
 from statistics import fmean
 
 from stretto.clock import HOUR
-from stretto.figures.confidence import compute_student_t
+from stretto.figures.confidence_intervals import compute_student_t
 from stretto.model.entities import Sample, Task
 
 FEWEST_COMPARED = 30

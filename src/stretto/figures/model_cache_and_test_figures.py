@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stretto.clock import SECOND
-from stretto.figures.cache_figures import compute_cache_figures
 from stretto.figures.figure import Figure, Labels, make_ratio
-from stretto.figures.figures_from_counts import compute_outcome_figures, compute_quantile_figures
-from stretto.figures.sum_coverage import compute_coverage_figures, compute_usage_coverage
-from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
+from stretto.figures.outcome_and_quantile_figures import compute_outcome_figures, compute_quantile_figures
+from stretto.figures.reported_cache_figures import compute_cache_figures
+from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
+from stretto.figures.usage_reporting_coverage import compute_coverage_figures, compute_usage_coverage
 from stretto.model.priced_usage import DOLLAR
 from stretto.names import measures
 from stretto.names.measures import Dimension

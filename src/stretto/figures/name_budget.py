@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from stretto.figures.comparable_work import join_task_types, list_signature_task_types
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sums_by_dimension import Sums
+from stretto.figures.work_signature import join_task_types, list_signature_task_types
 from stretto.names import MAIN, NONE, OTHER, measures
 from stretto.names.measures import MEASURES, Dimension, Dims
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
-from stretto.figures.figures_from_counts import compute_quantile_figures
-from stretto.figures.sum_reading import Sums, sum_by, sum_up
+from stretto.figures.outcome_and_quantile_figures import compute_quantile_figures
+from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
 from stretto.names import measures
 from stretto.names.measures import Dimension
 

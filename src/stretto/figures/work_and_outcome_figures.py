@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from stretto.clock import SECOND
-from stretto.figures.baseline_comparison import NOTHING_DELIVERED, ParallelWork
-from stretto.figures.baselines import Provenance
-from stretto.figures.confidence import compute_improvement_bounds
+from stretto.figures.confidence_intervals import compute_improvement_bounds
 from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
-from stretto.figures.figures_from_counts import compute_outcome_figures, compute_quantile_figures
-from stretto.figures.sum_coverage import compute_tool_call_coverage
-from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
+from stretto.figures.outcome_and_quantile_figures import compute_outcome_figures, compute_quantile_figures
+from stretto.figures.parallel_work_against_baselines import NOTHING_DELIVERED, ParallelWork
+from stretto.figures.sequential_baseline_choice import Provenance
+from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
+from stretto.figures.usage_reporting_coverage import compute_tool_call_coverage
 from stretto.model.event import Outcome
 from stretto.names import measures
 from stretto.names.measures import Dimension

@@ -14,7 +14,7 @@ from enum import StrEnum
 import msgspec
 
 from stretto.clock import DAY
-from stretto.model.conclude_delivery import get_agent_id_of_task
+from stretto.model.delivered_and_wasted_tasks import get_agent_id_of_task
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATING_TOOLS

@@ -12,7 +12,7 @@ from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
 from stretto.model.finished_runs import SessionRun
 
 if TYPE_CHECKING:
-    from stretto.analysis.session_comparison import GroupComparison
+    from stretto.analysis.standing_among_like_sessions import GroupComparison
 
 AGENT_DAYS = 28
 """Days whose tasks agents are compared by."""
@@ -51,7 +51,7 @@ def compare_agents(given: AnalysisInput) -> AnalysisAnswer:
 
 def compare_patterns(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how each pattern fares against its past and the other patterns, and when it was best."""
-    from stretto.analysis.session_comparison import compare_groups, find_best_period  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.standing_among_like_sessions import compare_groups, find_best_period  # noqa: PLC0415  # loads scipy
 
     since = given.instant - RECENT_DAYS * DAY
     by_size = sorted(given.sessions_by_pattern.items(), key=lambda item: (-len(item[1]), item[0]))

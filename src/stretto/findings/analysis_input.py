@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from stretto.figures.cache_figures import CacheUse
+from stretto.figures.reported_cache_figures import CacheUse
 from stretto.model.decisions import Decision
 from stretto.model.findings import Finding
 from stretto.model.finished_runs import SessionRun, TaskRun

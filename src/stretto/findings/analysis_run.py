@@ -24,12 +24,12 @@ import msgspec
 from stretto.analysis.installed_extras import require_extra
 from stretto.clock import DAY, SECOND
 from stretto.errors import StrettoError
-from stretto.figures.cache_figures import CACHE_USE_MEASURES, CacheUse, collect_cache_uses
 from stretto.figures.quantile_sketch import get_bucket_value
-from stretto.figures.sum_reading import collect_quantile_sketches
+from stretto.figures.reported_cache_figures import CACHE_USE_MEASURES, CacheUse, collect_cache_uses
+from stretto.figures.sums_by_dimension import collect_quantile_sketches
 from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput, DayLengths
 from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS
-from stretto.findings.cache_findings import CACHE_DAYS
+from stretto.findings.useless_or_small_cache_findings import CACHE_DAYS
 from stretto.model.findings import Finding
 from stretto.names.measures import CALL_TIME, HOOKS_TIME, Dimension
 from stretto.store.database import open_reader

@@ -14,7 +14,6 @@ from stretto.analysis.installed_extras import find_missing_package
 from stretto.clock import DAY, SECOND
 from stretto.findings.agent_and_pattern_comparisons import compare_agents, compare_patterns
 from stretto.findings.analysis_input import NEW_NORMAL, AnalysisAnswer, AnalysisInput
-from stretto.findings.cache_findings import judge_caches
 from stretto.findings.habit_analyses import (
     compare_weeks,
     correlate_days,
@@ -23,6 +22,7 @@ from stretto.findings.habit_analyses import (
     forecast_days,
     predict_lengths,
 )
+from stretto.findings.useless_or_small_cache_findings import judge_caches
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import Finding
 
@@ -57,9 +57,9 @@ class Analysis:
 
 def find_changes(given: AnalysisInput) -> AnalysisAnswer:
     """Answer whether lengths, failures, tokens or money of any series changed, since when and by how much."""
+    from stretto.analysis.occasional_slow_tasks import judge_tails  # noqa: PLC0415  # likewise
     from stretto.analysis.regression import Boundary, judge_changes  # noqa: PLC0415  # loads scipy
     from stretto.analysis.series import SeriesKind, make_series_of_day_sums  # noqa: PLC0415  # likewise
-    from stretto.analysis.tail_shares import judge_tails  # noqa: PLC0415  # likewise
 
     boundaries = [
         Boundary(decision.time)
@@ -91,7 +91,7 @@ def find_trends(given: AnalysisInput) -> AnalysisAnswer:
 
 def find_unusual_runs(given: AnalysisInput) -> AnalysisAnswer:
     """Answer whether more tasks of the last day were unusually long than chance explains."""
-    from stretto.analysis.unusual_runs import judge_unusual_runs  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.unusually_long_runs import judge_unusual_runs  # noqa: PLC0415  # loads scipy
 
     return AnalysisAnswer(judge_unusual_runs(given.tasks, given.instant))
 
@@ -102,7 +102,7 @@ def find_holdups(given: AnalysisInput) -> AnalysisAnswer:
         explain_sessions,
         find_bottlenecks,
     )
-    from stretto.analysis.session_comparison import rank_session  # noqa: PLC0415  # likewise
+    from stretto.analysis.standing_among_like_sessions import rank_session  # noqa: PLC0415  # likewise
 
     findings: list[Finding] = []
     by_session: dict[str, list[dict[str, Any]]] = {}
@@ -130,7 +130,7 @@ def find_holdups(given: AnalysisInput) -> AnalysisAnswer:
 
 def plan_widths(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how many agents side by side pay for each pattern."""
-    from stretto.analysis.capacity_plan import plan_capacity  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.simulated_time_by_width import plan_capacity  # noqa: PLC0415  # loads scipy
 
     return AnalysisAnswer(
         [
@@ -206,7 +206,7 @@ def judge_experiments(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how each experiment stands that is not concluded."""
     from stretto.analysis.experiment_units import list_experiment_units  # noqa: PLC0415  # loads scipy
     from stretto.analysis.experiments import judge_experiment  # noqa: PLC0415  # likewise
-    from stretto.findings.experiment_records import read_definitions  # noqa: PLC0415  # likewise
+    from stretto.findings.experiment_journal_records import read_definitions  # noqa: PLC0415  # likewise
 
     return AnalysisAnswer(
         [

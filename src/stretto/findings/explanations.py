@@ -8,7 +8,7 @@ from typing import Any
 
 from stretto.clock import SECOND
 from stretto.findings.finding_changes import is_notable
-from stretto.findings.stored_findings import FindingsState, list_extra
+from stretto.findings.findings_snapshot import FindingsState, list_extra
 from stretto.format.quantities import format_duration
 from stretto.model.entities import Task
 from stretto.model.findings import Finding

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stretto.analysis.calendar_findings import SeriesCalendar
     from stretto.analysis.calendar_patterns import CalendarPattern
     from stretto.analysis.forecast import Forecast
-    from stretto.analysis.length_outlook import LengthOutlook
+    from stretto.analysis.next_week_task_lengths import LengthOutlook
     from stretto.analysis.series import Floats
 
 LOAD_DAYS = 56
@@ -62,7 +62,7 @@ def find_slow_times(given: AnalysisInput) -> AnalysisAnswer:
 
 def follow_session_lives(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how long sessions take to start and to end, and whether they slow down."""
-    from stretto.analysis.session_life import (  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.session_startup_and_winddown import (  # noqa: PLC0415  # loads scipy
         judge_session_lives,
         measure_session_lives,
     )
@@ -96,14 +96,14 @@ def correlate_days(given: AnalysisInput) -> AnalysisAnswer:
 
 def compare_weeks(given: AnalysisInput) -> AnalysisAnswer:
     """Answer whether the last week of a pattern differs from the weeks before, and when it was best."""
-    from stretto.analysis.usual_comparison import judge_weeks  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.pattern_week_comparison import judge_weeks  # noqa: PLC0415  # loads scipy
 
     return AnalysisAnswer(judge_weeks(given.sessions_by_pattern, given.instant, ZoneInfo(given.zone)))
 
 
 def forecast_days(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how long tasks and parallel work take in the next 30 days, and how often such ranges held."""
-    from stretto.analysis.length_outlook import (  # noqa: PLC0415  # loads scipy and statsmodels
+    from stretto.analysis.next_week_task_lengths import (  # noqa: PLC0415  # loads scipy and statsmodels
         HORIZON_DAYS,
         add_up_covers,
         forecast_lengths,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels
 from stretto.findings.analysis_table import ANALYSES
-from stretto.findings.stored_findings import FindingsState, list_extra
+from stretto.findings.findings_snapshot import FindingsState, list_extra
 from stretto.model.findings import EFFECT_PREFIX, RECOMMENDATION_PREFIX, Finding
 
 MOST_REGRESSIONS = 50

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stretto.findings.finding_sentences import describe_session_holdup, name_holdup
-from stretto.findings.stored_findings import FindingsState, list_extra
+from stretto.findings.findings_snapshot import FindingsState, list_extra
 from stretto.format.quantities import format_duration
 from stretto.model.findings import HOLDUP_PREFIX
 from stretto.store.finding_history import StoredFinding

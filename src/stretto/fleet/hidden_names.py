@@ -23,7 +23,7 @@ DIGITS = 12
 SESSION_DIGITS = 32
 
 _SIGNATURE_MARK = "#"
-"""Separates the task types of a signature from the hash of its identity (``figures.comparable_work``)."""
+"""Separates the task types of a signature from the hash of its identity (``figures.work_signature``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 
+from stretto.gates.benchmark_measurements import MeasurementError, Measurements
 from stretto.gates.gate_statistics import (
     adjust_p_values,
     compute_interval,
@@ -22,7 +23,6 @@ from stretto.gates.gate_statistics import (
     estimate_noise,
     plan_runs,
 )
-from stretto.gates.measurements import MeasurementError, Measurements
 
 PRIOR_FREEDOM = 6
 """Weight of the suite's median noise in a test's own: with few runs a single test's noise is little known."""

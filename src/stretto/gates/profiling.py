@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from stretto.gates.measurements import MeasurementError, Measurements
+from stretto.gates.benchmark_measurements import MeasurementError, Measurements
 
 BLOCK = 512
 """Bytes of a block that getrusage(2) counts."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stretto.clock import SECOND
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sums_by_dimension import Sums
 from stretto.fleet.session_document import SessionDocument
 
 REREAD = 60 * SECOND

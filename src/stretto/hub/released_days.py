@@ -18,7 +18,7 @@ from hashlib import sha256
 import msgspec
 
 from stretto.clock import DAY, HOUR
-from stretto.figures.comparable_work import join_task_types
+from stretto.figures.work_signature import join_task_types
 from stretto.hub.engine import OwnerSum
 from stretto.names import OTHER
 from stretto.names.measures import MEASURES, Dimension, Dims

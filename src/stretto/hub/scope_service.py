@@ -17,10 +17,10 @@ from stretto.clock import Clock
 from stretto.config.configuration import Config
 from stretto.errors import StrettoError
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
-from stretto.figures.baselines import NOTHING_DECLARED
 from stretto.figures.figure import Figure
-from stretto.findings.stored_findings import FindingsState
-from stretto.gates.baseline_folder import BaselineFolder
+from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
+from stretto.findings.findings_snapshot import FindingsState
+from stretto.gates.service_baseline_folder import BaselineFolder
 from stretto.hub.engine import FleetScope
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.scope_store import (
@@ -35,10 +35,10 @@ from stretto.reports.make_report import make_report
 from stretto.reports.report_document import Report
 from stretto.reports.report_period import PeriodKind, get_last_period
 from stretto.service.analysis_schedule import AnalysisSchedule
+from stretto.service.operation_sources_of_a_store import make_store_sources
 from stretto.service.report_schedule import make_report_rules
 from stretto.service.store_answers import StoreAnswers
 from stretto.service.store_reader import StoreReader
-from stretto.service.store_sources import make_store_sources
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 from stretto.web.backend import Backend
 

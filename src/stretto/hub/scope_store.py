@@ -25,9 +25,9 @@ from stretto.names import NONE
 from stretto.store import queries
 from stretto.store.database import open_transaction, open_writer
 from stretto.store.database_schema import KEPT_TABLES
-from stretto.store.pruned_sessions import add_kept_record
+from stretto.store.records_of_pruned_sessions import add_kept_record
 from stretto.store.rollup import SLOTS, Cells, add_kept_sums
-from stretto.store.session_finder import delete_words, encode_items, number_words, write_words
+from stretto.store.session_search import delete_words, encode_items, number_words, write_words
 
 _TABLES = """
 -- The documents as they were added, so that a later revision can take them back.

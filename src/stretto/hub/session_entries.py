@@ -10,7 +10,7 @@ from operator import attrgetter
 
 import msgspec
 
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sums_by_dimension import Sums
 from stretto.fleet.session_document import SessionDocument, decode_session_document, encode_session_document
 from stretto.hub.engine import Mark, ReceivedSession, SessionChange, SessionKey
 from stretto.store.complete_old_sums import Amounts, complete_old_sums, is_old_definition

@@ -1,6 +1,7 @@
 """The journal: append-only files of events and of kept records, from which the store can be rebuilt."""
 
-from stretto.journal.event_files import (
+from stretto.journal.event_lines import LONGEST_LINE, encode_event, parse_line
+from stretto.journal.read_and_write_event_files import (
     CHUNK,
     DAY_FILE,
     RECENT,
@@ -23,7 +24,6 @@ from stretto.journal.event_files import (
     rewrite_with_kept_sessions,
     scan_file_states,
 )
-from stretto.journal.event_lines import LONGEST_LINE, encode_event, parse_line
 from stretto.model.event import LONGEST_DURATION, LONGEST_LIST, LONGEST_TEXT, MOST_ATTRIBUTES
 
 __all__ = [

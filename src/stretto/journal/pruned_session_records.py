@@ -20,7 +20,13 @@ import msgspec
 
 from stretto.clock import SECOND
 from stretto.journal.compression import CLOSING, COMPRESSED, get_part_path, write_compressed
-from stretto.journal.event_files import SUFFIX, Reject, append_records, list_file_sizes, open_content
+from stretto.journal.read_and_write_event_files import (
+    SUFFIX,
+    Reject,
+    append_records,
+    list_file_sizes,
+    open_content,
+)
 
 VERSION = 1
 """The version of a record. A reader sets a higher version aside instead of misreading it."""

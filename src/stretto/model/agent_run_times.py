@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stretto.clock import SECOND
-from stretto.model.conclude_calls import keep_plausible_start
+from stretto.model.calls_from_facts import keep_plausible_start
 from stretto.model.delegation import Delegation
 from stretto.model.event import LATEST, Channel
 from stretto.model.facts import RANK, EntityFacts, SessionFacts

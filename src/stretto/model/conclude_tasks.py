@@ -6,8 +6,8 @@ from collections.abc import Callable
 from itertools import zip_longest
 
 from stretto.model.agent_run_times import Run, RunTimes, determine_run_times
-from stretto.model.client_agents import is_helper, is_warm_up
-from stretto.model.conclude_calls import OUTCOMES, is_call_over
+from stretto.model.calls_from_facts import OUTCOMES, is_call_over
+from stretto.model.client_internal_agents import is_helper, is_warm_up
 from stretto.model.delegation import AGENT_REPORTING_SOURCES, Delegation, match_delegations
 from stretto.model.entities import Task
 from stretto.model.event import LATEST, Channel, Outcome
@@ -20,8 +20,8 @@ from stretto.model.facts import (
     get_text,
     make_permission_key_of_call,
 )
-from stretto.model.task_memory import TaskMemory
 from stretto.model.task_type import OTHER, to_label_value
+from stretto.model.unchanged_task_memory import TaskMemory
 from stretto.names import fact_fields
 from stretto.names.fact_fields import list_stamped_facts, make_stamped_key, unpack_timed_text
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from stretto.clock import SECOND
-from stretto.model.delivery import TaskDelivery, judge_delivery_by_outcome
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval, subtract_intervals
 from stretto.model.message_kinds import REPORTS
+from stretto.model.task_delivery_classes import TaskDelivery, judge_delivery_by_outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class Task:
     doubt: int = 0
     """Nanoseconds by which start and end may be wrong, because hooks are stamped late."""
     judged: TaskDelivery | None = None
-    """Its class, if other entities of the session changed it (``conclude_delivery``)."""
+    """Its class, if other entities of the session changed it (``delivered_and_wasted_tasks``)."""
 
     @property
     def own_delivery(self) -> TaskDelivery | None:

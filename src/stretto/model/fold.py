@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stretto.model.conclude_calls import LONGEST_ACTIVITY
+from stretto.model.calls_from_facts import LONGEST_ACTIVITY
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import (
     DELEGATING_TOOLS,
@@ -20,8 +20,8 @@ from stretto.model.facts import (
     make_permission_key,
     merge_fact,
 )
-from stretto.model.fold_identity import IDENTITY_HANDLERS, fold_alias
-from stretto.model.fold_leaves import LEAF_HANDLERS, merge_declared_labels
+from stretto.model.fold_aliases import IDENTITY_HANDLERS, fold_alias
+from stretto.model.fold_phases_messages_and_scores import LEAF_HANDLERS, merge_declared_labels
 from stretto.model.plausible_values import (
     Touched,
     merge_plausible_counts,

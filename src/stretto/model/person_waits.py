@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from stretto.clock import SECOND
-from stretto.model.conclude_calls import conclude_calls_under_key, index_runs_by_agent
+from stretto.model.calls_from_facts import conclude_calls_under_key, index_runs_by_agent
 from stretto.model.entities import PermissionRequest, Task, ToolCall
 from stretto.model.event import Channel
 from stretto.model.facts import RANK, Fact, SessionFacts, find_enclosing_task, get_number, get_text

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from stretto.model.conclude_calls import LONGEST_ACTIVITY
+from stretto.model.calls_from_facts import LONGEST_ACTIVITY
 from stretto.model.event import Event, Value
 from stretto.model.facts import EntityFacts, merge_fact
 

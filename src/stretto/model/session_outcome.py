@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from stretto.model.conclude_calls import OUTCOMES
+from stretto.model.calls_from_facts import OUTCOMES
 from stretto.model.entities import Task, Turn
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts, get_number, get_text

@@ -18,7 +18,7 @@ from stretto.names.resource_metrics import RESOURCES
 from stretto.names.self_metrics import SELF_METRICS as _SELF
 from stretto.names.span_attributes import API_SCOPE, EVALUATION, LABEL_PREFIX, SpanAttribute
 from stretto.names.usage_metrics import USAGE
-from stretto.names.workflow_metrics import WORKFLOWS
+from stretto.names.workflow_hours_metrics import WORKFLOWS
 
 DERIVED: tuple[Metric, ...] = (
     *VERDICT,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from stretto.names import measures
 
 WRITERS: dict[str, tuple[str, ...]] = {
-    "store.contributions.deliveries": (
+    "store.contributions.delivery_class_sums": (
         measures.DELIVERIES, measures.WASTED_TASKS, measures.WASTED_TIME,
     ),
     "store.contributions.headline_sums": (
@@ -20,7 +20,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.PHASES_STRETCH, measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM,
         measures.TALK_MESSAGES, measures.TALK_SHARE,
     ),
-    "store.contributions.leaves": (
+    "store.contributions.phases_messages_hooks_and_caches": (
         measures.CACHE_EVICTED_MISSES, measures.CACHE_LOOKUPS, measures.CACHE_LOOKUP_TIME,
         measures.CACHE_REFUSED, measures.CACHE_REMOVALS, measures.CACHE_SAVED, measures.HOOKS_TIME,
         measures.MESSAGES, measures.MESSAGES_SENT, measures.MESSAGE_TIME, measures.PHASES,
@@ -109,11 +109,11 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.expected_and_missed_gains": (
         measures.OPPORTUNITY, measures.SEQUENTIAL_RUNS,
     ),
-    "figures.window_verdict": (
+    "figures.window_gain_verdict": (
         measures.VERDICT_ELAPSED, measures.VERDICT_FANOUTS, measures.VERDICT_PAID, measures.VERDICT_TASKS,
         measures.VERDICT_WORK,
     ),
-    "figures.period_rows": (
+    "figures.parallel_work_by_week": (
         measures.TASKS,
     ),
     "reports.kpi_sheet": (
@@ -154,7 +154,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.CHECKED, measures.PATTERN_PHASES, measures.RETRY_ENDS, measures.TURNS,
         measures.WORK_ENDS,
     ),
-    "figures.scores.slices": (
+    "figures.scores.sums_by_pattern_type_or_agent": (
         measures.AGENT_CALLS, measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.AGENT_TIME,
         measures.ANSWERS, measures.ANSWER_TIME, measures.CAPACITY, measures.CHECKED,
         measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT, measures.FANOUTS,
@@ -177,8 +177,8 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.COST_WORK, measures.FANOUTS, measures.TOKEN_COUNT, measures.TOKEN_DELIVERED,
         measures.TOKEN_ELAPSED, measures.TOKEN_FANOUTS, measures.TOKEN_WORK,
     ),
-    "figures.conversations": (measures.CONVERSATIONS, measures.CONVERSATION_TIME),
-    "figures.cache_figures": (
+    "figures.messages_between_agents": (measures.CONVERSATIONS, measures.CONVERSATION_TIME),
+    "figures.reported_cache_figures": (
         measures.CACHE_EVICTED_MISSES, measures.CACHE_LOOKUPS, measures.CACHE_LOOKUP_TIME,
         measures.CACHE_REFUSED, measures.CACHE_REMOVALS, measures.CACHE_SAVED,
     ),
@@ -189,11 +189,11 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.TESTS_SKIPPED, measures.TEST_RUNS, measures.TEST_RUN_TIME,
         measures.TEST_SECONDS, measures.TOKENS, measures.TOOL_SECONDS, measures.UNPRICED_CALLS,
     ),
-    "figures.sum_coverage": (
+    "figures.usage_reporting_coverage": (
         measures.TOOL_CALL_TASKS, measures.TOOL_CALL_TASKS_REPORTED, measures.USAGE_EXPECTED,
         measures.USAGE_REPORTED,
     ),
-    "figures.baseline_comparison": (
+    "figures.parallel_work_against_baselines": (
         measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK, measures.PARALLEL_ELAPSED,
         measures.PARALLEL_TASKS, measures.PARALLEL_WORK,
     ),
@@ -201,7 +201,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.DELIVERIES, measures.WASTED_COST, measures.WASTED_COST_TASKS, measures.WASTED_TASKS,
         measures.WASTED_TIME, measures.WASTED_TOKENS, measures.WASTED_TOKEN_TASKS,
     ),
-    "figures.wall_time": (
+    "figures.wall_time_parts": (
         measures.SESSIONS, measures.WALL,
     ),
     "figures.work_and_outcome_figures": (
@@ -214,7 +214,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.TURN_TIME,
         measures.MESSAGE_KINDS, measures.REFUSED_DELEGATIONS, measures.REPAIRED_DELEGATIONS,
     ),
-    "figures.workflow_hours": (
+    "figures.sessions_against_configured_hours": (
         measures.SESSIONS, measures.WORKFLOW_ELAPSED, measures.WORKFLOW_SESSIONS, measures.WORKFLOW_SHARE,
     ),
     "store.complete_old_sums": (
@@ -234,7 +234,7 @@ READERS: dict[str, tuple[str, ...]] = {
     ),
     "summaries.snapshot": (measures.CRITICAL_PATH_AGENT,),
     "summaries.window_figures": (measures.FANOUTS,),
-    "summaries.run_profiles": (
+    "summaries.run_statistics_by_kind": (
         measures.CALLS, measures.CALL_TIME, measures.CONVERSATIONS, measures.CONVERSATION_TIME,
         measures.MODEL_CALLS, measures.MODEL_TIME,
     ),

@@ -52,7 +52,7 @@ class Dimension(StrEnum):
     SENDER = "sender"
     """The agent that sent a message."""
     SIGNATURE = "signature"
-    """The task types of a parallel execution, and a hash of its identity (``figures.comparable_work``)."""
+    """The task types of a parallel execution, and a hash of its identity (``figures.work_signature``)."""
     SOURCE = "source"
     TASK_TYPE = "task_type"
     TOOL = "tool"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from stretto.notifications.latest_notifications import CurrentAlerts, rank_severity
+from stretto.notifications.alert_states_from_notifications import CurrentAlerts, rank_severity
 from stretto.notifications.notification_log import Notification
 from stretto.notifications.silence_link import build_silence_url
 

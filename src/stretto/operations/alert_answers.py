@@ -9,9 +9,9 @@ from stretto.clock import DAY
 from stretto.format import quantities
 from stretto.model.findings import RECOMMENDATION_PREFIX
 from stretto.notifications import notification_log
-from stretto.notifications.latest_notifications import select_alerts
+from stretto.notifications.alert_states_from_notifications import select_alerts
 from stretto.operations.operation import OperationAnswer
-from stretto.operations.operation_call import OperationCall
+from stretto.operations.operation_context import OperationCall
 from stretto.servers.alert_limits import find_limit
 
 LIVE_WINDOW = "1h"

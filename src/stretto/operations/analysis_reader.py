@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from stretto.clock import DAY, MINUTE, SECOND
 from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.analysis_table import ANALYSES
-from stretto.findings.stored_findings import FindingsState
+from stretto.findings.findings_snapshot import FindingsState
 from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.operation_sources import OperationSources
 from stretto.store.finding_history import AnalysisResult

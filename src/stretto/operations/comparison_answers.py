@@ -6,15 +6,15 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stretto.analysis.session_pairs import describe_pair, list_similar, measure_pace
+from stretto.analysis.two_session_comparison import describe_pair, list_similar, measure_pace
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_standing
 from stretto.model.finished_runs import SessionRun
+from stretto.operations.find_named_workflow import ChosenWorkflow
 from stretto.operations.operation import OperationAnswer
-from stretto.operations.operation_call import OperationCall, RunSelection
+from stretto.operations.operation_context import OperationCall, RunSelection
 from stretto.operations.operation_errors import ErrorCode, OperationError, lack_data
 from stretto.operations.run_measures import measure_timing
-from stretto.operations.workflow_choice import ChosenWorkflow
 from stretto.store.finding_history import AnalysisResult
 
 EVOLUTION_MONTHS = (6, 3, 1, 0)

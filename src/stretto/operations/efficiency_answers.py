@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stretto.clock import DAY, HOUR, SECOND
-from stretto.figures.confidence import compute_difference_bounds
+from stretto.figures.confidence_intervals import compute_difference_bounds
 from stretto.findings.finding_sentences import SLOWER_TASKS, describe_finding, describe_session_holdup
 from stretto.format import quantities
 from stretto.model.finished_runs import SessionRun
 from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_holdup_advice
 from stretto.operations.operation import OperationAnswer
-from stretto.operations.operation_call import OperationCall, RunSelection
+from stretto.operations.operation_context import OperationCall, RunSelection
 from stretto.operations.operation_errors import lack_data
 from stretto.operations.run_measures import (
     group_tasks,

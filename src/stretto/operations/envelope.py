@@ -9,7 +9,7 @@ from typing import Any
 
 from stretto.clock import SECOND, to_rfc3339
 from stretto.operations.operation import Operation, OperationAnswer
-from stretto.operations.operation_call import OperationCall, Shortfall, to_time
+from stretto.operations.operation_context import OperationCall, Shortfall, to_time
 from stretto.operations.operation_errors import ErrorCode, OperationError
 
 SUCCESS, ERROR = "success", "error"

@@ -18,9 +18,9 @@ from stretto.operations.efficiency_answers import (
     compare_with_average,
     find_span,
 )
-from stretto.operations.history_answers import describe_life
+from stretto.operations.history_answers import describe_startup_and_slowing
 from stretto.operations.operation import OperationAnswer
-from stretto.operations.operation_call import OperationCall
+from stretto.operations.operation_context import OperationCall
 from stretto.operations.operation_errors import lack_data
 from stretto.operations.run_measures import (
     describe_task,
@@ -81,7 +81,7 @@ def answer_execution_analysis(call: OperationCall) -> OperationAnswer:
         sentence = f"{count}, {middle} in the middle: {_describe_parts(wall)}."
         analysis = {}
     lives = call.try_answer("lives")
-    analysis["life_cycle"] = {} if lives is None else describe_life(lives, call.pattern)
+    analysis["life_cycle"] = {} if lives is None else describe_startup_and_slowing(lives, call.pattern)
     return OperationAnswer(
         [sentence], performance, analysis, next_steps=["stretto phase-performance", "stretto bottlenecks"]
     )

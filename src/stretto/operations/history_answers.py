@@ -14,7 +14,7 @@ from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_finding
 from stretto.model.findings import Finding, FindingVerdict
 from stretto.operations.operation import OperationAnswer
-from stretto.operations.operation_call import OperationCall, RunSelection
+from stretto.operations.operation_context import OperationCall, RunSelection
 from stretto.operations.operation_errors import ErrorCode, OperationError, lack_data
 from stretto.operations.run_measures import measure_outcomes, measure_timing
 from stretto.store.finding_history import AnalysisResult
@@ -76,7 +76,7 @@ def answer_trends(call: OperationCall) -> OperationAnswer:
         if (calendar := call.try_answer("slow_times")) is not None:
             analysis["calendar"] = describe_calendar(calendar, call.pattern)
         if (lives := call.try_answer("lives")) is not None:
-            analysis["life_cycle"] = describe_life(lives, call.pattern)
+            analysis["life_cycle"] = describe_startup_and_slowing(lives, call.pattern)
     if call.options["include_correlations"] and (pairs := call.try_answer("correlations")) is not None:
         analysis["correlations"] = pairs.extra.get("correlations", [])
     sentences = [each.advice for each in notable if each.advice]
@@ -289,7 +289,7 @@ def _average_factors(factors: Sequence[float | None]) -> float | None:
     return statistics.geometric_mean(known) if known else None
 
 
-def describe_life(lives: AnalysisResult, pattern: str | None) -> dict[str, Any]:
+def describe_startup_and_slowing(lives: AnalysisResult, pattern: str | None) -> dict[str, Any]:
     """Return start-up, clean-up and slowing of sessions by pattern."""
     life: Mapping[str, Any] = lives.extra.get("life", {})
     return {name: dict(each) for name, each in life.items() if pattern in {None, name}}

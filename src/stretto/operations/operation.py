@@ -12,7 +12,7 @@ from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.option_kinds import OptionKind, OptionValueError
 
 if TYPE_CHECKING:
-    from stretto.operations.operation_call import OperationCall
+    from stretto.operations.operation_context import OperationCall
 
 
 class OperationGroup(StrEnum):

@@ -25,12 +25,12 @@ from stretto.operations.envelope import (
     build_success,
 )
 from stretto.operations.figure_lookup import FigureTable
+from stretto.operations.find_named_workflow import ALL_WORKFLOWS, ChosenWorkflow, choose_workflow
 from stretto.operations.operation import Operation
-from stretto.operations.operation_call import OperationCall, Shortfall, to_time
+from stretto.operations.operation_context import OperationCall, Shortfall, to_time
 from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.operation_sources import OperationSources
 from stretto.operations.operation_table import OPERATIONS
-from stretto.operations.workflow_choice import ALL_WORKFLOWS, ChosenWorkflow, choose_workflow
 from stretto.store.run_queries import read_newest_run_time
 
 MOST_LAST_ANSWERS = 64

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from stretto.clock import Clock
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest
-from stretto.findings.stored_findings import FindingsState
+from stretto.findings.findings_snapshot import FindingsState
 from stretto.notifications.notification_log import Notification
 from stretto.servers.alert_limits import AlertLimits
 from stretto.summaries.running_tasks import ExpectedTask

@@ -8,16 +8,16 @@ from typing import Any
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.names import WINDOWS
 from stretto.operations import (
+    advice_and_forecast_answers,
     alert_answers,
     comparison_answers,
     efficiency_answers,
     execution_and_phase_answers,
     history_answers,
     live_answers,
-    optimisation_answers,
 )
 from stretto.operations.operation import Operation, OperationAnswer, OperationGroup, OperationOption
-from stretto.operations.operation_call import OperationCall
+from stretto.operations.operation_context import OperationCall
 from stretto.operations.option_kinds import (
     CalendarDay,
     Choice,
@@ -262,7 +262,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.OPTIMISATION,
         "say what to do first, what it brings, and what earlier advice brought",
         "5 sessions with tasks in four weeks",
-        optimisation_answers.answer_recommendations,
+        advice_and_forecast_answers.answer_recommendations,
         (
             _take(
                 "scope",
@@ -281,7 +281,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.OPTIMISATION,
         "tell which parts of the score can give the points that miss",
         "5 sessions with tasks in four weeks",
-        optimisation_answers.answer_tune_suggestions,
+        advice_and_forecast_answers.answer_tune_suggestions,
         (
             _take(
                 "target_metric",
@@ -305,7 +305,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.OPTIMISATION,
         "plan how many agents side by side pay, also once work has grown",
         "5 sessions with tasks of a pattern",
-        optimisation_answers.answer_capacity_planning,
+        advice_and_forecast_answers.answer_capacity_planning,
         (
             _take("time_horizon", TimeSpan(DAY, 365 * DAY), "3_months", "until when the growth comes"),
             _take("growth_projection", Number(0, 1_000), 0, "growth of the work in per cent"),
@@ -319,7 +319,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.OPTIMISATION,
         "forecast the next days with ranges, and when running tasks end",
         "28 days with runs",
-        optimisation_answers.answer_predictions,
+        advice_and_forecast_answers.answer_predictions,
         (
             _take("forecast_horizon", TimeSpan(DAY, 30 * DAY), "7_days", "days to forecast"),
             _take("confidence_interval", Number(0.5, 0.99), 0.95, "the nearer of the ranges of 80 and 95 %"),

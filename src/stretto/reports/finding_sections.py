@@ -8,7 +8,7 @@ from typing import Any
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_finding
-from stretto.findings.stored_findings import FindingsState, list_extra
+from stretto.findings.findings_snapshot import FindingsState, list_extra
 from stretto.format.quantities import format_count_with_noun, format_duration, format_percent
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import RECOMMENDATION_PREFIX, FindingVerdict

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from stretto.figures.baselines import FindBaseline
 from stretto.figures.scores.quality_score import compute_overall_quality
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import MICRO, PARALLEL
+from stretto.figures.scores.sums_by_pattern_type_or_agent import MICRO, PARALLEL
 from stretto.figures.scores.window_scores import TREND_MEASURES
-from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_up
-from stretto.figures.window_verdict import BY_WORK, HEADLINE_MEASURES, HeadlineRule, build_verdict
+from stretto.figures.sequential_baseline_choice import FindBaseline
+from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, sum_up
+from stretto.figures.window_gain_verdict import BY_WORK, HEADLINE_MEASURES, HeadlineRule, build_verdict
 from stretto.format.quantities import format_duration, format_number, format_percent
 from stretto.model.event import Outcome
 from stretto.names import measures

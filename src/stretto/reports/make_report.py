@@ -7,22 +7,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
-from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, FindBaseline, Hours, Provenance
 from stretto.figures.figure import Figure
-from stretto.figures.period_rows import add_sums
+from stretto.figures.parallel_work_by_week import add_sums
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.window_scores import TREND_MEASURES, compute_quality_trend_figures
-from stretto.figures.sum_reading import Sums, sum_by, sum_up
-from stretto.figures.window_verdict import (
+from stretto.figures.sequential_baseline_choice import (
+    NOTHING_DECLARED,
+    DeclaredBaselines,
+    FindBaseline,
+    Hours,
+    Provenance,
+)
+from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
+from stretto.figures.window_gain_verdict import (
     BY_WORK,
     HEADLINE_MEASURES,
     HeadlineRule,
     build_verdict,
     choose_headline_provenance,
 )
-from stretto.findings.stored_findings import FindingsState, describe_missing_extra
-from stretto.model.delivery import Delivery
+from stretto.findings.findings_snapshot import FindingsState, describe_missing_extra
 from stretto.model.priced_usage import DOLLAR
+from stretto.model.task_delivery_classes import Delivery
 from stretto.names import measures
 from stretto.names.measures import Dimension
 from stretto.reports.finding_sections import (
@@ -48,7 +54,7 @@ from stretto.reports.report_period import (
     get_period_before,
     list_chart_bounds,
 )
-from stretto.reports.report_state import describe_state
+from stretto.reports.state_in_three_sentences import describe_state
 from stretto.reports.work_sections import (
     ChartValues,
     ReportFigures,

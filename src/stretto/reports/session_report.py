@@ -8,7 +8,7 @@ from typing import Any
 
 from stretto.clock import to_rfc3339
 from stretto.findings.finding_sentences import describe_session_holdup, describe_standing
-from stretto.findings.stored_findings import FindingsState, list_extra
+from stretto.findings.findings_snapshot import FindingsState, list_extra
 from stretto.format.quantities import (
     format_count,
     format_count_with_noun,

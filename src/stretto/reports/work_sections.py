@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from stretto.format.quantities import format_count_with_noun, format_dollars, format_duration
-from stretto.model.delivery import Delivery
+from stretto.model.task_delivery_classes import Delivery
 from stretto.names import NONE
 from stretto.reports.report_cells import (
     MOST_ROWS,

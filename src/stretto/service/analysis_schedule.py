@@ -25,7 +25,7 @@ from stretto.errors import StoreError
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest
 from stretto.findings.analysis_table import list_due, list_runnable
 from stretto.findings.finding_changes import list_finding_changes
-from stretto.findings.stored_findings import FindingsState, describe_missing_extra, read_findings_state
+from stretto.findings.findings_snapshot import FindingsState, describe_missing_extra, read_findings_state
 from stretto.store.database import open_reader, open_transaction
 from stretto.store.finding_history import (
     AnalysisResult,

@@ -17,8 +17,8 @@ from stretto.clock import Clock
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.otlp_export.sender import NullSender, Sender
 from stretto.otlp_export.session_spans import build_spans
+from stretto.otlp_export.span_sender import NullSender, Sender
 from stretto.store import queries
 
 SETTLE_SECONDS = 2.0

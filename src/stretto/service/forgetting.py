@@ -23,7 +23,7 @@ from stretto.journal.erase import erase_from_file
 from stretto.journal.pruned_session_records import hash_session_id, is_kept_file
 from stretto.reports.report_folder import FOLDER, ReportFolder
 from stretto.sources.redact import redact_id
-from stretto.store import declared_baselines, queries
+from stretto.store import declared_baseline_file, queries
 from stretto.store.database import open_reader
 from stretto.store.shipped_sessions import forget_shipping_notes, is_shipped
 
@@ -231,11 +231,11 @@ def _list_traces(config: Config, sessions: Iterable[str]) -> list[str]:
 
 
 def _remove_baselines(config: Config, erasure: Erasure) -> None:
-    declared = declared_baselines.load_declared_baselines(config.state)
+    declared = declared_baseline_file.load_declared_baselines(config.state)
     erasure.baselines = [r.name for r in declared.recorded if r.session in erasure.sessions]
     if erasure.baselines:
         kept = tuple(r for r in declared.recorded if r.session not in erasure.sessions)
-        declared_baselines.save_declared_baselines(config.state, replace(declared, recorded=kept))
+        declared_baseline_file.save_declared_baselines(config.state, replace(declared, recorded=kept))
 
 
 def _list_unreachable(config: Config, erasure: Erasure, sent: list[str], shipped: list[str]) -> None:

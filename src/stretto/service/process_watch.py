@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from stretto.clock import Clock
 from stretto.model.event import Channel, Event, Kind
 from stretto.model.process_state import ProcessState, find_process_state
-from stretto.resources.liveness import LivenessWatch, SessionWithProcesses
+from stretto.resources.lost_session_detection import LivenessWatch, SessionWithProcesses
 from stretto.resources.sampler import SOURCE
 from stretto.store import queries
 

@@ -15,7 +15,7 @@ from contextlib import closing
 from stretto.clock import HOUR, Clock
 from stretto.config.configuration import Config
 from stretto.errors import StoreError, StrettoError
-from stretto.figures.baselines import DeclaredBaselines
+from stretto.figures.sequential_baseline_choice import DeclaredBaselines
 from stretto.reports.make_report import ReportRules, make_report
 from stretto.reports.report_document import Report
 from stretto.reports.report_folder import FOLDER, ReportFolder

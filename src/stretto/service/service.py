@@ -29,40 +29,40 @@ from stretto.exporter.scrape import (
 )
 from stretto.features.collection_filter import decide_collection
 from stretto.features.feature_table import FEATURES
-from stretto.feeds.feed_items import FeedInput
+from stretto.feeds.orchestrator_feed_items import FeedInput
 from stretto.figures.figure import Figure
 from stretto.figures.name_budget import describe_folded_names
+from stretto.findings.findings_snapshot import FindingsState
 from stretto.findings.regression_and_experiment_figures import (
     compute_analysis_figures,
     compute_finding_figures,
 )
-from stretto.findings.stored_findings import FindingsState
 from stretto.fleet.identity import MachineIdentity
 from stretto.hook.client.client import build_record, identify_host
 from stretto.hook.install.client_copy import ensure_secret, write_collection_words
 from stretto.model.decisions import Decision
 from stretto.model.event import Event
 from stretto.names import NONE, Label
-from stretto.notifications.latest_notifications import describe_alerting_gap, select_alerts
+from stretto.notifications.alert_states_from_notifications import describe_alerting_gap, select_alerts
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.operations.operation_sources import OperationSources
-from stretto.otlp_export.sender import NullSender, Sender
+from stretto.otlp_export.span_sender import NullSender, Sender
 from stretto.resources import machine
 from stretto.resources.sampler import Sampler, WatchedSession
 from stretto.resources.sampler_thread import SamplerThread
-from stretto.servers.alertmanager_client import AlertmanagerTarget, find_alertmanager
+from stretto.servers.post_to_alertmanager import AlertmanagerTarget, find_alertmanager
 from stretto.service.analysis_schedule import AnalysisSchedule, ask_analysis_process
+from stretto.service.execution_start_and_end_notices import ParallelNotices, wants_notices
 from stretto.service.forgetting import ForgetRequest
 from stretto.service.health import Health, describe_lag
-from stretto.service.parallel_notices import ParallelNotices, wants_notices
+from stretto.service.operation_sources_of_a_store import StoreSources
 from stretto.service.rebuild_state import RebuildRequest, RebuildState, build_rebuild_document
-from stretto.service.report_delivery import make_report_sender
 from stretto.service.report_schedule import ReportSchedule
+from stretto.service.reports_to_receivers import make_report_sender
 from stretto.service.session_shipping import SessionShipping
 from stretto.service.store_answers import StoreAnswers
 from stretto.service.store_reader import StoreReader
-from stretto.service.store_sources import StoreSources
-from stretto.service.worker import Worker
+from stretto.service.store_update_worker import Worker
 from stretto.shipping.back_off import BackOff
 from stretto.shipping.ship_batches import Shipper
 from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, Receiver, RequestResult, Signal
@@ -71,8 +71,8 @@ from stretto.store import queries
 from stretto.store import score_targets as judged
 from stretto.store.database import get_store_size
 from stretto.store.decision_rows import append_decisions
-from stretto.store.declared_baselines import DeclaredBaselineFile
-from stretto.store.overlapping_sessions import suggest_joining_sessions
+from stretto.store.declared_baseline_file import DeclaredBaselineFile
+from stretto.store.joinable_sessions import suggest_joining_sessions
 from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.spending_outlook import compute_spending_figures

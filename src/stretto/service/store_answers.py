@@ -12,20 +12,20 @@ from typing import Any
 
 from stretto.clock import Clock
 from stretto.config.configuration import Config
-from stretto.figures.baselines import DeclaredBaselines
-from stretto.figures.run_profile import RunProfile
-from stretto.service.configured_summary import summarise_configured_session
-from stretto.store import fanout_list, session_finder
+from stretto.figures.finished_run_statistics import RunProfile
+from stretto.figures.sequential_baseline_choice import DeclaredBaselines
+from stretto.service.configured_session_summary import summarise_configured_session
+from stretto.store import fanout_list, session_search
 from stretto.store.fanout_list import FanoutPage, FanoutQuery
-from stretto.store.session_finder import SessionPage, SessionQuery
-from stretto.summaries.activity_summary import ActivitySummary, read_activity_summary
+from stretto.store.session_search import SessionPage, SessionQuery
+from stretto.summaries.agents_at_work_in_window import ActivitySummary, read_activity_summary
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
-from stretto.summaries.run_profiles import ProfileKind, read_run_profile
+from stretto.summaries.run_statistics_by_kind import ProfileKind, read_run_profile
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
+from stretto.summaries.snapshot_of_any_window import SnapshotRules, WindowedSnapshots, read_windowed_snapshot
 from stretto.summaries.time_window import TimeWindow
 from stretto.summaries.trends import read_trends
-from stretto.summaries.windowed_snapshot import SnapshotRules, WindowedSnapshots, read_windowed_snapshot
 
 
 class StoreAnswers:
@@ -50,7 +50,7 @@ class StoreAnswers:
     def find_sessions(self, query: SessionQuery) -> SessionPage:
         """Return a page of the matching sessions. Raises CursorError for a continuation of another list."""
         with self._connect() as connection:
-            return session_finder.find_sessions(connection, query)
+            return session_search.find_sessions(connection, query)
 
     def list_fanouts(self, query: FanoutQuery) -> FanoutPage:
         """Return a page of the finished parallel executions."""

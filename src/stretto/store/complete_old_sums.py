@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from stretto.figures.comparable_work import list_signature_task_types
-from stretto.model.delivery import Delivery, WasteReason
+from stretto.figures.work_signature import list_signature_task_types
 from stretto.model.event import Outcome
+from stretto.model.task_delivery_classes import Delivery, WasteReason
 from stretto.names import measures
 
 Amounts = Counter[tuple[int, str, tuple[str | int, ...]]]

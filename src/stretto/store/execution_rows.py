@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from stretto.figures.comparable_work import identify_work
 from stretto.figures.fanouts import Executions, SequentialRun
 from stretto.figures.overlapping_fanouts import CountedFanout
+from stretto.figures.work_signature import identify_work
 from stretto.model.entities import Session
 from stretto.names import NONE
 from stretto.store.database_schema import EXECUTIONS

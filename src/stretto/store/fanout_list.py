@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stretto.figures.comparable_work import decode_workers
+from stretto.figures.work_signature import decode_workers
 from stretto.store.database import bound_instant
 from stretto.store.queries import SESSION_COLUMNS, SessionRow, to_session_row
 

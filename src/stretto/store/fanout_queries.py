@@ -19,7 +19,7 @@ from stretto.figures.baseline_admission import (
     PastRun,
     judge_admission,
 )
-from stretto.figures.baselines import (
+from stretto.figures.sequential_baseline_choice import (
     NOTHING_DECLARED,
     Baseline,
     DeclaredBaselines,
@@ -27,7 +27,7 @@ from stretto.figures.baselines import (
     Hours,
     choose_baseline,
 )
-from stretto.figures.comparable_work import WorkIdentity, decode_workers, has_work_identity
+from stretto.figures.work_signature import WorkIdentity, decode_workers, has_work_identity
 from stretto.names import NONE
 from stretto.store.database import bound_instant
 
@@ -133,7 +133,7 @@ def _read_past_fanouts(
     return [PastFanouts(*row) for row in rows]
 
 
-def list_near_misses(connection: sqlite3.Connection, work: WorkIdentity) -> list[NearMiss]:
+def list_runs_under_other_patterns(connection: sqlite3.Connection, work: WorkIdentity) -> list[NearMiss]:
     """Return the sequential runs of the same tasks in the same project under the names of other patterns."""
     rows = connection.execute(
         "SELECT pattern, COUNT(*), COUNT(DISTINCT session) FROM sequential_runs"

@@ -23,8 +23,8 @@ from stretto.journal import pruned_session_records
 from stretto.journal.compression import delete_leftover_parts
 from stretto.journal.file_identity import compute_identity
 from stretto.journal.pruned_session_records import KeptRecord, hash_session_id, is_kept_file
-from stretto.model.conclude import is_known_by_telemetry_alone
 from stretto.model.conclude_tasks import Classify
+from stretto.model.entities_from_facts import is_known_by_telemetry_alone
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.fold import NO_SIGN_OF_LIFE
 from stretto.model.priced_usage import Price, get_reported_cost
@@ -38,19 +38,19 @@ from stretto.store.database import open_transaction
 from stretto.store.database_schema import CONCLUDED, KEPT_TABLES
 from stretto.store.decision_rows import write_decisions
 from stretto.store.journal_positions import JournalPositions, StoredPosition
-from stretto.store.pruned_sessions import (
+from stretto.store.records_of_pruned_sessions import (
     add_kept_record,
     find_pruned_until,
     is_record_added,
     make_kept_record,
 )
 from stretto.store.rollup import Additions, write_sums
-from stretto.store.session_finder import delete_words
-from stretto.store.session_homes import find_session_home, find_session_joins, note_session_join
 from stretto.store.session_in_memory import SessionState, load_session_state
-from stretto.store.session_table_writer import write_session_rows
+from stretto.store.session_row_writer import write_session_rows
+from stretto.store.session_search import delete_words
 from stretto.store.shipped_sessions import mark_changed_sessions
 from stretto.store.stored_facts import delete_facts, write_facts
+from stretto.store.traces_joined_to_sessions import find_session_home, find_session_joins, note_session_join
 
 LOG = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from stretto.state.retention_settings import Retention
 from stretto.store.database import open_transaction
 from stretto.store.database_schema import EXECUTIONS
 from stretto.store.ingest import Ingest
-from stretto.store.prune_runs import delete_old_runs, drop_oldest_runs
+from stretto.store.pruning_of_runs import delete_old_runs, drop_oldest_runs
 from stretto.store.rollup import SLOTS
 from stretto.store.shipped_sessions import drop_notes_of_missing_sessions
 from stretto.store.store_rescue import ASIDE, UNREAD_PREFIX

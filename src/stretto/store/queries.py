@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import msgspec
 
 from stretto.clock import SECOND
-from stretto.figures.sum_reading import Sums
-from stretto.model.conclude import conclude_session
-from stretto.model.conclude_leaves import conclude_host_processes
+from stretto.figures.sums_by_dimension import Sums
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import HostProcesses, Session
+from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
+from stretto.model.phases_messages_and_scores_from_facts import conclude_host_processes
 from stretto.sources.redact import redact_id
 from stretto.store.complete_old_sums import OLD_DEFINITION_UNTIL
 from stretto.store.rollup import SLOTS

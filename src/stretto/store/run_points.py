@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 from enum import StrEnum
 
-from stretto.figures.run_profile import RunPoint
+from stretto.figures.finished_run_statistics import RunPoint
 from stretto.model.event import Outcome
 from stretto.store.database import bound_instant
 

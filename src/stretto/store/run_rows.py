@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from stretto.figures.session_runs import build_session_run, build_task_runs
-from stretto.model.conclude_leaves import conclude_samples, conclude_scores
+from stretto.figures.build_finished_runs import build_session_run, build_task_runs
 from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.phases_messages_and_scores_from_facts import conclude_samples, conclude_scores
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.given_scores import unite_judges
 from stretto.store.contributions.usage_coverage import compute_usage_coverage
@@ -24,7 +24,7 @@ from stretto.store.contributions.usage_coverage import compute_usage_coverage
 Row = tuple[str | int | float | None, ...]
 
 RunRows = tuple[Sequence[Row], Sequence[Row]]
-"""The rows of a session in ``session_runs``, none or one, and those in ``task_runs``."""
+"""The rows of a session in ``build_finished_runs``, none or one, and those in ``task_runs``."""
 
 NO_RUNS: RunRows = ((), ())
 

@@ -14,22 +14,23 @@ from stretto.figures.fanouts import (
     find_executions,
     join_executions,
 )
-from stretto.model.conclude import conclude_session, get_session_times, is_session_over
-from stretto.model.conclude_calls import find_unfinished_answers
-from stretto.model.conclude_leaves import conclude_phases
+from stretto.model.calls_from_facts import find_model_calls_to_complete
 from stretto.model.entities import Session, Task
+from stretto.model.entities_from_facts import conclude_session, get_session_times, is_session_over
 from stretto.model.event import Event, Outcome
 from stretto.model.facts import ENTITY_KINDS, SessionFacts
 from stretto.model.fold import fold_events
-from stretto.model.join import find_changed_entities, join_facts
-from stretto.model.match_unnamed_reports import merge_entity_facts
-from stretto.model.task_memory import TaskMemory
+from stretto.model.join_channel_reports import find_changed_entities, join_facts
+from stretto.model.match_reports_without_ids import merge_entity_facts
+from stretto.model.phases_messages_and_scores_from_facts import conclude_phases
+from stretto.model.unchanged_task_memory import TaskMemory
 from stretto.names.fact_fields import EntityKind
 from stretto.store.concluded_session import ConcludedSession, NewlyEnded, Rules
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.live_sums import ContributionSums
 from stretto.store.execution_rows import ExecutionRows
-from stretto.store.model_call_sums import ModelCallSums
+from stretto.store.incremental_model_call_sums import ModelCallSums
+from stretto.store.incremental_tool_call_sums import ToolCallSums
 from stretto.store.reused_conclusion import Conclusion
 from stretto.store.rollup import Additions
 from stretto.store.run_rows import NO_RUNS, RunRows
@@ -37,7 +38,6 @@ from stretto.store.settled_part import SettledPart
 from stretto.store.settled_tasks import settle_tasks
 from stretto.store.stored_facts import FactsForm, find_facts_form, load_all_facts
 from stretto.store.task_counts import TaskCounts
-from stretto.store.tool_call_sums import ToolCallSums
 
 T = TypeVar("T")
 
@@ -273,10 +273,10 @@ class SessionState:
         return self.joined
 
     def _mark_completed_answers(self, facts: SessionFacts, changed: Iterable[tuple[str, str]]) -> None:
-        """Note the model calls whose use a changed call may complete (``find_unfinished_answers``)."""
+        """Note the model calls whose use a changed call may complete (``find_model_calls_to_complete``)."""
         for kind, key in changed:
             if kind == EntityKind.CALL and key in facts.delegating:
-                self.changed_model_calls |= find_unfinished_answers(facts, key)
+                self.changed_model_calls |= find_model_calls_to_complete(facts, key)
 
     def _make_context(
         self, facts: SessionFacts, session: Session, rules: Rules, *, closed: bool

@@ -11,7 +11,7 @@ from stretto.model.entities import Session, Task
 from stretto.model.facts import SessionFacts
 from stretto.names.fact_fields import EntityKind
 from stretto.store.execution_rows import ExecutionRows, make_execution_rows
-from stretto.store.session_finder import list_task_words
+from stretto.store.session_search import list_task_words
 from stretto.store.settled_tasks import SettledTasks
 from stretto.store.task_counts import TaskCounts, count_tasks
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 from operator import is_
 from typing import NamedTuple
 
-from stretto.figures.retries import find_retries
-from stretto.model.conclude import is_session_over
-from stretto.model.conclude_delivery import WorkKey, get_agent_id_of_task, make_work_key
+from stretto.figures.retried_tasks import find_retries
 from stretto.model.delegation import Delegation
+from stretto.model.delivered_and_wasted_tasks import WorkKey, get_agent_id_of_task, make_work_key
 from stretto.model.entities import Session, Task, Turn
+from stretto.model.entities_from_facts import is_session_over
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts, get_number, get_text
-from stretto.model.task_memory import TaskMemory
+from stretto.model.unchanged_task_memory import TaskMemory
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind, list_stamped_facts
 

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from stretto.figures.fanouts import find_executions
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sums_by_dimension import Sums
 from stretto.model.entities import Phase, Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import EntityFacts, SessionFacts, get_number, get_text

@@ -18,7 +18,7 @@ from stretto.figures.name_budget import (
     fold_sums,
     list_cells,
 )
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sums_by_dimension import Sums
 from stretto.names.measures import Dims
 from stretto.store.queries import FROM_SLOTS, encode_slots, read_sums_of_slots, split_into_slots
 from stretto.store.rollup import SLOTS, decode_dims

@@ -9,16 +9,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from stretto.clock import HOUR, SECOND, to_rfc3339
-from stretto.figures.baselines import DeclaredBaselines, Hours, MeasuredRuns, Provenance, build_run_signature
-from stretto.figures.comparable_work import WorkIdentity, list_signature_task_types
-from stretto.figures.confidence import LEVEL, Estimate
+from stretto.figures.confidence_intervals import LEVEL, Estimate
+from stretto.figures.sequential_baseline_choice import (
+    DeclaredBaselines,
+    Hours,
+    MeasuredRuns,
+    Provenance,
+    build_run_signature,
+)
+from stretto.figures.work_signature import WorkIdentity, list_signature_task_types
 from stretto.names import NONE
 from stretto.store.fanout_queries import (
     MixCount,
     NearMiss,
     count_fanout_mixes,
     count_run_mixes,
-    list_near_misses,
+    list_runs_under_other_patterns,
     make_baseline_finder,
     read_admission,
 )
@@ -92,7 +98,7 @@ def read_catalog(
             refusal = near_misses = None
             if baseline.refusal is not None:
                 refusal = mix.work.gap or baseline.refusal
-                near_misses = list_near_misses(connection, mix.work)
+                near_misses = list_runs_under_other_patterns(connection, mix.work)
             uses.append(
                 BaselineUse(mix, baseline.provenance, baseline.names, refusal, tuple(near_misses or ()))
             )

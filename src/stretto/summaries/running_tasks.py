@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stretto.clock import DAY
-from stretto.figures.task_expectation import (
+from stretto.figures.overdue_limits_and_time_left import (
     OverdueLimit,
     TimeLeft,
     compute_overdue_chance,

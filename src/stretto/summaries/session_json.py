@@ -7,12 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from stretto.clock import SECOND, to_rfc3339
-from stretto.figures.baseline_comparison import NOTHING_DELIVERED
-from stretto.figures.baselines import (
-    Target,
-)
-from stretto.figures.confidence import LEVEL, compute_improvement_bounds
-from stretto.figures.expected_and_missed_gains import compute_expected_improvement, find_baseline_doubt
+from stretto.figures.confidence_intervals import LEVEL, compute_improvement_bounds
+from stretto.figures.expected_and_missed_gains import average_target_improvement, find_baseline_doubt
 from stretto.figures.fanouts import (
     Fanout,
     SequentialTime,
@@ -20,13 +16,17 @@ from stretto.figures.fanouts import (
 )
 from stretto.figures.machine_contention import detect_contention, measure_session_machine_use
 from stretto.figures.memory_growth import measure_memory_growth
-from stretto.figures.missing_tool_calls import ToolCallGaps
+from stretto.figures.parallel_work_against_baselines import NOTHING_DELIVERED
+from stretto.figures.sequential_baseline_choice import (
+    Target,
+)
 from stretto.figures.session_analysis import (
     build_analysis_document,
     build_fanout_analysis_document,
 )
-from stretto.figures.spending import Priced, SessionSpending, Spending, sum_spending
+from stretto.figures.session_spending import Priced, SessionSpending, Spending, sum_spending
 from stretto.figures.synthesis import make_synthesis_meter
+from stretto.figures.unseen_tool_calls import ToolCallGaps
 from stretto.format import quantities
 from stretto.model.entities import Message, Sample, Score, Session, Task, Tokens, ToolCall
 from stretto.model.priced_usage import DOLLAR, Cost
@@ -347,7 +347,7 @@ def _build_fanout(
         "concurrency": fanout.concurrency,
         "delivery": fanout.delivery,
         **build_fanout_analysis_document(fanout),
-        "expected_improvement": compute_expected_improvement(fanout, target),
+        "expected_improvement": average_target_improvement(fanout, target),
         "contention": asdict(detect_contention(fanout, sequential, samples)),
         "confidence": _build_confidence(fanout, sequential),
     }

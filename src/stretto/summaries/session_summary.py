@@ -8,14 +8,6 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from stretto.figures.baselines import (
-    NOTHING_DECLARED,
-    Baseline,
-    DeclaredBaselines,
-    FindBaseline,
-    Hours,
-)
-from stretto.figures.comparable_work import identify_work
 from stretto.figures.fanouts import (
     Fanout,
     SequentialTime,
@@ -24,14 +16,26 @@ from stretto.figures.fanouts import (
 from stretto.figures.missing_usage import UsageGaps
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.session_kpis import build_kpis_document, compute_session_figures
+from stretto.figures.sequential_baseline_choice import (
+    NOTHING_DECLARED,
+    Baseline,
+    DeclaredBaselines,
+    FindBaseline,
+    Hours,
+)
 from stretto.figures.session_analysis import (
     SessionAnalysis,
     analyse_work_tree,
 )
-from stretto.figures.spending import Priced
-from stretto.figures.wall_time import compute_wall_figures
+from stretto.figures.session_spending import Priced
+from stretto.figures.sessions_against_configured_hours import (
+    NO_TASK,
+    build_workflow_document,
+    measure_workflow,
+)
+from stretto.figures.wall_time_parts import compute_wall_figures
+from stretto.figures.work_signature import identify_work
 from stretto.figures.work_tree import LONGEST_SESSION
-from stretto.figures.workflow_hours import NO_TASK, build_workflow_document, measure_workflow
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
@@ -58,7 +62,7 @@ class SessionSummary:
     kpis: dict[str, Any] = field(default_factory=dict)
     """The session's KPIs and scores as JSON (``figures.scores.session_kpis``)."""
     workflow: dict[str, Any] | None = None
-    """The comparison with its pattern's configured hours as JSON (``figures.workflow_hours``)."""
+    """The comparison with its pattern's hours as JSON (``figures.sessions_against_configured_hours``)."""
 
 
 def summarise_session(

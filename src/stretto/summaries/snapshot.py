@@ -9,17 +9,22 @@ from types import MappingProxyType
 from typing import Any
 
 from stretto.clock import HOUR, SECOND, to_rfc3339
-from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, FindBaseline, Hours
 from stretto.figures.bottleneck_agent import Bottleneck, find_bottlenecks
 from stretto.figures.expected_and_missed_gains import compute_best_speedup_figures
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.name_budget import MOST_NAMES
-from stretto.figures.period_rows import PERIOD_MEASURES, WeekChange, compare_weeks
+from stretto.figures.parallel_work_by_week import PERIOD_MEASURES, WeekChange, compare_weeks
 from stretto.figures.resource_figures import ResourceUse, compute_current_figures
 from stretto.figures.scores.document import build_scores_document
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
-from stretto.figures.sum_reading import sum_by
-from stretto.figures.window_verdict import (
+from stretto.figures.sequential_baseline_choice import (
+    NOTHING_DECLARED,
+    DeclaredBaselines,
+    FindBaseline,
+    Hours,
+)
+from stretto.figures.sums_by_dimension import sum_by
+from stretto.figures.window_gain_verdict import (
     BY_WORK,
     HeadlineRule,
     Verdict,

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stretto.clock import DAY, SECOND, to_rfc3339
-from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, Hours
-from stretto.figures.period_rows import PERIOD_MEASURES, PeriodRow, add_sums, build_period_row
-from stretto.figures.sum_reading import Sums
-from stretto.figures.window_verdict import (
+from stretto.figures.parallel_work_by_week import PERIOD_MEASURES, PeriodRow, add_sums, build_period_row
+from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED, DeclaredBaselines, Hours
+from stretto.figures.sums_by_dimension import Sums
+from stretto.figures.window_gain_verdict import (
     BY_WORK,
     HeadlineRule,
     build_verdict_document,

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from stretto.clock import DAY, SECOND
-from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
-from stretto.figures.baselines import FindBaseline, Hours, Provenance
-from stretto.figures.cache_figures import compute_cache_size_figures
 from stretto.figures.critical_path import compute_path_figures
 from stretto.figures.efficiency_tree import compute_efficiency_figures
 from stretto.figures.expected_and_missed_gains import compute_gain_figures
 from stretto.figures.figure import Figure
 from stretto.figures.model_cache_and_test_figures import compute_usage_figures
+from stretto.figures.parallel_work_against_baselines import build_mixes, sum_parallel_by_type
+from stretto.figures.reported_cache_figures import compute_cache_size_figures
 from stretto.figures.resource_figures import compute_resource_figures
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.window_scores import (
@@ -24,11 +23,13 @@ from stretto.figures.scores.window_scores import (
     compute_quality_trend_figures,
     compute_score_figures,
 )
+from stretto.figures.sequential_baseline_choice import FindBaseline, Hours, Provenance
+from stretto.figures.sessions_against_configured_hours import compute_workflow_figures
 from stretto.figures.speedup_cost import compute_speedup_price_figures
-from stretto.figures.sum_reading import Sums, sum_by
-from stretto.figures.wall_time import compute_overhead_figures, compute_wall_figures
+from stretto.figures.sums_by_dimension import Sums, sum_by
+from stretto.figures.wall_time_parts import compute_overhead_figures, compute_wall_figures
 from stretto.figures.waste import compute_waste_figures
-from stretto.figures.window_verdict import (
+from stretto.figures.window_gain_verdict import (
     BY_WORK,
     HeadlineRule,
     Verdict,
@@ -36,7 +37,6 @@ from stretto.figures.window_verdict import (
     compute_verdict_figures,
 )
 from stretto.figures.work_and_outcome_figures import compute_window_figures
-from stretto.figures.workflow_hours import compute_workflow_figures
 from stretto.names import WINDOWS, measures
 from stretto.names.measures import Dimension
 from stretto.store import queries

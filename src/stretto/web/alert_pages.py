@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.notifications.alert_episodes import RuleAlerts, group_by_rule
-from stretto.notifications.latest_notifications import select_alerts
+from stretto.notifications.alert_states_from_notifications import select_alerts
 from stretto.web import markdown
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer

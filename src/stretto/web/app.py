@@ -22,17 +22,16 @@ from starlette.types import ASGIApp
 from stretto.clock import SECOND
 from stretto.errors import StrettoError
 from stretto.web import otlp_routes, responses
-from stretto.web.activity_page import ActivityPage
+from stretto.web.agents_over_time_page import ActivityPage
 from stretto.web.alert_pages import AlertPages
 from stretto.web.backend import Backend
 from stretto.web.comparison_pages import ComparisonPages
 from stretto.web.dimension_pages import DimensionPages
-from stretto.web.execution_pages import ExecutionPages
-from stretto.web.feed_routes import OrchestratorFeedRoutes
 from stretto.web.finding_page import FindingPage
+from stretto.web.finding_session_and_runbook_pages import PageRoutes
 from stretto.web.findings_routes import FindingsRoutes
 from stretto.web.forget_route import ForgetRoute
-from stretto.web.gate_routes import GateRoutes
+from stretto.web.gate_baseline_routes import GateRoutes
 from stretto.web.guard import Guard
 from stretto.web.hook_endpoint import HOOK, HookEndpoint
 from stretto.web.json_routes import NOTIFICATIONS, JsonRoutes
@@ -41,9 +40,10 @@ from stretto.web.mcp_route import PATH as MCP
 from stretto.web.mcp_route import McpRoute
 from stretto.web.openapi import OpenApiRoute
 from stretto.web.operation_routes import OperationRoutes
+from stretto.web.orchestrator_feed_routes import OrchestratorFeedRoutes
 from stretto.web.otlp_routes import OtlpRoutes
 from stretto.web.overview_page import OverviewPage
-from stretto.web.pages import PageRoutes
+from stretto.web.parallel_execution_pages import ExecutionPages
 from stretto.web.rebuild_route import RebuildRoute
 from stretto.web.renderer import Renderer
 from stretto.web.report_routes import ReportRoutes

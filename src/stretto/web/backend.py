@@ -11,11 +11,11 @@ from starlette.types import ASGIApp
 from stretto.clock import Clock, read_wall_clock
 from stretto.errors import ServiceError
 from stretto.features.feature_table import DEFAULT_STATES, FeatureStates
-from stretto.feeds.feed_items import FeedInput
+from stretto.feeds.orchestrator_feed_items import FeedInput
 from stretto.figures.figure import Figure
-from stretto.figures.run_profile import RunProfile
-from stretto.findings.stored_findings import FindingsState
-from stretto.gates.baseline_folder import BaselineFolder
+from stretto.figures.finished_run_statistics import RunProfile
+from stretto.findings.findings_snapshot import FindingsState
+from stretto.gates.service_baseline_folder import BaselineFolder
 from stretto.model.decisions import Decision
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.operations.operation_runner import OperationRunner
@@ -23,9 +23,9 @@ from stretto.reports.report_document import Report
 from stretto.sources.otlp.receive import RequestResult, Signal
 from stretto.store.fanout_list import FanoutPage, FanoutQuery
 from stretto.store.score_targets import ScoreReceipt
-from stretto.store.session_finder import SessionPage, SessionQuery
-from stretto.summaries.activity_summary import ActivitySummary
-from stretto.summaries.run_profiles import ProfileKind
+from stretto.store.session_search import SessionPage, SessionQuery
+from stretto.summaries.agents_at_work_in_window import ActivitySummary
+from stretto.summaries.run_statistics_by_kind import ProfileKind
 from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot

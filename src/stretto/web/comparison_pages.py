@@ -10,11 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import SECOND
-from stretto.figures.task_matching import match_tasks
+from stretto.figures.matched_tasks_of_two_sessions import match_tasks
 from stretto.model.interval import Interval
 from stretto.summaries.session_json import build_session_document
 from stretto.summaries.session_summary import SessionSummary
-from stretto.summaries.windowed_snapshot import find_window_before
+from stretto.summaries.snapshot_of_any_window import find_window_before
 from stretto.web import period_comparison, session_timeline, session_view
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer

@@ -10,13 +10,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.names import NONE, OTHER, WINDOWS
-from stretto.store.session_finder import SessionQuery
-from stretto.summaries.run_profiles import ProfileKind
+from stretto.store.session_search import SessionQuery
+from stretto.summaries.run_statistics_by_kind import ProfileKind
 from stretto.summaries.time_window import ALL, make_named_window
-from stretto.web import call_views, dimension_views, session_list
+from stretto.web import dimension_views, session_list_columns, tool_and_model_views
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
-from stretto.web.run_profile_view import describe_profile
+from stretto.web.run_statistics_view import describe_profile
 from stretto.web.window_choice import choose_window_snapshot
 from stretto.web.window_parameters import QueryError
 
@@ -59,11 +59,11 @@ DIMENSIONS = {
     ),
     "tools": DimensionView(
         ProfileKind.TOOL, "Tools", "tool", "unnamed tool", ("call", "calls"), "tool",
-        call_views.list_tool_figures,
+        tool_and_model_views.list_tool_figures,
     ),
     "models": DimensionView(
         ProfileKind.MODEL, "Models", "model", "unnamed model", ("call", "calls"), "model",
-        call_views.list_model_figures,
+        tool_and_model_views.list_model_figures,
     ),
 }  # fmt: skip
 """First part of a view's path → the view."""
@@ -146,8 +146,8 @@ class DimensionPages:
             window=window.name,
             profile=describe_profile(profile, *dimension.runs),
             sessions=sessions if name not in {NONE, OTHER} else (),
-            list_columns=session_list.COLUMNS,
-            finding_of=session_list.collect_findings(self._backend.findings(), sessions),
+            list_columns=session_list_columns.COLUMNS,
+            finding_of=session_list_columns.collect_findings(self._backend.findings(), sessions),
             rows=rows,
             most_conversations=CONVERSATIONS_LISTED,
             windows=list(WINDOWS),

@@ -12,13 +12,13 @@ from starlette.routing import Route
 
 from stretto.clock import DAY
 from stretto.findings.finding_sentences import describe_finding
-from stretto.findings.stored_findings import FindingsState, find_stored
+from stretto.findings.findings_snapshot import FindingsState, find_stored
 from stretto.format import quantities
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import EFFECT_PREFIX, RECOMMENDATION_PREFIX, Finding, RunLink
 from stretto.store.finding_history import StoredFinding
 from stretto.store.queries import SessionRow
-from stretto.store.session_finder import SessionQuery
+from stretto.store.session_search import SessionQuery
 from stretto.web.backend import Backend
 from stretto.web.findings_view import describe_stored
 from stretto.web.renderer import Renderer

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from stretto.findings.decision_parsing import parse_decision
-from stretto.findings.stored_findings import build_findings_document
+from stretto.findings.findings_snapshot import build_findings_document
 from stretto.web import responses
 from stretto.web.backend import Backend
 

@@ -14,8 +14,8 @@ from stretto.findings.finding_sentences import (
     describe_session_holdup,
     describe_standing,
 )
+from stretto.findings.findings_snapshot import FindingsState, list_answers, list_extra
 from stretto.findings.session_findings import SessionFinding, find_session_findings
-from stretto.findings.stored_findings import FindingsState, list_answers, list_extra
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import RunLink

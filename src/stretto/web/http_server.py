@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from stretto.web.connection_bounds import AcceptFailures, ConnectionBounds
-from stretto.web.grpc_preface import watch_protocol
+from stretto.web.explain_grpc_on_http_port import watch_protocol
 from stretto.web.live_updates import UpdateStreams
 
 KEEP_ALIVE_SECONDS = 75

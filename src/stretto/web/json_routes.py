@@ -8,11 +8,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import to_rfc3339
-from stretto.features.feature_texts import build_features_document
+from stretto.features.switched_off_texts import build_features_document
 from stretto.findings.session_findings import build_session_finding_document, find_session_findings
 from stretto.notifications import notification_log as notifications
-from stretto.notifications.latest_notifications import is_repeat_overdue, select_alerts
-from stretto.store.session_finder import CursorError
+from stretto.notifications.alert_states_from_notifications import is_repeat_overdue, select_alerts
+from stretto.store.session_search import CursorError
 from stretto.summaries import snapshot
 from stretto.summaries.session_json import build_row_document, build_session_document
 from stretto.summaries.time_window import TimeWindow

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.model.event import Outcome
-from stretto.store.session_finder import SessionSort
+from stretto.store.session_search import SessionSort
 from stretto.summaries.time_window import WINDOW_NAMES
 from stretto.web import live_updates, operation_routes, responses, session_query
 from stretto.web.window_parameters import WINDOW_PARAMETERS

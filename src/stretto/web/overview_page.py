@@ -12,12 +12,18 @@ from stretto.clock import HOUR, SECOND
 from stretto.errors import StoreError
 from stretto.figures.bottleneck_agent import Bottleneck
 from stretto.names import PREFIX
-from stretto.notifications import latest_notifications as alerts
+from stretto.notifications import alert_states_from_notifications as alerts
 from stretto.notifications.alert_episodes import group_by_rule
 from stretto.store.queries import SessionRow
-from stretto.store.session_finder import SessionQuery
+from stretto.store.session_search import SessionQuery
 from stretto.summaries.time_window import TimeWindow
-from stretto.web import dimension_views, findings_view, headline, session_list, trend_chart
+from stretto.web import (
+    dimension_views,
+    findings_view,
+    session_list_columns,
+    time_saved_chart,
+    verdict_in_words,
+)
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
 from stretto.web.runbook_lookup import find_runbook
@@ -75,18 +81,20 @@ class OverviewPage:
         return {
             "snapshot": snapshot,
             "window": window,
-            "list_columns": session_list.COLUMNS,
-            "finding_of": session_list.collect_findings(findings, snapshot.latest),
-            "line": headline.build_headline(snapshot, window, are_tasks_slower=findings.has_slower_tasks),
+            "list_columns": session_list_columns.COLUMNS,
+            "finding_of": session_list_columns.collect_findings(findings, snapshot.latest),
+            "line": verdict_in_words.build_headline(
+                snapshot, window, are_tasks_slower=findings.has_slower_tasks
+            ),
             "newest": self._find_newest_parallel(choice),
             "verdicts": {**choice.latest.verdicts, **snapshot.verdicts},
             "open": snapshot.open_sessions,
             "bottleneck": snapshot.bottlenecks.get(window),
             "decisive_since": _find_decisive_since(snapshot.bottlenecks.get(window), now),
-            "days": trend_chart.build_chart(trends["days"]),
-            "weeks": trend_chart.build_chart(trends["weeks"]),
+            "days": time_saved_chart.build_chart(trends["days"]),
+            "weeks": time_saved_chart.build_chart(trends["weeks"]),
             "old_definition_until": trends.get("old_definition_until"),
-            "changed": trend_chart.list_changes(snapshot.change.figures),
+            "changed": time_saved_chart.list_changes(snapshot.change.figures),
             "completeness": dimension_views.replace_reason(
                 figures.find_figure("stretto_capture_completeness_ratio", "", window=window),
                 "no task or tool call is over",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from stretto.figures.figure import Figure
-from stretto.figures.window_verdict import BaselineComparison
+from stretto.figures.window_gain_verdict import BaselineComparison
 from stretto.format import quantities
 from stretto.summaries.snapshot import Snapshot
 from stretto.web.dimension_views import FigureIndex, list_type_rows, sum_counts

@@ -15,15 +15,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from stretto.clock import DAY, SECOND, to_rfc3339
-from stretto.features.feature_texts import describe_switched_off
+from stretto.features.switched_off_texts import describe_switched_off
 from stretto.format import quantities, rfc3339
 from stretto.names import METRICS, NONE, PREFIX
-from stretto.notifications import latest_notifications as alerts
+from stretto.notifications import alert_states_from_notifications as alerts
 from stretto.summaries.session_json import name_session, name_session_entity
 from stretto.summaries.time_window import WINDOW_NAMES
-from stretto.web import drawing_export, headline, live_updates, responses, table_export
+from stretto.web import drawing_export, live_updates, responses, table_export, verdict_in_words
 from stretto.web.backend import Backend
-from stretto.web.metric_definitions import DEFINITIONS
+from stretto.web.page_terms import DEFINITIONS
 from stretto.web.timeline_shapes import write_bars
 from stretto.web.window_parameters import WINDOW_PARAMETERS, QueryError, parse_window
 
@@ -95,8 +95,8 @@ class Renderer:
             entity_title=name_session_entity,
             stamp=to_rfc3339,
             segment=lambda text: quote(text, safe=""),
-            window=headline.describe_window,
-            in_window=headline.place_in_window,
+            window=verdict_in_words.describe_window,
+            in_window=verdict_in_words.place_in_window,
             figure=_format_named_figure,
             capitalize_first=lambda text: text[:1].upper() + text[1:],
         )
@@ -109,7 +109,7 @@ class Renderer:
             is_simulated=backend.is_simulated,
             switched_off=describe_switched_off(backend.features),
             define=DEFINITIONS,
-            meaning=headline.explain_baseline,
+            meaning=verdict_in_words.explain_baseline,
             metrics=METRICS,
             NONE=NONE,
             dated_from=DATED_FROM,

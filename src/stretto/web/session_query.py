@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stretto.model.event import Outcome
-from stretto.store.session_finder import SessionQuery, SessionSort, split_label
+from stretto.store.session_search import SessionQuery, SessionSort, split_label
 from stretto.web.window_parameters import (
     WINDOW_PARAMETERS,
     QueryError,

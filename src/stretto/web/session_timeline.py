@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from stretto.clock import SECOND
-from stretto.figures.wall_time import WallPart, split_wall_time
+from stretto.figures.wall_time_parts import WallPart, split_wall_time
 from stretto.format import quantities
 from stretto.model.entities import Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome

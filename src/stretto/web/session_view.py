@@ -8,12 +8,12 @@ from typing import Any
 
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout, SequentialTime
-from stretto.figures.missing_tool_calls import ToolCallGaps
+from stretto.figures.unseen_tool_calls import ToolCallGaps
 from stretto.format import quantities, rfc3339
 from stretto.model.entities import Message, Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.summaries.session_summary import SessionSummary
-from stretto.web.metric_definitions import PARTS
+from stretto.web.page_terms import PARTS
 from stretto.web.session_timeline import Drawing
 
 FANOUTS_SHOWN = 40

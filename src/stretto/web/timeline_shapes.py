@@ -14,11 +14,11 @@ from typing import NamedTuple
 from markupsafe import Markup, escape
 
 from stretto.clock import SECOND
-from stretto.figures.wall_time import WallPart
+from stretto.figures.wall_time_parts import WallPart
 from stretto.format import quantities
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
-from stretto.web.metric_definitions import PARTS
+from stretto.web.page_terms import PARTS
 
 NARROWEST = 0.15
 """Width in percent of the shortest bar, so that every event is visible."""

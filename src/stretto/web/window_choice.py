@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.time_window import TimeWindow, make_named_window
 from stretto.web.backend import Backend
-from stretto.web.headline import choose_window
+from stretto.web.verdict_in_words import choose_window
 from stretto.web.window_parameters import parse_window
 
 

@@ -16,8 +16,12 @@ from stretto.figures.scores.composite import (
 from stretto.figures.scores.message_exchange_score import compute_collaboration_score
 from stretto.figures.scores.quality_score import compute_quality_score
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import compute_delivered_share, count_succeeded_and_failed, pick_slice
-from stretto.figures.sum_reading import (
+from stretto.figures.scores.sums_by_pattern_type_or_agent import (
+    compute_delivered_share,
+    count_succeeded_and_failed,
+    pick_slice,
+)
+from stretto.figures.sums_by_dimension import (
     Sums,
     collect_quantile_sketches,
     read_quantile_sketch,

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from stretto.figures.baseline_comparison import ParallelWork
-from stretto.figures.baselines import Provenance, Target
+from stretto.figures.parallel_work_against_baselines import ParallelWork
 from stretto.figures.scores.composite import (
     CompositeScore,
     ScorePart,
@@ -18,17 +17,18 @@ from stretto.figures.scores.composite import (
     combine_parts,
     to_score_part,
 )
-from stretto.figures.scores.inputs import PublishedFigures
+from stretto.figures.scores.figures_for_scores import PublishedFigures
 from stretto.figures.scores.quality_score import compute_overall_quality
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import (
+from stretto.figures.scores.sums_by_pattern_type_or_agent import (
     INTEGRATED,
     MICRO,
     compute_delivered_share,
     compute_recovery,
     count_succeeded_and_failed,
 )
-from stretto.figures.sum_reading import Sums, sum_up
+from stretto.figures.sequential_baseline_choice import Provenance, Target
+from stretto.figures.sums_by_dimension import Sums, sum_up
 from stretto.names import measures
 
 WORK_PARTS = ("parallel", "single", "main_tools", "model")

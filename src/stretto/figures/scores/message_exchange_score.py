@@ -5,8 +5,8 @@ from __future__ import annotations
 from stretto.clock import SECOND
 from stretto.figures.scores.composite import CompositeScore, ScorePart, combine_parts
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import MICRO, count_succeeded_and_failed
-from stretto.figures.sum_reading import Sums, sum_by, sum_up
+from stretto.figures.scores.sums_by_pattern_type_or_agent import MICRO, count_succeeded_and_failed
+from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
 from stretto.names import measures
 from stretto.names.measures import Dimension
 

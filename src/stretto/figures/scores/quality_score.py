@@ -8,14 +8,14 @@ from math import sqrt
 
 from stretto.figures.scores.composite import CompositeScore, ScorePart, combine_parts, to_score_part
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import (
+from stretto.figures.scores.sums_by_pattern_type_or_agent import (
     ALONE,
     FINE,
     MICRO,
     PARALLEL,
     split_sums_by,
 )
-from stretto.figures.sum_reading import Sums, sum_by, sum_up
+from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
 from stretto.names import measures
 from stretto.names.measures import Dimension
 

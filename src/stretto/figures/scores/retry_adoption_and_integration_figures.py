@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import CONFLICT, INTEGRATED, MICRO, PARALLEL
-from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_up
+from stretto.figures.scores.sums_by_pattern_type_or_agent import CONFLICT, INTEGRATED, MICRO, PARALLEL
+from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, sum_up
 from stretto.model.event import Outcome
 from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
@@ -30,7 +30,7 @@ def compute_retry_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
         yield make_ratio("stretto_retry_ratio", labels, retried, count, count)
 
 
-def compute_adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:
+def compute_parallel_adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:
     """Yield how many of the turns and agents' tasks that could run in parallel did so."""
     eligible = sum_up(sums, measures.TURNS)
     parallel = sum_up(sums, measures.TURNS, place=PARALLEL)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
-from stretto.figures.baselines import FindBaseline
 from stretto.figures.figure import Figure, Labels, make_ratio
+from stretto.figures.parallel_work_against_baselines import build_mixes, sum_parallel_by_type
 from stretto.figures.scores.agent_score import compute_agent_score
 from stretto.figures.scores.composite import to_score_document
 from stretto.figures.scores.efficiency_score import (
@@ -15,11 +14,11 @@ from stretto.figures.scores.efficiency_score import (
     EfficiencyScore,
     compute_efficiency_score,
 )
-from stretto.figures.scores.inputs import PublishedFigures
+from stretto.figures.scores.figures_for_scores import PublishedFigures
 from stretto.figures.scores.message_exchange_score import compute_collaboration_score
 from stretto.figures.scores.quality_score import compute_quality_score
 from stretto.figures.scores.score_rules import Scoring
-from stretto.figures.scores.slices import (
+from stretto.figures.scores.sums_by_pattern_type_or_agent import (
     CONFLICT,
     INTEGRATED,
     PARALLEL,
@@ -28,7 +27,8 @@ from stretto.figures.scores.slices import (
     count_with_outcomes,
     split_sums_by,
 )
-from stretto.figures.sum_reading import Sums, sum_up
+from stretto.figures.sequential_baseline_choice import FindBaseline
+from stretto.figures.sums_by_dimension import Sums, sum_up
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.names import NONE, measures

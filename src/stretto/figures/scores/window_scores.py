@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
-from stretto.figures.baselines import FindBaseline
 from stretto.figures.figure import Figure, Labels
+from stretto.figures.parallel_work_against_baselines import build_mixes, sum_parallel_by_type
 from stretto.figures.scores.agent_score import collect_usual_times, compute_agent_score
 from stretto.figures.scores.composite import CompositeScore, ScorePart
 from stretto.figures.scores.efficiency_score import (
@@ -14,7 +13,7 @@ from stretto.figures.scores.efficiency_score import (
     EfficiencyScore,
     compute_efficiency_score,
 )
-from stretto.figures.scores.inputs import PublishedFigures
+from stretto.figures.scores.figures_for_scores import PublishedFigures
 from stretto.figures.scores.message_exchange_score import compute_collaboration_score, list_receivers
 from stretto.figures.scores.quality_score import (
     QualityTrend,
@@ -23,15 +22,16 @@ from stretto.figures.scores.quality_score import (
     compute_quality_trend,
 )
 from stretto.figures.scores.retry_adoption_and_integration_figures import (
-    compute_adoption_figures,
     compute_integration_figures,
     compute_judgement_figures,
     compute_judgements_of_agents,
+    compute_parallel_adoption_figures,
     compute_retry_figures,
 )
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
-from stretto.figures.scores.slices import list_slice_keys, split_sums_by
-from stretto.figures.sum_reading import Sums
+from stretto.figures.scores.sums_by_pattern_type_or_agent import list_slice_keys, split_sums_by
+from stretto.figures.sequential_baseline_choice import FindBaseline
+from stretto.figures.sums_by_dimension import Sums
 from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
 
@@ -77,7 +77,7 @@ def compute_score_figures(
     at: Labels = (("window", window),)
     rules = scoring.rules
     yield from compute_retry_figures(at, sums)
-    yield from compute_adoption_figures(at, sums, rules)
+    yield from compute_parallel_adoption_figures(at, sums, rules)
     yield from compute_integration_figures(at, sums)
     yield from compute_judgement_figures(at, sums, rules)
     yield from compute_judgements_of_agents(at, sums)

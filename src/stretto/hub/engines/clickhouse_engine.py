@@ -14,7 +14,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from stretto.errors import EngineError, UsageError
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sums_by_dimension import Sums
 from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_token
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
 from stretto.hub.engines.clickhouse_tables import (

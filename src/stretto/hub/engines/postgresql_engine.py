@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
 
 from stretto.errors import EngineError
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sums_by_dimension import Sums
 from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_token
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
 from stretto.hub.engines.postgresql_tables import (

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from stretto.errors import EngineError
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sums_by_dimension import Sums
 from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_token
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
 from stretto.hub.release_table import StoredRelease

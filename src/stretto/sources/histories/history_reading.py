@@ -9,7 +9,7 @@ import msgspec
 from stretto.model.event import LATEST
 from stretto.sources.histories.decoder import Memory
 from stretto.sources.histories.formats import NEXTFLOW_TRACE, OPENCODE_DATABASE, VIBE_SESSION, HistoryFormat
-from stretto.sources.histories.history_chunk import HistoryChunk
+from stretto.sources.histories.history_read_result import HistoryChunk
 from stretto.sources.histories.line_files import read_line_file
 from stretto.sources.opencode.opencode_database import read_opencode_database
 from stretto.sources.vibe.vibe_session import read_vibe_session

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stretto.sources import recording
+from stretto.sources import read_hook_recordings
 from stretto.sources.histories.formats import CLAUDE_CODE, HistoryFormat, recognise_file
 
 LINE_SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -87,7 +87,7 @@ def _sort_file(path: Path, found: FoundFiles, *, named: bool) -> None:
         found.refused.append((path, f"cannot be read: {type(error).__name__}"))
         return
     if history_format is None:
-        if recording.is_recording(path):
+        if read_hook_recordings.is_recording(path):
             found.recordings.append(path)
         elif named:
             found.refused.append((path, UNRECOGNISED))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from stretto.sources.histories.decoder import FileFacts, HistoryDecoder, Memory
-from stretto.sources.histories.history_chunk import UNREADABLE, HistoryChunk
+from stretto.sources.histories.history_read_result import UNREADABLE, HistoryChunk
 from stretto.sources.histories.records import Record, decode_records
 
 CHUNK = 1 << 22

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from stretto.sources.histories.decoder import FileFacts, Memory
-from stretto.sources.histories.history_chunk import HistoryChunk
+from stretto.sources.histories.history_read_result import HistoryChunk
 from stretto.sources.histories.records import Record, decode_records
 from stretto.sources.opencode.opencode_rows import KILO, OPENCODE, OpencodeDecoder, list_opencode_sessions
 

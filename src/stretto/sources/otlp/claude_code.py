@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
-from stretto.model.match_anonymous_calls import INSTANT
+from stretto.model.match_anonymous_model_calls import INSTANT
 from stretto.sources.otlp.claude_code_values import (
     DENIED,
     find_built_in_agent,
@@ -33,6 +33,7 @@ from stretto.sources.otlp.claude_code_values import (
     is_by_person,
     is_rejected,
 )
+from stretto.sources.otlp.pending_permission_waits import TOOL_SPAN, WAIT_SPAN
 from stretto.sources.otlp.plain_records import (
     Attributes,
     LogRecord,
@@ -45,7 +46,6 @@ from stretto.sources.otlp.plain_records import (
     get_number,
     get_text,
 )
-from stretto.sources.otlp.unanswered_waits import TOOL_SPAN, WAIT_SPAN
 
 SOURCE = "claude-code"
 

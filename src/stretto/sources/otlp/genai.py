@@ -2,7 +2,7 @@
 
 A span becomes a single event with its id, the id of the span above it, the role that it declares
 (``conventions``) and its values. What it is in the session depends on the spans above and beside it, which
-other requests may bring: ``model.join`` finds that out from all spans of the session.
+other requests may bring: ``model.join_channel_reports`` finds that out from all spans of the session.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from stretto.model.conclude_calls import LONGEST_ACTIVITY
+from stretto.model.calls_from_facts import LONGEST_ACTIVITY
 from stretto.model.entities import MOST_LABELS
 from stretto.names import LABEL_PREFIX
 

@@ -35,10 +35,10 @@ from stretto.sources.otlp import (
     python_api,
 )
 from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode_request, require_media_type
+from stretto.sources.otlp.pending_permission_waits import UnansweredWaits
 from stretto.sources.otlp.plain_records import LogRecord, Span
 from stretto.sources.otlp.span_selection import SpanLinks
 from stretto.sources.otlp.trace_sessions import TraceSessions
-from stretto.sources.otlp.unanswered_waits import UnansweredWaits
 from stretto.sources.otlp.unread import UnreadItems
 
 __all__ = ["Limits", "Receiver", "RefusedError", "RequestResult", "Signal", "make_refusal"]

@@ -23,7 +23,7 @@ from stretto.model.event import LATEST, Kind, Outcome, Value, omit_none
 from stretto.model.facts import DELEGATING_TOOLS
 from stretto.sources.counts_of_tests import read_counts_of_tests
 from stretto.sources.transcript import classify, schema
-from stretto.sources.transcript.event_log import EventLog, LineContext
+from stretto.sources.transcript.collect_transcript_events import EventLog, LineContext
 from stretto.sources.transcript.reading_state import Checkpoint, TranscriptFile
 from stretto.sources.working_folder import describe_folder
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stretto.model.event import Kind, Outcome, Value
 from stretto.sources.histories.decoder import FileFacts, HistoryDecoder, Memory
-from stretto.sources.histories.history_chunk import UNREADABLE, HistoryChunk
+from stretto.sources.histories.history_read_result import UNREADABLE, HistoryChunk
 from stretto.sources.histories.records import Record, get_object, get_texts, iterate_objects, to_epoch_time
 from stretto.sources.transcript.schema import to_id, to_name
 

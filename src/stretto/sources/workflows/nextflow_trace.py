@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stretto.model.event import Channel, Event, Kind, Outcome, omit_none
 from stretto.sources.histories.decoder import Memory
-from stretto.sources.histories.history_chunk import UNREADABLE, HistoryChunk
+from stretto.sources.histories.history_read_result import UNREADABLE, HistoryChunk
 from stretto.sources.transcript.schema import to_id, to_name, to_time
 
 NEXTFLOW = "nextflow"

@@ -9,21 +9,21 @@ from functools import cached_property
 from typing import Protocol
 
 from stretto.figures.critical_path import CriticalPath, Slack, compute_slack, find_critical_path
+from stretto.figures.fanout_conflict_and_test_checks import IntegrationCheck, find_conflicts_and_tests
 from stretto.figures.fanouts import Fanout, SequentialRun, find_lone_tasks
 from stretto.figures.missing_usage import iterate_usage_reports
-from stretto.figures.result_integration import IntegrationCheck, find_conflicts_and_tests
-from stretto.figures.wall_time import WallPart, split_wall_time, sum_wall_parts
+from stretto.figures.wall_time_parts import WallPart, split_wall_time, sum_wall_parts
 from stretto.figures.work_tree import Stretch, build_work_tree
-from stretto.model.conclude_calls import assign_to_runs, conclude_calls, conclude_model_calls
-from stretto.model.conclude_leaves import conclude_hooks_run, conclude_permissions
+from stretto.model.calls_from_facts import assign_to_runs, conclude_calls, conclude_model_calls
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.interval import Interval
+from stretto.model.phases_messages_and_scores_from_facts import conclude_hooks_run, conclude_permissions
 from stretto.model.priced_usage import Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
-from stretto.store.contributions.parts import Part, add_up_parts
+from stretto.store.contributions.amounts_by_task_or_fanout import Part, add_up_parts
 from stretto.store.rollup import Additions
 
 # Looking up a member of an enumeration takes ten times as long as a name, and every call is counted.
@@ -58,7 +58,7 @@ class SessionContext:
     price: Price = get_reported_cost
     scales: Scales = SCALES
     concluded: Mapping[str, Sequence[ToolCall]] = field(default_factory=dict)
-    """The tool calls that are concluded already, in the form that ``conclude_calls`` accepts."""
+    """The tool calls that are concluded already, in the form that ``calls_from_facts`` accepts."""
     whole_session: Session | None = None
     """The value of ``whole``, if the caller has it already."""
 

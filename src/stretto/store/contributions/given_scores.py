@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from stretto.figures.scores.slices import MICRO, UNPLACED
-from stretto.model.conclude_leaves import conclude_messages, conclude_phases, conclude_scores
+from stretto.figures.scores.sums_by_pattern_type_or_agent import MICRO, UNPLACED
 from stretto.model.entities import Score, Session, Task
 from stretto.model.interval import measure_union_length
+from stretto.model.phases_messages_and_scores_from_facts import (
+    conclude_messages,
+    conclude_phases,
+    conclude_scores,
+)
 from stretto.model.score_scales import Scales
 from stretto.model.task_type import OTHER, to_label_value
 from stretto.names import NONE, measures

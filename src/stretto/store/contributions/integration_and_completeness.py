@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.result_integration import measure_completeness
-from stretto.figures.scores.slices import CONFLICT, FAILED, FINE, INTEGRATED, MICRO
+from stretto.figures.fanout_conflict_and_test_checks import measure_completeness
+from stretto.figures.scores.sums_by_pattern_type_or_agent import CONFLICT, FAILED, FINE, INTEGRATED, MICRO
 from stretto.model.event import Outcome
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time

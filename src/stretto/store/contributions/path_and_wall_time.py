@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from stretto.figures.wall_time import WallPart
-from stretto.figures.workflow_hours import MILLION, measure_workflow
+from stretto.figures.sessions_against_configured_hours import MILLION, measure_workflow
+from stretto.figures.wall_time_parts import WallPart
 from stretto.model.entities import Session
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext

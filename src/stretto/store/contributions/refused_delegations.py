@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.model.repaired_delegations import find_refused_delegations
+from stretto.model.delegations_refused_then_repeated import find_refused_delegations
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.rollup import Additions, find_slot_number

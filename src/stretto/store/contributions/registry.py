@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import Contribution, SessionAspect
-from stretto.store.contributions.deliveries import list_delivery_parts
+from stretto.store.contributions.delivery_class_sums import list_delivery_parts
 from stretto.store.contributions.given_scores import (
     add_up_message_balance,
     add_up_phase_coverage,
@@ -15,22 +15,22 @@ from stretto.store.contributions.given_scores import (
 )
 from stretto.store.contributions.headline_sums import list_headline_parts
 from stretto.store.contributions.integration_and_completeness import add_up_result_checks
-from stretto.store.contributions.leaves import (
+from stretto.store.contributions.missed_parallelism import list_sequential_parts
+from stretto.store.contributions.path_and_wall_time import add_up_whole_session
+from stretto.store.contributions.phases_messages_hooks_and_caches import (
     add_up_cache_reports,
     add_up_conversations,
     add_up_hook_runs,
     add_up_messages,
     add_up_phases,
 )
-from stretto.store.contributions.missed_parallelism import list_sequential_parts
-from stretto.store.contributions.path_and_wall_time import add_up_whole_session
 from stretto.store.contributions.refused_delegations import add_up_refused_delegations
 from stretto.store.contributions.samples import add_up_samples
 from stretto.store.contributions.sessions import add_up_session
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
 from stretto.store.contributions.task_outcomes import list_outcome_parts, list_recovery_parts, list_turn_parts
 from stretto.store.contributions.tasks_and_fanouts import list_task_parts
-from stretto.store.contributions.usage_coverage import add_up_tool_call_coverage, add_up_usage_coverage
+from stretto.store.contributions.usage_coverage import add_up_usage_coverage, count_tasks_with_all_tool_calls
 
 SUMS_VERSION = 18
 """The version of the sums. Raise it with every change of the amounts that anything adds."""
@@ -43,7 +43,7 @@ CONTRIBUTIONS: dict[str, Contribution] = {
     "opportunity": Contribution.of_parts({SessionAspect.TASKS, SessionAspect.PATTERN}, list_sequential_parts),
     "price": Contribution(frozenset({SessionAspect.WHOLE}), add_up_speedup_costs),
     "coverage": Contribution(frozenset({SessionAspect.WHOLE}), add_up_usage_coverage),
-    "call coverage": Contribution(frozenset({SessionAspect.WHOLE}), add_up_tool_call_coverage),
+    "call coverage": Contribution(frozenset({SessionAspect.WHOLE}), count_tasks_with_all_tool_calls),
     "session": Contribution(
         frozenset({SessionAspect.TURNS, SessionAspect.WHOLE}), lambda context: add_up_session(context.session)
     ),

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from stretto.figures.comparable_work import build_work_signature
 from stretto.figures.fanouts import Fanout
+from stretto.figures.work_signature import build_work_signature
 from stretto.model.entities import ModelCall, Task
 from stretto.model.priced_usage import Price
 from stretto.names import NONE, measures

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 from stretto.figures.parallelisable_turns import group_tasks_by_turn, judge_turn
 from stretto.figures.quantile_sketch import find_bucket
-from stretto.figures.retries import Recovery, find_recoveries, find_retries
-from stretto.figures.scores.slices import ALONE, PARALLEL, UNPLACED
+from stretto.figures.retried_tasks import Recovery, find_recoveries, find_retries
+from stretto.figures.scores.sums_by_pattern_type_or_agent import ALONE, PARALLEL, UNPLACED
 from stretto.model.entities import Task
 from stretto.names import NONE, measures
+from stretto.store.contributions.amounts_by_task_or_fanout import Part
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.contributions.parts import Part
 from stretto.store.rollup import Additions, find_slot_number
 
 

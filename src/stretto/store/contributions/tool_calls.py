@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import TestRun, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.tool_lengths import has_length, is_reported_check
+from stretto.model.tools_with_length import is_reported_check, takes_time_of_its_own
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import get_counted_time
 from stretto.store.rollup import Additions, Amount, find_slot_number
@@ -28,7 +28,7 @@ def add_up_tool_calls(calls: Iterable[ToolCall], sign: int, sums: Additions) -> 
         slot, tool, duration, overhead = find_slot_number(at), call.tool or NONE, call.duration, call.overhead
         counted = (slot, tool, call.outcome if call.end is not None else None)
         outcomes[counted] = outcomes.get(counted, 0) + 1
-        if duration is not None and has_length(call):
+        if duration is not None and takes_time_of_its_own(call):
             length = (slot, tool, find_bucket(duration))
             lengths[length] = lengths.get(length, 0) + 1
             if duration:

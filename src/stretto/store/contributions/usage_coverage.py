@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.missing_tool_calls import ToolCallGaps
+from stretto.figures.unseen_tool_calls import ToolCallGaps
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
 from stretto.store.rollup import Additions, find_slot_number
@@ -23,7 +23,7 @@ def add_up_usage_coverage(context: SessionContext) -> Additions:
     return added
 
 
-def add_up_tool_call_coverage(context: SessionContext) -> Additions:
+def count_tasks_with_all_tool_calls(context: SessionContext) -> Additions:
     """Return how many tasks are over, and of how many all tool calls are known; nothing before the end.
 
     Example: a task with 18 tool calls by the client's count, of which 3 were seen, is not known whole.

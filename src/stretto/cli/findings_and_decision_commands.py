@@ -1,0 +1,206 @@
+"""``stretto findings``, ``why``, ``decide`` and ``annotate``: read what the analyses found, and decide."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+from dataclasses import asdict, replace
+from typing import Any
+
+from stretto.cli.command_context import CommandContext
+from stretto.cli.import_command import update_store
+from stretto.cli.session_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
+from stretto.clock import SECOND, read_wall_clock
+from stretto.errors import UsageError
+from stretto.findings.analysis_run import AnalysisRequest
+from stretto.findings.analysis_table import ANALYSES
+from stretto.findings.decision_parsing import parse_decision
+from stretto.findings.explanations import EXPECTING, EXPLAINING, list_explanations, list_late_tasks
+from stretto.findings.finding_sentences import (
+    describe_finding,
+    describe_session_holdup,
+    describe_standing,
+)
+from stretto.findings.findings_snapshot import (
+    FindingsState,
+    build_finding_document,
+    build_findings_document,
+    list_answers,
+    list_extra,
+    read_findings_state,
+)
+from stretto.format.quantities import format_age, format_count_with_noun
+from stretto.model.findings import HOLDUP_PREFIX, FindingVerdict
+from stretto.service.analysis_schedule import run_analysis_process
+from stretto.state.lock import find_lock_holder
+from stretto.store.database import open_reader
+from stretto.store.decision_rows import append_decisions
+from stretto.store.finding_history import AnalysisResult
+from stretto.store.queries import read_session
+
+NOTHING_FOUND = 1
+FRESH_SECONDS = 600
+"""Age up to which the service's answer is shown; an older one is worked out here."""
+
+
+def show_findings(context: CommandContext, options: argparse.Namespace) -> int:
+    """Print open findings, what was decided, and how many checks were quiet; with ``--all`` each answer."""
+    state = read_state(context)
+    lines = [
+        f"{stored.id}  {describe_finding(stored.finding, state.zone)}"
+        + "".join(
+            f"\n            {each.kind.value} {each.text}".rstrip() for each in state.list_decisions(stored)
+        )
+        for stored in state.open_findings
+    ]
+    effects = state.results.get("effects")
+    lines += [
+        f"            {describe_finding(finding, state.zone)}"
+        for finding in (() if effects is None else effects.findings)
+    ]
+    if not state.open_findings:
+        lines.append("nothing to look at")
+    if options.all:
+        for result in state.results.values():
+            lines += ["", result.kind]
+            lines += [f"    {describe_finding(finding, state.zone)}" for finding in list_answers(result)]
+        lines.append("")
+    lines.append(_describe_silence(state))
+    context.print_answer(build_findings_document(state), "\n".join(lines))
+    return 0
+
+
+def explain_work(context: CommandContext, options: argparse.Namespace) -> int:
+    """Print what holds up the work and what else explains it, or what held up a session."""
+    state = read_state(context, *EXPLAINING, EXPECTING)
+    if options.session is not None:
+        return _explain_session(context, state, options.session)
+    findings = list_explanations(state)
+    documents = [build_finding_document(finding, state.zone) for finding in findings]
+    held = [each for each in documents if each["kind"].startswith(HOLDUP_PREFIX)]
+    context.print_answer(
+        {"holdups": held, "findings": [each for each in documents if each not in held]},
+        "\n".join(each["sentence"] for each in documents)
+        or f"nothing unusual holds up the sessions of the last day; {_describe_silence(state)}",
+    )
+    return 0
+
+
+def _explain_session(context: CommandContext, state: FindingsState, name: str) -> int:
+    """Print how a session stands among its like, what held it up, late tasks, and its pattern's findings."""
+    with closing(open_reader(context.config.database)) as connection:
+        ids = match_sessions(connection, name)
+        classify = context.config.task_types.classify
+        session = read_session(connection, ids[0], classify) if len(ids) == 1 else None
+    if session is None:
+        context.print_note(explain_no_match(name, ids))
+        return UNKNOWN_SESSION
+    holdups: list[dict[str, Any]] | None = (list_extra(state, "holdups", "sessions") or {}).get(session.id)
+    standing = (list_extra(state, "holdups", "standings") or {}).get(session.id)
+    late = list_late_tasks(state, session.pattern, session.tasks)
+    findings = [
+        build_finding_document(finding, state.zone)
+        for finding in list_explanations(state, session.pattern)
+        if session.pattern is not None and not finding.kind.startswith(HOLDUP_PREFIX)
+    ]
+    lines = [] if standing is None else [describe_standing(standing)]
+    if holdups is None:
+        context.print_note(
+            "what held it up is not known: it is not among the latest finished sessions that delegated"
+            " under a named pattern"
+        )
+    else:
+        lines += [*map(describe_session_holdup, holdups)] or ["nothing that is unusual for its pattern"]
+    lines += [each.to_sentence() for each in late]
+    lines += [each["sentence"] for each in findings]
+    if holdups is None and not lines:
+        return NOTHING_FOUND
+    context.print_answer(
+        {
+            "session": session.id,
+            "standing": standing,
+            "holdups": holdups,
+            "late_tasks": [asdict(each) for each in late],
+            "findings": findings,
+        },
+        "\n".join(lines),
+    )
+    return 0
+
+
+def decide(context: CommandContext, options: argparse.Namespace) -> int:
+    """Record a decision about a finding."""
+    return record_decision(context, {"kind": options.kind, "finding": options.finding, "text": options.note})
+
+
+def annotate(context: CommandContext, options: argparse.Namespace) -> int:
+    """Record an annotation."""
+    return record_decision(
+        context,
+        {"kind": "annotation", "text": options.text, "time": options.at, "new_normal": options.new_normal},
+    )
+
+
+def record_decision(context: CommandContext, item: dict[str, Any]) -> int:
+    """Append a decision to the journal; a running service ingests it, else it is ingested here."""
+    state = read_state(context, run=False)
+    decision = parse_decision(item, state, read_wall_clock())
+    if isinstance(decision, str):
+        raise UsageError(decision, hint="'stretto findings' lists the findings with their ids")
+    append_decisions(context.config.journal, [decision])
+    if is_service_down(context):
+        update_store(context)
+    about = f" {decision.subject}" if decision.subject else ""
+    context.print_answer(
+        {"id": decision.id, "kind": decision.kind.value, "finding": decision.subject},
+        f"{decision.kind.value}{about}" + (f": {decision.text}" if decision.text else ""),
+    )
+    return 0
+
+
+def read_state(context: CommandContext, *names: str, run: bool = True) -> FindingsState:
+    """Return the findings; answers that no service has kept fresh are worked out in a process here."""
+    config = context.config
+    if is_service_down(context):
+        update_store(context)
+    now = read_wall_clock()
+    with closing(open_reader(config.database)) as connection:
+        state = read_findings_state(
+            connection, now, config.timezone, switched_off=config.features.off_analyses
+        )
+    wanted = names or tuple(analysis.name for analysis in ANALYSES if analysis.has_findings)
+    wanted = tuple(name for name in wanted if name not in state.switched_off)
+    stale = tuple(name for name in wanted if _is_stale(state.results.get(name), now))
+    if not run or not stale or state.missing is not None:
+        if state.missing is not None:
+            context.print_note(state.missing)
+        return state
+    done = run_analysis_process(AnalysisRequest(str(config.database), now, stale, config.timezone))
+    results = dict(state.results)
+    for reply in () if done.replies is None else done.replies.replies:
+        if reply.error is None:
+            results[reply.name] = AnalysisResult(reply.name, now, reply.seconds, reply.findings, reply.extra)
+        else:
+            context.print_note(f"{reply.name}: {reply.error}")
+    return replace(state, results=results)
+
+
+def is_service_down(context: CommandContext) -> bool:
+    """Return whether no service keeps the store up to date."""
+    holder = find_lock_holder(context.config.state)
+    return holder is None or holder.address is None
+
+
+def _is_stale(result: AnalysisResult | None, now: int) -> bool:
+    every = 3_600 if result is None else next((a.every for a in ANALYSES if a.name == result.kind), 3_600)
+    return result is None or result.at is None or now - result.at > (every + FRESH_SECONDS) * SECOND
+
+
+def _describe_silence(state: FindingsState) -> str:
+    few = state.checks[FindingVerdict.TOO_LITTLE_DATA.value]
+    quiet = format_count_with_noun(state.quiet_checks, "check was quiet", "checks were quiet")
+    little = format_count_with_noun(few, "check has too little data", "checks have too little data")
+    oldest = min((result.at for result in state.results.values() if result.at is not None), default=None)
+    age = "" if oldest is None else f"; the oldest answer is of {format_age(state.at, oldest)}"
+    off = f"; switched off: {', '.join(sorted(state.switched_off))}" if state.switched_off else ""
+    return f"{quiet}, {little}{age}{off}"

@@ -1,0 +1,227 @@
+"""Read the reports of benchmark tools: pytest-benchmark, hyperfine, JUnit, Go, Criterion, and our baselines.
+
+The format is recognised by content. Formats: pytest-benchmark's ``--benchmark-json``, hyperfine's
+``--export-json``, JUnit's XML (``testcase`` with ``time``), ``go test -bench`` as text or with ``-json``,
+cargo-criterion's ``--message-format=json`` and Criterion's ``sample.json``. All times become seconds. A
+report is a run, the median of its rounds. hyperfine's times are runs, because each is a process.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from stretto.gates.benchmark_measurements import (
+    BenchMachine,
+    MeasurementError,
+    Measurements,
+    check_seconds,
+    from_document,
+    merge_all,
+)
+
+SUFFIXES = (".json", ".jsonl", ".txt", ".xml")
+UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
+LARGEST_REPORT = 256 * 1024 * 1024
+
+_GO_LINE = re.compile(r"^(Benchmark\S+?)(?:-\d+)?\s+\d+\s+([\d.eE+]+) ns/op", re.MULTILINE)
+_NOT_PASSED = ("failure", "error", "skipped")
+_GO_CPU = re.compile(r"^cpu: (.+)$", re.MULTILINE)
+
+AGAIN = "make it again"
+KNOWN = "pytest-benchmark, hyperfine, JUnit, go test -bench, Criterion, or a baseline of stretto gate"
+
+
+def read_reports(path: Path) -> Measurements:
+    """Return the runs of a report, or of all reports in a folder. Raises MeasurementError."""
+    if path.is_dir():
+        inside = sorted(
+            each for each in path.rglob("*") if each.suffix in {".json", ".xml", ".txt", ".jsonl"}
+        )
+        if not inside:
+            raise MeasurementError(
+                "there is no report", where=str(path), hint="reports end in .json, .xml, .txt"
+            )
+        return merge_all(read_report(each) for each in inside)
+    return read_report(path)
+
+
+def read_report(path: Path) -> Measurements:
+    """Return the runs of a report. Raises MeasurementError if it cannot be read or is of no known format."""
+    try:
+        if path.stat().st_size > LARGEST_REPORT:
+            raise MeasurementError("the report is too large", where=str(path), cause="it has over 256 MB")
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MeasurementError("the report cannot be read", where=str(path), cause=str(error)) from error
+    measurements = parse_report(text, str(path))
+    # Criterion's sample.json has no name: its folder's has.
+    if set(measurements.runs) == {""}:
+        name = "/".join(path.parts[-4:-2]) or path.stem
+        measurements = Measurements({name: measurements.runs[""]}, measurements.machine, measurements.source)
+    return measurements
+
+
+def parse_report(text: str, where: str) -> Measurements:
+    """Return the runs of a report's text. Raises MeasurementError."""
+    head = text.lstrip()[:1]
+    if head == "<":
+        return _read_junit(text, where)
+    if _GO_LINE.search(text):
+        return _read_go(text, where)
+    if head not in {"{", "["}:
+        raise MeasurementError("the report is of no known format", where=where, hint=f"known are {KNOWN}")
+    try:
+        documents = [json.loads(text)]
+    except ValueError:
+        documents = _split_lines(text, where)
+    try:
+        for fits, read in _READERS:
+            if fits(documents):
+                return read(documents, where)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise MeasurementError(
+            "the report is damaged",
+            where=where,
+            cause=f"{type(error).__name__}: {error}",
+            hint=AGAIN,
+        ) from error
+    raise MeasurementError("the report is of no known format", where=where, hint=f"known are {KNOWN}")
+
+
+def _split_lines(text: str, where: str) -> list[Any]:
+    documents = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            documents += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            raise MeasurementError(
+                "the report is not JSON", where=f"{where}:{number}", cause=str(error), hint=AGAIN
+            ) from error
+    return documents
+
+
+def _read_junit(text: str, where: str) -> Measurements:
+    """Return one run: the time of each test that passed; failed and skipped ones have no time to compare."""
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise MeasurementError("the report declares entities", where=where, hint="JUnit reports need none")
+    try:
+        root = ET.fromstring(text)  # noqa: S314  # entities are refused above
+    except ET.ParseError as error:
+        raise MeasurementError("the report is not XML", where=where, cause=str(error)) from error
+    runs = {}
+    for case in root.iter("testcase"):
+        if case.get("time") is None or any(
+            case.find(tag) is not None for tag in ("failure", "error", "skipped")
+        ):
+            continue
+        name = ".".join(part for part in (case.get("classname"), case.get("name")) if part)
+        try:
+            seconds = float((case.get("time") or "").replace(",", ""))
+        except ValueError as error:
+            raise MeasurementError(
+                "a time is not a number", where=f"{where}: {name}", cause=str(error)
+            ) from error
+        runs[name] = (check_seconds(seconds, where),)
+    if not runs:
+        raise MeasurementError("no test has a time", where=where, hint="JUnit's testcase needs time=")
+    return Measurements(runs, source="junit")
+
+
+def _read_go(text: str, where: str) -> Measurements:
+    """Return the runs of ``go test -bench``: ``-count N`` prints each benchmark N times."""
+    runs: defaultdict[str, list[float]] = defaultdict(list)
+    for name, nanoseconds in _GO_LINE.findall(text):
+        runs[name].append(check_seconds(float(nanoseconds) * 1e-9, where))
+    cpu = _GO_CPU.search(text)
+    machine = BenchMachine(cpu.group(1).strip()) if cpu else None
+    return Measurements({name: tuple(values) for name, values in runs.items()}, machine, "go")
+
+
+def _read_go_json(documents: list[Any], where: str) -> Measurements:
+    """Return the runs of ``go test -bench -json``; test2json splits a result's line into pieces."""
+    text = "".join(event.get("Output", "") for event in documents if event.get("Action") == "output")
+    if not _GO_LINE.search(text):
+        raise MeasurementError("no benchmark has a result", where=where, hint="run go test -bench=. -json")
+    return _read_go(text, where)
+
+
+def _read_pytest_benchmark(documents: list[Any], where: str) -> Measurements:
+    (document,) = documents
+    runs = {}
+    for benchmark in document["benchmarks"]:
+        stats = benchmark["stats"]
+        rounds = stats.get("data") or [stats["median"]]
+        name = benchmark.get("fullname") or benchmark["name"]
+        runs[name] = (check_seconds(median(rounds), f"{where}: {name}"),)
+    info = document.get("machine_info") or {}
+    cpu = info.get("cpu") or {}
+    name = ", ".join(
+        str(part)
+        for part in (cpu.get("brand_raw") or info.get("machine"), cpu.get("count"), info.get("system"))
+        if part
+    )
+    return Measurements(runs, BenchMachine(name) if name else None, "pytest-benchmark")
+
+
+def _read_hyperfine(documents: list[Any], where: str) -> Measurements:
+    (document,) = documents
+    runs = {}
+    for result in document["results"]:
+        times = result.get("times") or [result["median"]]
+        codes = result.get("exit_codes") or []
+        kept = [t for t, code in zip(times, codes, strict=True) if code == 0] if codes else times
+        if kept:
+            runs[result["command"]] = tuple(check_seconds(value, where) for value in kept)
+    return Measurements(runs, source="hyperfine")
+
+
+def _read_criterion(documents: list[Any], where: str) -> Measurements:
+    """Return the runs of cargo-criterion: a measured value is the time of all iterations of a round."""
+    runs = {}
+    for message in documents:
+        if message.get("reason") == "benchmark-complete":
+            unit = UNITS[message["unit"]]
+            pairs = zip(message["measured_values"], message["iteration_count"], strict=True)
+            runs[message["id"]] = (check_seconds(median(value / n for value, n in pairs) * unit, where),)
+    return Measurements(runs, source="criterion")
+
+
+def _read_criterion_sample(documents: list[Any], where: str) -> Measurements:
+    (document,) = documents
+    pairs = zip(document["times"], document["iters"], strict=True)
+    seconds = check_seconds(median(value / n for value, n in pairs) * 1e-9, where)
+    return Measurements({"": (seconds,)}, source="criterion")
+
+
+def _read_ours(documents: list[Any], where: str) -> Measurements:
+    return from_document(documents[0], where)
+
+
+def _has_keys(*keys: str) -> Callable[[list[Any]], bool]:
+    return lambda documents: (
+        len(documents) == 1 and isinstance(documents[0], dict) and documents[0].keys() >= {*keys}
+    )
+
+
+def _is_stream(key: str, *values: str) -> Callable[[list[Any]], bool]:
+    def fits(documents: list[Any]) -> bool:
+        return any(isinstance(each, dict) and each.get(key) in values for each in documents)
+
+    return fits
+
+
+_READERS: tuple[tuple[Callable[[list[Any]], bool], Callable[[list[Any], str], Measurements]], ...] = (
+    (_has_keys("benchmarks"), _read_pytest_benchmark),
+    (_has_keys("results"), _read_hyperfine),
+    (_has_keys("format", "runs"), _read_ours),
+    (_has_keys("iters", "times"), _read_criterion_sample),
+    (_is_stream("reason", "benchmark-complete"), _read_criterion),
+    (_is_stream("Action", "output"), _read_go_json),
+)

@@ -1,0 +1,91 @@
+"""Read the profile of a task type, an agent, a pattern, a tool or a model in a window."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import StrEnum
+
+from stretto.clock import DAY, SECOND
+from stretto.figures.finished_run_statistics import (
+    DayOfCalls,
+    RunProfile,
+    build_call_profile,
+    build_run_profile,
+)
+from stretto.figures.messages_between_agents import Conversation, sum_conversations
+from stretto.figures.sums_by_dimension import collect_quantile_sketches, sum_by
+from stretto.names import NONE, measures
+from stretto.names.measures import Dimension
+from stretto.store import queries
+from stretto.store.run_points import MOST_RUNS, RunField, read_session_points, read_task_points
+from stretto.store.window_sums import fold_slots
+from stretto.summaries.time_window import TimeWindow
+
+
+class ProfileKind(StrEnum):
+    """The kinds of things that have a profile; the values are labels of figures."""
+
+    TASK_TYPE = "task_type"
+    AGENT = "agent"
+    PATTERN = "pattern"
+    TOOL = "tool"
+    MODEL = "model"
+
+
+_CALL_MEASURES = {
+    ProfileKind.TOOL: (measures.CALLS, measures.CALL_TIME, Dimension.TOOL),
+    ProfileKind.MODEL: (measures.MODEL_CALLS, measures.MODEL_TIME, Dimension.MODEL),
+}
+
+_TASK_FIELDS = {ProfileKind.TASK_TYPE: RunField.TYPE, ProfileKind.AGENT: RunField.AGENT}
+
+
+def read_run_profile(
+    connection: sqlite3.Connection, kind: ProfileKind, name: str, window: TimeWindow, now: int
+) -> RunProfile:
+    """Return the profile of tasks of a type or an agent, of sessions of a pattern, or of calls in a window.
+
+    The name ``none`` stands for runs without a name. Calls are counted by whole days of UTC.
+    """
+    value = None if name == NONE else name
+    if kind is ProfileKind.PATTERN:
+        points = read_session_points(connection, value, window.start, window.end)
+        talk = _read_conversations(connection, name, window, now)
+        return replace(build_run_profile(points, most=MOST_RUNS), conversations=talk)
+    if kind in _TASK_FIELDS:
+        return read_task_profile(connection, {_TASK_FIELDS[kind]: value}, window)
+    calls, lengths, dimension = _CALL_MEASURES[kind]
+    end = now if window.end is None else min(now, window.end - 1)
+    first = queries.find_first_day_time(connection) if window.start is None else window.start
+    days = range((end if first is None else first) // DAY, end // DAY + 1)
+    by_day = fold_slots(queries.read_sums_by_slot(connection, DAY // SECOND, days, [calls, lengths]))
+    return build_call_profile(
+        {
+            day: DayOfCalls(
+                sum_by(sums, calls, Dimension.OUTCOME, **{dimension.value: name}),
+                collect_quantile_sketches(sums, lengths, dimension).get(name, {}),
+            )
+            for day, sums in by_day.items()
+            if name in sum_by(sums, calls, dimension)
+        }
+    )
+
+
+def _read_conversations(
+    connection: sqlite3.Connection, pattern: str, window: TimeWindow, now: int
+) -> tuple[Conversation, ...]:
+    """Return who talked to whom in the sessions of a pattern, those of deleted sessions too."""
+    end = now if window.end is None else min(now, window.end - 1)
+    first = queries.find_first_day_time(connection) if window.start is None else window.start
+    slots = queries.encode_slots(end, max(1, (end - min(end, end if first is None else first)) // SECOND))
+    named = [measures.CONVERSATIONS, measures.CONVERSATION_TIME]
+    return tuple(sum_conversations(queries.read_sums_of_slots(connection, slots, named), pattern))
+
+
+def read_task_profile(
+    connection: sqlite3.Connection, chosen: Mapping[RunField, str | None], window: TimeWindow
+) -> RunProfile:
+    """Return the profile of the tasks of a window with some values."""
+    return build_run_profile(read_task_points(connection, chosen, window.start, window.end), most=MOST_RUNS)

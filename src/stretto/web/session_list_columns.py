@@ -1,0 +1,66 @@
+"""The columns of the list of sessions, the findings about its rows, and the filters that are set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from stretto.findings.findings_snapshot import FindingsState
+from stretto.findings.session_findings import SessionFinding, find_session_findings
+from stretto.store.queries import SessionRow
+from stretto.store.session_search import SessionSort
+
+FILTER_TITLES = {
+    "q": "words", "project": "project", "worktree": "worktree", "repository": "repository",
+    "source": "source", "pattern": "pattern", "agent": "agent", "type": "task type", "tool": "tool",
+    "model": "model", "label": "label", "outcome": "outcome", "failed": "with failures",
+    "parallel": "with parallel executions", "window": "window", "from": "from", "to": "to",
+}  # fmt: skip
+"""Parameter of a filter → its title, in the order in which they are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListColumn:
+    """A column of the list: its heading, what it sorts by if it can, and whether it holds numbers."""
+
+    title: str
+    sort: SessionSort | None
+    term: str = ""
+    """Its term in ``DEFINITIONS``, if it needs one."""
+    is_number: bool = True
+
+
+COLUMNS = (
+    ListColumn("Session", SessionSort.START, is_number=False),
+    ListColumn("Last event", SessionSort.LAST, is_number=False),
+    ListColumn("Elapsed", SessionSort.ELAPSED),
+    ListColumn("Speed-up", SessionSort.SPEEDUP, "session_speedup"),
+    ListColumn("Delivered", SessionSort.DELIVERED, "session_delivered"),
+    ListColumn("Cost", SessionSort.COST, "session_cost"),
+    ListColumn("Outcome", SessionSort.OUTCOME, is_number=False),
+    ListColumn("Executions", SessionSort.FANOUTS, "parallel"),
+    ListColumn("Finding", None, "session_finding", is_number=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SetFilter:
+    """A filter that is set: its parameter, its title and its value."""
+
+    parameter: str
+    title: str
+    value: str
+
+
+def list_filters(parameters: Mapping[str, str]) -> list[SetFilter]:
+    """Return the filters that are set; the value of a switch is empty."""
+    return [
+        SetFilter(name, title, "" if name in ("failed", "parallel") else parameters[name])
+        for name, title in FILTER_TITLES.items()
+        if parameters.get(name) and parameters[name] != "no"
+    ]
+
+
+def collect_findings(state: FindingsState, rows: Iterable[SessionRow]) -> dict[str, SessionFinding]:
+    """Return what the findings say about the sessions of a list, by id."""
+    return find_session_findings(state, {row.id: row.pattern for row in rows})
