@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from stretto.model.conclude_session import conclude_session
 from stretto.model.entities import Session
-from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Event
 from stretto.sources.histories.history_read_result import HistoryChunk
 from stretto.sources.histories.history_reading import HistoryPosition, read_history

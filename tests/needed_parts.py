@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, MutableMapping
 
-from stretto.features.feature_table import (
+from stretto.features.feature_switches import (
     DEFAULT_STATES,
     DETAILED,
     FEATURES,

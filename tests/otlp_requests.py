@@ -19,8 +19,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from stretto import journal
 from stretto.clock import SECOND
+from stretto.model.conclude_session import conclude_session
 from stretto.model.entities import Session
-from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Event, Kind
 from stretto.model.events_from_spans import make_events_of_spans
 from stretto.model.facts import SessionFacts

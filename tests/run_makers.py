@@ -14,7 +14,7 @@ from stretto.analysis.simulated_time_by_width import measure_occupancy
 from stretto.analysis.slowdown_fit import Slowdown
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 PHASES = ("analysis", "implementation", "review")
 AGENTS = ("architect", "backend", "frontend", "tester")

@@ -13,9 +13,9 @@ from typing import Any
 from msgspec import structs
 
 from stretto.clock import SECOND
+from stretto.model.conclude_session import conclude_session
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session
-from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events

@@ -22,7 +22,7 @@ from stretto.findings.finding_sentences import describe_finding
 from stretto.findings.habit_analyses import predict_lengths
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from tests.detectors.scenarios import FIRST_DAY, draw_logs, draw_series, list_days, place_ends
 from tests.run_makers import generate_lengths
 

@@ -23,7 +23,7 @@ from stretto.analysis.values_by_local_day import find_midnight, list_local_days,
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import RunLink
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 TASK = TaskRun(
     "s", "t", DAY, 60 * SECOND, Outcome.SUCCESS, "tests", agent="qa", phase="check", pattern="release",

@@ -18,7 +18,7 @@ from stretto.analysis.session_startup_and_winddown import SessionLife, measure_s
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from tests.detectors.calendar_rates import make_constant
 from tests.detectors.scenarios import FIRST_DAY, draw_series, follow, place_ends
 

@@ -24,7 +24,7 @@ from stretto.analysis.unusually_long_runs import (
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.finished_runs import TaskRun
+from stretto.model.run_rows_for_analyses import TaskRun
 from tests.detectors.nab_scores import (
     LabelledFile,
     detect_by_window,

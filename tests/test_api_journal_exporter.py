@@ -25,8 +25,8 @@ from stretto.api.journal_exporter import OPEN_LIMIT, JournalSpanExporter, Journa
 from stretto.api.unwritten_record_queue import RecordWriter
 from stretto.clock import SECOND, read_wall_clock
 from stretto.hook.client.client import identify_host, identify_process
+from stretto.model.conclude_session import conclude_session
 from stretto.model.entities import Session
-from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events

@@ -24,7 +24,7 @@ from stretto.figures.wall_time_parts import WallPart
 from stretto.figures.what_if import simulate_fanout_elapsed
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.finished_runs import TaskRun
+from stretto.model.run_rows_for_analyses import TaskRun
 from tests.run_makers import FAULTS, GeneratedRuns, generate_runs, schedule_in_order
 from tests.schedules import task
 

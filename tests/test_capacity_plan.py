@@ -17,7 +17,7 @@ from stretto.analysis.width_gain import WidthCurve, WidthGain, fit_width_curve, 
 from stretto.clock import SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.finished_runs import TaskRun
+from stretto.model.run_rows_for_analyses import TaskRun
 from tests.run_makers import GB, generate_sets, schedule_in_order, simulate_lanes
 
 

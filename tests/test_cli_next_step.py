@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.cli.check_result import CheckResult, CheckVerdict, NextStep, choose_next_step
+from stretto.cli.doctor_results_and_next_step import CheckResult, CheckVerdict, NextStep, choose_next_step
 from stretto.cli.main import main
 
 FINE = CheckResult("journal", CheckVerdict.FINE, "1 file(s)")

@@ -18,7 +18,7 @@ from stretto.cli.main import main
 from stretto.clock import read_wall_clock
 from stretto.features.collection_filter import Collection
 from stretto.features.feature_state_in_program import find_program_collection
-from stretto.features.feature_table import LEVELS
+from stretto.features.feature_switches import LEVELS
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind

@@ -18,7 +18,7 @@ import yaml
 from stretto import __version__
 from stretto.cli.command_line import build_parser
 from stretto.errors import StrettoError, UsageError
-from stretto.servers.credentials import USER
+from stretto.servers.supervised_server_password import USER
 from stretto.servers.supervisor import (
     NO_ORIGIN,
     RETENTION,

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.model.entities_from_facts import conclude_session
+from stretto.model.conclude_session import conclude_session
 from stretto.model.event import Channel, Event, Kind
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events

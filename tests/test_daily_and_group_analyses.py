@@ -12,7 +12,6 @@ import pytest
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.findings.agent_and_pattern_comparisons import compare_agents, compare_patterns
 from stretto.findings.analysis_input import AnalysisInput
-from stretto.findings.day_quantities import measure_day_quantities
 from stretto.findings.finding_sentences import describe_finding
 from stretto.findings.habit_analyses import (
     correlate_days,
@@ -20,8 +19,9 @@ from stretto.findings.habit_analyses import (
     follow_session_lives,
     forecast_days,
 )
+from stretto.findings.measure_local_days import measure_day_quantities
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from tests.scenes import BEGIN
 
 DAYS = 20

@@ -28,7 +28,7 @@ from stretto.analysis.experiment_definition_and_plan import (
 )
 from stretto.analysis.experiment_units import ExperimentUnit, list_experiment_units
 from stretto.analysis.experiments import judge_experiment
-from stretto.analysis.planned_looks import (
+from stretto.analysis.planned_and_anytime_looks import (
     compute_look_bounds,
     compute_look_inflation,
     weigh_pairs,
@@ -38,7 +38,7 @@ from stretto.clock import HOUR, SECOND
 from stretto.errors import UsageError
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 TIMES = ExperimentDefinition("cache", ExperimentMetric.ELAPSED_SECONDS, units=20, looks=4)
 

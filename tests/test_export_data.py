@@ -15,7 +15,7 @@ from stretto.cli.main import main
 from stretto.clock import SECOND
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.otlp_export.otlp_json import build_otlp_document
 from stretto.otlp_export.session_spans import build_spans
 from stretto.summaries.run_tables import format_session_runs, format_task_runs

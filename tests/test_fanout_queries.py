@@ -18,7 +18,7 @@ from stretto.store.fanout_queries import (
     NearMiss,
     count_fanout_mixes,
     count_run_mixes,
-    list_best_fanouts,
+    list_best_fanout_by_pattern,
     list_runs_under_other_patterns,
     make_baseline_finder,
     read_admission,
@@ -52,7 +52,7 @@ def test_the_best_execution_of_each_pattern_is_found(tmp_path: Path) -> None:
         opened.take(
             frame_drawing(Drawing("less").task("x", 0, 10, "review").task("y", 9, 19, "prd"), 20).events
         )
-        found = list_best_fanouts(opened.connection)
+        found = list_best_fanout_by_pattern(opened.connection)
     assert [(best.pattern, best.speedup, best.session) for best in found] == [
         ("none", 3, "fork-join"),
         ("release", 1.75, "straggler"),
@@ -66,11 +66,11 @@ def test_a_late_event_replaces_the_stored_executions(tmp_path: Path) -> None:
     events = fork_join().events
     ends = [event for event in events if event.id in late and event.kind in {Kind.TASK_END, Kind.TOOL_END}]
     with store(tmp_path) as opened:
-        assert list_best_fanouts(opened.connection) == []
+        assert list_best_fanout_by_pattern(opened.connection) == []
         opened.take([event for event in events if event not in ends])
-        assert [best.speedup for best in list_best_fanouts(opened.connection)] == [2]
+        assert [best.speedup for best in list_best_fanout_by_pattern(opened.connection)] == [2]
         opened.take(ends)
-        assert [best.speedup for best in list_best_fanouts(opened.connection)] == [3]
+        assert [best.speedup for best in list_best_fanout_by_pattern(opened.connection)] == [3]
         assert [mix.signature for mix in count_fanout_mixes(opened.connection)] == ["review,review,review"]
 
 
@@ -108,7 +108,7 @@ def test_a_record_outlives_its_session_and_a_rebuild(tmp_path: Path) -> None:
         list(prune_history(opened.connection, opened.ingest, opened.folder, RETENTION, NOW + DAY))
         opened.ingest.clear_store()
         list(opened.ingest.catch_up(opened.folder))
-        (best,) = list_best_fanouts(opened.connection)
+        (best,) = list_best_fanout_by_pattern(opened.connection)
         assert (best.speedup, best.end) == (1.75, at(60))
         assert [mix.count for mix in count_fanout_mixes(opened.connection)] == [2]
         admission = read_admission(opened.connection, "release", SIGNATURE)

@@ -22,7 +22,7 @@ from stretto.errors import ConfigError
 from stretto.features.collection_filter import Collection, decide_collection
 from stretto.features.feature_settings_file import FeatureChanges, read_feature_changes, write_feature_changes
 from stretto.features.feature_state_in_program import ProgramSwitch
-from stretto.features.feature_table import FEATURES, decide_feature_states
+from stretto.features.feature_switches import FEATURES, decide_feature_states
 from stretto.features.open_feature_provider import StrettoProvider
 from stretto.hook.client import client
 from stretto.model.event import Channel, Event, Kind

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from stretto.model.entities_from_facts import conclude_session
+from stretto.model.conclude_session import conclude_session
 from stretto.model.event import Channel, Event, Kind
 from stretto.model.facts import ENTITY_KINDS, LEAF_KINDS, EntityFacts, SessionFacts
 from stretto.model.fold import fold_events

@@ -20,7 +20,7 @@ from stretto.cli.ingest_progress import describe_import
 from stretto.cli.main import main
 from stretto.cli.transcript_import import import_transcripts
 from stretto.config.loading import load_config
-from stretto.service.rebuild_state import RebuildState
+from stretto.service.rebuild_progress_and_store_damage import RebuildState
 from stretto.sources import transcript
 
 FANOUT = Path(__file__).parent / "recorded" / "transcript"

@@ -13,7 +13,7 @@ from stretto.analysis.length_predictor import (
 )
 from stretto.clock import HOUR, MINUTE, SECOND
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from tests.run_makers import generate_lengths
 
 

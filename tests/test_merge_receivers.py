@@ -13,7 +13,6 @@ import yaml
 
 from stretto.cli.main import main
 from stretto.errors import ConfigError
-from stretto.servers.credentials import ServerCredentials
 from stretto.servers.merge_receivers import (
     NAMES,
     ReceiversFile,
@@ -21,6 +20,7 @@ from stretto.servers.merge_receivers import (
     merge_receivers,
     read_receivers,
 )
+from stretto.servers.supervised_server_password import ServerCredentials
 from stretto.servers.supervisor import SHIPPED, find_shipped_folder, prepare_alertmanager
 
 EXAMPLE = find_shipped_folder("alertmanager") / "receivers.example.yml"

@@ -32,7 +32,7 @@ def test_everything_else_is_off_in_that_run(tmp_path: Path) -> None:
     probe.write_text(
         "import os\n"
         "from stretto.config.loading import load_config\n"
-        "from stretto.features.feature_table import FEATURES\n"
+        "from stretto.features.feature_switches import FEATURES\n"
         "def test_probe(tmp_path):\n"
         "    features = load_config({}, tmp_path, state=str(tmp_path)).features\n"
         "    assert features.list_off() == [*FEATURES]\n"

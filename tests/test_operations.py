@@ -26,7 +26,7 @@ from stretto.findings.analysis_table import ANALYSES
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.notifications.alert_states_from_notifications import describe_alerting_gap
 from stretto.operations.advice_and_forecast_answers import project_cost
 from stretto.operations.alert_answers import EFFICIENCY_LIMITS, find_severity

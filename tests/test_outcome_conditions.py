@@ -19,7 +19,7 @@ from stretto.findings.analysis_table import find_conditions
 from stretto.findings.finding_sentences import describe_finding
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.finished_runs import SessionRun
+from stretto.model.run_rows_for_analyses import SessionRun
 from tests.run_makers import generate_conditions
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stretto.model.conclude_session import conclude_session
 from stretto.model.entities import Session
-from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events

@@ -20,13 +20,13 @@ from stretto.errors import ServiceError
 from stretto.figures.fanouts import Fanout, estimate_sequential_time, find_fanouts
 from stretto.figures.sequential_baseline_choice import WORK_BASELINE
 from stretto.model.entities import Session
-from stretto.servers.credentials import ServerCredentials
 from stretto.servers.post_to_alertmanager import (
     AlertmanagerTarget,
     PostedAlert,
     find_alertmanager,
     post_alerts,
 )
+from stretto.servers.supervised_server_password import ServerCredentials
 from stretto.service.execution_start_and_end_notices import ParallelNotices, describe_end, wants_notices
 from stretto.summaries.running_tasks import RunningTask
 from tests.ports import reserve_dead_address

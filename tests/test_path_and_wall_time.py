@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import SECOND
-from stretto.model.entities_from_facts import conclude_session, has_session_ended
+from stretto.model.conclude_session import conclude_session, has_session_ended
 from stretto.model.event import Event, Outcome
 from stretto.store import queries
 from stretto.store.contributions.contribution import SessionContext

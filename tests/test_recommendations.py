@@ -15,7 +15,7 @@ from stretto.analysis.realised_effects import (
     RealisedEffect,
     calibrate_promises,
     judge_applied,
-    to_effect_links,
+    link_sessions_around_application,
 )
 from stretto.analysis.recommendation import (
     CATEGORIES,
@@ -41,7 +41,7 @@ from stretto.analysis.workflow_rules import (
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from tests.run_makers import GeneratedRuns, draw_agent_tasks, generate_runs, judge_fix, spread_over_days
 
 GB = 2.0**30
@@ -153,7 +153,10 @@ def test_an_effect_is_judged_after_seven_days_with_enough_sessions() -> None:
         few.to_finding("recommendation_batching", {"pattern": "release"}).kind
         == "effect_recommendation_batching"
     )
-    assert [link.role for link in to_effect_links(made.sessions, applied)] == ["before", "after"]
+    assert [link.role for link in link_sessions_around_application(made.sessions, applied)] == [
+        "before",
+        "after",
+    ]
 
 
 def test_the_luckiest_of_twenty_equal_agents_is_not_recommended() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stretto.figures.fanouts import find_fanouts, find_sequential_runs
-from stretto.model.entities_from_facts import conclude_session
+from stretto.model.conclude_session import conclude_session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.store.concluded_session import NewlyEnded, Rules

@@ -22,7 +22,7 @@ from stretto.cli.main import main
 from stretto.clock import SECOND
 from stretto.errors import AnalysisNotInstalledError
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.names import METRICS
 from stretto.summaries.past_runs_as_openmetrics import format_session_metrics, format_task_metrics
 from stretto.summaries.run_parquet import pack_session_runs, pack_task_runs

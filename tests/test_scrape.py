@@ -18,7 +18,7 @@ from stretto.fleet.identity import MachineIdentity
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.names import METRICS, MetricOrigin
-from stretto.names.analysis_metrics import FINDINGS
+from stretto.names.metrics_of_analysis_results import FINDINGS
 from stretto.otlp_export.span_sender import NullSender
 from stretto.service.service import Service
 from stretto.sources.otlp.receive import Signal

@@ -12,7 +12,7 @@ import yaml
 
 from stretto.cli.main import main
 from stretto.errors import ServiceError
-from stretto.servers.credentials import (
+from stretto.servers.supervised_server_password import (
     LONGEST_LENGTH,
     USER,
     ensure_credentials,

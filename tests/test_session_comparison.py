@@ -14,7 +14,7 @@ from stretto.analysis.two_session_comparison import describe_pair, list_similar,
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.finished_runs import SessionRun
+from stretto.model.run_rows_for_analyses import SessionRun
 
 TYPES = {"review": 2, "tests": 2}
 

@@ -17,7 +17,7 @@ from stretto.cli.main import main
 from stretto.clock import DAY, MINUTE
 from stretto.cost_computation import is_listed_model
 from stretto.fleet.hidden_names import MARK, NameHider, NameRules
-from stretto.fleet.public_names import CLOSED_DIMENSIONS, PUBLIC_NAMES
+from stretto.fleet.names_shipped_unhidden import CLOSED_DIMENSIONS, PUBLIC_NAMES
 from stretto.fleet.session_document import (
     MOST_BYTES,
     MOST_CELLS,

@@ -37,7 +37,7 @@ from stretto.store.shipped_sessions import (
     list_due_sessions,
     list_refusals,
     mark_all_sessions,
-    note_ship_attempts,
+    note_revisions_about_to_ship,
     write_ship_receipts,
 )
 from stretto.store.store_rescue import move_store_aside
@@ -64,7 +64,7 @@ def ship_all(opened: Store, shipper: Shipper) -> int:
     while not (batch := shipper.make_batch(opened.connection)).is_empty:
         write_ship_receipts(opened.connection, batch.unchanged)
         if batch.documents:
-            note_ship_attempts(opened.connection, batch.attempts)
+            note_revisions_about_to_ship(opened.connection, batch.attempts)
             receipts = shipper.send_batch(batch)
             sent += len(receipts)
             write_ship_receipts(opened.connection, receipts)
@@ -143,7 +143,7 @@ def test_whatever_is_lost_on_the_way_the_hub_has_all_and_no_note_is_ahead_of_it(
                 opened.take(Drawing(f"s-{draw.randrange(8)}").score("quality", step % 10, 60 + step).events)
             hub.silent = draw.random() < 0.4
             batch = shipper.make_batch(opened.connection)
-            note_ship_attempts(opened.connection, batch.attempts)
+            note_revisions_about_to_ship(opened.connection, batch.attempts)
             try:
                 receipts = shipper.send_batch(batch) if batch.documents else []
             except HubError:

@@ -19,7 +19,7 @@ from stretto.config.configuration import Config
 from stretto.errors import StoreError
 from stretto.journal.pruned_session_records import is_kept_file
 from stretto.service import store_update_worker as service_worker
-from stretto.service.rebuild_state import RebuildState, find_damage
+from stretto.service.rebuild_progress_and_store_damage import RebuildState, find_damage
 from stretto.service.service import Service
 from stretto.state.lock import StateLock
 from stretto.store.database import SUFFIXES, open_writer

@@ -19,8 +19,8 @@ from stretto.clock import SECOND
 from stretto.demo import parse_hook_payload
 from stretto.errors import SourceError
 from stretto.figures.fanouts import find_fanouts
+from stretto.model.conclude_session import conclude_session
 from stretto.model.entities import Session
-from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events

@@ -19,7 +19,7 @@ from tests.commands import list_commands
 from tests.web_served import Store, served
 
 from stretto.config.settings_table import SETTINGS
-from stretto.features.feature_table import FEATURES, LEVEL
+from stretto.features.feature_switches import FEATURES, LEVEL
 from stretto.names import METRICS
 
 ROOT = Path(__file__).parents[2]

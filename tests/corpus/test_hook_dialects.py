@@ -13,7 +13,7 @@ import pytest
 
 from stretto.hook.client.client import EVENTS, build_record
 from stretto.journal import parse_line
-from stretto.model.entities_from_facts import conclude_session
+from stretto.model.conclude_session import conclude_session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events

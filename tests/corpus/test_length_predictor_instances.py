@@ -14,7 +14,7 @@ from tests.corpus.test_ground_truth import INSTANCES
 from stretto.analysis.length_predictor import PredictionMethod, fit_predictor
 from stretto.clock import SECOND
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import TaskRun
+from stretto.model.run_rows_for_analyses import TaskRun
 
 pytestmark = [
     pytest.mark.corpus,

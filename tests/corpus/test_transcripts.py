@@ -15,8 +15,8 @@ import pytest
 from stretto import journal
 from stretto.demo import parse_hook_payload
 from stretto.figures.fanouts import find_fanouts
+from stretto.model.conclude_session import conclude_session
 from stretto.model.entities import Session, Task
-from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events

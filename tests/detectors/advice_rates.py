@@ -21,7 +21,7 @@ from stretto.analysis.experiment_units import ExperimentUnit
 from stretto.analysis.experiments import ExperimentStatus, judge_experiment
 from stretto.analysis.length_predictor import fit_predictor
 from stretto.analysis.outcome_conditions import find_outcome_conditions
-from stretto.analysis.planned_looks import weigh_pairs
+from stretto.analysis.planned_and_anytime_looks import weigh_pairs
 from stretto.analysis.recommendation import RecommendationKind
 from stretto.analysis.recommendation_rules import apply_rules
 from stretto.analysis.rule_inputs import RuleInputs
@@ -32,7 +32,7 @@ from stretto.analysis.width_gain import fit_width_curve
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
-from stretto.model.finished_runs import SessionRun
+from stretto.model.run_rows_for_analyses import SessionRun
 from tests.detectors.rows import Row, make_exact, make_rate
 from tests.run_makers import (
     FAULTS,

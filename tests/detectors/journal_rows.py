@@ -20,7 +20,7 @@ from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_run import AnalysisRequest, answer_request
 from stretto.model.event import Event, Outcome
 from stretto.model.findings import Finding, FindingVerdict
-from stretto.model.finished_runs import TaskRun
+from stretto.model.run_rows_for_analyses import TaskRun
 from tests.detectors.rows import Row, make_exact, make_frequency, make_rate
 from tests.detectors.scenarios import TYPICAL, draw_logs
 from tests.fakes import store

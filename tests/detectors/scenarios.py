@@ -20,7 +20,7 @@ from stretto.analysis.series import Series, SeriesKind
 from stretto.analysis.values_by_local_day import LocalDays, list_local_days
 from stretto.clock import DAY, SECOND
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import TaskRun
+from stretto.model.run_rows_for_analyses import TaskRun
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator

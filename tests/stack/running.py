@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from stretto.servers.credentials import ServerCredentials, read_credentials
+from stretto.servers.supervised_server_password import ServerCredentials, read_credentials
 from tests.ports import find_free_port
 
 T = TypeVar("T")

@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from stretto.servers.credentials import ServerCredentials, make_web_configuration
+from stretto.servers.supervised_server_password import ServerCredentials, make_web_configuration
 from tests.compose import ROOT, compose
 from tests.stack.containers import Podman, build_base, flags, require_podman
 from tests.stack.running import require_servers, until

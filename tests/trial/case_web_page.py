@@ -6,8 +6,8 @@ import http.client
 import json
 from collections.abc import Iterator, Mapping
 
-from stretto.servers.credentials import ServerCredentials, read_credentials
 from stretto.servers.running_servers import find_running_server
+from stretto.servers.supervised_server_password import ServerCredentials, read_credentials
 from stretto.servers.supervisor import BINARIES, find_program
 from tests.trial.case import NotTriedError, Row, Scope
 from tests.trial.service import RunningService, run_service, wait_until

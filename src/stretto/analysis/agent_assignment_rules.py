@@ -20,7 +20,7 @@ from stretto.analysis.session_lane_schedule import (
     simulate_span,
 )
 from stretto.clock import SECOND
-from stretto.model.finished_runs import TaskRun
+from stretto.model.run_rows_for_analyses import TaskRun
 
 SIDES = 2
 """The best and the worst agent are looked for: two tests."""

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import special, stats
 
 from stretto.analysis.session_holdups import find_median_length_by_type
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 FEWEST_TASKS = 5
 """Fewest sessions with tasks of an agent that are compared."""

@@ -23,7 +23,7 @@ from stretto.analysis.session_holdups import (
 )
 from stretto.clock import SECOND
 from stretto.model.findings import HOLDUP_PREFIX, Finding, FindingEvidence, FindingVerdict, RunLink
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 LEVEL = 0.05
 CAUTIOUS = 0.02

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from scipy import optimize, special, stats
 
-from stretto.analysis.planned_looks import MOST_LOOKS, compute_look_inflation
+from stretto.analysis.planned_and_anytime_looks import MOST_LOOKS, compute_look_inflation
 from stretto.errors import UsageError, find_nearest_word
 
 FEWEST_PER_LOOK = 5

@@ -12,7 +12,7 @@ import numpy as np
 from stretto.analysis.experiment_definition_and_plan import ExperimentDefinition, ExperimentMetric
 from stretto.analysis.two_session_comparison import measure_active_time
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 
 @dataclass(frozen=True, slots=True)

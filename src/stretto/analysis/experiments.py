@@ -29,7 +29,12 @@ from stretto.analysis.experiment_definition_and_plan import (
     find_detectable_ratio,
 )
 from stretto.analysis.experiment_units import ExperimentUnit
-from stretto.analysis.planned_looks import AnytimeAnswer, compute_look_bounds, weigh_pairs, weigh_successes
+from stretto.analysis.planned_and_anytime_looks import (
+    AnytimeAnswer,
+    compute_look_bounds,
+    weigh_pairs,
+    weigh_successes,
+)
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 
 ODD_SPLIT = 0.001

@@ -19,7 +19,7 @@ import numpy as np
 
 from stretto.analysis.installed_extras import find_missing_package
 from stretto.clock import SECOND
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 if TYPE_CHECKING:
     from stretto.analysis.length_boosting import BoostedLengths

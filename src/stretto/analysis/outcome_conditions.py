@@ -20,7 +20,7 @@ from stretto.analysis.two_session_comparison import measure_pace
 from stretto.clock import DAY, HOUR
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.model.finished_runs import SessionRun
+from stretto.model.run_rows_for_analyses import SessionRun
 
 MOST_CONDITIONS = 20
 SUPPORT = 15

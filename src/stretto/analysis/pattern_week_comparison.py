@@ -15,7 +15,7 @@ from stretto.analysis.standing_among_like_sessions import (
 )
 from stretto.clock import DAY, SECOND
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.model.finished_runs import SessionRun
+from stretto.model.run_rows_for_analyses import SessionRun
 
 WEEK_DAYS = 7
 USUAL_DAYS = 28

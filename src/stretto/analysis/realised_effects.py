@@ -20,7 +20,7 @@ from stretto.analysis.session_holdups import UsualLengths
 from stretto.analysis.session_lane_schedule import build_schedule
 from stretto.clock import DAY, SECOND
 from stretto.model.findings import EFFECT_PREFIX, Finding, FindingEvidence, FindingVerdict, RunLink
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 WAIT = 7 * DAY
 """Time after which an applied recommendation is judged."""
@@ -161,7 +161,7 @@ def calibrate_promises(judged: Sequence[tuple[float, RealisedEffect]]) -> Calibr
     )
 
 
-def to_effect_links(sessions: Sequence[SessionRun], applied: int) -> tuple[RunLink, ...]:
+def link_sessions_around_application(sessions: Sequence[SessionRun], applied: int) -> tuple[RunLink, ...]:
     """Return the last session before and the first after a recommendation was applied."""
     before = [run for run in sessions if run.end <= applied][-1:]
     after = [run for run in sessions if run.start >= applied][:1]

@@ -16,7 +16,7 @@ from stretto.analysis.resource_rules import (
     advise_memory,
     advise_memory_strategy,
     advise_processors,
-    refuse_disk,
+    explain_no_disk_advice,
 )
 from stretto.analysis.rule_inputs import FEWEST_SESSIONS, RuleInputs, Verdict
 from stretto.analysis.workflow_rules import (
@@ -44,8 +44,8 @@ RULES: Mapping[RecommendationKind, Callable[[RuleInputs], Verdict]] = {
     RecommendationKind.CORES: advise_cores,
     RecommendationKind.MEMORY_BOUND: advise_memory,
     RecommendationKind.MEMORY_STRATEGY: advise_memory_strategy,
-    RecommendationKind.IO_BOUND: refuse_disk,
-    RecommendationKind.STORAGE: refuse_disk,
+    RecommendationKind.IO_BOUND: explain_no_disk_advice,
+    RecommendationKind.STORAGE: explain_no_disk_advice,
 }
 
 

@@ -149,7 +149,7 @@ def advise_memory_strategy(inputs: RuleInputs) -> Verdict:
     )
 
 
-def refuse_disk(inputs: RuleInputs) -> Verdict:
+def explain_no_disk_advice(inputs: RuleInputs) -> Verdict:
     """Return the reason why nothing is recommended about the disk."""
     del inputs
     return "reads, writes and waits for the disk are not kept with the runs"

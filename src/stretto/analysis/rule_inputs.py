@@ -19,7 +19,7 @@ from stretto.analysis.session_lane_schedule import (
 from stretto.analysis.simulated_time_by_width import CapacityPlan, plan_capacity
 from stretto.clock import DAY, SECOND
 from stretto.model.findings import RunLink
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 FEWEST_SESSIONS = 5
 LEVEL = 0.05

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from stretto.model.event import Outcome
 from stretto.model.findings import RunLink
-from stretto.model.finished_runs import DELIVERED, SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import DELIVERED, SessionRun, TaskRun
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

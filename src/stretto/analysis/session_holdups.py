@@ -24,8 +24,8 @@ from stretto.analysis.session_lane_schedule import (
 )
 from stretto.clock import SECOND
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import SessionRun, TaskRun
 from stretto.model.interval import Interval, measure_union_length
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 FEWEST_TASKS = 2
 """Fewest tasks of an agent or phase, and of the others, that are compared."""

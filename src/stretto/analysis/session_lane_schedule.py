@@ -11,8 +11,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stretto.model.finished_runs import TaskRun
 from stretto.model.interval import Interval, pack_lanes
+from stretto.model.run_rows_for_analyses import TaskRun
 
 AT_ONCE = 0.05
 """Share of a parallel execution's length up to which a gap is a hand-over and no end."""

@@ -14,7 +14,7 @@ from stretto.analysis.recent_days_rank_tests import select_discoveries
 from stretto.analysis.series import Floats
 from stretto.clock import SECOND
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 FEWEST_TASKS = 4
 """Fewest tasks of a session that show whether it slows down."""

@@ -19,7 +19,7 @@ from stretto.analysis.session_lane_schedule import build_schedule, split_fanouts
 from stretto.analysis.slowdown_fit import LengthCells, Slowdown, build_cells, fit_cells
 from stretto.clock import SECOND
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 FEWEST_SETS = 5
 """Fewest sessions of a pattern whose task sets are resampled."""

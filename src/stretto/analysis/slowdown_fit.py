@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
-from stretto.model.finished_runs import TaskRun
+from stretto.model.run_rows_for_analyses import TaskRun
 
 FEWEST_CELLS = 6
 """Fewest groups of tasks of a type and a session that a slow-down is fitted to."""

@@ -23,7 +23,7 @@ from stretto.analysis.two_session_comparison import list_similar, measure_pace
 from stretto.clock import DAY
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
-from stretto.model.finished_runs import SessionRun
+from stretto.model.run_rows_for_analyses import SessionRun
 
 FEWEST_SIMILAR = 5
 FEWEST_DAYS = 4

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from stretto.clock import SECOND
-from stretto.model.finished_runs import SessionRun
+from stretto.model.run_rows_for_analyses import SessionRun
 
 SIMILAR = 0.6
 """Least similarity of a session's like."""

@@ -17,7 +17,7 @@ from scipy import stats
 from stretto.analysis.series import Floats
 from stretto.clock import DAY
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
-from stretto.model.finished_runs import TaskRun
+from stretto.model.run_rows_for_analyses import TaskRun
 
 UNUSUAL_RATE = 0.005
 """Share of ordinary runs that are flagged."""

@@ -17,7 +17,7 @@ from scipy import optimize, special
 
 from stretto.analysis.session_holdups import find_median_length_by_type
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 FEWEST_SESSIONS = 12
 FEWEST_WIDTHS = 3

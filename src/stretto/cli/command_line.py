@@ -287,13 +287,16 @@ def _add_label(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _add_backup(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     backup = _add_command(
-        commands, "backup", "backup:write_backup", "write journal, kept sums and settings into one archive"
+        commands,
+        "backup",
+        "backup_and_restore:write_backup",
+        "write journal, kept sums and settings into one archive",
     )
     backup.add_argument("file", metavar="FILE", help="the archive to create")
     restore = _add_command(
         commands,
         "restore",
-        "backup:restore_backup",
+        "backup_and_restore:restore_backup",
         "merge such an archive into the journal and the settings",
     )
     restore.add_argument("file", metavar="FILE", help="an archive that 'stretto backup' has written")

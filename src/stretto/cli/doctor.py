@@ -14,8 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from stretto import journal
-from stretto.cli.check_result import CheckResult, CheckVerdict, choose_next_step, format_next_step
 from stretto.cli.command_context import CommandContext
+from stretto.cli.doctor_results_and_next_step import (
+    CheckResult,
+    CheckVerdict,
+    choose_next_step,
+    format_next_step,
+)
 from stretto.cli.hooks import describe_hooks, find_hook_status, list_duplicates, list_faults
 from stretto.cli.http_client import get_response, get_service_problems
 from stretto.cli.text_tables import format_nanoseconds
@@ -24,9 +29,9 @@ from stretto.config.configuration import Config
 from stretto.errors import StoreError, StrettoError
 from stretto.features.switched_off_texts import describe_switched_off
 from stretto.otlp_export.span_sender import NullSender, build_sender
-from stretto.servers.credentials import read_credentials
 from stretto.servers.merge_receivers import check_receivers, read_receivers
 from stretto.servers.running_servers import find_running_server
+from stretto.servers.supervised_server_password import read_credentials
 from stretto.servers.supervisor import BINARIES, PACKAGES, explain_missing, find_program
 from stretto.service.enrolment_file import find_enrolment
 from stretto.shipping.ship_batches import OPEN_AGE

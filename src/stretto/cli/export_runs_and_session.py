@@ -16,7 +16,7 @@ from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.store.database import open_reader
 from stretto.store.queries import read_session
 from stretto.store.run_queries import read_session_runs, read_task_runs

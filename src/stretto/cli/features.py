@@ -11,7 +11,7 @@ from stretto.config.loading import load_config
 from stretto.errors import UsageError
 from stretto.features.collection_filter import decide_collection
 from stretto.features.feature_settings_file import FeatureChanges, read_feature_changes, write_feature_changes
-from stretto.features.feature_table import FEATURES, LEVEL, LEVELS, parse_feature_value
+from stretto.features.feature_switches import FEATURES, LEVEL, LEVELS, parse_feature_value
 from stretto.features.switched_off_texts import build_features_document
 from stretto.hook.install.client_copy import write_collection_words
 

@@ -15,7 +15,7 @@ from stretto.errors import UsageError
 from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.analysis_table import ANALYSES
 from stretto.findings.decision_parsing import parse_decision
-from stretto.findings.explanations import EXPECTING, EXPLAINING, list_explanations, list_late_tasks
+from stretto.findings.explain_work_or_session import EXPECTING, EXPLAINING, list_explanations, list_late_tasks
 from stretto.findings.finding_sentences import (
     describe_finding,
     describe_session_holdup,

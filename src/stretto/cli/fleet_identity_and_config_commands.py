@@ -10,7 +10,7 @@ from stretto.cli.export_server_files import check_address, check_interval, check
 from stretto.cli.machine_identity import find_machine_identity
 from stretto.errors import UsageError
 from stretto.fleet.scrape_and_push_configurations import BUILDERS, SENDERS, FleetSettings
-from stretto.servers.credentials import write_private
+from stretto.servers.supervised_server_password import write_private
 
 
 def show_identity(context: CommandContext, _: argparse.Namespace) -> int:
@@ -27,7 +27,7 @@ def show_identity(context: CommandContext, _: argparse.Namespace) -> int:
     return 0
 
 
-def write_configuration(context: CommandContext, options: argparse.Namespace) -> int:
+def write_program_configuration(context: CommandContext, options: argparse.Namespace) -> int:
     """Print or write the configuration of a program; note if the machine has no team."""
     config = context.config
     identity = find_machine_identity(config)

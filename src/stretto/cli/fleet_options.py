@@ -36,14 +36,16 @@ def add_fleet(commands: Commands, add_command: AddCommand) -> None:
         "show the team and the name of this machine",
     )
     join = add_command(
-        actions, "join", "hub_enrolment:join_hub", "ship finished sessions to a team's hub from now on"
+        actions, "join", "join_and_leave_hub:join_hub", "ship finished sessions to a team's hub from now on"
     )
     join.add_argument("file", metavar="FILE", help="the enrolment file from the hub's administrator")
-    add_command(actions, "leave", "hub_enrolment:leave_hub", "ship nothing any more; delete token and key")
+    add_command(
+        actions, "leave", "join_and_leave_hub:leave_hub", "ship nothing any more; delete token and key"
+    )
     config = add_command(
         actions,
         "config",
-        "fleet_identity_and_config_commands:write_configuration",
+        "fleet_identity_and_config_commands:write_program_configuration",
         "print the configuration by which a program scrapes this machine or sends its series",
     )
     config.add_argument("program", choices=FLEET_PROGRAMS, help="Prometheus, its agent mode, or another")

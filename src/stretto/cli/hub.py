@@ -19,7 +19,7 @@ from stretto.fleet.hub_exchange import LEAST_KEY_BYTES, Enrolment
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.engine_opening import HubDatabase, open_engine
 from stretto.hub.hub_app import ALL_TEAMS, HubApp
-from stretto.servers.credentials import write_private
+from stretto.servers.supervised_server_password import write_private
 from stretto.version import read_version
 from stretto.web.connection_bounds import ConnectionBounds, find_most_connections
 from stretto.web.http_server import serve_http

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stretto.clock import read_wall_clock
-from stretto.service.rebuild_state import RebuildState
+from stretto.service.rebuild_progress_and_store_damage import RebuildState
 from stretto.store.ingest import Ingest
 
 REPORT_SECONDS = 2.0

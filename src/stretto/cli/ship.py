@@ -30,7 +30,7 @@ from stretto.store.shipped_sessions import (
     count_shipping,
     list_refusals,
     mark_all_sessions,
-    note_ship_attempts,
+    note_revisions_about_to_ship,
     write_ship_receipts,
 )
 from stretto.store.store_rescue import describe_aside_store, move_unusable_store_aside
@@ -91,7 +91,7 @@ def _ship_all(
         write_ship_receipts(connection, batch.unchanged)
         if not batch.documents:
             continue
-        note_ship_attempts(connection, batch.attempts)
+        note_revisions_about_to_ship(connection, batch.attempts)
         try:
             write_ship_receipts(connection, shipper.send_batch(batch))
         except HubError as error:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from stretto.cli.command_context import CommandContext
 from stretto.errors import ServiceError
-from stretto.servers.credentials import (
+from stretto.servers.running_servers import find_running_server
+from stretto.servers.supervised_server_password import (
     USER,
     find_password_problem,
     make_web_configuration,
     read_credentials,
     write_private,
 )
-from stretto.servers.running_servers import find_running_server
 from stretto.servers.supervisor import BINARIES
 
 

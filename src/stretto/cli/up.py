@@ -39,9 +39,9 @@ from stretto.otlp_export.metrics_push import (
     read_push_interval,
 )
 from stretto.otlp_export.span_sender import build_sender
-from stretto.servers.credentials import ServerCredentials, ensure_credentials, write_private
 from stretto.servers.merge_receivers import check_receivers, read_receivers
 from stretto.servers.push_agent import prepare_push_agent
+from stretto.servers.supervised_server_password import ServerCredentials, ensure_credentials, write_private
 from stretto.servers.supervisor import (
     SupervisedServer,
     Supervisor,

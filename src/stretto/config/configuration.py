@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stretto.features.feature_table import FeatureStates
+from stretto.features.feature_switches import FeatureStates
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.figures.sequential_baseline_choice import DeclaredBaselines, Provenance
 from stretto.figures.window_gain_verdict import HeadlineRule

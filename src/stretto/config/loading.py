@@ -26,7 +26,7 @@ from stretto.config.task_type_tables import read_task_types
 from stretto.config.workflow_hours_table import read_workflow_hours
 from stretto.errors import ConfigError, find_nearest_word, make_unknown_key_error
 from stretto.features.feature_settings_file import FILE, read_feature_changes
-from stretto.features.feature_table import FeatureStates, decide_feature_states
+from stretto.features.feature_switches import FeatureStates, decide_feature_states
 from stretto.figures.scores.score_rules import parse_score_rules
 from stretto.model.configured_token_prices import parse_rates
 from stretto.state.find_folder import find_state_folder

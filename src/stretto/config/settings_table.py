@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stretto.features.feature_table import FEATURES, LEVEL_VARIABLE
+from stretto.features.feature_switches import FEATURES, LEVEL_VARIABLE
 
 DEFAULT_LISTEN = "127.0.0.1:9464"
 DEFAULT_INTERVAL_SECONDS = 10

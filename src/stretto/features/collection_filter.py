@@ -10,7 +10,7 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
-from stretto.features.feature_table import DETAILED, MINIMAL, FeatureStates
+from stretto.features.feature_switches import DETAILED, MINIMAL, FeatureStates
 from stretto.hook.client.client import DELEGATING, TEST_ATTRIBUTES
 from stretto.model.event import Event, Kind
 from stretto.model.span_tree import SpanRole

@@ -1,8 +1,8 @@
 """Answer a program whether a part is on, at most once a second from the places that decide it.
 
 OpenFeature decides if the program has set a provider: flag ``stretto.caching`` or, for a single cache,
-``stretto.caching.NAME``. Without a provider, or with an error, the places of ``feature_table`` do. A program
-is never stopped by a switch: what cannot be read counts as not set.
+``stretto.caching.NAME``. Without a provider, or with an error, the places of ``feature_switches`` do. A
+program is never stopped by a switch: what cannot be read counts as not set.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from stretto.errors import StrettoError
 from stretto.features.ask_open_feature_provider import ask_open_feature
 from stretto.features.collection_filter import Collection
 from stretto.features.feature_settings_file import FILE, read_feature_changes
-from stretto.features.feature_table import (
+from stretto.features.feature_switches import (
     DEFAULT_STATES,
     FEATURES,
     LEVEL,

@@ -18,7 +18,7 @@ from openfeature.provider import AbstractProvider, Metadata
 
 from stretto.features.experiment_arms import EXPERIMENTS, FLAG, read_assigned_arm
 from stretto.features.feature_state_in_program import is_part_on_for_program
-from stretto.features.feature_table import FEATURES
+from stretto.features.feature_switches import FEATURES
 
 PREFIX = "stretto."
 Value = TypeVar("Value")

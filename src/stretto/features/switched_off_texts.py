@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stretto.features.feature_table import DETAILED, FEATURES, LEVEL, FeatureStates
+from stretto.features.feature_switches import DETAILED, FEATURES, LEVEL, FeatureStates
 
 
 def describe_switched_off(states: FeatureStates) -> str | None:

@@ -23,9 +23,9 @@ from stretto.figures.session_spending import Spending
 from stretto.figures.wall_time_parts import WallPart
 from stretto.model.entities import PATTERN_LABEL, Sample, Session, Task
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import SessionRun, TaskRun
 from stretto.model.model_name import normalise_model
 from stretto.model.priced_usage import DOLLAR, Price
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.model.tools_with_length import takes_time_of_its_own
 
 

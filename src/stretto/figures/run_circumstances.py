@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from stretto.figures.machine_contention import LOW_MEMORY, SATURATED, compute_busy_ratio
 from stretto.model.entities import Sample, Session
-from stretto.model.finished_runs import Covariates
+from stretto.model.run_rows_for_analyses import Covariates
 from stretto.names import fact_fields
 
 MACHINE_LOAD = "machine_load"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stretto.clock import DAY
 from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
-from stretto.model.finished_runs import SessionRun
+from stretto.model.run_rows_for_analyses import SessionRun
 
 if TYPE_CHECKING:
     from stretto.analysis.standing_among_like_sessions import GroupComparison

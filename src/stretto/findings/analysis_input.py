@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stretto.figures.reported_cache_figures import CacheUse
 from stretto.model.decisions import Decision
 from stretto.model.findings import Finding
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 if TYPE_CHECKING:
     from stretto.analysis.series import Series

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
-from stretto.findings.day_quantities import count_load, find_date, measure_day_quantities
+from stretto.findings.measure_local_days import count_load, find_date, measure_day_quantities
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.model.finished_runs import TaskRun
+from stretto.model.run_rows_for_analyses import TaskRun
 
 if TYPE_CHECKING:
     from stretto.analysis.calendar_findings import SeriesCalendar

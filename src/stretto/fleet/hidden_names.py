@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from stretto.fleet.public_names import CLOSED_DIMENSIONS, PUBLIC_NAMES
+from stretto.fleet.names_shipped_unhidden import CLOSED_DIMENSIONS, PUBLIC_NAMES
 from stretto.names.measures import Dimension
 
 MARK = "~"

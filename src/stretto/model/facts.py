@@ -103,7 +103,7 @@ class SessionFacts:
     reports_other_agents: bool = field(default=False, compare=False)
     """Whether these are a part of a session's facts, and agents outside of it have reported their starts."""
     unnamed_calls: set[str] = field(default_factory=set)
-    """The keys of calls whose source knows no id. An index for ``match_reports_without_ids``."""
+    """The keys of calls whose source knows no id. An index for ``match_reports_across_channels``."""
     copied: set[tuple[str, str]] = field(default_factory=set)
     """An index: (kind, key) of the entities that belong to another session. ``join`` drops them."""
     permission_times: dict[str, list[int]] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from stretto.model.event import Kind
 from stretto.model.events_from_spans import make_events_of_spans
 from stretto.model.facts import EntityFacts, SessionFacts, find_enclosing_task, get_text
 from stretto.model.fold import fold_events
-from stretto.model.match_reports_without_ids import (
+from stretto.model.match_reports_across_channels import (
     merge_entity_facts,
     pair_calls_without_ids,
     pair_model_calls,

@@ -11,7 +11,7 @@ from functools import partial
 
 from stretto.clock import SECOND
 from stretto.model.facts import EntityFacts, get_number, get_text
-from stretto.model.match_reports_without_ids import SLACK, merge_entity_facts
+from stretto.model.match_reports_across_channels import SLACK, merge_entity_facts
 from stretto.model.model_name import normalise_model
 from stretto.names import fact_fields
 

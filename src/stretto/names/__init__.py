@@ -6,12 +6,12 @@ under a name that is not in it. ``measures`` and ``fact_fields`` are the tables 
 
 from __future__ import annotations
 
-from stretto.names.analysis_metrics import ANALYSIS_COST, ESTIMATED, FINDINGS
 from stretto.names.counter_metrics import LIVE
 from stretto.names.fanout_metrics import PARALLEL
 from stretto.names.headline_metrics import VERDICT
 from stretto.names.labels import JOB, MAIN, NONE, OTHER, PREFIX, WINDOWS, Label
 from stretto.names.metric import Metric, MetricKind, MetricOrigin
+from stretto.names.metrics_of_analysis_results import ANALYSIS_COST, ESTIMATED, FINDINGS
 from stretto.names.outcome_metrics import OUTCOMES
 from stretto.names.quality_metrics import QUALITY
 from stretto.names.resource_metrics import RESOURCES

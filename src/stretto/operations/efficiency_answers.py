@@ -10,7 +10,7 @@ from stretto.clock import DAY, HOUR, SECOND
 from stretto.figures.confidence_intervals import compute_difference_bounds
 from stretto.findings.finding_sentences import SLOWER_TASKS, describe_finding, describe_session_holdup
 from stretto.format import quantities
-from stretto.model.finished_runs import SessionRun
+from stretto.model.run_rows_for_analyses import SessionRun
 from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_holdup_advice
 from stretto.operations.operation import OperationAnswer

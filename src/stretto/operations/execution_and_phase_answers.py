@@ -9,7 +9,7 @@ from typing import Any
 
 from stretto.clock import SECOND
 from stretto.format import quantities
-from stretto.model.finished_runs import TaskRun
+from stretto.model.run_rows_for_analyses import TaskRun
 from stretto.operations.advice_rows import describe_advice
 from stretto.operations.efficiency_answers import (
     BENCHMARK_TIME,

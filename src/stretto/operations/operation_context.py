@@ -11,7 +11,7 @@ from stretto.findings.finding_changes import is_notable
 from stretto.findings.findings_snapshot import FindingsState, build_finding_document
 from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.findings import Finding
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.operations.analysis_reader import AnswerReader
 from stretto.operations.figure_lookup import FigureTable
 from stretto.operations.find_named_workflow import ALL_WORKFLOWS, ChosenWorkflow

@@ -10,11 +10,11 @@ from stretto.names import WINDOWS
 from stretto.operations import (
     advice_and_forecast_answers,
     alert_answers,
-    comparison_answers,
     efficiency_answers,
     execution_and_phase_answers,
     history_answers,
     live_answers,
+    workflow_against_others_and_past,
 )
 from stretto.operations.operation import Operation, OperationAnswer, OperationGroup, OperationOption
 from stretto.operations.operation_context import OperationCall
@@ -157,7 +157,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.HISTORY,
         "hold a session or pattern against others, its like and its past",
         "1 finished session; 20 for a rank",
-        comparison_answers.answer_comparative,
+        workflow_against_others_and_past.answer_comparative,
         (
             _take("compare_against", Names(), ["baseline"], "sessions, patterns, or baseline: the usual"),
             _take(

@@ -13,7 +13,7 @@ from typing import Any
 from stretto.clock import SECOND, to_rfc3339
 from stretto.figures.quantile_sketch import pick_quantile
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.store.fanout_queries import FanoutRun
 
 FEWEST_FOR_P95 = 20

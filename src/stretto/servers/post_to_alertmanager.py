@@ -16,8 +16,8 @@ from pathlib import Path
 
 from stretto.clock import to_rfc3339
 from stretto.errors import ServiceError
-from stretto.servers.credentials import ServerCredentials, read_credentials
 from stretto.servers.running_servers import find_running_server
+from stretto.servers.supervised_server_password import ServerCredentials, read_credentials
 
 PATH = "/api/v2/alerts"
 TIMEOUT_SECONDS = 10.0

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable
 
 from stretto.errors import ServiceError
-from stretto.servers.credentials import ServerCredentials, write_private
+from stretto.servers.supervised_server_password import ServerCredentials, write_private
 from stretto.servers.supervisor import NO_ORIGIN, SupervisedServer
 
 NAME = "prometheus-agent"

@@ -24,9 +24,9 @@ import psutil
 from stretto.errors import ServiceError
 from stretto.servers import alert_limits
 from stretto.servers.alert_limits import AlertLimits
-from stretto.servers.credentials import ServerCredentials, write_private
 from stretto.servers.merge_receivers import ReceiversFile, merge_receivers
 from stretto.servers.running_servers import find_running_server
+from stretto.servers.supervised_server_password import ServerCredentials, write_private
 
 SHIPPED = {"stretto": "stretto:9464", "prometheus": "prometheus:9090", "alertmanager": "alertmanager:9093"}
 """The addresses in the shipped files: those of the compose file's network."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stretto.service.rebuild_state import RebuildState
+from stretto.service.rebuild_progress_and_store_damage import RebuildState
 
 LONGEST_LAG_SECONDS = 60.0
 """A longer wait of events for the store is a problem: every figure is that much behind."""

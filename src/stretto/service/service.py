@@ -28,7 +28,7 @@ from stretto.exporter.scrape import (
     encode_metrics,
 )
 from stretto.features.collection_filter import decide_collection
-from stretto.features.feature_table import FEATURES
+from stretto.features.feature_switches import FEATURES
 from stretto.feeds.orchestrator_feed_items import FeedInput
 from stretto.figures.figure import Figure
 from stretto.figures.name_budget import describe_folded_names
@@ -56,7 +56,11 @@ from stretto.service.execution_start_and_end_notices import ParallelNotices, wan
 from stretto.service.forgetting import ForgetRequest
 from stretto.service.health import Health, describe_lag
 from stretto.service.operation_sources_of_a_store import StoreSources
-from stretto.service.rebuild_state import RebuildRequest, RebuildState, build_rebuild_document
+from stretto.service.rebuild_progress_and_store_damage import (
+    RebuildRequest,
+    RebuildState,
+    build_rebuild_document,
+)
 from stretto.service.report_schedule import ReportSchedule
 from stretto.service.reports_to_receivers import make_report_sender
 from stretto.service.session_shipping import SessionShipping

@@ -24,7 +24,7 @@ from stretto.store.shipped_sessions import (
     ShippingCounts,
     count_shipping,
     mark_all_sessions,
-    note_ship_attempts,
+    note_revisions_about_to_ship,
     write_ship_receipts,
 )
 
@@ -179,4 +179,4 @@ class SessionShipping:
 def _note_batch(connection: sqlite3.Connection, batch: ShipBatch) -> None:
     """Note what came out as before, and what is about to be sent."""
     write_ship_receipts(connection, batch.unchanged)
-    note_ship_attempts(connection, batch.attempts)
+    note_revisions_about_to_ship(connection, batch.attempts)

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from stretto.errors import StoreError
-from stretto.service.rebuild_state import RebuildRequest, find_damage
+from stretto.service.rebuild_progress_and_store_damage import RebuildRequest, find_damage
 from stretto.store.database import open_reader
 
 

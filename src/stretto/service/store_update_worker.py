@@ -44,7 +44,12 @@ from stretto.service.forgetting import (
 )
 from stretto.service.health import Health, IngestedJournal
 from stretto.service.process_watch import ProcessWatch
-from stretto.service.rebuild_state import RebuildRequest, RebuildState, find_damage, identify_file
+from stretto.service.rebuild_progress_and_store_damage import (
+    RebuildRequest,
+    RebuildState,
+    find_damage,
+    identify_file,
+)
 from stretto.service.refresh_pace import RefreshPace
 from stretto.service.store_reader import StoreReader
 from stretto.store import queries

@@ -164,7 +164,7 @@ def read_fanout_runs(connection: sqlite3.Connection, start: int, end: int) -> li
     return [FanoutRun(*row) for row in rows]
 
 
-def list_best_fanouts(
+def list_best_fanout_by_pattern(
     connection: sqlite3.Connection, *, most: int | None = None, otherwise: Iterable[str] = ()
 ) -> list[BestFanout]:
     """Return the best parallel execution of each pattern, in a time that does not grow with history.

@@ -11,9 +11,9 @@ import msgspec
 
 from stretto.clock import SECOND
 from stretto.figures.sums_by_dimension import Sums
+from stretto.model.conclude_session import conclude_session
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import HostProcesses, Session
-from stretto.model.entities_from_facts import conclude_session
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.phases_messages_and_scores_from_facts import conclude_host_processes

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
+from stretto.model.conclude_session import get_session_times
 from stretto.model.entities import Session
-from stretto.model.entities_from_facts import get_session_times
 from stretto.model.facts import EntityFacts, SessionFacts, get_text
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind, make_stamped_key

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.store.database import bound_instant
 from stretto.store.run_rows import SESSION_RUN_FIELDS, TASK_RUN_FIELDS
 

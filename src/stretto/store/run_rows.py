@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from stretto.figures.build_finished_runs import build_session_run, build_task_runs
-from stretto.model.finished_runs import SessionRun, TaskRun
 from stretto.model.phases_messages_and_scores_from_facts import conclude_samples, conclude_scores
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.given_scores import unite_judges
 from stretto.store.contributions.usage_coverage import compute_usage_coverage
@@ -60,7 +60,7 @@ def make_run_rows(context: SessionContext) -> RunRows:
     )
 
 
-def get_cost(rows: RunRows | None) -> tuple[float | None, float | None]:
+def get_cost_and_reported_share(rows: RunRows | None) -> tuple[float | None, float | None]:
     """Return the cost of a session in dollars and the share that its calls and tasks reported of it.
 
     None without rows, or if it is unknown.

@@ -15,19 +15,19 @@ from stretto.figures.fanouts import (
     join_executions,
 )
 from stretto.model.calls_from_facts import find_model_calls_to_complete
+from stretto.model.conclude_session import conclude_session, get_session_times, is_session_over
 from stretto.model.entities import Session, Task
-from stretto.model.entities_from_facts import conclude_session, get_session_times, is_session_over
 from stretto.model.event import Event, Outcome
 from stretto.model.facts import ENTITY_KINDS, SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.join_channel_reports import find_changed_entities, join_facts
-from stretto.model.match_reports_without_ids import merge_entity_facts
+from stretto.model.match_reports_across_channels import merge_entity_facts
 from stretto.model.phases_messages_and_scores_from_facts import conclude_phases
 from stretto.model.unchanged_task_memory import TaskMemory
 from stretto.names.fact_fields import EntityKind
 from stretto.store.concluded_session import ConcludedSession, NewlyEnded, Rules
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.contributions.live_sums import ContributionSums
+from stretto.store.contributions.remembered_additions import ContributionSums
 from stretto.store.execution_rows import ExecutionRows
 from stretto.store.incremental_model_call_sums import ModelCallSums
 from stretto.store.incremental_tool_call_sums import ToolCallSums

@@ -15,10 +15,10 @@ from operator import is_
 from typing import NamedTuple
 
 from stretto.figures.retried_tasks import find_retries
+from stretto.model.conclude_session import is_session_over
 from stretto.model.delegation import Delegation
 from stretto.model.delivered_and_wasted_tasks import WorkKey, get_agent_id_of_task, make_work_key
 from stretto.model.entities import Session, Task, Turn
-from stretto.model.entities_from_facts import is_session_over
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts, get_number, get_text
 from stretto.model.unchanged_task_memory import TaskMemory

@@ -124,7 +124,7 @@ def list_refusals(connection: sqlite3.Connection, limit: int) -> list[tuple[str,
     return list(rows)
 
 
-def note_ship_attempts(connection: sqlite3.Connection, attempts: Iterable[tuple[str, int]]) -> None:
+def note_revisions_about_to_ship(connection: sqlite3.Connection, attempts: Iterable[tuple[str, int]]) -> None:
     """Note the (session, revision) that are about to be sent, so that no other content gets the revision."""
     with open_transaction(connection):
         connection.executemany("UPDATE unshipped SET tried = MAX(tried, ?2) WHERE session = ?1", [*attempts])

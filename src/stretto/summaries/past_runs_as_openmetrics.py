@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from stretto.clock import MINUTE, SECOND
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.model.task_type import to_label_value
 from stretto.names import DURATION_BUCKETS, METRICS, NONE
 

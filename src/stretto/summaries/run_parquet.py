@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from stretto.errors import AnalysisNotInstalledError
 from stretto.format.rfc3339 import parse_rfc3339
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.summaries.run_tables import SESSION_COLUMNS, TASK_COLUMNS, Cell
 from stretto.version import describe_extra_install
 

@@ -34,7 +34,7 @@ from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import QUANTILES, WINDOWS, Label, measures
 from stretto.names.measures import Dimension
 from stretto.store import queries
-from stretto.store.fanout_queries import list_best_fanouts, make_baseline_finder
+from stretto.store.fanout_queries import list_best_fanout_by_pattern, make_baseline_finder
 from stretto.store.queries import Activity, SessionRow
 from stretto.store.window_sums import fold_slots
 from stretto.summaries.coarser_window import CoarserWindow, build_coarser_window_document
@@ -148,7 +148,7 @@ def _compute_snapshot(
     figures += _compute_targets(task_types, windows.task_types)
     figures += compute_best_speedup_figures(
         (best.pattern, best.speedup, best.end)
-        for best in list_best_fanouts(connection, most=MOST_NAMES, otherwise=windows.patterns)
+        for best in list_best_fanout_by_pattern(connection, most=MOST_NAMES, otherwise=windows.patterns)
     )
     activity = queries.read_activity(connection)
     figures += _compute_current_figures(activity, now)

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from stretto.clock import Clock, read_wall_clock
 from stretto.errors import ServiceError
-from stretto.features.feature_table import DEFAULT_STATES, FeatureStates
+from stretto.features.feature_switches import DEFAULT_STATES, FeatureStates
 from stretto.feeds.orchestrator_feed_items import FeedInput
 from stretto.figures.figure import Figure
 from stretto.figures.finished_run_statistics import RunProfile

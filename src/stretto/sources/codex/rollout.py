@@ -12,7 +12,7 @@ their own. They are the work. The script is not reported, as Codex's hooks do no
 from __future__ import annotations
 
 from stretto.model.event import Kind, Outcome, Value, omit_none
-from stretto.sources.codex.call_answers import SCRIPT, decode_object, judge_answer, name_tool
+from stretto.sources.codex.tool_names_and_answers import SCRIPT, decode_object, judge_answer, name_tool
 from stretto.sources.histories.decoder import HistoryDecoder
 from stretto.sources.histories.records import Record, get_object, get_texts, iterate_objects, to_epoch_time
 from stretto.sources.transcript.schema import (

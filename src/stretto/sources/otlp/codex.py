@@ -19,7 +19,7 @@ from functools import partial
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
 from stretto.model.match_anonymous_model_calls import INSTANT
 from stretto.model.span_tree import SpanRole
-from stretto.sources.codex.call_answers import SCRIPT, decode_object, judge_answer, name_tool
+from stretto.sources.codex.tool_names_and_answers import SCRIPT, decode_object, judge_answer, name_tool
 from stretto.sources.otlp.plain_records import (
     Attributes,
     LogRecord,

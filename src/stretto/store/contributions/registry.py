@@ -26,7 +26,7 @@ from stretto.store.contributions.phases_messages_hooks_and_caches import (
 )
 from stretto.store.contributions.refused_delegations import add_up_refused_delegations
 from stretto.store.contributions.samples import add_up_samples
-from stretto.store.contributions.sessions import add_up_session
+from stretto.store.contributions.sessions import add_up_turns_and_session
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
 from stretto.store.contributions.task_outcomes import list_outcome_parts, list_recovery_parts, list_turn_parts
 from stretto.store.contributions.tasks_and_fanouts import list_task_parts
@@ -45,7 +45,8 @@ CONTRIBUTIONS: dict[str, Contribution] = {
     "coverage": Contribution(frozenset({SessionAspect.WHOLE}), add_up_usage_coverage),
     "call coverage": Contribution(frozenset({SessionAspect.WHOLE}), count_tasks_with_all_tool_calls),
     "session": Contribution(
-        frozenset({SessionAspect.TURNS, SessionAspect.WHOLE}), lambda context: add_up_session(context.session)
+        frozenset({SessionAspect.TURNS, SessionAspect.WHOLE}),
+        lambda context: add_up_turns_and_session(context.session),
     ),
     "phases": Contribution(frozenset({EntityKind.PHASE, SessionAspect.WHOLE}), add_up_phases),
     "messages": Contribution(frozenset({EntityKind.MESSAGE}), add_up_messages),

@@ -11,7 +11,7 @@ from stretto.names import NONE, measures
 from stretto.store.rollup import Additions, find_slot_number
 
 
-def add_up_session(session: Session) -> Additions:
+def add_up_turns_and_session(session: Session) -> Additions:
     """Return the sums of the turns that have ended, and of the session once it is over."""
     added: Additions = Counter()
     for turn in session.turns:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stretto.cli.command_context import CommandContext
 from stretto.fleet.hub_exchange import encode_message
-from stretto.servers.credentials import write_private
+from stretto.servers.supervised_server_password import write_private
 from stretto.service.enrolment_file import ENROLMENT_FILE, read_enrolment
 from stretto.shipping.hub_client import refuse_plain_http
 from stretto.state.lock import find_lock_holder

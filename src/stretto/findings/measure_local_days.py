@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from stretto.clock import SECOND
 from stretto.model.event import Outcome
-from stretto.model.finished_runs import SessionRun, TaskRun
+from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 DAY_HOURS = 24
 WEEK_DAYS = 7

@@ -9,7 +9,7 @@ from typing import Any
 from stretto.analysis.two_session_comparison import describe_pair, list_similar, measure_pace
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_standing
-from stretto.model.finished_runs import SessionRun
+from stretto.model.run_rows_for_analyses import SessionRun
 from stretto.operations.find_named_workflow import ChosenWorkflow
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall, RunSelection
