@@ -120,7 +120,7 @@ def test_page_and_terminal_show_the_findings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Both print the sentence with its evidence."""
-    for module in ("findings_command", "import_command"):
+    for module in ("findings_and_decision_commands", "import_command"):
         monkeypatch.setattr(f"stretto.cli.{module}.read_wall_clock", lambda: NOW)
     with store(tmp_path / "state") as opened:
         opened.take(draw_caches().events)

@@ -298,7 +298,7 @@ def test_the_terminal_finds_decides_and_explains(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a service: the planted slow-down is found, annotated and explained; decisions are kept."""
-    for module in ("findings_command", "import_command"):
+    for module in ("findings_and_decision_commands", "import_command"):
         monkeypatch.setattr(f"stretto.cli.{module}.read_wall_clock", lambda: end_of_day(37))
     version = {0: "2.0.0", 30: "2.1.0"}
     append(tmp_path / "state/journal", list(month_of_sessions(38, slower={30: 1.6}, version=version)))
@@ -327,7 +327,7 @@ def test_an_experiment_goes_from_definition_to_conclusion(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Planned, assigned the same arm twice, not concluded before its look, and ended early on request."""
-    for module in ("experiment", "findings_command", "import_command"):
+    for module in ("experiment", "findings_and_decision_commands", "import_command"):
         monkeypatch.setattr(f"stretto.cli.{module}.read_wall_clock", lambda: BEGIN)
     append(tmp_path / "state/journal", [])
     planned = answer(
