@@ -217,6 +217,22 @@ def test_team_and_owner_are_those_of_the_token(hub: Hub, tmp_path: Path) -> None
     assert [row[:2] for row in hub.database.list_heard_of(FleetScope(tenant="acme"))] == [("red", "ann")]
 
 
+def test_nobody_overwrites_or_claims_the_session_of_another_owner(hub: Hub, tmp_path: Path) -> None:
+    """The answer names it as refused; its owner's document stays, and newer ones replace it."""
+    (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    ann, ben = hub.client("ann"), hub.client("ben")
+    hub.ship(ann, document)
+    before = ann.get("/api/sessions").json()
+    forged = replace(document, revision=document.revision + 1, sums=(), rows={})
+    answer = hub.ship(ben, forged, replace(document, session="own"))
+    assert answer["stored"] == ["own"]
+    (refused,) = answer["refused"]
+    assert refused["session"] == document.session
+    assert "another team or owner" in refused["why"]
+    assert hub.ship(ann, replace(document, revision=document.revision + 2))["refused"] == []
+    assert ann.get("/api/sessions").json()["sessions"] == before["sessions"]
+
+
 @pytest.mark.parametrize(
     "header",
     [None, "Bearer wrong", "Basic bm9ib2R5Ondyb25n", "Basic ?", "Digest x"],
@@ -257,6 +273,7 @@ def test_a_revoked_token_is_refused_and_an_administrator_sees_no_figures(hub: Hu
         ({"session": ""}, "names"),
         ({"instance": "a\0"}, "a character"),
         ({"revision": -1}, "below 0"),
+        ({"revision": (1 << 63) - 1}, "revision is more than a day ahead"),
         ({"first": -5}, "before 1970"),
         ({"first": 1 << 40}, "a day ahead"),
         ({"sums": {"tasks\0": [[[], [0, 1]]]}}, "a character"),

@@ -228,13 +228,23 @@ def test_a_scope_is_a_tenant_or_some_of_its_teams_owners_and_machines(
 
 
 def test_a_machine_that_changes_its_team_takes_nothing_along(engine: HubDatabase, tenant: str) -> None:
-    """A new revision under another team or owner keeps those that the session first came with."""
+    """A revision of a stored or forgotten session under another team or owner is returned, not written."""
     session = make_session("s", tenant=tenant)
-    engine.write_sessions([session])
-    moved = replace(session, team="b", owner="bo", document=replace(session.document, revision=2))
-    engine.write_sessions([moved, make_session("t", tenant=tenant, team="b", owner="bo")])
-    assert engine.count_sessions(FleetScope(tenant=tenant, teams=("a",), owners=("ann",))) == 1
-    assert engine.count_sessions(FleetScope(tenant=tenant, teams=("b",), owners=("bo",))) == 1
+    assert engine.write_sessions([session]) == []
+    newer = replace(session.document, revision=2, sums=(), row={"project": "forged"})
+    for moved in (
+        replace(session, team="b", owner="bo", document=newer),
+        replace(session, owner="bo", document=newer),
+        replace(session, team="b", document=newer),
+    ):
+        assert engine.write_sessions([moved, make_session("t", tenant=tenant, team="b", owner="bo")]) == [
+            moved
+        ]
+    assert list_all(engine, FleetScope(tenant=tenant, teams=("a",))) == [session]
+    assert engine.count_sessions(FleetScope(tenant=tenant, teams=("b",))) == 1
+    engine.forget_sessions(FleetScope(tenant=tenant), session="s", at=BEGIN)
+    late = replace(moved, document=replace(newer, revision=BEGIN + 1))
+    assert engine.write_sessions([late]) == [late]
 
 
 def test_changes_are_listed_in_the_order_of_their_marks(engine: HubDatabase, tenant: str) -> None:

@@ -55,6 +55,7 @@ def find_document_fault(document: SessionDocument, size: int, now: int) -> str |
         "revision, last or day is below 0 or no number of 64 bits": any(
             number < 0 or number >> _BITS for number in (document.revision, document.last, document.day)
         ),
+        "the revision is more than a day ahead of the hub's clock": document.revision > now + FARTHEST_AHEAD,
         "a name has a character that databases do not keep": any(
             "\0" in name for name in (document.instance, document.session, str(document.row.get("project")))
         ),

@@ -3,7 +3,7 @@
 An engine keeps whole sessions. The key of a session is (tenant, instance, session), and the highest revision
 wins, whatever the order and however often a document arrives. A forgotten session stays forgotten: later
 copies of a revision up to the forgetting are dropped. A session keeps the team, the owner and the day that it
-first came with: a machine that changes its team takes nothing along.
+first came with: nobody else's document replaces it, and a machine that changes its team takes nothing along.
 """
 
 from __future__ import annotations
@@ -93,9 +93,10 @@ class Engine(Protocol):
     def prepare(self) -> None:
         """Create the tables that are missing, and bring those of an older version up to date."""
 
-    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> None:
+    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> list[ReceivedSession]:
         """Store sessions durably before returning; an older or equal revision changes nothing.
 
+        Returns those that are not written since their key is of another team or owner, forgotten or not.
         The caller has checked the documents: numbers fit into 64 bits, and known measures have their
         dimensions.
         """

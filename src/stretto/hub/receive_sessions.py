@@ -24,6 +24,8 @@ MOST_BYTES_AT_ONCE = 64 * 1024 * 1024
 NOTABLE_SKEW = 5 * MINUTE
 """A document from so far (ns) ahead is counted: its sums are in slots of a time that has not come."""
 
+_OTHERS = "the hub has the session for another team or owner: it keeps what the earlier token shipped"
+
 
 class BusyError(StrettoError):
     """So many requests are being stored that this one has to come again later."""
@@ -86,11 +88,17 @@ class SessionReceiver:
                     tenant=token.tenant, team=token.team, owner=token.owner, received=now, document=document
                 )
             )
-        if sessions:
-            self._engine.write_sessions(sessions)
-        self.counts.stored += len(sessions)
+        others = self._engine.write_sessions(sessions) if sessions else []
+        refused += [RefusedSession(each.document.session, _OTHERS) for each in others]
+        keys = {(each.document.instance, each.document.session) for each in others}
+        stored = tuple(
+            each.document.session
+            for each in sessions
+            if (each.document.instance, each.document.session) not in keys
+        )
+        self.counts.stored += len(stored)
         self.counts.refused.update(each.why.partition(":")[0] for each in refused)
-        return ShipAnswer(tuple(each.document.session for each in sessions), tuple(refused))
+        return ShipAnswer(stored, tuple(refused))
 
 
 def _decompress(body: bytes, encoding: str) -> bytes:

@@ -83,15 +83,20 @@ def group_by_tenant(sessions: Iterable[ReceivedSession]) -> dict[str, list[Recei
 
 def make_newer_entries(
     sessions: Iterable[ReceivedSession], stored: Mapping[SessionKey, StoredVersion]
-) -> list[SessionEntry]:
-    """Return the rows of a tenant's sessions that are new or of a higher revision, in the order of keys."""
-    entries = []
+) -> tuple[list[SessionEntry], list[ReceivedSession]]:
+    """Return the rows of a tenant's sessions that are new or of a higher revision, in the order of keys.
+
+    Beside them are returned the sessions that are stored for another team or owner: they have no row.
+    """
+    entries, refused = [], []
     for received in sessions:
         document = received.document
         before = stored.get(SessionKey(document.instance, document.session))
-        if before is None or before.revision < document.revision:
+        if before is not None and (before.team, before.owner) != (received.team, received.owner):
+            refused.append(received)
+        elif before is None or before.revision < document.revision:
             entries.append(_make_entry(received, before))
-    return sorted(entries, key=attrgetter("instance", "session"))
+    return sorted(entries, key=attrgetter("instance", "session")), refused
 
 
 def _make_entry(received: ReceivedSession, before: StoredVersion | None) -> SessionEntry:
@@ -100,8 +105,8 @@ def _make_entry(received: ReceivedSession, before: StoredVersion | None) -> Sess
     days = {slot // SLOTS_PER_DAY for slot, *_ in cells}
     return SessionEntry(
         tenant=received.tenant,
-        team=received.team if before is None else before.team,
-        owner=received.owner if before is None else before.owner,
+        team=received.team,
+        owner=received.owner,
         received=received.received,
         instance=document.instance,
         session=document.session,

@@ -95,12 +95,14 @@ class PostgresqlEngine:
                 hint="start the newest version of Stretto on it",
             )
 
-    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> None:
-        """Store sessions durably before returning; an older or equal revision changes nothing."""
+    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> list[ReceivedSession]:
+        """Store sessions durably before returning; return those whose key is another owner's."""
+        refused: list[ReceivedSession] = []
         for tenant, group in group_by_tenant(sessions).items():
             with self._change(tenant) as connection:
                 stored = _read_versions(connection, tenant, [received.document for received in group])
-                entries = make_newer_entries(group, stored)
+                entries, others = make_newer_entries(group, stored)
+                refused += others
                 replaced = _select_these(tenant, [entry.key for entry in entries if entry.key in stored])
                 connection.execute(write_cell_move("-", _THESE), replaced)
                 with connection.cursor() as cursor:
@@ -108,6 +110,7 @@ class PostgresqlEngine:
                 written = _select_these(tenant, [entry.key for entry in entries])
                 connection.execute(write_cell_move("+", _THESE), written)
                 connection.execute(write_cell_cleaning(_THESE), replaced)
+        return refused
 
     def forget_sessions(
         self, scope: FleetScope, *, session: str | None = None, project: str | None = None, at: int

@@ -101,13 +101,17 @@ class SqliteEngine:
                 hint="start the newest version of Stretto on it",
             )
 
-    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> None:
-        """Store sessions durably before returning; an older or equal revision changes nothing."""
+    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> list[ReceivedSession]:
+        """Store sessions durably before returning; return those whose key is another owner's."""
+        refused: list[ReceivedSession] = []
         with self._change():
             for tenant, group in group_by_tenant(sessions).items():
                 stored = self._read_versions(tenant, group)
-                for entry in make_newer_entries(group, stored):
+                entries, others = make_newer_entries(group, stored)
+                refused += others
+                for entry in entries:
                     self._write_entry(entry)
+        return refused
 
     def _read_versions(
         self, tenant: str, sessions: Sequence[ReceivedSession]
