@@ -66,6 +66,7 @@ def test_a_token_is_shown_once_listed_by_its_hash_and_revoked(
     ("words", "hint"),
     [
         (["serve", "--listen", "0.0.0.0:9465"], "--behind-proxy"),
+        (["serve", "--listen", "127.example.org:9465"], "--behind-proxy"),
         (["serve", "--listen", "nowhere"], "HOST:PORT"),
         (["add-token", "--tenant", "t", "--team", "*", "--owner", "o"], "--role lead"),
         (["list-tokens", "--tenant", "t", "--database", "mysql://h"], "postgresql://"),

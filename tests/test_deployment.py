@@ -207,6 +207,15 @@ def test_proxies_take_the_largest_request_and_say_that_it_came_by_tls() -> None:
     assert megabytes is not None
     assert int(megabytes[1]) * 1024 * 1024 >= MOST_REQUEST_BYTES
     assert "proxy_set_header X-Forwarded-Proto https;" in proxy
+    # Without the port, a page on another than 443 could send nothing to its own origin.
+    assert "proxy_set_header Host $http_host;" in proxy
+    (policy,) = [
+        each
+        for each in list_objects("postgresql")
+        if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "stretto-hub"
+    ]
+    # Who reaches the hub without a proxy could claim to have come by TLS.
+    assert all(rule["from"] for rule in policy["spec"]["ingress"])
     (ingress,) = [each for each in list_objects("postgresql") if each["kind"] == "Ingress"]
     assert (
         ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]

@@ -204,7 +204,31 @@ def test_owners_see_their_machines_and_nobody_else_s(hub: Hub, tmp_path: Path) -
         missing = ann.get(f"{path}/{listed[0]['id']}")
         assert missing.status_code == 404
         assert "not its course" in missing.text
-    assert ann.post("/api/scores", json={"name": "quality", "value": 3}).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/scores"),
+        ("POST", "/api/notifications"),
+        ("POST", "/api/rebuild"),
+        ("POST", "/api/forget"),
+        ("POST", "/hook"),
+        ("POST", "/v1/traces"),
+        ("PUT", "/api/gates/baselines/main"),
+    ],
+)
+def test_what_a_machine_would_record_is_refused_for_good(
+    hub: Hub, tmp_path: Path, method: str, path: str
+) -> None:
+    """No client tries it again, and no file of the hub keeps it."""
+    ann = hub.client("ann")
+    ann.get("/api/snapshot")
+    before = sorted(path.name for path in (tmp_path / "scopes").rglob("*"))
+    refused = ann.request(method, path, json={"name": "quality", "value": 3})
+    assert refused.status_code == 409
+    assert "a hub records only" in refused.text
+    assert sorted(path.name for path in (tmp_path / "scopes").rglob("*")) == before
 
 
 def test_team_and_owner_are_those_of_the_token(hub: Hub, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from stretto.errors import StoreError
 from stretto.web.app import LIMIT
-from stretto.web.guard import HEADERS, Guard
+from stretto.web.guard import HEADERS, Guard, Refusal
 from stretto.web.hook_endpoint import HOOK
 from stretto.web.json_routes import NOTIFICATIONS
 from tests.web_served import Store, exchange, served
@@ -45,9 +45,13 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(str(size))(scope, receive, send)
 
 
-def guard(token: str | None = None, hosts: frozenset[str] = frozenset(), *, receives: bool = True) -> Guard:
+def guard(
+    token: str | None = None, hosts: frozenset[str] = frozenset(), *, input_refusal: Refusal | None = None
+) -> Guard:
     """Return the guard around an application that answers with the size of its body."""
-    return Guard(echo, hosts=hosts, token=token, limits={"/large": 100}, limit=10, receives=receives)
+    return Guard(
+        echo, hosts=hosts, token=token, limits={"/large": 100}, limit=10, input_refusal=input_refusal
+    )
 
 
 def ask(app: Guard, path: str = "/", method: str = "GET", body: bytes = b"", **headers: str) -> Answer:
@@ -347,9 +351,10 @@ def test_websockets_are_closed() -> None:
 
 def test_a_service_that_receives_nothing_is_only_read() -> None:
     """Reading goes on, everything sent is refused with a reason."""
-    app = guard(receives=False)
+    app = guard(input_refusal=Refusal(409, "a copy receives nothing", "send it to the original"))
 
     assert ask(app).status == 200
     refused = ask(app, method="POST", body=b"1")
     assert refused.status == 409
-    assert b"receives nothing" in refused.body
+    assert b"a copy receives nothing" in refused.body
+    assert b"the original" in refused.body

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
@@ -194,7 +195,13 @@ def _parse_address(text: str) -> tuple[str, int]:
 
 
 def _is_loopback(host: str) -> bool:
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        # A name such as 127.example.org may be any machine's.
+        return False
 
 
 def _bind_address(host: str, port: int) -> socket.socket:

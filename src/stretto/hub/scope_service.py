@@ -41,10 +41,18 @@ from stretto.service.store_answers import StoreAnswers
 from stretto.service.store_reader import StoreReader
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 from stretto.web.backend import Backend
+from stretto.web.guard import Refusal
 
 REFRESH_SECONDS = 60.0
 """Longest age of a scope's store when it is read: machines ship within minutes, days are released once."""
 
+
+INPUT_REFUSAL = Refusal(
+    409,
+    "a hub records only the sessions that machines ship",
+    "ask the service of your machine, which ships its sessions here",
+)
+"""The answer to all that a service of one machine would record. It is no fault that another try mends."""
 
 _NO_COURSE = "the hub has the numbers of a session, not its course"
 
@@ -171,6 +179,7 @@ class ScopeService:
             version=self._version,
             features=self.config.features,
             hosts=hosts,
+            input_refusal=INPUT_REFUSAL,
             clock=self.read_clock,
         )
 
@@ -267,6 +276,4 @@ def _refuse_page(_: str) -> NoReturn:
 
 
 def _refuse_input(*_: object) -> NoReturn:
-    raise ElsewhereError(
-        "a hub records nothing", hint="ask the service of your machine, which ships its sessions here"
-    )
+    raise ElsewhereError(INPUT_REFUSAL.problem, hint=INPUT_REFUSAL.hint)

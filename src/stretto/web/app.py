@@ -32,7 +32,7 @@ from stretto.web.finding_session_and_runbook_pages import PageRoutes
 from stretto.web.findings_routes import FindingsRoutes
 from stretto.web.forget_route import ForgetRoute
 from stretto.web.gate_baseline_routes import GateRoutes
-from stretto.web.guard import Guard
+from stretto.web.guard import Guard, Refusal
 from stretto.web.hook_endpoint import HOOK, HookEndpoint
 from stretto.web.json_routes import NOTIFICATIONS, JsonRoutes
 from stretto.web.live_updates import UpdateRoute
@@ -60,6 +60,9 @@ COMPRESSED_FROM = 1_000
 """Least bytes of an answer that is compressed for a client that accepts gzip."""
 COMPRESSION_LEVEL = 4
 """For the page of a session, the highest level saves a twentieth more and takes three times as long."""
+
+SIMULATED = Refusal(409, "this service shows a simulated month and receives nothing", "run 'stretto up'")
+"""The answer to what is sent to a service whose sessions are all simulated."""
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -114,7 +117,7 @@ def create_app(backend: Backend) -> ASGIApp:
         },
         compressed=otlp_routes.PATHS,
         limit=LIMIT,
-        receives=not backend.is_simulated,
+        input_refusal=backend.input_refusal or (SIMULATED if backend.is_simulated else None),
         # Its protocol asks by POST; no tool of it writes.
         reading={MCP},
     )

@@ -30,6 +30,7 @@ from stretto.summaries.running_tasks import ExpectedTask
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.time_window import TimeWindow
+from stretto.web.guard import Refusal
 from stretto.web.live_updates import UpdateStreams
 
 FRESH_SECONDS = 60.0
@@ -135,6 +136,8 @@ class Backend:
     """The optional parts of the service, and whether each is on."""
     is_simulated: bool = False
     """Whether all sessions are simulated: every page says so, and nothing is received."""
+    input_refusal: Refusal | None = None
+    """If set, nothing is received: this answers every request that would record something."""
     token: str | None = None
     """If set, every request but ``/healthz`` must carry it."""
     hosts: frozenset[str] = frozenset()

@@ -59,8 +59,8 @@ class Guard:
 
     ``limits`` are the most bytes of a body by path, ``limit`` those of every other path. Bodies sent to the
     paths in ``compressed`` may be compressed; the route itself limits the decompressed size. ``bounds`` are
-    those of all bodies together. A service that ``receives`` nothing answers reading requests alone: those
-    that read by their method, and all to the paths in ``reading``.
+    those of all bodies together. With an ``input_refusal`` only reading requests are answered: those that
+    read by their method, and all to the paths in ``reading``. It answers the others.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Guard:
         limit: int,
         compressed: Collection[str] = (),
         bounds: BodyBounds | None = None,
-        receives: bool = True,
+        input_refusal: Refusal | None = None,
         reading: Collection[str] = (),
     ) -> None:
         self._app = app
@@ -83,7 +83,7 @@ class Guard:
         self._limit = limit
         self._compressed = compressed
         self._bounds = bounds or BodyBounds()
-        self._receives = receives
+        self._input_refusal = input_refusal
         self._reading = reading
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,9 +139,7 @@ class Guard:
         )
 
     def _refuse_input(self, method: str, path: str) -> Refusal | None:
-        if self._receives or method in _SAFE or path in self._reading:
-            return None
-        return Refusal(409, "this service shows a simulated month and receives nothing", "run 'stretto up'")
+        return None if method in _SAFE or path in self._reading else self._input_refusal
 
     def _refuse_without_token(self, path: str, headers: Headers) -> Refusal | None:
         if self._token is None or path in OPEN:
