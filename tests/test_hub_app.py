@@ -18,7 +18,7 @@ from stretto.clock import DAY, SECOND
 from stretto.config.loading import load_config
 from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
 from stretto.fleet.hidden_names import NameHider
-from stretto.fleet.hub_exchange import FORGET_PATH, SESSIONS_PATH
+from stretto.fleet.hub_exchange import FORGET_PATH, MOST_DOCUMENTS, SESSIONS_PATH
 from stretto.fleet.session_document import SessionDocument, encode_session_document
 from stretto.hub import hub_app, scope_service
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
@@ -255,6 +255,31 @@ def test_nobody_overwrites_or_claims_the_session_of_another_owner(hub: Hub, tmp_
     assert "another team or owner" in refused["why"]
     assert hub.ship(ann, replace(document, revision=document.revision + 2))["refused"] == []
     assert ann.get("/api/sessions").json()["sessions"] == before["sessions"]
+
+
+def test_owners_of_one_name_in_two_teams_are_two_owners(hub: Hub, tmp_path: Path) -> None:
+    """Neither sees or forgets the other's sessions, and a lead sees those who opted in within the team."""
+    (document,) = make_documents(tmp_path / "a", "runner", [draw(0)])
+    red, blue = hub.client("ci", "red"), hub.client("ci", "blue")
+    hub.ship(red, document)
+    assert blue.get("/api/sessions").json()["sessions"] == []
+    assert blue.post(FORGET_PATH, json={"sessions": [document.session]}).json() == {"forgotten": 0}
+    opted_in = AccessToken(
+        hash=hash_token("of blue"), tenant="acme", team="blue", owner="ci",
+        role=TokenRole.ME, opted_in=True, added=BEGIN,
+    )  # fmt: skip
+    hub.database.add_token(opted_in)
+    assert hub.client("max", ALL_TEAMS, TokenRole.LEAD).get("/api/sessions").json()["sessions"] == []
+    assert len(red.get("/api/sessions").json()["sessions"]) == 1
+
+
+def test_an_order_to_forget_names_at_most_as_many_sessions_as_a_request_ships(hub: Hub) -> None:
+    """Whoever has more to forget sends several."""
+    client = hub.client("ann")
+    refusal = client.post(FORGET_PATH, json={"sessions": ["s"] * (MOST_DOCUMENTS + 1)})
+    assert refusal.status_code == 400
+    assert f"more than {MOST_DOCUMENTS}" in refusal.text
+    assert client.post(FORGET_PATH, json={"sessions": ["s"] * MOST_DOCUMENTS}).json() == {"forgotten": 0}
 
 
 @pytest.mark.parametrize(

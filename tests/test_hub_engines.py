@@ -208,8 +208,15 @@ def test_a_scope_is_a_tenant_or_some_of_its_teams_owners_and_machines(
     for scope, names in (
         (everything, "m1 m2 m3"),
         (replace(everything, teams=("a",)), "m1 m2"),
-        (replace(everything, owners=("ann",)), "m1 m3"),
-        (replace(everything, teams=("a", "b"), owners=("ann",), instances=("m1", "m2")), "m1"),
+        (replace(everything, owners=(("a", "ann"),)), "m1"),
+        (replace(everything, owners=(("a", "ann"), ("b", "ann"), ("b", "bo"))), "m1 m3"),
+        (replace(everything, owners=()), ""),
+        (
+            replace(
+                everything, teams=("a", "b"), owners=(("a", "ann"), ("b", "ann")), instances=("m1", "m2")
+            ),
+            "m1",
+        ),
         (replace(everything, teams=()), ""),
         (FleetScope(tenant="nobody"), ""),
     ):
@@ -242,7 +249,7 @@ def test_a_machine_that_changes_its_team_takes_nothing_along(engine: HubDatabase
         ]
     assert list_all(engine, FleetScope(tenant=tenant, teams=("a",))) == [session]
     assert engine.count_sessions(FleetScope(tenant=tenant, teams=("b",))) == 1
-    engine.forget_sessions(FleetScope(tenant=tenant), session="s", at=BEGIN)
+    engine.forget_sessions(FleetScope(tenant=tenant), sessions=["s"], at=BEGIN)
     late = replace(moved, document=replace(newer, revision=BEGIN + 1))
     assert engine.write_sessions([late]) == [late]
 
@@ -262,7 +269,7 @@ def test_changes_are_listed_in_the_order_of_their_marks(engine: HubDatabase, ten
         second, received=BEGIN + HOUR, document=replace(second.document, revision=2, sums=(), rows={})
     )
     engine.write_sessions([newer, replace(third, received=BEGIN + DAY)])
-    assert engine.forget_sessions(scope, session="c", at=BEGIN + 2 * HOUR) == 1
+    assert engine.forget_sessions(scope, sessions=["c"], at=BEGIN + 2 * HOUR) == 1
     assert list_all(engine, scope, mark) == [newer, None]
     assert [change.key for change in engine.list_changes(scope, mark, 9)] == [
         SessionKey("laptop", "b"),
@@ -285,7 +292,7 @@ def test_days_of_sums_that_were_there_before_a_change_have_changed_too(
     engine.write_sessions([make("s", 2, BEGIN + 2, 1, 2)])
     days = [("a", TODAY), ("a", TODAY + 1), ("a", TODAY + 2)]
     assert engine.list_changed_days(tenant, BEGIN + 2) == days
-    engine.forget_sessions(FleetScope(tenant=tenant), session="s", at=BEGIN + 3)
+    engine.forget_sessions(FleetScope(tenant=tenant), sessions=["s"], at=BEGIN + 3)
     assert engine.list_changed_days(tenant, BEGIN + 3) == days
     assert engine.list_changed_days(tenant, BEGIN + 4) == []
 
@@ -306,7 +313,7 @@ def test_a_forgotten_session_stays_forgotten(engine: HubDatabase, tenant: str) -
     engine.write_sessions([later])
     assert engine.read_sums(scope, *EVER) == add_up([other, later])
     # The machine's clock runs ahead: its revision is higher than the time of the forgetting.
-    assert engine.forget_sessions(scope, session="s", at=9) == 1
+    assert engine.forget_sessions(scope, sessions=["s"], at=9) == 1
     engine.write_sessions([later])
     assert engine.read_owner_sums(tenant, "a", TODAY) == [
         OwnerSum("ann", "tasks", ("review", "critic", "success"), 1)
@@ -326,8 +333,10 @@ def test_a_project_is_forgotten_without_the_others(engine: HubDatabase, tenant: 
             make_session("s", tenant=neighbour.tenant),
         ]
     )
+    assert engine.forget_sessions(scope, sessions=[], at=BEGIN) == 0
     assert engine.forget_sessions(scope, project="p", at=BEGIN) == 2
     assert engine.count_sessions(scope) == 2
+    assert engine.forget_sessions(scope, sessions=["u", "v", "s", "unknown"], at=BEGIN + 1) == 2
     assert engine.count_sessions(neighbour) == 1
 
 
@@ -364,7 +373,7 @@ def test_sessions_before_a_day_are_deleted_with_their_sums(engine: HubDatabase, 
         ]
     )
     scope = FleetScope(tenant=tenant)
-    engine.forget_sessions(scope, session="u", at=BEGIN)
+    engine.forget_sessions(scope, sessions=["u"], at=BEGIN)
     engine.delete_before(old + 1)
     assert engine.count_sessions(scope) == 1
     assert engine.read_sums(scope, *EVER) == {"calls": {("Bash", "x"): 2}}

@@ -16,7 +16,7 @@ FORGET_PATH = "/v1/forget"
 NDJSON = "application/x-ndjson"
 
 MOST_DOCUMENTS = 200
-"""Most documents of a request."""
+"""Most documents of a request, and most sessions that one names to be forgotten."""
 
 MOST_REQUEST_BYTES = 1_000_000
 """Most bytes of a request, after compression."""

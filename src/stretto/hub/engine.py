@@ -30,7 +30,8 @@ class FleetScope:
     tenant: str
     teams: tuple[str, ...] | None = None
     """None for all teams; likewise below."""
-    owners: tuple[str, ...] | None = None
+    owners: tuple[tuple[str, str], ...] | None = None
+    """(team, owner): two teams may each have an owner of one name, such as a pool of runners."""
     instances: tuple[str, ...] | None = None
 
 
@@ -102,12 +103,12 @@ class Engine(Protocol):
         """
 
     def forget_sessions(
-        self, scope: FleetScope, *, session: str | None = None, project: str | None = None, at: int
+        self, scope: FleetScope, *, sessions: Sequence[str] | None = None, project: str | None = None, at: int
     ) -> int:
-        """Delete the sessions of a scope (of all, or one, or of a project); return how many were stored.
+        """Delete the sessions of a scope (all, some, or a project's); return how many were stored.
 
-        ``session`` and ``project`` are the hashes of the documents. ``at`` is the time (ns) of the forgetting
-        among the changes. Revisions up to it, and up to the one stored, do not bring a session back.
+        ``sessions`` and ``project`` are hashes as in documents. ``at`` is the time (ns) of it among
+        the changes. Revisions up to it, and up to the one stored, do not bring a session back.
         """
 
     def read_sums(self, scope: FleetScope, first: int, last: int, measures: Sequence[str] = ()) -> Sums:

@@ -30,6 +30,7 @@ from stretto.config.configuration import Config
 from stretto.errors import EngineError, StrettoError
 from stretto.fleet.hub_exchange import (
     FORGET_PATH,
+    MOST_DOCUMENTS,
     MOST_REQUEST_BYTES,
     SESSIONS_PATH,
     ForgetAnswer,
@@ -85,7 +86,7 @@ class OpenScopes:
     def get_app(self, token: AccessToken) -> ASGIApp:
         """Return the application of a token's scope, its store up to date. Raises EngineError, StoreError."""
         key = (
-            (token.tenant, "owner", token.owner)
+            (token.tenant, "owner", token.team, token.owner)
             if token.role is TokenRole.ME
             else (token.tenant, "team", token.team)
         )
@@ -111,7 +112,8 @@ class OpenScopes:
                 folder,
                 self._database,
                 token.tenant,
-                token.owner,
+                team=token.team,
+                owner=token.owner,
                 clock=self._clock,
                 version=self._version,
             )
@@ -232,9 +234,18 @@ class HubApp:
             order = decode_forget_order(body)
         except msgspec.DecodeError as error:
             return responses.build_error(request.url.path, 400, f"not an order to forget: {error}", "")
-        scope = FleetScope(tenant=token.tenant, owners=(token.owner,))
+        if len(order.sessions) > MOST_DOCUMENTS:
+            return responses.build_error(
+                request.url.path,
+                400,
+                f"the order names {len(order.sessions)} sessions, more than {MOST_DOCUMENTS}",
+                "send it in parts",
+            )
+        scope = FleetScope(tenant=token.tenant, owners=((token.team, token.owner),))
         now = self._clock()
-        count = sum(self._database.forget_sessions(scope, session=each, at=now) for each in order.sessions)
+        count = (
+            self._database.forget_sessions(scope, sessions=order.sessions, at=now) if order.sessions else 0
+        )
         if order.project is not None:
             count += self._database.forget_sessions(scope, project=order.project, at=now)
         if count:

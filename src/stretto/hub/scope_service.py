@@ -211,13 +211,14 @@ def make_owner_service(
     folder: Path,
     database: HubDatabase,
     tenant: str,
-    owner: str,
     *,
+    team: str,
+    owner: str,
     clock: Clock,
     version: str,
 ) -> ScopeService:
-    """Return the service of an owner: every detail of the documents of the owner's machines."""
-    scope = FleetScope(tenant=tenant, owners=(owner,))
+    """Return the service of an owner: every detail of the documents of the owner's machines in a team."""
+    scope = FleetScope(tenant=tenant, owners=((team, owner),))
     return ScopeService(
         config,
         folder,
@@ -247,13 +248,11 @@ def make_lead_service(
     def refresh(connection: sqlite3.Connection) -> None:
         add_released_days(connection, database, tenant, team)
         opted_in = {
-            token.owner
+            (token.team, token.owner)
             for token in database.list_tokens(tenant)
             if token.opted_in and token.revoked is None and team in {None, token.team}
         }
-        scope = FleetScope(
-            tenant=tenant, teams=None if team is None else (team,), owners=tuple(sorted(opted_in))
-        )
+        scope = FleetScope(tenant=tenant, owners=tuple(sorted(opted_in)))
         add_session_changes(connection, database, scope, with_sums=False)
 
     return ScopeService(

@@ -146,14 +146,16 @@ class ClickhouseEngine:
             )
 
     def forget_sessions(
-        self, scope: FleetScope, *, session: str | None = None, project: str | None = None, at: int
+        self, scope: FleetScope, *, sessions: Sequence[str] | None = None, project: str | None = None, at: int
     ) -> int:
-        """Delete the sessions of a scope (of all, or one, or of a project); return how many were stored."""
+        """Delete the sessions of a scope (all, some, or a project's); return how many were stored."""
         where, parameters = _select_scope(scope)
-        for column, wanted in (("session", session), ("project", project)):
-            if wanted is not None:
-                where += f" AND {column} = {{{column}:String}}"
-                parameters[column] = wanted
+        if sessions is not None:
+            where += " AND session IN {sessions:Array(String)}"
+            parameters["sessions"] = [*sessions]
+        if project is not None:
+            where += " AND project = {project:String}"
+            parameters["project"] = project
         columns = "tenant, team, owner, instance, session, revision, day, days"
         chosen = self._fetch(
             f"SELECT {columns} FROM {self._sessions} FINAL WHERE {where} AND NOT forgotten",  # noqa: S608  # constants
@@ -427,10 +429,13 @@ def _to_forgotten_row(stored: Sequence[Any], at: int) -> list[Any]:
 def _select_scope(scope: FleetScope) -> tuple[str, dict[str, Any]]:
     """Return the condition for the sessions of a scope, and its parameters."""
     where, parameters = "tenant = {tenant:String}", dict[str, Any](tenant=scope.tenant)
-    for column, names in (("team", scope.teams), ("owner", scope.owners), ("instance", scope.instances)):
+    for column, names in (("team", scope.teams), ("instance", scope.instances)):
         if names is not None:
             where += f" AND {column} IN {{{column}s:Array(String)}}"
             parameters[f"{column}s"] = [*names]
+    if scope.owners is not None:
+        where += " AND (team, owner) IN {owners:Array(Tuple(String, String))}"
+        parameters["owners"] = [*scope.owners]
     return where, parameters
 
 

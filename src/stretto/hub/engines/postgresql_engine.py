@@ -113,14 +113,16 @@ class PostgresqlEngine:
         return refused
 
     def forget_sessions(
-        self, scope: FleetScope, *, session: str | None = None, project: str | None = None, at: int
+        self, scope: FleetScope, *, sessions: Sequence[str] | None = None, project: str | None = None, at: int
     ) -> int:
-        """Delete the sessions of a scope (of all, or one, or of a project); return how many were stored."""
+        """Delete the sessions of a scope (all, some, or a project's); return how many were stored."""
         where, parameters = _select_scope(scope)
-        for column, wanted in (("session", session), ("project", project)):
-            if wanted is not None:
-                where += f" AND {column} = %({column})s"
-                parameters[column] = wanted
+        if sessions is not None:
+            where += " AND session = ANY(%(sessions)s)"
+            parameters["sessions"] = [*sessions]
+        if project is not None:
+            where += " AND project = %(project)s"
+            parameters["project"] = project
         parameters["at"] = at
         with self._change(scope.tenant) as connection:
             connection.execute(write_cell_move("-", f"{where} AND document IS NOT NULL"), parameters)
@@ -379,10 +381,14 @@ def _to_parameters(mark: Mark) -> dict[str, str | int]:
 def _select_scope(scope: FleetScope) -> tuple[str, dict[str, Any]]:
     """Return the condition for the sessions of a scope, and its parameters."""
     where, parameters = "tenant = %(tenant)s", dict[str, Any](tenant=scope.tenant)
-    for column, names in (("team", scope.teams), ("owner", scope.owners), ("instance", scope.instances)):
+    for column, names in (("team", scope.teams), ("instance", scope.instances)):
         if names is not None:
             where += f" AND {column} = ANY(%({column}s)s)"
             parameters[f"{column}s"] = [*names]
+    if scope.owners is not None:
+        where += " AND (team, owner) IN (SELECT * FROM unnest(%(owner_teams)s::text[], %(owners)s::text[]))"
+        parameters["owner_teams"] = [team for team, _ in scope.owners]
+        parameters["owners"] = [owner for _, owner in scope.owners]
     return where, parameters
 
 

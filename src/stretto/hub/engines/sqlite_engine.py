@@ -154,14 +154,16 @@ class SqliteEngine:
         )
 
     def forget_sessions(
-        self, scope: FleetScope, *, session: str | None = None, project: str | None = None, at: int
+        self, scope: FleetScope, *, sessions: Sequence[str] | None = None, project: str | None = None, at: int
     ) -> int:
-        """Delete the sessions of a scope (of all, or one, or of a project); return how many were stored."""
+        """Delete the sessions of a scope (all, some, or a project's); return how many were stored."""
         where, parameters = _select_scope(scope)
-        for column, wanted in (("session", session), ("project", project)):
-            if wanted is not None:
-                where += f" AND {column} = ?"
-                parameters.append(wanted)
+        if sessions is not None:
+            where += " AND session IN (SELECT value FROM json_each(?))"
+            parameters.append(_encode(sessions).decode())
+        if project is not None:
+            where += " AND project = ?"
+            parameters.append(project)
         chosen = f"FROM sessions WHERE {where} AND document IS NOT NULL"
         with self._change():
             self._connection.execute(
@@ -340,9 +342,13 @@ class SqliteEngine:
 def _select_scope(scope: FleetScope) -> tuple[str, list[str | int]]:
     """Return the condition for the sessions of a scope, and its parameters."""
     where, parameters = "tenant = ?", [scope.tenant]
-    for column, names in (("team", scope.teams), ("owner", scope.owners), ("instance", scope.instances)):
+    for columns, value, names in (
+        ("team", "value", scope.teams),
+        ("(team, owner)", "value ->> 0, value ->> 1", scope.owners),
+        ("instance", "value", scope.instances),
+    ):
         if names is not None:
-            where += f" AND {column} IN (SELECT value FROM json_each(?))"  # noqa: S608  # constants
+            where += f" AND {columns} IN (SELECT {value} FROM json_each(?))"  # noqa: S608  # constants
             parameters.append(_encode(names).decode())
     return where, [*parameters]
 
