@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 import yaml
 
+from stretto.cli.main import main
 from stretto.config.alert_limit_tables import read_alert_limits
 from stretto.config.loading import load_config
 from stretto.errors import ConfigError
 from stretto.operations.alert_answers import EFFICIENCY_LIMITS, RESPONSE_LIMITS
-from stretto.servers.alert_limits import AlertLimits, find_limit, replace_limits
+from stretto.servers.alert_limits import AlertLimits, find_limits, replace_limits
 from stretto.servers.export_files import BUILDERS, ExportSettings, ShippedFiles
 from stretto.servers.supervisor import find_shipped_folder, render_configuration
+from stretto.state.lock import StateLock
 
 SHIPPED = (find_shipped_folder("prometheus") / "rules" / "thresholds.yml").read_text(encoding="utf-8")
 
@@ -97,10 +99,42 @@ def test_the_file_reaches_the_servers_and_the_exports(tmp_path: Path) -> None:
         assert read_limits_of(text)["efficiency_score", "critical"] == 65
 
 
+def test_the_documented_example_gives_its_limits(tmp_path: Path) -> None:
+    """Most rules first: the number of one baseline refines that of its severity, in either order."""
+    page = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    block = page.partition("## Limits of alerts")[2].partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "config.toml").write_text(block, encoding="utf-8")
+    limits = load_config({}, tmp_path, state=str(tmp_path)).alert_limits
+    for ordered in (limits, dict(reversed(limits.items()))):
+        after = read_limits_of(replace_limits(SHIPPED, ordered))
+        assert after["success_ratio", "warning"] == 0.85
+        improvement = {key[-1]: limit for key, limit in after.items() if key[0] == "improvement_ratio"}
+        assert improvement == {"recorded": 0.4, "measured": 0.4, "set": 0.4, "configured": 0.4, "work": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [("overhead_rato = 1", "no limit overhead_rato"), ("efficiency_score = 70", "a limit for each of")],
+)
+def test_up_refuses_what_is_no_limit_without_servers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], table: str, problem: str
+) -> None:
+    """No server reads the rules, and yet the number would be without effect."""
+    (tmp_path / "config.toml").write_text(f"[thresholds]\n{table}\n", encoding="utf-8")
+    with StateLock(tmp_path) as lock:
+        # A service that came as far as the lock would be refused by it.
+        lock.release()
+        lock.acquire("127.0.0.1:1")
+        assert main(["--state", str(tmp_path), "up", "--no-servers"]) == ConfigError.exit_code
+    assert problem in capsys.readouterr().err
+
+
 def test_operations_have_the_limits_of_the_alerts() -> None:
     """The shipped ones are those of the rules; a configured one goes first."""
     shipped = read_limits_of(SHIPPED)
     for name, limits in (("efficiency_score", EFFICIENCY_LIMITS), ("response_seconds", RESPONSE_LIMITS)):
         assert {severity: shipped[name, severity] for severity in limits} == limits
-    assert find_limit({("efficiency_score", "warning"): 70}, "efficiency_score", "warning", 75) == 70
-    assert find_limit({("efficiency_score", "warning"): 70}, "efficiency_score", "critical", 65) == 65
+    changed = find_limits({("efficiency_score", "warning"): 70}, "efficiency_score", EFFICIENCY_LIMITS)
+    assert changed == {"critical": 65, "warning": 70}
+    with pytest.raises(ConfigError, match="a limit for each of critical, warning"):
+        find_limits({("efficiency_score",): 70}, "efficiency_score", EFFICIENCY_LIMITS)

@@ -45,6 +45,7 @@ from stretto.servers.supervised_server_password import ServerCredentials, ensure
 from stretto.servers.supervisor import (
     SupervisedServer,
     Supervisor,
+    check_limits,
     explain_missing,
     find_free_address,
     find_program,
@@ -81,6 +82,8 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
     config = context.config
     # The HTTP server re-raises a signal after it has stopped; the exception then stops the rest in order.
     signal.signal(signal.SIGTERM, _raise_interrupt)
+    # The servers' rules are written where servers run; operations read the limits in any case.
+    check_limits(config.alert_limits)
     refuse_impossible_cap(config.journal, config.retention, read_wall_clock())
     lock = StateLock(config.state)
     lock.acquire(config.address)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from stretto.clock import DAY
@@ -12,7 +11,7 @@ from stretto.notifications import notification_log
 from stretto.notifications.alert_states_from_notifications import select_alerts
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall
-from stretto.servers.alert_limits import find_limit
+from stretto.servers.alert_limits import find_limits
 
 LIVE_WINDOW = "1h"
 DAY_WINDOW = "24h"
@@ -28,6 +27,7 @@ RESPONSE_LIMITS = {"critical": 8.0, "warning": 3.0}
 def answer_alerts(call: OperationCall) -> OperationAnswer:
     """Answer what fires, by the limits of the operations and by Alertmanager."""
     alerts = find_alerts(call)
+    configured = call.sources.alert_limits
     gap = call.sources.alerting_gap()
     if gap is not None:
         last = max((entry.received for entry in call.sources.notifications()), default=None)
@@ -36,21 +36,13 @@ def answer_alerts(call: OperationCall) -> OperationAnswer:
         describe_alerts(alerts) or ["Nothing is beyond its limit."],
         {
             "limits": {
-                "efficiency_score": _find_limits(call, "efficiency_score", EFFICIENCY_LIMITS),
-                "response_seconds": _find_limits(call, "response_seconds", RESPONSE_LIMITS),
+                "efficiency_score": find_limits(configured, "efficiency_score", EFFICIENCY_LIMITS),
+                "response_seconds": find_limits(configured, "response_seconds", RESPONSE_LIMITS),
             }
         },
         alerts,
         next_steps=["stretto doctor"] if gap else ["stretto findings"],
     )
-
-
-def _find_limits(call: OperationCall, name: str, shipped: Mapping[str, float]) -> dict[str, float]:
-    """Return the limits of a figure by severity: the configured ones, else the shipped ones."""
-    return {
-        severity: find_limit(call.sources.alert_limits, name, severity, limit)
-        for severity, limit in shipped.items()
-    }
 
 
 def find_alerts(call: OperationCall) -> dict[str, Any]:
@@ -78,7 +70,7 @@ def _find_span(call: OperationCall) -> int:
 def _check_efficiency(call: OperationCall) -> dict[str, Any]:
     """Return whether the efficiency score of a day is below a limit; a withheld score is below none."""
     value, reason = _find_efficiency(call)
-    limits = _find_limits(call, "efficiency_score", EFFICIENCY_LIMITS)
+    limits = find_limits(call.sources.alert_limits, "efficiency_score", EFFICIENCY_LIMITS)
     severity = find_severity(value, limits, above=False)
     limit = limits[severity or "warning"]
     change = {figure["name"]: figure for figure in call.document["change"]["figures"]}.get("improvement")
@@ -121,7 +113,7 @@ def _check_response(call: OperationCall) -> dict[str, Any]:
     ]
     worst = max(figures, key=lambda figure: figure.value or 0.0, default=None)
     value = None if worst is None else worst.value
-    limits = _find_limits(call, "response_seconds", RESPONSE_LIMITS)
+    limits = find_limits(call.sources.alert_limits, "response_seconds", RESPONSE_LIMITS)
     severity = find_severity(value, limits, above=True)
     limit = limits[severity or "warning"]
     return {

@@ -5,7 +5,7 @@ Alerts compare with these series and dashboards draw them, so a changed limit ho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -31,16 +31,22 @@ def replace_limits(text: str, limits: AlertLimits) -> str:
         return text
     document = yaml.safe_load(text)
     rules: list[dict[str, Any]] = [rule for group in document["groups"] for rule in group["rules"]]
-    # The fewest labels first, so that a limit for all baselines can be refined for one.
-    for path, limit in sorted(limits.items(), key=lambda item: len(item[0])):
-        for rule in _find_rules(rules, path):
+    matches = [(_find_rules(rules, path), limit) for path, limit in limits.items()]
+    # The most rules first, so that a limit for all baselines can be refined for one.
+    for matched, limit in sorted(matches, key=lambda match: -len(match[0])):
+        for rule in matched:
             rule["expr"] = f"vector({limit:.15g})"
     return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000))
 
 
-def find_limit(limits: AlertLimits, name: str, severity: str, shipped: float) -> float:
-    """Return the configured limit of an alert of a severity, else the shipped one."""
-    return limits.get((name, severity), limits.get((name,), shipped))
+def find_limits(limits: AlertLimits, name: str, shipped: Mapping[str, float]) -> dict[str, float]:
+    """Return the limits of an alert by severity: the configured ones, else the shipped ones.
+
+    Raises ConfigError if a number would hold for all severities.
+    """
+    if (name,) in limits and len(shipped) > 1:
+        raise _make_severity_error(name, sorted(shipped))
+    return {severity: limits.get((name, severity), limit) for severity, limit in shipped.items()}
 
 
 def _find_rules(rules: list[dict[str, Any]], path: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -62,8 +68,12 @@ def _find_rules(rules: list[dict[str, Any]], path: tuple[str, ...]) -> list[dict
         )  # fmt: skip
     severities = sorted({rule.get("labels", {}).get("severity", "") for rule in found})
     if len(severities) > 1:
-        raise ConfigError(
-            f"{name} has a limit for each of {', '.join(severities)}", where=_SECTION,
-            hint=f"write {name}.{severities[0]} = NUMBER",
-        )  # fmt: skip
+        raise _make_severity_error(name, severities)
     return found
+
+
+def _make_severity_error(name: str, severities: Sequence[str]) -> ConfigError:
+    return ConfigError(
+        f"{name} has a limit for each of {', '.join(severities)}", where=_SECTION,
+        hint=f"write {name}.{severities[0]} = NUMBER",
+    )  # fmt: skip

@@ -171,6 +171,13 @@ def render_configuration(
         write_private(copy, text)
 
 
+def check_limits(limits: AlertLimits) -> None:
+    """Refuse limits that no shipped alert has. Raises ConfigError."""
+    if limits:
+        rules = find_shipped_folder("prometheus") / "rules" / alert_limits.FILE
+        alert_limits.replace_limits(rules.read_text(encoding="utf-8"), limits)
+
+
 def prepare_prometheus(
     program: str,
     addresses: Mapping[str, str],
