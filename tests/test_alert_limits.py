@@ -105,7 +105,7 @@ def test_the_documented_example_gives_its_limits(tmp_path: Path) -> None:
     block = page.partition("## Limits of alerts")[2].partition("```toml\n")[2].partition("```")[0]
     (tmp_path / "config.toml").write_text(block, encoding="utf-8")
     limits = load_config({}, tmp_path, state=str(tmp_path)).alert_limits
-    for ordered in (limits, dict(reversed(limits.items()))):
+    for ordered in (limits, dict(reversed([*limits.items()]))):
         after = read_limits_of(replace_limits(SHIPPED, ordered))
         assert after["success_ratio", "warning"] == 0.85
         improvement = {key[-1]: limit for key, limit in after.items() if key[0] == "improvement_ratio"}

@@ -99,6 +99,23 @@ def test_the_configuration_has_the_switches(tmp_path: Path) -> None:
         load_config(environ, tmp_path)
 
 
+def test_a_retired_switch_stops_no_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What an earlier version kept is left out with a note; the next change removes it."""
+    write_feature_changes(tmp_path, FeatureChanges({"analysis_calendar": False, "tests": False}))
+    assert main(["--state", str(tmp_path), "features", "list"]) == 0
+    note = capsys.readouterr().err
+    assert "features.json: the switch analysis_calendar is gone" in note
+    assert "analysis_slow_times decides instead" in note
+    assert load_config({}, tmp_path, state=str(tmp_path)).features.list_off() == ["tests"]
+
+    assert main(["--state", str(tmp_path), "features", "set", "caching=off"]) == 0
+    assert dict(read_feature_changes(tmp_path).states) == {"tests": False, "caching": False}
+    (sentence,) = find_unknown_variables({"STRETTO_FEATURES_ANALYSIS_FORECAST": "0"})
+    assert "analysis_outlooks decides instead" in sentence
+    with pytest.raises(ConfigError, match="analysis_calendar"):
+        states({"analysis_calendar": False})
+
+
 def test_changes_can_be_taken_back(tmp_path: Path) -> None:
     """Each change keeps the states before it; the last can be taken back, one after the other."""
     changes = (

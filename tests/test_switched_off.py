@@ -149,6 +149,21 @@ def test_an_analysis_that_is_off_is_not_asked_and_says_so(tmp_path: Path, sessio
         assert f"<li>{name}: switched off</li>" in client.get("/findings").text
 
 
+def test_answers_of_an_analysis_that_is_gone_are_left_out(tmp_path: Path) -> None:
+    """After an upgrade nothing renews or ends what a removed analysis answered: no surface shows it."""
+    with store(tmp_path) as opened:
+        database = Path(opened.connection.execute("PRAGMA database_list").fetchone()[2])
+        schedule = AnalysisSchedule(database, opened.folder, clock=lambda: BEGIN, zone="UTC")
+        for name in ("calendar", "changes"):
+            replies = AnalysisReplies((AnalysisReply(name, findings=(FINDING,)),), 0.0)
+            schedule.rounds.put(AnalysisRound(BEGIN, (name,), replies))
+        schedule.store_round(opened.connection)
+        list(opened.ingest.catch_up(opened.folder))
+        state = read_findings_state(opened.connection, BEGIN)
+    assert [*state.results] == ["changes"]
+    assert {stored.analysis for stored in state.findings} <= {"changes"}
+
+
 def test_the_terminal_asks_no_analysis_that_is_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ from stretto.config.loading import load_config
 from stretto.errors import UsageError
 from stretto.features.collection_filter import decide_collection
 from stretto.features.feature_settings_file import FeatureChanges, read_feature_changes, write_feature_changes
-from stretto.features.feature_switches import FEATURES, LEVEL, LEVELS, parse_feature_value
+from stretto.features.feature_switches import FEATURES, LEVEL, LEVELS, RETIRED, parse_feature_value
 from stretto.features.switched_off_texts import build_features_document
 from stretto.hook.install.client_copy import write_collection_words
 
@@ -39,7 +39,10 @@ def set_features(context: CommandContext, options: argparse.Namespace) -> int:
         )
         changes[name] = None if value == DEFAULT else parsed
     folder = context.config.state
-    write_feature_changes(folder, read_feature_changes(folder).set_states(changes))
+    # A change also removes what an earlier version has kept and no part reads any more.
+    write_feature_changes(
+        folder, read_feature_changes(folder).set_states({**dict.fromkeys(RETIRED), **changes})
+    )
     _print_states(context, _apply(context))
     return 0
 

@@ -53,6 +53,8 @@ def _run_command(options: argparse.Namespace) -> int:
             listen=getattr(options, "listen", None),
             push=getattr(options, "push", None),
         )
+        for note in config.features.notes:
+            print(f"stretto: {note}", file=sys.stderr)
         context = CommandContext(config=config, json=options.json, environ=os.environ, home=Path.home())
         module, _, function = options.run.partition(":")
         run: Callable[[CommandContext, argparse.Namespace], int] = getattr(

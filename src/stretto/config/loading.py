@@ -26,7 +26,13 @@ from stretto.config.task_type_tables import read_task_types
 from stretto.config.workflow_hours_table import read_workflow_hours
 from stretto.errors import ConfigError, find_nearest_word, make_unknown_key_error
 from stretto.features.feature_settings_file import FILE, read_feature_changes
-from stretto.features.feature_switches import FeatureStates, decide_feature_states
+from stretto.features.feature_switches import (
+    PREFIX,
+    RETIRED,
+    FeatureStates,
+    decide_feature_states,
+    describe_retired,
+)
 from stretto.figures.scores.score_rules import parse_score_rules
 from stretto.model.configured_token_prices import parse_rates
 from stretto.state.find_folder import find_state_folder
@@ -187,8 +193,12 @@ def _check_push_url(url: str | None) -> None:
 def find_unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return a sentence on each ``STRETTO_`` variable that nothing reads."""
     known = [variable for _, _, variable in SETTINGS.values()] + [*OTHER_VARIABLES]
+    retired = {PREFIX + name.upper(): name for name in RETIRED}
     sentences = []
     for name in sorted(name for name in environ if name.startswith("STRETTO_") and name not in known):
+        if name in retired:
+            sentences.append(f"{name}: {describe_retired(retired[name])}")
+            continue
         near = find_nearest_word(name, known)
         sentences.append(f"{name} is not known" + (f"; did you mean {near}?" if near else ""))
     return sentences

@@ -86,6 +86,9 @@ FEATURES: dict[str, Feature] = {
 }
 """Name → switch. A new optional part is added here, and asks ``FeatureStates`` or ``ProgramSwitch``."""
 
+RETIRED = {"analysis_calendar": "analysis_slow_times", "analysis_forecast": "analysis_outlooks"}
+"""Switch that a version has taken away → the switch of the part that answers instead."""
+
 LEVEL_VARIABLE = PREFIX + LEVEL.upper()
 
 
@@ -103,6 +106,8 @@ class FeatureStates:
     """The state of each part, and the level of collection."""
 
     states: Mapping[str, FeatureState]
+    notes: tuple[str, ...] = ()
+    """A sentence on each kept switch that has no effect any more."""
 
     def is_on(self, name: str) -> bool:
         """Whether a part is on."""
@@ -144,7 +149,8 @@ def decide_feature_states(
 ) -> FeatureStates:
     """Return the states. ``file`` and ``changed`` name the places of the first two for people.
 
-    Raises ConfigError for an unknown name or a value that is neither on nor off.
+    A retired name among the changes is left out with a note: a new version must not stop by what an
+    earlier one wrote. Raises ConfigError for an unknown name or a value that is neither on nor off.
     """
     variables = {
         name: environ[variable]
@@ -154,12 +160,19 @@ def decide_feature_states(
         ]
         if environ.get(variable)
     }
+    notes = [f"{changed}: {describe_retired(name)}" for name in changes if name in RETIRED]
+    kept = {name: value for name, value in changes.items() if name not in RETIRED}
     states = dict(DEFAULT_STATES.states)
-    for values, place in ((file_values, file), (changes, changed), (variables, "")):
+    for values, place in ((file_values, file), (kept, changed), (variables, "")):
         for name, value in values.items():
             origin = place or (LEVEL_VARIABLE if name == LEVEL else FEATURES[name].variable)
             states[name] = FeatureState(name, parse_feature_value(name, value, origin), origin)
-    return FeatureStates(states)
+    return FeatureStates(states, tuple(notes))
+
+
+def describe_retired(name: str) -> str:
+    """Return a sentence on a retired switch."""
+    return f"the switch {name} is gone and without effect; {RETIRED[name]} decides instead"
 
 
 def parse_feature_value(name: str, value: Any, origin: str) -> bool | str:

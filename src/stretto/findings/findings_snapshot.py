@@ -11,6 +11,7 @@ from typing import Any
 
 from stretto.analysis.installed_extras import find_missing_package
 from stretto.clock import SECOND
+from stretto.findings.analysis_table import ANALYSES
 from stretto.findings.finding_changes import NOTABLE, is_notable
 from stretto.findings.finding_sentences import describe_finding
 from stretto.format.rfc3339 import to_exact_rfc3339
@@ -141,16 +142,16 @@ def read_findings_state(
     *,
     switched_off: frozenset[str] = frozenset(),
 ) -> FindingsState:
-    """Read the findings of a store at ``now`` (ns), without those of analyses that are switched off."""
+    """Read the findings of a store at ``now`` (ns), without those of analyses that are switched off.
+
+    Answers of analyses that this version does not have are left out: nothing would ever renew or end them.
+    """
+    shown = {analysis.name for analysis in ANALYSES} - switched_off
     return FindingsState(
         at=now,
-        findings=tuple(stored for stored in read_findings(connection) if stored.analysis not in switched_off),
+        findings=tuple(stored for stored in read_findings(connection) if stored.analysis in shown),
         decisions=tuple(read_decisions(connection)),
-        results={
-            name: result
-            for name, result in read_analysis_results(connection).items()
-            if name not in switched_off
-        },
+        results={name: result for name, result in read_analysis_results(connection).items() if name in shown},
         zone=zone,
         missing=describe_missing_extra(),
         switched_off=switched_off,
