@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from stretto.cli.hub import name_cache
 from stretto.cli.hub_options import HUB_ROLES
 from stretto.cli.main import main
 from stretto.fleet.session_document import encode_session_document
@@ -87,6 +88,19 @@ def test_without_a_database_the_command_names_the_variable(
     monkeypatch.delenv("STRETTO_HUB_DATABASE")
     assert main(["hub", "list-tokens", "--tenant", "t"]) == 2
     assert "STRETTO_HUB_DATABASE" in capsys.readouterr().err
+
+
+def test_stores_of_another_database_are_in_another_folder() -> None:
+    """Where one was read to means nothing in the other; a new password is the same database."""
+    urls = [
+        "postgresql://u:old@h/a",
+        "postgresql://u:old@h/b",
+        "sqlite:a",
+        "sqlite:b",
+        "clickhouse://u:old@h/a",
+    ]
+    assert len({name_cache(url) for url in urls}) == len(urls)
+    assert name_cache(urls[0]) == name_cache("postgresql://u:new@h/a")
 
 
 def test_a_key_file_without_a_key_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

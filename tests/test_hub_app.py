@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gzip
 import random
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event as Signal
+from threading import Semaphore
 from typing import Any
 
 import msgspec
@@ -17,19 +21,22 @@ from starlette.testclient import TestClient
 from stretto.clock import DAY, SECOND
 from stretto.config.loading import load_config
 from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
+from stretto.findings.analysis_run import AnalysisRequest
 from stretto.fleet.hidden_names import NameHider
 from stretto.fleet.hub_exchange import FORGET_PATH, MOST_DOCUMENTS, SESSIONS_PATH
 from stretto.fleet.session_document import SessionDocument, encode_session_document
-from stretto.hub import hub_app, scope_service
+from stretto.hub import hub_app, open_scopes, scope_service
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.engine import FleetScope
 from stretto.hub.engine_opening import HubDatabase
-from stretto.hub.hub_app import ALL_TEAMS, HubApp
+from stretto.hub.hub_app import HubApp
+from stretto.hub.open_scopes import ALL_TEAMS
 from stretto.hub.receive_sessions import SessionReceiver
 from stretto.model.event import Event
 from stretto.names.measures import Dimension
 from stretto.shipping.document_maker import DocumentMaker
 from stretto.store.concluded_session import Rules
+from stretto.store.database_schema import VERSION
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 from tests.fakes import store
 from tests.hub_engines import ENGINES, TODAY, make_session, run_engine
@@ -454,6 +461,122 @@ def test_forgetting_leaves_what_was_released(hub: Hub) -> None:
     order = msgspec.json.encode({"sessions": ["of p1"]})
     assert hub.client("p1").post(FORGET_PATH, content=order).json() == {"forgotten": 1}
     assert _count_tasks(lead) == 5
+
+
+def test_stores_stay_open_while_they_are_read(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More readers than stores that stay open: each is answered, and those unused are closed."""
+    monkeypatch.setattr(open_scopes, "MOST_SCOPES", 1)
+    (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    clients = [hub.client(name) for name in ("ann", "ben", "cleo", "dan")]
+    for number, client in enumerate(clients):
+        hub.ship(client, replace(document, instance=f"of {number}"))
+    with ThreadPoolExecutor(len(clients)) as pool:
+        answers = list(pool.map(lambda client: client.get("/api/sessions"), clients * 6))
+    assert [answer.status_code for answer in answers] == [200] * 24
+    assert all(len(answer.json()["sessions"]) == 1 for answer in answers)
+    assert len(hub.app.scopes.list_services()) == 1
+
+
+def test_a_slow_first_fill_keeps_neither_machines_nor_other_readers_waiting(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for the same scope waits with it, without a thread."""
+    monkeypatch.setattr(open_scopes, "READER_THREADS", 2)
+    may_go_on, reading = Signal(), Signal()
+    list_changes = hub.database.list_changes
+
+    def list_slowly(scope: FleetScope, *rest: Any) -> Any:
+        if scope.owners == (("red", "ann"),):
+            reading.set()
+            assert may_go_on.wait(60)
+        return list_changes(scope, *rest)
+
+    monkeypatch.setattr(hub.database, "list_changes", list_slowly)
+    ann, ben = (hub.client(name).headers for name in ("ann", "ben"))
+    (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    # One event loop for all, as in a running hub.
+    with TestClient(hub.app, base_url="http://127.0.0.1") as client, ThreadPoolExecutor(60) as pool:
+        waiting = [pool.submit(client.get, "/api/sessions", headers=ann) for _ in range(60)]
+        try:
+            assert reading.wait(60)
+            shipped = client.post(SESSIONS_PATH, content=encode_session_document(document), headers=ben)
+            assert shipped.json()["stored"] == [document.session]
+            assert len(client.get("/api/sessions", headers=ben).json()["sessions"]) == 1
+            assert not any(each.done() for each in waiting)
+        finally:
+            may_go_on.set()
+        assert {each.result().status_code for each in waiting} == {200}
+
+
+@pytest.mark.parametrize("harm", ["another schema", "garbage"])
+def test_a_store_that_cannot_be_used_is_filled_again(hub: Hub, tmp_path: Path, harm: str) -> None:
+    """It is a cache: nobody has to mend it, and nothing is lost with it."""
+    ann = hub.client("ann")
+    hub.ship(ann, *make_documents(tmp_path / "a", "laptop", [draw(0)]))
+    before = ann.get("/api/sessions").json()
+    (service,) = hub.app.scopes.list_services()
+    file = service.config.database
+    hub.app.scopes.close()
+    if harm == "garbage":
+        file.write_bytes(b"no database" * 1000)
+    else:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA user_version = 1")
+    assert ann.get("/api/sessions").json() == before
+
+
+def test_a_store_that_is_damaged_while_it_is_open_is_filled_again(hub: Hub, tmp_path: Path) -> None:
+    """The request that meets the damage is answered from the new store."""
+    ann = hub.client("ann")
+    hub.ship(ann, *make_documents(tmp_path / "a", "laptop", [draw(0)]))
+    before = ann.get("/api/sessions").json()
+    (service,) = hub.app.scopes.list_services()
+    with closing(sqlite3.connect(service.config.database)) as connection:
+        connection.execute("DROP TABLE hub_documents")
+        connection.execute("DROP TABLE sessions")
+        connection.commit()
+    hub.ship(ann, *make_documents(tmp_path / "b", "tower", [draw(1)]))
+    assert len(ann.get("/api/sessions").json()["sessions"]) == len(before["sessions"]) + 1
+
+
+def test_a_store_of_another_schema_version_is_in_another_folder(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older hub on the same folder does not take the newer one's marks."""
+    ann = hub.client("ann")
+    ann.get("/api/sessions")
+    (service,) = hub.app.scopes.list_services()
+    hub.app.scopes.close()
+    monkeypatch.setattr(open_scopes, "VERSION", VERSION + 1)
+    ann.get("/api/sessions")
+    (other,) = hub.app.scopes.list_services()
+    assert other.config.database.parent != service.config.database.parent
+
+
+def test_analyses_of_all_scopes_take_turns_and_end_with_their_store(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None begins before the store is filled, and a closed store's never begins."""
+    turn = Semaphore(0)
+    runs: list[AnalysisRequest] = []
+    monkeypatch.setattr(hub.app.scopes, "_analysis_turn", turn)
+    monkeypatch.setattr(scope_service, "TURN_SECONDS", 0.01)
+    monkeypatch.setattr(scope_service, "run_analysis_process", runs.append)
+    for name in ("ann", "ben"):
+        assert hub.client(name).get("/api/sessions").status_code == 200
+    request = AnalysisRequest("", NOW, ("widths",), "UTC", None)
+    first, second = hub.app.scopes.list_services()
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(service._run_analyses, request) for service in (first, second)]
+        first.close()
+        assert waiting[0].result(60).error == "the store was closed"
+        assert not runs
+        turn.release()
+        waiting[1].result(60)
+        assert runs == [request]
+    assert turn.acquire(blocking=False)
 
 
 def test_behind_a_proxy_requests_without_tls_are_refused(tmp_path: Path) -> None:

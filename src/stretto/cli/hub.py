@@ -8,8 +8,10 @@ import signal
 import socket
 import threading
 from contextlib import suppress
+from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,7 +21,8 @@ from stretto.errors import EngineError, ServiceError, UsageError
 from stretto.fleet.hub_exchange import LEAST_KEY_BYTES, Enrolment
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.engine_opening import HubDatabase, open_engine
-from stretto.hub.hub_app import ALL_TEAMS, HubApp
+from stretto.hub.hub_app import HubApp
+from stretto.hub.open_scopes import ALL_TEAMS
 from stretto.servers.supervised_server_password import write_private
 from stretto.version import read_version
 from stretto.web.connection_bounds import ConnectionBounds, find_most_connections
@@ -50,7 +53,7 @@ def run_hub(context: CommandContext, options: argparse.Namespace) -> int:
     folder = Path(options.cache) if options.cache else context.config.state / "hub"
     app = HubApp(
         context.config,
-        folder,
+        folder / name_cache(_find_url(context, options)),
         database,
         clock=read_wall_clock,
         version=read_version(),
@@ -154,14 +157,29 @@ def revoke_token(context: CommandContext, options: argparse.Namespace) -> int:
 
 
 def _open_database(context: CommandContext, options: argparse.Namespace) -> HubDatabase:
+    database = open_engine(_find_url(context, options))
+    database.prepare()
+    return database
+
+
+def _find_url(context: CommandContext, options: argparse.Namespace) -> str:
     url = options.database or context.environ.get(DATABASE_VARIABLE)
     if not url:
         raise UsageError(
             "the hub needs a database", hint=f"--database URL, or the variable {DATABASE_VARIABLE}"
         )
-    database = open_engine(url)
-    database.prepare()
-    return database
+    return str(url)
+
+
+def name_cache(url: str) -> str:
+    """Return the name of the folder for stores that are filled from a database.
+
+    Another database never goes on where they end. A password is no part of the name.
+    """
+    parts = urlsplit(url)
+    where = str(Path(parts.path).resolve()) if parts.scheme == "sqlite" else parts.path
+    place = (parts.scheme, parts.username, parts.hostname, parts.port, where)
+    return sha256(repr(place).encode()).hexdigest()[:16]
 
 
 def _ensure_key(path: Path) -> str:

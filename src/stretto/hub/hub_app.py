@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import binascii
 import logging
-import threading
 import time
 from base64 import b64decode
-from collections import OrderedDict
 from collections.abc import Callable
-from hashlib import sha256
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from stretto.clock import Clock
 from stretto.config.configuration import Config
@@ -41,103 +42,26 @@ from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.day_releases import release_due_days
 from stretto.hub.engine import FleetScope
 from stretto.hub.engine_opening import HubDatabase
+from stretto.hub.open_scopes import OpenScopes
 from stretto.hub.receive_sessions import BusyError, MalformedRequestError, SessionReceiver
-from stretto.hub.scope_service import ScopeService, make_lead_service, make_owner_service
 from stretto.web import responses
-from stretto.web.app import create_app
 from stretto.web.guard import Guard
+from stretto.web.live_updates import MEDIA
 
-ALL_TEAMS = "*"
-"""The team of a token whose bearer leads the whole tenant."""
+MOST_TOKENS = 320
+"""Tokens that are known without a look at the database."""
 
-MOST_SCOPES = 32
-"""Stores of scopes that are open at once; those read least recently are closed, and their files stay."""
+MACHINE_THREADS = 16
+"""Threads that answer machines at once. Readers have others, so that no page keeps a machine waiting."""
 
 TOKEN_SECONDS = 30.0
 """How long a token is known without a look at the database: so long a revoked one may still work."""
 
 RETRY_SECONDS = 10
 
+_MACHINE_LIMITER: RunVar[CapacityLimiter] = RunVar("threads for machines of a hub")
+
 LOG = logging.getLogger(__name__)
-
-
-class OpenScopes:
-    """The services of the scopes that were read lately. Several threads may call it at once."""
-
-    def __init__(
-        self,
-        config: Config,
-        folder: Path,
-        database: HubDatabase,
-        *,
-        clock: Clock,
-        version: str,
-        hosts: frozenset[str],
-    ) -> None:
-        self._config = config
-        self._folder = folder
-        self._database = database
-        self._clock = clock
-        self._version = version
-        self._hosts = hosts
-        self._lock = threading.Lock()
-        self._open: OrderedDict[tuple[str, ...], tuple[ScopeService, ASGIApp]] = OrderedDict()
-
-    def get_app(self, token: AccessToken) -> ASGIApp:
-        """Return the application of a token's scope, its store up to date. Raises EngineError, StoreError."""
-        key = (
-            (token.tenant, "owner", token.team, token.owner)
-            if token.role is TokenRole.ME
-            else (token.tenant, "team", token.team)
-        )
-        with self._lock:
-            entry = self._open.get(key)
-            if entry is None:
-                service = self._make_service(key, token)
-                entry = self._open[key] = service, create_app(service.make_backend(self._hosts))
-            self._open.move_to_end(key)
-            surplus = [self._open.popitem(last=False)[1] for _ in range(len(self._open) - MOST_SCOPES)]
-        for service, _ in surplus:
-            service.close()
-        service, app = entry
-        service.refresh()
-        return app
-
-    def _make_service(self, key: tuple[str, ...], token: AccessToken) -> ScopeService:
-        # Names come from people, so they are no names of files.
-        folder = self._folder / sha256("\0".join(key).encode()).hexdigest()[:24]
-        if token.role is TokenRole.ME:
-            return make_owner_service(
-                self._config,
-                folder,
-                self._database,
-                token.tenant,
-                team=token.team,
-                owner=token.owner,
-                clock=self._clock,
-                version=self._version,
-            )
-        return make_lead_service(
-            self._config,
-            folder,
-            self._database,
-            token.tenant,
-            None if token.team == ALL_TEAMS else token.team,
-            clock=self._clock,
-            version=self._version,
-        )
-
-    def list_services(self) -> list[ScopeService]:
-        """Return the open services, the least recently read first."""
-        with self._lock:
-            return [service for service, _ in self._open.values()]
-
-    def close(self) -> None:
-        """Close every store."""
-        with self._lock:
-            for service, _ in self._open.values():
-                service.close()
-            self._open.clear()
 
 
 class HubApp:
@@ -213,7 +137,8 @@ class HubApp:
     async def _handle(
         self, request: Request, answer: Callable[[AccessToken, bytes, Request], Response]
     ) -> Response:
-        token = await run_in_threadpool(self._find_token, request)
+        limiter = _get_machine_limiter()
+        token = await to_thread.run_sync(self._find_token, request, limiter=limiter)
         if token is None:
             return _refuse_token(request.url.path)
         if token.role is TokenRole.ADMIN:
@@ -221,7 +146,7 @@ class HubApp:
                 request.url.path, 403, "a token of an administrator ships nothing", "use the machine's own"
             )
         body = await request.body()
-        return await run_in_threadpool(answer, token, body, request)
+        return await to_thread.run_sync(answer, token, body, request, limiter=limiter)
 
     def _store_sessions(self, token: AccessToken, body: bytes, request: Request) -> Response:
         encoding = request.headers.get("content-encoding", "").lower()
@@ -254,17 +179,26 @@ class HubApp:
 
     async def _answer_reader(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        app: ASGIApp
         token = await run_in_threadpool(self._find_token, request)
         if token is None:
-            app = _refuse_token(request.url.path)
-        elif token.role is TokenRole.ADMIN:
-            app = responses.build_error(
+            await _refuse_token(request.url.path)(scope, receive, send)
+            return
+        if token.role is TokenRole.ADMIN:
+            refusal = responses.build_error(
                 request.url.path, 403, "an administrator sees no figures", "ask with a token of a lead"
             )
-        else:
-            app = await run_in_threadpool(self.scopes.get_app, token)
-        await app({**scope, "root_path": ""}, receive, send)
+            await refusal(scope, receive, send)
+            return
+        async with AsyncExitStack() as use:
+            app = await use.enter_async_context(self.scopes.use_app(token))
+
+            async def send_on(message: Message) -> None:
+                # A stream lasts as long as a page is open, and reads nothing of the store.
+                if message["type"] == "http.response.start" and _is_stream(message):
+                    await use.aclose()
+                await send(message)
+
+            await app({**scope, "root_path": ""}, receive, send_on)
 
     def _find_token(self, request: Request) -> AccessToken | None:
         """Return the valid token of a request, or None."""
@@ -274,7 +208,7 @@ class HubApp:
         hash = hash_token(text)
         known = self._known.get(hash)
         if known is None or time.monotonic() - known[0] > TOKEN_SECONDS:
-            if len(self._known) > 10 * MOST_SCOPES:
+            if len(self._known) > MOST_TOKENS:
                 self._known.clear()
             known = self._known[hash] = time.monotonic(), self._database.find_token(hash)
         token = known[1]
@@ -292,6 +226,21 @@ def _read_token(header: str) -> str | None:
         return b64decode(value, validate=True).decode().partition(":")[2] or None
     except (binascii.Error, UnicodeDecodeError):
         return None
+
+
+def _is_stream(message: Message) -> bool:
+    """Return whether the start of a response announces a stream of events."""
+    return Headers(raw=message["headers"]).get("content-type", "").startswith(MEDIA)
+
+
+def _get_machine_limiter() -> CapacityLimiter:
+    """Return the limiter of this event loop, as limiters cannot be shared by two."""
+    try:
+        return _MACHINE_LIMITER.get()
+    except LookupError:
+        limiter = CapacityLimiter(MACHINE_THREADS)
+        _MACHINE_LIMITER.set(limiter)
+        return limiter
 
 
 async def _answer_alive(_: Request) -> Response:

@@ -15,10 +15,11 @@ from starlette.exceptions import HTTPException
 
 from stretto.clock import Clock
 from stretto.config.configuration import Config
-from stretto.errors import StrettoError
+from stretto.errors import StoreError, StrettoError
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
 from stretto.figures.figure import Figure
 from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
+from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.gates.service_baseline_folder import BaselineFolder
 from stretto.hub.engine import FleetScope
@@ -34,8 +35,9 @@ from stretto.operations.operation_runner import OperationRunner
 from stretto.reports.make_report import make_report
 from stretto.reports.report_document import Report
 from stretto.reports.report_period import PeriodKind, get_last_period
-from stretto.service.analysis_schedule import AnalysisSchedule
+from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule, run_analysis_process
 from stretto.service.operation_sources_of_a_store import make_store_sources
+from stretto.service.rebuild_progress_and_store_damage import RebuildRequest, find_damage
 from stretto.service.report_schedule import make_report_rules
 from stretto.service.store_answers import StoreAnswers
 from stretto.service.store_reader import StoreReader
@@ -46,6 +48,9 @@ from stretto.web.guard import Refusal
 REFRESH_SECONDS = 60.0
 """Longest age of a scope's store when it is read: machines ship within minutes, days are released once."""
 
+
+TURN_SECONDS = 1.0
+"""Pause between two looks at whether analyses that wait for their turn are still wanted."""
 
 INPUT_REFUSAL = Refusal(
     409,
@@ -74,6 +79,7 @@ class ScopeService:
         refresh: Callable[[sqlite3.Connection], object],
         has_findings: bool,
         reads_released_days: bool,
+        analysis_turn: threading.Semaphore | None = None,
     ) -> None:
         self.config = replace(config, state=folder, token=None)
         self._version = version
@@ -86,7 +92,9 @@ class ScopeService:
         self._end: int | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._writer = open_scope_store(self.config.database)
-        self._reader = StoreReader(self.config.database, lambda _: None)
+        self.is_damaged = False
+        """Whether the store must be made again. It is a cache: nothing is lost with it."""
+        self._reader = StoreReader(self.config.database, self._note_damage)
         self.answers = StoreAnswers(self.config, self.read_clock, lambda: NOTHING_DECLARED, self._reader.use)
         self.snapshot: Snapshot | None = None
         self._registry = create_registry()
@@ -98,45 +106,76 @@ class ScopeService:
                 clock=clock,
                 zone=config.timezone,
                 switched_off=config.features.off_analyses,
+                run=self._run_analyses,
             )
             if has_findings
             else None
         )
-        if self._analyses is not None:
-            self._analyses.start(self._writer)
+        self._analysis_turn = analysis_turn or threading.Semaphore()
+        self._is_closed = threading.Event()
 
     def read_clock(self) -> int:
         """Return the time (ns) that answers are about: the end of what is released, or now."""
         return self._wall_clock() if self._end is None else self._end
 
     def refresh(self) -> None:
-        """Bring the store up to date unless that was done within a minute. Raises EngineError."""
+        """Bring the store up to date unless that was done within a minute. Raises EngineError, StoreError."""
         with self._lock:
             if self._refreshed is not None and time.monotonic() - self._refreshed < REFRESH_SECONDS:
                 return
-            self._refresh_store(self._writer)
-            if self._reads_released_days:
-                self._end = find_end_of_released_days(self._writer)
-            if self._analyses is not None:
-                self._analyses.store_round(self._writer)
-            self.snapshot = take_snapshot(
-                self._writer,
-                self.read_clock(),
-                self.config.task_types,
-                self.config.hours,
-                scoring=self.config.scoring,
-                rule=self.config.make_headline_rule(NOTHING_DECLARED),
-                workflows=self.config.workflows,
-            )
+            try:
+                self._fill_store()
+            except sqlite3.Error as error:
+                self.is_damaged = self.is_damaged or find_damage(error) is not None
+                raise StoreError(
+                    "the store of these sessions cannot be written",
+                    cause=str(error),
+                    hint="it is made again from the database" if self.is_damaged else "try again in a second",
+                ) from error
+            if self._analyses is not None and self._refreshed is None:
+                # Before, there is nothing to analyse.
+                self._analyses.start(self._writer)
             self._refreshed = time.monotonic()
 
     def close(self) -> None:
         """Stop the analyses and close the store."""
+        self._is_closed.set()
         if self._analyses is not None:
             self._analyses.stop()
         with self._lock:
             self._reader.close()
             self._writer.close()
+
+    def _fill_store(self) -> None:
+        self._refresh_store(self._writer)
+        if self._reads_released_days:
+            self._end = find_end_of_released_days(self._writer)
+        if self._analyses is not None:
+            self._analyses.store_round(self._writer)
+        self.snapshot = take_snapshot(
+            self._writer,
+            self.read_clock(),
+            self.config.task_types,
+            self.config.hours,
+            scoring=self.config.scoring,
+            rule=self.config.make_headline_rule(NOTHING_DECLARED),
+            workflows=self.config.workflows,
+        )
+
+    def _note_damage(self, _: RebuildRequest) -> None:
+        self.is_damaged = True
+
+    def _run_analyses(self, request: AnalysisRequest) -> AnalysisRound:
+        """Run the process when no other scope does; not at all once the store is closed."""
+        while not self._analysis_turn.acquire(timeout=TURN_SECONDS):
+            if self._is_closed.is_set():
+                return AnalysisRound(request.instant, request.names, None, "the store was closed")
+        try:
+            if self._is_closed.is_set():
+                return AnalysisRound(request.instant, request.names, None, "the store was closed")
+            return run_analysis_process(request)
+        finally:
+            self._analysis_turn.release()
 
     def make_backend(self, hosts: frozenset[str]) -> Backend:
         """Return what the pages and the API of a service need; what would record anything is refused."""
@@ -216,6 +255,7 @@ def make_owner_service(
     owner: str,
     clock: Clock,
     version: str,
+    analysis_turn: threading.Semaphore | None = None,
 ) -> ScopeService:
     """Return the service of an owner: every detail of the documents of the owner's machines in a team."""
     scope = FleetScope(tenant=tenant, owners=((team, owner),))
@@ -227,6 +267,7 @@ def make_owner_service(
         refresh=partial(add_session_changes, engine=database, scope=scope),
         has_findings=True,
         reads_released_days=False,
+        analysis_turn=analysis_turn,
     )
 
 
