@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from threading import Event
 
 import pytest
 
@@ -26,6 +27,7 @@ from stretto.findings.regression_and_experiment_figures import (
 )
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+from stretto.service import analysis_schedule
 from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule, run_analysis_process
 from stretto.store.decision_rows import append_decisions
 from stretto.store.finding_history import (
@@ -133,6 +135,18 @@ def test_a_process_without_a_store_gives_an_error_and_no_answer(tmp_path: Path) 
     done = run_analysis_process(AnalysisRequest(str(tmp_path / "none.db"), BEGIN, ("changes",)))
     assert done.replies is not None
     assert "there is no store yet" in (done.replies.replies[0].error or "")
+
+
+def test_a_process_that_is_not_wanted_any_more_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer is none; it does not go on for ten minutes beside a closed store."""
+    monkeypatch.setattr(analysis_schedule, "STOP_SECONDS", 0.0)
+    stopping = Event()
+    stopping.set()
+    request = AnalysisRequest(str(tmp_path / "none.db"), BEGIN, ("changes",))
+    done = run_analysis_process(request, stopping=stopping)
+    assert (done.replies, done.error) == (None, "it was stopped")
 
 
 def test_one_analysis_that_fails_leaves_the_others_whole(

@@ -463,6 +463,16 @@ def test_forgetting_leaves_what_was_released(hub: Hub) -> None:
     assert _count_tasks(lead) == 5
 
 
+def test_sessions_of_different_rules_are_a_problem_on_the_page(hub: Hub, tmp_path: Path) -> None:
+    """Their sums are added, though they do not mean the same."""
+    ann = hub.client("ann")
+    (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    hub.ship(ann, document)
+    assert "rule sets" not in ann.get("/").text
+    hub.ship(ann, replace(document, instance="tower", rules="others"), replace(document, instance="desk"))
+    assert "sessions of 2 rule sets: 2 of rules, 1 of others" in ann.get("/").text
+
+
 def test_stores_stay_open_while_they_are_read(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -563,7 +573,12 @@ def test_analyses_of_all_scopes_take_turns_and_end_with_their_store(
     runs: list[AnalysisRequest] = []
     monkeypatch.setattr(hub.app.scopes, "_analysis_turn", turn)
     monkeypatch.setattr(scope_service, "TURN_SECONDS", 0.01)
-    monkeypatch.setattr(scope_service, "run_analysis_process", runs.append)
+
+    def run(request: AnalysisRequest, *, stopping: Signal) -> None:
+        assert not stopping.is_set()
+        runs.append(request)
+
+    monkeypatch.setattr(scope_service, "run_analysis_process", run)
     for name in ("ann", "ben"):
         assert hub.client(name).get("/api/sessions").status_code == 200
     request = AnalysisRequest("", NOW, ("widths",), "UTC", None)

@@ -179,12 +179,14 @@ class OpenScopes:
     def _close_scopes(self, scopes: list[_OpenScope]) -> None:
         for scope in scopes:
             service = scope.service
-            if service is not None:
-                service.close()
-                if service.is_damaged:
-                    rmtree(self._name_folder(scope.key), ignore_errors=True)
-            with self._lock:
-                del self._open[scope.key]
+            try:
+                if service is not None:
+                    service.close()
+                    if service.is_damaged:
+                        rmtree(self._name_folder(scope.key), ignore_errors=True)
+            finally:
+                with self._lock:
+                    del self._open[scope.key]
 
     def _name_folder(self, key: ScopeKey) -> Path:
         # Names come from people, so they are no names of files. A program with another schema fills another.

@@ -27,6 +27,7 @@ from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.scope_store import (
     add_released_days,
     add_session_changes,
+    count_sessions_by_rules,
     find_end_of_released_days,
     open_scope_store,
 )
@@ -162,6 +163,18 @@ class ScopeService:
             workflows=self.config.workflows,
         )
 
+    def _list_problems(self) -> list[str]:
+        with self._reader.use() as connection:
+            counts = count_sessions_by_rules(connection)
+        if len(counts) < 2:  # noqa: PLR2004  # sets that could differ
+            return []
+        numbers = ", ".join(f"{count} of {rules[:8]}" for rules, count in counts)
+        problem = (
+            f"sessions of {len(counts)} rule sets: {numbers}. "
+            "Task types, prices or scales differ between machines: give all the same configuration"
+        )
+        return [problem]
+
     def _note_damage(self, _: RebuildRequest) -> None:
         self.is_damaged = True
 
@@ -173,7 +186,7 @@ class ScopeService:
         try:
             if self._is_closed.is_set():
                 return AnalysisRound(request.instant, request.names, None, "the store was closed")
-            return run_analysis_process(request)
+            return run_analysis_process(request, stopping=self._is_closed)
         finally:
             self._analysis_turn.release()
 
@@ -197,7 +210,7 @@ class ScopeService:
             notifications=NotificationLog(self.config.state / "notifications.jsonl"),
             gate_baselines=BaselineFolder(self.config.state / "gates"),
             announce=lambda _: None,
-            problems=list,
+            problems=self._list_problems,
             runbook=lambda _: None,
             findings=self._get_findings,
             append_decision=_refuse_input,

@@ -32,7 +32,7 @@ from stretto.store.session_search import delete_words, encode_items, number_word
 _TABLES = """
 -- The documents as they were added, so that a later revision can take them back.
 CREATE TABLE IF NOT EXISTS hub_documents (
-  id TEXT PRIMARY KEY, revision INTEGER NOT NULL, document BLOB NOT NULL
+  id TEXT PRIMARY KEY, revision INTEGER NOT NULL, rules TEXT NOT NULL, document BLOB NOT NULL
 ) WITHOUT ROWID;
 -- The released cells of each day as they were added, for the same reason.
 CREATE TABLE IF NOT EXISTS hub_releases (
@@ -117,6 +117,14 @@ def find_end_of_released_days(connection: sqlite3.Connection) -> int | None:
     return None if day is None else (day + 1) * DAY - 1
 
 
+def count_sessions_by_rules(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Return (fingerprint of the rules by which sums were made, number of sessions), the most first."""
+    rows = connection.execute(
+        "SELECT rules, COUNT(*) FROM hub_documents GROUP BY rules ORDER BY COUNT(*) DESC, rules"
+    )
+    return [(str(rules), int(count)) for rules, count in rows]
+
+
 def name_session_in_scope(key: SessionKey) -> str:
     """Return the id of a session in the store of a scope: two machines may ship one session each."""
     return f"{key.session}.{key.instance}"
@@ -169,8 +177,8 @@ def _add_session(connection: sqlite3.Connection, id: str, document: SessionDocum
         connection.execute(f"UPDATE {table} SET kept = 0 WHERE session = ?", (id,))  # noqa: S608  # likewise
     _write_session_row(connection, id, document)
     connection.execute(
-        "INSERT INTO hub_documents VALUES (?, ?, ?)",
-        (id, document.revision, compress_document(encode_session_document(document))),
+        "INSERT INTO hub_documents VALUES (?, ?, ?, ?)",
+        (id, document.revision, document.rules, compress_document(encode_session_document(document))),
     )
 
 

@@ -12,10 +12,12 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -48,6 +50,9 @@ TIMEOUT_SECONDS = 600
 
 PATIENCE_SECONDS = 60
 """Wall time of a run that somebody waits for."""
+
+STOP_SECONDS = 1.0
+"""Pause between two looks at whether a running process is still wanted."""
 
 _MODULE = "stretto.findings.analysis_run"
 
@@ -88,7 +93,8 @@ class AnalysisSchedule:
         self._machine_memory = machine_memory
         self._switched_off = switched_off
         self._analyses = [analysis for analysis in list_runnable() if analysis.name not in switched_off]
-        self._run_process = run or run_analysis_process
+        self._stopping = threading.Event()
+        self._run_process = run or partial(run_analysis_process, stopping=self._stopping)
         self._count_checks = count_checks
         self.rounds: queue.SimpleQueue[AnalysisRound] = queue.SimpleQueue()
         """Answers that the worker has not stored yet."""
@@ -104,7 +110,6 @@ class AnalysisSchedule:
         """Rows of decisions and of changes of findings that ``state`` was read with."""
         self._answered: dict[str, int | None] = {}
         """When each analysis was last tried (ns)."""
-        self._stopping = threading.Event()
         self._asked = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="analysis", daemon=True)
 
@@ -116,7 +121,7 @@ class AnalysisSchedule:
             self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; an answer that is under way is dropped."""
+        """End the thread and a running process; its answer is dropped."""
         self._stopping.set()
         self._asked.set()
 
@@ -212,24 +217,48 @@ def ask_analysis_process(request: AnalysisRequest) -> AnalysisReplies | str:
     return done.error or "its process ended without an answer" if done.replies is None else done.replies
 
 
-def run_analysis_process(request: AnalysisRequest, timeout: float = TIMEOUT_SECONDS) -> AnalysisRound:
-    """Run the process for a request and return its answer, or why there is none. Never raises."""
+def run_analysis_process(
+    request: AnalysisRequest, timeout: float = TIMEOUT_SECONDS, stopping: threading.Event | None = None
+) -> AnalysisRound:
+    """Run the process for a request and return its answer, or why there is none. Never raises.
+
+    It is ended when ``stopping`` is set.
+    """
+    errors = b""
     try:
-        done = subprocess.run(  # noqa: S603  # our own module
-            [sys.executable, "-m", _MODULE],
-            input=msgspec.json.encode(request),
-            capture_output=True,
-            timeout=timeout,
-            env=os.environ | _ENVIRONMENT,
-            check=False,
-        )
-        replies = msgspec.json.decode(done.stdout, type=AnalysisReplies)
+        output, errors = _await_output(msgspec.json.encode(request), timeout, stopping or threading.Event())
+        replies = msgspec.json.decode(output, type=AnalysisReplies)
     except subprocess.TimeoutExpired:
         error = f"it took longer than {timeout:g} s"
     except (OSError, msgspec.DecodeError):
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] if "done" in locals() else []
+        last = errors.decode(errors="replace").strip().splitlines()[-1:]
         error = last[0] if last else "its process ended without an answer"
     else:
         return AnalysisRound(request.instant, request.names, replies)
+    if stopping is not None and stopping.is_set():
+        return AnalysisRound(request.instant, request.names, None, "it was stopped")
     LOG.warning("the analyses failed: %s", error)
     return AnalysisRound(request.instant, request.names, None, error)
+
+
+def _await_output(text: bytes, timeout: float, stopping: threading.Event) -> tuple[bytes, bytes]:
+    """Run the process; return its output and errors. Raises TimeoutExpired, too if it was stopped."""
+    end, rest = time.monotonic() + timeout, text or None
+    with subprocess.Popen(  # noqa: S603  # our own module
+        [sys.executable, "-m", _MODULE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | _ENVIRONMENT,
+    ) as process:
+        while True:
+            try:
+                return process.communicate(rest, min(STOP_SECONDS, max(0.0, end - time.monotonic())))
+            except subprocess.TimeoutExpired:
+                rest = None
+                if stopping.is_set() or time.monotonic() >= end:
+                    process.kill()
+                    raise
+            except BaseException:
+                process.kill()
+                raise
