@@ -594,6 +594,44 @@ def test_analyses_of_all_scopes_take_turns_and_end_with_their_store(
     assert turn.acquire(blocking=False)
 
 
+def test_forgetting_adds_no_waiting_session_of_another(hub: Hub) -> None:
+    """Whoever forgets his own would see the late session of a colleague: the day is withdrawn instead."""
+    lead = hub.client("lea", role=TokenRole.LEAD)
+    hub.database.write_sessions([_make_owned(f"p{number}") for number in range(7)])
+    hub.now[0] = TOMORROW
+    hub.app.release_days()
+    hub.database.write_sessions([_make_owned("p2", session="late", received=TOMORROW)])
+    hub.now[0] += SECOND
+    order = msgspec.json.encode({"sessions": ["of p1"]})
+    assert hub.client("p1").post(FORGET_PATH, content=order).json() == {"forgotten": 1}
+    assert _count_tasks(lead) == 0
+    hub.database.write_sessions(
+        [_make_owned(f"p{number}", session=f"late {number}", received=TOMORROW) for number in range(3, 7)]
+    )
+    hub.app.release_days()
+    assert _count_tasks(lead) == 11
+
+
+def test_a_forgetting_whose_release_failed_is_released_by_the_next_pass(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database went away in between, or another hub was faster each time."""
+    lead = hub.client("lea", role=TokenRole.LEAD)
+    hub.database.write_sessions([_make_owned(f"p{number}") for number in range(6)])
+    hub.now[0] = TOMORROW
+    hub.app.release_days()
+    hub.now[0] += SECOND
+    order = msgspec.json.encode({"sessions": ["of p1"]})
+    with monkeypatch.context() as patched:
+        patched.setattr(hub.database, "write_release", lambda *_, **__: False)
+        assert hub.client("p1").post(FORGET_PATH, content=order).json() == {"forgotten": 1}
+    assert _count_tasks(lead) == 6
+    hub.now[0] += SECOND
+    assert hub.app.release_days() == 1
+    assert _count_tasks(lead) == 5
+    assert hub.app.release_days() == 0
+
+
 def test_behind_a_proxy_requests_without_tls_are_refused(tmp_path: Path) -> None:
     """A token that came in the clear is no secret any more."""
     with (

@@ -18,7 +18,6 @@ from stretto.hub.released_days import (
     decode_day_release,
     encode_day_release,
     is_day_over,
-    is_release_outdated,
     release_day,
 )
 from stretto.names import OTHER, measures
@@ -51,9 +50,16 @@ TEAMS = st.dictionaries(
 )
 
 
-def release(teams: Mapping[str, Sequence[OwnerSum]]) -> DayRelease:
+def release(
+    teams: Mapping[str, Sequence[OwnerSum]],
+    before: DayRelease | None = None,
+    *,
+    opted_in: frozenset[str] = frozenset(),
+    forgotten: frozenset[tuple[str, str]] = frozenset(),
+) -> DayRelease:
     """Release a day some hours after its end."""
-    return release_day(TODAY, teams, (TODAY + 2) * DAY)
+    at = (TODAY + 2) * DAY
+    return release_day(TODAY, teams, at, before=before, opted_in=opted_in, forgotten=forgotten)
 
 
 def make_sums(names: Iterable[str], agent: str = "critic", value: int = 1) -> list[OwnerSum]:
@@ -155,15 +161,130 @@ def test_fewer_than_five_people_are_not_released() -> None:
     assert (released.groups, released.withheld) == ({}, ("a",))
 
 
-@pytest.mark.parametrize(("late", "outdated"), [(0, False), (1, False), (4, False), (5, True)])
-def test_late_sessions_are_added_when_enough_people_have_some(late: int, outdated: bool) -> None:
+@pytest.mark.parametrize(("late", "added"), [(0, False), (1, False), (4, False), (5, True)])
+def test_late_sessions_are_added_when_enough_people_have_some(late: int, added: bool) -> None:
     """The difference of two releases is a sum of at least five people, too."""
-    names = list(map("a{}".format, range(8)))
-    released = decode_day_release(encode_day_release(release({"a": make_sums(names)})))
-    now = {"a": make_sums(names) + make_sums(names[:late], "qa")}
-    assert is_release_outdated(released, now) is outdated
-    gone = {"a": make_sums(names[late:])}
-    assert is_release_outdated(released, gone) is outdated
+    names = list(map("a{}".format, range(10)))
+    first = decode_day_release(encode_day_release(release({"a": make_sums(names)})))
+    second = release({"a": make_sums(names) + make_sums(names[:late])}, first)
+    assert (second.groups != first.groups) is added
+    assert (release({"a": make_sums(names[late:])}, first).groups != first.groups) is added
+
+
+def test_people_of_other_teams_hide_nobody() -> None:
+    """One late session of red among four of blue: each team has too few, so both stay."""
+    red, blue = list(map("r{}".format, range(5))), list(map("b{}".format, range(5)))
+    first = release({"red": make_sums(red), "blue": make_sums(blue)})
+    late = {"red": make_sums([*red, "r0"]), "blue": make_sums([*blue, *blue[:4]])}
+    assert release(late, first).groups == first.groups
+    late["blue"] += make_sums(["b4"])
+    second = release(late, first)
+    assert second.groups["red"] == first.groups["red"]
+    assert list_values(second, "blue")[measures.ENDS_SEEN, ()] == 10
+
+
+def test_a_team_that_grows_stays_in_the_pool_and_a_new_name_among_the_others() -> None:
+    """Whoever moved could be subtracted from what was released before."""
+    few, many = list(map("f{}".format, range(4))), list(map("m{}".format, range(9)))
+    first = release({"few": make_sums(few), "many": make_sums(many), "three": make_sums("xyz")})
+    assert set(first.groups) == {"many", POOL}
+    later = {"few": make_sums([*few, "f4"]), "many": make_sums(many), "three": make_sums("xyz")}
+    assert release(later, first).groups == first.groups
+    later["many"] += make_sums(many[:5], "critic") + make_sums(["m0"], "auditor")
+    second = release(later, first)
+    assert list_values(second, "many")[measures.SLACK_AGENT, (OTHER,)] == 15, (
+        "one auditor takes critics along"
+    )
+    assert (measures.SLACK_AGENT, ("critic",)) not in list_values(second, "many")
+
+
+def test_owners_who_opted_in_are_no_people_of_a_cohort() -> None:
+    """Leads see their sessions, so four runners and a person would show the person."""
+    sums = make_sums(["ci0", "ci1", "ci2", "ci3", "ann"])
+    runners = frozenset({"ci0", "ci1", "ci2", "ci3"})
+    assert release({"a": sums}, opted_in=runners).groups == {}
+    sums += make_sums(map("a{}".format, range(4)))
+    released = release({"a": sums}, opted_in=runners)
+    assert released.people == {"a": 5}
+    assert list_values(released, "a")[measures.ENDS_SEEN, ()] == 9, "their sums are in the totals"
+
+
+def test_what_is_forgotten_leaves_and_takes_no_late_session_of_another_along() -> None:
+    """With a late session of another the group is withdrawn, until five others have changed."""
+    names = list(map("a{}".format, range(9)))
+    first = release({"a": make_sums(names), "b": make_sums(map("b{}".format, range(5)))})
+    now = {"a": make_sums(names[1:]), "b": make_sums([*map("b{}".format, range(5)), "b0"])}
+    alone = release(now, first, forgotten=frozenset({("a", "a0")}))
+    assert list_values(alone, "a")[measures.ENDS_SEEN, ()] == 8
+    assert alone.groups["b"] == first.groups["b"], "nobody of it forgot anything"
+    now["a"] += make_sums(["a1"])
+    withdrawn = decode_day_release(
+        encode_day_release(release(now, first, forgotten=frozenset({("a", "a0")})))
+    )
+    assert (set(withdrawn.groups), withdrawn.withheld) == ({"b"}, ("a",))
+    now["a"] += make_sums(names[2:5])
+    assert "a" not in release(now, withdrawn).groups, "four others"
+    now["a"] += make_sums(names[5:6])
+    assert list_values(release(now, withdrawn), "a")[measures.ENDS_SEEN, ()] == 13
+
+
+@given(TEAMS, st.lists(TEAMS, min_size=1, max_size=3), st.sets(OWNERS, max_size=3))
+def test_the_difference_of_two_releases_shows_no_or_enough_people(
+    teams: dict[str, list[OwnerSum]], additions: list[dict[str, list[OwnerSum]]], opted_in: set[str]
+) -> None:
+    """Whatever is late, whoever is new: in every group, and under every name, nobody or five have changed."""
+    before = release(teams, opted_in=frozenset(opted_in))
+    seen = dict.fromkeys(before.groups, teams)
+    for late in additions:
+        teams = {team: [*teams.get(team, ()), *late.get(team, ())] for team in teams.keys() | late.keys()}
+        after = release(teams, before, opted_in=frozenset(opted_in))
+        for group, cells in after.groups.items():
+            if group not in before.groups:
+                seen[group] = teams
+            elif cells != before.groups[group]:
+                assert before.teams[group] == after.teams[group] or group == POOL
+                shown = {cell.measure for cell in before.groups[group]}
+                for measure, dimension in (
+                    (measures.ENDS_SEEN, ""),
+                    (measures.SLACK_AGENT, "agent"),
+                    (measures.CALLS, "tool"),
+                ):
+                    if dimension and measure not in shown:
+                        continue
+                    changed = find_changed(
+                        measure,
+                        after.names[group].get(dimension, {}) if dimension else None,
+                        select(seen[group], after, group),
+                        select(teams, after, group),
+                    )
+                    for people in changed.values():
+                        assert len(people - opted_in) in {0, *range(COHORT, 13)}
+                seen[group] = teams
+        before = after
+
+
+def select(teams: Mapping[str, Sequence[OwnerSum]], released: DayRelease, group: str) -> list[OwnerSum]:
+    """Return the sums of a group's teams."""
+    return [each for team in released.teams[group] for each in teams.get(team, ())]
+
+
+def find_changed(
+    measure: str, names: Mapping[str, str] | None, old: list[OwnerSum], new: list[OwnerSum]
+) -> dict[str, set[str]]:
+    """Return who has other sums, by the name under which a measure is released."""
+    totals: dict[tuple[str, str, str], int] = {}
+    for sign, sums in ((-1, old), (1, new)):
+        for each in sums:
+            if each.measure != measure:
+                continue
+            name = "" if names is None else names.get(str(each.dims[0]))
+            if name is not None:
+                key = name, each.owner, repr((each.measure, each.dims))
+                totals[key] = totals.get(key, 0) + sign * each.value
+    changed: dict[str, set[str]] = {}
+    for (name, owner, _), value in totals.items():
+        changed.setdefault(name, set()).update({owner} if value else ())
+    return changed
 
 
 def test_a_day_is_over_some_hours_after_midnight() -> None:

@@ -3,50 +3,125 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from stretto.clock import DAY
-from stretto.hub.engine import FleetScope, OwnerSum
+from stretto.clock import DAY, Clock
+from stretto.hub.engine import FleetScope, Mark, OwnerSum
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.release_table import StoredRelease
 from stretto.hub.released_days import (
+    DayRelease,
     decode_day_release,
     encode_day_release,
     is_day_over,
-    is_release_outdated,
+    list_changed_owners,
     release_day,
 )
 
 LATE = 14 * DAY
 """How far back (ns) days are looked at again for late sessions."""
 
+_TRIES = 5
+"""How often a release is made again because another hub was faster."""
 
-def release_due_days(database: HubDatabase, tenant: str, now: int, *, forgotten_at: int | None = None) -> int:
+_BATCH = 200
+"""Changes that are read at once."""
+
+
+def release_due_days(
+    database: HubDatabase,
+    tenant: str,
+    clock: Clock,
+    *,
+    forgetting: tuple[str, str] | None = None,
+    since: int | None = None,
+) -> int:
     """Release the days of a tenant that are over, and those in which enough people have late sessions.
 
-    ``forgotten_at`` (ns) is when sessions were forgotten: the days of those are released again whatever the
-    number of people, since what is forgotten must leave. Returns the number of released days.
+    ``forgetting`` is the team and owner of whom sessions were forgotten ``since`` a time (ns): only released
+    days with changes since then are looked at. What is forgotten leaves whatever the number of people.
+    Forgettings whose release failed are noticed by every later call. Returns the number of released days.
     """
+    now = clock()
     releases = {stored.day: stored for stored in database.list_releases(tenant)}
-    since = now - LATE if forgotten_at is None else forgotten_at
-    days = {day for _, day in database.list_changed_days(tenant, since if releases else 0)}
+    if since is None:
+        since = now - LATE if releases else 0
+    days = {day for _, day in database.list_changed_days(tenant, since)}
     teams = sorted({team for team, *_ in database.list_heard_of(FleetScope(tenant=tenant))})
-    count = 0
-    for day in sorted(days):
-        stored = releases.get(day)
-        if not is_day_over(day, now) or (stored is None and forgotten_at is not None):
-            continue
+    return sum(
+        _release(database, tenant, teams, releases.get(day), day=day, clock=clock, forgetting=forgetting)
+        for day in sorted(days)
+        if is_day_over(day, now) and (forgetting is None or day in releases)
+    )
+
+
+def _release(
+    database: HubDatabase,
+    tenant: str,
+    teams: Sequence[str],
+    stored: StoredRelease | None,
+    *,
+    day: int,
+    clock: Clock,
+    forgetting: tuple[str, str] | None,
+) -> bool:
+    """Release a day, or release it again if that changes anything; return whether it was stored."""
+    for _ in range(_TRIES):
+        read_at = clock()
+        before = None if stored is None else decode_day_release(stored.document)
         sums = _read_day(database, tenant, teams, day)
-        if (
-            stored is not None
-            and forgotten_at is None
-            and not is_release_outdated(decode_day_release(stored.document), sums)
-        ):
-            continue
-        document = encode_day_release(release_day(day, sums, now))
-        count += database.write_release(
-            tenant, StoredRelease(day, now, document), replaces=None if stored is None else stored.at
+        opted_in = frozenset(
+            token.owner for token in database.list_tokens(tenant) if token.opted_in and token.revoked is None
         )
-    return count
+        forgotten = set() if before is None else _list_forgotten(database, tenant, before, sums, forgetting)
+        release = release_day(
+            day,
+            sums,
+            read_at,
+            opted_in=opted_in,
+            before=before,
+            forgotten=frozenset(forgotten),
+            read_at=read_at,
+        )
+        if before is not None and replace(release, at=before.at, read_at=before.read_at) == before:
+            return False
+        # Readers continue from the newest time, so it is that of the writing, and later than the last.
+        at = clock() if stored is None else max(clock(), stored.at + 1)
+        document = encode_day_release(replace(release, at=at))
+        replaces = None if stored is None else stored.at
+        if database.write_release(tenant, StoredRelease(day, at, document), replaces=replaces):
+            return True
+        stored = next((each for each in database.list_releases(tenant) if each.day == day), None)
+    return False
+
+
+def _list_forgotten(
+    database: HubDatabase,
+    tenant: str,
+    release: DayRelease,
+    sums: Mapping[str, Sequence[OwnerSum]],
+    forgetting: tuple[str, str] | None,
+) -> set[tuple[str, str]]:
+    """Return (group, owner) with other sums than released of whom sessions were forgotten since."""
+    return {
+        (group, owner)
+        for group, teams, owner in list_changed_owners(release, sums)
+        if (forgetting is not None and forgetting[0] in teams and forgetting[1] == owner)
+        or _has_forgotten(
+            database,
+            FleetScope(tenant=tenant, owners=tuple((team, owner) for team in teams)),
+            release.read_at,
+        )
+    }
+
+
+def _has_forgotten(database: HubDatabase, scope: FleetScope, since: int) -> bool:
+    after = Mark(since)
+    while changes := [*database.list_changes(scope, after, _BATCH)]:
+        if any(change.stored is None for change in changes):
+            return True
+        after = changes[-1].mark
+    return False
 
 
 def _read_day(

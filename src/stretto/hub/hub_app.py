@@ -121,8 +121,8 @@ class HubApp:
 
     def release_days(self) -> int:
         """Release the days that are due, of all tenants; return how many. Raises EngineError."""
-        now = self._clock()
-        return sum(release_due_days(self._database, tenant, now) for tenant in self._database.list_tenants())
+        tenants = self._database.list_tenants()
+        return sum(release_due_days(self._database, tenant, self._clock) for tenant in tenants)
 
     async def _answer_ready(self, _: Request) -> Response:
         await run_in_threadpool(self._database.list_tenants)
@@ -174,7 +174,9 @@ class HubApp:
         if order.project is not None:
             count += self._database.forget_sessions(scope, project=order.project, at=now)
         if count:
-            release_due_days(self._database, token.tenant, now, forgotten_at=now)
+            release_due_days(
+                self._database, token.tenant, self._clock, forgetting=(token.team, token.owner), since=now
+            )
         return Response(encode_message(ForgetAnswer(count)), media_type="application/json")
 
     async def _answer_reader(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,21 +7,25 @@ Example: on a day team A has 9 people, B has 6 and C has 3. C is pooled, but 3 p
 smallest released team joins the pool. A is released by itself, B and C are released together as ``other``.
 If agent ``auditor`` ran for 2 people of A and ``critic`` for 7, the sums of ``auditor`` are added to those of
 ``other`` agents; 2 people are too few, so ``critic`` joins them.
+
+A day is released again when late sessions arrive or sessions are forgotten. Teams and names stay where they
+were, or join the others: new ones do too. Every group and name then has changes of no person or of at least
+five, else the group keeps its cells. Owners who opted in do not count as people: leads see their sessions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 import msgspec
 
 from stretto.clock import DAY, HOUR
-from stretto.figures.work_signature import join_task_types
 from stretto.hub.engine import OwnerSum
+from stretto.hub.name_folding import find_kept_name, fold_sums
 from stretto.names import OTHER
-from stretto.names.measures import MEASURES, Dimension, Dims
+from stretto.names.measures import Dims
 
 COHORT = 5
 """Fewest people of a released sum, and of all others of its tenant on that day, unless there are none."""
@@ -31,18 +35,6 @@ GRACE = 6 * HOUR
 
 POOL = OTHER
 """The name under which teams of too few people are released together."""
-
-_NAMES = (
-    Dimension.SCORE, Dimension.TASK_TYPE, Dimension.PATTERN, Dimension.AGENT, Dimension.TOOL, Dimension.MODEL,
-    Dimension.PHASE, Dimension.CACHE, Dimension.SOURCE, Dimension.FRAMEWORK, Dimension.SIGNATURE,
-)  # fmt: skip
-"""The dimensions whose values can stand for few people. A cell keeps the first that it has.
-
-With two of them, the difference of two measures could show a group of one person.
-"""
-
-_UNNAMED = {Dimension.SIGNATURE: join_task_types([OTHER])}
-"""Dimension → what its values are folded to, if that is not ``other``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +59,31 @@ class DayRelease:
     groups: Mapping[str, tuple[ReleasedCell, ...]]
     """Team, or the pool of teams → its cells."""
     people: Mapping[str, int]
-    """Team, or the pool of teams → number of owners."""
-    members: Mapping[str, str]
-    """Owner → digest of the owner's sums in this release; it never leaves the hub."""
+    """Team, or the pool of teams → number of owners who did not opt in."""
+    members: Mapping[str, Mapping[str, Mapping[str, str]]]
+    """Group → part of it → owner → digest of the owner's sums when leads last saw them.
+
+    A part is what is without names, or has the same name in a dimension. It never leaves the hub.
+    """
     withheld: tuple[str, ...] = ()
     """The teams of which nothing is released on that day."""
+    read_at: int = 0
+    """Earliest time (ns) at which sums were read that are in it."""
+    teams: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Group → its teams, from the first release with cells on."""
+    names: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    """Group → dimension → name → the name under which its cells are released."""
+    forgotten: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Group that was withdrawn → the owners who had sessions forgotten since leads saw it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The cells of a group, and what its next release is compared with."""
+
+    cells: tuple[ReleasedCell, ...]
+    names: Mapping[str, Mapping[str, str]]
+    members: Mapping[str, Mapping[str, str]]
 
 
 decode_day_release = msgspec.json.Decoder(DayRelease).decode
@@ -85,61 +97,113 @@ def is_day_over(day: int, now: int) -> bool:
     return now >= (day + 1) * DAY + GRACE
 
 
-def is_release_outdated(release: DayRelease, sums_by_team: Mapping[str, Sequence[OwnerSum]]) -> bool:
-    """Return whether enough people have other sums than when a day was released.
+def list_changed_owners(
+    release: DayRelease, sums_by_team: Mapping[str, Sequence[OwnerSum]]
+) -> list[tuple[str, tuple[str, ...], str]]:
+    """Return (group, its teams, owner) where sums are others than when leads last saw them."""
+    changed = []
+    for group, teams in _keep_groups(release, sums_by_team).items():
+        sums = [each for team in teams for each in sums_by_team.get(team, ())]
+        owners = _find_changed(sums, release.names.get(group), release.members.get(group, {}))
+        changed += [(group, teams, owner) for owner in sorted(owners)]
+    return changed
 
-    The sums of fewer people would be seen as the difference of both releases. Of a day of which nothing was
-    released, there is no difference to see.
+
+def release_day(
+    day: int,
+    sums_by_team: Mapping[str, Sequence[OwnerSum]],
+    at: int,
+    *,
+    opted_in: frozenset[str] = frozenset(),
+    before: DayRelease | None = None,
+    forgotten: frozenset[tuple[str, str]] = frozenset(),
+    read_at: int = 0,
+) -> DayRelease:
+    """Return what is released of a day, given the sums of its owners by team.
+
+    ``opted_in`` are owners whose single sessions leads may see. ``forgotten`` has (group, owner) where
+    sessions were forgotten since the release ``before``. Their groups are released again, or withdrawn if the
+    difference would show the changes of a few others.
     """
-    members = _digest_owners(sums_by_team)
-    changed = {
-        owner
-        for owner in members.keys() | release.members.keys()
-        if members.get(owner) != release.members.get(owner)
-    }
-    return len(changed) >= (COHORT if release.groups else 1)
-
-
-def release_day(day: int, sums_by_team: Mapping[str, Sequence[OwnerSum]], at: int) -> DayRelease:
-    """Return what is released of a day, given the sums of its owners by team."""
     teams = {team: sums for team, sums in sums_by_team.items() if sums}
-    groups = _group_teams({team: frozenset(each.owner for each in sums) for team, sums in teams.items()})
-    members = {team: [each for name in names for each in teams[name]] for team, names in groups.items()}
-    grouped = {name for names in groups.values() for name in names}
+    if before is None or not before.teams:
+        people = {team: frozenset(each.owner for each in sums) - opted_in for team, sums in teams.items()}
+        composition = _pool_few(people, {}, POOL)
+        before = None
+    else:
+        composition = _keep_groups(before, teams)
+    groups: dict[str, _Group] = {}
+    withdrawn: dict[str, tuple[str, ...]] = {}
+    counts: dict[str, int] = {}
+    for group, members in composition.items():
+        sums = [each for team in members for each in teams.get(team, ())]
+        seen = None if before is None else before.members.get(group)
+        count = len({each.owner for each in sums} - opted_in)
+        if before is None or seen is None:
+            released = _release_group(sums, opted_in)
+            if released is not None:
+                groups[group], counts[group] = released, count
+            continue
+        names = before.names.get(group, {})
+        leaving = frozenset(before.forgotten.get(group, ()))
+        leaving |= {owner for owner in _find_changed(sums, names, seen) if (group, owner) in forgotten}
+        is_shown = group in before.groups
+        again = _release_group(sums, opted_in, names, seen, leaving=leaving, least=0 if is_shown else COHORT)
+        if again is not None:
+            groups[group], counts[group] = again, count
+        else:
+            groups[group] = _Group(before.groups.get(group, ()), names, seen)
+            counts[group] = before.people.get(group, 0)
+            if leaving or not is_shown:
+                withdrawn[group] = tuple(sorted(leaving))
+    shown = groups.keys() - withdrawn.keys()
     return DayRelease(
         day=day,
         at=at,
-        groups={team: _release_group(sums) for team, sums in members.items()},
-        people={team: len({each.owner for each in sums}) for team, sums in members.items()},
-        members=_digest_owners(teams),
-        withheld=tuple(sorted(teams.keys() - grouped)),
+        groups={group: groups[group].cells for group in sorted(shown)},
+        people={group: counts[group] for group in sorted(shown)},
+        members={group: each.members for group, each in groups.items()},
+        withheld=tuple(sorted(teams.keys() - {team for group in shown for team in composition[group]})),
+        read_at=read_at,
+        teams={group: composition[group] for group in groups},
+        names={group: each.names for group, each in groups.items()},
+        forgotten=withdrawn,
     )
 
 
-def _group_teams(owners_by_team: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, ...]]:
-    """Return the teams of each released group: those with enough owners, and the pool of the others."""
-    return {
-        name: members
-        for name, members in _pool_few(owners_by_team, POOL).items()
-        if len(frozenset().union(*(owners_by_team[member] for member in members))) >= COHORT
-    }
+def _keep_groups(release: DayRelease, teams: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the groups of a release, and new teams in the pool."""
+    groups = dict(release.teams)
+    new = set(teams) - {team for members in groups.values() for team in members}
+    if new:
+        groups[POOL] = tuple(sorted(new.union(groups.get(POOL, ()))))
+    return groups
 
 
-def _pool_few(owners_by_name: Mapping[str, frozenset[str]], pool: str) -> dict[str, tuple[str, ...]]:
-    """Return names by group: each with enough owners by itself, the others in a pool.
+def _is_enough(people: frozenset[str] | set[str]) -> bool:
+    """Return whether people may be seen together: nobody who counts, or a cohort."""
+    return not people or len(people) >= COHORT
 
-    While the pool has some owners, but too few, the name with the fewest owners joins it. So either the pool
-    has enough owners, or it has everybody.
+
+def _pool_few(
+    people_by_name: Mapping[str, frozenset[str]], changed_by_name: Mapping[str, frozenset[str]], pool: str
+) -> dict[str, tuple[str, ...]]:
+    """Return names by group: each with enough people and changes by itself, the others in a pool.
+
+    While the pool has some people or changes, but too few, the name with the fewest people joins it. So
+    either the pool has enough people, or it has everybody.
     """
+    nobody = frozenset[str]()
     alone = {
-        name: owners for name, owners in owners_by_name.items() if len(owners) >= COHORT and name != pool
+        name: people
+        for name, people in people_by_name.items()
+        if name != pool and _is_enough(people) and _is_enough(changed_by_name.get(name, nobody))
     }
-    pooled = [name for name in owners_by_name if name not in alone]
-    people = frozenset[str]().union(*(owners_by_name[name] for name in pooled))
-    for name in sorted(alone, key=lambda name: (len(alone[name]), name)):
-        if not people or len(people) >= COHORT:
+    pooled = [name for name in people_by_name if name not in alone]
+    for name in sorted(alone, key=lambda name: (not alone[name], len(alone[name]), name)):
+        if all(_is_enough(_unite(sets, pooled)) for sets in (people_by_name, changed_by_name)):
             break
-        people |= alone.pop(name)
+        del alone[name]
         pooled.append(name)
     groups: dict[str, tuple[str, ...]] = {name: (name,) for name in alone}
     if pooled:
@@ -147,102 +211,123 @@ def _pool_few(owners_by_name: Mapping[str, frozenset[str]], pool: str) -> dict[s
     return groups
 
 
-def _release_group(sums: Sequence[OwnerSum]) -> tuple[ReleasedCell, ...]:
-    owners_by_name: dict[Dimension, dict[str, set[str]]] = {}
-    for each in sums:
-        named = _find_kept_name(each)
-        if named is not None:
-            owners_by_name.setdefault(named[0], {}).setdefault(named[1], set()).add(each.owner)
-    replacements = {
-        dimension: _replace_names({name: frozenset(owners) for name, owners in names.items()})
-        for dimension, names in owners_by_name.items()
+def _unite(people_by_name: Mapping[str, frozenset[str]], names: Iterable[str]) -> frozenset[str]:
+    return frozenset[str]().union(*(people_by_name.get(name, ()) for name in names))
+
+
+def _release_group(
+    sums: Sequence[OwnerSum],
+    opted_in: frozenset[str],
+    known: Mapping[str, Mapping[str, str]] | None = None,
+    seen: Mapping[str, Mapping[str, str]] | None = None,
+    *,
+    leaving: frozenset[str] = frozenset(),
+    least: int = 0,
+) -> _Group | None:
+    """Return the cells of a group; None if they, or their difference to what leads saw, show too few people.
+
+    ``known`` and ``seen`` are the names and members of the release before. Its names are joined, never
+    parted. Changes of ``leaving`` owners do not count. At least ``least`` people must have changed.
+    """
+    if not _is_enough({each.owner for each in sums} - opted_in):
+        return None
+    shown = _name_as_before(sums, known)
+    parts = _digest_parts(sums, shown)
+    people = {part: frozenset(owners) - opted_in for part, owners in parts.items()}
+    changed = {
+        part: frozenset(owners) - opted_in - leaving
+        for part, owners in ({} if seen is None else _compare(parts, seen)).items()
     }
+    if not _is_enough(changed.get("", frozenset())) or len(_unite(changed, changed)) < least:
+        return None
+    names: dict[str, dict[str, str]] = {}
+    for dimension in sorted({_split(part)[0] for part in people.keys() | changed.keys()} - {""}):
+        inside = [part for part in people.keys() | changed.keys() if _split(part)[0] == dimension]
+        people_of = {part: people.get(part, frozenset()) for part in inside}
+        # What leads have not seen has no difference.
+        changes_of = changed if any(_split(part)[0] == dimension for part in seen or ()) else {}
+        becomes: dict[str, str] = {}
+        for group, members in _pool_few(people_of, changes_of, f"{dimension}:{OTHER}").items():
+            if not _is_enough(_unite(changes_of, members)):
+                return None
+            if _is_enough(_unite(people_of, members)):
+                becomes.update((_split(part)[1], _split(group)[1]) for part in members)
+        before = {**(known or {}).get(dimension, {}), **shown.get(dimension, {})}
+        names[dimension] = {name: becomes[old] for name, old in sorted(before.items()) if old in becomes}
+    return _Group(_add_up(sums, names, opted_in), names, _digest_parts(sums, names))
+
+
+def _split(part: str) -> tuple[str, str]:
+    """Return the dimension and the name of a part of a group; both are empty for what is without names."""
+    dimension, _, name = part.partition(":")
+    return dimension, name
+
+
+def _name_as_before(
+    sums: Sequence[OwnerSum], known: Mapping[str, Mapping[str, str]] | None
+) -> dict[str, dict[str, str]]:
+    """Return dimension → name → the name that it had in the release before; new ones are among the others."""
+    shown: dict[str, dict[str, str]] = {}
+    for each in sums:
+        named = find_kept_name(each)
+        if named is not None:
+            dimension, name = named
+            as_before = name if known is None else known.get(dimension, {}).get(name, OTHER)
+            shown.setdefault(str(dimension), {})[name] = as_before
+    return shown
+
+
+def _add_up(
+    sums: Sequence[OwnerSum], shown: Mapping[str, Mapping[str, str]], opted_in: frozenset[str]
+) -> tuple[ReleasedCell, ...]:
     values: dict[tuple[str, Dims], int] = {}
     people: dict[tuple[str, Dims], set[str]] = {}
-    folders: dict[str, Callable[[Dims], Dims | None]] = {}
-    for each in sums:
-        if each.measure not in MEASURES:
-            continue
-        fold = folders.get(each.measure)
-        if fold is None:
-            fold = folders[each.measure] = _make_folder(each.measure, replacements)
-        dims = fold(each.dims)
-        if dims is not None:
-            cell = each.measure, dims
-            values[cell] = values.get(cell, 0) + each.value
-            people.setdefault(cell, set()).add(each.owner)
+    for each, dims, _ in fold_sums(sums, shown):
+        cell = each.measure, dims
+        values[cell] = values.get(cell, 0) + each.value
+        people.setdefault(cell, set()).add(each.owner)
     return tuple(
-        ReleasedCell(measure, dims, value, len(people[measure, dims]))
+        ReleasedCell(measure, dims, value, len(people[measure, dims] - opted_in))
         for (measure, dims), value in sorted(values.items(), key=repr)
         if value
     )
 
 
-def _find_kept_name(each: OwnerSum) -> tuple[Dimension, str] | None:
-    """Return the dimension whose name a cell keeps, and the name; None for a cell without names."""
-    measure = MEASURES.get(each.measure)
-    dimension = None if measure is None else _find_kept_dimension(measure.dimensions)
-    if measure is None or dimension is None:
-        return None
-    return dimension, str(each.dims[measure.find_dimension_index(dimension)])
-
-
-def _find_kept_dimension(dimensions: Iterable[Dimension]) -> Dimension | None:
-    """Return the dimension whose names a measure keeps, if they are of enough people.
-
-    Measures of parallel work are read together by pattern and signature, so both are folded in all of them.
-    """
-    present = frozenset(dimensions)
-    if Dimension.SIGNATURE in present:
-        present &= {Dimension.TASK_TYPE}
-    return next((dimension for dimension in _NAMES if dimension in present), None)
-
-
-def _replace_names(owners_by_name: Mapping[str, frozenset[str]]) -> dict[str, str]:
-    """Return what each name becomes: itself or ``other``. Names of a pool of too few owners are missing."""
-    replaced = {}
-    for group, names in _pool_few(owners_by_name, OTHER).items():
-        people = frozenset[str]().union(*(owners_by_name[name] for name in names))
-        if len(people) >= COHORT:
-            replaced.update(dict.fromkeys(names, group))
-    return replaced
-
-
-def _make_folder(
-    measure: str, replacements: Mapping[Dimension, Mapping[str, str]]
-) -> Callable[[Dims], Dims | None]:
-    """Return the function that folds the names of a measure; it returns None for a cell that is withheld."""
-    dimensions = MEASURES[measure].dimensions
-    kept = _find_kept_dimension(dimensions)
-    names = {} if kept is None else replacements.get(kept, {})
-    dropped = {
-        place: _UNNAMED.get(dimension, OTHER)
-        for place, dimension in enumerate(dimensions)
-        if dimension in _NAMES and dimension is not kept
-    }
-
-    def fold(dims: Dims) -> Dims | None:
-        folded = list(dims)
-        for place, name in dropped.items():
-            folded[place] = name
-        if kept is not None:
-            place = dimensions.index(kept)
-            shown = names.get(str(dims[place]))
-            if shown is None:
-                return None
-            folded[place] = shown
-        return tuple(folded)
-
-    return fold
-
-
-def _digest_owners(sums_by_team: Mapping[str, Sequence[OwnerSum]]) -> dict[str, str]:
-    """Return a digest of the sums of each owner, independent of their order."""
-    sums: dict[str, list[str]] = {}
-    for team, team_sums in sums_by_team.items():
-        for each in team_sums:
-            sums.setdefault(each.owner, []).append(repr((team, each.measure, each.dims, each.value)))
+def _digest_parts(
+    sums: Sequence[OwnerSum], shown: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """Return part of a group → owner → digest of the owner's folded sums in it, whatever their order."""
+    parts: dict[str, dict[str, dict[tuple[str, Dims], int]]] = {}
+    for each, dims, part in fold_sums(sums, shown):
+        cells = parts.setdefault(part, {}).setdefault(each.owner, {})
+        cells[each.measure, dims] = cells.get((each.measure, dims), 0) + each.value
     return {
-        owner: sha256("\n".join(sorted(texts)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        for owner, texts in sorted(sums.items())
+        part: {owner: _digest(cells) for owner, cells in sorted(owners.items())}
+        for part, owners in sorted(parts.items())
     }
+
+
+def _digest(cells: Mapping[tuple[str, Dims], int]) -> str:
+    text = repr(sorted((repr(cell), value) for cell, value in cells.items() if value))
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _compare(
+    parts: Mapping[str, Mapping[str, str]], seen: Mapping[str, Mapping[str, str]]
+) -> dict[str, set[str]]:
+    """Return the owners of each part whose digests differ."""
+    nobody: dict[str, str] = {}
+    return {
+        part: {owner for owner, _ in parts.get(part, nobody).items() ^ seen.get(part, nobody).items()}
+        for part in parts.keys() | seen.keys()
+    }
+
+
+def _find_changed(
+    sums: Sequence[OwnerSum],
+    known: Mapping[str, Mapping[str, str]] | None,
+    seen: Mapping[str, Mapping[str, str]],
+) -> set[str]:
+    """Return the owners of a group whose sums differ in any part."""
+    compared = _compare(_digest_parts(sums, _name_as_before(sums, known)), seen)
+    return set[str]().union(*compared.values())

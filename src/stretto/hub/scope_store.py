@@ -96,10 +96,14 @@ def add_session_changes(
 def add_released_days(
     connection: sqlite3.Connection, table: ReleaseTable, tenant: str, team: str | None
 ) -> RefreshResult:
-    """Add the days that were released since the last time, of a team or of all teams of a tenant."""
+    """Add the days that were released since the last time, of a team or of all teams of a tenant.
+
+    A release may become visible after later ones, so those of a whole day are read again and compared with
+    what was added.
+    """
     note = queries.read_note(connection, _RELEASED)
     after, count = 0 if note is None else int(note), 0
-    for stored in table.list_releases(tenant, max(0, after - REREAD)):
+    for stored in table.list_releases(tenant, max(0, after - DAY)):
         release = decode_day_release(stored.document)
         cells = [
             cell for name, group in release.groups.items() if team is None or name == team for cell in group
