@@ -214,10 +214,23 @@ def test_a_torn_file_is_named_and_spoils_no_list(tmp_path: Path, made: Report) -
 
 
 def test_forgetting_removes_the_reports_of_the_time(tmp_path: Path, made: Report) -> None:
-    """Reports of periods that end after the first forgotten event go; earlier ones stay."""
+    """Those of periods with an instant of a session, and the next that compares with it; no other."""
     folder = ReportFolder(tmp_path / "reports")
+    day = int(datetime(2026, 11, 19, tzinfo=UTC).timestamp()) * SECOND
     folder.keep_report(made, is_to_send=True)
-
-    assert folder.forget_since("2026-11-20T00:00:00.000000Z") == 0
-    assert folder.forget_since("2026-11-19T23:59:59.000000Z") == 1
+    assert folder.forget_spans([(0, SECOND), (day + DAY, day + DAY), (day - 2 * DAY, day - DAY - 1)]) == 0
+    assert folder.forget_spans([(day + DAY - 1, day + 9 * DAY)]) == 1
     assert list(folder.path.iterdir()) == []
+    folder.keep_report(made, is_to_send=True)
+    assert folder.forget_spans([(day - DAY, day - DAY)]) == 1
+
+
+def test_a_forgotten_report_is_made_again_and_not_sent_again(tmp_path: Path) -> None:
+    """Forgetting deletes what was mailed: the next look makes it again without a second mail."""
+    night = Night(tmp_path)
+    night.look(MIDNIGHT)
+    assert night.sent.count("day-2026-11-20") == 1
+    assert night.schedule.folder.forget_spans([(NOON, NOON)]) > 0
+
+    assert "day-2026-11-20" in night.look(MIDNIGHT + MINUTE)
+    assert night.sent.count("day-2026-11-20") == 1

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from stretto.clock import to_rfc3339
 from stretto.errors import StoreError
 from stretto.reports.report_document import Report, decode_report, encode_report
+from stretto.reports.report_period import get_period_before, parse_period
 
 FOLDER = "reports"
 """The folder of reports in the state folder."""
@@ -23,6 +26,8 @@ KEPT = {"day": 90, "week": 53, "month": 36}
 
 _ID = re.compile(r"(day|week|month)-[0-9W-]{7,10}")
 _UNSENT = ".unsent"
+_FORGOTTEN = ".forgotten"
+"""Marks a deleted report that was sent: it may be made again, and is not sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,9 @@ class ReportFolder:
         for id in self.list_ids(report.kind)[KEPT[report.kind] :]:
             self._get_file(id).unlink(missing_ok=True)
             self.note_sent(id)
+        marks = sorted(self.path.glob(f"{report.kind}-*{_FORGOTTEN}"), reverse=True)
+        for mark in marks[KEPT[report.kind] :]:
+            mark.unlink(missing_ok=True)
 
     def read_report(self, id: str) -> Report | None:
         """Return a kept report, or None if there is none. Raises StoreError if it cannot be read."""
@@ -98,10 +106,24 @@ class ReportFolder:
         """Write a kept report anew; whether it waits to be sent stays as it was. Raises OSError."""
         self.keep_report(report, is_to_send=(self.path / f"{report.id}{_UNSENT}").exists())
 
-    def forget_since(self, start: str) -> int:
-        """Delete the reports of periods that end after an instant (RFC 3339); return how many."""
-        ids = [report.id for report in self.list_reports() if report.end > start]
+    def was_forgotten(self, id: str) -> bool:
+        """Return whether a report was deleted by ``forget_spans`` after it was sent."""
+        return (self.path / f"{id}{_FORGOTTEN}").exists()
+
+    def forget_spans(self, spans: Sequence[tuple[int, int]]) -> int:
+        """Delete the reports that can have something of sessions' spans (ns, both included); return how many.
+
+        A report is of its period, and compares it with the one before.
+        """
+        ids = []
+        for report in self.list_reports():
+            period = parse_period(report.id.partition("-")[2], sys.maxsize, report.zone)
+            earliest = get_period_before(period).start
+            if any(earliest <= last and to_rfc3339(first) < report.end for first, last in spans):
+                ids.append(report.id)
         for id in ids:
+            if not (self.path / f"{id}{_UNSENT}").exists():
+                (self.path / f"{id}{_FORGOTTEN}").touch(mode=0o600)
             self._get_file(id).unlink(missing_ok=True)
             self.note_sent(id)
         return len(ids)

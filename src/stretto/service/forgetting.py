@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 
 from stretto import journal
-from stretto.clock import to_rfc3339
 from stretto.config.configuration import Config
 from stretto.errors import StoreError, UsageError
 from stretto.journal.erase import erase_from_file
@@ -75,14 +74,13 @@ def erase_sessions(config: Config, request: ForgetRequest) -> Erasure:
     if request.session is not None and not erasure.sessions:
         # A pruned session is known by the hash of its whole id only.
         hashes = {hash_session_id(redact_id(request.session))}
-    since = _find_earliest_start(config, erasure.sessions, hashes)
+    spans = _find_spans(config, erasure.sessions, hashes)
     sent = _list_sent(config, erasure.sessions, _are_spans_sent)
     shipped = _list_sent(config, erasure.sessions, is_shipped)
     named = {*erasure.sessions, *_list_traces(config, erasure.sessions)}
     _erase_journal(config, erasure, named if request.session is None else named | {request.session}, hashes)
     _remove_baselines(config, erasure)
-    if since is not None:
-        erasure.reports = ReportFolder(config.state / FOLDER).forget_since(to_rfc3339(since))
+    erasure.reports = ReportFolder(config.state / FOLDER).forget_spans(spans)
     if not erasure.is_empty:
         _list_unreachable(config, erasure, sent, shipped)
         if request.project is not None:
@@ -144,28 +142,27 @@ def _find_sessions_of_project(connection: sqlite3.Connection, project: str) -> l
     return [id for id, _ in rows]
 
 
-def _find_earliest_start(config: Config, sessions: Iterable[str], hashes: Iterable[str]) -> int | None:
-    """Return when the first of some sessions began (ns); None without any.
+def _find_spans(config: Config, sessions: Iterable[str], hashes: Iterable[str]) -> list[tuple[int, int]]:
+    """Return the first and last instants (ns) of some sessions.
 
     ``hashes`` are those of pruned sessions, whose finished runs are kept.
     """
     try:
         connection = open_reader(config.database)
     except StoreError:
-        return None
+        return []
     queries_and_keys = (
-        ("SELECT COALESCE(start, last) FROM sessions WHERE id = ?", sessions),
-        ("SELECT start FROM session_runs WHERE session = ?", hashes),
-        ("SELECT last FROM pruned WHERE session = ?", hashes),
+        ("SELECT COALESCE(start, last), last FROM sessions WHERE id = ?", sessions),
+        ('SELECT start, "end" FROM session_runs WHERE session = ?', hashes),
+        ("SELECT last, last FROM pruned WHERE session = ?", hashes),
     )
     with closing(connection):
-        starts = [
-            row[0]
+        return [
+            (first, last)
             for query, keys in queries_and_keys
             for key in keys
-            for row in connection.execute(query, (key,))
+            for first, last in connection.execute(query, (key,))
         ]
-    return min(starts, default=None)
 
 
 def _list_sent(

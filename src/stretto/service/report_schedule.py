@@ -115,8 +115,9 @@ class ReportSchedule:
 
     def _write_report(self, connection: sqlite3.Connection, period: ReportPeriod, now: int) -> None:
         report = self._make_report(connection, period, now)
-        # A report that nothing ran is no news: it is kept, and not sent.
-        self.folder.keep_report(report, is_to_send=self._send is not None and not report.is_quiet)
+        # A report that nothing ran is no news, nor is one that was sent before it was forgotten.
+        is_news = not report.is_quiet and not self.folder.was_forgotten(report.id)
+        self.folder.keep_report(report, is_to_send=self._send is not None and is_news)
 
     def _replace_outdated(self, connection: sqlite3.Connection, now: int) -> list[str]:
         """Make the kept reports again whose time has more runs by now, as after an import.
