@@ -1,4 +1,4 @@
-"""Conclude calls: turn facts into tool calls and model calls (the rules for open calls: ``conclude``)."""
+"""Conclude calls: turn facts into tool and model calls (open ones by the rules of ``conclude_session``)."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def _compute_overhead(
 def is_call_over(
     facts: SessionFacts, call_facts: EntityFacts, agent_id: str | None, start: int | None
 ) -> bool:
-    """Return whether a call without an end is over, by the rules of ``conclude``."""
+    """Return whether a call without an end is over, by the rules of ``conclude_session``."""
     if fact_fields.BATCHED in call_facts:
         return True
     if start is None:

@@ -91,21 +91,21 @@ class SessionFacts:
     leaves: dict[str, dict[str, EntityFacts]] = field(default_factory=dict)
     """The entities of ``LEAF_KINDS``, by kind and id."""
     spans: dict[str, EntityFacts] = field(default_factory=dict)
-    """By span id. ``join.join_facts`` makes turns, tasks and calls of them."""
+    """By span id. ``join_channel_reports.join_facts`` makes turns, tasks and calls of them."""
     aliases: dict[str, EntityFacts] = field(default_factory=dict)
     """By alias: a channel's id of an entity that has another id in every other channel."""
     places: dict[str, str | None] = field(default_factory=dict, compare=False)
-    """Span id → the entity that it stands for or lies in, None for the main agent. Filled by ``join``."""
+    """Span id → the entity that it stands for or lies in, None: the main agent. Filled by ``join_facts``."""
     delegating: set[str] = field(default_factory=set)
     """The ids of the calls that start agents. An index: tasks are concluded without a walk over all calls."""
     is_joined: bool = field(default=False, compare=False)
-    """Whether these are joined facts already (``join.join_facts``)."""
+    """Whether these are joined facts already (``join_channel_reports.join_facts``)."""
     reports_other_agents: bool = field(default=False, compare=False)
     """Whether these are a part of a session's facts, and agents outside of it have reported their starts."""
     unnamed_calls: set[str] = field(default_factory=set)
     """The keys of calls whose source knows no id. An index for ``match_reports_across_channels``."""
     copied: set[tuple[str, str]] = field(default_factory=set)
-    """An index: (kind, key) of the entities that belong to another session. ``join`` drops them."""
+    """An index: (kind, key) of the entities that belong to another session. ``join_facts`` drops them."""
     permission_times: dict[str, list[int]] = field(default_factory=dict)
     """An index of ``permissions``: sorted request times by permission key (``make_permission_key``)."""
     _calls_by_permission: dict[str, set[str]] | None = field(default=None, compare=False)

@@ -1,6 +1,6 @@
 """Fold: merge events into facts. Pure; the order and the repetition of events do not matter (see ``facts``).
 
-A missing end is not decided here but in ``conclude``, which is run again whenever facts change.
+A missing end is not decided here but in ``conclude_session``, which is run again whenever facts change.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from stretto.store.contributions.usage_coverage import compute_usage_coverage
 Row = tuple[str | int | float | None, ...]
 
 RunRows = tuple[Sequence[Row], Sequence[Row]]
-"""The rows of a session in ``build_finished_runs``, none or one, and those in ``task_runs``."""
+"""The rows of a session in ``session_runs``, none or one, and those in ``task_runs``."""
 
 NO_RUNS: RunRows = ((), ())
 
