@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from stretto.analysis.calendar_findings import SeriesCalendar
     from stretto.analysis.calendar_patterns import CalendarPattern
     from stretto.analysis.forecast import Forecast
-    from stretto.analysis.next_week_task_lengths import LengthOutlook
     from stretto.analysis.series import Floats
+    from stretto.analysis.task_length_forecasts import LengthOutlook
 
 LOAD_DAYS = 56
 """Days whose load by hour and weekday is counted: those that calendars look at."""
@@ -103,7 +103,7 @@ def compare_weeks(given: AnalysisInput) -> AnalysisAnswer:
 
 def forecast_days(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how long tasks and parallel work take in the next 30 days, and how often such ranges held."""
-    from stretto.analysis.next_week_task_lengths import (  # noqa: PLC0415  # loads scipy and statsmodels
+    from stretto.analysis.task_length_forecasts import (  # noqa: PLC0415  # loads scipy and statsmodels
         HORIZON_DAYS,
         add_up_covers,
         forecast_lengths,
