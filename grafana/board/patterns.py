@@ -233,7 +233,7 @@ _SESSIONS = Row(
         make_lines(
             "Critical path and overhead",
             "Critical path over wall time of the sessions that ended, and which share of their working time"
-            " went to hooks: Stretto's part is at most that.",
+            " went to the main agents' hooks, those of other tools too.",
             "How much of a session could not have been shorter however many agents ran, and what does"
             " watching cost?",
             Unit.RATIO,

@@ -242,7 +242,7 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_overhead_ratio",
         "1",
         (_W,),
-        "Share of working time that hooks took: Stretto's overhead is at most that.",
+        "Share of working time that hooks of the main agents took, those of other tools too.",
         "stretto_window_hook_seconds",
         "stretto_window_working_seconds",
     ),
