@@ -70,8 +70,8 @@ def test_little_growth_and_little_data_are_no_verdict_of_a_leak() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("likeness", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("likeness", [0.0, 0.5, 0.9, 1.0])
 def test_memory_that_only_wanders_is_seldom_suspected(likeness: float) -> None:
-    """Of 200 sessions at most 5 % are suspected, though neighbouring minutes resemble each other."""
-    found = [measure_memory_growth(minutes(wander(seed, likeness)), []) for seed in range(200)]
-    assert sum(growth.is_leak_suspected is True for growth in found) <= 10
+    """Of 600 sessions at most 5 % are suspected; with 1 the memory walks at random, without a drift."""
+    found = [measure_memory_growth(minutes(wander(seed, likeness)), []) for seed in range(600)]
+    assert sum(growth.is_leak_suspected is True for growth in found) <= 30

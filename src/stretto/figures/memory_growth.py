@@ -3,7 +3,9 @@
 More agents need more memory, so only minutes with the same number of running tasks are compared. The slope is
 that of ordinary least squares with a level of its own for each number of tasks. Neighbouring minutes
 resemble each other, so n values count as n · (1 - r) / (1 + r), with r the residuals' correlation from one
-to the next (Bayley and Hammersley, Supplement to the JRSS 8, 1946).
+to the next (Bayley and Hammersley, Supplement to the JRSS 8, 1946). Beside a fitted line n residuals show
+r too small by about (2 + 4 · r) / n, which is added. Memory that wanders without a drift still looks like
+growth at times, so a leak is suspected only if each third of the time grows, too.
 """
 
 from __future__ import annotations
@@ -30,6 +32,13 @@ CLOSEST = 0.99
 """Largest correlation between neighbours that is reckoned with."""
 
 
+PARTS = 3
+"""Parts of the time, with as many samples each, that all have to grow if a leak is suspected."""
+
+Point = tuple[float, float]
+"""The time (hours) and the memory (bytes) of a sample."""
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryGrowth:
     """How a session's memory changed while as many tasks ran; None if unknown, with the reason."""
@@ -43,7 +52,7 @@ class MemoryGrowth:
     ratio_per_hour: float | None = None
     """The growth as a share of the mean memory."""
     is_leak_suspected: bool | None = None
-    """Whether the interval is above 0 and the growth beyond ``LEAK_PER_HOUR``."""
+    """Whether the interval is above 0, and the growth and that of each part beyond ``LEAK_PER_HOUR``."""
     reason: str | None = None
 
 
@@ -60,17 +69,12 @@ def measure_memory_growth(samples: Sequence[Sample], tasks: Sequence[Task]) -> M
             compared,
             reason=f"{compared} samples with a constant number of tasks, {FEWEST_COMPARED} are needed",
         )
-    points = [(time, memory - fmean(m for _, m in group)) for group in groups for time, memory in group]
-    centres = [fmean(time for time, _ in group) for group in groups for _ in group]
-    offsets = [time - centre for (time, _), centre in zip(points, centres, strict=True)]
-    spread = sum(offset**2 for offset in offsets)
+    points, spread = _centre(groups)
     if not spread:
         return MemoryGrowth(compared, reason="all samples are of one moment")
-    slope = sum(offset * memory for offset, (_, memory) in zip(offsets, points, strict=True)) / spread
-    residuals = [
-        (time, memory - slope * offset) for (time, memory), offset in zip(points, offsets, strict=True)
-    ]
-    likeness = _correlate_neighbours([value for _, value in sorted(residuals)])
+    slope = _fit_slope(points, spread)
+    residuals = sorted((time, memory - slope * offset) for time, offset, memory in points)
+    likeness = _correlate_neighbours([value for _, value in residuals])
     effective = compared * (1 - likeness) / (1 + likeness)
     freedom = effective - len(groups) - 1
     if freedom < 1:
@@ -85,12 +89,37 @@ def measure_memory_growth(samples: Sequence[Sample], tasks: Sequence[Task]) -> M
         slope - reach,
         slope + reach,
         ratio,
-        slope - reach > 0 and ratio > LEAK_PER_HOUR,
+        slope - reach > 0 and ratio > LEAK_PER_HOUR and _do_parts_grow(groups, LEAK_PER_HOUR * mean),
     )
 
 
-def _group_samples(samples: Sequence[Sample], tasks: Sequence[Task]) -> list[list[tuple[float, float]]]:
-    """Return (hours, bytes) of the samples by the number of tasks that ran throughout."""
+def _centre(groups: Sequence[Sequence[Point]]) -> tuple[list[tuple[float, float, float]], float]:
+    """Return (time, time and memory less their means in the group), and the sum of squares of the second."""
+    points = []
+    for group in groups:
+        centre, level = (fmean(values) for values in zip(*group, strict=True))
+        points += [(time, time - centre, memory - level) for time, memory in group]
+    return points, sum(offset**2 for _, offset, _ in points)
+
+
+def _fit_slope(points: Sequence[tuple[float, float, float]], spread: float) -> float:
+    return sum(offset * memory for _, offset, memory in points) / spread
+
+
+def _do_parts_grow(groups: Sequence[Sequence[Point]], least: float) -> bool:
+    """Return whether memory grows by more than ``least`` (bytes an hour) in each part of the time."""
+    times = sorted(time for group in groups for time, _ in group)
+    edges = [times[len(times) * part // PARTS] for part in range(1, PARTS)]
+    for part in range(PARTS):
+        within = [[point for point in group if bisect_right(edges, point[0]) == part] for group in groups]
+        points, spread = _centre([group for group in within if len(group) > 1])
+        if not spread or _fit_slope(points, spread) <= least:
+            return False
+    return True
+
+
+def _group_samples(samples: Sequence[Sample], tasks: Sequence[Task]) -> list[list[Point]]:
+    """Return the samples by the number of tasks that ran throughout."""
     edges = sorted(
         edge
         for task in tasks
@@ -101,7 +130,7 @@ def _group_samples(samples: Sequence[Sample], tasks: Sequence[Task]) -> list[lis
     counts = [0]
     for _, step in edges:
         counts.append(counts[-1] + step)
-    groups: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    groups: dict[int, list[Point]] = defaultdict(list)
     for sample in samples:
         if sample.memory is None:
             continue
@@ -113,9 +142,10 @@ def _group_samples(samples: Sequence[Sample], tasks: Sequence[Task]) -> list[lis
 
 
 def _correlate_neighbours(values: Sequence[float]) -> float:
-    """Return the correlation of each value with the next, at least 0."""
+    """Return the correlation of each residual of a line with the next, without its bias, at least 0."""
     total = sum(value**2 for value in values)
     if not total:
         return 0.0
     shared = sum(value * following for value, following in pairwise(values))
-    return min(CLOSEST, max(0.0, shared / total))
+    likeness = shared / total
+    return min(CLOSEST, max(0.0, likeness + (2 + 4 * likeness) / len(values)))

@@ -97,7 +97,7 @@ DEFINITIONS: dict[str, str] = {
     "collaboration_parts": "Balance, response and success of the messages between agents.",
     "cpu_mean": "Processors that the session's processes kept busy, over the time sampled.",
     "machine_busy": "Share of the machine's processors that was busy in that time, with any process.",
-    "memory_growth": "Growth while as many tasks run; a leak is suspected beyond 10 % and chance.",
+    "memory_growth": "Growth while as many tasks run; a leak is suspected beyond 10 % in each third of it.",
     "contention": "Whether the tasks slowed each other down, judged by machine load and task lengths.",
     "trend": "Seconds saved against the best baseline of the day; days of UTC.",
     "change": "The last seven days and the seven before, compared with the same kind of baseline.",
