@@ -24,22 +24,23 @@ from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
 from stretto.findings.analysis_run import AnalysisRequest
 from stretto.fleet.hidden_names import NameHider
 from stretto.fleet.hub_exchange import FORGET_PATH, MOST_DOCUMENTS, SESSIONS_PATH
-from stretto.fleet.session_document import SessionDocument, encode_session_document
+from stretto.fleet.session_document import MOST_BYTES, SessionDocument, encode_session_document
 from stretto.hub import hub_app, open_scopes, scope_service
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
-from stretto.hub.engine import FleetScope
+from stretto.hub.engine import FleetScope, ReceivedSession
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.hub_app import HubApp
 from stretto.hub.open_scopes import ALL_TEAMS
-from stretto.hub.receive_sessions import SessionReceiver
+from stretto.hub.receive_sessions import MOST_TEXT_BYTES, SessionReceiver
 from stretto.model.event import Event
 from stretto.names.measures import Dimension
 from stretto.shipping.document_maker import DocumentMaker
 from stretto.store.concluded_session import Rules
+from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database_schema import VERSION
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 from tests.fakes import store
-from tests.hub_engines import ENGINES, TODAY, make_session, run_engine
+from tests.hub_engines import ENGINES, FIRST_SLOT, SLOTS_A_DAY, TODAY, make_session, run_engine
 from tests.scenes import BEGIN, Drawing, by_description, fork_join, paid, sampled, straggler
 
 NOW = BEGIN + 3_600 * SECOND
@@ -324,31 +325,145 @@ def test_a_revoked_token_is_refused_and_an_administrator_sees_no_figures(hub: Hu
         ({"v": 2}, "version 2"),
         ({"sums": {"tasks": [[["review"], [0, 1]]]}}, "other dimensions"),
         ({"sums": {"tasks": [[["review", 3, "success"], [0, 1]]]}}, "other dimensions"),
-        ({"sums": {"tasks": [[["review", "critic", "success"], [0, 1 << 63]]]}}, "64 bits"),
+        ({"sums": {"tasks": [[["review", "critic", "success"], [0, 1 << 63]]]}}, "reach"),
+        ({"sums": {"ends_seen": [[[], [0, 1 << 52, 1, 1 << 52]]]}}, "reach"),
+        ({"sums": {"task_time": [[["review", 10**6], [0, 1]]]}}, "bucket"),
+        ({"sums": {"task_time": [[["review", 1 << 70], [0, 1]]]}}, "bucket"),
+        ({"sums": {"tasks": [[["review", "critic", "<b>ann"], [0, 1]]]}}, "a word"),
+        ({"first": FIRST_SLOT - 500 * SLOTS_A_DAY}, "older"),
+        ({"day": TODAY - 500}, "older"),
+        ({"rules": "a\0"}, "a character"),
         ({"last": NOW + 2 * DAY}, "clock"),
         ({"session": ""}, "names"),
         ({"instance": "a\0"}, "a character"),
         ({"revision": -1}, "below 0"),
         ({"revision": (1 << 63) - 1}, "revision is more than a day ahead"),
-        ({"first": -5}, "before 1970"),
+        ({"first": -5}, "older"),
         ({"first": 1 << 40}, "a day ahead"),
         ({"sums": {"tasks\0": [[[], [0, 1]]]}}, "a character"),
         ({"row": {"project": "p"}}, "lacks"),
         ({"rows": {"fanouts": [{"number": 1}]}}, "lacks"),
+        ({"rows": {"of tomorrow": [{}] * 6_000}}, "rows"),
+        ({"rules": "r" * MOST_BYTES}, "bytes"),
+        ({"row": {"start": "abc"}}, "whole number"),
+        ({"row": {"dollars": "x"}}, "not a number"),
+        ({"row": {"turns": 2.5}}, "whole number"),
+        ({"row": {"tasks": 1 << 60}}, "reaches"),
+        ({"row": {"start": -1}}, "before 1970"),
+        ({"row": {"worktree": 5}}, "not text"),
+        ({"row": {"outcome": "<b>"}}, "not known"),
+        ({"row": {"tools": "{}"}}, "its shape"),
+        ({"rows": {"session_runs": {"labels": '{"a":1}'}}}, "its shape"),
+        ({"rows": {"session_runs": {"wall_parts": '{"idle":"x"}'}}}, "its shape"),
+        ({"rows": {"session_runs": {"score_sums": "[1]"}}}, "its shape"),
+        ({"rows": {"task_runs": {"length": "x"}}}, "whole number"),
+        ({"rows": {"task_runs": {"concurrency": None}}}, "empty"),
+        ({"rows": {"task_runs": {"session": "another"}}}, "the hub fills"),
+        ({"rows": {"task_runs": {"kept": 5}}}, "the hub fills"),
     ],
 )
 def test_a_document_that_would_break_readers_is_refused_alone(
     hub: Hub, tmp_path: Path, change: dict[str, Any], why: str
 ) -> None:
-    """The answer names the session and the reason; the documents beside it are stored."""
+    """The answer names the session and the reason; the documents beside it are stored, and pages answer."""
     (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
-    broken = msgspec.json.decode(encode_session_document(replace(document, session="broken"))) | change
-    body = msgspec.json.encode(broken) + b"\n" + encode_session_document(document)
-    answer = hub.client("ann").post(SESSIONS_PATH, content=body).json()
+    broken = _change_fields(encode_session_document(replace(document, session="broken")), change)
+    body = broken + b"\n" + encode_session_document(document)
+    client = hub.client("ann")
+    answer = client.post(SESSIONS_PATH, content=body).json()
     assert answer["stored"] == [document.session]
+    assert client.get("/sessions").status_code == 200
     (refused,) = answer["refused"]
     assert refused["session"] == change.get("session", "broken")
     assert why in refused["why"]
+
+
+def _change_fields(line: bytes, change: dict[str, Any]) -> bytes:
+    """Change the fields of a document; of a row as a whole, or of the rows of a table, some columns."""
+    fields = msgspec.json.decode(line)
+    for name, value in change.items():
+        if name == "row" and "project" not in value:
+            fields["row"] |= value
+        elif name == "rows" and isinstance(columns := next(iter(value.values())), dict):
+            (table,) = value
+            fields["rows"][table] = [row | columns for row in fields["rows"][table]]
+        else:
+            fields[name] = value
+    return msgspec.json.encode(fields)
+
+
+@pytest.mark.parametrize("counted_by", ["x", get_sums_version()])
+def test_sums_that_contradict_each_other_take_no_page_away(hub: Hub, tmp_path: Path, counted_by: str) -> None:
+    """Delivered tasks without any work are figures without work."""
+    (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    cells: list[tuple[str, tuple[str, ...], int]] = [
+        ("parallel_tasks", ("p", "s", "t"), 3),
+        ("parallel_delivered", ("p", "s", "t"), 3),
+        ("verdict_tasks", ("p", "s", "t", "delivered"), 3),
+        ("verdict_fanouts", ("p", "s"), 1),
+    ]
+    sums = tuple((document.sums[0][0], *cell) for cell in cells)
+    client = hub.client("ann")
+    answer = hub.ship(client, replace(document, counted_by=counted_by, sums=(*document.sums, *sums)))
+    assert answer["stored"] == [document.session]
+    assert client.get("/").status_code == 200
+
+
+def test_a_stored_document_that_cannot_be_added_is_left_out(hub: Hub, tmp_path: Path) -> None:
+    """An earlier hub may have taken it. The sessions beside it are listed, and the next request is too."""
+    (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    runs = tuple({**row, "labels": '{"a":1}'} for row in document.rows["session_runs"])
+    broken = replace(document, session="broken", rows={**document.rows, "session_runs": runs})
+    envelope = {"tenant": "acme", "team": "red", "owner": "ann", "received": NOW}
+    for each in (broken, document):
+        hub.database.write_sessions([ReceivedSession(document=each, **envelope)])  # type: ignore[arg-type]
+    client = hub.client("ann")
+    for _ in range(2):
+        listed = client.get("/api/sessions").json()["sessions"]
+        assert [row["id"] for row in listed] == [f"{document.session}.laptop"]
+        assert client.get("/").status_code == 200
+
+
+def test_a_session_that_the_hub_cannot_store_is_refused_alone(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of the hub itself is answered by a refusal, so that later sessions are shipped."""
+    documents = [
+        replace(each, session=name)
+        for name in ("fine", "broken")
+        for each in make_documents(tmp_path / name, "laptop", [draw(0)])
+    ]
+    write = hub.database.write_sessions
+
+    def write_unless_broken(sessions: Sequence[ReceivedSession]) -> list[ReceivedSession]:
+        if any(each.document.session == "broken" for each in sessions):
+            raise OverflowError
+        return write(sessions)
+
+    monkeypatch.setattr(hub.database, "write_sessions", write_unless_broken)
+    answer = hub.ship(hub.client("ann"), *documents)
+    assert answer["stored"] == ["fine"]
+    assert [each["session"] for each in answer["refused"]] == ["broken"]
+
+
+def test_days_of_one_tenant_hold_up_no_other(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The days of the other tenants are released."""
+    for tenant in ("aaa", "acme"):
+        hub.database.add_token(
+            AccessToken(hash=tenant, tenant=tenant, team="red", owner="o", role=TokenRole.ME, added=BEGIN)
+        )
+    for number in range(5):
+        hub.database.write_sessions([_make_owned(f"p{number}")])
+    list_changed_days = hub.database.list_changed_days
+
+    def fail_for_one(tenant: str, since: int) -> list[tuple[str, int]]:
+        if tenant == "aaa":
+            raise OverflowError
+        return list_changed_days(tenant, since)
+
+    monkeypatch.setattr(hub.database, "list_changed_days", fail_for_one)
+    hub.now[0] = TOMORROW
+    assert hub.app.release_days() == 1
 
 
 def test_an_unknown_measure_is_kept_and_not_read(hub: Hub, tmp_path: Path) -> None:
@@ -369,6 +484,19 @@ def test_a_malformed_request_is_not_sent_again(hub: Hub, body: bytes, encoding: 
     """The sender learns that the fault is the request's."""
     answer = hub.client("ann").post(SESSIONS_PATH, content=body, headers={"Content-Encoding": encoding})
     assert answer.status_code == status
+
+
+def test_a_small_request_takes_no_more_room_than_there_is(hub: Hub) -> None:
+    """Room is reserved before each piece of a text is decompressed, for the first request too."""
+    hub.app.receiver = SessionReceiver(hub.database, most_bytes=1 << 20)
+    body = gzip.compress(b" " * (4 << 20))
+    answer = hub.client("ann").post(SESSIONS_PATH, content=body, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 429
+    assert hub.app.receiver._bytes == 0
+    large = gzip.compress(b" " * (MOST_TEXT_BYTES + 1))
+    hub.app.receiver = SessionReceiver(hub.database)
+    answer = hub.client("ann").post(SESSIONS_PATH, content=large, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 400
 
 
 def test_too_much_at_once_is_asked_to_come_again(hub: Hub, tmp_path: Path) -> None:

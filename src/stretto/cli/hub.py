@@ -201,6 +201,8 @@ def _release_days(context: CommandContext, app: HubApp, stopping: threading.Even
             app.release_days()
         except EngineError as error:
             context.print_note(error.to_line())
+        except Exception as error:  # noqa: BLE001  # the next look may succeed, and no other thread looks
+            context.print_note(f"days cannot be released: {error!r}")
         if stopping.wait(RELEASE_SECONDS):
             return
 

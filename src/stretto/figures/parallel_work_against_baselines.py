@@ -129,7 +129,7 @@ def estimate_mixes_sequential_time(group: Iterable[DeliveredMix], only: str | No
             continue
         measured = mix.baseline.measured
         if measured is None:
-            work = float(sum(mix.delivered_work[name] for name in tasks))
+            work = float(sum(mix.delivered_work.get(name, 0) for name in tasks))
             parts.append(mix.baseline.estimate(tasks, work))
         else:
             # Mixes compared with the same runs are not independent, so they share an estimate. Example: two

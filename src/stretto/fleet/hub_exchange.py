@@ -21,6 +21,9 @@ MOST_DOCUMENTS = 200
 MOST_REQUEST_BYTES = 1_000_000
 """Most bytes of a request, after compression."""
 
+MOST_BATCH_BYTES = 8_000_000
+"""A machine adds no further document to a request of so many bytes, before compression."""
+
 LEAST_KEY_BYTES = 16
 
 

@@ -6,7 +6,22 @@ Everybody can read them in a manual, so they reveal nothing about anybody's work
 
 from __future__ import annotations
 
+from stretto.figures.scores.sums_by_pattern_type_or_agent import (
+    ALONE,
+    CONFLICT,
+    FAILED,
+    FINE,
+    INTEGRATED,
+    PARALLEL,
+    UNPLACED,
+)
+from stretto.figures.wall_time_parts import WallPart
 from stretto.hook.client.tests_and_written_files import RUNNERS, TARGETS
+from stretto.model.entities import Tokens
+from stretto.model.event import Outcome
+from stretto.model.message_kinds import MESSAGE_KINDS
+from stretto.model.priced_usage import CostOrigin
+from stretto.model.task_delivery_classes import Delivery, WasteReason
 from stretto.names import MAIN, NONE, OTHER
 from stretto.names.measures import Dimension
 
@@ -54,8 +69,18 @@ PUBLIC_NAMES: dict[Dimension, frozenset[str]] = {
 }
 """Dimension whose values come from outside → the values that are shipped as they are."""
 
-CLOSED_DIMENSIONS = frozenset({
-    Dimension.BUCKET, Dimension.DELIVERY, Dimension.DIRECTION, Dimension.KIND, Dimension.ORIGIN,
-    Dimension.OUTCOME, Dimension.PART, Dimension.PLACE, Dimension.REASON, Dimension.RESULT,
-})  # fmt: skip
+CLOSED_WORDS: dict[Dimension, frozenset[str]] = {
+    Dimension.DELIVERY: frozenset(Delivery),
+    Dimension.DIRECTION: frozenset({"read", "write"}),
+    Dimension.KIND: MESSAGE_KINDS | Tokens().to_counts().keys() | {NONE, OTHER},
+    Dimension.ORIGIN: frozenset(CostOrigin),
+    Dimension.OUTCOME: frozenset(Outcome),
+    Dimension.PART: frozenset(WallPart),
+    Dimension.PLACE: frozenset({PARALLEL, ALONE, UNPLACED}),
+    Dimension.REASON: frozenset({*WasteReason, "eviction", "invalidation"}),
+    Dimension.RESULT: frozenset({INTEGRATED, CONFLICT, FAILED, FINE, "hit", "miss", "passed"}),
+}
+"""Dimension whose every value is a word of Stretto → these words, of all measures together."""
+
+CLOSED_DIMENSIONS = frozenset({*CLOSED_WORDS, Dimension.BUCKET})
 """Dimensions whose every value is a word of Stretto or a number."""

@@ -6,46 +6,45 @@ from the others.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
-from functools import cache
-
-import msgspec
+from collections import Counter
 
 from stretto.clock import DAY
+from stretto.fleet.names_shipped_unhidden import CLOSED_WORDS
 from stretto.fleet.session_document import MOST_BYTES, MOST_CELLS, VERSION, SessionDocument
-from stretto.model.event import Outcome
+from stretto.hub.document_row_checks import MOST_AMOUNT, find_row_fault
+from stretto.hub.engines.clickhouse_tables import DAYS_KEPT
+from stretto.hub.session_entries import SLOTS_PER_DAY
 from stretto.names.measures import MEASURES, Dimension
-from stretto.store.database_schema import KEPT_TABLES, create_tables
+from stretto.store.database_schema import KEPT_TABLES
 from stretto.store.rollup import find_slot_number
 
 FARTHEST_AHEAD = DAY
 """How far (ns) a machine's clock may be ahead of the hub's."""
 
+MOST_ROWS = 5_000
+"""Most rows of a document. So many honest rows are more bytes than a document may have."""
+
+HIGHEST_BUCKET = 2_000
+"""Buckets of quantile sketches end far below: this is 10**37 ns."""
+
 _LONGEST_NAME = 256
 _BITS = 63
 
-_ADDED_HERE = frozenset({"id", "session", "kept", "lost", "agents", "labels", "types", "tools", "models",
-                         "word_row", "arrived"})  # fmt: skip
-"""Columns without a default that a document need not have: the store of a scope fills them."""
-
-_JSON_COLUMNS = frozenset({"lengths", "workers", "labels", "task_types", "wall_parts", "path_by_agent",
-                           "score_sums", "covariates"})  # fmt: skip
-
-_OUTCOMES = frozenset(outcome.value for outcome in Outcome)
+_NUL = b"\\u0000"
+"""As JSON writes it, also inside of a text of JSON."""
 
 
-def find_document_fault(document: SessionDocument, size: int, now: int) -> str | None:
-    """Return why a document of so many bytes is refused at an instant (ns), or None if it is fine."""
+def find_document_fault(document: SessionDocument, line: bytes, now: int) -> str | None:
+    """Return why the document of a line is refused at an instant (ns), or None if it is fine."""
     faults = {
         f"the document is of version {document.v}: this hub reads versions up to {VERSION}": not (
             1 <= document.v <= VERSION
         ),
-        f"the document has {size} bytes, more than {MOST_BYTES}": size > MOST_BYTES,
+        f"the document has {len(line)} bytes, more than {MOST_BYTES}": len(line) > MOST_BYTES,
         f"the document has {len(document.sums)} sums, more than {MOST_CELLS}": (
             len(document.sums) > MOST_CELLS
         ),
+        f"the document has more than {MOST_ROWS} rows": sum(map(len, document.rows.values())) > MOST_ROWS,
         "instance and session need names of 1 to 256 characters": not all(
             0 < len(name) <= _LONGEST_NAME for name in (document.instance, document.session)
         ),
@@ -56,73 +55,58 @@ def find_document_fault(document: SessionDocument, size: int, now: int) -> str |
             number < 0 or number >> _BITS for number in (document.revision, document.last, document.day)
         ),
         "the revision is more than a day ahead of the hub's clock": document.revision > now + FARTHEST_AHEAD,
-        "a name has a character that databases do not keep": any(
-            "\0" in name for name in (document.instance, document.session, str(document.row.get("project")))
+        f"the session is older than the {DAYS_KEPT} days that the hub keeps": (
+            document.day < _find_first_day(now)
         ),
+        "a text has a character that databases do not keep": _NUL in line,
     }
     found = next((text for text, is_fault in faults.items() if is_fault), None)
-    return found or _find_sum_fault(document, now) or _find_row_fault(document)
+    return found or _find_sums_fault(document, now) or _find_rows_fault(document, now)
 
 
-def _find_sum_fault(document: SessionDocument, now: int) -> str | None:
+def _find_first_day(now: int) -> int:
+    """Return the number of the first UTC day that a hub keeps at an instant (ns)."""
+    return now // DAY - DAYS_KEPT
+
+
+def _find_sums_fault(document: SessionDocument, now: int) -> str | None:
+    first_slot = _find_first_day(now) * SLOTS_PER_DAY
     last_slot = find_slot_number(now + FARTHEST_AHEAD)
+    totals: Counter[str] = Counter()
     for slot, measure, dims, value in document.sums:
-        known = MEASURES.get(measure)
-        if abs(value) >> _BITS:
-            return f"a sum of {measure!r} is not a number of 64 bits"
-        if not 0 <= slot <= last_slot:
-            return f"a sum of {measure!r} lies before 1970 or more than a day ahead of the hub's clock"
-        if "\0" in measure:
-            return "a measure has a character that databases do not keep"
-        if known is not None and not _fits(dims, known.dimensions):
-            return f"a sum of {measure!r} has other dimensions than {', '.join(known.dimensions) or 'none'}"
+        if not first_slot <= slot <= last_slot:
+            return (
+                f"a sum of {measure!r} is older than the {DAYS_KEPT} days that the hub keeps,"
+                " or more than a day ahead of its clock"
+            )
+        totals[measure] += abs(value)
+        if fault := _find_dimensions_fault(measure, dims):
+            return f"a sum of {measure!r} has {fault}"
+    measure, total = max(totals.items(), key=lambda item: item[1], default=("", 0))
+    return f"the sums of {measure!r} reach {MOST_AMOUNT}" if total >= MOST_AMOUNT else None
+
+
+def _find_dimensions_fault(measure: str, dims: tuple[str | int, ...]) -> str | None:
+    """Return what is wrong with the dimensions of a measure; nothing if it is of a newer machine."""
+    known = MEASURES.get(measure)
+    if known is None:
+        return None
+    if len(dims) != len(known.dimensions):
+        return f"other dimensions than {', '.join(known.dimensions) or 'none'}"
+    for dimension, value in zip(known.dimensions, dims, strict=True):
+        if isinstance(value, int) != (dimension is Dimension.BUCKET):
+            return f"other dimensions than {', '.join(known.dimensions)}"
+        if isinstance(value, int):
+            if not -1 <= value <= HIGHEST_BUCKET:
+                return "a bucket that no sketch has"
+        elif dimension in CLOSED_WORDS and value not in CLOSED_WORDS[dimension]:
+            return f"a word as {dimension} that this hub does not know"
     return None
 
 
-def _fits(dims: tuple[str | int, ...], dimensions: tuple[Dimension, ...]) -> bool:
-    return len(dims) == len(dimensions) and all(
-        isinstance(value, int) if dimension is Dimension.BUCKET else isinstance(value, str)
-        for value, dimension in zip(dims, dimensions, strict=True)
-    )
-
-
-def _find_row_fault(document: SessionDocument) -> str | None:
+def _find_rows_fault(document: SessionDocument, now: int) -> str | None:
     rows = [("sessions", document.row)]
     rows += [(table, row) for table in KEPT_TABLES for row in document.rows.get(table, ())]
-    for table, row in rows:
-        missing = _list_needed_columns()[table] - {name for name, value in row.items() if value is not None}
-        if missing:
-            return f"a row of {table} lacks {', '.join(sorted(missing))}"
-        if str(row.get("outcome", Outcome.SUCCESS.value)) not in _OUTCOMES:
-            return f"a row of {table} has an outcome that is not known"
-        if any(isinstance(value, int) and abs(value) >> _BITS for value in row.values()):
-            return f"a row of {table} has a number of more than 64 bits"
-        for column in _JSON_COLUMNS & row.keys():
-            if not _is_json(row[column]):
-                return f"the column {column} of a row of {table} is not JSON"
-    return None
-
-
-def _is_json(value: object) -> bool:
-    if value is None:
-        return True
-    try:
-        msgspec.json.decode(str(value))
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
-
-
-@cache
-def _list_needed_columns() -> Mapping[str, frozenset[str]]:
-    """Return the columns of each table that have neither a default nor may be empty."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        create_tables(connection)
-        return {
-            table: frozenset(
-                name
-                for _, name, _, is_needed, default, _ in connection.execute(f"PRAGMA table_info({table})")
-                if is_needed and default is None and name not in _ADDED_HERE
-            )
-            for table in ("sessions", *KEPT_TABLES)
-        }
+    return next(
+        (fault for table, row in rows if (fault := find_row_fault(table, row, now + FARTHEST_AHEAD))), None
+    )

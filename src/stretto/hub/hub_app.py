@@ -120,9 +120,17 @@ class HubApp:
         self.scopes.close()
 
     def release_days(self) -> int:
-        """Release the days that are due, of all tenants; return how many. Raises EngineError."""
-        tenants = self._database.list_tenants()
-        return sum(release_due_days(self._database, tenant, self._clock) for tenant in tenants)
+        """Release the days that are due, of all tenants; return how many. Raises EngineError.
+
+        A tenant whose days cannot be released is logged, and holds up no other.
+        """
+        count = 0
+        for tenant in self._database.list_tenants():
+            try:
+                count += release_due_days(self._database, tenant, self._clock)
+            except Exception:
+                LOG.exception("the days of %s cannot be released", tenant)
+        return count
 
     async def _answer_ready(self, _: Request) -> Response:
         await run_in_threadpool(self._database.list_tenants)

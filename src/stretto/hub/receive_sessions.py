@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
 import msgspec
 
 from stretto.clock import MINUTE
-from stretto.errors import StrettoError
-from stretto.fleet.hub_exchange import MOST_DOCUMENTS, RefusedSession, ShipAnswer
+from stretto.errors import EngineError, StrettoError
+from stretto.fleet.hub_exchange import MOST_BATCH_BYTES, MOST_DOCUMENTS, RefusedSession, ShipAnswer
 from stretto.fleet.session_document import MOST_BYTES, SessionDocument, decode_session_document
 from stretto.hub.access_tokens import AccessToken
 from stretto.hub.document_checks import find_document_fault
 from stretto.hub.engine import Engine, ReceivedSession
 
-MOST_BYTES_AT_ONCE = 64 * 1024 * 1024
+MOST_TEXT_BYTES = MOST_BATCH_BYTES + MOST_BYTES + MOST_DOCUMENTS
+"""Most bytes of a decompressed request: a batch, the document that made it full, and the ends of lines."""
+
+MOST_BYTES_AT_ONCE = 4 * MOST_TEXT_BYTES
 """Most bytes of decompressed requests in memory at once. Whoever comes beyond it is asked to come again."""
+
+_PIECE = 64 * 1024
+"""Bytes that are decompressed at once, after room for them is reserved."""
+
+LOG = logging.getLogger(__name__)
 
 NOTABLE_SKEW = 5 * MINUTE
 """A document from so far (ns) ahead is counted: its sums are in slots of a time that has not come."""
+
+_UNSTORABLE = "the hub cannot store the session: see its log"
 
 _OTHERS = "the hub has the session for another team or owner: it keeps what the earlier token shipped"
 
@@ -62,24 +73,29 @@ class SessionReceiver:
         Team, tenant and owner are the token's, whatever a document says. Raises BusyError or EngineError if
         the request is to come again, MalformedRequestError if not.
         """
-        text = _decompress(body, encoding)
-        with self._lock:
-            if self._bytes and self._bytes + len(text) > self._most_bytes:
-                raise BusyError("the hub is storing other requests", hint="send it again later")
-            self._bytes += len(text)
+        reserved = 0
+
+        def reserve_piece() -> None:
+            nonlocal reserved
+            with self._lock:
+                if self._bytes + _PIECE > self._most_bytes:
+                    raise BusyError("the hub is storing other requests", hint="send it again later")
+                self._bytes += _PIECE
+            reserved += _PIECE
+
         try:
-            return self._store(_split_lines(text), token, now)
+            return self._store(_split_lines(_decompress(body, encoding, reserve_piece)), token, now)
         finally:
             with self._lock:
-                self._bytes -= len(text)
+                self._bytes -= reserved
 
     def _store(self, lines: Sequence[bytes], token: AccessToken, now: int) -> ShipAnswer:
         sessions: list[ReceivedSession] = []
         refused: list[RefusedSession] = []
         for line in lines:
-            document, fault = _read_document(line, now)
-            if document is None or fault is not None:
-                refused.append(RefusedSession("" if document is None else document.session, fault or ""))
+            document = _read_document(line, now)
+            if isinstance(document, RefusedSession):
+                refused.append(document)
                 continue
             if document.last > now + NOTABLE_SKEW:
                 self.counts.skewed += 1
@@ -88,9 +104,9 @@ class SessionReceiver:
                     tenant=token.tenant, team=token.team, owner=token.owner, received=now, document=document
                 )
             )
-        others = self._engine.write_sessions(sessions) if sessions else []
-        refused += [RefusedSession(each.document.session, _OTHERS) for each in others]
-        keys = {(each.document.instance, each.document.session) for each in others}
+        unwritten = self._write_sessions(sessions)
+        refused += [RefusedSession(each.document.session, why) for each, why in unwritten]
+        keys = {(each.document.instance, each.document.session) for each, _ in unwritten}
         stored = tuple(
             each.document.session
             for each in sessions
@@ -100,25 +116,52 @@ class SessionReceiver:
         self.counts.refused.update(each.why.partition(":")[0] for each in refused)
         return ShipAnswer(stored, tuple(refused))
 
+    def _write_sessions(self, sessions: Sequence[ReceivedSession]) -> list[tuple[ReceivedSession, str]]:
+        """Store sessions; return those that cannot be stored, with the reason. Raises EngineError.
 
-def _decompress(body: bytes, encoding: str) -> bytes:
-    """Return the body as it was before compression, at most so many bytes that all documents can be."""
-    most = MOST_DOCUMENTS * (MOST_BYTES + 1)
+        A session that its machine sends again and again without an answer would hold up all later ones.
+        """
+        if not sessions:
+            return []
+        try:
+            return [(each, _OTHERS) for each in self._engine.write_sessions(sessions)]
+        except EngineError:
+            raise
+        except Exception:
+            LOG.exception("%d sessions of %s cannot be stored", len(sessions), sessions[0].tenant)
+        if len(sessions) == 1:
+            return [(sessions[0], _UNSTORABLE)]
+        return [unwritten for each in sessions for unwritten in self._write_sessions([each])]
+
+
+def _decompress(body: bytes, encoding: str, reserve_piece: Callable[[], None]) -> bytes:
+    """Return the body as it was before compression. Before each piece of it, room is reserved."""
     if encoding in {"", "identity"}:
+        for _ in range(0, len(body), _PIECE):
+            reserve_piece()
         text = body
     elif encoding == "gzip":
-        try:
-            decompressor = zlib.decompressobj(wbits=31)
-            text = decompressor.decompress(body, most + 1)
-        except zlib.error as error:
-            raise MalformedRequestError("the body is not compressed by gzip", cause=str(error)) from error
-        if len(text) <= most and not decompressor.eof:
-            raise MalformedRequestError("the compressed body is cut short")
+        text = _decompress_gzip(body, reserve_piece)
     else:
         raise MalformedRequestError("compress the body by gzip or not at all")
-    if len(text) > most:
-        raise MalformedRequestError(f"the body has more than {most} bytes")
+    if len(text) > MOST_TEXT_BYTES:
+        raise MalformedRequestError(f"the body has more than {MOST_TEXT_BYTES} bytes")
     return text
+
+
+def _decompress_gzip(body: bytes, reserve_piece: Callable[[], None]) -> bytes:
+    decompressor, text = zlib.decompressobj(wbits=31), bytearray()
+    while not decompressor.eof and len(text) <= MOST_TEXT_BYTES:
+        reserve_piece()
+        try:
+            piece = decompressor.decompress(body, _PIECE)
+        except zlib.error as error:
+            raise MalformedRequestError("the body is not compressed by gzip", cause=str(error)) from error
+        body = decompressor.unconsumed_tail
+        if not piece and not body and not decompressor.eof:
+            raise MalformedRequestError("the compressed body is cut short")
+        text += piece
+    return bytes(text)
 
 
 def _split_lines(text: bytes) -> list[bytes]:
@@ -128,9 +171,30 @@ def _split_lines(text: bytes) -> list[bytes]:
     return lines
 
 
-def _read_document(line: bytes, now: int) -> tuple[SessionDocument | None, str | None]:
+def _read_document(line: bytes, now: int) -> SessionDocument | RefusedSession:
+    """Return the document of a line, or why it is refused. A line that is too long is not decoded."""
+    if len(line) > MOST_BYTES:
+        return RefusedSession(_read_name(line), f"the document has {len(line)} bytes, more than {MOST_BYTES}")
     try:
         document = decode_session_document(line)
     except (msgspec.DecodeError, RecursionError) as error:
-        return None, f"not a document: {error}"
-    return document, find_document_fault(document, len(line), now)
+        return RefusedSession(_read_name(line), f"not a document: {error}")
+    fault = find_document_fault(document, line, now)
+    return document if fault is None else RefusedSession(document.session, fault)
+
+
+def _read_name(line: bytes) -> str:
+    """Return the session that a line is about, so that its machine knows which is refused; empty without."""
+    try:
+        return _decode_name(line).session
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+
+
+class _NamedLine(msgspec.Struct):
+    """The only field of a document that is decoded if the rest of it cannot be taken."""
+
+    session: str = ""
+
+
+_decode_name = msgspec.json.Decoder(_NamedLine).decode

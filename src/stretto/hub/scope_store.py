@@ -7,6 +7,7 @@ opted in.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from stretto.clock import DAY
+from stretto.errors import StrettoError
 from stretto.fleet.session_document import SessionDocument, decode_session_document, encode_session_document
 from stretto.hub.engine import REREAD, Engine, FleetScope, Mark, SessionChange, SessionKey
 from stretto.hub.release_table import ReleaseTable
@@ -51,6 +53,8 @@ _SCOPE = "hub scope"
 _LIST_COLUMNS = ("agents", "labels", "types", "tools", "models")
 """Columns of a session's row that documents have no values for, or only in their rows."""
 
+LOG = logging.getLogger(__name__)
+
 _encode = msgspec.json.Encoder().encode
 _decode_mark = msgspec.json.Decoder(Mark).decode
 _decode_cells = msgspec.json.Decoder(tuple[ReleasedCell, ...]).decode
@@ -63,6 +67,8 @@ class RefreshResult:
 
     sessions: int = 0
     days: int = 0
+    skipped: int = 0
+    """Sessions that cannot be added: as they were before, or absent."""
 
 
 def open_scope_store(path: Path) -> sqlite3.Connection:
@@ -83,14 +89,17 @@ def add_session_changes(
     _begin_anew_in_another_scope(connection, scope)
     note = queries.read_note(connection, _MARK)
     mark = Mark() if note is None else _decode_mark(note)
-    after, count = Mark(max(0, mark.received - REREAD)), 0
+    after, count, skipped = Mark(max(0, mark.received - REREAD)), 0, 0
     while changes := [*engine.list_changes(scope, after, BATCH)]:
         after = changes[-1].mark
         with open_transaction(connection):
-            count += sum(_add_change(connection, change, with_sums=with_sums) for change in changes)
+            for change in changes:
+                is_added = _try_change(connection, change, with_sums=with_sums)
+                count += is_added is True
+                skipped += is_added is None
             mark = max(mark, after, key=lambda each: (each.received, each.instance, each.session))
             queries.write_note(connection, _MARK, _encode(mark).decode())
-    return RefreshResult(sessions=count)
+    return RefreshResult(sessions=count, skipped=skipped)
 
 
 def add_released_days(
@@ -144,6 +153,25 @@ def _begin_anew_in_another_scope(connection: sqlite3.Connection, scope: FleetSco
             _remove_session(connection, id, decode_session_document(decompress_document(packed)))
         queries.write_note(connection, _MARK, _encode(Mark()).decode())
         queries.write_note(connection, _SCOPE, name)
+
+
+def _try_change(connection: sqlite3.Connection, change: SessionChange, *, with_sums: bool) -> bool | None:
+    """Add a change, or nothing of it: one session must not take the pages of all others away.
+
+    Returns None if it cannot be added, else as ``_add_change``. Errors of the database itself are raised.
+    """
+    connection.execute("SAVEPOINT of_change")
+    try:
+        is_new = _add_change(connection, change, with_sums=with_sums)
+    except (StrettoError, sqlite3.OperationalError):
+        raise
+    except Exception:
+        LOG.exception("a session of %s is left out: it cannot be added", change.key.instance)
+        connection.execute("ROLLBACK TO of_change")
+        connection.execute("RELEASE of_change")
+        return None
+    connection.execute("RELEASE of_change")
+    return is_new
 
 
 def _add_change(connection: sqlite3.Connection, change: SessionChange, *, with_sums: bool) -> bool:

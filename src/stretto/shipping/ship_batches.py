@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from stretto.clock import MINUTE, Clock
 from stretto.errors import HubError
-from stretto.fleet.hub_exchange import MOST_DOCUMENTS, MOST_REQUEST_BYTES
+from stretto.fleet.hub_exchange import MOST_BATCH_BYTES, MOST_DOCUMENTS, MOST_REQUEST_BYTES
 from stretto.fleet.session_document import VERSION, SessionDocument, encode_session_document
 from stretto.shipping.document_maker import DocumentMaker, compute_digest
 from stretto.store.shipped_sessions import DueSession, ShipReceipt, list_due_sessions
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 
 OPEN_AGE = 5 * MINUTE
 """Open sessions older than this are shipped, and again no sooner than this."""
-
-MOST_BATCH_BYTES = 8_000_000
-"""Most bytes of the documents of a batch, before compression: they are in memory together."""
-
 
 _ABOUT_CONTENT = frozenset(
     {

@@ -8,6 +8,8 @@ same revision. ClickHouse takes it for a row like others, since readers of chang
 
 from __future__ import annotations
 
+from stretto.hub.released_days import COHORT
+
 VERSION = 1
 
 DAYS_KEPT = 400
@@ -77,12 +79,13 @@ def list_table_statements(database: str) -> list[str]:
       (tenant String, day Date, at Int64, document String CODEC(ZSTD(3)))
     ENGINE = ReplacingMergeTree(at) ORDER BY (tenant, day)
     """
-    # For Grafana, whose user may read this view and nothing else.
+    # For Grafana, whose user may read this view and nothing else. It does not show
+    # which sums are of few people.
     released_sums = f"""
     CREATE VIEW IF NOT EXISTS {database}.released_sums AS
     SELECT tenant, day, pair.1 AS team, JSONExtractString(cell, 'measure') AS measure,
       JSONExtractRaw(cell, 'dims') AS dims, JSONExtractInt(cell, 'value') AS value,
-      JSONExtractUInt(cell, 'people') AS people
+      greatest(JSONExtractUInt(cell, 'people'), {COHORT}) AS people
     FROM (SELECT tenant, day, arrayJoin(JSONExtractKeysAndValuesRaw(document, 'groups')) AS pair
       FROM {database}.releases FINAL)
     ARRAY JOIN JSONExtractArrayRaw(pair.2) AS cell

@@ -7,6 +7,7 @@ session. They are moved in the transaction of the session: down by the old row's
 
 from __future__ import annotations
 
+from stretto.hub.released_days import COHORT
 from stretto.store.rollup import SLOTS
 
 VERSION = 1
@@ -51,9 +52,11 @@ CREATE TABLE {SCHEMA}.releases (
   PRIMARY KEY (tenant, day)
 );
 -- For Grafana, whose user may read this view and nothing else.
+-- It does not show which sums are of few people.
 CREATE VIEW {SCHEMA}.released_sums AS
   SELECT tenant, to_timestamp(day * {SLOTS[2]}) AS day, team.key AS team, cell ->> 'measure' AS measure,
-    cell -> 'dims' AS dims, (cell ->> 'value')::bigint AS value, (cell ->> 'people')::bigint AS people
+    cell -> 'dims' AS dims, (cell ->> 'value')::bigint AS value,
+    GREATEST((cell ->> 'people')::bigint, {COHORT}) AS people
   FROM {SCHEMA}.releases, jsonb_each(convert_from(document, 'UTF8')::jsonb -> 'groups') AS team,
     jsonb_array_elements(team.value) AS cell;
 """  # noqa: S608  # constants
