@@ -254,6 +254,23 @@ def test_a_machine_that_changes_its_team_takes_nothing_along(engine: HubDatabase
     assert engine.write_sessions([late]) == [late]
 
 
+def test_a_session_that_comes_under_two_days_is_one_session(engine: HubDatabase, tenant: str) -> None:
+    """It keeps the day that it first came with, whichever month, and its sums are those of the newest."""
+    session = make_session("s", tenant=tenant)
+    scope = FleetScope(tenant=tenant)
+    for revision, day in ((2, TODAY + 1), (3, TODAY + 40), (3, TODAY - 40)):
+        engine.write_sessions(
+            [replace(session, document=replace(session.document, revision=revision, day=day))]
+        )
+        engine.write_sessions([session])
+    assert engine.count_sessions(scope) == 1
+    assert engine.read_sums(scope, *EVER) == add_up([session])
+    assert [stored.document.revision for stored in list_all(engine, scope) if stored is not None] == [3]
+    assert engine.forget_sessions(scope, sessions=["s"], at=BEGIN) == 1
+    engine.write_sessions([replace(session, document=replace(session.document, day=TODAY + 1))])
+    assert engine.count_sessions(scope) == 0
+
+
 def test_changes_are_listed_in_the_order_of_their_marks(engine: HubDatabase, tenant: str) -> None:
     """A reader that continues from its last mark sees each newest revision and each forgetting."""
     first, second, third = (

@@ -128,6 +128,25 @@ def test_an_open_session_is_shipped_after_five_minutes_and_at_most_so_often(
         assert hub.sum_measures() == read_sums(connection)
 
 
+def test_a_session_whose_answer_was_lost_before_midnight_keeps_its_day(
+    tmp_path: Path, hub: HubReceiver
+) -> None:
+    """The hub may have it under that day, so the revision of the next day names the same."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing("open").opens().prompt(0).call("a", 1, 2).events)
+        shipper = make_shipper(hub.url)
+        first = shipper.make_batch(opened.connection)
+        note_revisions_about_to_ship(opened.connection, first.attempts)
+        hub.silent = True
+        with pytest.raises(HubError):
+            shipper.send_batch(first)
+        hub.silent = False
+        opened.take(Drawing("open").stop(100_000).ends(100_001).events)
+        assert ship_all(opened, shipper) == 1
+        ((_, day),) = read_shipped(opened.connection).values()
+        assert day == first.documents[0].document.day
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_is_lost_on_the_way_the_hub_has_all_and_no_note_is_ahead_of_it(
     tmp_path: Path, hub: HubReceiver, seed: int

@@ -39,7 +39,7 @@ class DocumentMaker:
     ) -> SessionDocument | None:
         """Return the document of a stored session; None if it is not stored.
 
-        ``previous`` is the revision that was shipped last, ``day`` the day that it was shipped under.
+        ``previous`` is the revision that was shipped last, ``day`` the day that it was sent under.
         """
         with _open_snapshot(connection):
             row = _read_session_row(connection, session_id)

@@ -57,9 +57,9 @@ class ShipBatch:
     """Of sessions whose document is the one that the hub answered about last."""
 
     @property
-    def attempts(self) -> list[tuple[str, int]]:
-        """The (session, revision) that are about to be sent. They must be noted before."""
-        return [(made.due.id, made.document.revision) for made in self.documents]
+    def attempts(self) -> list[tuple[str, int, int]]:
+        """The (session, revision, day) that are about to be sent. They must be noted before."""
+        return [(made.due.id, made.document.revision, made.document.day) for made in self.documents]
 
     @property
     def is_empty(self) -> bool:

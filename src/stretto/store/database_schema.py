@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 18
+VERSION = 19
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -162,11 +162,12 @@ CREATE TABLE pruned (session TEXT NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (
 CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Sessions that changed since the hub last answered about them (shipped_sessions): mark is random, tried the
--- highest revision that may be at the hub without an answer. Below it the hub's last answers: the revision of
+-- highest revision that may be at the hub without an answer, tried_day the UTC day that it was sent under.
+-- Below it the hub's last answers: the revision of
 -- its document, the UTC day that the session was first shipped under, a digest of the document, and why it
 -- was refused. Both are not part of a rebuild.
 CREATE TABLE unshipped (
-  session TEXT PRIMARY KEY, mark INTEGER NOT NULL, tried INTEGER NOT NULL DEFAULT 0
+  session TEXT PRIMARY KEY, mark INTEGER NOT NULL, tried INTEGER NOT NULL DEFAULT 0, tried_day INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE shipped (
   session TEXT PRIMARY KEY, revision INTEGER NOT NULL, day INTEGER NOT NULL, digest TEXT NOT NULL,

@@ -43,6 +43,7 @@ class DueSession:
     is_unanswered: bool = False
     """Whether the answer about that revision is missing."""
     day: int | None = None
+    """The UTC day that it was first sent under, whether or not the hub answered."""
     digest: str | None = None
     at: int = 0
     refusal: str | None = None
@@ -97,7 +98,7 @@ def list_due_sessions(connection: sqlite3.Connection, limit: int, *, open_before
     """
     columns = (
         "sessions.id, mark, MAX(COALESCE(revision, 0), tried), tried > COALESCE(revision, 0),"
-        " day, digest, COALESCE(at, 0), refusal"
+        " COALESCE(day, tried_day), digest, COALESCE(at, 0), refusal"
     )
     query = f"SELECT {columns}{_IS_DUE} ORDER BY sessions.last, sessions.id LIMIT :limit"  # constants
     rows = connection.execute(query, {"before": open_before, "limit": limit})
@@ -124,10 +125,19 @@ def list_refusals(connection: sqlite3.Connection, limit: int) -> list[tuple[str,
     return list(rows)
 
 
-def note_revisions_about_to_ship(connection: sqlite3.Connection, attempts: Iterable[tuple[str, int]]) -> None:
-    """Note the (session, revision) that are about to be sent, so that no other content gets the revision."""
+def note_revisions_about_to_ship(
+    connection: sqlite3.Connection, attempts: Iterable[tuple[str, int, int]]
+) -> None:
+    """Note the (session, revision, day) that are about to be sent.
+
+    So no other content gets the revision, and a session whose answer is lost does not come under another day.
+    """
     with open_transaction(connection):
-        connection.executemany("UPDATE unshipped SET tried = MAX(tried, ?2) WHERE session = ?1", [*attempts])
+        connection.executemany(
+            "UPDATE unshipped SET tried = MAX(tried, ?2), tried_day = COALESCE(tried_day, ?3)"
+            " WHERE session = ?1",
+            [*attempts],
+        )
 
 
 def write_ship_receipts(connection: sqlite3.Connection, receipts: Iterable[ShipReceipt]) -> None:

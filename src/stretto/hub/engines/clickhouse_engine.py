@@ -114,14 +114,14 @@ class ClickhouseEngine:
         self, tenant: str, sessions: Sequence[ReceivedSession]
     ) -> dict[SessionKey, StoredVersion]:
         documents = [received.document for received in sessions]
+        # By the key alone: a copy may name another day than the session is stored under.
         rows = self._fetch(
             "SELECT instance, session, argMax((revision, team, owner, day, days), version)"  # noqa: S608  # constants
-            f" FROM {self._sessions} WHERE tenant = {{tenant:String}} AND day IN {{days:Array(Date)}}"
+            f" FROM {self._sessions} WHERE tenant = {{tenant:String}}"
             " AND instance IN {instances:Array(String)} AND session IN {sessions:Array(String)}"
             " GROUP BY instance, session",
             {
                 "tenant": tenant,
-                "days": sorted({to_date(document.day) for document in documents}),
                 "instances": sorted({document.instance for document in documents}),
                 "sessions": [document.session for document in documents],
             },

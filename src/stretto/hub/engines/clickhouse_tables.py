@@ -61,11 +61,11 @@ def list_table_statements(database: str) -> list[str]:
     """Return the statements that create what is missing of a database."""
     columns = ", ".join(f"{name} {type} {_CODECS.get(name, '')}" for name, type in SESSION_COLUMNS.items())
     token_columns = ", ".join(f"{name} {type}" for name, type in TOKEN_TYPES.items())
-    # The indexes skip what a window or a reader of changes does not touch.
+    # The indexes skip what a window, a reader of changes or the look-up of a key does not touch.
     sessions = f"""
     CREATE TABLE IF NOT EXISTS {database}.sessions ({columns},
       INDEX by_first_slot first_slot TYPE minmax, INDEX by_last_slot last_slot TYPE minmax,
-      INDEX by_received received TYPE minmax)
+      INDEX by_received received TYPE minmax, INDEX by_session session TYPE bloom_filter(0.001))
     ENGINE = ReplacingMergeTree(version) PARTITION BY toYYYYMM(day)
     ORDER BY (tenant, team, day, instance, session) TTL day + INTERVAL {DAYS_KEPT} DAY
     """
