@@ -92,10 +92,11 @@ def prepare_engine(url: str) -> Iterator[HubDatabase]:
     try:
         engine.prepare()
         if url.startswith("clickhouse:"):
-            # The sessions of tests would be past their retention once the scenes are a year old.
+            # What tests store would be past its retention once the scenes are a year old.
             address = urlsplit(url)
-            statement = f"ALTER TABLE {address.path.strip('/')}.sessions REMOVE TTL"
-            urlopen(f"http://{address.netloc}/", statement.encode()).close()
+            for table in ("sessions", "releases"):
+                statement = f"ALTER TABLE {address.path.strip('/')}.{table} REMOVE TTL"
+                urlopen(f"http://{address.netloc}/", statement.encode()).close()
         yield engine
     finally:
         engine.close()

@@ -27,7 +27,7 @@ from stretto.fleet.hub_exchange import FORGET_PATH, MOST_DOCUMENTS, SESSIONS_PAT
 from stretto.fleet.session_document import MOST_BYTES, SessionDocument, encode_session_document
 from stretto.hub import hub_app, open_scopes, scope_service
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
-from stretto.hub.engine import FleetScope, ReceivedSession
+from stretto.hub.engine import DAYS_KEPT, FleetScope, ReceivedSession
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.hub_app import HubApp
 from stretto.hub.open_scopes import ALL_TEAMS
@@ -305,6 +305,37 @@ def test_without_a_valid_token_nothing_is_answered(hub: Hub, header: str | None)
     assert len(refusal.headers.get_list("WWW-Authenticate")) == 2
     assert client.get("/healthz").text == "ok\n"
     assert client.get("/readyz").text == "ready\n"
+
+
+def test_days_past_their_retention_leave_the_database_and_the_pages(hub: Hub, tmp_path: Path) -> None:
+    """Engines list no change for what they delete by age, so the stores of scopes look at days themselves."""
+    (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    for number in range(5):
+        hub.ship(hub.client(f"p{number}"), replace(document, instance=f"i{number}"))
+    readers = [hub.client("p1"), hub.client("lea", role=TokenRole.LEAD)]
+    hub.now[0] = TOMORROW
+    hub.app.release_days()
+
+    def count_rows() -> list[tuple[int, int, int | None]]:
+        for reader in readers:
+            assert reader.get("/api/snapshot").status_code == 200
+        query = (
+            "SELECT (SELECT COUNT(*) FROM hub_documents), (SELECT COUNT(*) FROM hub_releases),"
+            " (SELECT SUM(value) FROM rollup WHERE width = 300 AND measure = 'tasks')"
+        )
+        return [service._writer.execute(query).fetchone() for service in hub.app.scopes.list_services()]
+
+    (own, released) = before = count_rows()
+    assert (own[:2], released[:2], released[2]) == ((1, 0), (0, 1), 5 * (own[2] or 0))
+    hub.now[0] = (TODAY + DAYS_KEPT) * DAY
+    assert count_rows() == before
+    hub.app.delete_old_days()
+    assert hub.database.count_sessions(FleetScope(tenant="acme")) == 5
+    hub.now[0] += DAY
+    assert count_rows() == [(0, 0, None), (0, 0, None)]
+    hub.app.delete_old_days()
+    assert hub.database.count_sessions(FleetScope(tenant="acme")) == 0
+    assert hub.database.list_releases("acme") == []
 
 
 def test_a_revoked_token_is_refused_and_an_administrator_sees_no_figures(hub: Hub) -> None:

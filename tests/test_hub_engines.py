@@ -391,7 +391,12 @@ def test_sessions_before_a_day_are_deleted_with_their_sums(engine: HubDatabase, 
     )
     scope = FleetScope(tenant=tenant)
     engine.forget_sessions(scope, sessions=["u"], at=BEGIN)
+    releases = [StoredRelease(day, BEGIN, b"{}") for day in (old, old + 1)]
+    lonely = f"{tenant} of a release"
+    for name, release in [(tenant, release) for release in releases] + [(lonely, releases[0])]:
+        assert engine.write_release(name, release, replaces=None)
     engine.delete_before(old + 1)
+    assert (engine.list_releases(tenant), engine.list_releases(lonely)) == (releases[1:], [])
     assert engine.count_sessions(scope) == 1
     assert engine.read_sums(scope, *EVER) == {"calls": {("Bash", "x"): 2}}
     assert engine.read_owner_sums(tenant, "a", old) == [OwnerSum("ann", "calls", ("Bash", "x"), 1)]

@@ -198,6 +198,7 @@ def _ensure_key(path: Path) -> str:
 def _release_days(context: CommandContext, app: HubApp, stopping: threading.Event) -> None:
     while True:
         try:
+            app.delete_old_days()
             app.release_days()
         except EngineError as error:
             context.print_note(error.to_line())

@@ -12,7 +12,7 @@ from stretto.clock import DAY
 from stretto.fleet.names_shipped_unhidden import CLOSED_WORDS
 from stretto.fleet.session_document import MOST_BYTES, MOST_CELLS, VERSION, SessionDocument
 from stretto.hub.document_row_checks import MOST_AMOUNT, find_row_fault
-from stretto.hub.engines.clickhouse_tables import DAYS_KEPT
+from stretto.hub.engine import DAYS_KEPT
 from stretto.hub.session_entries import SLOTS_PER_DAY
 from stretto.names.measures import MEASURES, Dimension
 from stretto.store.database_schema import KEPT_TABLES

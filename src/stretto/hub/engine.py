@@ -16,6 +16,9 @@ from stretto.clock import SECOND
 from stretto.figures.sums_by_dimension import Sums
 from stretto.fleet.session_document import SessionDocument
 
+DAYS_KEPT = 400
+"""Sessions and released days are deleted so many days after their UTC day."""
+
 REREAD = 60 * SECOND
 """A change may become visible so long (ns) after changes with later marks, since hubs' clocks differ.
 

@@ -26,7 +26,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Message, Receive, Scope, Send
 
-from stretto.clock import Clock
+from stretto.clock import DAY, Clock
 from stretto.config.configuration import Config
 from stretto.errors import EngineError, StrettoError
 from stretto.fleet.hub_exchange import (
@@ -40,7 +40,7 @@ from stretto.fleet.hub_exchange import (
 )
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.day_releases import release_due_days
-from stretto.hub.engine import FleetScope
+from stretto.hub.engine import DAYS_KEPT, FleetScope
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.open_scopes import OpenScopes
 from stretto.hub.receive_sessions import BusyError, MalformedRequestError, SessionReceiver
@@ -83,6 +83,8 @@ class HubApp:
         self._is_behind_proxy = is_behind_proxy
         self.receiver = SessionReceiver(database)
         self.scopes = OpenScopes(config, folder, database, clock=clock, version=version, hosts=hosts)
+        self._cleaned_on: int | None = None
+        """Number of the UTC day on which old days were deleted."""
         self._known: dict[str, tuple[float, AccessToken | None]] = {}
         routes = Starlette(
             routes=[
@@ -131,6 +133,13 @@ class HubApp:
             except Exception:
                 LOG.exception("the days of %s cannot be released", tenant)
         return count
+
+    def delete_old_days(self) -> None:
+        """Delete what is past its retention, unless that was done today. Raises EngineError."""
+        today = self._clock() // DAY
+        if today != self._cleaned_on:
+            self._database.delete_before(today - DAYS_KEPT)
+            self._cleaned_on = today
 
     async def _answer_ready(self, _: Request) -> Response:
         await run_in_threadpool(self._database.list_tenants)

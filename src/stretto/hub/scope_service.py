@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from starlette.exceptions import HTTPException
 
-from stretto.clock import Clock
+from stretto.clock import DAY, Clock
 from stretto.config.configuration import Config
 from stretto.errors import StoreError, StrettoError
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
@@ -22,7 +22,7 @@ from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
 from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.gates.service_baseline_folder import BaselineFolder
-from stretto.hub.engine import FleetScope
+from stretto.hub.engine import DAYS_KEPT, FleetScope
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.scope_store import (
     add_released_days,
@@ -30,6 +30,7 @@ from stretto.hub.scope_store import (
     count_sessions_by_rules,
     find_end_of_released_days,
     open_scope_store,
+    remove_days_before,
 )
 from stretto.notifications.notification_log import NotificationLog
 from stretto.operations.operation_runner import OperationRunner
@@ -149,6 +150,7 @@ class ScopeService:
 
     def _fill_store(self) -> None:
         self._refresh_store(self._writer)
+        remove_days_before(self._writer, self._wall_clock() // DAY - DAYS_KEPT)
         if self._reads_released_days:
             self._end = find_end_of_released_days(self._writer)
         if self._analyses is not None:

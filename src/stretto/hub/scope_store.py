@@ -124,6 +124,23 @@ def add_released_days(
     return RefreshResult(days=count)
 
 
+def remove_days_before(connection: sqlite3.Connection, day: int) -> None:
+    """Remove the sessions and released days of UTC days before ``day`` (its number), with their sums.
+
+    The engine has deleted them or will do so, which is no change that it lists.
+    """
+    query = "SELECT id, document FROM hub_documents JOIN sessions USING (id) WHERE start < ?"
+    with open_transaction(connection):
+        for id, packed in connection.execute(query, (day * DAY,)).fetchall():
+            document = decode_session_document(decompress_document(packed))
+            if document.day < day:
+                _remove_session(connection, id, document)
+        query = "SELECT day, cells FROM hub_releases WHERE day < ?"
+        for released, cells in connection.execute(query, (day,)).fetchall():
+            add_kept_sums(connection, _make_day_cells(released, _decode_cells(cells), sign=-1))
+        connection.execute("DELETE FROM hub_releases WHERE day < ?", (day,))
+
+
 def find_end_of_released_days(connection: sqlite3.Connection) -> int | None:
     """Return the end (ns) of the newest released day in a store; None without any."""
     (day,) = connection.execute("SELECT MAX(day) FROM hub_releases").fetchone()

@@ -8,11 +8,10 @@ same revision. ClickHouse takes it for a row like others, since readers of chang
 
 from __future__ import annotations
 
+from stretto.hub.engine import DAYS_KEPT
 from stretto.hub.released_days import COHORT
 
 VERSION = 1
-
-DAYS_KEPT = 400
 
 SESSION_COLUMNS = {
     "tenant": "LowCardinality(String)",
@@ -77,7 +76,7 @@ def list_table_statements(database: str) -> list[str]:
     releases = f"""
     CREATE TABLE IF NOT EXISTS {database}.releases
       (tenant String, day Date, at Int64, document String CODEC(ZSTD(3)))
-    ENGINE = ReplacingMergeTree(at) ORDER BY (tenant, day)
+    ENGINE = ReplacingMergeTree(at) ORDER BY (tenant, day) TTL day + INTERVAL {DAYS_KEPT} DAY
     """
     # For Grafana, whose user may read this view and nothing else. It does not show
     # which sums are of few people.

@@ -220,7 +220,10 @@ class PostgresqlEngine:
 
     def delete_before(self, day: int) -> None:
         """Delete sessions of UTC days before ``day`` (its number), and the memory of forgotten ones."""
-        query = f"SELECT DISTINCT tenant FROM {SCHEMA}.sessions WHERE day < %(day)s"  # noqa: S608  # a constant
+        query = (
+            f"SELECT tenant FROM {SCHEMA}.sessions WHERE day < %(day)s"  # noqa: S608  # constants
+            f" UNION SELECT tenant FROM {SCHEMA}.releases WHERE day < %(day)s"
+        )
         where = "tenant = %(tenant)s AND sessions.day < %(day)s"
         for (tenant,) in self._fetch(query, {"day": day}):
             parameters = {"tenant": tenant, "day": day}
