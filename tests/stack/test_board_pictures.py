@@ -49,7 +49,7 @@ EMPTY: dict[str, str] = {
         ),
         LIVE,
     ),
-    **dict.fromkeys(("Memory left", "Memory over time", "Sampler"), MACHINE),
+    **dict.fromkeys(("Memory left", "Memory over time"), MACHINE),
     **dict.fromkeys(("Forecast of spending", "Spent of the budget", "Whole workflows"), UNSET),
     "Alerts over time": "rules run for seconds only, and its steps are hours apart",
     "Caches": "no program reports a cache",
