@@ -102,7 +102,7 @@ def test_anything_at_length_event_by_event_is_the_same_session(events: Sequence[
 
 
 @pytest.mark.slow
-@settings(max_examples=2_000)
+@settings(max_examples=200)
 @given(any_work(agents=20))
 def test_work_at_length_event_by_event_is_the_same_session(events: Sequence[Event]) -> None:
     """Many tasks, more of them, and with more reports that come late or contradict others."""
