@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -106,6 +107,24 @@ def test_anything_at_length_event_by_event_is_the_same_session(events: Sequence[
 @given(any_work(agents=20))
 def test_work_at_length_event_by_event_is_the_same_session(events: Sequence[Event]) -> None:
     """Many tasks, more of them, and with more reports that come late or contradict others."""
+    conclude_event_by_event(events, settles_at=2)
+
+
+def test_an_agent_whose_call_is_not_reported_yet_is_not_settled() -> None:
+    """A notice names the agent of a call that is reported only after the agent's task is over."""
+
+    def report(kind: Kind, second: float, id: str, **rest: Any) -> Event:
+        return Event(kind=kind, session="s", time=at(second), id=id, **rest)
+
+    order = {"agent": "critic", "description": "tests"}
+    events = [
+        report(Kind.TURN_START, 10, "p1", attributes={"task": "a0", "delegated_by": "c7"}),
+        report(Kind.TOOL_START, 11, "c0", name="Agent", attributes=order),
+        report(Kind.TASK_START, 11.1, "a0", name="critic"),
+        report(Kind.TOOL_END, 17, "c0", name="Agent", outcome=Outcome.SUCCESS),
+        report(Kind.TASK_START, 18.1, "a1", name="critic"),
+        report(Kind.TOOL_START, 43, "c7", name="Agent", parent="a3", attributes=order),
+    ]
     conclude_event_by_event(events, settles_at=2)
 
 

@@ -178,7 +178,10 @@ def settle_tasks(
 def _can_settle(facts: SessionFacts, agent_id: str, calls: Sequence[Delegation]) -> bool:
     """Return whether nothing but the facts of an agent that is over and of its calls decides its tasks."""
     is_ambiguous = "/" in agent_id or agent_id in facts.calls or agent_id in facts.turns
-    return not (is_ambiguous or agent_id == facts.id) and all(
+    # A notice may name the call of an agent before the call is reported, which then takes the agent.
+    named_call = get_text(facts.tasks.get(agent_id, {}), fact_fields.DELEGATED_BY)
+    waits_for_call = named_call is not None and named_call not in {call.id for call in calls}
+    return not (is_ambiguous or waits_for_call or agent_id == facts.id) and all(
         call.end is not None
         and call.span is None
         and call.named_agent in {None, agent_id}
