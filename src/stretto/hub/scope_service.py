@@ -38,12 +38,13 @@ from stretto.reports.make_report import make_report
 from stretto.reports.report_document import Report
 from stretto.reports.report_period import PeriodKind, get_last_period
 from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule, run_analysis_process
+from stretto.service.configured_snapshot import take_configured_snapshot
 from stretto.service.operation_sources_of_a_store import make_store_sources
 from stretto.service.rebuild_progress_and_store_damage import RebuildRequest, find_damage
 from stretto.service.report_schedule import make_report_rules
 from stretto.service.store_answers import StoreAnswers
 from stretto.service.store_reader import StoreReader
-from stretto.summaries.snapshot import Snapshot, take_snapshot
+from stretto.summaries.snapshot import Snapshot
 from stretto.web.backend import Backend
 from stretto.web.guard import Refusal
 
@@ -99,6 +100,8 @@ class ScopeService:
         self._reader = StoreReader(self.config.database, self._note_damage)
         self.answers = StoreAnswers(self.config, self.read_clock, lambda: NOTHING_DECLARED, self._reader.use)
         self.snapshot: Snapshot | None = None
+        self._reports: tuple[Snapshot | None, list[Report]] = None, []
+        """Reports, and the snapshot of the refresh for which they were made."""
         self._registry = create_registry()
         self._registry.register(FigureCollector({"snapshot": self._get_figures}, config.series_budget))
         self._analyses = (
@@ -155,14 +158,8 @@ class ScopeService:
             self._end = find_end_of_released_days(self._writer)
         if self._analyses is not None:
             self._analyses.store_round(self._writer)
-        self.snapshot = take_snapshot(
-            self._writer,
-            self.read_clock(),
-            self.config.task_types,
-            self.config.hours,
-            scoring=self.config.scoring,
-            rule=self.config.make_headline_rule(NOTHING_DECLARED),
-            workflows=self.config.workflows,
+        self.snapshot = take_configured_snapshot(
+            self._writer, self.config, self.read_clock(), NOTHING_DECLARED
         )
 
     def _list_problems(self) -> list[str]:
@@ -247,14 +244,19 @@ class ScopeService:
         return encode_metrics(self._registry, accept)
 
     def _list_reports(self) -> list[Report]:
-        """Return the reports of the last day, week and month, made now: a hub keeps nothing."""
-        now = self.read_clock()
-        rules = make_report_rules(self.config, NOTHING_DECLARED, self._version)
-        with self._reader.use() as connection:
-            return [
-                make_report(connection, get_last_period(kind, now + 1, self.config.timezone), now, rules)
-                for kind in (PeriodKind.DAY, PeriodKind.WEEK, PeriodKind.MONTH)
-            ]
+        """Return the reports of the last day, week and month, made once for each refresh."""
+        snapshot = self.snapshot
+        made_for, reports = self._reports
+        if made_for is not snapshot:
+            now = self.read_clock()
+            rules = make_report_rules(self.config, NOTHING_DECLARED, self._version)
+            with self._reader.use() as connection:
+                reports = [
+                    make_report(connection, get_last_period(kind, now + 1, self.config.timezone), now, rules)
+                    for kind in (PeriodKind.DAY, PeriodKind.WEEK, PeriodKind.MONTH)
+                ]
+            self._reports = snapshot, reports
+        return reports
 
     def _find_report(self, id: str) -> Report | None:
         return next((report for report in self._list_reports() if report.id == id), None)

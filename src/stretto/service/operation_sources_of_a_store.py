@@ -16,6 +16,7 @@ from stretto.operations.operation_sources import OperationSources
 from stretto.resources import machine
 from stretto.service.analysis_schedule import ask_analysis_process
 from stretto.service.configured_session_summary import summarise_configured_session
+from stretto.service.configured_snapshot import take_configured_snapshot
 from stretto.store.database import open_reader
 from stretto.store.declared_baseline_file import load_declared_baselines
 from stretto.summaries.running_tasks import (
@@ -25,7 +26,7 @@ from stretto.summaries.running_tasks import (
     read_finished_lengths,
 )
 from stretto.summaries.session_summary import SessionSummary
-from stretto.summaries.snapshot import Snapshot, take_snapshot
+from stretto.summaries.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +48,8 @@ class StoreSources:
 
     def take_snapshot(self, at: int) -> Snapshot:
         """Return the figures at an instant (ns)."""
-        declared = self.declared()
         with self.open_store() as connection:
-            return take_snapshot(
-                connection,
-                at,
-                self.config.task_types,
-                self.config.hours,
-                declared=declared,
-                scoring=self.config.scoring,
-                rule=self.config.make_headline_rule(declared),
-                workflows=self.config.workflows,
-            )
+            return take_configured_snapshot(connection, self.config, at, self.declared())
 
     def summarise(self, id: str) -> SessionSummary | None:
         """Return the summary of a session, or None if it is unknown."""

@@ -32,6 +32,7 @@ from stretto.names import NONE
 from stretto.otlp_export.span_sender import NullSender, Sender
 from stretto.resources.lost_session_detection import LivenessWatch
 from stretto.service.configured_ingest import create_ingest
+from stretto.service.configured_snapshot import take_configured_snapshot
 from stretto.service.demo_recording import DemoRecording
 from stretto.service.execution_start_and_end_notices import ParallelNotices
 from stretto.service.finished_session_export import SpanQueue
@@ -66,7 +67,7 @@ from stretto.summaries.running_tasks import (
     read_finished_lengths,
 )
 from stretto.summaries.silent_running_tasks import StuckTask, find_stuck_tasks
-from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot
+from stretto.summaries.snapshot import LiveState, Snapshot
 from stretto.summaries.spending_outlook import PeriodSpending, read_spending
 
 LOG = logging.getLogger(__name__)
@@ -451,17 +452,9 @@ class Worker:
 
     def _refresh_snapshot(self) -> None:
         started = time.monotonic()
-        declared = self._declared()
-        self.snapshot = take_snapshot(
-            self.writer,
-            self._clock(),
-            self._config.task_types,
-            self._config.hours,
-            declared=declared,
-            scoring=self._config.scoring,
-            live=LiveState(self._resource_use(), self._stuck_tasks),
-            rule=self._config.make_headline_rule(declared),
-            workflows=self._config.workflows,
+        live = LiveState(self._resource_use(), self._stuck_tasks)
+        self.snapshot = take_configured_snapshot(
+            self.writer, self._config, self._clock(), self._declared(), live
         )
         self.health.snapshot_seconds = self._pace.note_refresh(started, time.monotonic())
         self._announce_snapshot()
