@@ -7,10 +7,8 @@ the released days of the team.
 
 from __future__ import annotations
 
-import binascii
 import logging
 import time
-from base64 import b64decode
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -45,7 +43,7 @@ from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.open_scopes import OpenScopes
 from stretto.hub.receive_sessions import BusyError, MalformedRequestError, SessionReceiver
 from stretto.web import responses
-from stretto.web.guard import Guard
+from stretto.web.guard import AUTHORIZATION_HINT, Guard, Refusal, build_refusal, parse_credential
 from stretto.web.live_updates import MEDIA
 
 MOST_TOKENS = 320
@@ -58,6 +56,8 @@ TOKEN_SECONDS = 30.0
 """How long a token is known without a look at the database: so long a revoked one may still work."""
 
 RETRY_SECONDS = 10
+
+_NO_TOKEN = Refusal(401, "a valid token is needed", AUTHORIZATION_HINT)
 
 _MACHINE_LIMITER: RunVar[CapacityLimiter] = RunVar("threads for machines of a hub")
 
@@ -157,7 +157,7 @@ class HubApp:
         limiter = _get_machine_limiter()
         token = await to_thread.run_sync(self._find_token, request, limiter=limiter)
         if token is None:
-            return _refuse_token(request.url.path)
+            return build_refusal(request.url.path, _NO_TOKEN)
         if token.role is TokenRole.ADMIN:
             return responses.build_error(
                 request.url.path, 403, "a token of an administrator ships nothing", "use the machine's own"
@@ -200,7 +200,7 @@ class HubApp:
         request = Request(scope, receive)
         token = await run_in_threadpool(self._find_token, request)
         if token is None:
-            await _refuse_token(request.url.path)(scope, receive, send)
+            await build_refusal(request.url.path, _NO_TOKEN)(scope, receive, send)
             return
         if token.role is TokenRole.ADMIN:
             refusal = responses.build_error(
@@ -221,10 +221,10 @@ class HubApp:
 
     def _find_token(self, request: Request) -> AccessToken | None:
         """Return the valid token of a request, or None."""
-        text = _read_token(request.headers.get("authorization", ""))
-        if text is None:
+        credential = parse_credential(request.headers.get("authorization", ""))
+        if not credential:
             return None
-        hash = hash_token(text)
+        hash = hash_token(credential.decode(errors="replace"))
         known = self._known.get(hash)
         if known is None or time.monotonic() - known[0] > TOKEN_SECONDS:
             if len(self._known) > MOST_TOKENS:
@@ -232,19 +232,6 @@ class HubApp:
             known = self._known[hash] = time.monotonic(), self._database.find_token(hash)
         token = known[1]
         return None if token is None or token.revoked is not None else token
-
-
-def _read_token(header: str) -> str | None:
-    """Return the token of an Authorization header, as Bearer or as the password of any user."""
-    scheme, _, value = header.partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip() or None
-    if scheme.lower() != "basic":
-        return None
-    try:
-        return b64decode(value, validate=True).decode().partition(":")[2] or None
-    except (binascii.Error, UnicodeDecodeError):
-        return None
 
 
 def _is_stream(message: Message) -> bool:
@@ -264,18 +251,6 @@ def _get_machine_limiter() -> CapacityLimiter:
 
 async def _answer_alive(_: Request) -> Response:
     return PlainTextResponse("ok\n")
-
-
-def _refuse_token(path: str) -> Response:
-    response = responses.build_error(
-        path,
-        401,
-        "a valid token is needed",
-        "send 'Authorization: Bearer <token>'; in a browser give any user name and the token as password",
-    )
-    response.headers.append("WWW-Authenticate", 'Bearer realm="stretto"')
-    response.headers.append("WWW-Authenticate", 'Basic realm="stretto", charset="UTF-8"')
-    return response
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

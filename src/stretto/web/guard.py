@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stretto.web import responses
@@ -41,6 +42,9 @@ OPEN = frozenset({"/healthz"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _AUTHORITY = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 _PORTS = {"http": "80", "https": "443"}
+AUTHORIZATION_HINT = (
+    "send 'Authorization: Bearer <token>'; in a browser give any user name and the token as password"
+)
 _CHALLENGES = ('Bearer realm="stretto"', 'Basic realm="stretto", charset="UTF-8"')
 
 
@@ -101,13 +105,7 @@ class Guard:
             async with self._bounds.bound_body(receive, limit) as receive_bounded:
                 await self._app(scope, receive_bounded, answer)
             return
-        response = responses.build_error(
-            scope["path"], refusal.status, refusal.problem, refusal.hint, refusal.headers
-        )
-        if refusal.status == 401:  # noqa: PLR2004  # 401 must offer both authentication schemes
-            for challenge in _CHALLENGES:
-                response.headers.append("WWW-Authenticate", challenge)
-        await response(scope, receive, answer)
+        await build_refusal(scope["path"], refusal)(scope, receive, answer)
 
     def _find_refusal(self, scope: Scope, headers: Headers, limit: int) -> Refusal | None:
         path = scope["path"]
@@ -144,14 +142,23 @@ class Guard:
     def _refuse_without_token(self, path: str, headers: Headers) -> Refusal | None:
         if self._token is None or path in OPEN:
             return None
-        credential = _parse_credential(headers.get("authorization", ""))
+        credential = parse_credential(headers.get("authorization", ""))
         if credential is not None and hmac.compare_digest(credential, self._token):
             return None
         return Refusal(
             401,
             "a token is needed" if credential is None else "the token is wrong",
-            "send 'Authorization: Bearer <token>'; in a browser give any user name and the token as password",
+            AUTHORIZATION_HINT,
         )
+
+
+def build_refusal(path: str, refusal: Refusal) -> Response:
+    """Return the answer to a refused request; one that lacks its token names both ways to send it."""
+    response = responses.build_error(path, refusal.status, refusal.problem, refusal.hint, refusal.headers)
+    if refusal.status == 401:  # noqa: PLR2004  # 401 must offer both authentication schemes
+        for challenge in _CHALLENGES:
+            response.headers.append("WWW-Authenticate", challenge)
+    return response
 
 
 def _refuse_foreign_origin(method: str, headers: Headers) -> Refusal | None:
@@ -211,7 +218,7 @@ def _split_authority(authority: str, scheme: str) -> tuple[str, str] | None:
     return None if match is None else (match["name"], match["port"] or _PORTS[scheme])
 
 
-def _parse_credential(authorization: str) -> bytes | None:
+def parse_credential(authorization: str) -> bytes | None:
     """Return the token of a Bearer (RFC 6750) or the password of a Basic credential, or None."""
     scheme, _, rest = authorization.strip().partition(" ")
     credential = rest.strip().encode("latin-1")  # headers are decoded as latin-1
