@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import signal
-import socket
 import threading
 from contextlib import suppress
 from hashlib import sha256
@@ -16,8 +14,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from stretto.cli.command_context import CommandContext
+from stretto.cli.listen_until_stopped import bind_address, describe_stop, interrupt_on_sigterm
 from stretto.clock import read_wall_clock, to_rfc3339
-from stretto.errors import EngineError, ServiceError, UsageError
+from stretto.errors import EngineError, UsageError
 from stretto.fleet.hub_exchange import LEAST_KEY_BYTES, Enrolment
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.engine_opening import HubDatabase, open_engine
@@ -48,7 +47,7 @@ def run_hub(context: CommandContext, options: argparse.Namespace) -> int:
             where=options.hub_listen,
             hint="end TLS in a proxy and give --behind-proxy, or listen on 127.0.0.1",
         )
-    signal.signal(signal.SIGTERM, _raise_interrupt)
+    interrupt_on_sigterm()
     database = _open_database(context, options)
     folder = Path(options.cache) if options.cache else context.config.state / "hub"
     app = HubApp(
@@ -63,13 +62,15 @@ def run_hub(context: CommandContext, options: argparse.Namespace) -> int:
     stopping = threading.Event()
     releasing = threading.Thread(target=_release_days, args=(context, app, stopping), daemon=True)
     try:
-        listener = _bind_address(host, port)
+        listener = bind_address(
+            host, port, named=f"{host}:{port}", hint="choose another with --listen HOST:PORT"
+        )
         releasing.start()
         bounds = ConnectionBounds(find_most_connections())
         context.print_note(f"stretto hub {read_version()}: http://{host}:{listener.getsockname()[1]}")
         serve_http(app, UpdateStreams(), [listener], bounds, lambda: None)
     except KeyboardInterrupt as stop:
-        context.print_note(f"stopping: {str(stop) or signal.SIGINT.name} was received")
+        context.print_note(describe_stop(stop))
     finally:
         stopping.set()
         app.close()
@@ -223,25 +224,3 @@ def _is_loopback(host: str) -> bool:
     except ValueError:
         # A name such as 127.example.org may be any machine's.
         return False
-
-
-def _bind_address(host: str, port: int) -> socket.socket:
-    listener = socket.socket(
-        socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
-    )
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise ServiceError(
-            f"{host}:{port} cannot be used",
-            cause=error.strerror or str(error),
-            hint="choose another with --listen HOST:PORT",
-        ) from error
-    listener.listen(2048)
-    return listener
-
-
-def _raise_interrupt(number: int, _: object) -> None:
-    raise KeyboardInterrupt(signal.Signals(number).name)

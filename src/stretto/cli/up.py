@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -20,11 +19,12 @@ from stretto.cli.follow_agent_histories import HistoryWatch
 from stretto.cli.gate_baselines import GATES
 from stretto.cli.hooks import describe_hooks, find_hook_status
 from stretto.cli.ingest_progress import IngestProgress
+from stretto.cli.listen_until_stopped import bind_address, describe_stop, interrupt_on_sigterm
 from stretto.cli.machine_identity import build_push_configuration, find_machine_identity
 from stretto.cli.mcp_command import make_mcp_endpoint
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
-from stretto.errors import ServiceError, UsageError
+from stretto.errors import UsageError
 from stretto.fleet.identity import MachineIdentity
 from stretto.gates.service_baseline_folder import BaselineFolder
 from stretto.names.fleet_machine_metrics import FLEET_PROFILE
@@ -81,14 +81,20 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
     context = _adapt_to_month(context, options) if shows_month else context
     config = context.config
     # The HTTP server re-raises a signal after it has stopped; the exception then stops the rest in order.
-    signal.signal(signal.SIGTERM, _raise_interrupt)
+    interrupt_on_sigterm()
     # The servers' rules are written where servers run; operations read the limits in any case.
     check_limits(config.alert_limits)
     refuse_impossible_cap(config.journal, config.retention, read_wall_clock())
     lock = StateLock(config.state)
     lock.acquire(config.address)
     try:
-        listener = _bind_address(config)
+        # Before anything starts, so that a port in use is reported clearly.
+        listener = bind_address(
+            config.host,
+            config.port,
+            named=config.address,
+            hint="choose another with --listen HOST:PORT or STRETTO_LISTEN",
+        )
         if shows_month:
             write_month(config.state, read_wall_clock())
         _run_service(context, options, listener, is_simulated=shows_month)
@@ -143,7 +149,14 @@ def _run_service(
         with ExitStack() as stack:
             listeners = [listener]
             if options.otlp_ports:
-                listeners.append(_bind_address(config, OTLP_HTTP_PORT))
+                listeners.append(
+                    bind_address(
+                        config.host,
+                        OTLP_HTTP_PORT,
+                        named=f"port {OTLP_HTTP_PORT}",
+                        hint="another collector may listen there; leave out --otlp-ports",
+                    )
+                )
                 context.print_note(_start_grpc(config, service, stack))
             supervisor.start()
             stack.callback(supervisor.stop)
@@ -158,8 +171,7 @@ def _run_service(
                 stack.callback(push.close)
             serve_http(create_app(backend), backend.updates, listeners, bounds, service.count_grpc_attempt)
     except KeyboardInterrupt as stop:
-        # Python's own handler of Ctrl-C raises the exception without a name.
-        context.print_note(f"stopping: {str(stop) or signal.SIGINT.name} was received")
+        context.print_note(describe_stop(stop))
     finally:
         watch.close()
         service.stop()
@@ -202,10 +214,6 @@ def _describe_resource(identity: MachineIdentity) -> dict[str, str]:
     return {INSTANCE_ATTRIBUTE: identity.instance, **named}
 
 
-def _raise_interrupt(number: int, _: object) -> None:
-    raise KeyboardInterrupt(signal.Signals(number).name)
-
-
 def _start_grpc(config: Config, service: Service, stack: ExitStack) -> str:
     """Start the gRPC receiver if its package is installed, and return the sentence about it."""
     if find_spec("grpc") is None:
@@ -214,31 +222,6 @@ def _start_grpc(config: Config, service: Service, stack: ExitStack) -> str:
     host = f"[{config.host}]" if ":" in config.host else config.host
     stack.callback(start_grpc_server(f"{host}:{OTLP_GRPC_PORT}", service.receive_otlp, config.token))
     return f"OTLP over HTTP on port {OTLP_HTTP_PORT}, over gRPC on port {OTLP_GRPC_PORT}"
-
-
-def _bind_address(config: Config, port: int | None = None) -> socket.socket:
-    """Bind the address before anything starts, so that a port in use is reported clearly.
-
-    ``port`` replaces the configured port.
-    """
-    port = config.port if port is None else port
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    # asyncio disables Nagle's delay (40 ms an answer) only if the protocol is named.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((config.host, port))
-    except OSError as error:
-        listener.close()
-        raise ServiceError(
-            f"{config.address if port == config.port else f'port {port}'} cannot be used",
-            cause=error.strerror or str(error),
-            hint="choose another with --listen HOST:PORT or STRETTO_LISTEN"
-            if port == config.port
-            else "another collector may listen there; leave out --otlp-ports",
-        ) from error
-    listener.listen(2048)
-    return listener
 
 
 def _create_servers(
