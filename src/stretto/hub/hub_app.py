@@ -14,8 +14,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
-from anyio import CapacityLimiter, to_thread
-from anyio.lowlevel import RunVar
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -42,6 +41,7 @@ from stretto.hub.engine import DAYS_KEPT, FleetScope
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.open_scopes import OpenScopes
 from stretto.hub.receive_sessions import BusyError, MalformedRequestError, SessionReceiver
+from stretto.hub.thread_limit import ThreadLimit
 from stretto.web import responses
 from stretto.web.guard import AUTHORIZATION_HINT, Guard, Refusal, build_refusal, parse_credential
 from stretto.web.live_updates import MEDIA
@@ -59,7 +59,7 @@ RETRY_SECONDS = 10
 
 _NO_TOKEN = Refusal(401, "a valid token is needed", AUTHORIZATION_HINT)
 
-_MACHINE_LIMITER: RunVar[CapacityLimiter] = RunVar("threads for machines of a hub")
+_MACHINE_LIMIT = ThreadLimit("threads for machines of a hub", MACHINE_THREADS)
 
 LOG = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ class HubApp:
     async def _handle(
         self, request: Request, answer: Callable[[AccessToken, bytes, Request], Response]
     ) -> Response:
-        limiter = _get_machine_limiter()
+        limiter = _MACHINE_LIMIT.get_limiter()
         token = await to_thread.run_sync(self._find_token, request, limiter=limiter)
         if token is None:
             return build_refusal(request.url.path, _NO_TOKEN)
@@ -237,16 +237,6 @@ class HubApp:
 def _is_stream(message: Message) -> bool:
     """Return whether the start of a response announces a stream of events."""
     return Headers(raw=message["headers"]).get("content-type", "").startswith(MEDIA)
-
-
-def _get_machine_limiter() -> CapacityLimiter:
-    """Return the limiter of this event loop, as limiters cannot be shared by two."""
-    try:
-        return _MACHINE_LIMITER.get()
-    except LookupError:
-        limiter = CapacityLimiter(MACHINE_THREADS)
-        _MACHINE_LIMITER.set(limiter)
-        return limiter
 
 
 async def _answer_alive(_: Request) -> Response:

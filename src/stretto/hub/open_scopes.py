@@ -15,8 +15,7 @@ from pathlib import Path
 from shutil import rmtree
 
 import anyio
-from anyio import CancelScope, CapacityLimiter, to_thread
-from anyio.lowlevel import RunVar
+from anyio import CancelScope, to_thread
 from starlette.types import ASGIApp
 
 from stretto.clock import Clock
@@ -25,6 +24,7 @@ from stretto.errors import StoreError
 from stretto.hub.access_tokens import AccessToken, TokenRole
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.scope_service import ScopeService, make_lead_service, make_owner_service
+from stretto.hub.thread_limit import ThreadLimit
 from stretto.store.database_schema import VERSION
 from stretto.web.app import create_app
 
@@ -40,7 +40,7 @@ READER_THREADS = 8
 WAIT_SECONDS = 0.05
 """Pause between two looks at whether another request has filled or closed the store."""
 
-_READER_LIMITER: RunVar[CapacityLimiter] = RunVar("threads for readers of a hub")
+_READER_LIMIT = ThreadLimit("threads for readers of a hub", READER_THREADS)
 
 ScopeKey = tuple[str, ...]
 """(tenant, "owner", team, owner) or (tenant, "team", team)."""
@@ -148,7 +148,7 @@ class OpenScopes:
                 return scope.app
             await anyio.sleep(WAIT_SECONDS)
         try:
-            return await to_thread.run_sync(self._refresh, scope, token, limiter=_get_limiter())
+            return await to_thread.run_sync(self._refresh, scope, token, limiter=_READER_LIMIT.get_limiter())
         finally:
             scope.filling.release()
 
@@ -221,13 +221,3 @@ def make_key(token: AccessToken) -> ScopeKey:
     if token.role is TokenRole.ME:
         return token.tenant, "owner", token.team, token.owner
     return token.tenant, "team", token.team
-
-
-def _get_limiter() -> CapacityLimiter:
-    """Return the limiter of this event loop, as limiters cannot be shared by two."""
-    try:
-        return _READER_LIMITER.get()
-    except LookupError:
-        limiter = CapacityLimiter(READER_THREADS)
-        _READER_LIMITER.set(limiter)
-        return limiter

@@ -8,11 +8,10 @@ session. They are moved in the transaction of the session: down by the old row's
 from __future__ import annotations
 
 from stretto.hub.released_days import COHORT
+from stretto.hub.session_entries import SLOTS_PER_DAY
 from stretto.store.rollup import SLOTS
 
 VERSION = 1
-
-SLOTS_PER_DAY = SLOTS[2] // SLOTS[0]
 
 SCHEMA = "stretto"
 """The schema of the tables, so that a database may have other tables too."""
