@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
 import msgspec
 
@@ -145,11 +146,13 @@ def decompress_document(packed: bytes) -> bytes:
     return zlib.decompress(packed)
 
 
-def make_change(
-    key: SessionKey, document: bytes | None, *, tenant: str, team: str, owner: str, received: int
-) -> SessionChange:
-    """Return the change of a stored row; ``document`` is None if the session was forgotten."""
-    mark = Mark(received, key.instance, key.session)
+def make_change(tenant: str, row: Sequence[Any], document: bytes | None) -> SessionChange:
+    """Return the change of a stored (team, owner, received, instance, session).
+
+    ``document`` is None if the session was forgotten.
+    """
+    team, owner, received, instance, session = row
+    mark, key = Mark(received, instance, session), SessionKey(instance, session)
     if document is None:
         return SessionChange(mark, key, None)
     stored = ReceivedSession(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, replace
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
@@ -23,6 +23,7 @@ from stretto.hub.engines.clickhouse_tables import (
     VERSION,
     list_table_statements,
 )
+from stretto.hub.engines.token_lookup import TokenLookup
 from stretto.hub.release_table import StoredRelease
 from stretto.hub.session_entries import (
     SLOTS_PER_DAY,
@@ -55,7 +56,7 @@ _READING = {"do_not_merge_across_partitions_select_final": 1}
 Parameters = Mapping[str, Any]
 
 
-class ClickhouseEngine:
+class ClickhouseEngine(TokenLookup):
     """Engine and table of tokens. Threads share a client, which has no session at the server."""
 
     def __init__(self, url: str) -> None:
@@ -257,16 +258,8 @@ class ClickhouseEngine:
             "after_session": after.session,
             "limit": limit,
         }
-        rows = self._fetch(query, parameters)
-        for team, owner, received, instance, session, forgotten, document in rows:
-            yield make_change(
-                SessionKey(instance, session),
-                None if forgotten else document.encode(),
-                tenant=scope.tenant,
-                team=team,
-                owner=owner,
-                received=received,
-            )
+        for *row, forgotten, document in self._fetch(query, parameters):
+            yield make_change(scope.tenant, row, None if forgotten else document.encode())
 
     def count_sessions(self, scope: FleetScope) -> int:
         """Return the number of stored sessions of a scope."""
@@ -307,16 +300,7 @@ class ClickhouseEngine:
                 column_type_names=[*TOKEN_TYPES.values()],
             )
 
-    def find_token(self, hash: str) -> AccessToken | None:
-        """Return the token of a hash, revoked or not, or None."""
-        tokens = self._read_tokens("hash", hash)
-        return tokens[0] if tokens else None
-
-    def list_tokens(self, tenant: str) -> list[AccessToken]:
-        """Return the tokens of a tenant in the order in which they were made."""
-        return self._read_tokens("tenant", tenant)
-
-    def _read_tokens(self, column: str, wanted: str) -> list[AccessToken]:
+    def _read_tokens(self, column: Literal["hash", "tenant"], wanted: str) -> list[AccessToken]:
         query = (
             f"SELECT {TOKEN_COLUMNS} FROM {self._tokens} FINAL"  # noqa: S608  # constants
             f" WHERE {column} = {{wanted:String}} ORDER BY added, hash"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -24,6 +24,7 @@ from stretto.hub.engines.postgresql_tables import (
     write_cell_cleaning,
     write_cell_move,
 )
+from stretto.hub.engines.token_lookup import TokenLookup
 from stretto.hub.release_table import StoredRelease
 from stretto.hub.session_entries import (
     SLOTS_PER_DAY,
@@ -56,7 +57,7 @@ _THESE = (
 Parameters = Mapping[str, Any]
 
 
-class PostgresqlEngine:
+class PostgresqlEngine(TokenLookup):
     """Engine and table of tokens, with a small pool of connections."""
 
     def __init__(self, url: str) -> None:
@@ -191,17 +192,9 @@ class PostgresqlEngine:
             f" WHERE {where} AND (received, instance, session) > (%(received)s, %(instance)s, %(session)s)"
             " ORDER BY received, instance, session LIMIT %(limit)s"
         )
-        for team, owner, received, instance, session, packed in self._fetch(
-            query, {**parameters, **_to_parameters(after), "limit": limit}
-        ):
-            yield make_change(
-                SessionKey(instance, session),
-                None if packed is None else decompress_document(packed),
-                tenant=scope.tenant,
-                team=team,
-                owner=owner,
-                received=received,
-            )
+        marked = {**parameters, **_to_parameters(after), "limit": limit}
+        for *row, packed in self._fetch(query, marked):
+            yield make_change(scope.tenant, row, None if packed is None else decompress_document(packed))
 
     def count_sessions(self, scope: FleetScope) -> int:
         """Return the number of stored sessions of a scope."""
@@ -245,16 +238,7 @@ class PostgresqlEngine:
                 astuple(token),
             )
 
-    def find_token(self, hash: str) -> AccessToken | None:
-        """Return the token of a hash, revoked or not, or None."""
-        tokens = self._read_tokens("hash", hash)
-        return tokens[0] if tokens else None
-
-    def list_tokens(self, tenant: str) -> list[AccessToken]:
-        """Return the tokens of a tenant in the order in which they were made."""
-        return self._read_tokens("tenant", tenant)
-
-    def _read_tokens(self, column: str, wanted: str) -> list[AccessToken]:
+    def _read_tokens(self, column: Literal["hash", "tenant"], wanted: str) -> list[AccessToken]:
         query = (
             f"SELECT {TOKEN_COLUMNS} FROM {SCHEMA}.tokens WHERE {column} = %(wanted)s ORDER BY added, hash"  # noqa: S608  # constants
         )

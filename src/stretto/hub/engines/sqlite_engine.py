@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,6 +20,7 @@ from stretto.errors import EngineError
 from stretto.figures.sums_by_dimension import Sums
 from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_token
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
+from stretto.hub.engines.token_lookup import TokenLookup
 from stretto.hub.release_table import StoredRelease
 from stretto.hub.session_entries import (
     SLOTS_PER_DAY,
@@ -71,7 +72,7 @@ _encode = msgspec.json.Encoder().encode
 _decode_days = msgspec.json.Decoder(tuple[int, ...]).decode
 
 
-class SqliteEngine:
+class SqliteEngine(TokenLookup):
     """Engine and table of tokens in a file. Threads take turns at one connection."""
 
     def __init__(self, path: Path) -> None:
@@ -224,16 +225,8 @@ class SqliteEngine:
             " AND (received, instance, session) > (?, ?, ?) ORDER BY received, instance, session LIMIT ?"
         )
         marked = (*parameters, after.received, after.instance, after.session, limit)
-        for team, owner, received, instance, session, packed in self._fetch(query, marked):
-            document = None if packed is None else decompress_document(packed)
-            yield make_change(
-                SessionKey(instance, session),
-                document,
-                tenant=scope.tenant,
-                team=team,
-                owner=owner,
-                received=received,
-            )
+        for *row, packed in self._fetch(query, marked):
+            yield make_change(scope.tenant, row, None if packed is None else decompress_document(packed))
 
     def count_sessions(self, scope: FleetScope) -> int:
         """Return the number of stored sessions of a scope."""
@@ -266,16 +259,7 @@ class SqliteEngine:
                 "INSERT OR IGNORE INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?)", astuple(token)
             )
 
-    def find_token(self, hash: str) -> AccessToken | None:
-        """Return the token of a hash, revoked or not, or None."""
-        tokens = self._read_tokens("hash", hash)
-        return tokens[0] if tokens else None
-
-    def list_tokens(self, tenant: str) -> list[AccessToken]:
-        """Return the tokens of a tenant in the order in which they were made."""
-        return self._read_tokens("tenant", tenant)
-
-    def _read_tokens(self, column: str, wanted: str) -> list[AccessToken]:
+    def _read_tokens(self, column: Literal["hash", "tenant"], wanted: str) -> list[AccessToken]:
         query = f"SELECT {TOKEN_COLUMNS} FROM tokens WHERE {column} = ? ORDER BY added, hash"  # noqa: S608  # constants
         return [to_access_token(row) for row in self._fetch(query, (wanted,))]
 
