@@ -63,7 +63,7 @@ def list_pairs(quantities: Mapping[str, Mapping[date, float]]) -> list[Correlati
 def judge_correlations(pairs: Sequence[Correlation], days: int) -> list[Finding]:
     """Return a finding for each pair that goes together, or a quiet one about all pairs.
 
-    ``days`` are those with runs. That quantities go together is no cause: the sentence says so.
+    ``days`` are those with runs. That quantities go together is no cause, and the sentence warns of that.
     """
     found = find_correlations(pairs)
     if found:

@@ -123,5 +123,5 @@ def judge_length_outlook(outlook: LengthOutlook) -> Finding:
             "median_error_of_last_week": math.expm1(test.naive_error),
         }
     evidence = FindingEvidence(n=count, effect=middle, low=low, high=high, unit="seconds")
-    # Why a month is uncertain says nothing about its first week.
+    # The reason for which a month is uncertain need not hold for its first week.
     return Finding(kind, subject, FindingVerdict.NO_EVIDENCE, evidence, details=details)

@@ -40,7 +40,7 @@ class TaskPair:
 
     @property
     def is_as_before(self) -> bool:
-        """Whether it took as long in both as a reader can tell: within a twentieth, or within a second."""
+        """Whether it took about as long in both: within a twentieth, or within a second."""
         longer = self.longer_seconds
         if longer is None or self.first is None or self.first.length is None:
             return False

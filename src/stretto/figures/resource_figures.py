@@ -20,7 +20,7 @@ MOST_CORES = 64
 
 @dataclass(frozen=True, slots=True)
 class MachineUse:
-    """The machine at the last reading; None if the system does not tell."""
+    """The machine at the last reading; None if the system does not report it."""
 
     cpu: float | None = None
     """Processors that were busy since the reading before."""

@@ -126,7 +126,7 @@ def decode_session_document(line: bytes) -> SessionDocument:
 
 
 def _drop_number(number: int, row: KeptRow) -> KeptRow:
-    """Return a row without what its place among the rows says as well."""
+    """Return a row without the fields that follow from its place among the rows."""
     return {
         name: value
         for name, value in row.items()

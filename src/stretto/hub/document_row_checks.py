@@ -59,7 +59,7 @@ _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 
 
 class _ColumnRule(NamedTuple):
-    """What the schema says of a column."""
+    """The rules of the schema for a column."""
 
     type: str
     """TEXT, INTEGER or REAL."""

@@ -40,7 +40,7 @@ class FleetScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedSession:
-    """A document with what the token that it came with says about its sender."""
+    """A document, and its sender by the token that it came with."""
 
     tenant: str
     team: str

@@ -70,7 +70,7 @@ class SessionReceiver:
     def receive_request(self, body: bytes, encoding: str, token: AccessToken, now: int) -> ShipAnswer:
         """Store the documents of a request as its sender's; return which are stored and which are refused.
 
-        Team, tenant and owner are the token's, whatever a document says. Raises BusyError or EngineError if
+        Team, tenant and owner are the token's, whatever a document claims. Raises BusyError or EngineError if
         the request is to come again, MalformedRequestError if not.
         """
         reserved = 0

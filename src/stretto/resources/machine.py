@@ -22,7 +22,7 @@ class Machine:
     memory_available: int | None
     """Bytes that a process can get without taking memory from another process."""
     waiting: int | None = None
-    """Nanoseconds since boot in which a core was idle while something waited for a disk; Linux tells it."""
+    """Nanoseconds since boot in which a core idled while something waited for a disk; Linux counts it."""
     cores: tuple[int, ...] = ()
     """Nanoseconds of busy time since boot by core."""
     received: int | None = None
@@ -53,7 +53,7 @@ _UNREADABLE = (psutil.Error, OSError, NotImplementedError, RuntimeError)
 
 
 def _read_cores() -> list[tuple[int, int, int | None]]:
-    """Return busy, available and waiting time (ns) of each core; nothing if the system tells only zeros."""
+    """Return busy, available and waiting time (ns) of each core; nothing if the system counts only zeros."""
     try:
         by_core = psutil.cpu_times(percpu=True)
     except _UNREADABLE:

@@ -26,7 +26,7 @@ SAMPLE_LENGTH = MINUTE
 SHORTEST_LOOK = SECOND
 """Processor time (ns) between two readings below which the kernel's ticks are too coarse for a load."""
 
-UNTOLD = "the system does not tell"
+NOT_REPORTED = "the system does not tell"
 
 CLOCK_SLACK = 2.0
 """Seconds by which a process may seem younger than its first report: boot time is only exact to a second."""
@@ -116,7 +116,7 @@ class Sampler:
         else:
             self._trees, self._machine = ProcessTrees(), None
             reason = "no busy session's process is known on this machine" if busy else "no session is busy"
-            self.use = ResourceUse(machine=machine_use, reason=reason, machine_reason=UNTOLD)
+            self.use = ResourceUse(machine=machine_use, reason=reason, machine_reason=NOT_REPORTED)
         for id in list(self._sessions):
             open_sample = self._sessions[id].open_sample
             if id in over:
@@ -204,7 +204,7 @@ class Sampler:
             reason="counting begins with the first reading"
             if usage
             else "the sessions' processes have ended",
-            machine_reason=UNTOLD,
+            machine_reason=NOT_REPORTED,
         )
         self._machine, self._last_tick = machine_now, tick
 

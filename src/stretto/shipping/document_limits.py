@@ -1,7 +1,7 @@
 """Keep documents within their limits: the rest of the names is added up, the shortest rows are left out.
 
 Sums merge by addition, so totals, ratios and quantiles stay exact; only the split by name or by time is
-coarser. The document tells how much of it is.
+coarser. The document states how much of it is.
 """
 
 from __future__ import annotations

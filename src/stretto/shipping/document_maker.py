@@ -94,7 +94,7 @@ class DocumentMaker:
 
 
 def compute_digest(document: SessionDocument, hub_url: str) -> str:
-    """Return a digest of all that a document tells a hub, its revision left out."""
+    """Return a digest of the document that a hub receives, its revision left out."""
     content = encode_session_document(replace(document, revision=0))
     return blake2b(hub_url.encode() + b"\n" + content, digest_size=12).hexdigest()
 

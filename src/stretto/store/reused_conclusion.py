@@ -86,7 +86,7 @@ def _find_read_calls(facts: SessionFacts) -> frozenset[str]:
         for name in (fact_fields.PARENT, fact_fields.DELEGATED_BY)
         if (id := get_text(task_facts, name)) is not None
     }
-    # A call of which a better report says that it starts no agent after all is read, too.
+    # A call that starts no agent after all, by a better report, is read, too.
     waiting |= facts.delegating
     waiting |= {
         id

@@ -44,7 +44,7 @@ class _Work(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SettledTasks:
-    """Settled tasks, and what tells whether an event bears on them."""
+    """Settled tasks, and the index by which events that bear on them are known."""
 
     tasks: tuple[Task, ...]
     """By start and id."""

@@ -89,7 +89,7 @@ def list_annotations(state: FindingsState) -> list[Decision]:
 
 
 def list_news(state: FindingsState, expected: Iterable[ExpectedTask]) -> list[tuple[str, str]]:
-    """Return what the first page says before everything else: what got worse, and what is overdue now.
+    """Return what the first page shows before everything else: what got worse, and what is overdue now.
 
     Each sentence has the address that it leads to.
     """

@@ -79,7 +79,7 @@ class PostgresqlEngine(TokenLookup):
 
     def prepare(self) -> None:
         """Create the tables that are missing. Raises EngineError for tables of another version."""
-        # A connection of its own reports the cause; the pool only says that it waited in vain.
+        # A connection of its own reports the cause; the pool reports only that it waited in vain.
         with self._report_errors(), psycopg.connect(self._url, connect_timeout=PATIENCE) as connection:
             # Hubs that start together take turns: CREATE IF NOT EXISTS is not safe against itself.
             self._lock(connection, SCHEMA)
