@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
-from types import TracebackType
-from typing import Self
+from threading import Lock
 
 from stretto.fleet.hub_exchange import (
     FORGET_PATH,
@@ -21,6 +19,7 @@ from stretto.fleet.hub_exchange import (
     encode_message,
 )
 from stretto.fleet.session_document import SessionDocument, decode_session_document
+from tests.loopback_receiver import LoopbackReceiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class HubRefusal:
     headers: Mapping[str, str]
 
 
-class HubReceiver:
+class HubReceiver(LoopbackReceiver):
     """Take every document until told otherwise; a context manager that leaves no thread."""
 
     def __init__(self) -> None:
@@ -52,25 +51,9 @@ class HubReceiver:
         self.most_lines = 1_000
         """Requests with more documents are too large."""
         self._lock = Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.receiver = self
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="hub-receiver")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        """The hub's address."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.receiver = self
+        super().__init__(server)
 
     def sum_measures(self) -> dict[str, int]:
         """Return the sums of all stored documents by measure."""

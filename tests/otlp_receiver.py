@@ -10,9 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Condition, Event, Thread
-from types import TracebackType
-from typing import Self
+from threading import Condition, Event
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -20,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.loopback_receiver import LoopbackReceiver
 from tests.waiting import PATIENCE
 
 
@@ -32,8 +31,8 @@ class Received:
     message: ExportTraceServiceRequest
 
 
-class OtlpReceiver:
-    """Answer 200 to every trace request until told otherwise; a context manager that leaves no thread."""
+class OtlpReceiver(LoopbackReceiver):
+    """Answer 200 to every trace request until told otherwise; OTEL_EXPORTER_OTLP_ENDPOINT takes its URL."""
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
@@ -47,31 +46,9 @@ class OtlpReceiver:
         self._delay = 0.0
         self._release = Event()
         self._connections: set[socket.socket] = set()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.receiver = self
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="otlp-receiver")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._release.set()
-        self._server.shutdown()
-        self._thread.join()
-        with self._changed:
-            for connection in self._connections:
-                # Ends the wait for the next request of a connection that the client keeps open.
-                with suppress(OSError):  # the client may have left first
-                    connection.shutdown(socket.SHUT_RDWR)
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        """The base URL, as OTEL_EXPORTER_OTLP_ENDPOINT takes it."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.receiver = self
+        super().__init__(server)
 
     @property
     def spans(self) -> list[Span]:
@@ -140,6 +117,18 @@ class OtlpReceiver:
             self._release.wait(self._delay)
         return answer
 
+    def close(self) -> None:
+        """Answer what hangs, and stop."""
+        self._release.set()
+        super().close()
+
+    def end_connections(self) -> None:
+        """End the wait for the next request of each connection that a client keeps open."""
+        with self._changed:
+            for connection in self._connections:
+                with suppress(OSError):  # the client may have left first
+                    connection.shutdown(socket.SHUT_RDWR)
+
     def connected(self, connection: socket.socket) -> None:
         """Remember an open connection."""
         with self._changed:
@@ -154,6 +143,10 @@ class OtlpReceiver:
 class _Server(ThreadingHTTPServer):
     daemon_threads = False
     receiver: OtlpReceiver
+
+    def server_close(self) -> None:
+        self.receiver.end_connections()
+        super().server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
