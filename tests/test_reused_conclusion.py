@@ -110,12 +110,13 @@ def test_work_at_length_event_by_event_is_the_same_session(events: Sequence[Even
     conclude_event_by_event(events, settles_at=2)
 
 
+def report(kind: Kind, second: float, id: str, **rest: Any) -> Event:
+    """Return an event of the session."""
+    return Event(kind=kind, session="s", time=at(second), id=id, **rest)
+
+
 def test_an_agent_whose_call_is_not_reported_yet_is_not_settled() -> None:
     """A notice names the agent of a call that is reported only after the agent's task is over."""
-
-    def report(kind: Kind, second: float, id: str, **rest: Any) -> Event:
-        return Event(kind=kind, session="s", time=at(second), id=id, **rest)
-
     order = {"agent": "critic", "description": "tests"}
     events = [
         report(Kind.TURN_START, 10, "p1", attributes={"task": "a0", "delegated_by": "c7"}),
@@ -124,6 +125,25 @@ def test_an_agent_whose_call_is_not_reported_yet_is_not_settled() -> None:
         report(Kind.TOOL_END, 17, "c0", name="Agent", outcome=Outcome.SUCCESS),
         report(Kind.TASK_START, 18.1, "a1", name="critic"),
         report(Kind.TOOL_START, 43, "c7", name="Agent", parent="a3", attributes=order),
+    ]
+    conclude_event_by_event(events, settles_at=2)
+
+
+def test_a_task_that_begins_below_a_settled_one_is_over_as_its_parent_is() -> None:
+    """An agent without an end runs no longer once its parent is over, although the parent is settled."""
+
+    def order(part: int) -> dict[str, str]:
+        return {"agent": "critic", "description": f"part {part}"}
+
+    events = [
+        report(Kind.TOOL_START, 10, "c0", name="Agent", attributes=order(0)),
+        report(Kind.TASK_START, 10.1, "a0", name="critic"),
+        report(Kind.TOOL_START, 14, "c1", name="Agent", parent="a0", attributes=order(1)),
+        report(Kind.TASK_END, 16, "a0", name="critic", outcome=Outcome.SUCCESS),
+        report(Kind.TOOL_END, 16, "c0", name="Agent", outcome=Outcome.SUCCESS, attributes={"task": "a0"}),
+        report(Kind.TOOL_START, 18, "c2", name="Agent", attributes=order(2)),
+        report(Kind.TASK_START, 18.1, "a2", name="critic"),
+        report(Kind.TASK_START, 18.1, "a3", name="critic"),
     ]
     conclude_event_by_event(events, settles_at=2)
 

@@ -103,7 +103,7 @@ class SettledTasks:
     def _is_bound_to(self, other: Task) -> bool:
         if other.id in self._ids or get_agent_id_of_task(other.id, self._ids) != other.id:
             return True
-        if other.parent in self._wasted_agents:
+        if other.parent in self._wasted_agents or (other.parent in self.agents and _is_end_missing(other)):
             return True
         is_earlier = other.start is None or other.start < self.until
         if is_earlier and _has_execution(other):
@@ -147,10 +147,12 @@ def settle_tasks(
     ids = {task.id for task in session.tasks}
     if len(ids) < len(session.tasks) or not _is_asked_as_main_agent(facts):
         return None
+    # A task without an end is over once its parent is, so the facts of its parent must stay.
+    waiting_parents = {task.parent for task in session.tasks if _is_end_missing(task)}
     calls_by_agent = {
         agent: calls
         for agent, calls in memory.iterate_calls_of_known_agents()
-        if _can_settle(facts, agent, calls)
+        if agent not in waiting_parents and _can_settle(facts, agent, calls)
     }
     tasks, until = _select_settled(session.tasks, calls_by_agent, ids, most)
     agents = frozenset(get_agent_id_of_task(task.id, ids) for task in tasks)
@@ -233,6 +235,11 @@ def _select_settled(
 def _has_execution(task: Task) -> bool:
     """Return whether a task takes part in a fan-out or runs alone: it runs, or its length is known."""
     return bool(task.length) or (task.outcome is Outcome.RUNNING and task.start is not None)
+
+
+def _is_end_missing(task: Task) -> bool:
+    """Return whether no report ends a task: whether it runs may then depend on its parent."""
+    return task.end is None or task.outcome is Outcome.RUNNING
 
 
 def _is_any_claimed(facts: SessionFacts, agents: frozenset[str], calls: frozenset[str]) -> bool:
