@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from stretto.cli.main import main
 from stretto.cli.statusline import LineOptions, parse_options
 from stretto.model.event import Outcome
 from stretto.state.lock import StateLock
+from stretto.store.database import open_writer
+from stretto.store.finding_history import AnalysisResult, write_analysis_result
 from tests.fakes import append
 from tests.scenes import Drawing, frame_drawing
 
@@ -146,7 +149,14 @@ def test_a_folder_of_recordings_is_imported(capsys: pytest.CaptureFixture[str], 
     taken = answer(capsys, "import", str(tmp_path / "recordings"))["imported"]
 
     assert sorted(entry["events"] for entry in taken) == [45, 47]
-    assert len(answer(capsys, "sessions")["sessions"]) == 2
+    latest, earlier = (row["id"] for row in answer(capsys, "sessions")["sessions"])
+    # The session that was held up comes first when the list is sorted by findings.
+    holdup = {"kind": "hooks", "name": "", "seconds": 60.0, "share": 0.5, "cause": None}
+    with closing(open_writer(tmp_path / "state/stretto.db")) as connection:
+        extra = {"sessions": {earlier: [holdup]}}
+        write_analysis_result(connection, AnalysisResult("holdups", 1, 0.1, extra=extra))
+    sorted_rows = answer(capsys, "sessions", "--sort", "finding")["sessions"]
+    assert [row["id"] for row in sorted_rows] == [earlier, latest]
 
 
 def test_bad_lines_are_set_aside_and_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

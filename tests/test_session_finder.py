@@ -15,8 +15,12 @@ import pytest
 
 from stretto.cli.command_line import SORTS
 from stretto.clock import HOUR
+from stretto.findings.analysis_table import MOST_EXPLAINED
+from stretto.findings.findings_snapshot import FindingsState
 from stretto.model.event import Outcome
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.store.database import open_reader, open_writer
+from stretto.store.finding_history import AnalysisResult, StoredFinding
 from stretto.store.session_search import CursorError, SessionQuery, SessionSort, find_sessions, number_words
 from tests.web_served import NOON, Store, Work, served
 
@@ -103,6 +107,57 @@ def test_every_order_lists_each_session_once(store: Store, sort: SessionSort, as
         assert set(whole[:2]) == {"failed", "pair"}
 
 
+SECONDS = {"single": 60.0, "open": 90.0, "failed": 0.0, "forgotten": 99.0}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ids"),
+    [
+        ({}, ["open", "single", "failed", "pair"]),
+        ({"ascending": True}, ["failed", "single", "open", "pair"]),
+        ({"project": "infra"}, ["single", "pair"]),
+        ({"words": "chang", "since": NOON - 3 * HOUR}, ["open", "failed"]),
+    ],
+)
+def test_sessions_are_ordered_by_what_held_them_up(
+    store: Store, wanted: dict[str, Any], ids: list[str]
+) -> None:
+    """Those without a finding are last in both directions, filters hold, and pages continue each other."""
+    query = SessionQuery(sort=SessionSort.FINDING, finding_seconds=SECONDS, **wanted)
+    paged: list[str] = []
+    with closing(open_reader(store.config.database)) as connection:
+        whole = [row.id for row in find_sessions(connection, query).rows]
+        for _ in ids:
+            page = find_sessions(connection, query := replace(query, limit=1))
+            paged += [row.id for row in page.rows]
+            query = replace(query, after=page.next)
+    assert whole == paged == ids
+    assert page.next is None
+
+
+def test_the_column_of_findings_sorts(store: Store) -> None:
+    """On the page, over HTTP and in the same order: the longest hold-up, a named session, then the others."""
+    holdups = {"single": [_make_holdup(60.0)], "pair": [_make_holdup(90.0), _make_holdup(5.0)], "open": []}
+    evidence = FindingEvidence(1, runs=(RunLink("failed"),))
+    named = Finding("task_length", {}, FindingVerdict.REGRESSION, evidence)
+    state = FindingsState(
+        0,
+        findings=(StoredFinding("f1", "widths", named, 0, 0),),
+        results={"holdups": AnalysisResult("holdups", extra={"sessions": holdups})},
+    )
+    with served(store.make_backend(findings=lambda: state)) as client:
+        page = client.get("/sessions?sort=-finding").text
+        rows = client.get("/api/sessions?sort=-finding").json()["sessions"]
+    ids = ["pair", "single", "failed", "open"]
+    assert [row["id"] for row in rows] == ids
+    assert sorted(ids, key=lambda name: page.index(f'href="/sessions/{name}"')) == ids
+    assert '<th scope="col" aria-sort="descending"><a class="sort" href="?sort=finding">Finding' in page
+
+
+def _make_holdup(seconds: float) -> dict[str, Any]:
+    return {"kind": "imbalance", "name": "", "seconds": seconds, "share": 0.25, "cause": None}
+
+
 def test_the_command_line_knows_every_order() -> None:
     """The parser repeats the columns, so that it need not import the store."""
     assert tuple(SessionSort) == SORTS
@@ -174,6 +229,7 @@ def test_a_page_of_a_hundred_thousand_sessions_costs_little_more(tmp_path: Path)
         SessionQuery(), SessionQuery(words="rare"), SessionQuery(words="qa p3"), SessionQuery(project="p3"),
         SessionQuery(sort=SessionSort.SPEEDUP), SessionQuery(sort=SessionSort.COST),
         SessionQuery(sort=SessionSort.START), SessionQuery(agent="qa", has_failures=True),
+        SessionQuery(sort=SessionSort.FINDING), SessionQuery(sort=SessionSort.FINDING, project="p3"),
     )  # fmt: skip
     few, many = (_measure_pages(tmp_path / str(count), count, queries) for count in (1_000, 100_000))
     assert all(cost <= 3 * least for cost, least in zip(many, few, strict=True)), (few, many)
@@ -195,8 +251,11 @@ def _measure_pages(folder: Path, count: int, queries: tuple[SessionQuery, ...]) 
             insert = "INSERT INTO session_words (rowid, session, words) VALUES (?, ?, ?)"
             connection.execute(insert, (row["word_row"], row["id"], words))
         connection.execute("COMMIT")
+    # The analysis explains the latest sessions of each pattern, however many there are.
+    explained = {f"{number:08x}": [_make_holdup(number)] for number in range(count)[-25 * MOST_EXPLAINED :]}
+    state = FindingsState(0, results={"holdups": AnalysisResult("holdups", extra={"sessions": explained})})
     costs = []
-    with served(store.make_backend()) as client:
+    with served(store.make_backend(findings=lambda: state)) as client:
         for query in queries:
             address = _format_address(query)
             assert client.get(address).status_code == 200

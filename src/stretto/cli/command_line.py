@@ -18,7 +18,7 @@ OUTCOMES = ("success", "failure", "cancelled", "unknown", "running")
 """The outcomes of a session, repeated here for the same reason. A test compares them with the model."""
 
 SORTS = ("last", "start", "elapsed", "speedup", "delivered", "cost", "failures", "turns", "tasks", "fanouts",
-         "tool_calls", "project", "pattern", "outcome")  # fmt: skip
+         "tool_calls", "project", "pattern", "outcome", "finding")  # fmt: skip
 """The columns that sessions are sorted by, repeated here for the same reason. A test compares them too."""
 
 

@@ -15,7 +15,11 @@ from stretto.errors import UsageError
 from stretto.figures.session_analysis import WhatIf, build_what_if_document, simulate_task_factor
 from stretto.figures.work_tree import build_work_tree
 from stretto.findings.findings_snapshot import read_findings_state
-from stretto.findings.session_findings import build_session_finding_document, find_session_findings
+from stretto.findings.session_findings import (
+    build_session_finding_document,
+    find_session_findings,
+    order_by_findings,
+)
 from stretto.model.event import Outcome
 from stretto.service.configured_session_summary import summarise_configured_session
 from stretto.store import declared_baseline_file as baselines
@@ -33,11 +37,11 @@ def list_sessions(context: CommandContext, options: argparse.Namespace) -> int:
     now = read_wall_clock()
     query = _make_query(options, now)
     with closing(open_reader(context.config.database)) as connection:
-        rows = find_sessions(connection, query).rows
-        has_sessions = bool(rows) or bool(queries.list_sessions(connection, limit=1))
         state = read_findings_state(
             connection, now, context.config.timezone, switched_off=context.config.features.off_analyses
         )
+        rows = find_sessions(connection, order_by_findings(query, state)).rows
+        has_sessions = bool(rows) or bool(queries.list_sessions(connection, limit=1))
     found = find_session_findings(state, {row.id: row.pattern for row in rows})
     text = (
         text_tables.format_sessions(rows, now, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stretto.findings.finding_sentences import describe_session_holdup, name_holdup
@@ -11,6 +11,7 @@ from stretto.findings.findings_snapshot import FindingsState, list_extra
 from stretto.format.quantities import format_duration
 from stretto.model.findings import HOLDUP_PREFIX
 from stretto.store.finding_history import StoredFinding
+from stretto.store.session_search import SessionQuery, SessionSort
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,19 @@ def find_session_findings(
                 tuple(naming.get(id, ())),
             )
     return found
+
+
+def order_by_findings(query: SessionQuery, state: FindingsState) -> SessionQuery:
+    """Return a query with what its order by findings compares: the seconds that each session's hold-up costs.
+
+    A session that a finding names and that nothing held up has 0. Any other query stays as it is.
+    """
+    if query.sort is not SessionSort.FINDING:
+        return query
+    holdups = list_extra(state, "holdups", "sessions") or {}
+    named = {run.session for stored in state.open_findings for run in stored.finding.evidence.runs}
+    seconds = {id: float(held[0]["seconds"]) for id, held in holdups.items() if held}
+    return replace(query, finding_seconds=dict.fromkeys(named, 0.0) | seconds)
 
 
 def build_session_finding_document(finding: SessionFinding | None) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
@@ -50,6 +50,7 @@ class SessionSort(StrEnum):
     PROJECT = "project"
     PATTERN = "pattern"
     OUTCOME = "outcome"
+    FINDING = "finding"
 
 
 _EXPRESSIONS = {
@@ -58,8 +59,12 @@ _EXPRESSIONS = {
     SessionSort.SPEEDUP: "sessions.delivered_work * 1.0 / sessions.parallel_elapsed",
     SessionSort.DELIVERED: "sessions.delivered * 1.0 / NULLIF(sessions.tasks, 0)",
     SessionSort.COST: "sessions.dollars",
+    SessionSort.FINDING: "ranks.seconds",
 }
 """Column → what SQLite sorts by."""
+
+_RANKS = "WITH ranks (session, seconds) AS MATERIALIZED (SELECT key, CAST(value AS REAL) FROM json_each(?))"
+"""The values of ``SessionQuery.finding_seconds``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,8 @@ class SessionQuery:
     """The session began before this time (ns)."""
     sort: SessionSort = SessionSort.LAST
     ascending: bool = False
+    finding_seconds: Mapping[str, float] = field(default_factory=dict)
+    """Id of a session → what it has to be sorted by ``SessionSort.FINDING``; the others have nothing."""
     limit: int = 50
     after: str | None = None
     """The ``next`` of the page before."""
@@ -117,17 +124,45 @@ def find_sessions(connection: sqlite3.Connection, query: SessionQuery) -> Sessio
     for condition, *bound in [*_list_conditions(query), *_continue_after(query)]:
         conditions.append(condition)
         values += bound
-    expression, order = _EXPRESSIONS[query.sort], _format_order(query)
-    # The ids come first: an index has all that is compared, and only the rows of the page are read whole.
-    rows = connection.execute(
-        f"SELECT {expression}, {SESSION_COLUMNS} FROM sessions WHERE id IN ("  # noqa: S608  # names from constants
-        f"SELECT id FROM sessions WHERE {' AND '.join(conditions) or 'TRUE'} ORDER BY {order} LIMIT ?"
-        f") ORDER BY {order}",
-        (*values, query.limit + 1),
-    ).fetchall()
+    condition = " AND ".join(conditions) or "TRUE"
+    read_page = _read_page_by_finding if query.sort is SessionSort.FINDING else _read_page
+    rows = read_page(connection, query, condition, [*values, query.limit + 1])
     page = rows[: query.limit]
     following = json.dumps([page[-1][0], page[-1][1]]) if len(rows) > len(page) and page else None
     return SessionPage(tuple(to_session_row(row[1:]) for row in page), following)
+
+
+def _read_page(
+    connection: sqlite3.Connection, query: SessionQuery, condition: str, values: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    """Return what each row is sorted by, and its columns; ``values`` end with the number of rows."""
+    expression, order = _EXPRESSIONS[query.sort], _format_order(query)
+    # The ids come first: an index has all that is compared, and only the rows of the page are read whole.
+    return connection.execute(
+        f"SELECT {expression}, {SESSION_COLUMNS} FROM sessions WHERE id IN ("  # noqa: S608  # names from constants
+        f"SELECT id FROM sessions WHERE {condition} ORDER BY {order} LIMIT ?"
+        f") ORDER BY {order}",
+        values,
+    ).fetchall()
+
+
+def _read_page_by_finding(
+    connection: sqlite3.Connection, query: SessionQuery, condition: str, values: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    """Return the same in the order of findings.
+
+    Few of many sessions have one. The others are in the order of their ids, by which they are stored: so
+    neither part sorts the whole table.
+    """
+    order, joined = _format_order(query), "FROM sessions LEFT JOIN ranks ON ranks.session = id"
+    return connection.execute(
+        f"{_RANKS} SELECT ranks.seconds, {SESSION_COLUMNS} {joined} WHERE id IN ("  # noqa: S608  # names from constants
+        "SELECT id FROM (SELECT id FROM ranks CROSS JOIN sessions ON id = ranks.session"
+        f" WHERE {condition} ORDER BY {order} LIMIT ?) UNION ALL SELECT id FROM ("
+        f"SELECT id {joined} WHERE ranks.session IS NULL AND {condition} ORDER BY id LIMIT ?)"
+        f") ORDER BY {order} LIMIT {query.limit + 1}",
+        (json.dumps(dict(query.finding_seconds)), *values, *values),
+    ).fetchall()
 
 
 def _format_order(query: SessionQuery) -> str:

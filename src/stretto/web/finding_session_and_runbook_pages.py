@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from stretto.clock import SECOND
 from stretto.figures.messages_between_agents import list_conversations
+from stretto.findings.session_findings import order_by_findings
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.store.collector_pause import pause_collector
@@ -92,7 +93,8 @@ class PageRoutes:
         now = self._backend.clock()
         try:
             query = parse_session_query(request.query_params, now, SESSIONS_SHOWN, ignored=PAGE_PARAMETERS)
-            page = self._backend.sessions(query)
+            state = self._backend.findings()
+            page = self._backend.sessions(order_by_findings(query, state))
         except (QueryError, CursorError) as error:
             return self._refuse(request, 400, str(error), "The page /sessions lists all.")
         return self._page(
@@ -101,7 +103,7 @@ class PageRoutes:
             now,
             live=query.after is None,
             page=page,
-            finding_of=session_list_columns.collect_findings(self._backend.findings(), page.rows),
+            finding_of=session_list_columns.collect_findings(state, page.rows),
             query=query,
             given=request.query_params,
             filters=session_list_columns.list_filters(request.query_params),

@@ -9,7 +9,11 @@ from starlette.routing import Route
 
 from stretto.clock import to_rfc3339
 from stretto.features.switched_off_texts import build_features_document
-from stretto.findings.session_findings import build_session_finding_document, find_session_findings
+from stretto.findings.session_findings import (
+    build_session_finding_document,
+    find_session_findings,
+    order_by_findings,
+)
 from stretto.notifications import notification_log as notifications
 from stretto.notifications.alert_states_from_notifications import is_repeat_overdue, select_alerts
 from stretto.store.session_search import CursorError
@@ -80,10 +84,11 @@ class JsonRoutes:
         """Answer a page of the sessions that match the parameters; ``next`` continues it by ``?after=``."""
         try:
             query = parse_session_query(request.query_params, self._backend.clock(), DEFAULT_LIMIT)
-            page = self._backend.sessions(query)
+            state = self._backend.findings()
+            page = self._backend.sessions(order_by_findings(query, state))
         except (QueryError, CursorError) as error:
             return responses.build_error(request.url.path, 400, str(error))
-        found = find_session_findings(self._backend.findings(), {row.id: row.pattern for row in page.rows})
+        found = find_session_findings(state, {row.id: row.pattern for row in page.rows})
         return responses.build_json(
             {
                 "sessions": [

@@ -21,10 +21,10 @@ FILTER_TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class ListColumn:
-    """A column of the list: its heading, what it sorts by if it can, and whether it holds numbers."""
+    """A column of the list: its heading, what it sorts by, and whether it holds numbers."""
 
     title: str
-    sort: SessionSort | None
+    sort: SessionSort
     term: str = ""
     """Its term in ``DEFINITIONS``, if it needs one."""
     is_number: bool = True
@@ -39,7 +39,7 @@ COLUMNS = (
     ListColumn("Cost", SessionSort.COST, "session_cost"),
     ListColumn("Outcome", SessionSort.OUTCOME, is_number=False),
     ListColumn("Executions", SessionSort.FANOUTS, "parallel"),
-    ListColumn("Finding", None, "session_finding", is_number=False),
+    ListColumn("Finding", SessionSort.FINDING, "session_finding", is_number=False),
 )
 
 
