@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -17,7 +18,7 @@ from stretto.summaries.time_window import (
 )
 from stretto.web.verdict_in_words import describe_window, place_in_window
 from stretto.web.window_parameters import QueryError, parse_window
-from tests.web_page import ARCHITECTURE, TESTS, read, shown
+from tests.web_page import ARCHITECTURE, TESTS, Page, read, shown
 from tests.web_served import NOON, Store
 
 VIEWS = ("/", "/types", "/agents", "/patterns", "/sessions")
@@ -84,13 +85,64 @@ def test_an_empty_window_names_the_newest_parallel_execution(store: Store) -> No
 
 
 def test_views_keep_the_window_in_their_links(store: Store) -> None:
-    """The navigation, and the sessions below the overview, lead to the same window."""
+    """Whatever view a page leads to has the window that was chosen; pages without one pass it on."""
+    bounds = f"from={OLD_DAY}&to=2026-11-20T12:00:00Z"
+    pages = (*VIEWS, "/activity", "/tools", "/models", "/executions", "/periods", "/agents/architect")
     with shown(store) as client:
-        page = read(client, "/?window=90d")
-        types = read(client, "/types?window=90d")
+        for path in (*pages, "/findings", "/alerts", "/reports"):
+            addresses = [urlsplit(address) for address in read(client, f"{path}?{bounds}").addresses]
+            # The form's own address, and the ways to all sessions, have no query.
+            views = [to for to in addresses if to.path in {*pages, ""} and not to.fragment and to.query]
+            kept = [to for to in views if {"from", "to", "window"} & parse_qs(to.query).keys()]
+            assert len(kept) >= 10
+            assert kept == views
+            plain = {to.path for to in addresses if not to.query}
+            assert plain & set(pages) <= {path, "/sessions"}
+        assert "architecture" in read(client, f"/types?{bounds}").text
 
-    assert {"/types?window=90d", "/agents?window=90d", "/sessions?window=90d"} <= set(page.addresses)
-    assert "architecture" in types.text
+
+@pytest.mark.parametrize(
+    ("given", "bounds", "kept"),
+    [
+        ("/executions?project=site&sort=width&page=2", ["date", "", "date", ""], {"project", "sort"}),
+        ("/sessions?q=a&failed=yes&window=7d&after=", ["date", "", "date", ""], {"q", "failed"}),
+        (f"/types?from={OLD_DAY}&refresh=off", ["date", OLD_DAY, "date", ""], {"refresh"}),
+        (
+            "/?from=2026-11-20T10:00:00%2B02:00&to=2026-11-20T11:30",
+            ["datetime-local", "2026-11-20T08:00:00", "datetime-local", "2026-11-20T11:30:00"],
+            set(),
+        ),
+    ],
+)
+def test_a_form_takes_the_bounds_of_any_window(
+    store: Store, given: str, bounds: list[str], kept: set[str]
+) -> None:
+    """It shows the chosen bounds, times in UTC, keeps filters and order, and needs no script."""
+    with shown(store) as client:
+        html = client.get(given).text
+        form = Page(
+            html[html.index('<nav class="windows"') : html.index("</nav>", html.index("windows"))] + "</nav>"
+        )
+        inputs = form.attributes("input")
+        sent = {str(each["name"]): str(each["value"] or "") for each in inputs}
+        again = client.get(urlsplit(given).path, params=sent)
+
+    fields = [each for each in inputs if each["type"] != "hidden"]
+    assert [value for each in fields for value in (each["type"], each["value"] or "")] == bounds
+    assert {each["name"] for each in inputs if each["type"] == "hidden"} == kept
+    assert again.status_code == 200
+
+
+def test_a_time_of_a_field_is_one_of_utc() -> None:
+    """Fields for a time send no zone, and no seconds if they are 0."""
+    given = {"from": "2026-11-20T10:00", "to": "2026-11-20T10:00:30"}
+    window = parse_window(given, NOON)
+    assert window is not None
+    assert window.start is not None
+    assert (window.name, window.end) == (
+        "2026-11-20T10:00:00Z/2026-11-20T10:00:30Z",
+        window.start + 30 * SECOND,
+    )
 
 
 @pytest.mark.parametrize("path", [*VIEWS, *API])

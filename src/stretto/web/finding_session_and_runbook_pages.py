@@ -17,14 +17,14 @@ from stretto.store.collector_pause import pause_collector
 from stretto.store.queries import SessionRow
 from stretto.store.session_search import CursorError, SessionQuery
 from stretto.summaries.session_json import build_page_document
-from stretto.summaries.time_window import WINDOW_NAMES
+from stretto.summaries.time_window import ALL, make_named_window
 from stretto.web import findings_view, markdown, session_list_columns, session_timeline, session_view
 from stretto.web.backend import Backend
 from stretto.web.page_terms import ABSENT
 from stretto.web.renderer import Renderer
 from stretto.web.runbook_lookup import find_runbook
 from stretto.web.session_query import TEXTS, parse_session_query
-from stretto.web.window_parameters import PAGE_PARAMETERS, QueryError
+from stretto.web.window_parameters import PAGE_PARAMETERS, WINDOW_PARAMETERS, QueryError, parse_window
 
 SESSIONS_SHOWN = 50
 """Sessions on a page of the list."""
@@ -93,6 +93,7 @@ class PageRoutes:
         now = self._backend.clock()
         try:
             query = parse_session_query(request.query_params, now, SESSIONS_SHOWN, ignored=PAGE_PARAMETERS)
+            window = parse_window(request.query_params, now) or make_named_window(ALL, now)
             state = self._backend.findings()
             page = self._backend.sessions(order_by_findings(query, state))
         except (QueryError, CursorError) as error:
@@ -105,11 +106,11 @@ class PageRoutes:
             page=page,
             finding_of=session_list_columns.collect_findings(state, page.rows),
             query=query,
+            window=window.name,
             given=request.query_params,
             filters=session_list_columns.list_filters(request.query_params),
             list_columns=session_list_columns.COLUMNS,
-            hidden_filters=(*TEXTS, "label"),
-            windows=WINDOW_NAMES,
+            hidden_filters=(*TEXTS, "label", *WINDOW_PARAMETERS),
             outcomes=list(Outcome),
         )
 

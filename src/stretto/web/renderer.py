@@ -21,19 +21,16 @@ from stretto.names import METRICS, NONE, PREFIX
 from stretto.notifications import alert_states_from_notifications as alerts
 from stretto.summaries.session_json import name_session, name_session_entity
 from stretto.summaries.time_window import WINDOW_NAMES
-from stretto.web import drawing_export, live_updates, responses, table_export, verdict_in_words
+from stretto.web import drawing_export, live_updates, responses, table_export, verdict_in_words, window_form
 from stretto.web.backend import Backend
 from stretto.web.page_terms import DEFINITIONS
 from stretto.web.timeline_shapes import write_bars
-from stretto.web.window_parameters import WINDOW_PARAMETERS, QueryError, parse_window
 
 REFRESH_SECONDS = 5
 """Seconds between reloads of a page without script or event stream; ``?refresh=off`` stops them."""
 
 DATED_FROM = 2 * DAY
 """Age (ns) from which a relative time has its date beside it."""
-
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 ID_SHOWN = 14
 """Characters of a session's id in a table."""
@@ -149,8 +146,9 @@ class Renderer:
             ago=ago,
             parse_instant=_parse_instant,
             address=address,
-            carried=_carry_window(request.query_params, now),
-            bounds=[_get_date(request.query_params.get(name)) for name in ("from", "to")],
+            carried=window_form.carry_window(request.query_params, now),
+            bounds=window_form.make_bound_fields(request.query_params),
+            kept=window_form.list_kept_parameters(request.query_params),
             unique=lambda: f"about-{next(numbers)}",
             live=live,
             changing=changing,
@@ -237,21 +235,6 @@ def _add_links(html: str, end: str, forms: Sequence[tuple[str, str]], address: C
         # A figure has its links inside, a table after it.
         parts[number - 1] += line + end if end == "</figure>" else end + line
     return "".join(parts)
-
-
-def _carry_window(given: Mapping[str, str], now: int) -> str:
-    """Return the window of a request as the query of a link; nothing without one, or if it is none."""
-    try:
-        window = parse_window(given, now)
-    except QueryError:
-        return ""
-    carried = {name: given[name] for name in WINDOW_PARAMETERS if given.get(name)}
-    return "" if window is None else f"?{urlencode(carried)}"
-
-
-def _get_date(text: str | None) -> str:
-    """Return the date of a bound for a date field; nothing for another text."""
-    return text[:10] if text and _DATE.match(text) else ""
 
 
 def _parse_instant(text: str | None) -> int | None:

@@ -9,6 +9,7 @@ from stretto.findings.findings_snapshot import FindingsState
 from stretto.findings.session_findings import SessionFinding, find_session_findings
 from stretto.store.queries import SessionRow
 from stretto.store.session_search import SessionSort
+from stretto.summaries.time_window import ALL
 
 FILTER_TITLES = {
     "q": "words", "project": "project", "worktree": "worktree", "repository": "repository",
@@ -17,6 +18,10 @@ FILTER_TITLES = {
     "parallel": "with parallel executions", "window": "window", "from": "from", "to": "to",
 }  # fmt: skip
 """Parameter of a filter → its title, in the order in which they are shown."""
+
+
+NO_FILTER = {"window": ALL}
+"""Parameter → the value that lets everything through, where it is not ``no``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def list_filters(parameters: Mapping[str, str]) -> list[SetFilter]:
     return [
         SetFilter(name, title, "" if name in ("failed", "parallel") else parameters[name])
         for name, title in FILTER_TITLES.items()
-        if parameters.get(name) and parameters[name] != "no"
+        if parameters.get(name) and parameters[name] != NO_FILTER.get(name, "no")
     ]
 
 

@@ -45,7 +45,7 @@ def parse_window(parameters: Mapping[str, str], now: int) -> TimeWindow | None:
 
 
 def _parse_bounds(given: Mapping[str, str], now: int) -> TimeWindow:
-    start, end = _parse_instant(given, "from", 0), _parse_instant(given, "to", DAY)
+    start, end = parse_instant(given, "from", 0), parse_instant(given, "to", DAY)
     if start is not None and end is not None and end <= start:
         raise QueryError("to must be later than from")
     if start is not None and start > now:
@@ -70,13 +70,17 @@ def parse_whole_number(name: str, text: str, most: int) -> int:
     raise QueryError(f"{name} must be a whole number from 1 to {most}")
 
 
-def _parse_instant(given: Mapping[str, str], name: str, whole_day: int) -> int | None:
-    """Return the instant (ns) of a parameter; ``whole_day`` is added to a date without a time."""
+def parse_instant(given: Mapping[str, str], name: str, whole_day: int) -> int | None:
+    """Return the instant (ns) of a parameter; ``whole_day`` is added to a date without a time.
+
+    A time without a zone, such as a field of a form has it, is one of UTC. Raises QueryError.
+    """
     text = given.get(name)
     if text is None:
         return None
     # A plus sign that was not encoded arrives as a space.
-    for candidate, more in ((text.replace(" ", "+"), 0), (f"{text}T00:00:00Z", whole_day)):
+    times = (text.replace(" ", "+"), f"{text}Z", f"{text}:00Z")
+    for candidate, more in (*((time, 0) for time in times), (f"{text}T00:00:00Z", whole_day)):
         try:
             return min(max(rfc3339.parse_rfc3339(candidate) + more, _FIRST), _LAST)
         except (ValueError, OverflowError):
