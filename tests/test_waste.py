@@ -99,6 +99,11 @@ def test_a_window_has_its_waste_by_type_agent_and_reason(tmp_path: Path) -> None
     assert values["wasted_seconds", "review", "worker", "retried"] == 10
     assert values["wasted_tokens", "review", "worker", "retried"] == 100
     assert values["wasted_cost_usd", "planning", "worker", "cancelled_by_program"] == pytest.approx(0.3)
+    assert found["window_agent_tokens", "worker", "delivered"].count == 2
+    assert values["window_agent_tokens", "worker", "delivered"] == 600
+    assert values["window_agent_tokens", "worker", "wasted"] == 400
+    assert values["window_agent_cost_usd", "worker", "delivered"] == pytest.approx(0.6)
+    assert values["window_agent_cost_usd", "worker", "wasted"] == pytest.approx(0.4)
     assert values["window_deliveries", "review", "delivered"] == 1
     assert values["window_deliveries", "review", "wasted"] == 1
     assert values["window_agent_deliveries", "worker", "wasted"] == 2

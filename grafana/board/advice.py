@@ -92,13 +92,16 @@ _WASTE = Row(
         ),
         make_table(
             "Waste by agent",
-            "Tasks of an agent by class.",
-            "Whose work is done for nothing?",
+            "Tasks of an agent by class, and what they used where sources report it.",
+            "Whose work is done for nothing, and what did it cost?",
             {Label.AGENT: "Agent", Label.DELIVERY: "Class"},
-            Column(
-                "Tasks",
-                sum_by(select_series("window_agent_deliveries"), Label.AGENT, Label.DELIVERY),
-                Unit.COUNT,
+            *(
+                Column(title, sum_by(select_series(name), Label.AGENT, Label.DELIVERY), unit)
+                for title, name, unit in (
+                    ("Tasks", "window_agent_deliveries", Unit.COUNT),
+                    ("Tokens", "window_agent_tokens", Unit.COUNT),
+                    ("Cost", "window_agent_cost_usd", Unit.MONEY),
+                )
             ),
             width=12,
             links=(list_sessions(Label.AGENT),),

@@ -1,4 +1,4 @@
-"""Measure waste: the tasks that delivered nothing, with their time, tokens and cost, by the reason.
+"""Measure what tasks used, by class, and waste: the tasks that delivered nothing, by the reason.
 
 What lies below a wasted task is wasted too. Each instant is counted once: the wasted time of a task is its
 busy time without that of the tasks below it.
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
-from stretto.figures.sums_by_dimension import Sums, sum_by, sum_in_table, sum_up
+from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
 from stretto.model.delivered_and_wasted_tasks import get_agent_id_of_task
 from stretto.model.entities import Task
 from stretto.model.interval import Interval, measure_union_length
@@ -50,7 +50,7 @@ def find_wasted_tasks(tasks: Iterable[Task]) -> Iterator[WastedTask]:
 
 
 def compute_waste_figures(window: str, sums: Sums) -> Iterator[Figure]:
-    """Yield the classes of the window's tasks, and the waste by task type, agent and reason."""
+    """Yield the classes of the window's tasks, what they used, and waste by type, agent and reason."""
     at: Labels = (("window", window),)
     for label, name in (
         (Dimension.TASK_TYPE, "stretto_window_deliveries"),
@@ -62,25 +62,52 @@ def compute_waste_figures(window: str, sums: Sums) -> Iterator[Figure]:
             for delivery, count in sorted(by_class.items()):
                 labels = ((label.value, key), ("delivery", delivery), *at)
                 yield Figure(name, labels, count, count)
+    yield from _compute_use_of_agents(at, sums)
     for dims, count in sorted(sums.get(measures.WASTED_TASKS, {}).items()):
         labels = (*zip(("task_type", "agent", "reason"), map(str, dims), strict=True), *at)
         yield Figure("stretto_wasted_tasks", labels, count, count)
         length = sums.get(measures.WASTED_TIME, {}).get(dims, 0)
         yield Figure("stretto_wasted_seconds", labels, length / SECOND, count)
-        for name, used, known, scale in _USES:
-            known_tasks = sums.get(known, {}).get(dims, 0)
-            if known_tasks:
-                value = sums.get(used, {}).get(dims, 0) / scale
-                yield Figure(name, labels, value, known_tasks, coverage=known_tasks / count)
-            else:
-                yield Figure(name, labels, None, 0, "no source reported the use of these tasks")
+        for use in _USES_OF_WASTE:
+            known, used = sums.get(use.known, {}).get(dims, 0), sums.get(use.used, {}).get(dims, 0)
+            yield use.make_figure(labels, used, known, count)
     yield from _compute_ratio(at, sums)
 
 
-_USES = (
-    ("stretto_wasted_tokens", measures.WASTED_TOKENS, measures.WASTED_TOKEN_TASKS, 1),
-    ("stretto_wasted_cost_usd", measures.WASTED_COST, measures.WASTED_COST_TASKS, DOLLAR),
+class _Use(NamedTuple):
+    """A figure of what tasks used, its measures, and how many units of a measure are one of the figure."""
+
+    name: str
+    used: str
+    known: str
+    scale: int
+
+    def make_figure(self, labels: Labels, used: int, known: int, tasks: int) -> Figure:
+        """Return what the tasks used of which it is known, with the share that these are of all."""
+        if not known:
+            return Figure(self.name, labels, None, 0, "no source reported the use of these tasks")
+        return Figure(self.name, labels, used / self.scale, known, coverage=min(1.0, known / tasks))
+
+
+_USES_OF_AGENTS = (
+    _Use("stretto_window_agent_tokens", measures.AGENT_TOKENS, measures.AGENT_TOKEN_TASKS, 1),
+    _Use("stretto_window_agent_cost_usd", measures.AGENT_COST, measures.AGENT_COST_TASKS, DOLLAR),
 )
+
+_USES_OF_WASTE = (
+    _Use("stretto_wasted_tokens", measures.WASTED_TOKENS, measures.WASTED_TOKEN_TASKS, 1),
+    _Use("stretto_wasted_cost_usd", measures.WASTED_COST, measures.WASTED_COST_TASKS, DOLLAR),
+)
+
+
+def _compute_use_of_agents(at: Labels, sums: Sums) -> Iterator[Figure]:
+    by_class = (Dimension.AGENT, Dimension.DELIVERY)
+    tasks = sum_by_dimensions(sums, measures.DELIVERIES, *by_class)
+    for use in _USES_OF_AGENTS:
+        known, used = (sum_by_dimensions(sums, measure, *by_class) for measure in (use.known, use.used))
+        for key, count in sorted(tasks.items()):
+            labels = (("agent", key[0]), ("delivery", key[1]), *at)
+            yield use.make_figure(labels, used.get(key, 0), known.get(key, 0), count)
 
 
 def _compute_ratio(at: Labels, sums: Sums) -> Iterator[Figure]:

@@ -64,7 +64,8 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.COST_DELIVERED, measures.COST_ELAPSED, measures.COST_FANOUTS, measures.COST_NANO_USD,
         measures.COST_WORK, measures.TOKEN_COUNT, measures.TOKEN_DELIVERED, measures.TOKEN_ELAPSED,
         measures.TOKEN_FANOUTS, measures.TOKEN_WORK, measures.WASTED_COST, measures.WASTED_COST_TASKS,
-        measures.WASTED_TOKENS, measures.WASTED_TOKEN_TASKS,
+        measures.WASTED_TOKENS, measures.WASTED_TOKEN_TASKS, measures.AGENT_COST, measures.AGENT_COST_TASKS,
+        measures.AGENT_TOKENS, measures.AGENT_TOKEN_TASKS,
     ),
     "store.contributions.task_outcomes": (
         measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.RETRY_ENDS, measures.RETRY_TIME,
@@ -198,6 +199,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.PARALLEL_TASKS, measures.PARALLEL_WORK,
     ),
     "figures.waste": (
+        measures.AGENT_COST, measures.AGENT_COST_TASKS, measures.AGENT_TOKENS, measures.AGENT_TOKEN_TASKS,
         measures.DELIVERIES, measures.WASTED_COST, measures.WASTED_COST_TASKS, measures.WASTED_TASKS,
         measures.WASTED_TIME, measures.WASTED_TOKENS, measures.WASTED_TOKEN_TASKS,
     ),

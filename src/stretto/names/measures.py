@@ -111,6 +111,7 @@ _D, _U = Dimension, Unit
 _WORK = (_D.PATTERN, _D.TASK_TYPE, _D.AGENT)
 """The leading dimensions of the measures that scores are made of."""
 _WASTE = (_D.TASK_TYPE, _D.AGENT, _D.REASON)
+_AGENT_CLASS = (_D.AGENT, _D.DELIVERY)
 
 # Tasks and parallel executions.
 TASKS = define_measure("tasks", (_D.TASK_TYPE, _D.AGENT, _D.OUTCOME), _U.COUNT, "Tasks that are over.")
@@ -193,6 +194,18 @@ WASTED_TOKEN_TASKS = define_measure(
 )
 WASTED_COST = define_measure("wasted_cost", _WASTE, _U.NANO_USD, "Cost of wasted tasks.")
 WASTED_COST_TASKS = define_measure("wasted_cost_tasks", _WASTE, _U.COUNT, "Wasted tasks whose cost is known.")
+AGENT_TOKENS = define_measure(
+    "agent_tokens", _AGENT_CLASS, _U.COUNT, "Tokens of an agent's tasks that are over, by their class."
+)
+AGENT_TOKEN_TASKS = define_measure(
+    "agent_token_tasks", _AGENT_CLASS, _U.COUNT, "Tasks of an agent whose tokens are known, by their class."
+)
+AGENT_COST = define_measure(
+    "agent_cost", _AGENT_CLASS, _U.NANO_USD, "Cost of an agent's tasks that are over, by their class."
+)
+AGENT_COST_TASKS = define_measure(
+    "agent_cost_tasks", _AGENT_CLASS, _U.COUNT, "Tasks of an agent whose cost is known, by their class."
+)
 VERDICT_FANOUTS = define_measure(
     "verdict_fanouts", (_D.PATTERN, _D.SIGNATURE), _U.COUNT, "Parallel executions of the headline."
 )

@@ -55,6 +55,18 @@ OUTCOMES: tuple[Metric, ...] = (
         "Tasks of an agent that are over, by class.",
     ),
     define_gauge(
+        "stretto_window_agent_tokens",
+        "1",
+        (_A, Label.DELIVERY, _W),
+        "Tokens that an agent's tasks of ended sessions used, by class, if known.",
+    ),
+    define_gauge(
+        "stretto_window_agent_cost_usd",
+        "USD",
+        (_A, Label.DELIVERY, _W),
+        "Cost of an agent's tasks of ended sessions, by class, if known.",
+    ),
+    define_gauge(
         "stretto_wasted_tasks",
         "1",
         (_T, _A, Label.REASON, _W),

@@ -1,4 +1,4 @@
-"""Sums of the tokens and the cost of parallel executions and of wasted tasks, in sessions that are over.
+"""Sums of the tokens and the cost of parallel executions and of tasks, in sessions that are over.
 
 A fan-out is added only if the model calls of every one of its tasks are known: tokens of a part of the tasks
 give no price of the whole. Delivered work and elapsed of exactly these fan-outs are added beside their tokens
@@ -20,10 +20,9 @@ from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_speedup_costs(context: SessionContext) -> Additions:
-    """Return tokens and cost of the fan-outs and of wasted tasks; nothing while the session runs."""
+    """Return tokens and cost of the fan-outs and of the tasks; nothing while the session runs."""
     added: Additions = Counter()
-    wasted = [task for task in context.session.tasks if task.is_wasted]
-    if not context.over or not (context.fanouts or wasted) or not context.facts.model_calls:
+    if not context.over or not context.session.tasks or not context.facts.model_calls:
         return added
     calls_by_task: dict[str, list[ModelCall]] = {}
     for call in context.whole.model_calls:
@@ -33,23 +32,34 @@ def add_up_speedup_costs(context: SessionContext) -> Additions:
         calls = [calls_by_task.get(task.id, []) for task in fanout.tasks]
         mix = (context.session.pattern or NONE, build_work_signature(context.session, fanout.tasks))
         _add_fanout(added, fanout, mix, calls, context.price)
-    for task in wasted:
-        _add_wasted(added, task, calls_by_task.get(task.id, []), context.price)
+    for task in context.session.tasks:
+        _add_task(added, task, calls_by_task.get(task.id, []), context.price)
     return added
 
 
-def _add_wasted(added: Additions, task: Task, calls: Iterable[ModelCall], price: Price) -> None:
+def _add_task(added: Additions, task: Task, calls: Iterable[ModelCall], price: Price) -> None:
     with_tokens = [call for call in calls if _sum_tokens(call) is not None]
     at, delivery = get_counted_time(task), task.delivery
-    if not with_tokens or at is None or delivery is None or delivery.reason is None:
+    if not with_tokens or at is None or delivery is None:
         return
-    slot, dims = find_slot_number(at), (task.task_type, task.agent or NONE, delivery.reason.value)
-    added[slot, measures.WASTED_TOKENS, dims] += sum(_sum_tokens(call) or 0 for call in with_tokens)
-    added[slot, measures.WASTED_TOKEN_TASKS, dims] += 1
+    slot, agent = find_slot_number(at), task.agent or NONE
+    tokens = sum(_sum_tokens(call) or 0 for call in with_tokens)
     costs = [price(call) for call in with_tokens]
-    if None not in costs:
-        added[slot, measures.WASTED_COST, dims] += sum(cost.amount for cost in costs if cost is not None)
-        added[slot, measures.WASTED_COST_TASKS, dims] += 1
+    cost = None if None in costs else sum(cost.amount for cost in costs if cost is not None)
+    of_agent = (agent, delivery.delivery.value)
+    added[slot, measures.AGENT_TOKENS, of_agent] += tokens
+    added[slot, measures.AGENT_TOKEN_TASKS, of_agent] += 1
+    if cost is not None:
+        added[slot, measures.AGENT_COST, of_agent] += cost
+        added[slot, measures.AGENT_COST_TASKS, of_agent] += 1
+    if delivery.reason is None:
+        return
+    of_waste = (task.task_type, agent, delivery.reason.value)
+    added[slot, measures.WASTED_TOKENS, of_waste] += tokens
+    added[slot, measures.WASTED_TOKEN_TASKS, of_waste] += 1
+    if cost is not None:
+        added[slot, measures.WASTED_COST, of_waste] += cost
+        added[slot, measures.WASTED_COST_TASKS, of_waste] += 1
 
 
 def _add_fanout(
