@@ -23,7 +23,7 @@ import pytest
 from stretto.clock import DAY
 from stretto.figures.sums_by_dimension import Sums
 from stretto.fleet.session_document import SessionDocument
-from stretto.hub.engine import ReceivedSession
+from stretto.hub.engine import OwnerSum, ReceivedSession
 from stretto.hub.engine_opening import HubDatabase, open_engine
 from stretto.store.contributions.registry import get_sums_version
 from tests.ports import find_free_port
@@ -75,6 +75,27 @@ def add_up(sessions: Iterable[ReceivedSession], first: int = 0, last: int = 1 <<
     for (measure, dims), value in total.items():
         if value:
             sums.setdefault(measure, {})[dims] = value
+    return dict(sums)
+
+
+def read_sums(engine: HubDatabase, tenant: str, *teams: str, around: int = TODAY) -> Sums:
+    """Return the sums that an engine has of teams (``a`` without names) in the ten days around a day."""
+    return to_sums(
+        each
+        for team in teams or ("a",)
+        for day in range(around - 5, around + 6)
+        for each in engine.read_owner_sums(tenant, team, day)
+    )
+
+
+def to_sums(owner_sums: Iterable[OwnerSum]) -> Sums:
+    """Return the sums of all owners together."""
+    total: Counter[tuple[str, tuple[str | int, ...]]] = Counter()
+    for each in owner_sums:
+        total[each.measure, each.dims] += each.value
+    sums: dict[str, dict[tuple[str | int, ...], int]] = {}
+    for (measure, dims), value in total.items():
+        sums.setdefault(measure, {})[dims] = value
     return dict(sums)
 
 

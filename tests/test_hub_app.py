@@ -249,20 +249,42 @@ def test_team_and_owner_are_those_of_the_token(hub: Hub, tmp_path: Path) -> None
     assert [row[:2] for row in hub.database.list_heard_of(FleetScope(tenant="acme"))] == [("red", "ann")]
 
 
-def test_nobody_overwrites_or_claims_the_session_of_another_owner(hub: Hub, tmp_path: Path) -> None:
-    """The answer names it as refused; its owner's document stays, and newer ones replace it."""
+@pytest.mark.parametrize("first", ["ann", "ben"])
+def test_nobody_overwrites_or_claims_the_session_of_another_owner(
+    hub: Hub, tmp_path: Path, first: str
+) -> None:
+    """A forged document is a session of its own sender, whoever comes first; each owner has his own."""
     (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
-    ann, ben = hub.client("ann"), hub.client("ben")
-    hub.ship(ann, document)
-    before = ann.get("/api/sessions").json()
     forged = replace(document, revision=document.revision + 1, sums=(), rows={})
-    answer = hub.ship(ben, forged, replace(document, session="own"))
-    assert answer["stored"] == ["own"]
-    (refused,) = answer["refused"]
-    assert refused["session"] == document.session
-    assert "another team or owner" in refused["why"]
-    assert hub.ship(ann, replace(document, revision=document.revision + 2))["refused"] == []
-    assert ann.get("/api/sessions").json()["sessions"] == before["sessions"]
+    for name in ("ann", "ben") if first == "ann" else ("ben", "ann"):
+        answer = hub.ship(hub.client(name), document if name == "ann" else forged)
+        assert (answer["stored"], answer["refused"]) == ([document.session], [])
+    owners = {name: hub.client(name).get("/api/sessions").json()["sessions"] for name in ("ann", "ben")}
+    assert [len(listed) for listed in owners.values()] == [1, 1]
+    order = msgspec.json.encode({"sessions": [document.session]})
+    assert hub.client("ben").post(FORGET_PATH, content=order).json() == {"forgotten": 1}
+    assert hub.client("ann").get("/api/sessions").json()["sessions"] == owners["ann"]
+
+
+def test_a_lead_sees_sessions_of_one_name_by_two_owners_who_opted_in(hub: Hub, tmp_path: Path) -> None:
+    """Neither takes the place of the other."""
+    (document,) = make_documents(tmp_path / "a", "runner", [draw(0)])
+    for owner in ("ci", "nightly"):
+        hub.database.add_token(
+            AccessToken(
+                hash=hash_token(owner),
+                tenant="acme",
+                team="red",
+                owner=owner,
+                role=TokenRole.ME,
+                opted_in=True,
+                added=BEGIN,
+            )
+        )
+        headers = {"Authorization": f"Bearer {owner}"}
+        hub.ship(TestClient(hub.app, base_url="http://127.0.0.1", headers=headers), document)
+    listed = hub.client("lea", role=TokenRole.LEAD).get("/api/sessions").json()["sessions"]
+    assert len({row["id"] for row in listed}) == 2
 
 
 def test_owners_of_one_name_in_two_teams_are_two_owners(hub: Hub, tmp_path: Path) -> None:
@@ -466,10 +488,10 @@ def test_a_session_that_the_hub_cannot_store_is_refused_alone(
     ]
     write = hub.database.write_sessions
 
-    def write_unless_broken(sessions: Sequence[ReceivedSession]) -> list[ReceivedSession]:
+    def write_unless_broken(sessions: Sequence[ReceivedSession]) -> None:
         if any(each.document.session == "broken" for each in sessions):
             raise OverflowError
-        return write(sessions)
+        write(sessions)
 
     monkeypatch.setattr(hub.database, "write_sessions", write_unless_broken)
     answer = hub.ship(hub.client("ann"), *documents)

@@ -1,9 +1,9 @@
 """What the hub asks of a database: one protocol for SQLite, PostgreSQL and ClickHouse.
 
-An engine keeps whole sessions. The key of a session is (tenant, instance, session), and the highest revision
-wins, whatever the order and however often a document arrives. A forgotten session stays forgotten: later
-copies of a revision up to the forgetting are dropped. A session keeps the team, the owner and the day that it
-first came with: nobody else's document replaces it, and a machine that changes its team takes nothing along.
+An engine keeps whole sessions. The key of a session is (tenant, team, owner, instance, session), and the
+highest revision wins, whatever the order and however often a document arrives. A forgotten session stays
+forgotten: later copies of a revision up to the forgetting are dropped. Team and owner are those of the
+sender's token. So nobody replaces or claims somebody else's session, even by a guessed name that comes first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stretto.clock import SECOND
-from stretto.figures.sums_by_dimension import Sums
 from stretto.fleet.session_document import SessionDocument
 
 DAYS_KEPT = 400
@@ -53,8 +52,10 @@ class ReceivedSession:
 
 @dataclass(frozen=True, slots=True)
 class SessionKey:
-    """The key of a session in a tenant."""
+    """The key of a session in a tenant: its sender by the token, and the names that the sender gives."""
 
+    team: str
+    owner: str
     instance: str
     session: str
 
@@ -64,6 +65,8 @@ class Mark:
     """A position in the order in which an engine received changes, to continue a reading from."""
 
     received: int = 0
+    team: str = ""
+    owner: str = ""
     instance: str = ""
     session: str = ""
 
@@ -95,14 +98,13 @@ class Engine(Protocol):
     """
 
     def prepare(self) -> None:
-        """Create the tables that are missing, and bring those of an older version up to date."""
+        """Create the tables of an empty database. Raises EngineError for those of another version."""
 
-    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> list[ReceivedSession]:
+    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> None:
         """Store sessions durably before returning; an older or equal revision changes nothing.
 
-        Returns those that are not written since their key is of another team or owner, forgotten or not.
-        The caller has checked the documents: numbers fit into 64 bits, and known measures have their
-        dimensions.
+        A session stays under the day that it first came with. The caller has checked the documents: numbers
+        fit into 64 bits, and known measures have their dimensions.
         """
 
     def forget_sessions(
@@ -114,19 +116,8 @@ class Engine(Protocol):
         the changes. Revisions up to it, and up to the one stored, do not bring a session back.
         """
 
-    def read_sums(self, scope: FleetScope, first: int, last: int, measures: Sequence[str] = ()) -> Sums:
-        """Return the sums of the slots of five minutes ``first`` to ``last``; of all or some measures."""
-
-    def read_sums_by_slot(
-        self, scope: FleetScope, width: int, first: int, last: int, measures: Sequence[str]
-    ) -> dict[int, Sums]:
-        """Return the sums of some measures by slot of ``width`` seconds; empty slots are left out.
-
-        ``first`` and ``last`` are numbers of such slots. The width is a multiple of five minutes.
-        """
-
     def read_owner_sums(self, tenant: str, team: str, day: int) -> list[OwnerSum]:
-        """Return the sums of a team's UTC day (number of the day) by owner."""
+        """Return the sums of a team's UTC day (number of the day) by owner, which may exceed 64 bits."""
 
     def list_changed_days(self, tenant: str, since: int) -> list[tuple[str, int]]:
         """Return (team, number of the UTC day) of the sums of sessions that changed since a time (ns).

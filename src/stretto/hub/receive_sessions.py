@@ -35,8 +35,6 @@ NOTABLE_SKEW = 5 * MINUTE
 
 _UNSTORABLE = "the hub cannot store the session: see its log"
 
-_OTHERS = "the hub has the session for another team or owner: it keeps what the earlier token shipped"
-
 
 class BusyError(StrettoError):
     """So many requests are being stored that this one has to come again later."""
@@ -124,11 +122,13 @@ class SessionReceiver:
         if not sessions:
             return []
         try:
-            return [(each, _OTHERS) for each in self._engine.write_sessions(sessions)]
+            self._engine.write_sessions(sessions)
         except EngineError:
             raise
         except Exception:
             LOG.exception("%d sessions of %s cannot be stored", len(sessions), sessions[0].tenant)
+        else:
+            return []
         if len(sessions) == 1:
             return [(sessions[0], _UNSTORABLE)]
         return [unwritten for each in sessions for unwritten in self._write_sessions([each])]

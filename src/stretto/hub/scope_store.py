@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -94,10 +95,12 @@ def add_session_changes(
         after = changes[-1].mark
         with open_transaction(connection):
             for change in changes:
-                is_added = _try_change(connection, change, with_sums=with_sums)
+                is_added = _try_change(
+                    connection, _name_session(scope, change.key), change, with_sums=with_sums
+                )
                 count += is_added is True
                 skipped += is_added is None
-            mark = max(mark, after, key=lambda each: (each.received, each.instance, each.session))
+            mark = max(mark, after, key=astuple)
             queries.write_note(connection, _MARK, _encode(mark).decode())
     return RefreshResult(sessions=count, skipped=skipped)
 
@@ -155,11 +158,6 @@ def count_sessions_by_rules(connection: sqlite3.Connection) -> list[tuple[str, i
     return [(str(rules), int(count)) for rules, count in rows]
 
 
-def name_session_in_scope(key: SessionKey) -> str:
-    """Return the id of a session in the store of a scope: two machines may ship one session each."""
-    return f"{key.session}.{key.instance}"
-
-
 def _begin_anew_in_another_scope(connection: sqlite3.Connection, scope: FleetScope) -> None:
     """Remove all sessions if other machines or owners were read before, such as those who have opted in."""
     name = _encode(scope).decode()
@@ -172,14 +170,27 @@ def _begin_anew_in_another_scope(connection: sqlite3.Connection, scope: FleetSco
         queries.write_note(connection, _SCOPE, name)
 
 
-def _try_change(connection: sqlite3.Connection, change: SessionChange, *, with_sums: bool) -> bool | None:
+def _name_session(scope: FleetScope, key: SessionKey) -> str:
+    """Return the id of a session in the store of a scope: two machines may ship one session each.
+
+    Two owners may too, and nobody's session takes the place of somebody else's.
+    """
+    name = f"{key.session}.{key.instance}"
+    if scope.owners is not None and len(scope.owners) == 1:
+        return name
+    return f"{name}.{sha256(_encode(key)).hexdigest()[:12]}"
+
+
+def _try_change(
+    connection: sqlite3.Connection, id: str, change: SessionChange, *, with_sums: bool
+) -> bool | None:
     """Add a change, or nothing of it: one session must not take the pages of all others away.
 
     Returns None if it cannot be added, else as ``_add_change``. Errors of the database itself are raised.
     """
     connection.execute("SAVEPOINT of_change")
     try:
-        is_new = _add_change(connection, change, with_sums=with_sums)
+        is_new = _add_change(connection, id, change, with_sums=with_sums)
     except (StrettoError, sqlite3.OperationalError):
         raise
     except Exception:
@@ -191,9 +202,8 @@ def _try_change(connection: sqlite3.Connection, change: SessionChange, *, with_s
     return is_new
 
 
-def _add_change(connection: sqlite3.Connection, change: SessionChange, *, with_sums: bool) -> bool:
+def _add_change(connection: sqlite3.Connection, id: str, change: SessionChange, *, with_sums: bool) -> bool:
     """Replace a session by what an engine has of it now; return whether that is another revision."""
-    id = name_session_in_scope(change.key)
     row = connection.execute("SELECT revision, document FROM hub_documents WHERE id = ?", (id,)).fetchone()
     stored = change.stored
     if (None if row is None else row[0]) == (None if stored is None else stored.document.revision):

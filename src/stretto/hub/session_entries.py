@@ -11,11 +11,10 @@ from typing import Any
 
 import msgspec
 
-from stretto.figures.sums_by_dimension import Sums
 from stretto.fleet.session_document import SessionDocument, decode_session_document, encode_session_document
 from stretto.hub.engine import Mark, ReceivedSession, SessionChange, SessionKey
 from stretto.store.complete_old_sums import Amounts, complete_old_sums, is_old_definition
-from stretto.store.rollup import SLOTS, decode_dims
+from stretto.store.rollup import SLOTS
 
 SLOTS_PER_DAY = SLOTS[2] // SLOTS[0]
 
@@ -30,8 +29,6 @@ class StoredVersion:
     """What a newer revision takes over from the stored one, which may be forgotten."""
 
     revision: int
-    team: str
-    owner: str
     day: int
     days: tuple[int, ...]
 
@@ -60,7 +57,7 @@ class SessionEntry:
     @property
     def key(self) -> SessionKey:
         """Its key in the tenant."""
-        return SessionKey(self.instance, self.session)
+        return SessionKey(self.team, self.owner, self.instance, self.session)
 
     @property
     def slots(self) -> tuple[int, int]:
@@ -70,11 +67,10 @@ class SessionEntry:
 
 def group_by_tenant(sessions: Iterable[ReceivedSession]) -> dict[str, list[ReceivedSession]]:
     """Return sessions by tenant, of each session its highest revision only."""
-    newest: dict[tuple[str, str, str], ReceivedSession] = {}
+    newest: dict[tuple[str, SessionKey], ReceivedSession] = {}
     for received in sessions:
-        document = received.document
-        key = received.tenant, document.instance, document.session
-        if key not in newest or newest[key].document.revision < document.revision:
+        key = received.tenant, find_session_key(received)
+        if key not in newest or newest[key].document.revision < received.document.revision:
             newest[key] = received
     groups: dict[str, list[ReceivedSession]] = {}
     for received in newest.values():
@@ -82,22 +78,22 @@ def group_by_tenant(sessions: Iterable[ReceivedSession]) -> dict[str, list[Recei
     return groups
 
 
+def find_session_key(received: ReceivedSession) -> SessionKey:
+    """Return the key of a session in its tenant."""
+    document = received.document
+    return SessionKey(received.team, received.owner, document.instance, document.session)
+
+
 def make_newer_entries(
     sessions: Iterable[ReceivedSession], stored: Mapping[SessionKey, StoredVersion]
-) -> tuple[list[SessionEntry], list[ReceivedSession]]:
-    """Return the rows of a tenant's sessions that are new or of a higher revision, in the order of keys.
-
-    Beside them are returned the sessions that are stored for another team or owner: they have no row.
-    """
-    entries, refused = [], []
+) -> list[SessionEntry]:
+    """Return the rows of a tenant's sessions that are new or of a higher revision, in the order of keys."""
+    entries = []
     for received in sessions:
-        document = received.document
-        before = stored.get(SessionKey(document.instance, document.session))
-        if before is not None and (before.team, before.owner) != (received.team, received.owner):
-            refused.append(received)
-        elif before is None or before.revision < document.revision:
+        before = stored.get(find_session_key(received))
+        if before is None or before.revision < received.document.revision:
             entries.append(_make_entry(received, before))
-    return sorted(entries, key=attrgetter("instance", "session")), refused
+    return sorted(entries, key=attrgetter("team", "owner", "instance", "session"))
 
 
 def _make_entry(received: ReceivedSession, before: StoredVersion | None) -> SessionEntry:
@@ -152,27 +148,10 @@ def make_change(tenant: str, row: Sequence[Any], document: bytes | None) -> Sess
     ``document`` is None if the session was forgotten.
     """
     team, owner, received, instance, session = row
-    mark, key = Mark(received, instance, session), SessionKey(instance, session)
+    mark, key = Mark(received, team, owner, instance, session), SessionKey(team, owner, instance, session)
     if document is None:
         return SessionChange(mark, key, None)
     stored = ReceivedSession(
         tenant=tenant, team=team, owner=owner, received=received, document=decode_session_document(document)
     )
     return SessionChange(mark, key, stored)
-
-
-def to_sums(rows: Iterable[tuple[str, str, int]]) -> Sums:
-    """Return the sums of (measure, dimensions as JSON, sum); sums of 0 are left out, as stores do."""
-    sums: dict[str, dict[tuple[str | int, ...], int]] = {}
-    for measure, dims, value in rows:
-        if value:
-            sums.setdefault(measure, {})[decode_dims(dims)] = value
-    return dict(sums)
-
-
-def to_sums_by_slot(rows: Iterable[tuple[int, str, str, int]]) -> dict[int, Sums]:
-    """Return the sums by slot of (slot, measure, dimensions as JSON, sum), as ``to_sums`` does."""
-    by_slot: dict[int, list[tuple[str, str, int]]] = {}
-    for slot, *cell in rows:
-        by_slot.setdefault(slot, []).append(tuple(cell))  # type: ignore[arg-type]  # the rest of the row
-    return {slot: sums for slot, cells in by_slot.items() if (sums := to_sums(cells))}

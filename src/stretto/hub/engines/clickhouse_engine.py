@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, replace
 from datetime import date
@@ -14,7 +14,6 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from stretto.errors import EngineError, UsageError
-from stretto.figures.sums_by_dimension import Sums
 from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_token
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
 from stretto.hub.engines.clickhouse_tables import (
@@ -29,13 +28,12 @@ from stretto.hub.session_entries import (
     SLOTS_PER_DAY,
     SessionEntry,
     StoredVersion,
+    find_session_key,
     group_by_tenant,
     make_change,
     make_newer_entries,
-    to_sums,
-    to_sums_by_slot,
 )
-from stretto.store.rollup import SLOTS, decode_dims
+from stretto.store.rollup import decode_dims
 
 DEFAULT_DATABASE = "stretto"
 
@@ -52,6 +50,12 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 _READING = {"do_not_merge_across_partitions_select_final": 1}
 """A session's day never changes, and so its partition: FINAL compares within partitions only."""
+
+_THESE = (
+    "tenant = {tenant:String} AND session IN {sessions:Array(String)}"
+    " AND (team, owner, instance, session) IN {keys:Array(Tuple(String, String, String, String))}"
+)
+"""The condition for sessions of a tenant by their keys. The index is by the session alone."""
 
 Parameters = Mapping[str, Any]
 
@@ -97,41 +101,27 @@ class ClickhouseEngine(TokenLookup):
                 "the hub's database cannot be used",
                 where=self._where,
                 cause=f"its tables are of version {version}, this program reads version {VERSION}",
-                hint="start the newest version of Stretto on it",
+                hint="start the version of Stretto that made them, or name an empty database",
             )
 
-    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> list[ReceivedSession]:
-        """Store sessions durably before returning; return those whose key is another owner's."""
-        refused: list[ReceivedSession] = []
+    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> None:
+        """Store sessions durably before returning; an older or equal revision changes nothing."""
         for tenant, group in group_by_tenant(sessions).items():
-            stored = self._read_versions(tenant, group)
-            entries, others = make_newer_entries(group, stored)
-            refused += others
-            if entries:
+            if entries := make_newer_entries(group, self._read_versions(tenant, group)):
                 self._insert_rows([_to_row(entry) for entry in entries])
-        return refused
 
     def _read_versions(
         self, tenant: str, sessions: Sequence[ReceivedSession]
     ) -> dict[SessionKey, StoredVersion]:
-        documents = [received.document for received in sessions]
         # By the key alone: a copy may name another day than the session is stored under.
         rows = self._fetch(
-            "SELECT instance, session, argMax((revision, team, owner, day, days), version)"  # noqa: S608  # constants
-            f" FROM {self._sessions} WHERE tenant = {{tenant:String}}"
-            " AND instance IN {instances:Array(String)} AND session IN {sessions:Array(String)}"
-            " GROUP BY instance, session",
-            {
-                "tenant": tenant,
-                "instances": sorted({document.instance for document in documents}),
-                "sessions": [document.session for document in documents],
-            },
+            "SELECT team, owner, instance, session, argMax((revision, day, days), version)"  # noqa: S608  # constants
+            f" FROM {self._sessions} WHERE {_THESE} GROUP BY team, owner, instance, session",
+            _select_these(tenant, map(find_session_key, sessions)),
         )
         return {
-            SessionKey(instance, session): StoredVersion(
-                revision, team, owner, to_day(day), tuple(map(to_day, days))
-            )
-            for instance, session, (revision, team, owner, day, days) in rows
+            SessionKey(*key): StoredVersion(revision, to_day(day), tuple(map(to_day, days)))
+            for *key, (revision, day, days) in rows
         }
 
     def _insert_rows(self, rows: Sequence[Sequence[Any]]) -> None:
@@ -172,63 +162,27 @@ class ClickhouseEngine(TokenLookup):
         """Let the server rewrite its files without the forgotten rows, in its own time."""
         with self._report_errors():
             self._client.command(
-                f"ALTER TABLE {self._sessions} DELETE WHERE tenant = {{tenant:String}}"
-                " AND instance IN {instances:Array(String)} AND session IN {sessions:Array(String)}"
+                f"ALTER TABLE {self._sessions} DELETE WHERE {_THESE}"
                 " AND NOT forgotten AND revision <= {revision:UInt64}",
                 {
-                    "tenant": rows[0][0],
-                    "instances": sorted({row[3] for row in rows}),
-                    "sessions": [row[4] for row in rows],
+                    **_select_these(rows[0][0], (SessionKey(*row[1:5]) for row in rows)),
                     "revision": revision,
                 },
             )
 
-    def read_sums(self, scope: FleetScope, first: int, last: int, measures: Sequence[str] = ()) -> Sums:
-        """Return the sums of the slots of five minutes ``first`` to ``last``; of all or some measures."""
-        cells, parameters = self._select_cells(scope, first, last, measures)
-        query = f"SELECT measure, dim, sum(amount) FROM {cells} GROUP BY measure, dim"  # noqa: S608  # constants
-        return to_sums(self._fetch(query, parameters))
-
-    def read_sums_by_slot(
-        self, scope: FleetScope, width: int, first: int, last: int, measures: Sequence[str]
-    ) -> dict[int, Sums]:
-        """Return the sums of some measures by slot of ``width`` seconds; empty slots are left out."""
-        factor = width // SLOTS[0]
-        cells, parameters = self._select_cells(scope, first * factor, (last + 1) * factor - 1, measures)
-        query = (
-            f"SELECT intDiv(slot, {factor}) AS wide, measure, dim, sum(amount) FROM {cells}"  # noqa: S608  # constants
-            " GROUP BY wide, measure, dim"
-        )
-        return to_sums_by_slot(self._fetch(query, parameters))
-
     def read_owner_sums(self, tenant: str, team: str, day: int) -> list[OwnerSum]:
         """Return the sums of a team's UTC day (number of the day) by owner."""
-        scope = FleetScope(tenant=tenant, teams=(team,))
-        edges = day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY - 1
-        cells, parameters = self._select_cells(scope, *edges, ())
         query = (
-            f"SELECT owner, measure, dim, sum(amount) AS total FROM {cells}"  # noqa: S608  # constants
+            "SELECT owner, measure, dim, sum(toInt128(amount)) AS total FROM"  # noqa: S608  # constants
+            f" (SELECT * FROM {self._sessions} FINAL WHERE tenant = {{tenant:String}}"
+            " AND team = {team:String} AND last_slot >= {first:Int64} AND first_slot <= {last:Int64})"
+            " ARRAY JOIN slots AS slot, measures AS measure, dims AS dim, amounts AS amount"
+            " WHERE slot BETWEEN {first:Int64} AND {last:Int64}"
             " GROUP BY owner, measure, dim HAVING total <> 0 ORDER BY owner, measure, dim"
         )
-        rows = self._fetch(query, parameters)
+        edges = {"first": day * SLOTS_PER_DAY, "last": (day + 1) * SLOTS_PER_DAY - 1}
+        rows = self._fetch(query, {"tenant": tenant, "team": team, **edges})
         return [OwnerSum(owner, measure, decode_dims(dims), value) for owner, measure, dims, value in rows]
-
-    def _select_cells(
-        self, scope: FleetScope, first: int, last: int, measures: Sequence[str]
-    ) -> tuple[str, dict[str, Any]]:
-        """Return the source of sums of a scope in some slots of five minutes, as rows."""
-        where, parameters = _select_scope(scope)
-        parameters |= {"first": first, "last": last, "measures": [*measures]}
-        chosen = "slot BETWEEN {first:Int64} AND {last:Int64}"
-        if measures:
-            chosen += " AND measure IN {measures:Array(String)}"
-        source = (
-            f"(SELECT owner, slot, measure, dim, amount FROM (SELECT * FROM {self._sessions} FINAL"  # noqa: S608  # constants
-            f" WHERE {where} AND last_slot >= {{first:Int64}} AND first_slot <= {{last:Int64}})"
-            " ARRAY JOIN slots AS slot, measures AS measure, dims AS dim, amounts AS amount"
-            f" WHERE {chosen})"
-        )
-        return source, parameters
 
     def list_changed_days(self, tenant: str, since: int) -> list[tuple[str, int]]:
         """Return (team, number of the UTC day) of the sums of sessions that changed since a time (ns)."""
@@ -245,15 +199,17 @@ class ClickhouseEngine(TokenLookup):
         # Documents are read of the chosen rows only, not of all that are sorted.
         query = (
             "SELECT team, owner, received, instance, session, forgotten, document"  # noqa: S608  # constants
-            f" FROM {self._sessions} FINAL WHERE {where} AND (team, day, instance, session) IN ("
-            f"SELECT team, day, instance, session FROM {self._sessions} FINAL WHERE {where}"
-            " AND received >= {after:Int64} AND (received, instance, session)"
-            " > ({after:Int64}, {after_instance:String}, {after_session:String})"
-            " ORDER BY received, instance, session LIMIT {limit:UInt32})"
-            " ORDER BY received, instance, session"
+            f" FROM {self._sessions} FINAL WHERE {where} AND (team, day, owner, instance, session) IN ("
+            f"SELECT team, day, owner, instance, session FROM {self._sessions} FINAL WHERE {where}"
+            " AND received >= {after:Int64} AND (received, team, owner, instance, session) > ({after:Int64},"
+            " {after_team:String}, {after_owner:String}, {after_instance:String}, {after_session:String})"
+            " ORDER BY received, team, owner, instance, session LIMIT {limit:UInt32})"
+            " ORDER BY received, team, owner, instance, session"
         )
         parameters |= {
             "after": after.received,
+            "after_team": after.team,
+            "after_owner": after.owner,
             "after_instance": after.instance,
             "after_session": after.session,
             "limit": limit,
@@ -408,6 +364,12 @@ def _to_forgotten_row(stored: Sequence[Any], at: int) -> list[Any]:
     *key, revision, day, days = stored
     revision = max(revision, at)
     return [*key, revision, True, 2 * revision + 1, at, day, days, "", *NO_SLOTS, (), (), (), (), ""]
+
+
+def _select_these(tenant: str, keys: Iterable[SessionKey]) -> dict[str, Any]:
+    """Return the parameters of _THESE."""
+    chosen = [astuple(key) for key in keys]
+    return {"tenant": tenant, "sessions": [key[-1] for key in chosen], "keys": chosen}
 
 
 def _select_scope(scope: FleetScope) -> tuple[str, dict[str, Any]]:

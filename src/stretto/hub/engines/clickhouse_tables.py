@@ -11,7 +11,7 @@ from __future__ import annotations
 from stretto.hub.engine import DAYS_KEPT
 from stretto.hub.released_days import COHORT
 
-VERSION = 1
+VERSION = 2
 
 SESSION_COLUMNS = {
     "tenant": "LowCardinality(String)",
@@ -66,7 +66,7 @@ def list_table_statements(database: str) -> list[str]:
       INDEX by_first_slot first_slot TYPE minmax, INDEX by_last_slot last_slot TYPE minmax,
       INDEX by_received received TYPE minmax, INDEX by_session session TYPE bloom_filter(0.001))
     ENGINE = ReplacingMergeTree(version) PARTITION BY toYYYYMM(day)
-    ORDER BY (tenant, team, day, instance, session) TTL day + INTERVAL {DAYS_KEPT} DAY
+    ORDER BY (tenant, team, day, owner, instance, session) TTL day + INTERVAL {DAYS_KEPT} DAY
     """
     tokens = f"""
     CREATE TABLE IF NOT EXISTS {database}.tokens ({token_columns})
@@ -83,7 +83,7 @@ def list_table_statements(database: str) -> list[str]:
     released_sums = f"""
     CREATE VIEW IF NOT EXISTS {database}.released_sums AS
     SELECT tenant, day, pair.1 AS team, JSONExtractString(cell, 'measure') AS measure,
-      JSONExtractRaw(cell, 'dims') AS dims, JSONExtractInt(cell, 'value') AS value,
+      JSONExtractRaw(cell, 'dims') AS dims, JSONExtractFloat(cell, 'value') AS value,
       greatest(JSONExtractUInt(cell, 'people'), {COHORT}) AS people
     FROM (SELECT tenant, day, arrayJoin(JSONExtractKeysAndValuesRaw(document, 'groups')) AS pair
       FROM {database}.releases FINAL)

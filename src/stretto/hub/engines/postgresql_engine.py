@@ -12,14 +12,12 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
 
 from stretto.errors import EngineError
-from stretto.figures.sums_by_dimension import Sums
 from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_token
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
 from stretto.hub.engines.postgresql_tables import (
     SCHEMA,
     SESSION_UPSERT,
     TABLES,
-    UNPACKED,
     VERSION,
     write_cell_cleaning,
     write_cell_move,
@@ -27,18 +25,16 @@ from stretto.hub.engines.postgresql_tables import (
 from stretto.hub.engines.token_lookup import TokenLookup
 from stretto.hub.release_table import StoredRelease
 from stretto.hub.session_entries import (
-    SLOTS_PER_DAY,
     SessionEntry,
     StoredVersion,
     compress_document,
     decompress_document,
+    find_session_key,
     group_by_tenant,
     make_change,
     make_newer_entries,
-    to_sums,
-    to_sums_by_slot,
 )
-from stretto.store.rollup import SLOTS, decode_dims
+from stretto.store.rollup import decode_dims
 
 MOST_CONNECTIONS = 8
 
@@ -50,7 +46,8 @@ _KEPT_ALIVE = {"connect_timeout": PATIENCE, "keepalives_idle": 30, "tcp_user_tim
 
 _THESE = (
     "tenant = %(tenant)s"
-    " AND (instance, session) IN (SELECT * FROM unnest(%(instances)s::text[], %(sessions)s::text[]))"
+    " AND (team, owner, instance, session) IN (SELECT * FROM"
+    " unnest(%(teams)s::text[], %(owners)s::text[], %(instances)s::text[], %(sessions)s::text[]))"
 )
 """The condition for sessions of a tenant by their keys."""
 
@@ -93,17 +90,15 @@ class PostgresqlEngine(TokenLookup):
                 "the hub's database cannot be used",
                 where=self._where,
                 cause=f"its tables are of version {version}, this program reads version {VERSION}",
-                hint="start the newest version of Stretto on it",
+                hint="start the version of Stretto that made them, or name an empty database",
             )
 
-    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> list[ReceivedSession]:
-        """Store sessions durably before returning; return those whose key is another owner's."""
-        refused: list[ReceivedSession] = []
+    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> None:
+        """Store sessions durably before returning; an older or equal revision changes nothing."""
         for tenant, group in group_by_tenant(sessions).items():
             with self._change(tenant) as connection:
-                stored = _read_versions(connection, tenant, [received.document for received in group])
-                entries, others = make_newer_entries(group, stored)
-                refused += others
+                stored = _read_versions(connection, tenant, group)
+                entries = make_newer_entries(group, stored)
                 replaced = _select_these(tenant, [entry.key for entry in entries if entry.key in stored])
                 connection.execute(write_cell_move("-", _THESE), replaced)
                 with connection.cursor() as cursor:
@@ -111,7 +106,6 @@ class PostgresqlEngine(TokenLookup):
                 written = _select_these(tenant, [entry.key for entry in entries])
                 connection.execute(write_cell_move("+", _THESE), written)
                 connection.execute(write_cell_cleaning(_THESE), replaced)
-        return refused
 
     def forget_sessions(
         self, scope: FleetScope, *, sessions: Sequence[str] | None = None, project: str | None = None, at: int
@@ -129,52 +123,24 @@ class PostgresqlEngine(TokenLookup):
             connection.execute(write_cell_move("-", f"{where} AND document IS NOT NULL"), parameters)
             cursor = connection.execute(
                 f"UPDATE {SCHEMA}.sessions SET document = NULL, received = %(at)s,"  # noqa: S608  # constants
-                " revision = GREATEST(revision, %(at)s), reach = 'empty', slots = '{}', measures = '{}',"
+                " revision = GREATEST(revision, %(at)s), slots = '{}', measures = '{}',"
                 f" dims = '{{}}', amounts = '{{}}' WHERE {where} AND document IS NOT NULL",
                 parameters,
             )
             connection.execute(write_cell_cleaning(where), parameters)
             return cursor.rowcount
 
-    def read_sums(self, scope: FleetScope, first: int, last: int, measures: Sequence[str] = ()) -> Sums:
-        """Return the sums of the slots of five minutes ``first`` to ``last``; of all or some measures."""
-        return to_sums(self._fetch(*_select_sums(scope, first, last, measures)))
-
-    def read_sums_by_slot(
-        self, scope: FleetScope, width: int, first: int, last: int, measures: Sequence[str]
-    ) -> dict[int, Sums]:
-        """Return the sums of some measures by slot of ``width`` seconds; empty slots are left out."""
-        where, parameters = _select_scope(scope)
-        parameters["measures"] = [*measures]
-        if width % SLOTS[2]:
-            factor = width // SLOTS[0]
-            source = (
-                f"SELECT slot / {factor} AS wide, measure, unpacked.dims AS dims, amount AS value"  # noqa: S608  # constants
-                f" FROM {UNPACKED} WHERE {where} AND reach && int8range(%(first)s, %(end)s)"
-                " AND slot >= %(first)s AND slot < %(end)s"
-            )
-        else:
-            factor = width // SLOTS[2]
-            source = (
-                f"SELECT day / {factor} AS wide, measure, dims, value FROM {SCHEMA}.cells WHERE {where}"  # noqa: S608  # constants
-                " AND day >= %(first)s AND day < %(end)s"
-            )
-        parameters |= {"first": first * factor, "end": (last + 1) * factor}
-        query = (
-            f"SELECT wide, measure, dims, SUM(value)::bigint FROM ({source}) AS cells"  # noqa: S608  # constants
-            " WHERE measure = ANY(%(measures)s) GROUP BY wide, measure, dims"
-        )
-        return to_sums_by_slot(self._fetch(query, parameters))
-
     def read_owner_sums(self, tenant: str, team: str, day: int) -> list[OwnerSum]:
         """Return the sums of a team's UTC day (number of the day) by owner."""
         query = (
-            f"SELECT owner, measure, dims, SUM(value)::bigint FROM {SCHEMA}.cells"  # noqa: S608  # constants
+            f"SELECT owner, measure, dims, SUM(value) FROM {SCHEMA}.cells"  # noqa: S608  # constants
             " WHERE tenant = %(tenant)s AND team = %(team)s AND day = %(day)s"
             " GROUP BY owner, measure, dims HAVING SUM(value) <> 0 ORDER BY owner, measure, dims"
         )
         rows = self._fetch(query, {"tenant": tenant, "team": team, "day": day})
-        return [OwnerSum(owner, measure, decode_dims(dims), value) for owner, measure, dims, value in rows]
+        return [
+            OwnerSum(owner, measure, decode_dims(dims), int(value)) for owner, measure, dims, value in rows
+        ]
 
     def list_changed_days(self, tenant: str, since: int) -> list[tuple[str, int]]:
         """Return (team, number of the UTC day) of the sums of sessions that changed since a time (ns)."""
@@ -189,8 +155,9 @@ class PostgresqlEngine(TokenLookup):
         where, parameters = _select_scope(scope)
         query = (
             f"SELECT team, owner, received, instance, session, document FROM {SCHEMA}.sessions"  # noqa: S608  # constants
-            f" WHERE {where} AND (received, instance, session) > (%(received)s, %(instance)s, %(session)s)"
-            " ORDER BY received, instance, session LIMIT %(limit)s"
+            f" WHERE {where} AND (received, team, owner, instance, session) > (%(received)s, %(after_team)s,"
+            " %(after_owner)s, %(after_instance)s, %(after_session)s)"
+            " ORDER BY received, team, owner, instance, session LIMIT %(limit)s"
         )
         marked = {**parameters, **_to_parameters(after), "limit": limit}
         for *row, packed in self._fetch(query, marked):
@@ -314,23 +281,21 @@ class PostgresqlEngine(TokenLookup):
 
 
 def _read_versions(
-    connection: psycopg.Connection, tenant: str, documents: Sequence[Any]
+    connection: psycopg.Connection, tenant: str, sessions: Iterable[ReceivedSession]
 ) -> dict[SessionKey, StoredVersion]:
-    keys = [SessionKey(document.instance, document.session) for document in documents]
     rows = connection.execute(
-        f"SELECT instance, session, revision, team, owner, day, days FROM {SCHEMA}.sessions WHERE {_THESE}",  # noqa: S608  # constants
-        _select_these(tenant, keys),
+        f"SELECT team, owner, instance, session, revision, day, days FROM {SCHEMA}.sessions WHERE {_THESE}",  # noqa: S608  # constants
+        _select_these(tenant, [find_session_key(received) for received in sessions]),
     )
-    return {
-        SessionKey(instance, session): StoredVersion(revision, team, owner, day, tuple(days))
-        for instance, session, revision, team, owner, day, days in rows
-    }
+    return {SessionKey(*key): StoredVersion(revision, day, tuple(days)) for *key, revision, day, days in rows}
 
 
 def _select_these(tenant: str, keys: Sequence[SessionKey]) -> dict[str, Any]:
     """Return the parameters of _THESE."""
     return {
         "tenant": tenant,
+        "teams": [key.team for key in keys],
+        "owners": [key.owner for key in keys],
         "instances": [key.instance for key in keys],
         "sessions": [key.session for key in keys],
     }
@@ -349,7 +314,6 @@ def _to_row(entry: SessionEntry) -> tuple[Any, ...]:
         entry.day,
         [*entry.days],
         entry.project,
-        "[{},{}]".format(*entry.slots) if entry.cells else "empty",
         *(map(_quote_array, columns) if entry.cells else ["{}"] * 4),
         compress_document(entry.document),
     )
@@ -362,7 +326,13 @@ def _quote_array(texts: Iterable[str]) -> str:
 
 
 def _to_parameters(mark: Mark) -> dict[str, str | int]:
-    return {"received": mark.received, "instance": mark.instance, "session": mark.session}
+    return {
+        "received": mark.received,
+        "after_team": mark.team,
+        "after_owner": mark.owner,
+        "after_instance": mark.instance,
+        "after_session": mark.session,
+    }
 
 
 def _select_scope(scope: FleetScope) -> tuple[str, dict[str, Any]]:
@@ -377,39 +347,3 @@ def _select_scope(scope: FleetScope) -> tuple[str, dict[str, Any]]:
         parameters["owner_teams"] = [team for team, _ in scope.owners]
         parameters["owners"] = [owner for _, owner in scope.owners]
     return where, parameters
-
-
-def _select_sums(
-    scope: FleetScope, first: int, last: int, measures: Sequence[str]
-) -> tuple[str, dict[str, Any]]:
-    """Return the query for sums of some slots: whole days from their sums, the rest from the sessions.
-
-    Example: of Monday 10:00 to Thursday 10:00, the hours of Monday and Thursday are from sessions.
-    """
-    where, parameters = _select_scope(scope)
-    first_day, end_day = -(-first // SLOTS_PER_DAY), (last + 1) // SLOTS_PER_DAY
-    if first_day < end_day:
-        edges = [(first, first_day * SLOTS_PER_DAY), (end_day * SLOTS_PER_DAY, last + 1)]
-        days = " AND day >= %(first_day)s AND day < %(end_day)s"
-        sources = [f"SELECT measure, dims, value FROM {SCHEMA}.cells WHERE {where}{days}"]  # noqa: S608  # constants
-    else:
-        edges, sources = [(first, last + 1)], []
-    parameters |= {"first_day": first_day, "end_day": end_day, "measures": [*measures]}
-    for number, (begin, end) in enumerate(edges):
-        if begin < end:
-            sources.append(
-                f"SELECT measure, unpacked.dims, amount FROM {UNPACKED} WHERE {where}"  # noqa: S608  # constants
-                f" AND reach && int8range(%(begin{number})s, %(end{number})s)"
-                f" AND slot >= %(begin{number})s AND slot < %(end{number})s"
-            )
-            parameters |= {f"begin{number}": begin, f"end{number}": end}
-    query = (
-        "SELECT measure, dims, SUM(value)::bigint"  # noqa: S608  # constants
-        f" FROM ({' UNION ALL '.join(sources) or NOTHING}) AS cells (measure, dims, value)"
-        + (" WHERE measure = ANY(%(measures)s)" if measures else "")
-        + " GROUP BY measure, dims"
-    )
-    return query, parameters
-
-
-NOTHING = "SELECT '', '', 0 WHERE false"

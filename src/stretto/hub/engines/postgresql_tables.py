@@ -1,8 +1,8 @@
 """The tables of a hub in PostgreSQL, and the statements that keep its sums by day.
 
-A session's row has its sums as arrays by slot of five minutes, so that any window can be answered. Beside
-them ``cells`` has the sums of all sessions by day and machine: reading months would else unpack every
-session. They are moved in the transaction of the session: down by the old row's sums, up by the new row's.
+A session's row has its sums as arrays. Beside them ``cells`` has the sums of all sessions by day and machine:
+releasing a day would else unpack every session. They are moved in the transaction of the session: down by the
+old row's sums, up by the new row's.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from stretto.hub.released_days import COHORT
 from stretto.hub.session_entries import SLOTS_PER_DAY
 from stretto.store.rollup import SLOTS
 
-VERSION = 1
+VERSION = 2
 
 SCHEMA = "stretto"
 """The schema of the tables, so that a database may have other tables too."""
@@ -25,20 +25,19 @@ CREATE TABLE {SCHEMA}.sessions (
   tenant text COLLATE "C" NOT NULL, instance text COLLATE "C" NOT NULL, session text COLLATE "C" NOT NULL,
   revision bigint NOT NULL, team text COLLATE "C" NOT NULL, owner text COLLATE "C" NOT NULL,
   received bigint NOT NULL, day bigint NOT NULL, days bigint[] NOT NULL, project text COLLATE "C" NOT NULL,
-  reach int8range NOT NULL, -- of its slots
   slots bigint[] NOT NULL, measures text[] NOT NULL, dims text[] NOT NULL, amounts bigint[] NOT NULL,
   document bytea, -- NULL once it is forgotten
-  PRIMARY KEY (tenant, instance, session)
+  PRIMARY KEY (tenant, team, owner, instance, session)
 );
 ALTER TABLE {SCHEMA}.sessions ALTER document SET STORAGE EXTERNAL; -- is compressed already
-CREATE INDEX sessions_by_received ON {SCHEMA}.sessions (tenant, received, instance, session);
-CREATE INDEX sessions_by_reach ON {SCHEMA}.sessions USING gist (reach);
+CREATE INDEX sessions_by_received ON {SCHEMA}.sessions (tenant, received, team, owner, instance, session);
 CREATE INDEX sessions_by_day ON {SCHEMA}.sessions (day);
 CREATE TABLE {SCHEMA}.cells (
   tenant text COLLATE "C" NOT NULL, team text COLLATE "C" NOT NULL, day bigint NOT NULL,
   owner text COLLATE "C" NOT NULL, instance text COLLATE "C" NOT NULL,
   cell bytea NOT NULL, -- hash of measure and dims, which may be too long for a key
-  measure text COLLATE "C" NOT NULL, dims text COLLATE "C" NOT NULL, value bigint NOT NULL,
+  measure text COLLATE "C" NOT NULL, dims text COLLATE "C" NOT NULL,
+  value numeric NOT NULL, -- of any number of documents
   PRIMARY KEY (tenant, team, day, owner, instance, cell)
 ) WITH (fillfactor = 80);
 CREATE TABLE {SCHEMA}.tokens (
@@ -54,7 +53,7 @@ CREATE TABLE {SCHEMA}.releases (
 -- It does not show which sums are of few people.
 CREATE VIEW {SCHEMA}.released_sums AS
   SELECT tenant, to_timestamp(day * {SLOTS[2]}) AS day, team.key AS team, cell ->> 'measure' AS measure,
-    cell -> 'dims' AS dims, (cell ->> 'value')::bigint AS value,
+    cell -> 'dims' AS dims, (cell ->> 'value')::numeric AS value,
     GREATEST((cell ->> 'people')::bigint, {COHORT}) AS people
   FROM {SCHEMA}.releases, jsonb_each(convert_from(document, 'UTF8')::jsonb -> 'groups') AS team,
     jsonb_array_elements(team.value) AS cell;
@@ -92,11 +91,11 @@ def write_cell_cleaning(where: str) -> str:
 
 SESSION_UPSERT = f"""
 INSERT INTO {SCHEMA}.sessions AS stored (tenant, instance, session, revision, team, owner, received, day,
-  days, project, reach, slots, measures, dims, amounts, document)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::int8range,
+  days, project, slots, measures, dims, amounts, document)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
   %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s)
-ON CONFLICT (tenant, instance, session) DO UPDATE SET revision = excluded.revision,
-  received = excluded.received, days = excluded.days, project = excluded.project, reach = excluded.reach,
+ON CONFLICT (tenant, team, owner, instance, session) DO UPDATE SET revision = excluded.revision,
+  received = excluded.received, days = excluded.days, project = excluded.project,
   slots = excluded.slots, measures = excluded.measures, dims = excluded.dims, amounts = excluded.amounts,
   document = excluded.document
 WHERE excluded.revision > stored.revision

@@ -17,7 +17,6 @@ from typing import Any, Literal
 import msgspec
 
 from stretto.errors import EngineError
-from stretto.figures.sums_by_dimension import Sums
 from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_token
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
 from stretto.hub.engines.token_lookup import TokenLookup
@@ -28,16 +27,15 @@ from stretto.hub.session_entries import (
     StoredVersion,
     compress_document,
     decompress_document,
+    find_session_key,
     group_by_tenant,
     make_change,
     make_newer_entries,
-    to_sums,
-    to_sums_by_slot,
 )
 from stretto.store.database import BUSY_MS, STORE_ERRORS, open_transaction
-from stretto.store.rollup import SLOTS, decode_dims
+from stretto.store.rollup import decode_dims
 
-VERSION = 1
+VERSION = 2
 
 _TABLES = f"""
 CREATE TABLE sessions (
@@ -46,9 +44,9 @@ CREATE TABLE sessions (
   day INTEGER NOT NULL, days TEXT NOT NULL, -- JSON array
   project TEXT NOT NULL,
   document BLOB, -- NULL once it is forgotten
-  UNIQUE (tenant, instance, session)
+  UNIQUE (tenant, team, owner, instance, session)
 );
-CREATE INDEX sessions_by_received ON sessions (tenant, received, instance, session);
+CREATE INDEX sessions_by_received ON sessions (tenant, received, team, owner, instance, session);
 
 CREATE TABLE cells (
   number INTEGER NOT NULL, slot INTEGER NOT NULL, measure TEXT NOT NULL, dims TEXT NOT NULL,
@@ -99,42 +97,38 @@ class SqliteEngine(TokenLookup):
                 "the hub's database cannot be used",
                 where=str(self._path),
                 cause=f"its tables are of version {version}, this program reads version {VERSION}",
-                hint="start the newest version of Stretto on it",
+                hint="start the version of Stretto that made them, or name an empty database",
             )
 
-    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> list[ReceivedSession]:
-        """Store sessions durably before returning; return those whose key is another owner's."""
-        refused: list[ReceivedSession] = []
+    def write_sessions(self, sessions: Sequence[ReceivedSession]) -> None:
+        """Store sessions durably before returning; an older or equal revision changes nothing."""
         with self._change():
             for tenant, group in group_by_tenant(sessions).items():
-                stored = self._read_versions(tenant, group)
-                entries, others = make_newer_entries(group, stored)
-                refused += others
-                for entry in entries:
+                for entry in make_newer_entries(group, self._read_versions(tenant, group)):
                     self._write_entry(entry)
-        return refused
 
     def _read_versions(
         self, tenant: str, sessions: Sequence[ReceivedSession]
     ) -> dict[SessionKey, StoredVersion]:
-        keys = _encode([(received.document.instance, received.document.session) for received in sessions])
+        keys = _encode([astuple(find_session_key(received)) for received in sessions])
         rows = self._connection.execute(
-            "SELECT instance, session, revision, team, owner, day, days FROM json_each(?) AS wanted"
-            " JOIN sessions ON tenant = ? AND instance = wanted.value ->> 0 AND session = wanted.value ->> 1",
+            "SELECT team, owner, instance, session, revision, day, days FROM json_each(?) AS wanted"
+            " JOIN sessions ON tenant = ? AND team = wanted.value ->> 0 AND owner = wanted.value ->> 1"
+            " AND instance = wanted.value ->> 2 AND session = wanted.value ->> 3",
             (keys.decode(), tenant),
         )
         return {
-            SessionKey(instance, session): StoredVersion(revision, team, owner, day, _decode_days(days))
-            for instance, session, revision, team, owner, day, days in rows
+            SessionKey(*key): StoredVersion(revision, day, _decode_days(days))
+            for *key, revision, day, days in rows
         }
 
     def _write_entry(self, entry: SessionEntry) -> None:
         (number,) = self._connection.execute(
             "INSERT INTO sessions (tenant, instance, session, revision, team, owner, received, day, days,"
             " project, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (tenant, instance, session) DO UPDATE SET revision = excluded.revision,"
-            " received = excluded.received, days = excluded.days, project = excluded.project,"
-            " document = excluded.document RETURNING number",
+            " ON CONFLICT (tenant, team, owner, instance, session) DO UPDATE SET"
+            " revision = excluded.revision, received = excluded.received, days = excluded.days,"
+            " project = excluded.project, document = excluded.document RETURNING number",
             (
                 entry.tenant,
                 entry.instance,
@@ -178,35 +172,19 @@ class SqliteEngine(TokenLookup):
             )
             return cursor.rowcount
 
-    def read_sums(self, scope: FleetScope, first: int, last: int, measures: Sequence[str] = ()) -> Sums:
-        """Return the sums of the slots of five minutes ``first`` to ``last``; of all or some measures."""
-        where, parameters = _select_cells(scope, first, last, measures)
-        query = f"SELECT measure, dims, SUM(value) FROM {where} GROUP BY measure, dims"  # noqa: S608  # constants
-        return to_sums(self._fetch(query, parameters))
-
-    def read_sums_by_slot(
-        self, scope: FleetScope, width: int, first: int, last: int, measures: Sequence[str]
-    ) -> dict[int, Sums]:
-        """Return the sums of some measures by slot of ``width`` seconds; empty slots are left out."""
-        factor = width // SLOTS[0]
-        where, parameters = _select_cells(scope, first * factor, (last + 1) * factor - 1, measures)
-        query = (
-            f"SELECT slot / {factor} AS wide, measure, dims, SUM(value) FROM {where}"  # noqa: S608  # constants
-            " GROUP BY wide, measure, dims"
-        )
-        return to_sums_by_slot(self._fetch(query, parameters))
-
     def read_owner_sums(self, tenant: str, team: str, day: int) -> list[OwnerSum]:
         """Return the sums of a team's UTC day (number of the day) by owner."""
-        scope = FleetScope(tenant=tenant, teams=(team,))
-        where, parameters = _select_cells(scope, day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY - 1, ())
+        # Halves of 32 bits are added up apart: SQLite refuses a sum of more than 64 bits.
         query = (
-            f"SELECT owner, measure, dims, SUM(value) AS total FROM {where}"  # noqa: S608  # constants
-            " GROUP BY owner, measure, dims HAVING total <> 0 ORDER BY owner, measure, dims"
+            "SELECT owner, measure, dims, SUM(value >> 32), SUM(value & 0xFFFFFFFF)"
+            " FROM sessions JOIN cells USING (number) WHERE tenant = ? AND team = ? AND slot BETWEEN ? AND ?"
+            " GROUP BY owner, measure, dims ORDER BY owner, measure, dims"
         )
+        edges = day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY - 1
         return [
             OwnerSum(owner, measure, decode_dims(dims), value)
-            for owner, measure, dims, value in self._fetch(query, parameters)
+            for owner, measure, dims, high, low in self._fetch(query, (tenant, team, *edges))
+            if (value := (high << 32) + low)
         ]
 
     def list_changed_days(self, tenant: str, since: int) -> list[tuple[str, int]]:
@@ -222,9 +200,10 @@ class SqliteEngine(TokenLookup):
         where, parameters = _select_scope(scope)
         query = (
             f"SELECT team, owner, received, instance, session, document FROM sessions WHERE {where}"  # noqa: S608  # constants
-            " AND (received, instance, session) > (?, ?, ?) ORDER BY received, instance, session LIMIT ?"
+            " AND (received, team, owner, instance, session) > (?, ?, ?, ?, ?)"
+            " ORDER BY received, team, owner, instance, session LIMIT ?"
         )
-        marked = (*parameters, after.received, after.instance, after.session, limit)
+        marked = (*parameters, *astuple(after), limit)
         for *row, packed in self._fetch(query, marked):
             yield make_change(scope.tenant, row, None if packed is None else decompress_document(packed))
 
@@ -335,16 +314,3 @@ def _select_scope(scope: FleetScope) -> tuple[str, list[str | int]]:
             where += f" AND {columns} IN (SELECT {value} FROM json_each(?))"  # noqa: S608  # constants
             parameters.append(_encode(names).decode())
     return where, [*parameters]
-
-
-def _select_cells(
-    scope: FleetScope, first: int, last: int, measures: Sequence[str]
-) -> tuple[str, list[str | int]]:
-    """Return the tables and the condition for sums of a scope in some slots of five minutes."""
-    where, parameters = _select_scope(scope)
-    where = f"sessions JOIN cells USING (number) WHERE {where} AND slot BETWEEN ? AND ?"
-    parameters += first, last
-    if measures:
-        where += " AND measure IN (SELECT value FROM json_each(?))"
-        parameters.append(_encode(measures).decode())
-    return where, parameters
