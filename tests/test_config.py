@@ -275,6 +275,39 @@ def test_hours_of_a_workflow_that_cannot_be_used_are_refused(tmp_path: Path, tex
     assert refused.value.where
 
 
+def test_commands_that_run_tests_are_taken_as_they_are(tmp_path: Path) -> None:
+    """They are no part of what stored figures use: what the journal holds is not read again."""
+    config = loaded(tmp_path, "[tests]\ncommands = ['scripts/verify.sh', 'acme \"all tests\"']\n")
+    assert config.test_commands == ("scripts/verify.sh", 'acme "all tests"')
+    assert config.fingerprint == load_config({}, tmp_path / "other").fingerprint
+    assert load_config({}, tmp_path / "other").test_commands == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tests = 6", "tests must be a table"),
+        ("[tests]\ncommand = ['a']", r"tests\.command. is not known"),
+        ("[tests]\ncommands = 'a'", "must be a list of at most 32 texts .*it is 'a'"),
+        (f"[tests]\ncommands = {['a'] * 33}", "must be a list of at most 32 texts .*it has 33"),
+        ("[tests]\ncommands = [6]", "cannot use 6 .*it is no text"),
+        ("[tests]\ncommands = [' ']", "cannot use ' ' .*it must be a line"),
+        (f"[tests]\ncommands = ['{'a' * 201}']", "it must be a line of at most 200"),
+        ('[tests]\ncommands = ["a\\nb"]', "it must be a line"),
+        ("[tests]\ncommands = ['cd app && acme test']", "it is more than a single command"),
+        ("[tests]\ncommands = ['CI=1 acme test']", "it does not begin with a program"),
+        ("[tests]\ncommands = ['-q']", "it does not begin with a program"),
+        ("[tests]\ncommands = ['bash']", "bash starts other programs"),
+        ("[tests]\ncommands = ['npx']", "npx starts other programs"),
+    ],
+)
+def test_a_command_that_cannot_be_recognised_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    """The error names the key, the fault and the file."""
+    with pytest.raises(ConfigError, match=message) as refused:
+        loaded(tmp_path, text)
+    assert refused.value.where
+
+
 def test_target_hours_below_none_are_refused(tmp_path: Path) -> None:
     """A target in parallel that is not shorter than one after another would be a target of nothing."""
     with pytest.raises(ConfigError, match="parallel_target_hours is no target"):

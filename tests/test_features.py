@@ -389,6 +389,25 @@ def test_the_hook_process_reads_its_level(tmp_path: Path, monkeypatch: pytest.Mo
     assert run_hook(tmp_path, call, STRETTO_FEATURES_LEVEL="minimal") == b""
 
 
+def test_the_hook_process_reads_configured_test_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Installing the hooks writes them beside the client; without any there is no file."""
+    monkeypatch.setenv("STRETTO_STATE", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    call = {
+        "hook_event_name": "PostToolUse", "session_id": "s", "tool_name": "Bash", "tool_use_id": "t",
+        "tool_input": {"command": "bash verify.sh"}, "tool_response": {"stdout": "3 passed, 1 failed"},
+    }  # fmt: skip
+    assert b"test_framework" not in run_hook(tmp_path, call)
+    (tmp_path / "config.toml").write_text("[tests]\ncommands = ['verify.sh']\n")
+    assert main(["hooks", "install"]) == 0
+    assert b'"test_framework":"verify.sh","tests_passed":3,"tests_failed":1' in run_hook(tmp_path, call)
+    (tmp_path / "config.toml").unlink()
+    assert main(["hooks", "install"]) == 0
+    assert not (tmp_path / "hook" / "test_commands").exists()
+
+
 def test_states_are_listed_with_their_origin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
-from stretto.sources.histories.history_reading import HistoryPosition
+from stretto.sources.histories.history_reading import HistoryPosition, read_history
 from stretto.sources.histories.importable_files import find_files
 from tests.histories import (
     HISTORIES,
@@ -210,6 +210,18 @@ def test_a_droid_session(world: Path) -> None:
         ("Execute", 5.4),
     ]
     assert session.outcome is Outcome.SUCCESS
+
+
+@pytest.mark.parametrize("name", [*NAMES, "vibe"])
+def test_a_configured_command_runs_tests_in_every_history(name: str, world: Path) -> None:
+    """Every decoder compares the commands of calls with the configured ones."""
+    files = find_files(world / name).histories
+    frameworks = {
+        event.attributes.get("test_framework")
+        for path, history_format in files
+        for event in read_history(path, history_format, HistoryPosition(), test_commands=("sleep",))[0].events
+    }
+    assert frameworks - {"pytest"} == {None, "sleep"}
 
 
 def test_a_vibe_session(world: Path) -> None:

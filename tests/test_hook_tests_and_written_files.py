@@ -101,6 +101,36 @@ def test_a_command_that_runs_tests_is_told_from_one_that_only_names_them(
     assert find_framework("Bash", {"command": command}) == framework
 
 
+@pytest.mark.parametrize(
+    ("command", "framework"),
+    [
+        ("scripts/verify.sh", "verify.sh"),
+        ("cd /app && CI=1 ./scripts/verify.sh --fast | tail -3", "verify.sh"),
+        ("bash -e scripts/verify.sh", "verify.sh"),
+        ("timeout 600 bash -lc 'cd x; scripts/verify.sh'", "verify.sh"),
+        ("bash -lc 'cd x; scripts/verify.sh'", "verify.sh"),
+        ("acme test --all", "acme"),
+        ("npx acme test", "acme"),
+        ("uv run python -m acme.suite 'slow ones'", "python"),
+        ("make e2e", "make"),
+        ("make test", "make"),
+        ("pytest -q", "pytest"),
+        ("acme build test", None),
+        ("acme", None),
+        ("acme test --help", None),
+        ("npm install acme test", None),
+        ("cat scripts/verify.sh", None),
+        ("python report.py verify.sh", None),
+        ("echo acme test", None),
+    ],
+)
+def test_configured_commands_run_tests_too(command: str, framework: str | None) -> None:
+    """They are recognised where built-in ones are; the name is that of their program."""
+    configured = ("tools/verify.sh", "acme test", "python -m acme.suite 'slow ones'", "make e2e")
+    assert find_framework("Bash", {"command": command}, configured) == framework
+    assert find_framework("Read", {"command": command}, configured) is None
+
+
 def test_a_command_comes_as_text_or_as_a_list() -> None:
     """Each agent's form of a command is read; other tools and background commands have none."""
     assert find_framework("shell", {"command": ["bash", "-lc", "pytest -q"]}) == "pytest"

@@ -15,6 +15,7 @@ from stretto.hook.client.tests_and_written_files import hash_written_paths
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.sources.otlp import claude_code
+from stretto.sources.otlp.claude_code_values import CallWork
 from stretto.sources.otlp.receive import Receiver, Signal
 from tests.otlp_requests import (
     T0,
@@ -744,7 +745,7 @@ KEY = b"k" * 32
 
 def with_key(request: dict[str, Any], signal: Signal = Signal.TRACES) -> list[Event]:
     """Return the events of a request to a receiver that has the installation's secret."""
-    found = Receiver(journal.encode_event, key=KEY).receive_request(
+    found = Receiver(journal.encode_event, work=CallWork(KEY, ("acme test",))).receive_request(
         signal, as_json(request), content_type="application/json", now=T0 + SECOND
     )
     return events_of(found.records)
@@ -762,6 +763,13 @@ def test_tests_and_files_where_the_client_tells_inputs(by_log: bool) -> None:
                     "tool_result", **bash, success="true", tool_parameters='{"full_command":"pytest -q"}'
                 ),
                 own_log("tool_result", **edit, success="true", tool_input='{"file_path":"/src/a.py"}'),
+                own_log(
+                    "tool_result",
+                    tool_use_id="a",
+                    tool_name="Bash",
+                    success="true",
+                    tool_parameters='{"full_command":"acme test -q"}',
+                ),
                 own_log("tool_result", tool_use_id="cut", tool_name="Bash", tool_input='{"command":"pyte'),
             ],
             service="claude-code",
@@ -771,10 +779,12 @@ def test_tests_and_files_where_the_client_tells_inputs(by_log: bool) -> None:
         spans = [
             own("tool", 2, 1, full_command="pytest -q", **bash),
             own("tool", 3, 1, file_path="/src/a.py", **edit),
+            own("tool", 4, 1, full_command="acme test -q", tool_use_id="a", tool_name="Bash"),
         ]
         events = with_key(traces(spans, scope=SCOPE))
     end_attributes = {event.id: event.attributes for event in events if event.kind is Kind.TOOL_END}
     assert end_attributes["t"].get("test_framework") == "pytest"
+    assert end_attributes["a"].get("test_framework") == "acme"
     assert end_attributes["w"].get("wrote") == hash_written_paths(
         "Write", {"file_path": "/src/a.py"}, None, KEY
     )

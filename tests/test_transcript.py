@@ -496,6 +496,17 @@ def test_tests_that_a_command_runs(tmp_path: Path) -> None:
     assert ends["c3"] == ends["c4"] == {}
 
 
+def test_configured_commands_run_tests(tmp_path: Path) -> None:
+    """A transcript's command is compared with the configured ones."""
+    path = written(
+        tmp_path / "s.jsonl",
+        [prompt(1), answer(2, use("c1", command="acme test -x")), result(3, "c1", "2 passed, 1 failed")],
+    )
+    end = only(read_file(path, test_commands=("acme test",)).events, Kind.TOOL_END)
+    assert end.attributes == {"test_framework": "acme", "tests_passed": 2, "tests_failed": 1}
+    assert "test_framework" not in only(read_file(path).events, Kind.TOOL_END).attributes
+
+
 def test_files_that_calls_write(tmp_path: Path) -> None:
     """With a key, a written path's hash is that of hooks and other tools; failed calls have none."""
     path = written(

@@ -145,6 +145,7 @@ def build_record(
     processes: "Processes | None" = None,
     host: "Host | None" = None,
     labels: "Processes | None" = None,
+    test_commands: "Processes | None" = None,
     folder: str = "",
     collect: str = "",
 ) -> bytes:
@@ -159,8 +160,10 @@ def build_record(
     where a dialect keeps notes between hooks.
     ``processes``: called at the start of a session or turn; returns the processes that may be the agent.
     ``host``: called with it; returns where these processes are, see ``identify_host``.
-    ``labels``: called then too; returns the session's labels, each as ``key=value``. ``collect``: the level
-    of collection and the parts that are off, separated by blanks; what is not collected gives no bytes.
+    ``labels``: called then too; returns the session's labels, each as ``key=value``.
+    ``test_commands``: called at the end of a call that ran a command; returns the configured test commands.
+    ``collect``: the level of collection and the parts that are off, separated by blanks; what is not
+    collected gives no bytes.
     """
     name = None
     try:
@@ -174,6 +177,7 @@ def build_record(
             processes=processes,
             host=host,
             labels=labels,
+            test_commands=test_commands,
             folder=folder,
             collect=collect,
         )
@@ -226,6 +230,7 @@ def _build_event(
     processes: "Processes | None",
     host: "Host | None",
     labels: "Processes | None",
+    test_commands: "Processes | None",
     folder: str,
     collect: str,
 ) -> bytes:
@@ -259,7 +264,7 @@ def _build_event(
         REFINED[hook](payload, event, attributes)
     tool = payload.get("tool_name")
     if hook in ("PostToolUse", "PostToolUseFailure") and type(tool) is str and tool in WORKING:
-        attributes.update(_read_tool_result(hook, payload, key))
+        attributes.update(_read_tool_result(hook, payload, key, test_commands))
     if event_changes is not None and attribute_changes is not None:
         event.update(event_changes)
         attributes.update(attribute_changes)
@@ -490,11 +495,11 @@ def _read_error_class(text: object) -> str | None:
 # Refinements that read more than a single field of the payload.
 
 
-def _read_tool_result(hook: str, payload: Fields, key: bytes) -> Fields:
+def _read_tool_result(hook: str, payload: Fields, key: bytes, test_commands: "Processes | None") -> Fields:
     """Return the attributes for the tests that a call ran and for the hashed paths of the files it wrote."""
     try:
         attributes: Fields = _load_beside("tests_and_written_files")["read_tool_result"](
-            payload, key if hook == "PostToolUse" else b""
+            payload, key if hook == "PostToolUse" else b"", test_commands
         )
     except Exception:  # noqa: BLE001  the call is recorded even if its result cannot be read
         return {}
@@ -720,6 +725,7 @@ def _read_input(agent: str, state: str | None) -> bytes:
         processes=list_ancestors,
         host=identify_host,
         labels=list_labels,
+        test_commands=lambda: list_test_commands(state),
         folder=f"{state}/hook" if state else "",
         collect=_read_collection(state),
     )
@@ -821,6 +827,18 @@ def _read_collection(state: str | None) -> str:
         posix.close(descriptor)
     # A damaged file must lose nothing.
     return words if words.partition(" ")[0].strip() in LEVELS else ""
+
+
+def list_test_commands(state: str | None) -> list[str]:
+    """Return the configured test commands: the lines of a file beside the journal."""
+    try:
+        descriptor = posix.open(f"{state}/hook/test_commands", posix.O_RDONLY)
+    except OSError:
+        return []
+    try:
+        return posix.read(descriptor, CHUNK).decode("utf-8", "replace").splitlines()
+    finally:
+        posix.close(descriptor)
 
 
 def _read_key(state: str | None) -> bytes:

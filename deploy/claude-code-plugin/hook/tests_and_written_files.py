@@ -6,6 +6,10 @@ a framework's name and a few counts are recorded, of a path only a keyed hash. L
 imports nothing that loads slowly.
 """
 
+TYPE_CHECKING = False  # importing typing would cost as much as starting the interpreter
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 Fields = dict[str, object]
 """A payload, a call's input, or attributes of an event."""
 
@@ -24,11 +28,16 @@ WRITERS = frozenset({
 """Tools that write files, likewise. Both sets together are the client's ``WORKING``."""
 
 
-def read_tool_result(payload: Fields, key: bytes) -> Fields:
-    """Return the attributes that a call's result adds to its event; without a key there is no hash."""
+def read_tool_result(
+    payload: Fields, key: bytes, list_commands: "Callable[[], Sequence[str]] | None" = None
+) -> Fields:
+    """Return the attributes that a call's result adds to its event; without a key there is no hash.
+
+    ``list_commands`` is asked for the configured test commands if the call ran a command.
+    """
     tool, order = payload.get("tool_name"), payload.get("tool_input")
     attributes: Fields = {"wrote": hash_written_paths(tool, order, payload.get("cwd"), key)}
-    framework = find_framework(tool, order)
+    framework = find_framework(tool, order, list_commands() if list_commands and tool in SHELLS else ())
     if framework is not None:
         attributes["test_framework"] = framework
         attributes.update(count_tests(_list_results(payload), framework))
@@ -87,6 +96,9 @@ _LAUNCHERS = frozenset({
 })  # fmt: skip
 """Programs that may start a test runner named among their arguments."""
 
+_STARTING_SHELLS = frozenset({"bash", "sh", "zsh"})
+_INTERPRETERS = frozenset({"deno", "node", "perl", "php", "py", "ruby"})
+
 _BEFORE = frozenset({
     "!", "builtin", "command", "do", "else", "env", "exec", "if", "nohup", "sudo", "then", "time", "while",
     "{",
@@ -109,10 +121,11 @@ _DIGITS = 8  # of a count; longer numbers are not counts
 _DEEPEST = 3  # levels of commands within commands
 
 
-def find_framework(tool: object, order: object) -> str | None:
+def find_framework(tool: object, order: object, commands: "Sequence[str]" = ()) -> str | None:
     """Return the test framework that a tool call runs, or None; ``order`` is the call's input.
 
-    A background command returns at once, so its result holds no test counts; it returns None.
+    ``commands`` are the configured test commands; their framework is the name of their program. A background
+    command returns at once, so its result holds no test counts; it returns None.
     """
     if tool not in SHELLS or type(order) is not dict or order.get("run_in_background") is True:
         return None
@@ -121,7 +134,7 @@ def find_framework(tool: object, order: object) -> str | None:
         command = " ".join([word for word in command if type(word) is str])
     if type(command) is not str:
         return None
-    return _find_in_command(command)
+    return _find_configured(command, commands) or _find_in_command(command)
 
 
 def _find_in_command(command: str, depth: int = 0) -> str | None:
@@ -129,14 +142,14 @@ def _find_in_command(command: str, depth: int = 0) -> str | None:
     command = command[:_COMMAND_LIMIT]
     if depth == _DEEPEST or not [mark for mark in _MARKS if mark in command]:
         return None
-    for words in _split_commands(command):
+    for words in split_commands(command):
         framework = _find_in_words(words, depth)
         if framework is not None:
             return framework
     return None
 
 
-def _split_commands(command: str) -> list[list[str]]:
+def split_commands(command: str) -> list[list[str]]:
     """Split a shell command into simple commands, each a list of words; quoted text stays a single word.
 
     Example: ``cd a && pytest -k "x y"`` gives [["cd", "a"], [], ["pytest", "-k", "x y"]].
@@ -181,14 +194,62 @@ def _skip_document(command: str, at: int) -> int:
     return len(command) if closing < 0 else closing + 1 + len(delimiter[0].strip("'\"\\"))
 
 
-def _find_in_words(words: list[str], depth: int) -> str | None:
+def _skip_words_before(words: list[str]) -> list[str]:
+    """Return a simple command from its program on; empty without a program, or if it only asks for help."""
     at = 0
-    while at < len(words) and (words[at] in _BEFORE or _is_assignment(words[at])):
+    while at < len(words) and (words[at] in _BEFORE or is_assignment(words[at])):
         at += 1
-    if at == len(words) or not _NO_TEST_OPTIONS.isdisjoint(words):
+    return words[at:] if _NO_TEST_OPTIONS.isdisjoint(words) else []
+
+
+def _find_configured(command: str, texts: "Sequence[str]", depth: int = 0) -> str | None:
+    """Return the program of the first configured test command that a shell command runs, or None."""
+    command = command[:_COMMAND_LIMIT]
+    configured = [words for text in texts for words in split_commands(text)[:1] if words]
+    configured = [words for words in configured if get_program_name(words[0]) in command]
+    if not configured or depth == _DEEPEST:
         return None
-    program, rest = _get_program_name(words[at]), words[at + 1 :]
-    if program in ("bash", "sh", "zsh"):
+    for words in map(_skip_words_before, split_commands(command)):
+        for begun in _list_begun_commands(words):
+            program = get_program_name(begun[0])
+            for expected in configured:
+                if program == get_program_name(expected[0]) and begun[1 : len(expected)] == expected[1:]:
+                    return program
+            inner = _get_shell_command(begun[1:]) if program in _STARTING_SHELLS else None
+            started = _find_configured(inner or "", texts, depth + 1)
+            if started is not None:
+                return started
+    return None
+
+
+def _list_begun_commands(words: list[str]) -> list[list[str]]:
+    """Return the commands that a simple command may begin: itself, and those that its program starts.
+
+    Example: ``timeout 60 acme test`` gives itself, ``60 acme test``, ``acme test`` and ``test``.
+    """
+    if not words:
+        return []
+    asked = [at for at in range(1, len(words)) if not words[at].startswith("-")]
+    if is_starter(words[0]) and get_program_name(words[0]) not in _LAUNCHERS:
+        asked = asked[:1]  # a script; what follows are its arguments
+    elif not is_starter(words[0]) or any(words[at] in _NO_TEST_VERBS for at in asked[:2]):
+        asked = []
+    return [words, *[words[at:] for at in asked]]
+
+
+def is_starter(word: str) -> bool:
+    """Return whether a program only starts another program or a script: a launcher, shell or interpreter."""
+    program = get_program_name(word)
+    starts = program in _LAUNCHERS or program in _STARTING_SHELLS or program in _INTERPRETERS
+    return starts or program.startswith(("python", "pypy"))
+
+
+def _find_in_words(words: list[str], depth: int) -> str | None:
+    words = _skip_words_before(words)
+    if not words:
+        return None
+    program, rest = get_program_name(words[0]), words[1:]
+    if program in _STARTING_SHELLS:
         return _find_in_shell(rest, depth)
     framework = RUNNERS.get(program) or _find_interpreted(program, rest) or _match_target(program, rest)
     return _find_launched(rest, depth) if framework is None and program in _LAUNCHERS else framework
@@ -196,9 +257,15 @@ def _find_in_words(words: list[str], depth: int) -> str | None:
 
 def _find_in_shell(rest: list[str], depth: int) -> str | None:
     """Return the framework that a shell's ``-c`` argument runs."""
+    command = _get_shell_command(rest)
+    return None if command is None else _find_in_command(command, depth + 1)
+
+
+def _get_shell_command(rest: list[str]) -> str | None:
+    """Return the text of a shell's ``-c`` argument, or None without one."""
     for at, option in enumerate(rest):
         if option.startswith("-") and option.endswith("c"):
-            return _find_in_command(" ".join(rest[at + 1 :]), depth + 1)
+            return " ".join(rest[at + 1 :])
     return None
 
 
@@ -218,7 +285,7 @@ def _find_launched(rest: list[str], depth: int) -> str | None:
     if depth == _DEEPEST or not _NO_TEST_VERBS.isdisjoint(asked[:2]):
         return None
     for at, word in enumerate(rest):
-        program = _get_program_name(word)
+        program = get_program_name(word)
         if program in RUNNERS or program in TARGETS or program in _LAUNCHERS or program.startswith("python"):
             return _find_in_words(rest[at:], depth + 1)
     return None
@@ -234,7 +301,7 @@ def _find_interpreted(program: str, rest: list[str]) -> str | None:
         following = rest[at + 1] if at + 1 < len(rest) else ""
         if word == "-m":
             return _find_interpreted(following, rest[at + 2 :]) or RUNNERS.get(following)
-        script = _get_program_name(word)
+        script = get_program_name(word)
         if script in RUNNERS:
             return RUNNERS[script]
         if script in ("manage.py", "artisan"):
@@ -248,11 +315,13 @@ def _is_test_target(word: str, verbs: tuple[str, ...]) -> bool:
     return first in verbs or (word.startswith(":") and word.rpartition(":")[2].startswith("test"))
 
 
-def _get_program_name(word: str) -> str:
+def get_program_name(word: str) -> str:
+    """Return the name of the program that a word of a command starts, without folder and suffix."""
     return word.replace("\\", "/").rpartition("/")[2].removesuffix(".exe").removesuffix(".cmd")
 
 
-def _is_assignment(word: str) -> bool:
+def is_assignment(word: str) -> bool:
+    """Return whether a word sets a variable, as in ``CI=1``."""
     name, equals, _ = word.partition("=")
     return bool(equals) and name.isidentifier()
 

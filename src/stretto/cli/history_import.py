@@ -67,7 +67,12 @@ def _import_history(
     began = bool(position.title)
     while True:
         chunk, position = read_history(
-            path, history_format, position, latest=read_wall_clock() + AHEAD, key=key
+            path,
+            history_format,
+            position,
+            latest=read_wall_clock() + AHEAD,
+            key=key,
+            test_commands=config.test_commands,
         )
         # An unreadable file is reported but not counted again at every attempt.
         counted = [reject for reject in chunk.rejects if not reject[1].startswith(UNREADABLE)]

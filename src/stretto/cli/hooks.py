@@ -16,6 +16,7 @@ from stretto.errors import UsageError
 from stretto.hook.install import registration as settings
 from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent, Scope, find_settings_path
 from stretto.hook.install.claude_code_release import find_client_release
+from stretto.hook.install.client_copy import write_test_commands
 from stretto.hook.install.codex_trust import list_untrusted, trust_hooks
 from stretto.hook.install.handlers import InstallPlan, Transport, list_known_events
 from stretto.hook.install.mcp_setting import (
@@ -71,6 +72,7 @@ def install_hooks(context: CommandContext, options: argparse.Namespace) -> int:
             program=_find_program() if options.statusline else (),
         )
     )
+    write_test_commands(context.config.state, context.config.test_commands)
     if options.trust:
         change = replace(change, note=_trust_hooks(context, Path(change.settings)))
     if mcp_settings is not None:

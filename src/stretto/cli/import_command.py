@@ -172,7 +172,12 @@ def _import_recording(file: Path, config: Config, agent: str | None) -> Imported
     agent = agent or read_hook_recordings.find_agent(file)
     read = read_hook_recordings.read_recording(
         file,
-        partial(parse_hook_payload, key=ensure_secret(config.state), agent=agent),
+        partial(
+            parse_hook_payload,
+            key=ensure_secret(config.state),
+            agent=agent,
+            test_commands=config.test_commands,
+        ),
         latest=read_wall_clock() + AHEAD,
     )
     # Named after its content and its reading, so that importing it again adds nothing.

@@ -151,6 +151,7 @@ def _import_transcript(
             position.carry,
             at_rest=at_rest,
             key=hashing,
+            test_commands=config.test_commands,
             latest=read_wall_clock() + AHEAD,
         )
         # An unreadable file is reported but not counted again at every attempt.

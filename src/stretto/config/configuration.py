@@ -102,6 +102,8 @@ class Config:
     task_types: TaskTypes
     workflows: Mapping[str, float]
     """Hours of a whole workflow by hand, by pattern."""
+    test_commands: tuple[str, ...]
+    """Commands that run tests beside the built-in ones. Hooks read them from a file of the state folder."""
     rates: Mapping[str, Rates]
     alert_limits: AlertLimits
     """The limits of alerts that differ from the shipped ones."""

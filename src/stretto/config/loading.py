@@ -23,6 +23,7 @@ from stretto.config.settings_table import (
     TABLES,
 )
 from stretto.config.task_type_tables import read_task_types
+from stretto.config.test_commands_table import read_test_commands
 from stretto.config.workflow_hours_table import read_workflow_hours
 from stretto.errors import ConfigError, find_nearest_word, make_unknown_key_error
 from stretto.features.feature_settings_file import FILE, read_feature_changes
@@ -123,6 +124,7 @@ def load_config(
         retention=retention,
         task_types=types,
         workflows=read_workflow_hours(file_values.get("workflows", {}), str(path)),
+        test_commands=read_test_commands(file_values.get("tests", {}), str(path)),
         rates=rates,
         alert_limits=read_alert_limits(file_values.get("thresholds", {}), str(path)),
         scores=parse_score_rules(file_values.get("scores", {}), str(path)),

@@ -54,7 +54,7 @@ KEYED_TABLES = frozenset(name.partition(".")[0] for name in SETTINGS if "." in n
 
 SMALLEST = {"resources.interval_seconds": 0, "budget.dollars_per_day": 0, "budget.dollars_per_month": 0}
 
-TABLES = ("task_types", "workflows", "prices", "scores", "features", "thresholds")
+TABLES = ("task_types", "workflows", "prices", "scores", "features", "thresholds", "tests")
 """Further tables in the file, each with a separate reader."""
 
 OTHER_VARIABLES = (

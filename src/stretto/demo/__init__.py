@@ -5,6 +5,7 @@ They are written to a separate journal file, which is deleted when the first rea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -23,9 +24,17 @@ ENDS = {"sequential": 2 * MINUTE, "fanout": SECOND}
 _decode = msgspec.json.Decoder(Event).decode
 
 
-def parse_hook_payload(payload: bytes, now: int, key: bytes = b"", agent: str = CLAUDE_CODE) -> Event:
+def parse_hook_payload(
+    payload: bytes,
+    now: int,
+    key: bytes = b"",
+    agent: str = CLAUDE_CODE,
+    test_commands: Sequence[str] = (),
+) -> Event:
     """Return the event of a hook payload of an agent, as the hook client maps it."""
-    return _decode(build_record(payload, now, key=key, agent=agent))
+    return _decode(
+        build_record(payload, now, key=key, agent=agent, test_commands=lambda: list(test_commands))
+    )
 
 
 def write_demo_recordings(folder: Path, now: int) -> None:

@@ -39,7 +39,7 @@ from stretto.findings.regression_and_experiment_figures import (
 )
 from stretto.fleet.identity import MachineIdentity
 from stretto.hook.client.client import build_record, identify_host
-from stretto.hook.install.client_copy import ensure_secret, write_collection_words
+from stretto.hook.install.client_copy import ensure_secret, write_collection_words, write_test_commands
 from stretto.model.decisions import Decision
 from stretto.model.event import Event
 from stretto.names import NONE, Label
@@ -69,6 +69,7 @@ from stretto.service.store_reader import StoreReader
 from stretto.service.store_update_worker import Worker
 from stretto.shipping.back_off import BackOff
 from stretto.shipping.ship_batches import Shipper
+from stretto.sources.otlp.claude_code_values import CallWork
 from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, Receiver, RequestResult, Signal
 from stretto.sources.redact import redact_for_journal
 from stretto.store import queries
@@ -172,8 +173,11 @@ class Service:
         self._identity = [] if identity is None else [_build_identity_figure(identity, config, version)]
         self._collection = decide_collection(config.features)
         write_collection_words(config.state, self._collection.to_hook_line())
+        write_test_commands(config.state, config.test_commands)
         self._otlp = Receiver(
-            self._encode_collected, key=self._secret, dropped=self._collection.dropped_roles
+            self._encode_collected,
+            work=CallWork(self._secret, config.test_commands),
+            dropped=self._collection.dropped_roles,
         )
         self.grpc_attempts = 0
         """Connections that spoke gRPC to the HTTP port."""
@@ -344,6 +348,7 @@ class Service:
                 now,
                 key=self._secret,
                 describe=self.config.descriptions,
+                test_commands=lambda: list(self.config.test_commands),
                 collect=self._collection.to_hook_line(),
             ),
             now,

@@ -7,6 +7,7 @@ and ``uninstall_hooks``.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from stretto.errors import SettingsError
@@ -17,6 +18,7 @@ from stretto.hook.install.settings_file import read_file, remove_file, write_fil
 CLIENT_FILES = ("client.py", "dialects.py", "tests_and_written_files.py", "start.py")
 KEY_FILE = "key"
 COLLECT_FILE = "collect"
+TEST_COMMANDS_FILE = "test_commands"
 KEY_BYTES = 32
 """Random bytes of the installation's secret. A copy is complete only with it; an upgrade keeps it."""
 _PACKAGE = Path(client.__file__).parent
@@ -88,13 +90,24 @@ def write_collection_words(state: Path, line: str) -> None:
 
     A fault is left to the hooks: they then collect everything.
     """
-    path = get_client_folder(state) / COLLECT_FILE
+    _write_for_hooks(get_client_folder(state) / COLLECT_FILE, line)
+
+
+def write_test_commands(state: Path, commands: Sequence[str]) -> None:
+    """Write the configured test commands, a line each, for the hook client; no file without any.
+
+    A fault is left to the hooks: they then know the built-in ones only.
+    """
+    _write_for_hooks(get_client_folder(state) / TEST_COMMANDS_FILE, "\n".join(commands))
+
+
+def _write_for_hooks(path: Path, text: str) -> None:
     try:
-        if not line:
+        if not text:
             path.unlink(missing_ok=True)
             return
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_file(path, line.encode())
+        write_file(path, text.encode())
     except (OSError, SettingsError):
         return
 

@@ -7,7 +7,7 @@ it. Decoders read no clock, and no file but the ``.git`` of the folder that a se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -42,12 +42,21 @@ class HistoryDecoder:
     source: ClassVar[str]
     """The product, as in ``Event.source``."""
 
-    def __init__(self, facts: FileFacts, memory: Memory, *, latest: int = LATEST, key: bytes = b"") -> None:
+    def __init__(
+        self,
+        facts: FileFacts,
+        memory: Memory,
+        *,
+        latest: int = LATEST,
+        key: bytes = b"",
+        test_commands: Sequence[str] = (),
+    ) -> None:
         self.events: list[Event] = []
         self.facts = facts
         self.memory = memory
         self.latest = latest
         self.key = key
+        self.test_commands = test_commands
 
     def decode(self, record: Record) -> str | None:
         """Add the events of a record; return the reason if it is unreadable."""
@@ -132,7 +141,7 @@ class HistoryDecoder:
         work: dict[str, str] = {}
         if name in WORKING and order:
             facts = {
-                "test_framework": tests_and_written_files.find_framework(name, order),
+                "test_framework": tests_and_written_files.find_framework(name, order, self.test_commands),
                 "wrote": tests_and_written_files.hash_written_paths(name, order, folder, self.key),
             }
             work = {field: value for field, value in facts.items() if value is not None}

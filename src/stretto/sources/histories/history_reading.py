@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -32,23 +33,35 @@ def read_history(
     *,
     latest: int = LATEST,
     key: bytes = b"",
+    test_commands: Sequence[str] = (),
 ) -> tuple[HistoryChunk, HistoryPosition]:
     """Return the events of the next part of a history, and the position behind it. Never raises.
 
     ``latest``: a later time (ns) is rejected. ``key``: the installation's secret for the hashes of written
-    paths. A file that was read as another format before is read from its beginning.
+    paths. ``test_commands``: the configured ones. A file that was read as another format before is read
+    from its beginning.
     """
     if position.title != history_format.title:
         position = HistoryPosition(history_format.title)
     if history_format is OPENCODE_DATABASE:
-        chunk = read_opencode_database(path, position.memory, latest=latest, key=key)
+        chunk = read_opencode_database(
+            path, position.memory, latest=latest, key=key, test_commands=test_commands
+        )
     elif history_format is NEXTFLOW_TRACE:
         chunk = read_nextflow_trace(path, position.offset, position.memory, latest=latest)
     elif history_format is VIBE_SESSION:
-        chunk = read_vibe_session(path, position.offset, position.memory, latest=latest, key=key)
+        chunk = read_vibe_session(
+            path, position.offset, position.memory, latest=latest, key=key, test_commands=test_commands
+        )
     elif history_format.decoder is not None:
         chunk = read_line_file(
-            path, history_format.decoder, position.offset, position.memory, latest=latest, key=key
+            path,
+            history_format.decoder,
+            position.offset,
+            position.memory,
+            latest=latest,
+            key=key,
+            test_commands=test_commands,
         )
     else:
         raise ValueError(f"{history_format.title} has no reader here")

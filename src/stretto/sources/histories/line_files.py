@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -30,6 +31,7 @@ def read_line_file(
     *,
     latest: int,
     key: bytes,
+    test_commands: Sequence[str] = (),
     limit: int = CHUNK,
 ) -> HistoryChunk:
     """Read about ``limit`` bytes of whole lines from the byte offset ``offset`` on, into events.
@@ -54,7 +56,7 @@ def read_line_file(
     except (OSError, EOFError, zlib.error) as error:
         reject = (offset, f"{UNREADABLE}: {type(error).__name__}")
         return HistoryChunk((), (reject,), offset, memory, ended=True)
-    decoder = decoder_type(facts, memory, latest=latest, key=key)
+    decoder = decoder_type(facts, memory, latest=latest, key=key, test_commands=test_commands)
     rejects = [(offset, "too long")] if skipped else []
     at = offset + skipped
     for line in [data] if is_document else io.BytesIO(data):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -34,20 +34,28 @@ def is_opencode_database(path: Path) -> bool:
     return names.issuperset(_TABLES)
 
 
-def read_opencode_database(path: Path, memory: Memory, *, latest: int, key: bytes) -> HistoryChunk:
+def read_opencode_database(
+    path: Path, memory: Memory, *, latest: int, key: bytes, test_commands: Sequence[str] = ()
+) -> HistoryChunk:
     """Return the events of the rows written since the read that left ``memory``, a few thousand at most.
 
     Never raises: a database that cannot be read gives a reject.
     """
     try:
         with _open_database(path) as connection:
-            return _read_rows(connection, path, memory, latest=latest, key=key)
+            return _read_rows(connection, path, memory, latest=latest, key=key, test_commands=test_commands)
     except (sqlite3.Error, OSError) as error:
         return HistoryChunk((), ((0, f"cannot be read: {type(error).__name__}"),), 0, memory, ended=True)
 
 
 def _read_rows(
-    connection: sqlite3.Connection, path: Path, memory: Memory, *, latest: int, key: bytes
+    connection: sqlite3.Connection,
+    path: Path,
+    memory: Memory,
+    *,
+    latest: int,
+    key: bytes,
+    test_commands: Sequence[str],
 ) -> HistoryChunk:
     connection.row_factory = sqlite3.Row
     columns = {row["name"] for row in connection.execute("PRAGMA table_info(session)")}
@@ -61,6 +69,7 @@ def _read_rows(
         product=KILO if "kilo" in path.stem or path.parent.name == "kilo" else OPENCODE,
         latest=latest,
         key=key,
+        test_commands=test_commands,
     )
     rejects: list[tuple[int, str]] = []
     ended = True

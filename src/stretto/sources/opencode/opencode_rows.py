@@ -7,7 +7,7 @@ exit code. A call of ``task`` names the session of the agent that it started.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stretto.model.event import Kind, Outcome, Value, omit_none
@@ -82,8 +82,9 @@ class OpencodeDecoder(HistoryDecoder):
         product: str = OPENCODE,
         latest: int,
         key: bytes = b"",
+        test_commands: Sequence[str] = (),
     ) -> None:
-        super().__init__(facts, memory, latest=latest, key=key)
+        super().__init__(facts, memory, latest=latest, key=key, test_commands=test_commands)
         self.source = product  # type: ignore[misc]  # a class variable for all other formats
         self._sessions = sessions
 

@@ -19,9 +19,9 @@ from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
 from stretto.model.match_anonymous_model_calls import INSTANT
 from stretto.sources.otlp.claude_code_values import (
     DENIED,
+    CallWork,
     find_built_in_agent,
     find_request,
-    find_work,
     get_agent_id,
     get_call_id,
     get_error_class,
@@ -83,8 +83,8 @@ def is_client_log(log: LogRecord) -> bool:
 class SpanBatch:
     """The links between the client's spans of a request."""
 
-    def __init__(self, spans: Iterable[Span], key: bytes = b"") -> None:
-        self.key = key
+    def __init__(self, spans: Iterable[Span], work: CallWork) -> None:
+        self.work = work
         self.tools: dict[str, Span] = {}
         self.executions: dict[str, Span] = {}
         self.first_spans: dict[tuple[str, str], Span] = {}
@@ -113,10 +113,10 @@ def translate_client_span(span: Span, session: str, batch: SpanBatch) -> list[Ev
     return [] if translate is None else translate(span, session, batch)
 
 
-def translate_client_log(log: LogRecord, session: str, key: bytes = b"") -> list[Event]:
+def translate_client_log(log: LogRecord, session: str, work: CallWork) -> list[Event]:
     """Return the events of a log event; a log event without kept facts has none."""
     translate = _LOGS.get(log.name.removeprefix(_PREFIX))
-    return [] if translate is None else translate(log, session, key)
+    return [] if translate is None else translate(log, session, work)
 
 
 def get_session_id(attributes: Attributes) -> str | None:
@@ -182,7 +182,7 @@ def _translate_tool(span: Span, session: str, batch: SpanBatch) -> list[Event]:
     )
     return [
         new_call_event(kind=Kind.TOOL_START, time=span.start, attributes=find_request(span.attributes)),
-        new_call_event(kind=Kind.TOOL_END, time=span.end, attributes=find_work(span.attributes, batch.key)),
+        new_call_event(kind=Kind.TOOL_END, time=span.end, attributes=batch.work.find_work(span.attributes)),
         *_make_task_start(span, session, batch),
     ]
 
@@ -262,7 +262,7 @@ _SPANS: dict[str, Callable[[Span, str, SpanBatch], list[Event]]] = {
 # Log events. Each is written at the end of the reported action, and carries its duration.
 
 
-def _translate_user_prompt(log: LogRecord, session: str, _: bytes) -> list[Event]:
+def _translate_user_prompt(log: LogRecord, session: str, _: CallWork) -> list[Event]:
     prompt = get_id(log.attributes, "prompt.id")
     if prompt is None:
         return []
@@ -285,7 +285,7 @@ def _translate_user_prompt(log: LogRecord, session: str, _: bytes) -> list[Event
     ]
 
 
-def _translate_tool_result(log: LogRecord, session: str, key: bytes) -> list[Event]:
+def _translate_tool_result(log: LogRecord, session: str, work: CallWork) -> list[Event]:
     duration = get_duration(log.attributes)
     call = get_id(log.attributes, "tool_use_id")
     new_call_event = partial(
@@ -304,7 +304,7 @@ def _translate_tool_result(log: LogRecord, session: str, key: bytes) -> list[Eve
         duration=duration,
         outcome=outcome,
         attributes={
-            **find_work(log.attributes, key if outcome is Outcome.SUCCESS else b""),
+            **work.find_work(log.attributes, has_succeeded=outcome is Outcome.SUCCESS),
             **pair,
             **omit_none(error=get_error_class(log.attributes)),
         },
@@ -315,7 +315,7 @@ def _translate_tool_result(log: LogRecord, session: str, key: bytes) -> list[Eve
     return [new_call_event(kind=Kind.TOOL_START, time=log.time - duration, attributes=request), end]
 
 
-def _translate_tool_decision(log: LogRecord, session: str, _: bytes) -> list[Event]:
+def _translate_tool_decision(log: LogRecord, session: str, _: CallWork) -> list[Event]:
     call = get_id(log.attributes, "tool_use_id")
     if call is None:
         return []
@@ -331,7 +331,7 @@ def _translate_tool_decision(log: LogRecord, session: str, _: bytes) -> list[Eve
     return [*requests, new_call_event(**DENIED)] if is_rejected(log.attributes) else requests
 
 
-def _translate_api_request(log: LogRecord, session: str, _: bytes) -> list[Event]:
+def _translate_api_request(log: LogRecord, session: str, _: CallWork) -> list[Event]:
     request, duration = get_request_id(log.attributes), get_duration(log.attributes)
     return [
         _new_event(
@@ -355,7 +355,7 @@ def _translate_api_request(log: LogRecord, session: str, _: bytes) -> list[Event
     ]
 
 
-def _translate_subagent_completed(log: LogRecord, session: str, _: bytes) -> list[Event]:
+def _translate_subagent_completed(log: LogRecord, session: str, _: CallWork) -> list[Event]:
     agent, duration = get_agent_id(log.attributes), get_duration(log.attributes)
     if agent is None:
         # Clients before 2.1.329 do not send the agent. If its call waited, the call's span reports the end.
@@ -373,7 +373,7 @@ def _translate_subagent_completed(log: LogRecord, session: str, _: bytes) -> lis
     )
 
 
-def _translate_hooks_run(log: LogRecord, session: str, _key: bytes) -> list[Event]:
+def _translate_hooks_run(log: LogRecord, session: str, _: CallWork) -> list[Event]:
     # Detailed tracing also sends a span of the same run, without a common id. Only the log event is counted.
     duration = get_duration(log.attributes, "total_duration_ms")
     # A process that resumes a session has another id until these hooks have run.
@@ -395,7 +395,7 @@ def _translate_hooks_run(log: LogRecord, session: str, _key: bytes) -> list[Even
     ]
 
 
-_LOGS: dict[str, Callable[[LogRecord, str, bytes], list[Event]]] = {
+_LOGS: dict[str, Callable[[LogRecord, str, CallWork], list[Event]]] = {
     "user_prompt": _translate_user_prompt,
     "tool_result": _translate_tool_result,
     "tool_decision": _translate_tool_decision,

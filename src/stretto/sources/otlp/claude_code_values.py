@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -72,18 +74,32 @@ def is_rejected(attributes: Attributes) -> bool:
     return attributes.get("decision") == "reject"
 
 
-def find_work(attributes: Attributes, key: bytes) -> dict[str, Value]:
-    """Return the test framework a call ran and the hash of the file it wrote, if its input was sent."""
-    tool = get_tool_name(attributes)
-    if tool not in WORKING:
-        return {}
-    tool_input = {**_decode_object(attributes, "tool_input"), **_decode_object(attributes, "tool_parameters")}
-    command = attributes.get("full_command") or tool_input.get("full_command") or tool_input.get("command")
-    path = attributes.get("file_path") or tool_input.get("file_path") or tool_input.get("notebook_path")
-    return omit_none(
-        test_framework=find_framework(tool, {**tool_input, "command": command}),
-        wrote=hash_written_paths(tool, {"file_path": path}, None, key),
-    )
+@dataclass(frozen=True, slots=True)
+class CallWork:
+    """Finds what a call worked on: the tests that it ran, the file that it wrote."""
+
+    key: bytes = b""
+    """The installation's secret for the hashes of written paths; without it there are none."""
+    test_commands: Sequence[str] = ()
+    """The configured test commands."""
+
+    def find_work(self, attributes: Attributes, *, has_succeeded: bool = True) -> dict[str, Value]:
+        """Return the test framework a call ran and the hash of the file it wrote, if its input was sent."""
+        tool = get_tool_name(attributes)
+        if tool not in WORKING:
+            return {}
+        tool_input = {
+            **_decode_object(attributes, "tool_input"),
+            **_decode_object(attributes, "tool_parameters"),
+        }
+        command = (
+            attributes.get("full_command") or tool_input.get("full_command") or tool_input.get("command")
+        )
+        path = attributes.get("file_path") or tool_input.get("file_path") or tool_input.get("notebook_path")
+        return omit_none(
+            test_framework=find_framework(tool, {**tool_input, "command": command}, self.test_commands),
+            wrote=hash_written_paths(tool, {"file_path": path}, None, self.key) if has_succeeded else None,
+        )
 
 
 def find_request(attributes: Attributes) -> dict[str, Value]:

@@ -34,6 +34,7 @@ from stretto.sources.otlp import (
     genai,
     python_api,
 )
+from stretto.sources.otlp.claude_code_values import CallWork
 from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode_request, require_media_type
 from stretto.sources.otlp.pending_permission_waits import UnansweredWaits
 from stretto.sources.otlp.plain_records import LogRecord, Span
@@ -112,8 +113,8 @@ class Receiver:
     """Turns requests into journal records. Safe to use from several threads.
 
     ``encode`` turns an event into a line of the journal; the line is empty if the event is not collected.
-    ``dropped`` are roles of spans that are not collected unless they link others. ``key`` is the
-    installation's secret for the hashes of written paths. The only state between requests is the session of
+    ``dropped`` are roles of spans that are not collected unless they link others. ``work`` finds
+    the tests that a call ran and the files that it wrote. The only state between requests is the session of
     each trace, and the spans that wait for a span below them. Sessions are noted on the events, so that
     ``recall_sessions`` can read them after a restart.
     """
@@ -123,12 +124,12 @@ class Receiver:
         encode: Callable[[Event], bytes],
         limits: Limits | None = None,
         *,
-        key: bytes = b"",
+        work: CallWork | None = None,
         dropped: frozenset[SpanRole] = frozenset(),
     ) -> None:
         self._encode = encode
         self._is_relevant = partial(genai.is_relevant_span, dropped=dropped)
-        self._key = key
+        self._work = work or CallWork()
         self._limits = limits or Limits()
         self._sessions = TraceSessions()
         self._links = SpanLinks()
@@ -202,7 +203,7 @@ class Receiver:
 
     def _process_client_spans(self, spans: list[Span], result: _ResultBuilder) -> None:
         spans = self._waits.complete_spans(spans)
-        batch = claude_code.SpanBatch(spans, self._key)
+        batch = claude_code.SpanBatch(spans, self._work)
         events_by_trace: dict[str, list[list[Event]]] = {}
         for span in spans:
             events = claude_code.translate_client_span(span, self._get_client_session(span), batch)
@@ -254,7 +255,7 @@ class Receiver:
 
     def _translate_client_log(self, log: LogRecord) -> list[Event]:
         session = claude_code.get_session_id(log.attributes)
-        return [] if session is None else claude_code.translate_client_log(log, session, self._key)
+        return [] if session is None else claude_code.translate_client_log(log, session, self._work)
 
     def _translate_codex_item(self, item: Item, translate: Callable[[Item, str], list[Event]]) -> list[Event]:
         session = self._get_thread_session(item)

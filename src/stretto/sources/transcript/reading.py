@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -115,6 +115,7 @@ def read_transcript(
     latest: int = LATEST,
     limit: int = CHUNK,
     key: bytes = b"",
+    test_commands: Sequence[str] = (),
 ) -> TranscriptChunk:
     """Read about ``limit`` bytes of whole lines from the byte offset ``offset`` on, into events.
 
@@ -122,8 +123,8 @@ def read_transcript(
     half written. ``at_rest`` means that nothing was written for long. Then the last line is read whatever it
     is, and a turn or task whose last line is an answer ends there. A line with a time after ``latest`` (ns)
     is rejected. A file that has become shorter is read from its beginning. ``key`` is the installation's
-    secret for the hashes of written paths;
-    without it there are no such hashes. Nothing is raised: unreadable input becomes a reject.
+    secret for the hashes of written paths; without it there are no such hashes. ``test_commands`` are the
+    configured ones. Nothing is raised: unreadable input becomes a reject.
     """
     checkpoint = checkpoint or Checkpoint()
     try:
@@ -138,7 +139,7 @@ def read_transcript(
         return TranscriptChunk(
             (), ((offset, f"{UNREADABLE}: {type(error).__name__}"),), offset, checkpoint, ended=True
         )
-    translator = LineTranslator(transcript, checkpoint, key, latest=latest)
+    translator = LineTranslator(transcript, checkpoint, key, latest=latest, test_commands=test_commands)
     rejects = [(offset, "too long")] if raw.skipped else []
     line_offset = offset
     for data in raw.data.split(b"\n"):

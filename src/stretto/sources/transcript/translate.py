@@ -12,6 +12,7 @@ the model asks for several tools at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -45,11 +46,18 @@ class LineTranslator:
     """Translates the lines of one file, in their order, and collects the events in ``log``."""
 
     def __init__(
-        self, transcript: TranscriptFile, checkpoint: Checkpoint, key: bytes, *, latest: int = LATEST
+        self,
+        transcript: TranscriptFile,
+        checkpoint: Checkpoint,
+        key: bytes,
+        *,
+        latest: int = LATEST,
+        test_commands: Sequence[str] = (),
     ) -> None:
         self.log = EventLog(transcript, checkpoint)
         self._file = transcript
         self._key = key
+        self._test_commands = test_commands
         self._latest = latest
 
     def translate_line(self, line: schema.TranscriptLine) -> str | None:
@@ -191,7 +199,7 @@ class LineTranslator:
             return
         tool_input = msgspec.structs.asdict(decoded)
         facts = {
-            "test_framework": tests_and_written_files.find_framework(name, tool_input),
+            "test_framework": tests_and_written_files.find_framework(name, tool_input, self._test_commands),
             "wrote": tests_and_written_files.hash_written_paths(name, tool_input, line.cwd, self._key),
         }
         work = {key: value for key, value in facts.items() if value is not None}

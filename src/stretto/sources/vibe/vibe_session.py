@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from stretto.model.event import Kind, Outcome, Value
@@ -42,7 +43,13 @@ _CALL_OUTCOMES = {
 
 
 def read_vibe_session(
-    path: Path, offset: int, memory: Memory, *, latest: int, key: bytes = b""
+    path: Path,
+    offset: int,
+    memory: Memory,
+    *,
+    latest: int,
+    key: bytes = b"",
+    test_commands: Sequence[str] = (),
 ) -> HistoryChunk:
     """Return the events of a generation, whole if its size has changed. Never raises."""
     try:
@@ -58,7 +65,9 @@ def read_vibe_session(
         folder = get_object(_read_json(path.parents[2] / "meta.json"), "environment")
     except (OSError, ValueError, IndexError):
         folder = {}
-    decoder = VibeSessionDecoder(FileFacts(sidecar=folder), {}, latest=latest, key=key)
+    decoder = VibeSessionDecoder(
+        FileFacts(sidecar=folder), {}, latest=latest, key=key, test_commands=test_commands
+    )
     reason = decoder.decode_state(get_object(state, "snapshot"), entries)
     rejects = [(0, reason)] if reason else []
     return HistoryChunk(tuple(decoder.events), tuple(rejects), size, memory, ended=True)
