@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from stretto.cli.main import main
 from stretto.cli.report import PRINTERS
 from stretto.cli.report_options import REPORT_FORMATS
 from stretto.reports.make_report import ReportRules, make_report
-from stretto.reports.report_folder import FOLDER, ReportFolder
+from stretto.reports.report_folder import FOLDER, ReportFolder, make_session_report_id
 from stretto.reports.report_period import parse_period
 from stretto.store.database import open_reader
 from tests.test_reports import Reading
@@ -155,6 +157,51 @@ def test_a_session_has_a_report_of_its_own(
     assert len(told) > 5
     assert [(value, text) for value, text in Reading(html).numbers] == told
     assert [section["key"] for section in document["sections"]][-1] == "untold"
+
+
+def test_a_session_s_report_is_kept_and_listed(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stands below the periods, under a name without the session's id; asked again it is replaced."""
+    for _ in range(2):
+        assert run(store, "report", "--session", "together", "--json") == 0
+    printed = json.loads(capsys.readouterr().out.partition("\n}\n{")[0] + "\n}")
+
+    folder = ReportFolder(store.config.state / FOLDER)
+    assert folder.list_ids() == ["day-2026-11-19", printed["id"]]
+    assert "together" not in printed["id"]
+    assert run(store, "report") == 0
+    assert capsys.readouterr().out.splitlines()[1].endswith(printed["title"])
+    backend = store.make_backend(reports=lambda: [*folder.list_reports()], report=folder.read_report)
+    with served(backend) as client:
+        assert f"/reports/{printed['id']}" in read(client, "/reports").addresses
+        assert client.get(f"/reports/{printed['id']}").text.startswith("<!doctype html>")
+
+
+def test_a_session_that_is_gone_has_its_kept_report(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """The whole id finds it; with reports switched off none is kept."""
+    run(store, "report", "--session", "together")
+    capsys.readouterr()
+    folder = ReportFolder(store.config.state / FOLDER)
+    report = folder.read_report(make_session_report_id("together"))
+    assert report is not None
+    folder.keep_report(replace(report, id=make_session_report_id("pruned")), is_to_send=False)
+    assert run(store, "report", "--session", "pruned") == 0
+    assert capsys.readouterr().out.startswith("# Report on session")
+    assert run(store, "features", "set", "reports=off") == 0
+    assert run(store, "report", "--session", "alone") == 0
+    assert folder.read_report(make_session_report_id("alone")) is None
+
+
+def test_a_session_s_report_is_printed_where_it_cannot_be_kept(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file in the folder's place is named in a note."""
+    folder = store.config.state / FOLDER
+    shutil.rmtree(folder)
+    folder.write_text("", encoding="utf-8")
+    assert run(store, "report", "--session", "together") == 0
+    answer = capsys.readouterr()
+    assert answer.out.startswith("# Report on session")
+    assert f"the report is not kept: {folder}" in answer.err
 
 
 def test_a_session_that_is_none_is_a_negative_answer(

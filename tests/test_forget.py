@@ -20,7 +20,7 @@ from stretto.journal.erase import erase_from_file, erase_lines
 from stretto.journal.pruned_session_records import KeptRecord, append_kept_records, hash_session_id
 from stretto.model.event import Event, Kind
 from stretto.reports.report_document import Report
-from stretto.reports.report_folder import ReportFolder
+from stretto.reports.report_folder import ReportFolder, make_session_report_id
 from stretto.service.forgetting import ForgetRequest
 from stretto.state.lock import StateLock
 from stretto.store import declared_baseline_file
@@ -115,11 +115,15 @@ def test_a_pruned_session_is_forgotten_by_its_whole_id(
     today, past = (to_rfc3339(now + days * DAY) for days in (1, -1))
     for kind, end in (("day-2026-11-20", past), ("day-2026-11-21", today)):
         reports.keep_report(Report(kind, "day", "", "", end, "UTC", "", "", "", (), ()), is_to_send=False)
+    for name, made in (("gone", past), ("wanted", past), ("later", today)):
+        id = make_session_report_id(name)
+        kept = Report(id, "session", "", "", "", "UTC", "", made, "", (), ())
+        reports.keep_report(kept, is_to_send=False)
 
     code, answer = ask(capsys, tmp_path, "forget", "gone")
 
-    assert (code, answer["kept_records"], answer["events"], answer["reports"]) == (0, 1, 0, 1)
-    assert reports.list_ids() == ["day-2026-11-20"]
+    assert (code, answer["kept_records"], answer["events"], answer["reports"]) == (0, 1, 0, 3)
+    assert reports.list_ids() == ["day-2026-11-20", make_session_report_id("wanted")]
     assert find_files_with(tmp_path / "journal", hash_session_id("gone")) == []
     assert find_files_with(tmp_path / "journal", hash_session_id("other")) != []
 

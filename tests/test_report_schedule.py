@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from stretto.clock import DAY, HOUR, MINUTE, SECOND
+from stretto.clock import DAY, HOUR, MINUTE, SECOND, to_rfc3339
 from stretto.config.loading import load_config
 from stretto.errors import StoreError
 from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
+from stretto.journal.pruned_session_records import hash_session_id
 from stretto.reports.make_report import ReportRules, make_report
 from stretto.reports.report_document import Report
-from stretto.reports.report_folder import KEPT, ReportFolder
+from stretto.reports.report_folder import KEPT, ReportFolder, make_session_report_id
 from stretto.reports.report_period import parse_period
 from stretto.service.report_schedule import ReportSchedule
 from stretto.store.database import open_reader
@@ -196,7 +197,7 @@ def test_no_id_leads_out_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "day-secret.json").write_text("{}", encoding="utf-8")
     folder = ReportFolder(tmp_path / "reports")
 
-    for id in ("../day-secret", "day-../../x", "day-secret", "", "recent-24hours"):
+    for id in ("../day-secret", "day-../../x", "day-secret", "", "recent-24hours", "session-secret"):
         assert folder.read_report(id) is None
         assert not folder.has_report(id)
 
@@ -223,6 +224,32 @@ def test_forgetting_removes_the_reports_of_the_time(tmp_path: Path, made: Report
     assert list(folder.path.iterdir()) == []
     folder.keep_report(made, is_to_send=True)
     assert folder.forget_spans([(day - DAY, day - DAY)]) == 1
+
+
+def test_forgetting_removes_the_session_s_report_and_later_ones(tmp_path: Path, made: Report) -> None:
+    """A report that was made before the forgotten session began can have nothing of it."""
+    folder = ReportFolder(tmp_path / "reports")
+    for name, day in (("early", 1), ("mine", 2), ("late", 3)):
+        report = replace(made, id=make_session_report_id(name), kind="session", made=to_rfc3339(day * DAY))
+        folder.keep_report(report, is_to_send=False)
+    assert folder.forget_sessions({hash_session_id("nobody")}, None) == 0
+    assert folder.forget_sessions({hash_session_id("mine")}, 3 * DAY) == 2
+    assert folder.list_ids() == [make_session_report_id("early")]
+
+
+def test_a_session_s_report_goes_with_its_session(tmp_path: Path) -> None:
+    """The hourly look deletes the reports of sessions that ended before the kept days."""
+    night = Night(tmp_path)
+    night.look(MIDNIGHT)
+    day = night.schedule.folder.read_report("day-2026-11-20")
+    assert day is not None
+    for name, days in (("old", 31), ("new", 29)):
+        end = to_rfc3339(NOON - days * DAY)
+        id = make_session_report_id(name)
+        report = replace(day, id=id, kind="session", end=end, sessions_ended=None)
+        night.schedule.folder.keep_report(report, is_to_send=False)
+    night.look(MIDNIGHT + 2 * HOUR)
+    assert night.schedule.folder.list_ids("session") == [make_session_report_id("new")]
 
 
 def test_a_forgotten_report_is_made_again_and_not_sent_again(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``stretto report``: list the kept reports, or print the report of a period."""
+"""``stretto report``: list the kept reports, or print the report of a period or of a session."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stretto.reports.html_report import print_html
 from stretto.reports.make_report import make_report
 from stretto.reports.markdown_report import print_markdown
 from stretto.reports.report_document import Report, encode_report
-from stretto.reports.report_folder import FOLDER, ReportFolder
+from stretto.reports.report_folder import FOLDER, SESSION_KIND, ReportFolder, make_session_report_id
 from stretto.reports.report_period import parse_period
 from stretto.reports.session_report import make_session_report
 from stretto.service.configured_session_summary import summarise_configured_session
@@ -51,7 +51,7 @@ def show_report(context: CommandContext, options: argparse.Namespace) -> int:
     if options.session is not None:
         if options.period is not None:
             raise UsageError("a report is about a period or a session", hint="leave one of them out")
-        session_report = _make_session_report(context, options.session)
+        session_report = _find_session_report(context, folder, options.session)
         if session_report is None:
             return UNKNOWN_SESSION
         report = session_report
@@ -66,7 +66,10 @@ def show_report(context: CommandContext, options: argparse.Namespace) -> int:
 
 def _list_reports(context: CommandContext, folder: ReportFolder) -> None:
     reports = [*folder.list_reports()]
-    lines = [f"{report.id:<18} {report.state[0]}" for report in reports]
+    lines = [
+        f"{report.id:<18} {report.title if report.kind == SESSION_KIND else report.state[0]}"
+        for report in reports
+    ]
     if not lines:
         lines = [
             "no report is kept yet: the service writes them at midnight; 'stretto report daily' makes one"
@@ -96,13 +99,28 @@ def _find_report(context: CommandContext, folder: ReportFolder, text: str) -> Re
         return make_report(connection, period, now, rules)
 
 
-def _make_session_report(context: CommandContext, name: str) -> Report | None:
-    """Return the report of a session; None, with a note, if the name fits none or several."""
+def _find_session_report(context: CommandContext, folder: ReportFolder, name: str) -> Report | None:
+    """Return the report of a session and keep it; None, with a note, if the name fits none or several.
+
+    Of a session that the store no longer has, by its whole id, it is the kept report.
+    """
+    report = _make_session_report(context, folder, name)
+    if report is not None and context.config.features.is_on("reports"):
+        try:
+            folder.keep_report(report, is_to_send=False)
+        except OSError as error:
+            context.print_note(f"the report is not kept: {folder.path}: {error.strerror or error}")
+    return report
+
+
+def _make_session_report(context: CommandContext, folder: ReportFolder, name: str) -> Report | None:
     config, now = context.config, read_wall_clock()
     if is_service_down(context):
         update_store(context)
     with closing(open_reader(config.database)) as connection:
         ids = match_sessions(connection, name)
+        if not ids and (kept := folder.read_report(make_session_report_id(name))) is not None:
+            return kept
         if len(ids) != 1:
             context.print_note(explain_no_match(name, ids))
             return None

@@ -1,6 +1,7 @@
 """Keep written reports as files of their own, a bounded number of each kind.
 
-A report that leaves the folder can be made again as long as the store has the sums of its period.
+A report that leaves the folder can be made again as long as the store has the sums of its period, or its
+session.
 """
 
 from __future__ import annotations
@@ -8,31 +9,40 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from stretto.clock import to_rfc3339
 from stretto.errors import StoreError
+from stretto.journal.pruned_session_records import hash_session_id
 from stretto.reports.report_document import Report, decode_report, encode_report
 from stretto.reports.report_period import get_period_before, parse_period
 
 FOLDER = "reports"
 """The folder of reports in the state folder."""
 
-KEPT = {"day": 90, "week": 53, "month": 36}
-"""Kind of period → most reports of it that are kept: a season, a year, three years."""
+SESSION_KIND = "session"
+"""The kind of a report on a session."""
 
-_ID = re.compile(r"(day|week|month)-[0-9W-]{7,10}")
+KEPT = {"day": 90, "week": 53, "month": 36, SESSION_KIND: 100}
+"""Kind → most reports of it that are kept: a season, a year, three years, a hundred sessions."""
+
+_ID = re.compile(rf"(day|week|month)-[0-9W-]{{7,10}}|{SESSION_KIND}-[0-9a-f]{{32}}")
 _UNSENT = ".unsent"
 _FORGOTTEN = ".forgotten"
 """Marks a deleted report that was sent: it may be made again, and is not sent again."""
 
 
+def make_session_report_id(session: str) -> str:
+    """Return the id of a session's report, by a hash: the id of a session may be no name of a file."""
+    return f"{SESSION_KIND}-{hash_session_id(session)}"
+
+
 @dataclass(frozen=True, slots=True)
 class ReportFolder:
-    """The reports that the service has written, in a folder (0700) of files (0600)."""
+    """The reports of periods, and of sessions that people asked for, in a folder (0700) of files (0600)."""
 
     path: Path
 
@@ -77,22 +87,16 @@ class ReportFolder:
         return decode_report(text, str(file))
 
     def list_ids(self, kind: str | None = None) -> list[str]:
-        """Return the ids of the kept reports of a kind, or of all, the latest period first within a kind."""
+        """Return the ids of the kept reports of a kind, or of all, the latest first within a kind.
+
+        Reports of periods are in the order of these, reports of sessions in that of their writing.
+        """
         kinds = KEPT if kind is None else (kind,)
-        return [
-            id
-            for each in kinds
-            for id in sorted((file.stem for file in self.path.glob(f"{each}-*.json")), reverse=True)
-            if _is_id(id)
-        ]
+        return [file.stem for each in kinds for file in self._list_files(each)]
 
     def list_reports(self) -> Iterator[Report]:
         """Yield the kept reports; one that cannot be read is left out."""
-        for id in self.list_ids():
-            with suppress(StoreError):
-                report = self.read_report(id)
-                if report is not None:
-                    yield report
+        return self._list_reports(None)
 
     def list_unsent(self) -> list[str]:
         """Return the ids of the kept reports that wait to be sent."""
@@ -117,6 +121,8 @@ class ReportFolder:
         """
         ids = []
         for report in self.list_reports():
+            if report.kind == SESSION_KIND:
+                continue
             period = parse_period(report.id.partition("-")[2], sys.maxsize, report.zone)
             earliest = get_period_before(period).start
             if any(earliest <= last and to_rfc3339(first) < report.end for first, last in spans):
@@ -127,6 +133,48 @@ class ReportFolder:
             self._get_file(id).unlink(missing_ok=True)
             self.note_sent(id)
         return len(ids)
+
+    def forget_sessions(self, hashes: Container[str], since: int | None) -> int:
+        """Delete the reports of sessions with these hashes, and those made at or after an instant (ns).
+
+        A session's report compares it with others like it, so one that is made later can have something of
+        a forgotten session. Returns how many were deleted.
+        """
+        ids = [
+            report.id
+            for report in self._list_reports(SESSION_KIND)
+            if report.id.partition("-")[2] in hashes
+            or (since is not None and report.made >= to_rfc3339(since))
+        ]
+        return self._delete(ids)
+
+    def expire_sessions(self, before: int) -> int:
+        """Delete the reports of sessions that ended before an instant (ns); return how many."""
+        bound = to_rfc3339(before)
+        return self._delete([report.id for report in self._list_reports(SESSION_KIND) if report.end < bound])
+
+    def _delete(self, ids: Sequence[str]) -> int:
+        for id in ids:
+            self._get_file(id).unlink(missing_ok=True)
+        return len(ids)
+
+    def _list_files(self, kind: str) -> list[Path]:
+        files = [file for file in self.path.glob(f"{kind}-*.json") if _is_id(file.stem)]
+        if kind != SESSION_KIND:
+            return sorted(files, reverse=True)
+        written = {}
+        for file in files:
+            # Forgetting may have deleted it since it was listed.
+            with suppress(FileNotFoundError):
+                written[file] = file.stat().st_mtime_ns
+        return sorted(written, key=lambda file: (-written[file], file))
+
+    def _list_reports(self, kind: str | None) -> Iterator[Report]:
+        for id in self.list_ids(kind):
+            with suppress(StoreError):
+                report = self.read_report(id)
+                if report is not None:
+                    yield report
 
     def _get_file(self, id: str) -> Path:
         return self.path / f"{id}.json"

@@ -20,6 +20,7 @@ from stretto.format.quantities import (
     format_speedup,
 )
 from stretto.reports.report_document import MISSING, Report, ReportCell, ReportSection, ReportTable
+from stretto.reports.report_folder import SESSION_KIND, make_session_report_id
 from stretto.summaries.session_json import build_session_document, name_session_entity
 from stretto.summaries.session_summary import SessionSummary
 
@@ -46,8 +47,8 @@ def make_session_report(
         _build_untold_section(document),
     ]
     return Report(
-        id=f"session-{session.id}",
-        kind="session",
+        id=make_session_report_id(session.id),
+        kind=SESSION_KIND,
         title=f"Report on session {title}",
         start=to_rfc3339(start),
         end=to_rfc3339(end),

@@ -54,7 +54,7 @@ class Erasure:
     baselines: list[str] = field(default_factory=list)
     """Recorded baselines that were removed with the session that they came from."""
     reports: int = 0
-    """Reports of times with these sessions, which were removed: they can be made again without them."""
+    """Reports of these sessions and of times with them, which were removed; those can be made again."""
     not_recalled: list[str] = field(default_factory=list)
     """A sentence on each place that cannot be reached."""
 
@@ -80,7 +80,9 @@ def erase_sessions(config: Config, request: ForgetRequest) -> Erasure:
     named = {*erasure.sessions, *_list_traces(config, erasure.sessions)}
     _erase_journal(config, erasure, named if request.session is None else named | {request.session}, hashes)
     _remove_baselines(config, erasure)
-    erasure.reports = ReportFolder(config.state / FOLDER).forget_spans(spans)
+    reports = ReportFolder(config.state / FOLDER)
+    since = min((first for first, _ in spans), default=None)
+    erasure.reports = reports.forget_spans(spans) + reports.forget_sessions(hashes, since)
     if not erasure.is_empty:
         _list_unreachable(config, erasure, sent, shipped)
         if request.project is not None:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 
-from stretto.clock import HOUR, Clock
+from stretto.clock import DAY, HOUR, Clock
 from stretto.config.configuration import Config
 from stretto.errors import StoreError, StrettoError
 from stretto.figures.sequential_baseline_choice import DeclaredBaselines
@@ -88,7 +88,8 @@ class ReportSchedule:
     def write_due_reports(self) -> list[str]:
         """Write each report that is due, and send those that wait; return the ids of the written ones.
 
-        Kept reports whose time has more runs than when they were made are written again, once an hour.
+        Kept reports whose time has more runs than when they were made are written again, once an hour; those
+        of sessions that are too old to be kept themselves are deleted.
         Nothing is written while the store is not that of the journal, and nothing of a time before the first
         event. Raises StrettoError, and OSError if a file cannot be written.
         """
@@ -108,6 +109,7 @@ class ReportSchedule:
                         written.append(period.id)
                 if is_check_due:
                     self._next_check = now + CHECK_PAUSE
+                    self.folder.expire_sessions(now - self._config.retention.raw_days * DAY)
                     written += self._replace_outdated(connection, now)
         if self._send is not None:
             self._send_waiting(self._send)
