@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.demo import parse_hook_payload
+from stretto.model.call_cost_and_added_usage import Price, get_reported_cost
 from stretto.model.conclude_tasks import Classify
 from stretto.model.event import Channel, Event, Kind, Outcome
-from stretto.model.priced_usage import Price, get_reported_cost
 from stretto.model.span_tree import SpanRole
 from stretto.service.service import Service
 from stretto.sources.read_hook_recordings import read_recording

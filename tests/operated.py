@@ -18,7 +18,7 @@ from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_sources import OperationSources
 from stretto.service.operation_sources_of_a_store import StoreSources
 from stretto.store.database import open_transaction, open_writer
-from stretto.store.finding_history import AnalysisResult, write_analysis_result
+from stretto.store.finding_history_and_last_answers import AnalysisResult, write_analysis_result
 from tests.fakes import store
 from tests.month import end_of_day, month_of_sessions
 

@@ -14,16 +14,16 @@ from scipy import special
 
 from stretto.analysis.day_checks import draw_errors_together
 from stretto.analysis.level_wander import measure_wander
-from stretto.analysis.occasional_slow_tasks import judge_tails
 from stretto.analysis.regression import Boundary, judge_changes
+from stretto.analysis.remove_weekday_pattern import measure_weekdays
 from stretto.analysis.series import Series, SeriesKind, make_quality_series, make_task_series
+from stretto.analysis.slow_tail_changes import judge_tails
 from stretto.analysis.tracked_change_episodes import (
     CLEARLY_VISIBLE,
     find_best_split,
     measure_visibility,
     track_changes,
 )
-from stretto.analysis.weekday_pattern import measure_weekdays
 from stretto.clock import DAY, HOUR
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingVerdict

@@ -12,14 +12,14 @@ import pytest
 
 from stretto.analysis.calendar_findings import SLOW_HOURS, SLOW_WEEKDAYS, find_calendars, judge_calendars
 from stretto.analysis.correlations import compute_detectable_rho, judge_correlations, list_pairs
+from stretto.analysis.daily_task_length_forecasts import add_up_covers, forecast_lengths, judge_length_outlook
 from stretto.analysis.pattern_week_comparison import judge_weeks
 from stretto.analysis.series import Series, SeriesKind
-from stretto.analysis.session_startup_and_winddown import judge_session_lives, measure_session_lives
-from stretto.analysis.task_length_forecasts import add_up_covers, forecast_lengths, judge_length_outlook
+from stretto.analysis.session_startup_slowing_and_end import judge_session_lives, measure_session_lives
 from stretto.clock import DAY, HOUR, SECOND
-from stretto.findings.analysis_input import AnalysisInput
+from stretto.findings.analysis_input_and_answer import AnalysisInput
+from stretto.findings.calendar_trend_and_forecast_analyses import predict_lengths
 from stretto.findings.finding_sentences import describe_finding
-from stretto.findings.habit_analyses import predict_lengths
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun

@@ -15,7 +15,7 @@ from stretto.analysis.installed_extras import EXTRAS
 from stretto.clock import DAY, SECOND
 from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.scrape import create_registry
-from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
+from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, AnalysisRequest, answer_request
 from stretto.findings.analysis_table import ANALYSES, Analysis, list_due
 from stretto.findings.applied_advice import collect_feedback, judge_all_applied
@@ -30,7 +30,7 @@ from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.service import analysis_schedule
 from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule, run_analysis_process
 from stretto.store.decision_rows import append_decisions
-from stretto.store.finding_history import (
+from stretto.store.finding_history_and_last_answers import (
     BEGAN,
     CHANGED,
     ENDED,

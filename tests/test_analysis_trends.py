@@ -14,7 +14,7 @@ from stretto.analysis.calendar_patterns import find_hour_pattern, find_weekday_p
 from stretto.analysis.correlations import find_correlations, list_pairs
 from stretto.analysis.series import Series, SeriesKind
 from stretto.analysis.series_trends import correct_autocorrelation, estimate_trend, judge_trends
-from stretto.analysis.session_startup_and_winddown import SessionLife, measure_session_life
+from stretto.analysis.session_startup_slowing_and_end import SessionLife, measure_session_life
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict

@@ -21,8 +21,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 import stretto
 from stretto import journal
 from stretto.api.context import read_context
+from stretto.api.failed_journal_write_retry import RecordWriter
 from stretto.api.journal_exporter import OPEN_LIMIT, JournalSpanExporter, JournalSpanProcessor, SessionStamp
-from stretto.api.unwritten_record_queue import RecordWriter
 from stretto.clock import SECOND, read_wall_clock
 from stretto.hook.client.client import identify_host, identify_process
 from stretto.model.conclude_session import conclude_session

@@ -19,9 +19,9 @@ from stretto.analysis.session_lane_schedule import (
 from stretto.analysis.two_session_comparison import NOT_WORK
 from stretto.analysis.workflow_rules import EMPTY_WAITS
 from stretto.clock import SECOND
+from stretto.figures.elapsed_time_with_faster_task import simulate_fanout_elapsed
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.wall_time_parts import WallPart
-from stretto.figures.what_if import simulate_fanout_elapsed
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.run_rows_for_analyses import TaskRun

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import DAY, HOUR
-from stretto.figures.budget_forecast import forecast_budget
+from stretto.figures.spending_forecast import forecast_budget
 from stretto.summaries.spending_outlook import compute_spending_figures, read_spending
 from tests.fakes import store
 from tests.scenes import BEGIN, Drawing

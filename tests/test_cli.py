@@ -20,7 +20,7 @@ from stretto.cli.statusline import LineOptions, parse_options
 from stretto.model.event import Outcome
 from stretto.state.lock import StateLock
 from stretto.store.database import open_writer
-from stretto.store.finding_history import AnalysisResult, write_analysis_result
+from stretto.store.finding_history_and_last_answers import AnalysisResult, write_analysis_result
 from tests.fakes import append
 from tests.scenes import Drawing, frame_drawing
 

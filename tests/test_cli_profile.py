@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stretto.cli.main import main
-from stretto.gates.profiling import run_command
+from stretto.gates.repeated_command_runs import run_command
 from stretto.gates.session_size_classes import SessionLoad, classify_sessions
 from stretto.store.database import open_writer
 from tests.fakes import store
@@ -42,7 +42,7 @@ def timed_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         # Runs of a real command differ a little too.
         return [float(command[1]) * (1 + len(commands) % 3 / 100), 0, 0.01, 10_000, 0, 0]
 
-    monkeypatch.setattr("stretto.gates.profiling._start_and_wait", run_at_once)
+    monkeypatch.setattr("stretto.gates.repeated_command_runs._start_and_wait", run_at_once)
     return commands
 
 

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from stretto.clock import SECOND
 from stretto.cost_computation import Prices, read_list_version
+from stretto.model.call_cost_and_added_usage import Cost, CostOrigin
 from stretto.model.configured_token_prices import Rates
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.event import Outcome
-from stretto.model.priced_usage import Cost, CostOrigin
 
 LIST = Prices({})
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

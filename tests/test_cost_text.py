@@ -5,9 +5,9 @@ from __future__ import annotations
 from stretto.cli.cost_text import format_model_calls, format_spending
 from stretto.cli.session_kpi_text import format_kpis
 from stretto.figures.session_spending import Priced, Spending
+from stretto.model.call_cost_and_added_usage import Cost, CostOrigin
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.event import Outcome
-from stretto.model.priced_usage import Cost, CostOrigin
 
 
 def call(model: str, task: str | None, tokens: Tokens, dollars: float | None) -> Priced:

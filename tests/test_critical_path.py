@@ -16,9 +16,9 @@ from stretto.figures.critical_path import (
     find_critical_path,
     measure_fanout_path_length,
 )
+from stretto.figures.elapsed_time_with_faster_task import simulate_session_elapsed
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.sums_by_dimension import Sums
-from stretto.figures.what_if import simulate_session_elapsed
 from stretto.figures.work_tree import Stretch, WorkerKind, build_work_tree, walk_tasks
 from stretto.model.entities import ModelCall, PermissionRequest, Session, Turn
 from stretto.model.event import Event, Outcome

@@ -11,14 +11,14 @@ import pytest
 
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.findings.agent_and_pattern_comparisons import compare_agents, compare_patterns
-from stretto.findings.analysis_input import AnalysisInput
-from stretto.findings.finding_sentences import describe_finding
-from stretto.findings.habit_analyses import (
+from stretto.findings.analysis_input_and_answer import AnalysisInput
+from stretto.findings.calendar_trend_and_forecast_analyses import (
     correlate_days,
     find_slow_times,
     follow_session_lives,
     forecast_days,
 )
+from stretto.findings.finding_sentences import describe_finding
 from stretto.findings.measure_local_days import measure_day_quantities
 from stretto.model.event import Outcome
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun

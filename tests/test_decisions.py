@@ -12,7 +12,7 @@ from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, Run
 from stretto.state.retention_settings import Retention
 from stretto.store import queries
 from stretto.store.decision_rows import FILE, append_decisions, read_decisions
-from stretto.store.finding_history import (
+from stretto.store.finding_history_and_last_answers import (
     BEGAN,
     CHANGED,
     ENDED,

@@ -20,7 +20,7 @@ import yaml
 from stretto import __version__
 from stretto.cli.command_line import build_parser
 from stretto.fleet.hub_exchange import MOST_REQUEST_BYTES
-from stretto.names.fleet_machine_metrics import FLEET_PROFILE
+from stretto.names.summable_machine_metrics import FLEET_PROFILE
 from tests.fakes import ROOT
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stretto.notifications.desktop_alerts import (
+from stretto.notifications.notification_log import Notification
+from stretto.notifications.spoken_and_desktop_alerts import (
     AnnouncementSettings,
     Announcer,
     Find,
@@ -16,7 +17,6 @@ from stretto.notifications.desktop_alerts import (
     find_desktop_command,
     find_speech_command,
 )
-from stretto.notifications.notification_log import Notification
 
 FIRING = Notification(
     received=1,

@@ -12,7 +12,7 @@ from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.figures.work_signature import WorkIdentity
 from stretto.model.event import Kind
 from stretto.state.retention_settings import Retention
-from stretto.store.fanout_queries import (
+from stretto.store.fanout_and_baseline_queries import (
     UNIDENTIFIED,
     MixCount,
     NearMiss,

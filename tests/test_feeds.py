@@ -21,7 +21,7 @@ from stretto.figures.overdue_limits_and_time_left import OverdueLimit, TimeLeft
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.state.lock import StateLock
-from stretto.store.finding_history import AnalysisResult
+from stretto.store.finding_history_and_last_answers import AnalysisResult
 from stretto.summaries.running_tasks import ExpectedTask, RunningTask
 from tests.web_page import full
 from tests.web_served import NOON, Store, served

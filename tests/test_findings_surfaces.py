@@ -17,7 +17,7 @@ from stretto.findings.finding_sentences import describe_finding, describe_left, 
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
-from stretto.store.finding_history import AnalysisResult, StoredFinding, make_finding_id
+from stretto.store.finding_history_and_last_answers import AnalysisResult, StoredFinding, make_finding_id
 from stretto.summaries.running_tasks import ExpectedTask, RunningTask
 from tests.fakes import append
 from tests.month import end_of_day, month_of_sessions

@@ -11,11 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stretto.config.loading import load_config
 from stretto.exporter.figures_to_metric_families import NOT_SUMS
-from stretto.exporter.fleet_profile import FleetCollector
 from stretto.exporter.scrape import encode_metrics
+from stretto.exporter.sum_metrics_for_fleet import FleetCollector
 from stretto.fleet.identity import MachineIdentity
 from stretto.names import METRICS, Label, MetricKind
-from stretto.names.fleet_machine_metrics import (
+from stretto.names.summable_machine_metrics import (
     FLEET_GAUGES,
     FLEET_HISTOGRAMS,
     FLEET_WINDOWS,

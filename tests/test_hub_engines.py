@@ -21,8 +21,8 @@ from stretto.errors import EngineError, UsageError
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionKey
 from stretto.hub.engine_opening import HubDatabase, open_engine
+from stretto.hub.enough_people_release_rule import DayRelease, ReleasedCell, encode_day_release
 from stretto.hub.release_table import StoredRelease
-from stretto.hub.released_days import DayRelease, ReleasedCell, encode_day_release
 from stretto.names import measures
 from tests.hub_engines import (
     ENGINES,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stretto.clock import DAY, HOUR
 from stretto.hub.engine import OwnerSum
-from stretto.hub.released_days import (
+from stretto.hub.enough_people_release_rule import (
     COHORT,
     POOL,
     DayRelease,

@@ -13,7 +13,7 @@ import pytest
 from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.model.event import Channel, Event, Kind
 from stretto.store import queries
-from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from tests.fakes import DAY_FILE, ROOT, append, rebuilt, store
 from tests.scenes import Drawing, at, conclude_scene, earlier_runs, one_by_one, straggler
 from tests.test_cli import _own_world, answer, run  # noqa: F401  # the fixture applies by its name

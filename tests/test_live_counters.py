@@ -14,12 +14,12 @@ from stretto.exporter.scrape import create_registry
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
 from stretto.figures.sequential_baseline_choice import WORK_BASELINE
 from stretto.figures.work_signature import build_work_signature
+from stretto.model.call_cost_and_added_usage import NewUsage
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.priced_usage import NewUsage
 from stretto.model.task_type import TaskTypes
 from stretto.names import DURATION_BUCKETS, LIVE, OTHER, MetricKind
-from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.ingest import IngestResult
 from stretto.summaries.snapshot import take_snapshot
 from tests.exposed import assert_sound, families, samples, value

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.figures.missing_usage import UsageGaps, iterate_usage_reports
+from stretto.figures.unreported_model_calls import UsageGaps, iterate_usage_reports
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.summaries.session_summary import summarise_session

@@ -32,6 +32,7 @@ from stretto.operations.advice_and_forecast_answers import project_cost
 from stretto.operations.alert_answers import EFFICIENCY_LIMITS, find_severity
 from stretto.operations.envelope import SUCCESS, drop_non_finite, make_envelope_schema
 from stretto.operations.live_answers import describe_verdict
+from stretto.operations.measure_finished_runs import find_quantile, measure_resources, measure_usage
 from stretto.operations.operation import OperationGroup
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_table import OPERATIONS
@@ -48,9 +49,8 @@ from stretto.operations.option_kinds import (
     TimeSpan,
     name_span,
 )
-from stretto.operations.run_measures import find_quantile, measure_resources, measure_usage
 from stretto.service.analysis_schedule import ask_analysis_process
-from stretto.store.finding_history import StoredFinding, make_finding_id
+from stretto.store.finding_history_and_last_answers import StoredFinding, make_finding_id
 from stretto.summaries.snapshot import Snapshot
 from tests.operated import (
     COVER,

@@ -14,7 +14,7 @@ from stretto.analysis.outcome_conditions import (
     list_conditions,
 )
 from stretto.clock import HOUR
-from stretto.findings.analysis_input import AnalysisInput
+from stretto.findings.analysis_input_and_answer import AnalysisInput
 from stretto.findings.analysis_table import find_conditions
 from stretto.findings.finding_sentences import describe_finding
 from stretto.model.event import Outcome

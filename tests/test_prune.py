@@ -18,7 +18,7 @@ from stretto.model.task_type import TaskTypes
 from stretto.state.retention_settings import Retention
 from stretto.store import prune, queries
 from stretto.store.database import open_writer
-from stretto.store.fanout_queries import read_admission
+from stretto.store.fanout_and_baseline_queries import read_admission
 from stretto.store.ingest import Ingest
 from stretto.store.prune import (
     PruneStep,

@@ -31,7 +31,7 @@ from stretto.analysis.recommendation import (
 )
 from stretto.analysis.recommendation_rules import RULES, apply_rules
 from stretto.analysis.resource_rules import advise_cores, advise_memory, advise_processors
-from stretto.analysis.rule_inputs import RuleInputs
+from stretto.analysis.rule_inputs_and_promised_gains import RuleInputs
 from stretto.analysis.workflow_rules import (
     advise_batching,
     advise_chains,

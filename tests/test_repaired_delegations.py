@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.work_and_outcome_figures import compute_window_figures
+from stretto.figures.window_work_and_outcome_figures import compute_window_figures
 from stretto.model.delegations_refused_then_repeated import find_refused_delegations
 from stretto.model.event import Kind, Outcome
 from stretto.model.tools_with_length import takes_time_of_its_own

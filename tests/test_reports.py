@@ -17,13 +17,13 @@ from stretto.findings.analysis_table import ANALYSES
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.names import METRICS
 from stretto.reports.html_report import print_html
-from stretto.reports.kpi_sheet import KPIS, KpiInput, KpiValue, judge_period
+from stretto.reports.kpi_targets_met_or_missed import KPIS, KpiInput, KpiValue, judge_period
 from stretto.reports.make_report import ReportRules, make_report
 from stretto.reports.markdown_report import print_markdown, print_summary
 from stretto.reports.report_document import Report, ReportCell, decode_report, encode_report
 from stretto.reports.report_period import parse_period
 from stretto.store.database import open_reader, open_writer
-from stretto.store.finding_history import (
+from stretto.store.finding_history_and_last_answers import (
     BEGAN,
     AnalysisResult,
     FindingChange,
@@ -31,7 +31,7 @@ from stretto.store.finding_history import (
     write_analysis_result,
     write_finding_changes,
 )
-from stretto.store.finding_history import _make_row as make_row
+from stretto.store.finding_history_and_last_answers import _make_row as make_row
 from tests.exposed import Samples, exposing, samples, value
 from tests.operated import FORECAST
 from tests.web_page import full

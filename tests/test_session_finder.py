@@ -20,7 +20,7 @@ from stretto.findings.findings_snapshot import FindingsState
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.store.database import open_reader, open_writer
-from stretto.store.finding_history import AnalysisResult, StoredFinding
+from stretto.store.finding_history_and_last_answers import AnalysisResult, StoredFinding
 from stretto.store.session_search import CursorError, SessionQuery, SessionSort, find_sessions, number_words
 from tests.web_served import NOON, Store, Work, served
 

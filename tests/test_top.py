@@ -30,7 +30,7 @@ from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.state.lock import StateLock
 from stretto.store.database import SUFFIXES
 from stretto.store.decision_rows import append_decisions
-from stretto.store.finding_history import (
+from stretto.store.finding_history_and_last_answers import (
     BEGAN,
     FindingChange,
     append_finding_changes,

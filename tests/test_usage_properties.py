@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.figures.session_spending import Spending, sum_spending
+from stretto.model.call_cost_and_added_usage import Cost, CostOrigin
 from stretto.model.entities import ModelCall
-from stretto.model.priced_usage import Cost, CostOrigin
 from stretto.sources.transcript import identify_transcript, read_transcript
 from tests.scenes import conclude_scene
 

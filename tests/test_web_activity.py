@@ -7,7 +7,7 @@ from pathlib import Path
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.model.event import Event, Kind
-from stretto.store.finding_history import AnalysisResult
+from stretto.store.finding_history_and_last_answers import AnalysisResult
 from tests.web_page import read, shown
 from tests.web_served import NOON, Store, Work, served
 

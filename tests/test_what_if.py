@@ -5,8 +5,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stretto.clock import SECOND
+from stretto.figures.elapsed_time_with_faster_task import simulate_fanout_elapsed, simulate_session_elapsed
 from stretto.figures.fanouts import Fanout, find_fanouts
-from stretto.figures.what_if import simulate_fanout_elapsed, simulate_session_elapsed
 from stretto.figures.work_tree import build_work_tree, walk_tasks
 from stretto.model.entities import Session, Task
 from tests.paper import SCENES, read_rows, shorten_name

@@ -13,7 +13,7 @@ from stretto.figures.quantile_sketch import find_bucket
 from stretto.figures.sequential_baseline_choice import Baseline, MeasuredRuns, choose_baseline
 from stretto.figures.sums_by_dimension import Sums
 from stretto.figures.window_gain_verdict import build_verdict
-from stretto.figures.work_and_outcome_figures import compute_window_figures
+from stretto.figures.window_work_and_outcome_figures import compute_window_figures
 from stretto.figures.work_signature import list_signature_task_types
 from stretto.names import METRICS
 from stretto.store.contributions.contribution import SessionContext

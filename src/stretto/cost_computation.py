@@ -14,10 +14,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from stretto.clock import SECOND
+from stretto.model.call_cost_and_added_usage import DOLLAR, MOST_DOLLARS, Cost, CostOrigin, get_reported_cost
 from stretto.model.configured_token_prices import Rates
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.model_name import normalise_model
-from stretto.model.priced_usage import DOLLAR, MOST_DOLLARS, Cost, CostOrigin, get_reported_cost
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice

@@ -30,7 +30,7 @@ from stretto.model.event import Event, Kind, Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.store import queries
 from stretto.store.database import open_reader
-from stretto.store.fanout_queries import read_admission
+from stretto.store.fanout_and_baseline_queries import read_admission
 
 BEGIN = 20_000 * DAY
 PATTERN = "release"

@@ -16,12 +16,12 @@ from tests.sources import parse_file
 
 from stretto.model.event import Outcome
 from stretto.names import METRICS, measures
-from stretto.names.measure_readers_and_writers import READERS, WRITERS
 from stretto.names.measures import MEASURES, Dimension, Unit
+from stretto.names.modules_using_each_measure import READERS, WRITERS
 
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
-TABLES = {"stretto.names.measures", "stretto.names.measure_readers_and_writers"}
+TABLES = {"stretto.names.measures", "stretto.names.modules_using_each_measure"}
 CONSTANTS = {
     value: name for name, value in vars(measures).items() if name.isupper() and isinstance(value, str)
 }
@@ -126,10 +126,10 @@ def test_writers_and_readers_are_listed() -> None:
     used = {module: names for module, names in users().items() if names}
     writers = {module: names for module, names in used.items() if module.startswith("store.contributions.")}
     readers = {module: names for module, names in used.items() if module not in writers}
-    step = "list each measure in names/measure_readers_and_writers.py under its modules"
+    step = "list each measure in names/modules_using_each_measure.py under its modules"
     assert {module: frozenset(names) for module, names in WRITERS.items()} == writers, step
     assert {module: frozenset(names) for module, names in READERS.items()} == {
-        module: names for module, names in readers.items() if module != "names.measure_readers_and_writers"
+        module: names for module, names in readers.items() if module != "names.modules_using_each_measure"
     }, step
     assert frozenset().union(*writers.values()) == frozenset(MEASURES)
     assert frozenset().union(*readers.values()) == frozenset(MEASURES)

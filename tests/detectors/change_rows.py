@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 from scipy import optimize
 
-from stretto.analysis.occasional_slow_tasks import judge_tails
 from stretto.analysis.regression import judge_changes
 from stretto.analysis.series import Series, SeriesKind, make_task_series
+from stretto.analysis.slow_tail_changes import judge_tails
 from stretto.clock import DAY
 from stretto.model.findings import FindingVerdict
 from tests.detectors.change_rates import WARM_DAYS, ChangeCounts, count_changes, draw_set

@@ -9,7 +9,7 @@ import pytest
 
 from stretto.gates.benchmark_measurements import Measurements
 from stretto.gates.gate_verdict import GateRules, GateWord, judge_measurements
-from stretto.gates.profiling import run_interleaved, to_measurements
+from stretto.gates.repeated_command_runs import run_interleaved, to_measurements
 from tests.shown.scale import choose_scale
 from tests.shown.test_gates import bound_rate
 

@@ -20,7 +20,7 @@ from stretto.config.loading import load_config
 from stretto.exporter.openmetrics_history import At, generate_openmetrics
 from stretto.store.database import open_reader
 from stretto.store.declared_baseline_file import load_declared_baselines
-from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.summaries.window_figures import compute_windows
 from tests.board_pictures import Series, draw_board
 from tests.dashboards import substituted

@@ -16,7 +16,12 @@ from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.event import Event
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.store.decision_rows import append_decisions
-from stretto.store.finding_history import BEGAN, FindingChange, append_finding_changes, make_finding_id
+from stretto.store.finding_history_and_last_answers import (
+    BEGAN,
+    FindingChange,
+    append_finding_changes,
+    make_finding_id,
+)
 from tests.month import month_of_sessions
 from tests.scenes import BEGIN
 from tests.stack.running import Running, require_servers, running, until

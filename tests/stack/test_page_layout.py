@@ -19,7 +19,7 @@ from stretto.notifications.notification_log import parse_webhook
 from stretto.reports.make_report import ReportRules, make_report
 from stretto.reports.report_period import parse_period
 from stretto.store.database import open_reader
-from stretto.store.finding_history import AnalysisResult, StoredFinding
+from stretto.store.finding_history_and_last_answers import AnalysisResult, StoredFinding
 from tests.scenes import orchestrated
 from tests.stack.browsing import looking
 from tests.test_notification_log import alert, message

@@ -9,7 +9,7 @@ import numpy as np
 
 from stretto.analysis.agent_effects import AgentEffect, rank_agents, rank_pairs
 from stretto.analysis.recommendation import Effort, Recommendation, RecommendationKind
-from stretto.analysis.rule_inputs import (
+from stretto.analysis.rule_inputs_and_promised_gains import (
     LEAST_RATIO,
     LEVEL,
     RuleInputs,

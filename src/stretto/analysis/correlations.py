@@ -12,9 +12,9 @@ import numpy as np
 from scipy import special, stats
 
 from stretto.analysis.recent_days_rank_tests import select_discoveries
+from stretto.analysis.remove_weekday_pattern import WEEK
 from stretto.analysis.series import Floats
 from stretto.analysis.series_trends import correct_autocorrelation
-from stretto.analysis.weekday_pattern import WEEK
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 
 FEWEST_COMMON_DAYS = 21

@@ -15,7 +15,7 @@ import numpy as np
 
 from stretto.analysis.effect_estimates import EffectEstimate, estimate_ratio
 from stretto.analysis.experiment_definition_and_plan import find_detectable_ratio
-from stretto.analysis.rule_inputs import measure_log_span_per_work
+from stretto.analysis.rule_inputs_and_promised_gains import measure_log_span_per_work
 from stretto.analysis.session_holdups import UsualLengths
 from stretto.analysis.session_lane_schedule import build_schedule
 from stretto.clock import DAY, SECOND

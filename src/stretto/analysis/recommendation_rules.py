@@ -18,7 +18,7 @@ from stretto.analysis.resource_rules import (
     advise_processors,
     explain_no_disk_advice,
 )
-from stretto.analysis.rule_inputs import FEWEST_SESSIONS, RuleInputs, Verdict
+from stretto.analysis.rule_inputs_and_promised_gains import FEWEST_SESSIONS, RuleInputs, Verdict
 from stretto.analysis.workflow_rules import (
     advise_balance,
     advise_batching,

@@ -9,7 +9,7 @@ import numpy as np
 
 from stretto.analysis.effect_estimates import estimate_ratio
 from stretto.analysis.recommendation import Effort, RecommendationKind
-from stretto.analysis.rule_inputs import (
+from stretto.analysis.rule_inputs_and_promised_gains import (
     FEWEST_SESSIONS,
     LEAST_RATIO,
     LEVEL,

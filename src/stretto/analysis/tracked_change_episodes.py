@@ -22,9 +22,9 @@ from stretto.analysis.recent_days_rank_tests import (
     estimate_shift,
     select_discoveries,
 )
+from stretto.analysis.remove_weekday_pattern import remove_weekday_pattern
 from stretto.analysis.series import Floats, Series, SeriesScale, choose_by_rank, thin_by_rank
 from stretto.analysis.values_by_local_day import LocalDays, merge_days_into_clusters
-from stretto.analysis.weekday_pattern import remove_weekday_pattern
 
 LEVEL = 0.01
 """Largest p value of a check that counts."""

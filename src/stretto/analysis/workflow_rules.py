@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from stretto.analysis.recommendation import Effort, Gain, Recommendation, RecommendationKind
-from stretto.analysis.rule_inputs import (
+from stretto.analysis.rule_inputs_and_promised_gains import (
     LIKELY,
     RuleInputs,
     Verdict,

@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from stretto import journal
 from stretto.api import spans_to_events
 from stretto.api.context import get_context, get_surroundings
-from stretto.api.unwritten_record_queue import RecordWriter
+from stretto.api.failed_journal_write_retry import RecordWriter
 from stretto.clock import Clock, read_wall_clock
 from stretto.features.collection_filter import EVERYTHING, Collection
 from stretto.hook.client.client import identify_host, identify_process

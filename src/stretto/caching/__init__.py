@@ -6,11 +6,11 @@ off and to read its counts. ``call_part`` keeps the result of a part while the w
 It needs the extra ``stretto[caching]``. Nothing else of the package imports this room.
 """
 
-from stretto.caching.cache_warming_calls import FrequentCalls
 from stretto.caching.cached_subresults import Level, call_part
 from stretto.caching.call_keys import Environment, UncacheableArgumentError
 from stretto.caching.decorator import cached, get_cache
 from stretto.caching.function_cache import CacheCounts, FunctionCache
+from stretto.caching.most_frequent_calls import FrequentCalls
 from stretto.caching.task_structure_similarity import SimilarAnswer, compute_similarity
 
 __all__ = [

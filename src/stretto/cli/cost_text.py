@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from stretto.figures.session_spending import Priced, Spending, sum_spending
 from stretto.format import quantities
+from stretto.model.call_cost_and_added_usage import DOLLAR
 from stretto.model.entities import Session
-from stretto.model.priced_usage import DOLLAR
 
 MODELS_SHOWN = 5
 MAIN = "main agent"

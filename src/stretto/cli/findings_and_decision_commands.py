@@ -35,7 +35,7 @@ from stretto.service.analysis_schedule import run_analysis_process
 from stretto.state.lock import find_lock_holder
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import append_decisions
-from stretto.store.finding_history import AnalysisResult
+from stretto.store.finding_history_and_last_answers import AnalysisResult
 from stretto.store.queries import read_session
 
 NOTHING_FOUND = 1

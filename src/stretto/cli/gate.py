@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.gate_baselines import GATES, load_baseline, save_baseline
+from stretto.cli.load_and_save_gate_baselines import GATES, load_baseline, save_baseline
 from stretto.cli.session_commands import match_sessions
 from stretto.clock import SECOND
 from stretto.errors import UsageError

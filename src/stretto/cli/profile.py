@@ -28,8 +28,8 @@ from stretto.gates.benchmark_measurements import (
     write_baseline,
 )
 from stretto.gates.gate_verdict import GateRules, judge_measurements
-from stretto.gates.profiling import run_interleaved, to_measurements
 from stretto.gates.read_benchmark_reports import read_report
+from stretto.gates.repeated_command_runs import run_interleaved, to_measurements
 from stretto.gates.session_size_classes import SessionLoad, classify_sessions
 from stretto.model.event import Outcome
 from stretto.names import NONE

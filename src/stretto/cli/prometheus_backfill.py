@@ -18,7 +18,7 @@ from stretto.exporter.openmetrics_history import END, At, generate_openmetrics
 from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.store.declared_baseline_file import load_declared_baselines
-from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.summaries.window_figures import compute_windows
 
 NOTHING = 1

@@ -16,8 +16,8 @@ from stretto.clock import read_wall_clock, to_rfc3339
 from stretto.errors import HubError, ServiceError, StoreError, UsageError
 from stretto.fleet.hub_exchange import Enrolment, ForgetOrder
 from stretto.service.configured_ingest import create_ingest
+from stretto.service.configured_session_shipper import make_document_maker, make_shipper
 from stretto.service.enrolment_file import JOIN_HINT, find_enrolment
-from stretto.service.hub_connection import make_document_maker, make_shipper
 from stretto.shipping.back_off import BackOff
 from stretto.shipping.hub_client import HubClient
 from stretto.shipping.ship_batches import OPEN_AGE, Shipper

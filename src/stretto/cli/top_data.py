@@ -37,7 +37,7 @@ from stretto.state.lock import find_lock_holder
 from stretto.store import declared_baseline_file as declared
 from stretto.store import queries
 from stretto.store.database import open_reader
-from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.queries import Activity, SessionRow
 from stretto.summaries.running_tasks import (
     ExpectedTask,

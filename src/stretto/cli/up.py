@@ -16,10 +16,10 @@ from stretto.cli.command_context import CommandContext
 from stretto.cli.demo_month_folder import make_month_context, write_month
 from stretto.cli.first_import import find_prompt, import_history, list_followed
 from stretto.cli.follow_agent_histories import HistoryWatch
-from stretto.cli.gate_baselines import GATES
 from stretto.cli.hooks import describe_hooks, find_hook_status
 from stretto.cli.ingest_progress import IngestProgress
 from stretto.cli.listen_until_stopped import bind_address, describe_stop, interrupt_on_sigterm
+from stretto.cli.load_and_save_gate_baselines import GATES
 from stretto.cli.machine_identity import build_push_configuration, find_machine_identity
 from stretto.cli.mcp_command import make_mcp_endpoint
 from stretto.clock import read_wall_clock
@@ -27,10 +27,10 @@ from stretto.config.configuration import Config
 from stretto.errors import UsageError
 from stretto.fleet.identity import MachineIdentity
 from stretto.gates.service_baseline_folder import BaselineFolder
-from stretto.names.fleet_machine_metrics import FLEET_PROFILE
+from stretto.names.summable_machine_metrics import FLEET_PROFILE
 from stretto.notifications.alert_states_from_notifications import describe_alerting_gap
-from stretto.notifications.desktop_alerts import AnnouncementSettings, Announcer
 from stretto.notifications.notification_log import NotificationLog
+from stretto.notifications.spoken_and_desktop_alerts import AnnouncementSettings, Announcer
 from stretto.operations.operation_runner import OperationRunner
 from stretto.otlp_export.metrics_push import (
     MetricsPush,
@@ -182,7 +182,7 @@ def _find_hub(config: Config, identity: MachineIdentity) -> Shipper | None:
     enrolment = find_enrolment(config)
     if enrolment is None:
         return None
-    from stretto.service.hub_connection import make_shipper  # noqa: PLC0415  # an HTTP client, only with a hub
+    from stretto.service.configured_session_shipper import make_shipper  # noqa: PLC0415  # an HTTP client, only with a hub
 
     return make_shipper(config, enrolment, identity, read_wall_clock)
 

@@ -18,9 +18,9 @@ from prometheus_client import CollectorRegistry
 
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout, SequentialTime
+from stretto.model.call_cost_and_added_usage import DOLLAR, NewUsage
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
-from stretto.model.priced_usage import DOLLAR, NewUsage
 from stretto.model.tools_with_length import takes_time_of_its_own
 from stretto.names import DURATION_BUCKETS, LIVE, NONE, OTHER, MetricKind
 

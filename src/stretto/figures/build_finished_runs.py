@@ -21,10 +21,10 @@ from stretto.figures.retried_tasks import find_retries
 from stretto.figures.run_circumstances import describe_circumstances
 from stretto.figures.session_spending import Spending
 from stretto.figures.wall_time_parts import WallPart
+from stretto.model.call_cost_and_added_usage import DOLLAR, Price
 from stretto.model.entities import PATTERN_LABEL, Sample, Session, Task
 from stretto.model.event import Outcome
 from stretto.model.model_name import normalise_model
-from stretto.model.priced_usage import DOLLAR, Price
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.model.tools_with_length import takes_time_of_its_own
 

@@ -10,7 +10,7 @@ from stretto.figures.outcome_and_quantile_figures import compute_outcome_figures
 from stretto.figures.reported_cache_figures import compute_cache_figures
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
 from stretto.figures.usage_reporting_coverage import compute_coverage_figures, compute_usage_coverage
-from stretto.model.priced_usage import DOLLAR
+from stretto.model.call_cost_and_added_usage import DOLLAR
 from stretto.names import measures
 from stretto.names.measures import Dimension
 

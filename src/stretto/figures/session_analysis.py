@@ -21,9 +21,9 @@ from stretto.figures.efficiency_tree import (
     build_efficiency_tree,
     measure_efficiency,
 )
+from stretto.figures.elapsed_time_with_faster_task import simulate_fanout_elapsed, simulate_session_elapsed
 from stretto.figures.fanouts import Fanout
 from stretto.figures.wall_time_parts import WallPart, split_wall_time, sum_wall_parts
-from stretto.figures.what_if import simulate_fanout_elapsed, simulate_session_elapsed
 from stretto.figures.work_tree import Stretch, WorkerKind, build_work_tree
 from stretto.model.entities import Session
 from stretto.model.interval import Interval

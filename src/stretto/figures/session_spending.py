@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from stretto.figures.missing_usage import UsageGaps
+from stretto.figures.unreported_model_calls import UsageGaps
+from stretto.model.call_cost_and_added_usage import Cost
 from stretto.model.entities import ModelCall, Session
 from stretto.model.model_name import normalise_model
-from stretto.model.priced_usage import Cost
 
 Priced = tuple[ModelCall, Cost | None]
 

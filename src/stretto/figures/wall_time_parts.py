@@ -25,7 +25,7 @@ from stretto.figures.work_tree import (
 from stretto.model.entities import Session
 from stretto.model.interval import Interval, find_gaps, merge_intervals, subtract_intervals
 from stretto.model.permission_waits import AskedCall, find_asked_calls
-from stretto.model.waiting_tools import is_waiting_tool
+from stretto.model.tools_that_wait_for_agents import is_waiting_tool
 from stretto.names import measures
 from stretto.names.measures import Dimension
 

@@ -20,7 +20,7 @@ from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATING_TOOLS
 from stretto.model.interval import Interval
 from stretto.model.permission_waits import AskedCall, find_asked_calls
-from stretto.model.waiting_tools import is_waiting_tool
+from stretto.model.tools_that_wait_for_agents import is_waiting_tool
 
 LONGEST_SESSION = 366 * DAY
 """Nanoseconds. A session that seems longer was started and ended by different clocks."""

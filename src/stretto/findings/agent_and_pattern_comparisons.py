@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from stretto.clock import DAY
-from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
+from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput
 from stretto.model.run_rows_for_analyses import SessionRun
 
 if TYPE_CHECKING:

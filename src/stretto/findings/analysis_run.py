@@ -27,14 +27,14 @@ from stretto.errors import StrettoError
 from stretto.figures.quantile_sketch import get_bucket_value
 from stretto.figures.reported_cache_figures import CACHE_USE_MEASURES, CacheUse, collect_cache_uses
 from stretto.figures.sums_by_dimension import collect_quantile_sketches
-from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput, DayLengths
+from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput, DayLengths
 from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS
 from stretto.findings.useless_or_small_cache_findings import CACHE_DAYS
 from stretto.model.findings import Finding
 from stretto.names.measures import CALL_TIME, HOOKS_TIME, Dimension
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import read_decisions
-from stretto.store.finding_history import read_findings
+from stretto.store.finding_history_and_last_answers import read_findings
 from stretto.store.queries import list_slot_numbers, read_sums_by_slot
 from stretto.store.rollup import SLOTS
 from stretto.store.run_queries import read_session_runs, read_task_runs

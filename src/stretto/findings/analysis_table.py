@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from stretto.analysis.installed_extras import find_missing_package
 from stretto.clock import DAY, SECOND
 from stretto.findings.agent_and_pattern_comparisons import compare_agents, compare_patterns
-from stretto.findings.analysis_input import NEW_NORMAL, AnalysisAnswer, AnalysisInput
-from stretto.findings.habit_analyses import (
+from stretto.findings.analysis_input_and_answer import NEW_NORMAL, AnalysisAnswer, AnalysisInput
+from stretto.findings.calendar_trend_and_forecast_analyses import (
     compare_weeks,
     correlate_days,
     find_slow_times,
@@ -57,9 +57,9 @@ class Analysis:
 
 def find_changes(given: AnalysisInput) -> AnalysisAnswer:
     """Answer whether lengths, failures, tokens or money of any series changed, since when and by how much."""
-    from stretto.analysis.occasional_slow_tasks import judge_tails  # noqa: PLC0415  # likewise
     from stretto.analysis.regression import Boundary, judge_changes  # noqa: PLC0415  # loads scipy
     from stretto.analysis.series import SeriesKind, make_series_of_day_sums  # noqa: PLC0415  # likewise
+    from stretto.analysis.slow_tail_changes import judge_tails  # noqa: PLC0415  # likewise
 
     boundaries = [
         Boundary(decision.time)
@@ -167,7 +167,7 @@ def advise(given: AnalysisInput) -> AnalysisAnswer:
         order_recommendations,
     )
     from stretto.analysis.recommendation_rules import apply_rules  # noqa: PLC0415  # likewise
-    from stretto.analysis.rule_inputs import RuleInputs  # noqa: PLC0415  # likewise
+    from stretto.analysis.rule_inputs_and_promised_gains import RuleInputs  # noqa: PLC0415  # likewise
     from stretto.findings.applied_advice import collect_feedback  # noqa: PLC0415  # likewise
 
     feedback = collect_feedback(given)

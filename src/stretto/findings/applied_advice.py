@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stretto.analysis.realised_effects import RealisedEffect, calibrate_promises, judge_applied
 from stretto.analysis.recommendation import FeedbackCounts, RecommendationKind, count_feedback
-from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
+from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import RECOMMENDATION_PREFIX, Finding
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import uuid4
 
-from stretto.findings.analysis_input import NEW_NORMAL
+from stretto.findings.analysis_input_and_answer import NEW_NORMAL
 from stretto.findings.findings_snapshot import FindingsState, find_stored
 from stretto.format.rfc3339 import parse_rfc3339
 from stretto.model.decisions import ABOUT_FINDINGS, Decision, DecisionKind

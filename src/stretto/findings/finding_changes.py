@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from stretto.model.findings import Finding, FindingVerdict
-from stretto.store.finding_history import (
+from stretto.store.finding_history_and_last_answers import (
     BEGAN,
     CHANGED,
     ENDED,

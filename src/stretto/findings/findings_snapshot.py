@@ -18,7 +18,7 @@ from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.decisions import ABOUT_FINDINGS, Decision, DecisionKind
 from stretto.model.findings import Finding, FindingVerdict
 from stretto.store.decision_rows import read_decisions
-from stretto.store.finding_history import (
+from stretto.store.finding_history_and_last_answers import (
     AnalysisResult,
     StoredFinding,
     make_finding_id,

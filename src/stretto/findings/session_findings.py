@@ -10,7 +10,7 @@ from stretto.findings.finding_sentences import describe_session_holdup, name_hol
 from stretto.findings.findings_snapshot import FindingsState, list_extra
 from stretto.format.quantities import format_duration
 from stretto.model.findings import HOLDUP_PREFIX
-from stretto.store.finding_history import StoredFinding
+from stretto.store.finding_history_and_last_answers import StoredFinding
 from stretto.store.session_search import SessionQuery, SessionSort
 
 

@@ -17,10 +17,10 @@ from stretto.figures.scores.sums_by_pattern_type_or_agent import (
 )
 from stretto.figures.wall_time_parts import WallPart
 from stretto.hook.client.tests_and_written_files import RUNNERS, TARGETS
+from stretto.model.call_cost_and_added_usage import CostOrigin
 from stretto.model.entities import Tokens
 from stretto.model.event import Outcome
 from stretto.model.message_kinds import MESSAGE_KINDS
-from stretto.model.priced_usage import CostOrigin
 from stretto.model.task_delivery_classes import Delivery, WasteReason
 from stretto.names import MAIN, NONE, OTHER
 from stretto.names.measures import Dimension

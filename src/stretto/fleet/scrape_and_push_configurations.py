@@ -15,7 +15,7 @@ import yaml
 
 from stretto.fleet.identity import MachineIdentity
 from stretto.names import PREFIX
-from stretto.names.fleet_machine_metrics import FLEET_PROFILE
+from stretto.names.summable_machine_metrics import FLEET_PROFILE
 
 TENANT_HEADER = "X-Scope-OrgID"
 """The header by which Mimir, Cortex and Thanos tell tenants apart."""

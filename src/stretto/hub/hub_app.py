@@ -36,11 +36,11 @@ from stretto.fleet.hub_exchange import (
     encode_message,
 )
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
-from stretto.hub.day_releases import release_due_days
 from stretto.hub.engine import DAYS_KEPT, FleetScope
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.open_scopes import OpenScopes
 from stretto.hub.receive_sessions import BusyError, MalformedRequestError, SessionReceiver
+from stretto.hub.release_due_days import release_due_days
 from stretto.hub.thread_limit import ThreadLimit
 from stretto.web import responses
 from stretto.web.guard import AUTHORIZATION_HINT, Guard, Refusal, build_refusal, parse_credential

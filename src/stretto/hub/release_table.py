@@ -14,7 +14,7 @@ class StoredRelease:
     at: int
     """When it was released (ns)."""
     document: bytes
-    """The release as JSON (``released_days.encode_day_release``)."""
+    """The release as JSON (``enough_people_release_rule.encode_day_release``)."""
 
 
 class ReleaseTable(Protocol):

@@ -23,7 +23,7 @@ from stretto.model.facts import (
     make_permission_key_of_call,
     split_repeated_calls,
 )
-from stretto.model.match_anonymous_model_calls import settle_anonymous_calls
+from stretto.model.match_model_calls_without_id import settle_anonymous_calls
 from stretto.names import fact_fields
 from stretto.names.fact_fields import list_stamped_facts
 
@@ -205,7 +205,7 @@ def conclude_model_calls(facts: SessionFacts, ids: Iterable[str] | None = None) 
     request id, and the session must have no anonymous calls.
 
     A call that a source reports without any id is matched with other reports of it by task, model, tokens and
-    time (``match_anonymous_model_calls``).
+    time (``match_model_calls_without_id``).
     """
     selected = facts.model_calls if ids is None else {id: facts.model_calls[id] for id in ids}
     merged = _merge_requests_into_responses(selected)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from stretto.model.call_cost_and_added_usage import DOLLAR, MOST_DOLLARS
 from stretto.model.calls_from_facts import LONGEST_ACTIVITY
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import (
@@ -29,7 +30,6 @@ from stretto.model.plausible_values import (
     read_plausible_count,
     read_text,
 )
-from stretto.model.priced_usage import DOLLAR, MOST_DOLLARS
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind, make_stamped_key, pack_timed_text
 

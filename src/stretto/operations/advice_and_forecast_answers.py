@@ -17,10 +17,10 @@ from stretto.operations.advice_rows import describe_advice
 from stretto.operations.efficiency_answers import SCORE_WINDOW
 from stretto.operations.history_answers import HISTORY, describe_days
 from stretto.operations.live_answers import list_running
+from stretto.operations.measure_finished_runs import find_quantile, measure_timing, measure_usage
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall
 from stretto.operations.operation_errors import lack_data
-from stretto.operations.run_measures import find_quantile, measure_timing, measure_usage
 from stretto.store.queries import find_first_slot_time
 
 FEWEST_SESSIONS = 5

@@ -11,7 +11,7 @@ from stretto.findings.analysis_table import ANALYSES
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.operation_sources import OperationSources
-from stretto.store.finding_history import AnalysisResult
+from stretto.store.finding_history_and_last_answers import AnalysisResult
 
 TOO_OLD = 7 * DAY
 """Age from which the last good answer says nothing about now."""

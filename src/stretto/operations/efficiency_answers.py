@@ -13,10 +13,7 @@ from stretto.format import quantities
 from stretto.model.run_rows_for_analyses import SessionRun
 from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_holdup_advice
-from stretto.operations.operation import OperationAnswer
-from stretto.operations.operation_context import OperationCall, RunSelection
-from stretto.operations.operation_errors import lack_data
-from stretto.operations.run_measures import (
+from stretto.operations.measure_finished_runs import (
     group_tasks,
     keep_reasons,
     measure_outcomes,
@@ -26,6 +23,9 @@ from stretto.operations.run_measures import (
     measure_session_efficiency,
     measure_usage,
 )
+from stretto.operations.operation import OperationAnswer
+from stretto.operations.operation_context import OperationCall, RunSelection
+from stretto.operations.operation_errors import lack_data
 from stretto.store.queries import find_first_slot_time
 
 FEWEST_FANOUTS = 5

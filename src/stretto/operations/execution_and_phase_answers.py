@@ -19,10 +19,7 @@ from stretto.operations.efficiency_answers import (
     find_span,
 )
 from stretto.operations.history_answers import describe_startup_and_slowing
-from stretto.operations.operation import OperationAnswer
-from stretto.operations.operation_context import OperationCall
-from stretto.operations.operation_errors import lack_data
-from stretto.operations.run_measures import (
+from stretto.operations.measure_finished_runs import (
     describe_task,
     group_tasks,
     measure_outcomes,
@@ -30,6 +27,9 @@ from stretto.operations.run_measures import (
     measure_timing,
     measure_usage,
 )
+from stretto.operations.operation import OperationAnswer
+from stretto.operations.operation_context import OperationCall
+from stretto.operations.operation_errors import lack_data
 
 SMALL_SECONDS = 1.0
 """Calls below this length are candidates for batching."""

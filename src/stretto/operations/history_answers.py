@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_finding
 from stretto.model.findings import Finding, FindingVerdict
+from stretto.operations.measure_finished_runs import measure_outcomes, measure_timing
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall, RunSelection
 from stretto.operations.operation_errors import ErrorCode, OperationError, lack_data
-from stretto.operations.run_measures import measure_outcomes, measure_timing
-from stretto.store.finding_history import AnalysisResult
+from stretto.store.finding_history_and_last_answers import AnalysisResult
 
 FEWEST_TREND_DAYS = 14
 FEWEST_REGRESSION_DAYS = 15

@@ -11,9 +11,9 @@ from stretto.model.findings import RECOMMENDATION_PREFIX
 from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_advice
 from stretto.operations.alert_answers import DAY_WINDOW, LIVE_WINDOW, describe_alerts, find_alerts
+from stretto.operations.measure_finished_runs import measure_outcomes, measure_parallel_work
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall
-from stretto.operations.run_measures import measure_outcomes, measure_parallel_work
 from stretto.summaries.session_json import build_row_document
 from stretto.summaries.snapshot import LATEST
 

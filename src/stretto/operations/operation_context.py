@@ -19,8 +19,8 @@ from stretto.operations.lazy_attribute import LazyAttribute
 from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.operation_sources import OperationSources
 from stretto.store.decision_rows import read_decisions
-from stretto.store.fanout_queries import FanoutRun, read_fanout_runs
-from stretto.store.finding_history import AnalysisResult, read_findings
+from stretto.store.fanout_and_baseline_queries import FanoutRun, read_fanout_runs
+from stretto.store.finding_history_and_last_answers import AnalysisResult, read_findings
 from stretto.store.run_queries import read_session_runs, read_task_runs
 from stretto.summaries.session_json import build_session_document
 from stretto.summaries.snapshot import Snapshot, build_snapshot_document

@@ -11,11 +11,11 @@ from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_standing
 from stretto.model.run_rows_for_analyses import SessionRun
 from stretto.operations.find_named_workflow import ChosenWorkflow
+from stretto.operations.measure_finished_runs import measure_timing
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall, RunSelection
 from stretto.operations.operation_errors import ErrorCode, OperationError, lack_data
-from stretto.operations.run_measures import measure_timing
-from stretto.store.finding_history import AnalysisResult
+from stretto.store.finding_history_and_last_answers import AnalysisResult
 
 EVOLUTION_MONTHS = (6, 3, 1, 0)
 MONTH = 30 * DAY

@@ -14,7 +14,7 @@ from stretto.model.decisions import DecisionKind
 from stretto.model.findings import RECOMMENDATION_PREFIX, FindingVerdict
 from stretto.reports.report_document import MISSING, ReportCell, ReportSection, ReportTable
 from stretto.reports.report_period import ReportPeriod
-from stretto.store.finding_history import StoredFinding
+from stretto.store.finding_history_and_last_answers import StoredFinding
 
 MOST_ITEMS = 20
 """Sentences of a list; the rest is counted."""

@@ -27,7 +27,7 @@ from stretto.figures.window_gain_verdict import (
     choose_headline_provenance,
 )
 from stretto.findings.findings_snapshot import FindingsState, describe_missing_extra
-from stretto.model.priced_usage import DOLLAR
+from stretto.model.call_cost_and_added_usage import DOLLAR
 from stretto.model.task_delivery_classes import Delivery
 from stretto.names import measures
 from stretto.names.measures import Dimension
@@ -39,7 +39,7 @@ from stretto.reports.finding_sections import (
     build_forecast_section,
     list_untold_analyses,
 )
-from stretto.reports.kpi_sheet import (
+from stretto.reports.kpi_targets_met_or_missed import (
     KPI_MEASURES,
     JudgedPeriod,
     KpiInput,
@@ -66,8 +66,8 @@ from stretto.reports.work_sections import (
 )
 from stretto.store import queries
 from stretto.store.decision_rows import read_decisions
-from stretto.store.fanout_queries import make_baseline_finder
-from stretto.store.finding_history import read_analysis_results, read_findings
+from stretto.store.fanout_and_baseline_queries import make_baseline_finder
+from stretto.store.finding_history_and_last_answers import read_analysis_results, read_findings
 from stretto.store.run_queries import count_runs
 from stretto.store.window_sums import fold_slots, read_period_sums, read_some_period_sums
 from stretto.summaries.window_figures import FigureRules, compute_sum_figures

@@ -6,7 +6,7 @@ from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.format.quantities import format_count_with_noun, format_duration, format_speedup
 from stretto.model.task_delivery_classes import Delivery
 from stretto.reports.finding_sections import PeriodFindings
-from stretto.reports.kpi_sheet import JudgedPeriod, count_targets
+from stretto.reports.kpi_targets_met_or_missed import JudgedPeriod, count_targets
 from stretto.reports.report_period import PeriodKind
 from stretto.reports.work_sections import ReportFigures, count_tasks
 

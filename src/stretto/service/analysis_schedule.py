@@ -29,7 +29,7 @@ from stretto.findings.analysis_table import list_due, list_runnable
 from stretto.findings.finding_changes import list_finding_changes
 from stretto.findings.findings_snapshot import FindingsState, describe_missing_extra, read_findings_state
 from stretto.store.database import open_reader, open_transaction
-from stretto.store.finding_history import (
+from stretto.store.finding_history_and_last_answers import (
     AnalysisResult,
     append_finding_changes,
     read_findings,

@@ -19,7 +19,6 @@ from stretto.clock import SECOND, Clock
 from stretto.config.configuration import Config
 from stretto.errors import StoreError
 from stretto.exporter.ended_work_counters import LiveMetrics
-from stretto.exporter.fleet_profile import FleetCollector
 from stretto.exporter.scrape import (
     Exposition,
     FigureCollector,
@@ -27,6 +26,7 @@ from stretto.exporter.scrape import (
     describe_own_process,
     encode_metrics,
 )
+from stretto.exporter.sum_metrics_for_fleet import FleetCollector
 from stretto.features.collection_filter import decide_collection
 from stretto.features.feature_switches import FEATURES
 from stretto.feeds.orchestrator_feed_items import FeedInput

@@ -56,7 +56,7 @@ from stretto.service.store_reader import StoreReader
 from stretto.store import queries
 from stretto.store.database import STORE_ERRORS, open_writer
 from stretto.store.declared_baseline_file import DeclaredBaselineFile
-from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.ingest import IngestResult
 from stretto.store.prune import PruneStep, measure_bytes_over_cap, prune_history
 from stretto.store.store_rescue import move_store_aside, move_unusable_store_aside

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stretto.figures.fanouts import Executions, Fanout, SequentialRun
+from stretto.model.call_cost_and_added_usage import NewUsage, Price, get_reported_cost
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
-from stretto.model.priced_usage import NewUsage, Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.store.settled_part import SettledPart
 

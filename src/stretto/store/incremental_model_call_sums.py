@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from operator import add
 from typing import NamedTuple
 
+from stretto.model.call_cost_and_added_usage import Cost, NewUsage, Price
 from stretto.model.calls_from_facts import conclude_model_calls
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.facts import SessionFacts, get_number, get_text
 from stretto.model.model_name import normalise_model
-from stretto.model.priced_usage import Cost, NewUsage, Price
 from stretto.names import fact_fields
 from stretto.store.contributions.model_calls import add_up_model_call
 from stretto.store.rollup import Additions, Amount

@@ -23,11 +23,11 @@ from stretto.journal import pruned_session_records
 from stretto.journal.compression import delete_leftover_parts
 from stretto.journal.file_identity import compute_identity
 from stretto.journal.pruned_session_records import KeptRecord, hash_session_id, is_kept_file
+from stretto.model.call_cost_and_added_usage import Price, get_reported_cost
 from stretto.model.conclude_session import is_known_by_telemetry_alone
 from stretto.model.conclude_tasks import Classify
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.fold import NO_SIGN_OF_LIFE
-from stretto.model.priced_usage import Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_events, redact_text
 from stretto.store import queries

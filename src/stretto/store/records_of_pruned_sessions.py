@@ -17,7 +17,7 @@ from stretto.store.complete_old_sums import (
 )
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database_schema import KEPT_TABLES
-from stretto.store.finding_history import write_finding_changes
+from stretto.store.finding_history_and_last_answers import write_finding_changes
 from stretto.store.rollup import SLOTS, Additions, Cells, add_kept_sums
 from stretto.store.shipped_sessions import restore_shipped_rows
 

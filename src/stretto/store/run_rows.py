@@ -18,7 +18,7 @@ from stretto.figures.build_finished_runs import build_session_run, build_task_ru
 from stretto.model.phases_messages_and_scores_from_facts import conclude_samples, conclude_scores
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.contributions.given_scores import unite_judges
+from stretto.store.contributions.scores_message_balance_and_phase_coverage import unite_judges
 from stretto.store.contributions.usage_coverage import compute_usage_coverage
 
 Row = tuple[str | int | float | None, ...]

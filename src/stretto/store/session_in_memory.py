@@ -28,16 +28,16 @@ from stretto.names.fact_fields import EntityKind
 from stretto.store.concluded_session import ConcludedSession, NewlyEnded, Rules
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.remembered_additions import ContributionSums
-from stretto.store.execution_rows import ExecutionRows
 from stretto.store.incremental_model_call_sums import ModelCallSums
 from stretto.store.incremental_tool_call_sums import ToolCallSums
 from stretto.store.reused_conclusion import Conclusion
 from stretto.store.rollup import Additions
 from stretto.store.run_rows import NO_RUNS, RunRows
+from stretto.store.session_task_counts import TaskCounts
 from stretto.store.settled_part import SettledPart
 from stretto.store.settled_tasks import settle_tasks
 from stretto.store.stored_facts import FactsForm, find_facts_form, load_all_facts
-from stretto.store.task_counts import TaskCounts
+from stretto.store.write_execution_rows import ExecutionRows
 
 T = TypeVar("T")
 

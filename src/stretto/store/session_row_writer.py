@@ -13,7 +13,6 @@ from stretto.model.event import Outcome
 from stretto.model.model_name import normalise_model
 from stretto.model.phases_messages_and_scores_from_facts import find_newest_cache_sizes
 from stretto.store.concluded_session import ConcludedSession
-from stretto.store.execution_rows import make_execution_rows, write_execution_rows
 from stretto.store.run_rows import NO_RUNS, get_cost_and_reported_share, make_run_rows, write_run_rows
 from stretto.store.session_in_memory import SessionState
 from stretto.store.session_search import (
@@ -23,7 +22,8 @@ from stretto.store.session_search import (
     number_words,
     write_words,
 )
-from stretto.store.task_counts import TaskCounts, count_tasks
+from stretto.store.session_task_counts import TaskCounts, count_tasks
+from stretto.store.write_execution_rows import make_execution_rows, write_execution_rows
 
 _INSERT_SESSION = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * 32)})"  # noqa: S608  # no text of others
 

@@ -10,10 +10,10 @@ from stretto.figures.overlapping_fanouts import count_fanouts_once
 from stretto.model.entities import Session, Task
 from stretto.model.facts import SessionFacts
 from stretto.names.fact_fields import EntityKind
-from stretto.store.execution_rows import ExecutionRows, make_execution_rows
 from stretto.store.session_search import list_task_words
+from stretto.store.session_task_counts import TaskCounts, count_tasks
 from stretto.store.settled_tasks import SettledTasks
-from stretto.store.task_counts import TaskCounts, count_tasks
+from stretto.store.write_execution_rows import ExecutionRows, make_execution_rows
 
 
 @dataclass(frozen=True, slots=True)

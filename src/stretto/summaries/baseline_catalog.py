@@ -19,7 +19,7 @@ from stretto.figures.sequential_baseline_choice import (
 )
 from stretto.figures.work_signature import WorkIdentity, list_signature_task_types
 from stretto.names import NONE
-from stretto.store.fanout_queries import (
+from stretto.store.fanout_and_baseline_queries import (
     MixCount,
     NearMiss,
     count_fanout_mixes,

@@ -28,8 +28,8 @@ from stretto.figures.session_spending import Priced, SessionSpending, Spending, 
 from stretto.figures.synthesis import make_synthesis_meter
 from stretto.figures.unseen_tool_calls import ToolCallGaps
 from stretto.format import quantities
+from stretto.model.call_cost_and_added_usage import DOLLAR, Cost
 from stretto.model.entities import Message, Sample, Score, Session, Task, Tokens, ToolCall
-from stretto.model.priced_usage import DOLLAR, Cost
 from stretto.model.score_scales import MOST, Scales, build_scale_document
 from stretto.model.task_type import to_label_value
 from stretto.store.queries import SessionRow

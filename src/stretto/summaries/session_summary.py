@@ -13,7 +13,6 @@ from stretto.figures.fanouts import (
     SequentialTime,
     estimate_sequential_time,
 )
-from stretto.figures.missing_usage import UsageGaps
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.session_kpis import build_kpis_document, compute_session_figures
 from stretto.figures.sequential_baseline_choice import (
@@ -33,17 +32,18 @@ from stretto.figures.sessions_against_configured_hours import (
     build_workflow_document,
     measure_workflow,
 )
+from stretto.figures.unreported_model_calls import UsageGaps
 from stretto.figures.wall_time_parts import compute_wall_figures
 from stretto.figures.work_signature import identify_work
 from stretto.figures.work_tree import LONGEST_SESSION
+from stretto.model.call_cost_and_added_usage import Price, get_reported_cost
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
-from stretto.model.priced_usage import Price, get_reported_cost
 from stretto.names import NONE
 from stretto.store import queries
 from stretto.store.concluded_session import Rules
-from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.sums_of_one_session import NOT_SCORED, SessionSums, compute_session_sums
 
 

@@ -34,10 +34,13 @@ from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import QUANTILES, WINDOWS, Label, measures
 from stretto.names.measures import Dimension
 from stretto.store import queries
-from stretto.store.fanout_queries import list_best_fanout_by_pattern, make_baseline_finder
+from stretto.store.fanout_and_baseline_queries import list_best_fanout_by_pattern, make_baseline_finder
 from stretto.store.queries import Activity, SessionRow
 from stretto.store.window_sums import fold_slots
-from stretto.summaries.coarser_window import CoarserWindow, build_coarser_window_document
+from stretto.summaries.nearest_window_of_whole_hours_or_days import (
+    CoarserWindow,
+    build_coarser_window_document,
+)
 from stretto.summaries.silent_running_tasks import StuckTask
 from stretto.summaries.window_figures import compute_windows
 

@@ -14,10 +14,10 @@ from stretto.figures.window_gain_verdict import BY_WORK, HeadlineRule
 from stretto.format.rfc3339 import FARTHEST
 from stretto.names import Label
 from stretto.store import queries
-from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.rollup import SLOTS
 from stretto.store.session_search import SessionQuery, find_sessions
-from stretto.summaries.coarser_window import find_coarser_window
+from stretto.summaries.nearest_window_of_whole_hours_or_days import find_coarser_window
 from stretto.summaries.snapshot import LATEST, Snapshot
 from stretto.summaries.time_window import TimeWindow, make_bounded_window
 from stretto.summaries.window_figures import FigureRules, NamedStretch, compute_stretch

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY, HOUR, SECOND
-from stretto.figures.budget_forecast import BudgetForecast, forecast_budget
 from stretto.figures.figure import Figure, Labels
+from stretto.figures.spending_forecast import BudgetForecast, forecast_budget
 from stretto.figures.sums_by_dimension import sum_up
-from stretto.model.priced_usage import DOLLAR
+from stretto.model.call_cost_and_added_usage import DOLLAR
 from stretto.names import measures
 from stretto.store import queries
 

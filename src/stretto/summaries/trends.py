@@ -18,7 +18,7 @@ from stretto.figures.window_gain_verdict import (
     choose_headline_provenance,
 )
 from stretto.store import queries
-from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.window_sums import fold_slots
 from stretto.summaries.time_window import TimeWindow
 

@@ -36,7 +36,7 @@ from stretto.figures.window_gain_verdict import (
     build_verdict,
     compute_verdict_figures,
 )
-from stretto.figures.work_and_outcome_figures import compute_window_figures
+from stretto.figures.window_work_and_outcome_figures import compute_window_figures
 from stretto.names import WINDOWS, measures
 from stretto.names.measures import Dimension
 from stretto.store import queries

@@ -28,8 +28,8 @@ from stretto.web.backend import Backend
 from stretto.web.comparison_pages import ComparisonPages
 from stretto.web.dimension_pages import DimensionPages
 from stretto.web.finding_page import FindingPage
-from stretto.web.finding_session_and_runbook_pages import PageRoutes
 from stretto.web.findings_routes import FindingsRoutes
+from stretto.web.findings_sessions_and_runbooks_pages import PageRoutes
 from stretto.web.forget_route import ForgetRoute
 from stretto.web.gate_baseline_routes import GateRoutes
 from stretto.web.guard import Guard, Refusal

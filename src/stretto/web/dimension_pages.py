@@ -17,7 +17,7 @@ from stretto.web import dimension_views, session_list_columns, tool_and_model_vi
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
 from stretto.web.run_statistics_view import describe_profile
-from stretto.web.window_choice import choose_window_snapshot
+from stretto.web.snapshot_of_requested_window import choose_window_snapshot
 from stretto.web.window_parameters import QueryError
 
 SESSIONS_LISTED = 10

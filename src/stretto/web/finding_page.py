@@ -16,7 +16,7 @@ from stretto.findings.findings_snapshot import FindingsState, find_stored
 from stretto.format import quantities
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import EFFECT_PREFIX, RECOMMENDATION_PREFIX, Finding, RunLink
-from stretto.store.finding_history import StoredFinding
+from stretto.store.finding_history_and_last_answers import StoredFinding
 from stretto.store.queries import SessionRow
 from stretto.store.session_search import SessionQuery
 from stretto.web.backend import Backend

@@ -19,7 +19,7 @@ from stretto.findings.session_findings import SessionFinding, find_session_findi
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import RunLink
-from stretto.store.finding_history import StoredFinding
+from stretto.store.finding_history_and_last_answers import StoredFinding
 from stretto.summaries.running_tasks import ExpectedTask
 
 MOST_SETTLED = 50

@@ -27,7 +27,7 @@ from stretto.web import (
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
 from stretto.web.runbook_lookup import find_runbook
-from stretto.web.window_choice import WindowChoice, choose_window_snapshot
+from stretto.web.snapshot_of_requested_window import WindowChoice, choose_window_snapshot
 from stretto.web.window_parameters import QueryError
 
 

@@ -9,7 +9,7 @@ same revision. ClickHouse takes it for a row like others, since readers of chang
 from __future__ import annotations
 
 from stretto.hub.engine import DAYS_KEPT
-from stretto.hub.released_days import COHORT
+from stretto.hub.enough_people_release_rule import COHORT
 
 VERSION = 2
 

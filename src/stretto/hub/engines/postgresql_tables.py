@@ -7,7 +7,7 @@ old row's sums, up by the new row's.
 
 from __future__ import annotations
 
-from stretto.hub.released_days import COHORT
+from stretto.hub.enough_people_release_rule import COHORT
 from stretto.hub.session_entries import SLOTS_PER_DAY
 from stretto.store.rollup import SLOTS
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
-from stretto.model.match_anonymous_model_calls import INSTANT
+from stretto.model.match_model_calls_without_id import INSTANT
 from stretto.sources.otlp.claude_code_values import (
     DENIED,
     CallWork,

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
-from stretto.model.match_anonymous_model_calls import INSTANT
+from stretto.model.match_model_calls_without_id import INSTANT
 from stretto.model.span_tree import SpanRole
 from stretto.sources.codex.tool_names_and_answers import SCRIPT, decode_object, judge_answer, name_tool
 from stretto.sources.otlp.plain_records import (

@@ -11,7 +11,8 @@ import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stretto.sources.otlp import proto_json, protobuf
+from stretto.sources.otlp.decode_json_body import decode_json
+from stretto.sources.otlp.decode_protobuf_body import decode_protobuf
 from stretto.sources.otlp.plain_records import DecodedRequest, MalformedBodyError, TooManyItemsError
 
 MIB = 1024 * 1024
@@ -82,9 +83,7 @@ def decode_request(
     try:
         if media == JSON:
             return _decode_bounded_json(signal, plain, limits, wanted)
-        return protobuf.decode_protobuf(
-            signal, plain, wanted, items=limits.items, item_bytes=limits.item_bytes
-        )
+        return decode_protobuf(signal, plain, wanted, items=limits.items, item_bytes=limits.item_bytes)
     except TooManyItemsError as error:
         raise RefusedError(413, f"the request has more than {limits.items} parts") from error
     except MalformedBodyError as error:
@@ -100,7 +99,7 @@ def _decode_bounded_json(
     # Example: [1,2,{"a":3}] has two commas, two containers and four values.
     if plain.count(b",") > limits.json_commas:
         raise RefusedError(413, f"the request has more than {limits.json_commas} values")
-    return proto_json.decode_json(signal, plain, wanted, items=limits.items, item_bytes=limits.item_bytes)
+    return decode_json(signal, plain, wanted, items=limits.items, item_bytes=limits.item_bytes)
 
 
 def _decompress_body(body: bytes, encoding: str, limit: int) -> bytes:

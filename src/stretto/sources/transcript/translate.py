@@ -23,9 +23,18 @@ from stretto.hook.client.client import WORKING
 from stretto.model.event import LATEST, Kind, Outcome, Value, omit_none
 from stretto.model.facts import DELEGATING_TOOLS
 from stretto.sources.counts_of_tests import read_counts_of_tests
-from stretto.sources.transcript import classify, schema
+from stretto.sources.transcript import schema
 from stretto.sources.transcript.collect_transcript_events import EventLog, LineContext
 from stretto.sources.transcript.reading_state import Checkpoint, TranscriptFile
+from stretto.sources.transcript.recognise_fixed_wordings import (
+    INTERRUPT,
+    classify_failure,
+    find_command,
+    get_content_blocks,
+    get_message_text,
+    is_prompt,
+    parse_notice,
+)
 from stretto.sources.working_folder import describe_folder
 
 SYNTHETIC = "<synthetic>"
@@ -129,7 +138,7 @@ class LineTranslator:
         if message.model == SYNTHETIC:
             return None
         self._add_model_call(line, message, context)
-        blocks = classify.get_content_blocks(message.content)
+        blocks = get_content_blocks(message.content)
         calls = [block for block in blocks if block.type == "tool_use"]
         for call in calls:
             self._start_tool(call, line, context)
@@ -212,32 +221,32 @@ class LineTranslator:
         message = schema.decode_part(schema.MESSAGE, line.message)
         if message is None:
             return "unexpected shape"
-        blocks = classify.get_content_blocks(message.content)
+        blocks = get_content_blocks(message.content)
         results = [block for block in blocks if block.type == "tool_result"]
         for block in results:
             self._end_tool(block, line.tool_use_result if len(results) == 1 else schema.ABSENT, context)
         if results:
             self.log.note_answer(context, None)
         elif line.is_meta is not True and line.is_compact_summary is not True:
-            text = classify.get_message_text(message.content)
+            text = get_message_text(message.content)
             if text is not None or blocks:
                 self._translate_prompt(text or "", line, context)
         return None
 
     def _translate_prompt(self, text: str, line: schema.TranscriptLine, context: LineContext) -> None:
-        if text.startswith(classify.INTERRUPT):
+        if text.startswith(INTERRUPT):
             self.log.end_turn_or_run(context, Outcome.CANCELLED)
         elif context.agent is not None:
             self.log.start_run(context, again=True)
-        elif context.main and classify.is_prompt(text):
+        elif context.main and is_prompt(text):
             self._start_turn(text, line, context)
 
     def _start_turn(self, text: str, line: schema.TranscriptLine, context: LineContext) -> None:
-        notice = classify.parse_notice(text)
+        notice = parse_notice(text)
         attributes = self._get_context(line) | {"prompt_length": len(text)}
         if notice is not None:
             attributes |= notice.attributes
-        elif command := classify.find_command(text):
+        elif command := find_command(text):
             attributes["command"] = command
         is_hosts = notice is not None or line.prompt_source == "system"
         id = schema.to_id(line.prompt_id) or schema.to_id(line.uuid)
@@ -260,7 +269,7 @@ class LineTranslator:
         attributes: dict[str, Value] = {}
         work = self.log.pop_work(id)
         if block.is_error is True:
-            outcome, attributes = classify.classify_failure(block.content)
+            outcome, attributes = classify_failure(block.content)
         attributes |= _get_work_result(work, block, outcome)
         # Fields of an MCP tool's answer may have the same names with other meanings, so they are not read.
         is_mcp = name is not None and name.startswith("mcp__")
@@ -334,7 +343,7 @@ class LineTranslator:
 
     def _translate_queued(self, line: schema.TranscriptLine, context: LineContext) -> None:
         text = schema.decode_part(schema.TEXT, line.content) or ""
-        notice = classify.parse_notice(text)
+        notice = parse_notice(text)
         if notice is not None and notice.task is not None:
             attributes = dict(notice.attributes)
             # The event itself has the agent and the duration.
@@ -404,9 +413,7 @@ def _get_work_result(work: dict[str, str], block: schema.ContentBlock, outcome: 
         attributes["wrote"] = work["wrote"]
     if "test_framework" in work and outcome is not Outcome.CANCELLED:
         attributes["test_framework"] = work["test_framework"]
-        attributes |= read_counts_of_tests(
-            classify.get_message_text(block.content) or "", work["test_framework"]
-        )
+        attributes |= read_counts_of_tests(get_message_text(block.content) or "", work["test_framework"])
     return attributes
 
 

@@ -11,9 +11,10 @@ from typing import Protocol
 from stretto.figures.critical_path import CriticalPath, Slack, compute_slack, find_critical_path
 from stretto.figures.fanout_conflict_and_test_checks import IntegrationCheck, find_conflicts_and_tests
 from stretto.figures.fanouts import Fanout, SequentialRun, find_lone_tasks
-from stretto.figures.missing_usage import iterate_usage_reports
+from stretto.figures.unreported_model_calls import iterate_usage_reports
 from stretto.figures.wall_time_parts import WallPart, split_wall_time, sum_wall_parts
 from stretto.figures.work_tree import Stretch, build_work_tree
+from stretto.model.call_cost_and_added_usage import Price, get_reported_cost
 from stretto.model.calls_from_facts import assign_to_runs, conclude_calls, conclude_model_calls
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session, Task, ToolCall
@@ -21,7 +22,6 @@ from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.interval import Interval
 from stretto.model.phases_messages_and_scores_from_facts import conclude_hooks_run, conclude_permissions
-from stretto.model.priced_usage import Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.store.contributions.amounts_by_task_or_fanout import Part, add_up_parts
 from stretto.store.rollup import Additions

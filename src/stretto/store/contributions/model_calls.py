@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stretto.figures.quantile_sketch import find_bucket
+from stretto.model.call_cost_and_added_usage import Cost
 from stretto.model.entities import ModelCall
 from stretto.model.model_name import normalise_model
-from stretto.model.priced_usage import Cost
 from stretto.names import measures
 from stretto.store.rollup import Amount, find_slot_number
 

@@ -8,13 +8,8 @@ from __future__ import annotations
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import Contribution, SessionAspect
 from stretto.store.contributions.delivery_class_sums import list_delivery_parts
-from stretto.store.contributions.given_scores import (
-    add_up_message_balance,
-    add_up_phase_coverage,
-    add_up_scores,
-)
+from stretto.store.contributions.fitting_results_and_task_completeness import add_up_result_checks
 from stretto.store.contributions.headline_sums import list_headline_parts
-from stretto.store.contributions.integration_and_completeness import add_up_result_checks
 from stretto.store.contributions.missed_parallelism import list_sequential_parts
 from stretto.store.contributions.path_and_wall_time import add_up_whole_session
 from stretto.store.contributions.phases_messages_hooks_and_caches import (
@@ -26,9 +21,18 @@ from stretto.store.contributions.phases_messages_hooks_and_caches import (
 )
 from stretto.store.contributions.refused_delegations import add_up_refused_delegations
 from stretto.store.contributions.samples import add_up_samples
+from stretto.store.contributions.scores_message_balance_and_phase_coverage import (
+    add_up_message_balance,
+    add_up_phase_coverage,
+    add_up_scores,
+)
 from stretto.store.contributions.sessions import add_up_turns_and_session
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
-from stretto.store.contributions.task_outcomes import list_outcome_parts, list_recovery_parts, list_turn_parts
+from stretto.store.contributions.task_outcomes_retries_and_delegating_turns import (
+    list_outcome_parts,
+    list_recovery_parts,
+    list_turn_parts,
+)
 from stretto.store.contributions.tasks_and_fanouts import list_task_parts
 from stretto.store.contributions.usage_coverage import add_up_usage_coverage, count_tasks_with_all_tool_calls
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 from stretto.figures.fanouts import Fanout
 from stretto.figures.work_signature import build_work_signature
+from stretto.model.call_cost_and_added_usage import Price
 from stretto.model.entities import ModelCall, Task
-from stretto.model.priced_usage import Price
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
 from stretto.store.rollup import Additions, find_slot_number

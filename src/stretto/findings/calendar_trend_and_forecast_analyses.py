@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY, SECOND
-from stretto.findings.analysis_input import AnalysisAnswer, AnalysisInput
+from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput
 from stretto.findings.measure_local_days import count_load, find_date, measure_day_quantities
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.model.run_rows_for_analyses import TaskRun
@@ -19,9 +19,9 @@ from stretto.model.run_rows_for_analyses import TaskRun
 if TYPE_CHECKING:
     from stretto.analysis.calendar_findings import SeriesCalendar
     from stretto.analysis.calendar_patterns import CalendarPattern
+    from stretto.analysis.daily_task_length_forecasts import LengthOutlook
     from stretto.analysis.forecast import Forecast
     from stretto.analysis.series import Floats
-    from stretto.analysis.task_length_forecasts import LengthOutlook
 
 LOAD_DAYS = 56
 """Days whose load by hour and weekday is counted: those that calendars look at."""
@@ -62,7 +62,7 @@ def find_slow_times(given: AnalysisInput) -> AnalysisAnswer:
 
 def follow_session_lives(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how long sessions take to start and to end, and whether they slow down."""
-    from stretto.analysis.session_startup_and_winddown import (  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.session_startup_slowing_and_end import (  # noqa: PLC0415  # loads scipy
         judge_session_lives,
         measure_session_lives,
     )
@@ -103,7 +103,7 @@ def compare_weeks(given: AnalysisInput) -> AnalysisAnswer:
 
 def forecast_days(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how long tasks and parallel work take in the next 30 days, and how often such ranges held."""
-    from stretto.analysis.task_length_forecasts import (  # noqa: PLC0415  # loads scipy and statsmodels
+    from stretto.analysis.daily_task_length_forecasts import (  # noqa: PLC0415  # loads scipy and statsmodels
         HORIZON_DAYS,
         add_up_covers,
         forecast_lengths,

@@ -14,7 +14,7 @@ from stretto.clock import SECOND, to_rfc3339
 from stretto.figures.quantile_sketch import pick_quantile
 from stretto.model.event import Outcome
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
-from stretto.store.fanout_queries import FanoutRun
+from stretto.store.fanout_and_baseline_queries import FanoutRun
 
 FEWEST_FOR_P95 = 20
 FEWEST_FOR_P99 = 100

@@ -15,7 +15,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.VERDICT_ELAPSED, measures.VERDICT_FANOUTS, measures.VERDICT_PAID, measures.VERDICT_TASKS,
         measures.VERDICT_WORK,
     ),
-    "store.contributions.given_scores": (
+    "store.contributions.scores_message_balance_and_phase_coverage": (
         measures.ANSWERS, measures.ANSWER_TIME, measures.PATTERN_PHASES, measures.PHASES_COVERED,
         measures.PHASES_STRETCH, measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM,
         measures.TALK_MESSAGES, measures.TALK_SHARE,
@@ -47,7 +47,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "store.contributions.refused_delegations": (
         measures.REFUSED_DELEGATIONS, measures.REPAIRED_DELEGATIONS,
     ),
-    "store.contributions.integration_and_completeness": (
+    "store.contributions.fitting_results_and_task_completeness": (
         measures.CHECKED, measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT,
         measures.AGENT_CALLS,
     ),
@@ -67,7 +67,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.WASTED_TOKENS, measures.WASTED_TOKEN_TASKS, measures.AGENT_COST, measures.AGENT_COST_TASKS,
         measures.AGENT_TOKENS, measures.AGENT_TOKEN_TASKS,
     ),
-    "store.contributions.task_outcomes": (
+    "store.contributions.task_outcomes_retries_and_delegating_turns": (
         measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.RETRY_ENDS, measures.RETRY_TIME,
         measures.TURNS, measures.WORK_DELIVERED, measures.WORK_ENDS, measures.WORK_TIME,
         measures.PLACED_TASKS, measures.PLACED_TIME, measures.RECOVERY_TIME,
@@ -117,7 +117,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.parallel_work_by_week": (
         measures.TASKS,
     ),
-    "reports.kpi_sheet": (
+    "reports.kpi_targets_met_or_missed": (
         measures.PHASES, measures.SCORE_COUNT, measures.SCORE_SUM, measures.TASKS, measures.TURNS,
     ),
     "reports.make_report": (
@@ -206,7 +206,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.wall_time_parts": (
         measures.SESSIONS, measures.WALL,
     ),
-    "figures.work_and_outcome_figures": (
+    "figures.window_work_and_outcome_figures": (
         measures.MESSAGES_SENT, measures.RECOVERY_TIME,
         measures.AGENT_TIME, measures.ANSWERS, measures.ANSWER_TIME, measures.CALLS, measures.CALL_TIME,
         measures.ENDS_EXPECTED, measures.ENDS_SEEN, measures.HOOKS_TIME,

@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Met
 from prometheus_client.registry import Collector
 
 from stretto.names import METRICS, SELF_METRICS, Label
-from stretto.names.fleet_machine_metrics import FLEET_GAUGES, FLEET_HISTOGRAMS, FLEET_WINDOWS
+from stretto.names.summable_machine_metrics import FLEET_GAUGES, FLEET_HISTOGRAMS, FLEET_WINDOWS
 
 BUCKET, COUNT, SUM = "_bucket", "_count", "_sum"
 BOUND = "le"

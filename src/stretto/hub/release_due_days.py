@@ -8,8 +8,7 @@ from dataclasses import replace
 from stretto.clock import DAY, Clock
 from stretto.hub.engine import FleetScope, Mark, OwnerSum
 from stretto.hub.engine_opening import HubDatabase
-from stretto.hub.release_table import StoredRelease
-from stretto.hub.released_days import (
+from stretto.hub.enough_people_release_rule import (
     DayRelease,
     decode_day_release,
     encode_day_release,
@@ -17,6 +16,7 @@ from stretto.hub.released_days import (
     list_changed_owners,
     release_day,
 )
+from stretto.hub.release_table import StoredRelease
 
 LATE = 14 * DAY
 """How far back (ns) days are looked at again for late sessions."""
