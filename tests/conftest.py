@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,10 @@ settings.load_profile("stretto")
 # pytest-xdist sets them for its workers; programs that tests start in a terminal would believe them.
 for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
+
+# A suite started in the background of a shell ignores SIGINT, and so would the programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 COLLECTOR_OF_GARBAGE = (10_000, 20, 20)

@@ -243,8 +243,6 @@ class TestSignals:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={},
-            # A suite started in the background of a shell ignores SIGINT, and its children with it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # no thread runs here
         )
         theirs.close()
         with ours, process:
