@@ -11,6 +11,7 @@ import gzip
 import sys
 import tempfile
 import threading
+from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from typing import Any
@@ -39,6 +40,8 @@ def main(port: int, folder: str) -> None:
         def do_POST(self) -> None:
             address = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
             body = DECOMPRESS[self.headers.get("Content-Encoding", "")](self._read_body())
+            form = read_form(self.headers["Content-Type"], body)
+            address, body = address | form, form.get("query", "").encode() or body
             try:
                 with _turn:
                     answer = run(engine, address, body)
@@ -67,6 +70,17 @@ def main(port: int, folder: str) -> None:
             """Say nothing."""
 
     ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+def read_form(content_type: str | None, body: bytes) -> dict[str, str]:
+    """Return the fields of a form, if it is one: the client sends it when values are long for an address."""
+    if content_type is None or not content_type.startswith("multipart/form-data"):
+        return {}
+    parts = BytesParser().parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body).get_payload()
+    return {
+        part.get_param("name", header="Content-Disposition"): part.get_payload(decode=True).decode()  # type: ignore[union-attr,misc]  # no part is nested
+        for part in parts
+    }
 
 
 def run(engine: Any, address: dict[str, str], body: bytes) -> bytes:

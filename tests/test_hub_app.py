@@ -27,17 +27,20 @@ from stretto.fleet.hub_exchange import FORGET_PATH, MOST_DOCUMENTS, SESSIONS_PAT
 from stretto.fleet.session_document import MOST_BYTES, SessionDocument, encode_session_document
 from stretto.hub import hub_app, open_scopes, scope_service
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
+from stretto.hub.document_row_checks import MOST_AMOUNT, MOST_COUNT
 from stretto.hub.engine import DAYS_KEPT, FleetScope, ReceivedSession
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.hub_app import HubApp
 from stretto.hub.open_scopes import ALL_TEAMS
 from stretto.hub.receive_sessions import MOST_TEXT_BYTES, SessionReceiver
 from stretto.model.event import Event
+from stretto.names import measures
 from stretto.names.measures import Dimension
 from stretto.shipping.document_maker import DocumentMaker
 from stretto.store.concluded_session import Rules
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database_schema import VERSION
+from stretto.store.queries import read_sums
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 from tests.fakes import store
 from tests.hub_engines import ENGINES, FIRST_SLOT, SLOTS_A_DAY, TODAY, make_session, run_engine
@@ -379,7 +382,11 @@ def test_a_revoked_token_is_refused_and_an_administrator_sees_no_figures(hub: Hu
         ({"sums": {"tasks": [[["review"], [0, 1]]]}}, "other dimensions"),
         ({"sums": {"tasks": [[["review", 3, "success"], [0, 1]]]}}, "other dimensions"),
         ({"sums": {"tasks": [[["review", "critic", "success"], [0, 1 << 63]]]}}, "reach"),
-        ({"sums": {"ends_seen": [[[], [0, 1 << 52, 1, 1 << 52]]]}}, "reach"),
+        ({"sums": {"ends_seen": [[[], [0, MOST_COUNT // 2, 1, MOST_COUNT // 2]]]}}, "reach"),
+        ({"sums": {"capacity": [[["p"], [0, MOST_AMOUNT]]]}}, "reach"),
+        ({"sums": {"of tomorrow": [[["p"], [0, -MOST_AMOUNT]]]}}, "reach"),
+        ({"sums": {"ends_seen": [[[], [0, 5, 1, -1]]]}}, "below 0"),
+        ({"rows": {"fanouts": {"width": MOST_COUNT}}}, "reaches"),
         ({"sums": {"task_time": [[["review", 10**6], [0, 1]]]}}, "bucket"),
         ({"sums": {"task_time": [[["review", 1 << 70], [0, 1]]]}}, "bucket"),
         ({"sums": {"tasks": [[["review", "critic", "<b>ann"], [0, 1]]]}}, "a word"),
@@ -603,6 +610,31 @@ def test_leads_see_released_days_of_five_people_and_more(hub: Hub) -> None:
     assert lead.get("/api/sessions").json()["sessions"] == []
     assert lead.get("/").status_code == 200
     assert _count_tasks(hub.client("leo", "blue", TokenRole.LEAD)) == 0
+
+
+def test_sums_beyond_64_bits_take_no_page_away(hub: Hub) -> None:
+    """Many people's working time in ns, or many documents at the limit: leads see what their sum is."""
+    lead = hub.client("lea", role=TokenRole.LEAD)
+    amount = MOST_AMOUNT - 1
+    sessions = [
+        _make_owned(
+            f"p{number % 5}",
+            session=f"{number} {day}",
+            sums=[(FIRST_SLOT + day * SLOTS_A_DAY, measures.CAPACITY, ("fix",), amount)],
+        )
+        for number in range(1_030)
+        for day in (0, -1)
+    ]
+    hub.database.write_sessions(sessions)
+    hub.now[0] = TOMORROW
+    assert hub.app.release_days() == 2
+    assert lead.get("/").status_code == 200
+    (service,) = hub.app.scopes.list_services()
+    with closing(sqlite3.connect(service.config.database)) as connection:
+        sums = read_sums(connection, service.read_clock(), 7 * 86_400)
+    largest = (1 << 63) - 1
+    assert 1_030 * amount > largest, "a day is more than a number of the store"
+    assert sums[measures.CAPACITY] == {("fix",): pytest.approx(2 * largest)}
 
 
 def test_leads_see_the_sessions_of_owners_who_opted_in(hub: Hub, tmp_path: Path) -> None:

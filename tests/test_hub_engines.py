@@ -18,10 +18,17 @@ import pytest
 
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.errors import EngineError, UsageError
+from stretto.fleet.hub_exchange import MOST_DOCUMENTS
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
+from stretto.hub.document_row_checks import MOST_AMOUNT
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionKey
 from stretto.hub.engine_opening import HubDatabase, open_engine
-from stretto.hub.enough_people_release_rule import DayRelease, ReleasedCell, encode_day_release
+from stretto.hub.enough_people_release_rule import (
+    DayRelease,
+    ReleasedCell,
+    decode_day_release,
+    encode_day_release,
+)
 from stretto.hub.release_table import StoredRelease
 from stretto.names import measures
 from tests.hub_engines import (
@@ -103,6 +110,25 @@ def test_sums_of_any_day_are_those_of_the_sessions(engine: HubDatabase, tenant: 
             chosen = [session for session in sessions if session.owner == owner]
             expected = add_up(chosen, day * SLOTS_A_DAY, (day + 1) * SLOTS_A_DAY - 1)
             assert to_sums(each for each in sums if each.owner == owner) == expected
+
+
+def test_sums_of_any_number_of_documents_are_exact(engine: HubDatabase, tenant: str) -> None:
+    """A thousand documents of the largest amount exceed 64 bits: nothing overflows."""
+    amount = MOST_AMOUNT - 1
+    sessions = [
+        make_session(f"s{number}", tenant=tenant, sums=[(FIRST_SLOT, measures.CAPACITY, ("fix",), amount)])
+        for number in range(1_030)
+    ]
+    for start in range(0, len(sessions), MOST_DOCUMENTS):
+        engine.write_sessions(sessions[start : start + MOST_DOCUMENTS])
+    engine.write_sessions([replace(sessions[0], document=replace(sessions[0].document, revision=2, sums=()))])
+    total = 1_029 * amount
+    assert total > 1 << 63
+    sums = engine.read_owner_sums(tenant, "a", TODAY)
+    assert sums == [OwnerSum("ann", measures.CAPACITY, ("fix",), total)]
+    cells = tuple(ReleasedCell(each.measure, each.dims, each.value, 5) for each in sums)
+    release = DayRelease(day=TODAY, at=BEGIN, groups={"a": cells}, people={"a": 5}, members={})
+    assert decode_day_release(encode_day_release(release)) == release
 
 
 def test_the_highest_revision_wins_in_any_order_and_number_of_copies(
@@ -459,7 +485,7 @@ def test_grafana_reads_released_sums_from_a_view(database: str) -> None:
     """The view has a row for each released cell, but not which are of few people."""
     cells = tuple(
         ReleasedCell("tasks", ("review", "other", "success"), value, people)
-        for value, people in ((7, 1), (9, 6))
+        for value, people in ((7, 1), (1 << 70, 6))
     )
     release = DayRelease(day=TODAY, at=BEGIN, groups={"red": cells}, people={"red": 5}, members={})
     engine = open_engine(database)
@@ -477,7 +503,7 @@ def test_grafana_reads_released_sums_from_a_view(database: str) -> None:
             rows = connection.execute(SELECT_RELEASED.format("stretto")).fetchall()
     assert [(team, measure, int(value), int(people)) for team, measure, value, people in rows] == [
         ("red", "tasks", 7, 5),
-        ("red", "tasks", 9, 6),
+        ("red", "tasks", 1 << 70, 6),
     ]
 
 

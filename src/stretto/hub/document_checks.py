@@ -11,10 +11,10 @@ from collections import Counter
 from stretto.clock import DAY
 from stretto.fleet.names_shipped_unhidden import CLOSED_WORDS
 from stretto.fleet.session_document import MOST_BYTES, MOST_CELLS, VERSION, SessionDocument
-from stretto.hub.document_row_checks import MOST_AMOUNT, find_row_fault
+from stretto.hub.document_row_checks import MOST_AMOUNT, MOST_COUNT, find_row_fault
 from stretto.hub.engine import DAYS_KEPT
 from stretto.hub.session_entries import SLOTS_PER_DAY
-from stretto.names.measures import MEASURES, Dimension
+from stretto.names.measures import MEASURES, SCORE_SUM, Dimension, Unit
 from stretto.store.database_schema import KEPT_TABLES
 from stretto.store.rollup import find_slot_number
 
@@ -26,6 +26,12 @@ MOST_ROWS = 5_000
 
 HIGHEST_BUCKET = 2_000
 """Buckets of quantile sketches end far below: this is 10**37 ns."""
+
+_LENGTHS_AND_AMOUNTS = frozenset({Unit.NANOSECONDS, Unit.BYTES, Unit.NANO_USD, Unit.MILLIONTHS})
+"""Units of sums that may be as large as MOST_AMOUNT; all others are counts."""
+
+_MAY_BE_NEGATIVE = frozenset({SCORE_SUM})
+"""The scale of a criterion may begin below 0."""
 
 _LONGEST_NAME = 256
 _BITS = 63
@@ -80,10 +86,24 @@ def _find_sums_fault(document: SessionDocument, now: int) -> str | None:
                 " or more than a day ahead of its clock"
             )
         totals[measure] += abs(value)
+        if value < 0 and measure in MEASURES and measure not in _MAY_BE_NEGATIVE:
+            return f"a sum of {measure!r} is below 0"
         if fault := _find_dimensions_fault(measure, dims):
             return f"a sum of {measure!r} has {fault}"
-    measure, total = max(totals.items(), key=lambda item: item[1], default=("", 0))
-    return f"the sums of {measure!r} reach {MOST_AMOUNT}" if total >= MOST_AMOUNT else None
+    return next(
+        (
+            f"the sums of {measure!r} reach {most}"
+            for measure, total in totals.items()
+            if total >= (most := _find_most(measure))
+        ),
+        None,
+    )
+
+
+def _find_most(measure: str) -> int:
+    """Return what the sums of a measure in a document must stay below."""
+    known = MEASURES.get(measure)
+    return MOST_AMOUNT if known is None or known.unit in _LENGTHS_AND_AMOUNTS else MOST_COUNT
 
 
 def _find_dimensions_fault(measure: str, dims: tuple[str | int, ...]) -> str | None:

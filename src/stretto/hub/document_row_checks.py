@@ -21,8 +21,15 @@ from stretto.store.database_schema import KEPT_TABLES, create_tables
 MOST_AMOUNT = 1 << 53
 """No amount of a document reaches this: it is 104 days in ns, and readers of JSON keep it exactly.
 
-It takes a thousand documents until a sum of 64 bits overflows.
+A thousand such documents exceed 64 bits. So engines add up more bits than that, and stores of scopes keep
+what is beyond as the largest number of 64 bits, or read it as a float.
 """
+
+MOST_COUNT = 1 << 39
+"""No number of things in a document reaches this: ten million such documents fit into 64 bits."""
+
+_ADDED_UP = frozenset({"busy", "running", "width"})
+"""Columns of numbers of things that readers add up over sessions."""
 
 _OF_THE_STORE = frozenset({"session", "kept"})
 """Columns of keys: with values of its own, a row would outlive its session, or take the place of another."""
@@ -101,7 +108,8 @@ def _find_value_fault(name: str, value: str | float | None, rule: _ColumnRule, l
         return "is not a number" if rule.type == "REAL" else "is not a whole number"
     if name in _TIMES:
         return None if 0 <= value <= latest else "is before 1970, or more than a day ahead of the hub's clock"
-    return None if abs(value) < MOST_AMOUNT else f"reaches {MOST_AMOUNT}"
+    most = MOST_COUNT if name in _ADDED_UP else MOST_AMOUNT
+    return None if abs(value) < most else f"reaches {most}"
 
 
 def _has_shape(name: str, text: str) -> bool:

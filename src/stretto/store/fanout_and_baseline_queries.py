@@ -126,7 +126,8 @@ def _read_past_fanouts(
     connection: sqlite3.Connection, pattern: str, signature: str, until: int
 ) -> list[PastFanouts]:
     rows = connection.execute(
-        'SELECT MAX("end"), COUNT(*), SUM(work), SUM(width) FROM fanouts'
+        # A hub reads work of any machine: integers of more than 64 bits would be refused.
+        'SELECT MAX("end"), COUNT(*), CAST(TOTAL(work) AS INTEGER), SUM(width) FROM fanouts'
         ' WHERE pattern = ? AND signature = ? AND "end" <= ? AND delivered GROUP BY "end" / ?',
         (pattern, signature, until, DAY),
     )

@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -161,11 +162,28 @@ def read_sums_of_slots(connection: sqlite3.Connection, slots: str, measures: Seq
     query = FROM_SLOTS.format("measure, dims, SUM(value)")
     if measures:
         query += f" AND measure IN ({', '.join('?' * len(measures))})"
-    rows = connection.execute(f"{query} GROUP BY measure, dims", (slots, *measures))
+    rows = _fetch_sums(connection, f"{query} GROUP BY measure, dims", (slots, *measures))
     sums: dict[str, dict[tuple[str | int, ...], int]] = {}
     for measure, dims, value in rows:
         sums.setdefault(measure, {})[_decode_dims(dims)] = value
     return sums
+
+
+def _fetch_sums(
+    connection: sqlite3.Connection, query: str, parameters: Sequence[str | int]
+) -> list[tuple[Any, ...]]:
+    """Return the rows of a query whose last column is SUM(value).
+
+    SQLite refuses a sum of more than 64 bits: of 5,000 people, a month of working time in ns is as large.
+    Then all sums are those of floats, right to 16 digits.
+    """
+    try:
+        return connection.execute(query, parameters).fetchall()
+    except sqlite3.OperationalError as error:
+        if str(error) != "integer overflow":
+            raise
+    rows = connection.execute(query.replace("SUM(value)", "TOTAL(value)"), parameters)
+    return [(*row, int(total)) for *row, total in rows]
 
 
 FROM_SLOTS = (
@@ -214,7 +232,8 @@ def read_sums_by_slot(
 
     ``together`` groups so many slots together, under the number of the first slot of the group.
     """
-    rows = connection.execute(
+    rows = _fetch_sums(
+        connection,
         # By key and not by range: between two slots the table has rows of all other measures.
         "SELECT slot - (slot - ?) % ? AS begin, measure, dims, SUM(value) FROM rollup WHERE width = ?"
         " AND slot IN (SELECT value FROM json_each(?)) AND measure IN (SELECT value FROM json_each(?))"

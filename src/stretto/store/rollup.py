@@ -35,6 +35,9 @@ Cells = dict[tuple[int, str, str], int]
 
 _encode = msgspec.json.Encoder().encode
 
+_LARGEST = (1 << 63) - 1
+"""The largest number of SQLite. A sum beyond it is kept as it."""
+
 decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
 """Decode the stored values of dimensions."""
 
@@ -70,7 +73,9 @@ def _add_cells(connection: sqlite3.Connection, sums: Mapping[int, Cells], *, kep
         rows += _to_rows(width, cells, kept=kept)
     connection.executemany(
         "INSERT INTO rollup (width, slot, measure, dims, kept, value) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (width, slot, measure, dims, kept) DO UPDATE SET value = value + excluded.value",
+        " ON CONFLICT (width, slot, measure, dims, kept) DO UPDATE"
+        # Beyond 64 bits SQLite adds floats.
+        " SET value = CAST(value + excluded.value AS INTEGER)",
         rows,
     )
     reduced = [row[:5] for row in rows if row[5] < 0]
@@ -83,7 +88,11 @@ def _add_cells(connection: sqlite3.Connection, sums: Mapping[int, Cells], *, kep
 
 def _to_rows(width: int, cells: Cells, *, kept: bool) -> list[tuple[int, int, str, str, bool, int]]:
     """Return the rows of a width, in the order of the table."""
-    return [(width, *cell, kept, value) for cell, value in sorted(cells.items()) if value]
+    return [
+        (width, *cell, kept, max(-_LARGEST, min(value, _LARGEST)))
+        for cell, value in sorted(cells.items())
+        if value
+    ]
 
 
 def _widen_slots(cells: Cells, factor: int) -> Cells:

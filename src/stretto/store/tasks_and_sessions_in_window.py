@@ -40,7 +40,8 @@ def read_timed_sessions(connection: sqlite3.Connection, extent: Interval) -> lis
 def sum_person_waits(connection: sqlite3.Connection, extent: Interval) -> int | None:
     """Return how long (ns) finished sessions of a stretch of time waited for people; None without any."""
     (waited,) = connection.execute(
-        "SELECT SUM(json_extract(wall_parts, '$.waiting')) FROM session_runs"
+        # As floats: a hub reads waits of any machine, and integers of more than 64 bits would be refused.
+        "SELECT SUM(CAST(json_extract(wall_parts, '$.waiting') AS REAL)) FROM session_runs"
         ' WHERE "end" >= ? AND "end" < ?',
         (extent.start, extent.end),
     ).fetchone()

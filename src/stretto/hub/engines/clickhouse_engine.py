@@ -40,7 +40,7 @@ DEFAULT_DATABASE = "stretto"
 MOST_WAITING = 50
 """Most sessions of a batch that the server gathers with those of other hubs; larger ones are not gathered."""
 
-BATCH = 1_000
+BATCH = 200
 """Sessions that are forgotten in one statement."""
 
 NO_SLOTS = (1 << 32) - 1, 0
