@@ -88,7 +88,7 @@ def test_the_hub_learns_what_runs_and_what_is_late(given: FeedInput) -> None:
     """Running work, the range of its end, and what is overdue, three seconds after the snapshot."""
     hub = items("hub", given)
 
-    assert hub["running"]["value"] == {"sessions": 1, "tasks": 1, "open": 1}
+    assert hub["running"]["value"] == {"sessions": 1, "tasks": 1, "open": 1, "fanouts": []}
     assert hub["running"]["age_seconds"] == 3
     late, soon = hub["completions"]["value"]
     assert (late["eta"], late["n"]) == (None, 0)

@@ -12,9 +12,11 @@ from stretto.figures.overdue_limits_and_time_left import (
     OverdueLimit,
     compute_overdue_chance,
     estimate_time_left,
+    estimate_time_until_all_end,
     find_most_overdue,
     find_overdue_limit,
 )
+from stretto.findings.finding_sentences import describe_fanout_progress
 from stretto.otlp_export.span_sender import NullSender
 from stretto.service.service import Service
 from stretto.summaries.running_tasks import (
@@ -22,12 +24,14 @@ from stretto.summaries.running_tasks import (
     RunningSessionReader,
     RunningTask,
     TaskExpectations,
+    compute_running_fanout_figures,
+    list_running_fanouts,
     list_running_tasks,
     read_finished_lengths,
 )
 from tests.fakes import store
 from tests.month import end_of_day, month_of_sessions
-from tests.scenes import BEGIN, Drawing, by_description
+from tests.scenes import BEGIN, Drawing, at, by_description
 
 
 def test_the_limit_is_a_rank_of_enough_tasks_and_else_a_rule_of_thumb() -> None:
@@ -107,6 +111,74 @@ def test_a_running_task_is_overdue_once_it_passes_its_limit(tmp_path: Path) -> N
     assert task.left.low < task.left.median < task.left.high
     assert expectations.count_overdue(task.running.start + task.limit.length) == 0
     assert expectations.count_overdue(task.running.start + task.limit.length + 1) == 1
+
+
+def test_all_are_over_once_the_last_is() -> None:
+    """Of ten lengths each, two tasks are over by the longer of both; too few like one of them say nothing."""
+    lengths = [second * SECOND for second in range(10, 101, 10)]
+    # Both over by t: (t / 100 s)², at least .1, .5 and .9 from 40, 80 and 100 s on.
+    both = estimate_time_until_all_end([(lengths, 0), (lengths, 0)])
+    assert both is not None
+    assert (both.low, both.median, both.high) == (40 * SECOND, 80 * SECOND, 100 * SECOND)
+    assert estimate_time_until_all_end([(lengths, 45 * SECOND)]) == estimate_time_left(lengths, 45 * SECOND)
+    assert estimate_time_until_all_end([(lengths, 0), (lengths, 60 * SECOND)]) is None
+    assert estimate_time_until_all_end([]) is None
+
+
+def test_running_parallel_executions_have_progress_and_an_end(tmp_path: Path) -> None:
+    """Two of three overlapping tasks run: one is over, 79 s more until both are; a lone task is none."""
+    drawing = Drawing("live").opens(0, pattern="release").prompt(0)
+    for name, start, end in (("a", 1, 5), ("b", 2, None), ("c", 3, None)):
+        drawing.run(name, start, end)
+    lone = Drawing("lone").opens(0).prompt(0).run("d", 2)
+    with store(tmp_path, idle=10**9) as opened:
+        opened.take(drawing.events)
+        opened.take(lone.events)
+        sessions = RunningSessionReader(by_description).read_sessions(opened.connection, at(10))
+    running = list_running_tasks(sessions)
+    lengths: dict[Kind, list[int]] = {
+        task.kind: [second * SECOND for second in range(10, 101, 10)] for task in running
+    }
+    expectations = TaskExpectations(running, lengths, list_running_fanouts(sessions))
+    (expected,) = expectations.list_expected_fanouts(at(3))
+    fanout = expected.running
+    assert (fanout.session, fanout.pattern, fanout.start, fanout.over) == ("live", "release", at(1), 1)
+    assert [task.task for task in fanout.running] == ["b", "c"]
+    assert expected.elapsed == 2 * SECOND
+    assert expected.left is not None
+    progress = describe_fanout_progress(expected).replace("\N{NO-BREAK SPACE}", " ")
+    assert progress == (
+        "1 of 3 tasks are over; 1 min 19 s more (39 s to 1 min 39 s) until those that run are,"
+        " by 10 or more like each"
+    )
+    figures = {
+        (figure.name.removeprefix("stretto_"), *(value for _, value in figure.labels)): figure.value
+        for figure in compute_running_fanout_figures(expectations, at(3))
+    }
+    assert figures == {
+        ("fanouts_running",): 1,
+        ("running_fanouts_tasks",): 3,
+        ("running_fanouts_tasks_over",): 1,
+        ("running_fanouts_progress_ratio",): 1 / 3,
+        ("running_fanouts_left_seconds", "low"): 39,
+        ("running_fanouts_left_seconds", "middle"): 79,
+        ("running_fanouts_left_seconds", "high"): 99,
+    }
+    late = TaskExpectations(running, {}, list_running_fanouts(sessions)).list_expected_fanouts(at(3))
+    assert describe_fanout_progress(late[0]).endswith(
+        "too few finished tasks like those that run to expect an end"
+    )
+
+
+def test_where_nothing_runs_in_parallel_the_figures_say_so() -> None:
+    """None runs: 0, and no share of nothing."""
+    figures = {
+        figure.name: (figure.value, figure.reason)
+        for figure in compute_running_fanout_figures(TaskExpectations(), BEGIN)
+    }
+    assert figures["stretto_fanouts_running"] == (0, None)
+    assert figures["stretto_running_fanouts_progress_ratio"] == (None, "nothing runs in parallel")
+    assert figures["stretto_running_fanouts_left_seconds"] == (None, "nothing runs in parallel")
 
 
 def test_overdue_tasks_are_a_series_of_the_very_moment(tmp_path: Path) -> None:

@@ -9,14 +9,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stretto.clock import DAY, HOUR
+from stretto.clock import DAY, HOUR, MINUTE
 from stretto.state.retention_settings import Retention
 from stretto.store.database import open_reader, open_writer
 from stretto.store.fanout_list import LISTED, FanoutQuery, FanoutSort, list_fanouts
 from stretto.store.ingest import Ingest
 from stretto.store.prune import prune_history
+from stretto.summaries.running_tasks import ExpectedFanout, RunningFanout, RunningTask
 from tests.web_page import ARCHITECTURE, TESTS, read, shown
-from tests.web_served import NOON, Store, Work
+from tests.web_served import NOON, Store, Work, served
 
 FAILED = Work(0, 50, "write tests", "tester", ok=False)
 SLOW = Work(0, 90, "write tests", "tester")
@@ -104,6 +105,24 @@ def test_parallel_executions_are_listed_and_have_pages(client: httpx.Client) -> 
     assert "/sessions/slow#parallel-1" in page.addresses
     assert "/executions/slow/1" in read(client, "/sessions/slow").addresses
     assert client.get("/api/sessions/slow").json()["fanouts"][0]["id"] == "slow/1"
+
+
+def test_running_parallel_executions_stand_above_the_finished_ones(tmp_path: Path) -> None:
+    """With their progress, on the first page of lists that they match."""
+    task = RunningTask("live", "t", ("release", "tests"), "qa", NOON)
+    fanout = RunningFanout("live", "release", "shop", NOON - MINUTE, 3, (task,))
+    store = Store(tmp_path)
+    store.refresh()
+    backend = store.make_backend(expected_fanouts=lambda: [ExpectedFanout(fanout, MINUTE, None)])
+    with served(backend) as client:
+        listed = read(client, "/executions?project=shop")
+        assert "Running now" in listed.text
+        assert "2 of 3 tasks are over; too few finished tasks" in listed.text.replace(
+            "\N{NO-BREAK SPACE}", " "
+        )
+        assert "/sessions/live" in listed.addresses
+        for path in ("/executions?page=2", "/executions?pattern=other", "/executions?project=other"):
+            assert "Running now" not in read(client, path).text
 
 
 @pytest.mark.parametrize("path", ["/executions/slow/2", "/executions/slow/0", "/executions/nobody/1"])

@@ -114,13 +114,14 @@ _NOW = Row(
     (
         make_stat(
             "Active sessions",
-            "Sessions that have not ended, those inside a turn, and tasks that run.",
+            "Sessions that have not ended, those inside a turn, tasks and parallel executions that run.",
             "What is going on?",
             Unit.COUNT,
             {
                 "open": max_by(select_series("sessions_open")),
                 "busy": max_by(select_series("sessions_busy")),
                 "tasks": max_by(select_series("tasks_running")),
+                "parallel": max_by(select_series("fanouts_running")),
             },
             width=6,
             height=LOW,

@@ -19,6 +19,15 @@ UNUSED: dict[str, str] = {
         ("stretto_ship_lag_seconds", "stretto_ship_pending", "stretto_ship_rejected"),
         "only of machines with a hub: a sentence on the page and in doctor says what to do",
     ),
+    **dict.fromkeys(
+        (
+            "stretto_running_fanouts_left_seconds",
+            "stretto_running_fanouts_progress_ratio",
+            "stretto_running_fanouts_tasks",
+            "stretto_running_fanouts_tasks_over",
+        ),
+        "of the very moment: the page of parallel executions says it of each, the overview how many run",
+    ),
     "stretto_identity_info": "about the machine: read by the rules of teams, not by boards of one machine",
     **dict.fromkeys(
         (

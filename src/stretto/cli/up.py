@@ -328,6 +328,7 @@ def _build_backend(
         make_mcp_endpoint=make_mcp_endpoint(operations, service),
         append_decision=service.append_decision,
         expected_tasks=service.list_expected_tasks,
+        expected_fanouts=service.list_expected_fanouts,
         feed_input=lambda: service.read_feed_input(log),
         reports=lambda: [*service.reports.folder.list_reports()],
         report=service.reports.folder.read_report,

@@ -14,7 +14,7 @@ from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.findings import Finding
 from stretto.names import Label
 from stretto.notifications.notification_log import Notification
-from stretto.summaries.running_tasks import ExpectedTask
+from stretto.summaries.running_tasks import ExpectedFanout, ExpectedTask
 from stretto.summaries.snapshot import Snapshot
 
 COUNTED, VERDICT, RANGE = 1.0, 0.95, 0.8
@@ -34,6 +34,8 @@ class FeedInput:
     """``cores`` and ``memory_bytes`` of the machine, if they are known."""
     alerting_gap: str | None = None
     """Why the alerts may not be those of now, as while Prometheus does not run."""
+    fanouts: tuple[ExpectedFanout, ...] = ()
+    """The running parallel executions."""
     window: str = "24h"
     """The window of ``/metrics`` that figures are taken from."""
 

@@ -21,10 +21,11 @@ from stretto.feeds.orchestrator_feed_items import (
     make_snapshot_item,
 )
 from stretto.figures.figure import Figure
-from stretto.findings.finding_sentences import describe_left
+from stretto.figures.overdue_limits_and_time_left import TimeLeft
+from stretto.findings.finding_sentences import describe_fanout_progress, describe_left
 from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.findings import HOLDUP_PREFIX, RECOMMENDATION_PREFIX
-from stretto.summaries.running_tasks import ExpectedTask
+from stretto.summaries.running_tasks import ExpectedFanout, ExpectedTask
 
 MOST_ENTRIES = 50
 """Entries of a list: an orchestrator needs the first of them."""
@@ -51,8 +52,26 @@ def _list_running(given: FeedInput) -> FeedItem:
     activity = given.snapshot.activity
     return make_snapshot_item(
         given,
-        {"sessions": activity.sessions_busy, "tasks": activity.tasks_running, "open": activity.sessions_open},
+        {
+            "sessions": activity.sessions_busy,
+            "tasks": activity.tasks_running,
+            "open": activity.sessions_open,
+            "fanouts": [_build_running_fanout(each, given.now) for each in given.fanouts[:MOST_ENTRIES]],
+        },
     )
+
+
+def _build_running_fanout(expected: ExpectedFanout, now: int) -> dict[str, Any]:
+    fanout = expected.running
+    return {
+        "session": fanout.session,
+        "pattern": fanout.pattern,
+        "tasks": fanout.tasks,
+        "tasks_over": fanout.over,
+        "elapsed_seconds": expected.elapsed / SECOND,
+        **_build_eta(expected.left, now),
+        "sentence": describe_fanout_progress(expected),
+    }
 
 
 def _list_alerts(given: FeedInput) -> FeedItem:
@@ -92,7 +111,6 @@ def _list_completions(given: FeedInput) -> FeedItem:
 
 
 def _build_completion(task: ExpectedTask, now: int) -> dict[str, Any]:
-    left = task.left
     return {
         "session": task.running.session,
         "task": task.running.task,
@@ -100,11 +118,17 @@ def _build_completion(task: ExpectedTask, now: int) -> dict[str, Any]:
         "task_type": task.running.kind[1],
         "agent": task.running.agent,
         "elapsed_seconds": task.elapsed / SECOND,
+        **_build_eta(task.left, now),
+        "sentence": describe_left(task),
+    }
+
+
+def _build_eta(left: TimeLeft | None, now: int) -> dict[str, Any]:
+    return {
         "eta": None if left is None else to_exact_rfc3339(now + left.median),
         "eta_low": None if left is None else to_exact_rfc3339(now + left.low),
         "eta_high": None if left is None else to_exact_rfc3339(now + left.high),
         "n": 0 if left is None else left.n,
-        "sentence": describe_left(task),
     }
 
 

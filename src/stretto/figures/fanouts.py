@@ -213,7 +213,7 @@ def find_executions(
     series can go on.
     """
     all_tasks = tuple(tasks)
-    groups = tuple(_group_overlapping(all_tasks))
+    groups = tuple(group_overlapping(all_tasks))
     begun = {parent: of_parent.last for parent, of_parent in earlier.sequential.items()}
     return Executions(
         _make_fanouts(all_tasks, groups, {fanout.tasks[0].id: fanout for fanout in known}),
@@ -242,7 +242,7 @@ def find_fanouts(tasks: Iterable[Task]) -> tuple[Fanout, ...]:
     Tasks of unknown length are ignored. A fan-out with a running task is left out.
     """
     all_tasks = tuple(tasks)
-    return _make_fanouts(all_tasks, _group_overlapping(all_tasks), {})
+    return _make_fanouts(all_tasks, group_overlapping(all_tasks), {})
 
 
 def _make_fanouts(
@@ -293,7 +293,7 @@ def _is_made_of(fanout: Fanout, parent: str | None, tasks: Sequence[Task]) -> bo
 
 def find_sequential_runs(tasks: Iterable[Task]) -> tuple[SequentialRun, ...]:
     """Return each series of two or more successful tasks of the same parent that ran one after another."""
-    series = _find_series(_group_overlapping(tasks), {})
+    series = _find_series(group_overlapping(tasks), {})
     return tuple(run for of_parent in series.values() for run in of_parent.list_runs())
 
 
@@ -316,7 +316,7 @@ def _find_series(
 
 def find_lone_tasks(tasks: Iterable[Task]) -> tuple[Task, ...]:
     """Return the ended tasks of known length that overlapped no other task of their parent."""
-    return _select_lone_tasks(_group_overlapping(tasks))
+    return _select_lone_tasks(group_overlapping(tasks))
 
 
 def _select_lone_tasks(groups: Iterable[_Group]) -> tuple[Task, ...]:
@@ -383,7 +383,7 @@ def _measure_empty_after_waste(pieces: Sequence[_Piece], lanes: Iterable[Sequenc
     return empty
 
 
-def _group_overlapping(tasks: Iterable[Task]) -> Iterable[_Group]:
+def group_overlapping(tasks: Iterable[Task]) -> Iterable[_Group]:
     """Yield each parent's tasks in groups that overlap, by start; a running task overlaps all later ones.
 
     Waits for a person overlap nothing. An overlap within the doubt about the tasks' times is a hand-over and

@@ -6,9 +6,10 @@ shape of their scatter does not matter.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from stretto.figures.quantile_sketch import find_rank
 
@@ -25,6 +26,9 @@ RULE_FACTOR = 3
 
 EXCESS_CHANCE = 0.001
 """Chance of more overdue tasks than the limit, if all that run are as usual."""
+
+ROUNDING = 1e-9
+"""What a product of shares may lack by rounding."""
 
 FEWEST_LEFT = 5
 """Finished tasks that took longer than this one has run already; with fewer the rest is a guess."""
@@ -109,3 +113,29 @@ def estimate_time_left(lengths: Sequence[int], elapsed: int) -> TimeLeft | None:
         return None
     low, median, high = (longer[find_rank(n, share) - 1] for share in (0.1, 0.5, 0.9))
     return TimeLeft(median - elapsed, low - elapsed, high - elapsed, n)
+
+
+def estimate_time_until_all_end(running: Iterable[tuple[Sequence[int], int]]) -> TimeLeft | None:
+    """Return how long it takes until all of some running tasks are over; None if one of them has no estimate.
+
+    Each is given by the sorted lengths (ns) of its kind and how long it has run (ns). The chance that all are
+    over is the product of the chances of each. Tasks that are slow together end sooner than that, so the time
+    is rather too long than too short. Example: of two tasks that each end within 10 s with a chance of .7
+    both are over by then with .49.
+    """
+    rests = [(lengths, elapsed, bisect_right(lengths, elapsed)) for lengths, elapsed in running]
+    if not rests or any(len(lengths) - first < FEWEST_LEFT for lengths, _, first in rests):
+        return None
+    longest = max(lengths[-1] - elapsed for lengths, elapsed, _ in rests)
+
+    def compute_chance(time: int) -> float:
+        shares = (
+            (bisect_right(lengths, elapsed + time) - first) / (len(lengths) - first)
+            for lengths, elapsed, first in rests
+        )
+        return prod(shares)
+
+    low, median, high = (
+        bisect_left(range(longest + 1), share - ROUNDING, key=compute_chance) for share in (0.1, 0.5, 0.9)
+    )
+    return TimeLeft(median, low, high, min(len(lengths) - first for lengths, _, first in rests))

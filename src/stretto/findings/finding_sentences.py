@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from stretto.clock import SECOND
+from stretto.figures.overdue_limits_and_time_left import TimeLeft
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.findings import (
     EFFECT_PREFIX,
@@ -18,7 +19,7 @@ from stretto.model.findings import (
     Finding,
     FindingVerdict,
 )
-from stretto.summaries.running_tasks import ExpectedTask
+from stretto.summaries.running_tasks import ExpectedFanout, ExpectedTask
 
 KINDS = {
     "task_length": "Tasks",
@@ -227,10 +228,27 @@ def describe_left(task: ExpectedTask) -> str:
         return f"longer than {format_duration(task.limit.length / SECOND)}, beyond 99 % of its kind{rule}"
     if task.left is None:
         return "too few finished tasks of its kind to expect an end"
-    median, low, high = (
-        format_duration(value / SECOND) for value in (task.left.median, task.left.low, task.left.high)
+    return f"{_describe_time_left(task.left)}, by {task.left.n} like it"
+
+
+def describe_fanout_progress(expected: ExpectedFanout) -> str:
+    """Return a text on how far a running parallel execution is, and when the tasks that run should be over.
+
+    Example: "2 of 5 tasks are over; 40 s more (20 s to 1 min) until those that run are, by 120 like each".
+    """
+    fanout = expected.running
+    done = f"{fanout.over} of {format_count_with_noun(fanout.tasks, 'task')} are over"
+    if expected.left is None:
+        return f"{done}; too few finished tasks like those that run to expect an end"
+    return (
+        f"{done}; {_describe_time_left(expected.left)} until those that run are,"
+        f" by {expected.left.n} or more like each"
     )
-    return f"{median} more ({low} to {high}), by {task.left.n} like it"
+
+
+def _describe_time_left(left: TimeLeft) -> str:
+    median, low, high = (format_duration(value / SECOND) for value in (left.median, left.low, left.high))
+    return f"{median} more ({low} to {high})"
 
 
 def describe_session_holdup(holdup: Mapping[str, Any]) -> str:

@@ -33,6 +33,25 @@ FINDINGS: tuple[Metric, ...] = (
         (),
         "Overdue tasks that chance explains among those that run; more are an excess.",
     ),
+    define_gauge("stretto_fanouts_running", "1", (), "Parallel executions running now."),
+    define_gauge(
+        "stretto_running_fanouts_tasks", "1", (), "Tasks of these parallel executions that have begun."
+    ),
+    define_gauge("stretto_running_fanouts_tasks_over", "1", (), "Those of these tasks that are over."),
+    define_gauge(
+        "stretto_running_fanouts_progress_ratio",
+        "1",
+        (),
+        "Share of the begun tasks of running parallel executions that are over.",
+        "stretto_running_fanouts_tasks_over",
+        "stretto_running_fanouts_tasks",
+    ),
+    define_gauge(
+        "stretto_running_fanouts_left_seconds",
+        "s",
+        (Label.BOUND,),
+        "Time until the running parallel executions are over, as finished tasks like theirs took.",
+    ),
     define_gauge(
         "stretto_budget_usd", "USD", (Label.PERIOD,), "The budget of the local day or month, if there is one."
     ),

@@ -78,7 +78,7 @@ from stretto.store.database import get_store_size
 from stretto.store.decision_rows import append_decisions
 from stretto.store.declared_baseline_file import DeclaredBaselineFile
 from stretto.store.joinable_sessions import suggest_joining_sessions
-from stretto.summaries.running_tasks import ExpectedTask
+from stretto.summaries.running_tasks import ExpectedFanout, ExpectedTask, compute_running_fanout_figures
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.spending_outlook import compute_spending_figures
 
@@ -316,6 +316,10 @@ class Service:
         """Return the running tasks with their time left, the overdue ones first."""
         return self.worker.expectations.list_expected(self._clock())
 
+    def list_expected_fanouts(self) -> list[ExpectedFanout]:
+        """Return the running parallel executions with their progress and time left, by start."""
+        return self.worker.expectations.list_expected_fanouts(self._clock())
+
     def read_feed_input(self, log: NotificationLog) -> FeedInput:
         """Return what the feeds are made from; an analysis that failed is there with its last good answer."""
         now = self._clock()
@@ -329,6 +333,7 @@ class Service:
             tuple(firing),
             {name: value for name, value in machine.items() if value},
             describe_alerting_gap(log.watchdog_heard, now),
+            fanouts=tuple(self.list_expected_fanouts()),
         )
 
     def request_forget(self, session: str | None, project: str | None) -> None:
@@ -486,6 +491,7 @@ class Service:
         running = len(expectations.running)
         yield Figure("stretto_overdue_tasks", (), expectations.count_overdue(now), running)
         yield Figure("stretto_overdue_tasks_by_chance", (), expectations.find_most_overdue(now), running)
+        yield from compute_running_fanout_figures(expectations, now)
 
     def _yield_own_figures(self) -> Iterator[Figure]:
         snapshot = self.snapshot

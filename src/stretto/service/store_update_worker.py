@@ -63,6 +63,7 @@ from stretto.store.store_rescue import move_store_aside, move_unusable_store_asi
 from stretto.summaries.running_tasks import (
     RunningSessionReader,
     TaskExpectations,
+    list_running_fanouts,
     list_running_tasks,
     read_finished_lengths,
 )
@@ -482,7 +483,7 @@ class Worker:
         lengths = self.expectations.lengths
         if running and (not lengths or time.monotonic() - self._lengths_read >= LENGTHS_SECONDS):
             lengths, self._lengths_read = read_finished_lengths(self.writer, now), time.monotonic()
-        self.expectations = TaskExpectations(running, lengths)
+        self.expectations = TaskExpectations(running, lengths, list_running_fanouts(sessions))
         budgets = self._config.budgets
         if any(budgets.values()):
             self.spending = read_spending(self.writer, now, self._config.timezone, budgets)

@@ -1,17 +1,20 @@
-"""Running tasks with what can be expected of them: whether they are overdue, and the time that is left."""
+"""Running tasks and parallel executions with what can be expected of them: overdue or not, the time left."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stretto.clock import DAY
+from stretto.clock import DAY, SECOND
+from stretto.figures.fanouts import group_overlapping
+from stretto.figures.figure import Figure, make_ratio
 from stretto.figures.overdue_limits_and_time_left import (
     OverdueLimit,
     TimeLeft,
     compute_overdue_chance,
     estimate_time_left,
+    estimate_time_until_all_end,
     find_most_overdue,
     find_overdue_limit,
 )
@@ -43,6 +46,24 @@ class RunningTask:
 
 
 @dataclass(frozen=True, slots=True)
+class RunningFanout:
+    """A parallel execution with a running task: two or more tasks of a parent that overlap."""
+
+    session: str
+    pattern: str | None
+    project: str | None
+    start: int
+    tasks: int
+    """Tasks that have begun; more may begin."""
+    running: tuple[RunningTask, ...]
+
+    @property
+    def over(self) -> int:
+        """Number of its tasks that are over."""
+        return self.tasks - len(self.running)
+
+
+@dataclass(frozen=True, slots=True)
 class RunningSession:
     """A session with running tasks, as it was when it had last changed."""
 
@@ -51,6 +72,8 @@ class RunningSession:
     """The running tasks whose start is known; none of a recording."""
     last_signs: Mapping[str, int]
     """When (ns) each running task gave its last sign of life, without those that wait for a tool."""
+    fanouts: tuple[RunningFanout, ...] = ()
+    """Its running parallel executions, by start; none of a recording."""
 
 
 @dataclass(slots=True)
@@ -73,8 +96,11 @@ class RunningSessionReader:
         session = queries.read_session(connection, row.id, self.classify)
         if session is None:
             return RunningSession(row, (), {})
-        tasks = () if session.recording else _list_tasks(session)
-        return RunningSession(row, tasks, find_last_signs_of_life(session))
+        signs = find_last_signs_of_life(session)
+        if session.recording:
+            return RunningSession(row, (), signs)
+        tasks = _list_tasks(session)
+        return RunningSession(row, tasks, signs, _list_fanouts(session, tasks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +118,16 @@ class ExpectedTask:
         return self.limit is not None and self.elapsed > self.limit.length
 
 
+@dataclass(frozen=True, slots=True)
+class ExpectedFanout:
+    """A running parallel execution at an instant, with the time until its running tasks are over."""
+
+    running: RunningFanout
+    elapsed: int
+    left: TimeLeft | None
+    """None if too few finished tasks took as long as one of its tasks has run."""
+
+
 @dataclass(slots=True)
 class TaskExpectations:
     """What is known of running and finished tasks, to be asked for any instant."""
@@ -99,12 +135,34 @@ class TaskExpectations:
     running: tuple[RunningTask, ...] = ()
     lengths: Mapping[Kind, Sequence[int]] = field(default_factory=dict)
     """Sorted lengths (ns) of finished tasks that succeeded, by kind."""
+    fanouts: tuple[RunningFanout, ...] = ()
+    """The running parallel executions."""
     _limits: dict[Kind, OverdueLimit | None] = field(default_factory=dict)
 
     def list_expected(self, now: int) -> list[ExpectedTask]:
         """Return the running tasks at ``now`` (ns), the one that is late the longest first."""
         expected = [self._expect(running, now) for running in self.running]
         return sorted(expected, key=lambda task: (not task.is_overdue, task.running.start))
+
+    def list_expected_fanouts(self, now: int) -> list[ExpectedFanout]:
+        """Return the running parallel executions at ``now`` (ns), by start."""
+        return [
+            ExpectedFanout(
+                fanout, max(0, now - fanout.start), self._estimate_time_until_end(fanout.running, now)
+            )
+            for fanout in self.fanouts
+        ]
+
+    def estimate_time_until_fanouts_end(self, now: int) -> TimeLeft | None:
+        """Return how long it takes until no parallel execution of now runs; None if one has no estimate."""
+        return self._estimate_time_until_end(
+            [task for fanout in self.fanouts for task in fanout.running], now
+        )
+
+    def _estimate_time_until_end(self, tasks: Iterable[RunningTask], now: int) -> TimeLeft | None:
+        return estimate_time_until_all_end(
+            (self.lengths.get(task.kind, ()), max(0, now - task.start)) for task in tasks
+        )
 
     def count_overdue(self, now: int) -> int:
         """Return how many running tasks are overdue at ``now`` (ns)."""
@@ -128,6 +186,28 @@ class TaskExpectations:
         )
 
 
+def compute_running_fanout_figures(expectations: TaskExpectations, now: int) -> Iterator[Figure]:
+    """Yield how many parallel executions run, how far they are, and when they should be over."""
+    fanouts = expectations.fanouts
+    tasks, over = sum(fanout.tasks for fanout in fanouts), sum(fanout.over for fanout in fanouts)
+    yield Figure("stretto_fanouts_running", (), len(fanouts), len(fanouts))
+    yield Figure("stretto_running_fanouts_tasks", (), tasks, tasks)
+    yield Figure("stretto_running_fanouts_tasks_over", (), over, tasks)
+    if not fanouts:
+        yield Figure("stretto_running_fanouts_progress_ratio", (), None, 0, "nothing runs in parallel")
+    else:
+        yield make_ratio("stretto_running_fanouts_progress_ratio", (), over, tasks, tasks)
+    left = expectations.estimate_time_until_fanouts_end(now)
+    for bound in ("low", "middle", "high"):
+        labels, name = (("bound", bound),), "stretto_running_fanouts_left_seconds"
+        if left is None:
+            reason = "too few finished tasks like those that run" if fanouts else "nothing runs in parallel"
+            yield Figure(name, labels, None, 0, reason)
+        else:
+            value = left.median if bound == "middle" else getattr(left, bound)
+            yield Figure(name, labels, value / SECOND, left.n)
+
+
 def read_finished_lengths(connection: sqlite3.Connection, now: int) -> dict[Kind, Sequence[int]]:
     """Return the sorted lengths of successful tasks of the last weeks, by pattern and type."""
     lengths: dict[Kind, list[int]] = {}
@@ -141,6 +221,29 @@ def list_running_tasks(sessions: Iterable[RunningSession]) -> tuple[RunningTask,
     """Return the tasks that run, by start."""
     running = [task for session in sessions for task in session.tasks]
     return tuple(sorted(running, key=lambda task: (task.start, task.session, task.task)))
+
+
+def list_running_fanouts(sessions: Iterable[RunningSession]) -> tuple[RunningFanout, ...]:
+    """Return the parallel executions that run, by start."""
+    running = [fanout for session in sessions for fanout in session.fanouts]
+    return tuple(sorted(running, key=lambda fanout: (fanout.start, fanout.session)))
+
+
+def _list_fanouts(session: Session, running: Iterable[RunningTask]) -> tuple[RunningFanout, ...]:
+    by_id = {task.task: task for task in running}
+    fanouts = [
+        RunningFanout(
+            session.id,
+            session.pattern,
+            session.project,
+            min(task.start for task in group if task.start is not None),
+            len(group),
+            tuple(by_id[task.id] for task in group if task.id in by_id),
+        )
+        for _, group in group_overlapping(session.tasks)
+        if len(group) > 1 and any(task.id in by_id for task in group)
+    ]
+    return tuple(sorted(fanouts, key=lambda fanout: fanout.start))
 
 
 def _list_tasks(session: Session) -> tuple[RunningTask, ...]:

@@ -26,7 +26,7 @@ from stretto.store.score_targets import ScoreReceipt
 from stretto.store.session_search import SessionPage, SessionQuery
 from stretto.summaries.agents_at_work_in_window import ActivitySummary
 from stretto.summaries.run_statistics_by_kind import ProfileKind
-from stretto.summaries.running_tasks import ExpectedTask
+from stretto.summaries.running_tasks import ExpectedFanout, ExpectedTask
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.time_window import TimeWindow
@@ -112,6 +112,8 @@ class Backend:
     """Appends a decision to the journal. Raises OSError if the journal cannot be written."""
     expected_tasks: Callable[[], Sequence[ExpectedTask]] = list
     """Returns the running tasks with their time left, the overdue ones first."""
+    expected_fanouts: Callable[[], Sequence[ExpectedFanout]] = list
+    """Returns the running parallel executions with their time left, by start."""
     request_forget: Callable[[str | None, str | None], None] = lambda _session, _project: None
     """(session, project) → forgets a session or all of a project. Raises UsageError unless one is named."""
     forget_document: Callable[[], dict[str, Any]] = dict

@@ -9,7 +9,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import SECOND
+from stretto.findings.finding_sentences import describe_fanout_progress
+from stretto.names import NONE
 from stretto.store.fanout_list import MOST_PAGES, FanoutQuery, FanoutSort
+from stretto.summaries.running_tasks import ExpectedFanout
 from stretto.summaries.session_json import build_session_document
 from stretto.web import session_timeline, session_view
 from stretto.web.backend import Backend
@@ -80,11 +83,23 @@ class ExecutionPages:
             now,
             live=query.page == 1,
             page=self._backend.fanouts(query),
+            running=self._list_running(query),
             query=query,
             window="all" if window is None else window.name,
             sort_titles=SORT_TITLES,
             most_pages=MOST_PAGES,
         )
+
+    def _list_running(self, query: FanoutQuery) -> list[tuple[ExpectedFanout, str]]:
+        """Return the running parallel executions on the first page, each with its progress as a text."""
+        if query.page > 1:
+            return []
+        return [
+            (expected, describe_fanout_progress(expected))
+            for expected in self._backend.expected_fanouts()
+            if query.pattern in {None, expected.running.pattern or NONE}
+            and query.project in {None, expected.running.project}
+        ]
 
     def show_execution(self, request: Request) -> Response:
         """Answer the page of one parallel execution: its figures, its part of the timeline, its tasks."""
