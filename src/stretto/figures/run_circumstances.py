@@ -19,6 +19,8 @@ MACHINE_LOAD = "machine_load"
 MACHINE_MEMORY = "machine_memory"
 """``short`` if the machine had hardly any memory left meanwhile, else ``enough``."""
 
+SHORT_MEMORY = "short"
+
 GIBIBYTE = 1 << 30
 
 
@@ -62,4 +64,4 @@ def _describe_memory(samples: Iterable[Sample]) -> str | None:
     ]
     if not left:
         return None
-    return "short" if min(left) < LOW_MEMORY else "enough"
+    return SHORT_MEMORY if min(left) < LOW_MEMORY else "enough"

@@ -123,6 +123,9 @@ READERS: dict[str, tuple[str, ...]] = {
     "reports.make_report": (
         measures.COST, measures.DELIVERIES, measures.PRICED_CALLS,
     ),
+    "figures.machine_limits": (
+        measures.AGENTS_CPU, measures.MACHINE_AVAILABLE, measures.MACHINE_BUSY, measures.SAMPLED,
+    ),
     "figures.resource_figures": (
         measures.AGENTS_CPU, measures.AGENTS_CPU_USE, measures.AGENTS_IO,
         measures.AGENTS_IO_SAMPLES, measures.AGENTS_MEMORY, measures.MACHINE_AVAILABLE,

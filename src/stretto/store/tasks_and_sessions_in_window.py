@@ -6,6 +6,7 @@ import sqlite3
 
 from stretto.clock import DAY
 from stretto.figures.agents_over_time import TimedSession, TimedTask
+from stretto.figures.run_circumstances import MACHINE_MEMORY, SHORT_MEMORY
 from stretto.model.interval import Interval
 
 MOST_TASKS = 50_000
@@ -25,6 +26,20 @@ def read_timed_tasks(connection: sqlite3.Connection, extent: Interval) -> list[T
         (extent.start - LONGEST, extent.end, extent.start, MOST_TASKS),
     )
     return [TimedTask(agent, Interval(start, start + length)) for agent, start, length in rows]
+
+
+def read_task_memory(connection: sqlite3.Connection, extent: Interval) -> list[tuple[Interval, bool]]:
+    """Return the time of the newest finished tasks in a stretch, and whether memory was short meanwhile.
+
+    Tasks of which that is not known are left out.
+    """
+    rows = connection.execute(
+        "SELECT start, length, json_extract(covariates, ?) AS memory FROM task_runs"
+        " WHERE start >= ? AND start < ? AND start + length > ? AND length > 0 AND memory IS NOT NULL"
+        " ORDER BY start DESC LIMIT ?",
+        (f"$.{MACHINE_MEMORY}", extent.start - LONGEST, extent.end, extent.start, MOST_TASKS),
+    )
+    return [(Interval(start, start + length), memory == SHORT_MEMORY) for start, length, memory in rows]
 
 
 def read_timed_sessions(connection: sqlite3.Connection, extent: Interval) -> list[TimedSession]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stretto.figures.agents_over_time import ActivityChart, ProjectOverlap
+from stretto.clock import to_rfc3339
+from stretto.figures.agents_over_time import ProjectOverlap
+from stretto.figures.machine_limits import MachineLimit, MachineOverTime
+from stretto.figures.resource_figures import NOT_SAMPLED
 from stretto.format import quantities
 from stretto.summaries.time_window import make_named_window
+from stretto.web.activity_lanes import lay_out_lanes, lay_out_machine
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
 from stretto.web.window_parameters import QueryError, parse_window
@@ -19,63 +24,51 @@ from stretto.web.window_parameters import QueryError, parse_window
 FIRST = "24h"
 """The window that is shown unless another is asked for."""
 
-LANE_HEIGHT = 22.0
-"""Height in pixels of the most tasks at once."""
-
 SESSIONS_SHOWN = 12
 """Most sessions that are linked of each project."""
 
 
+STRETCHES_SHOWN = 20
+"""Most stretches in which the machine was used up that are listed: the longest."""
+
+LIMIT_TEXTS = {
+    MachineLimit.OWN_PROCESSORS: "processors, by the agents themselves",
+    MachineLimit.PROCESSORS: "processors, also by other programs",
+    MachineLimit.MEMORY: "memory, while a task ran",
+}
+
+
 @dataclass(frozen=True, slots=True)
-class ActivityCell:
-    """A part of a lane: ``x`` and ``width`` in percent, ``height`` in pixels."""
+class LimitRow:
+    """A stretch in which the machine was used up, in words, with the address of the sessions of its time."""
 
-    x: float
-    width: float
-    height: float
-    about: str
-
-
-@dataclass(frozen=True, slots=True)
-class ActivityLane:
-    """The lane of an agent."""
-
-    agent: str
-    tasks: int
-    work: int
-    """Nanoseconds."""
-    cells: Sequence[ActivityCell]
+    begin: int
+    end: int
+    text: str
+    busy: float | None
+    own: float | None
+    address: str
 
 
-def lay_out_lanes(chart: ActivityChart) -> list[ActivityLane]:
-    """Return a lane for each agent; all lanes have the same scale. Cells without work are left out."""
-    most = max((running for row in chart.rows for running in row.running), default=0.0) or 1.0
+def list_limit_rows(machine: MachineOverTime) -> list[LimitRow]:
+    """Return the longest stretches in which the machine was used up, by time."""
+    longest = sorted(machine.stretches, key=lambda each: -each.interval.length)[:STRETCHES_SHOWN]
     return [
-        ActivityLane(
-            row.agent,
-            row.tasks,
-            row.work,
-            [
-                _make_cell(chart, row.agent, place, running, most)
-                for place, running in enumerate(row.running)
-                if running
-            ],
+        LimitRow(
+            *each.interval,
+            LIMIT_TEXTS[each.limit],
+            each.busy,
+            each.own,
+            "/sessions?"
+            + urlencode(
+                {
+                    name: to_rfc3339(at)[:19] + "Z"
+                    for name, at in zip(("from", "to"), each.interval, strict=True)
+                }
+            ),
         )
-        for row in chart.rows
+        for each in sorted(longest, key=lambda each: each.interval)
     ]
-
-
-def _make_cell(chart: ActivityChart, agent: str, place: int, running: float, most: float) -> ActivityCell:
-    cells = len(chart.rows[0].running)
-    length = chart.extent.length // cells
-    begin = chart.extent.start + place * length
-    times = " to ".join(quantities.format_short_instant(at) for at in (begin, begin + length))
-    return ActivityCell(
-        round(100 * place / cells, 3),
-        round(100 / cells, 3),
-        round(max(1.5, LANE_HEIGHT * running / most), 1),
-        f"{agent}, {times}: {quantities.format_number(running)} at once on average",
-    )
 
 
 class ActivityPage:
@@ -109,10 +102,21 @@ class ActivityPage:
             chart=summary.chart,
             lanes=lay_out_lanes(summary.chart),
             marks=[quantities.format_short_instant(at) for at in marks],
+            machine=summary.machine,
+            machine_lanes=lay_out_machine(summary.machine, extent),
+            limit_rows=list_limit_rows(summary.machine),
+            not_sampled=NOT_SAMPLED,
+            why_unsampled=self._explain_unsampled(summary.machine),
             is_clipped=summary.is_clipped,
             waited=summary.waited,
             overlaps=[_shorten(overlap) for overlap in summary.overlaps],
         )
+
+    def _explain_unsampled(self, machine: MachineOverTime) -> str | None:
+        """Return why nothing is known of the processors; None if something is."""
+        if machine.no_processors == NOT_SAMPLED and not self._backend.features.is_on("resources"):
+            return "the sampling of processes is switched off (stretto features set resources=on)"
+        return machine.no_processors
 
 
 def _shorten(overlap: ProjectOverlap) -> tuple[ProjectOverlap, Sequence[str], int]:

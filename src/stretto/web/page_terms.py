@@ -41,6 +41,10 @@ DEFINITIONS: dict[str, str] = {
     "session_finding": (
         "What held it up most, compared with its like, and the findings that name it as a run to look at."
     ),
+    "machine_limit": (
+        "Processors are used up where 90 % of them or more were busy over a slot of time; memory where less"
+        " than 10 % of it was free at some moment while a task ran."
+    ),
     "session_cost": "What its model calls cost, as far as their tokens are known.",
     "one_after_another": "Time that the tasks take one after another, according to the baseline.",
     "together": "Time in which at least one of the tasks ran.",
