@@ -157,9 +157,9 @@ def test_the_activity_draws_the_machine_below_the_agents(sampled: Store) -> None
         whole_days = read(client, "/activity?window=30d")
     text = page.text
 
-    assert "Processors busy Processors by agents Memory short" in text
+    assert "Processors by agents Memory short" in text
     assert "2 stretches of time in the last 24 h: processors were sampled in 10 min" in text
-    assert "2026-11-20 11:05:00 UTC 5 min processors, by the agents themselves 97 % 94 %" in text
+    assert "20 Nov 11:00 20 Nov 11:05 5 min processors, by the agents themselves 97 % 94 %" in text
     assert "4 min 49 s memory, while a task ran — judged by tasks" in text
     assert "/sessions?from=2026-11-20T11%3A00%3A00Z&to=2026-11-20T11%3A05%3A00Z" in page.addresses
     full = [about for about in page.explanations if about.endswith("used up")]

@@ -15,6 +15,9 @@ PATTERN = "review-every-document-of-the-release-candidate"
 TOOL = "mcp__a_server_with_a_long_name__list_everything_that_is_there"
 MODEL = "a-model-of-some-vendor-20260801-with-a-long-suffix"
 TEXTS = ("write tests for every branch of the payment module", "research the market of embedded databases")
+SAMPLED = 40
+"""The newest sessions, of which the machine was sampled; every other one used it up."""
+
 EVERY = HOUR // 2
 """Time between two sessions: the oldest began three weeks before noon."""
 
@@ -49,5 +52,21 @@ def _make_session(number: int) -> Iterator[Event]:
         yield make(Kind.TASK_END, length, id=task, name=agent, outcome=outcome)
         done = {"task": task, "status": "completed"}
         yield make(Kind.TOOL_END, length, id=call, name="Agent", outcome=outcome, attributes=done)
+    if number < SAMPLED:
+        yield make(
+            Kind.SAMPLE, SECOND, duration=8 * MINUTE, source="stretto", attributes=_make_sample(number)
+        )
     yield make(Kind.TURN_END, 9 * MINUTE, id="p", outcome=Outcome.SUCCESS)
     yield make(Kind.SESSION_END, 9 * MINUTE, attributes={"reason": "exit"})
+
+
+def _make_sample(number: int) -> dict[str, int]:
+    """Return the values of a sample of eight minutes on a machine with two processors and 16 GB."""
+    share, free = (0.97, 1) if number % 2 else (0.3, 9)
+    available = 16 * MINUTE
+    use = {name: round(available * share) for name in ("cpu", "machine_busy", "machine_busy_share")}
+    return use | {
+        "memory": 1 << 30, "memory_peak": 1 << 30, "machine_available": available,
+        "machine_available_share": available, "machine_memory": 16 << 30,
+        "machine_memory_available": free << 30,
+    }  # fmt: skip

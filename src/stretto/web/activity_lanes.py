@@ -74,10 +74,10 @@ def lay_out_machine(machine: MachineOverTime, extent: Interval) -> list[MachineL
     """
     lanes = []
     if machine.no_processors is None:
-        for title, read_share, limits in _SHARES:
+        for title, about, read_share, limits in _SHARES:
             cells = [
                 _make_machine_cell(
-                    extent, interval, max(map(read_share, slots)), f"{title}, {{}}: up to {{}}", is_limit
+                    extent, interval, max(map(read_share, slots)), f"{about}, {{}}: up to {{}}", is_limit
                 )
                 for interval, slots, is_limit in _group_slots(machine, extent, limits)
             ]
@@ -93,15 +93,16 @@ def lay_out_machine(machine: MachineOverTime, extent: Interval) -> list[MachineL
     return lanes
 
 
-_SHARES: tuple[tuple[str, Callable[[MachineSlot], float], frozenset[MachineLimit]], ...] = (
+_SHARES: tuple[tuple[str, str, Callable[[MachineSlot], float], frozenset[MachineLimit]], ...] = (
     (
+        "Processors",
         "Processors busy",
         attrgetter("busy"),
         frozenset({MachineLimit.PROCESSORS, MachineLimit.OWN_PROCESSORS}),
     ),
-    ("Processors by agents", attrgetter("own"), frozenset({MachineLimit.OWN_PROCESSORS})),
+    ("by agents", "Processors by agents", attrgetter("own"), frozenset({MachineLimit.OWN_PROCESSORS})),
 )
-"""The lanes of processors: title, share of a slot, and what makes it a limit."""
+"""The lanes of processors: title, what its cells are about, share of a slot, and what makes it a limit."""
 
 
 def _group_slots(

@@ -28,7 +28,7 @@ SESSIONS_SHOWN = 12
 """Most sessions that are linked of each project."""
 
 
-STRETCHES_SHOWN = 20
+STRETCHES_SHOWN = 10
 """Most stretches in which the machine was used up that are listed: the longest."""
 
 LIMIT_TEXTS = {

@@ -75,6 +75,7 @@ class Renderer:
             "count": quantities.format_count,
             "counted": quantities.format_count_with_noun,
             "moment": quantities.format_instant,
+            "short_moment": quantities.format_short_instant,
             "date": lambda at: quantities.format_instant(at)[:10],
             "size": quantities.format_bytes,
             "money": quantities.format_dollars,
