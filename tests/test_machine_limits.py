@@ -34,8 +34,8 @@ ALL = Interval(0, HOUR)
 def make_sums(busy: float, own: float) -> Sums:
     """Return the sums of a slot of 100 processor seconds."""
     shares = {measures.MACHINE_BUSY: busy, measures.AGENTS_CPU: own, measures.MACHINE_AVAILABLE: 1.0}
-    cells = {name: {(): round(100 * share * SECOND)} for name, share in shares.items()}
-    return {**cells, measures.SAMPLED: {(): FIVE}}
+    amounts = {name: round(100 * share * SECOND) for name, share in shares.items()} | {measures.SAMPLED: FIVE}
+    return {name: {(): amount} for name, amount in amounts.items()}
 
 
 def test_slots_in_a_row_at_one_limit_are_a_stretch() -> None:
