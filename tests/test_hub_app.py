@@ -30,6 +30,7 @@ from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.document_row_checks import MOST_AMOUNT, MOST_COUNT
 from stretto.hub.engine import DAYS_KEPT, FleetScope, ReceivedSession
 from stretto.hub.engine_opening import HubDatabase
+from stretto.hub.enough_people_release_rule import decode_day_release
 from stretto.hub.hub_app import HubApp
 from stretto.hub.open_scopes import ALL_TEAMS
 from stretto.hub.receive_sessions import MOST_TEXT_BYTES, SessionReceiver
@@ -843,6 +844,43 @@ def test_a_forgetting_whose_release_failed_is_released_by_the_next_pass(
     assert hub.app.release_days() == 1
     assert _count_tasks(lead) == 5
     assert hub.app.release_days() == 0
+
+
+def test_late_sessions_of_who_forgot_are_released_by_the_rules_of_the_late(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The release after a forgetting failed. Late sessions of that owner wait, on that day and on another."""
+    lead = hub.client("lea", role=TokenRole.LEAD)
+    days = [(TODAY - 1) * SLOTS_A_DAY, FIRST_SLOT]
+
+    def write(owner: str, session: str, *slots: int, value: int = 1) -> None:
+        sums = [(slot, measures.TASKS, ("review", "critic", "success"), value) for slot in slots]
+        hub.database.write_sessions(
+            [_make_owned(owner, session=session, sums=sums, received=hub.now[0], revision=hub.now[0])]
+        )
+
+    for number in range(6):
+        write(f"p{number}", f"of p{number}", *days)
+    hub.now[0] = TOMORROW
+    assert hub.app.release_days() == 2
+    hub.now[0] += SECOND
+    write("p1", "of yesterday", days[0], value=4)
+    hub.now[0] += SECOND
+    write("p1", "of today", days[1])
+    order = msgspec.json.encode({"sessions": ["of today"]})
+    with monkeypatch.context() as patched:
+        patched.setattr(hub.database, "write_release", lambda *_, **__: False)
+        assert hub.client("p1").post(FORGET_PATH, content=order).json() == {"forgotten": 1}
+    hub.now[0] += SECOND
+    assert hub.app.release_days() == 0, "nothing that leads saw was forgotten"
+    order = msgspec.json.encode({"sessions": ["of p1"]})
+    assert hub.client("p1").post(FORGET_PATH, content=order).json() == {"forgotten": 1}
+    released = {
+        stored.day: decode_day_release(stored.document) for stored in hub.database.list_releases("acme")
+    }
+    assert released[TODAY - 1].withheld == ("red",), "with the late session of that day"
+    assert [cell.value for cell in released[TODAY].groups["red"] if cell.dims] == [5]
+    assert _count_tasks(lead) == 5
 
 
 def test_behind_a_proxy_requests_without_tls_are_refused(tmp_path: Path) -> None:

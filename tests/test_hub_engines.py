@@ -333,6 +333,25 @@ def test_days_of_sums_that_were_there_before_a_change_have_changed_too(
     assert engine.list_changed_days(tenant, BEGIN + 4) == []
 
 
+def test_the_days_of_forgotten_sessions_are_kept_without_their_names(
+    engine: HubDatabase, tenant: str
+) -> None:
+    """Later work under the same name does not cover them; of several forgettings the last one counts."""
+    scope = FleetScope(tenant=tenant, owners=(("a", "ann"),))
+    sums = [((TODAY + day) * SLOTS_A_DAY, "calls", ("Bash", "x"), 1) for day in (0, 1)]
+    session = make_session("s", tenant=tenant, sums=sums)
+    engine.write_sessions([session, make_session("s", tenant=tenant, owner="bo")])
+    assert engine.list_forgettings(tenant, TODAY) == []
+    assert engine.forget_sessions(scope, sessions=["s"], at=BEGIN + 5) == 1
+    engine.write_sessions([replace(session, document=replace(session.document, revision=BEGIN + 6))])
+    for day in (TODAY, TODAY + 1):
+        assert engine.list_forgettings(tenant, day) == [("a", "ann", BEGIN + 5)]
+    assert engine.list_forgettings(tenant, TODAY + 2) == []
+    assert engine.list_forgettings("another tenant", TODAY) == []
+    assert engine.forget_sessions(FleetScope(tenant=tenant), project="p", at=BEGIN + 8) == 2
+    assert engine.list_forgettings(tenant, TODAY) == [("a", "ann", BEGIN + 8), ("a", "bo", BEGIN + 8)]
+
+
 def test_a_forgotten_session_stays_forgotten(engine: HubDatabase, tenant: str) -> None:
     """Late copies up to the forgetting bring nothing back; work that came later is a session again."""
     scope = FleetScope(tenant=tenant)
@@ -413,6 +432,7 @@ def test_sessions_before_a_day_are_deleted_with_their_sums(engine: HubDatabase, 
         assert engine.write_release(name, release, replaces=None)
     engine.delete_before(old + 1)
     assert (engine.list_releases(tenant), engine.list_releases(lonely)) == (releases[1:], [])
+    assert engine.list_forgettings(tenant, old) == []
     assert engine.count_sessions(scope) == 1
     assert read_sums(engine, tenant, around=old) == {"calls": {("Bash", "x"): 2}}
     assert engine.read_owner_sums(tenant, "a", old) == [OwnerSum("ann", "calls", ("Bash", "x"), 1)]

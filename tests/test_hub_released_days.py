@@ -56,10 +56,11 @@ def release(
     *,
     opted_in: frozenset[str] = frozenset(),
     forgotten: frozenset[tuple[str, str]] = frozenset(),
+    late: frozenset[tuple[str, str]] = frozenset(),
 ) -> DayRelease:
     """Release a day some hours after its end."""
     at = (TODAY + 2) * DAY
-    return release_day(TODAY, teams, at, before=before, opted_in=opted_in, forgotten=forgotten)
+    return release_day(TODAY, teams, at, before=before, opted_in=opted_in, forgotten=forgotten, late=late)
 
 
 def make_sums(names: Iterable[str], agent: str = "critic", value: int = 1) -> list[OwnerSum]:
@@ -226,6 +227,22 @@ def test_what_is_forgotten_leaves_and_takes_no_late_session_of_another_along() -
     assert "a" not in release(now, withdrawn).groups, "four others"
     now["a"] += make_sums(names[5:6])
     assert list_values(release(now, withdrawn), "a")[measures.ENDS_SEEN, ()] == 13
+
+
+def test_what_is_forgotten_takes_no_late_session_of_its_owner_along() -> None:
+    """The difference would show the late session: the group is withdrawn until five others have changed."""
+    names = list(map("a{}".format, range(9)))
+    first = release({"a": make_sums(names)})
+    now, owner = {"a": make_sums(names[1:]) + make_sums(["a0"], value=4)}, frozenset({("a", "a0")})
+    withdrawn = release(now, first, forgotten=owner, late=owner)
+    assert withdrawn.withheld == ("a",)
+    now["a"] += make_sums(names[1:5])
+    assert "a" not in release(now, withdrawn, forgotten=owner, late=owner).groups, "four others"
+    now["a"] += make_sums(names[5:6])
+    again = release(now, withdrawn, forgotten=owner, late=owner)
+    assert list_values(again, "a")[measures.ENDS_SEEN, ()] == 17
+    enough = release(now, first, forgotten=owner, late=owner)
+    assert enough.groups == again.groups, "five others hide the one"
 
 
 @given(TEAMS, st.lists(TEAMS, min_size=1, max_size=3), st.sets(OWNERS, max_size=3))

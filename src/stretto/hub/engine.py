@@ -113,7 +113,15 @@ class Engine(Protocol):
         """Delete the sessions of a scope (all, some, or a project's); return how many were stored.
 
         ``sessions`` and ``project`` are hashes as in documents. ``at`` is the time (ns) of it among
-        the changes. Revisions up to it, and up to the one stored, do not bring a session back.
+        the changes. Revisions up to it, and up to the one stored, do not bring a session back. The days of
+        the sessions are noted as ``list_forgettings`` returns them.
+        """
+
+    def list_forgettings(self, tenant: str, day: int) -> list[tuple[str, str, int]]:
+        """Return (team, owner, when in ns) of the owners of whom sessions of a UTC day were forgotten.
+
+        ``day`` is the day's number. Of each owner it is the last time. No name of a session, machine or
+        project is kept.
         """
 
     def read_owner_sums(self, tenant: str, team: str, day: int) -> list[OwnerSum]:

@@ -117,13 +117,15 @@ def release_day(
     opted_in: frozenset[str] = frozenset(),
     before: DayRelease | None = None,
     forgotten: frozenset[tuple[str, str]] = frozenset(),
+    late: frozenset[tuple[str, str]] = frozenset(),
     read_at: int = 0,
 ) -> DayRelease:
     """Return what is released of a day, given the sums of its owners by team.
 
     ``opted_in`` are owners whose single sessions leads may see. ``forgotten`` has (group, owner) where
     sessions were forgotten since the release ``before``. Their groups are released again, or withdrawn if the
-    difference would show the changes of a few others.
+    difference would show the changes of a few others. ``late`` are those of them who also have late sessions:
+    these are changes like those of others.
     """
     teams = {team: sums for team, sums in sums_by_team.items() if sums}
     if before is None or not before.teams:
@@ -148,7 +150,11 @@ def release_day(
         leaving = frozenset(before.forgotten.get(group, ()))
         leaving |= {owner for owner in _find_changed(sums, names, seen) if (group, owner) in forgotten}
         is_shown = group in before.groups
-        again = _release_group(sums, opted_in, names, seen, leaving=leaving, least=0 if is_shown else COHORT)
+        # Of a withdrawn group leads see nothing that a late session could be subtracted from.
+        uncounted = frozenset(owner for owner in leaving if not is_shown or (group, owner) not in late)
+        again = _release_group(
+            sums, opted_in, names, seen, leaving=uncounted, least=0 if is_shown else COHORT
+        )
         if again is not None:
             groups[group], counts[group] = again, count
         else:

@@ -191,9 +191,7 @@ class HubApp:
         if order.project is not None:
             count += self._database.forget_sessions(scope, project=order.project, at=now)
         if count:
-            release_due_days(
-                self._database, token.tenant, self._clock, forgetting=(token.team, token.owner), since=now
-            )
+            release_due_days(self._database, token.tenant, self._clock, forgotten_at=now)
         return Response(encode_message(ForgetAnswer(count)), media_type="application/json")
 
     async def _answer_reader(self, scope: Scope, receive: Receive, send: Send) -> None:

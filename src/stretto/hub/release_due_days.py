@@ -17,6 +17,7 @@ from stretto.hub.enough_people_release_rule import (
     release_day,
 )
 from stretto.hub.release_table import StoredRelease
+from stretto.hub.session_entries import SLOTS_PER_DAY
 
 LATE = 14 * DAY
 """How far back (ns) days are looked at again for late sessions."""
@@ -27,31 +28,34 @@ _TRIES = 5
 _BATCH = 200
 """Changes that are read at once."""
 
+OwnerInGroup = tuple[str, str]
+"""(team or pool of teams, owner)."""
+
 
 def release_due_days(
     database: HubDatabase,
     tenant: str,
     clock: Clock,
     *,
-    forgetting: tuple[str, str] | None = None,
-    since: int | None = None,
+    forgotten_at: int | None = None,
 ) -> int:
     """Release the days of a tenant that are over, and those in which enough people have late sessions.
 
-    ``forgetting`` is the team and owner of whom sessions were forgotten ``since`` a time (ns): only released
-    days with changes since then are looked at. What is forgotten leaves whatever the number of people.
-    Forgettings whose release failed are noticed by every later call. Returns the number of released days.
+    What is forgotten leaves whatever the number of people, now or in any later call. After a forgetting at
+    ``forgotten_at`` (ns), only released days with changes since then are looked at. Returns the number of
+    released days.
     """
     now = clock()
     releases = {stored.day: stored for stored in database.list_releases(tenant)}
+    since = forgotten_at
     if since is None:
         since = now - LATE if releases else 0
     days = {day for _, day in database.list_changed_days(tenant, since)}
     teams = sorted({team for team, *_ in database.list_heard_of(FleetScope(tenant=tenant))})
     return sum(
-        _release(database, tenant, teams, releases.get(day), day=day, clock=clock, forgetting=forgetting)
+        _release(database, tenant, teams, releases.get(day), day=day, clock=clock)
         for day in sorted(days)
-        if is_day_over(day, now) and (forgetting is None or day in releases)
+        if is_day_over(day, now) and (forgotten_at is None or day in releases)
     )
 
 
@@ -63,7 +67,6 @@ def _release(
     *,
     day: int,
     clock: Clock,
-    forgetting: tuple[str, str] | None,
 ) -> bool:
     """Release a day, or release it again if that changes anything; return whether it was stored."""
     for _ in range(_TRIES):
@@ -73,7 +76,9 @@ def _release(
         opted_in = frozenset(
             token.owner for token in database.list_tokens(tenant) if token.opted_in and token.revoked is None
         )
-        forgotten = set() if before is None else _list_forgotten(database, tenant, before, sums, forgetting)
+        forgotten = dict[OwnerInGroup, bool]()
+        if before is not None:
+            forgotten = _list_forgotten(database, tenant, before, sums)
         release = release_day(
             day,
             sums,
@@ -81,6 +86,7 @@ def _release(
             opted_in=opted_in,
             before=before,
             forgotten=frozenset(forgotten),
+            late=frozenset(each for each, has_late in forgotten.items() if has_late),
             read_at=read_at,
         )
         if before is not None and replace(release, at=before.at, read_at=before.read_at) == before:
@@ -96,30 +102,34 @@ def _release(
 
 
 def _list_forgotten(
-    database: HubDatabase,
-    tenant: str,
-    release: DayRelease,
-    sums: Mapping[str, Sequence[OwnerSum]],
-    forgetting: tuple[str, str] | None,
-) -> set[tuple[str, str]]:
-    """Return (group, owner) with other sums than released of whom sessions were forgotten since."""
-    return {
-        (group, owner)
-        for group, teams, owner in list_changed_owners(release, sums)
-        if (forgetting is not None and forgetting[0] in teams and forgetting[1] == owner)
-        or _has_forgotten(
-            database,
-            FleetScope(tenant=tenant, owners=tuple((team, owner) for team in teams)),
-            release.read_at,
-        )
+    database: HubDatabase, tenant: str, release: DayRelease, sums: Mapping[str, Sequence[OwnerSum]]
+) -> dict[OwnerInGroup, bool]:
+    """Return (group, owner) with other sums than released of whom sessions of the day were forgotten since.
+
+    The value is whether the owner has late sessions of the day too.
+    """
+    noted = {
+        (team, owner)
+        for team, owner, at in database.list_forgettings(tenant, release.day)
+        if at >= release.read_at
     }
+    found = {}
+    for group, teams, owner in list_changed_owners(release, sums):
+        senders = noted.intersection((team, owner) for team in teams)
+        if senders:
+            scope = FleetScope(tenant=tenant, owners=tuple((team, owner) for team in teams))
+            found[group, owner] = _has_late_session(database, scope, release.day, release.read_at)
+    return found
 
 
-def _has_forgotten(database: HubDatabase, scope: FleetScope, since: int) -> bool:
+def _has_late_session(database: HubDatabase, scope: FleetScope, day: int, since: int) -> bool:
+    """Return whether a session with sums of a day arrived or changed since a time (ns)."""
+    slots = range(day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY)
     after = Mark(since)
     while changes := [*database.list_changes(scope, after, _BATCH)]:
-        if any(change.stored is None for change in changes):
-            return True
+        for change in changes:
+            if change.stored is not None and any(slot in slots for slot, *_ in change.stored.document.sums):
+                return True
         after = changes[-1].mark
     return False
 

@@ -76,6 +76,7 @@ class ClickhouseEngine(TokenLookup):
         self._sessions = f"{self._database}.sessions"
         self._tokens = f"{self._database}.tokens"
         self._releases = f"{self._database}.releases"
+        self._forgettings = f"{self._database}.forgettings"
         with self._report_errors():
             self._client = clickhouse_connect.get_client(
                 host=address.hostname,
@@ -154,9 +155,29 @@ class ClickhouseEngine(TokenLookup):
         )
         for start in range(0, len(chosen), BATCH):
             batch = chosen[start : start + BATCH]
+            # First of all: a day that is noted in vain is looked at in vain.
+            self._note_forgettings(batch, at)
             self._insert_rows([_to_forgotten_row(row, at) for row in batch])
             self._erase_forgotten(batch, max(at, *(row[5] for row in batch)))
         return len(chosen)
+
+    def _note_forgettings(self, rows: Sequence[Sequence[Any]], at: int) -> None:
+        noted = {(tenant, day, team, owner) for tenant, team, owner, *_, days in rows for day in days}
+        with self._report_errors():
+            self._client.insert(
+                self._forgettings,
+                [[*each, at] for each in sorted(noted)],
+                column_names=["tenant", "day", "team", "owner", "at"],
+                column_type_names=["String", "Date", "String", "String", "Int64"],
+            )
+
+    def list_forgettings(self, tenant: str, day: int) -> list[tuple[str, str, int]]:
+        """Return (team, owner, when in ns) of the owners who had sessions of a UTC day forgotten."""
+        query = (
+            f"SELECT team, owner, at FROM {self._forgettings} FINAL"  # noqa: S608  # an identifier
+            " WHERE tenant = {tenant:String} AND day = {day:Date} ORDER BY team, owner"
+        )
+        return self._fetch(query, {"tenant": tenant, "day": to_date(day)})
 
     def _erase_forgotten(self, rows: Sequence[Sequence[Any]], revision: int) -> None:
         """Let the server rewrite its files without the forgotten rows, in its own time."""
@@ -235,7 +256,7 @@ class ClickhouseEngine(TokenLookup):
     def delete_before(self, day: int) -> None:
         """Delete sessions of UTC days before ``day`` (its number), and the memory of forgotten ones."""
         with self._report_errors():
-            for table in (self._sessions, self._releases):
+            for table in (self._sessions, self._releases, self._forgettings):
                 self._client.command(
                     f"ALTER TABLE {table} DELETE WHERE day < {{day:Date}}",
                     {"day": to_date(day)},

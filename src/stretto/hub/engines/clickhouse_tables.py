@@ -78,6 +78,12 @@ def list_table_statements(database: str) -> list[str]:
       (tenant String, day Date, at Int64, document String CODEC(ZSTD(3)))
     ENGINE = ReplacingMergeTree(at) ORDER BY (tenant, day) TTL day + INTERVAL {DAYS_KEPT} DAY
     """
+    # The days of forgotten sessions; of two rows of a day and an owner the later stays.
+    forgettings = f"""
+    CREATE TABLE IF NOT EXISTS {database}.forgettings
+      (tenant String, day Date, team String, owner String, at Int64)
+    ENGINE = ReplacingMergeTree(at) ORDER BY (tenant, day, team, owner) TTL day + INTERVAL {DAYS_KEPT} DAY
+    """
     # For Grafana, whose user may read this view and nothing else. It does not show
     # which sums are of few people.
     released_sums = f"""
@@ -91,4 +97,12 @@ def list_table_statements(database: str) -> list[str]:
     """  # noqa: S608  # an identifier
     columns = "(version UInt32) ENGINE = MergeTree ORDER BY version"
     versions = f"CREATE TABLE IF NOT EXISTS {database}.versions {columns}"
-    return [f"CREATE DATABASE IF NOT EXISTS {database}", sessions, tokens, releases, released_sums, versions]
+    return [
+        f"CREATE DATABASE IF NOT EXISTS {database}",
+        sessions,
+        tokens,
+        releases,
+        forgettings,
+        released_sums,
+        versions,
+    ]

@@ -120,6 +120,13 @@ class PostgresqlEngine(TokenLookup):
             parameters["project"] = project
         parameters["at"] = at
         with self._change(scope.tenant) as connection:
+            connection.execute(
+                f"INSERT INTO {SCHEMA}.forgettings AS noted"  # noqa: S608  # constants
+                f" SELECT DISTINCT tenant, forgotten, team, owner, %(at)s::bigint FROM {SCHEMA}.sessions,"
+                f" unnest(days) AS forgotten WHERE {where} AND document IS NOT NULL"
+                " ON CONFLICT (tenant, day, team, owner) DO UPDATE SET at = GREATEST(noted.at, excluded.at)",
+                parameters,
+            )
             connection.execute(write_cell_move("-", f"{where} AND document IS NOT NULL"), parameters)
             cursor = connection.execute(
                 f"UPDATE {SCHEMA}.sessions SET document = NULL, received = %(at)s,"  # noqa: S608  # constants
@@ -129,6 +136,14 @@ class PostgresqlEngine(TokenLookup):
             )
             connection.execute(write_cell_cleaning(where), parameters)
             return cursor.rowcount
+
+    def list_forgettings(self, tenant: str, day: int) -> list[tuple[str, str, int]]:
+        """Return (team, owner, when in ns) of the owners who had sessions of a UTC day forgotten."""
+        query = (
+            f"SELECT team, owner, at FROM {SCHEMA}.forgettings"  # noqa: S608  # a constant
+            " WHERE tenant = %(tenant)s AND day = %(day)s ORDER BY team, owner"
+        )
+        return self._fetch(query, {"tenant": tenant, "day": day})
 
     def read_owner_sums(self, tenant: str, team: str, day: int) -> list[OwnerSum]:
         """Return the sums of a team's UTC day (number of the day) by owner."""
@@ -183,6 +198,7 @@ class PostgresqlEngine(TokenLookup):
         query = (
             f"SELECT tenant FROM {SCHEMA}.sessions WHERE day < %(day)s"  # noqa: S608  # constants
             f" UNION SELECT tenant FROM {SCHEMA}.releases WHERE day < %(day)s"
+            f" UNION SELECT tenant FROM {SCHEMA}.forgettings WHERE day < %(day)s"
         )
         where = "tenant = %(tenant)s AND sessions.day < %(day)s"
         for (tenant,) in self._fetch(query, {"day": day}):
@@ -191,10 +207,11 @@ class PostgresqlEngine(TokenLookup):
                 connection.execute(write_cell_move("-", where), parameters)
                 connection.execute(write_cell_cleaning(where), parameters)
                 connection.execute(f"DELETE FROM {SCHEMA}.sessions WHERE {where}", parameters)  # noqa: S608  # constants
-                connection.execute(
-                    f"DELETE FROM {SCHEMA}.releases WHERE tenant = %(tenant)s AND day < %(day)s",  # noqa: S608  # a constant
-                    parameters,
-                )
+                for table in ("releases", "forgettings"):
+                    connection.execute(
+                        f"DELETE FROM {SCHEMA}.{table} WHERE tenant = %(tenant)s AND day < %(day)s",  # noqa: S608  # constants
+                        parameters,
+                    )
 
     def add_token(self, token: AccessToken) -> None:
         """Store a token; a hash that is stored already is left alone."""

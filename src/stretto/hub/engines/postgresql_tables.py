@@ -40,6 +40,10 @@ CREATE TABLE {SCHEMA}.cells (
   value numeric NOT NULL, -- of any number of documents
   PRIMARY KEY (tenant, team, day, owner, instance, cell)
 ) WITH (fillfactor = 80);
+CREATE TABLE {SCHEMA}.forgettings ( -- the days of forgotten sessions
+  tenant text COLLATE "C" NOT NULL, day bigint NOT NULL, team text COLLATE "C" NOT NULL,
+  owner text COLLATE "C" NOT NULL, at bigint NOT NULL, PRIMARY KEY (tenant, day, team, owner)
+);
 CREATE TABLE {SCHEMA}.tokens (
   hash text COLLATE "C" PRIMARY KEY, tenant text COLLATE "C" NOT NULL, team text COLLATE "C" NOT NULL,
   owner text COLLATE "C" NOT NULL, role text NOT NULL, opted_in boolean NOT NULL, added bigint NOT NULL,

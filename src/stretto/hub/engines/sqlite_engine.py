@@ -54,6 +54,12 @@ CREATE TABLE cells (
 ) WITHOUT ROWID;
 CREATE INDEX cells_by_slot ON cells (slot);
 
+-- The days of forgotten sessions.
+CREATE TABLE forgettings (
+  tenant TEXT NOT NULL, day INTEGER NOT NULL, team TEXT NOT NULL, owner TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (tenant, day, team, owner)
+) WITHOUT ROWID;
+
 CREATE TABLE tokens (
   hash TEXT PRIMARY KEY, tenant TEXT NOT NULL, team TEXT NOT NULL, owner TEXT NOT NULL, role TEXT NOT NULL,
   opted_in INTEGER NOT NULL, added INTEGER NOT NULL, revoked INTEGER
@@ -160,7 +166,14 @@ class SqliteEngine(TokenLookup):
             where += " AND project = ?"
             parameters.append(project)
         chosen = f"FROM sessions WHERE {where} AND document IS NOT NULL"
+        chosen_days = chosen.replace("FROM sessions", "FROM sessions, json_each(days) AS forgotten")
         with self._change():
+            self._connection.execute(
+                "INSERT INTO forgettings"
+                f" SELECT DISTINCT tenant, forgotten.value, team, owner, ? {chosen_days}"
+                " ON CONFLICT DO UPDATE SET at = MAX(at, excluded.at)",
+                (at, *parameters),
+            )
             self._connection.execute(
                 f"DELETE FROM cells WHERE number IN (SELECT number {chosen})",  # noqa: S608  # constants
                 parameters,
@@ -171,6 +184,11 @@ class SqliteEngine(TokenLookup):
                 (at, at, *parameters),
             )
             return cursor.rowcount
+
+    def list_forgettings(self, tenant: str, day: int) -> list[tuple[str, str, int]]:
+        """Return (team, owner, when in ns) of the owners who had sessions of a UTC day forgotten."""
+        query = "SELECT team, owner, at FROM forgettings WHERE tenant = ? AND day = ? ORDER BY team, owner"
+        return self._fetch(query, (tenant, day))
 
     def read_owner_sums(self, tenant: str, team: str, day: int) -> list[OwnerSum]:
         """Return the sums of a team's UTC day (number of the day) by owner."""
@@ -230,6 +248,7 @@ class SqliteEngine(TokenLookup):
             )
             self._connection.execute("DELETE FROM sessions WHERE day < ?", (day,))
             self._connection.execute("DELETE FROM releases WHERE day < ?", (day,))
+            self._connection.execute("DELETE FROM forgettings WHERE day < ?", (day,))
 
     def add_token(self, token: AccessToken) -> None:
         """Store a token; a hash that is stored already is left alone."""
