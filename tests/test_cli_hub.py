@@ -111,6 +111,22 @@ def test_a_key_file_without_a_key_is_refused(tmp_path: Path, capsys: pytest.Capt
     assert "16 bytes" in capsys.readouterr().err
 
 
+def test_the_sql_for_a_reader_is_printed_and_not_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It names the tenant and the password of the file; a missing or empty file is named."""
+    words = ["hub", "reader-sql", "--tenant", "acme", "--user", "grafana", "--password-file"]
+    url = ["--database", "postgresql://nowhere.example.org/d"]
+    (tmp_path / "password").write_text("secret\n", encoding="utf-8")
+    sql = str(ask(capsys, *words, str(tmp_path / "password"), *url)["sql"])
+    assert "PASSWORD 'secret'" in sql
+    assert "WHERE tenant = 'acme'" in sql
+    (tmp_path / "password").write_text("\n", encoding="utf-8")
+    for file in ("password", "missing"):
+        assert main([*words, str(tmp_path / file), *url]) == 2
+        assert file in capsys.readouterr().err
+
+
 def test_roles_of_the_command_line_are_those_of_the_hub() -> None:
     """The parser repeats them, so that only the hub imports its rooms."""
     assert tuple(role.value for role in TokenRole) == HUB_ROLES

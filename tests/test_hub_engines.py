@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -29,6 +30,7 @@ from stretto.hub.enough_people_release_rule import (
     decode_day_release,
     encode_day_release,
 )
+from stretto.hub.reader_statements import write_reader_statements
 from stretto.hub.release_table import StoredRelease
 from stretto.names import measures
 from tests.hub_engines import (
@@ -496,35 +498,78 @@ def test_of_two_hubs_that_release_a_day_one_wins(engine: HubDatabase, tenant: st
     assert engine.list_releases("another tenant") == []
 
 
-SELECT_RELEASED = "SELECT team, measure, value, people FROM {}.released_sums ORDER BY value"
+SELECT_RELEASED = (
+    "SELECT team, measure, dim_1, dim_3, dim_4, value, people FROM {} ORDER BY value"  # of a view
+)
 
 
 @pytest.mark.stack
 @pytest.mark.parametrize("database", ["postgresql", "clickhouse"], indirect=True)
-def test_grafana_reads_released_sums_from_a_view(database: str) -> None:
-    """The view has a row for each released cell, but not which are of few people."""
-    cells = tuple(
-        ReleasedCell("tasks", ("review", "other", "success"), value, people)
-        for value, people in ((7, 1), (1 << 70, 6))
-    )
-    release = DayRelease(day=TODAY, at=BEGIN, groups={"red": cells}, people={"red": 5}, members={})
+def test_grafana_reads_the_released_sums_of_its_tenant_alone(database: str) -> None:
+    """The view has a row for each released cell, but not which are of few people, and nothing of others."""
     engine = open_engine(database)
     engine.prepare()
-    stored = StoredRelease(TODAY, BEGIN, encode_day_release(release))
-    assert engine.write_release("of the view", stored, replaces=None)
+    for tenant, team, sizes in (("o'acme", "red", ((7, 1), (1 << 70, 6))), ("neighbour", "blue", ((3, 5),))):
+        cells = tuple(
+            ReleasedCell("tasks", ("review", "other", "success"), value, people) for value, people in sizes
+        )
+        release = DayRelease(day=TODAY, at=BEGIN, groups={team: cells}, people={team: 5}, members={})
+        stored = StoredRelease(TODAY, BEGIN, encode_day_release(release))
+        assert engine.write_release(tenant, stored, replaces=None)
     engine.close()
-    if database.startswith("clickhouse"):
-        address = urlsplit(database)
-        query = SELECT_RELEASED.format(address.path.strip("/")) + " FORMAT JSONCompactEachRow"
-        with urlopen(f"http://{address.netloc}/", query.encode()) as response:
-            rows = [tuple(json.loads(line)) for line in response.read().splitlines()]
-    else:
-        with psycopg.connect(database) as connection:
-            rows = connection.execute(SELECT_RELEASED.format("stretto")).fetchall()
-    assert [(team, measure, int(value), int(people)) for team, measure, value, people in rows] == [
-        ("red", "tasks", 7, 5),
-        ("red", "tasks", 1 << 70, 6),
+    statements = write_reader_statements(database, tenant="o'acme", user="grafana_acme", password="it's \\ x")
+    assert "it''s" in statements
+    rows = (read_as_reader_of_clickhouse if database.startswith("clickhouse") else read_as_reader)(
+        database, statements
+    )
+    assert [(*names, int(value), int(people)) for *names, value, people in rows] == [
+        ("red", "tasks", "review", "success", "", 7, 5),
+        ("red", "tasks", "review", "success", "", 1 << 70, 6),
     ]
+
+
+def read_as_reader(database: str, statements: str) -> list[tuple[Any, ...]]:
+    """Run the statements in PostgreSQL, and ask as the reader, whom everything else is refused."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(statements)
+    with psycopg.connect(database, user="grafana_acme", autocommit=True) as connection:
+        for query in (
+            SELECT_RELEASED.format("stretto.released_sums"),
+            "SELECT document FROM stretto.releases",
+            "SELECT * FROM stretto.tokens",
+            "CREATE TABLE grafana_acme.own (n integer)",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(query)
+        return connection.execute(SELECT_RELEASED.format("released_sums")).fetchall()
+
+
+def read_as_reader_of_clickhouse(database: str, statements: str) -> list[tuple[Any, ...]]:
+    """Run the statements in ClickHouse, and ask the reader's view.
+
+    The engine as a library has no users: it reads those statements without carrying them out.
+    """
+    address = f"http://{urlsplit(database).netloc}/"
+    for statement in filter(None, statements.split(";\n")):
+        if statement.startswith(("CREATE USER", "GRANT")):
+            quoted = statement.replace("\\", "\\\\").replace("'", "\\'")
+            statement = f"SELECT formatQuery('{quoted}')"  # noqa: PLW2901  # what is run of it
+        urlopen(address, statement.encode()).close()
+    query = SELECT_RELEASED.format("grafana_acme.released_sums") + " FORMAT JSONCompactEachRow"
+    with urlopen(address, query.encode()) as response:
+        return [tuple(json.loads(line)) for line in response.read().splitlines()]
+
+
+def test_a_reader_needs_a_plain_name_and_a_database_with_users() -> None:
+    """No name ends the statement that it stands in, and none is that of the hub's own tables."""
+    for url, user, why in (
+        ("postgresql://h/d", "a; DROP", "cannot be the name"),
+        ("postgresql://h/d", "stretto", "the hub's own name"),
+        ("clickhouse://h/fleet", "fleet", "the hub's own name"),
+        ("sqlite:file", "grafana", "no users"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            write_reader_statements(url, tenant="t", user=user, password="p")
 
 
 def test_tenants_are_those_with_tokens(engine: HubDatabase, tenant: str) -> None:

@@ -1,4 +1,4 @@
-"""``stretto hub``: run the hub of a team, and make, list and revoke the tokens by which it knows machines."""
+"""``stretto hub``: run the hub of a team, keep the tokens of its machines, and let Grafana read."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.engine_opening import HubDatabase, open_engine
 from stretto.hub.hub_app import HubApp
 from stretto.hub.open_scopes import ALL_TEAMS
+from stretto.hub.reader_statements import write_reader_statements
 from stretto.servers.supervised_server_password import write_private
 from stretto.version import read_version
 from stretto.web.connection_bounds import ConnectionBounds, find_most_connections
@@ -154,6 +155,23 @@ def revoke_token(context: CommandContext, options: argparse.Namespace) -> int:
     finally:
         database.close()
     context.print_answer({"revoked": options.id}, f"revoked {options.id}; hubs know it within half a minute")
+    return 0
+
+
+def print_reader_sql(context: CommandContext, options: argparse.Namespace) -> int:
+    """Print the statements that an administrator of the database runs. The hub itself makes no users."""
+    try:
+        password = Path(options.password_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "the password of the reader cannot be read", where=options.password_file, cause=str(error)
+        ) from error
+    if not password:
+        raise UsageError("the file has no password", where=options.password_file)
+    statements = write_reader_statements(
+        _find_url(context, options), tenant=options.tenant, user=options.user, password=password
+    )
+    context.print_answer({"sql": statements}, statements.rstrip())
     return 0
 
 

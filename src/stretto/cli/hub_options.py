@@ -58,3 +58,15 @@ def add_hub(commands: Commands, add_command: AddCommand) -> None:
     revoke.add_argument("--database", metavar="URL", help=_DATABASE_HELP)
     revoke.add_argument("--tenant", required=True, metavar="NAME", help="the organisation")
     revoke.add_argument("id", metavar="ID", help="the token's id in the list")
+    reader = add_command(
+        actions,
+        "reader-sql",
+        "hub:print_reader_sql",
+        "print the SQL that lets Grafana read one tenant's days",
+    )
+    reader.add_argument("--database", metavar="URL", help=_DATABASE_HELP)
+    reader.add_argument("--tenant", required=True, metavar="NAME", help="the organisation")
+    reader.add_argument("--user", required=True, metavar="NAME", help="the reader's name in the database")
+    reader.add_argument(
+        "--password-file", required=True, metavar="FILE", help="with the password that the reader gets"
+    )

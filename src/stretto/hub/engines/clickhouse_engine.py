@@ -20,6 +20,7 @@ from stretto.hub.engines.clickhouse_tables import (
     SESSION_COLUMNS,
     TOKEN_TYPES,
     VERSION,
+    find_database,
     list_table_statements,
 )
 from stretto.hub.engines.token_lookup import TokenLookup
@@ -34,8 +35,6 @@ from stretto.hub.session_entries import (
     make_newer_entries,
 )
 from stretto.store.rollup import decode_dims
-
-DEFAULT_DATABASE = "stretto"
 
 MOST_WAITING = 50
 """Most sessions of a batch that the server gathers with those of other hubs; larger ones are not gathered."""
@@ -65,7 +64,7 @@ class ClickhouseEngine(TokenLookup):
 
     def __init__(self, url: str) -> None:
         address = urlsplit(url)
-        self._database = address.path.strip("/") or DEFAULT_DATABASE
+        self._database = find_database(url)
         self._where = f"{address.hostname}/{self._database}"
         if not re.fullmatch(r"\w+", self._database, re.ASCII) or not address.hostname:
             raise UsageError(

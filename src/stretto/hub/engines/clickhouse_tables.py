@@ -8,10 +8,15 @@ same revision. ClickHouse takes it for a row like others, since readers of chang
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from stretto.hub.engine import DAYS_KEPT
 from stretto.hub.enough_people_release_rule import COHORT
+from stretto.names.released_sums_view import DIMENSION_COLUMNS, RELEASED_SUMS
 
 VERSION = 2
+
+DEFAULT_DATABASE = "stretto"
 
 SESSION_COLUMNS = {
     "tenant": "LowCardinality(String)",
@@ -56,6 +61,11 @@ TOKEN_TYPES = {
 """Columns of a token. The row of a revoked one has the higher version."""
 
 
+def find_database(url: str) -> str:
+    """Return the database that a URL names, or the usual one."""
+    return urlsplit(url).path.strip("/") or DEFAULT_DATABASE
+
+
 def list_table_statements(database: str) -> list[str]:
     """Return the statements that create what is missing of a database."""
     columns = ", ".join(f"{name} {type} {_CODECS.get(name, '')}" for name, type in SESSION_COLUMNS.items())
@@ -84,12 +94,16 @@ def list_table_statements(database: str) -> list[str]:
       (tenant String, day Date, team String, owner String, at Int64)
     ENGINE = ReplacingMergeTree(at) ORDER BY (tenant, day, team, owner) TTL day + INTERVAL {DAYS_KEPT} DAY
     """
-    # For Grafana, whose user may read this view and nothing else. It does not show
-    # which sums are of few people.
+    # What readers such as Grafana see of their tenant. It does not show which sums are of few people.
+    dimensions = ", ".join(
+        # As text: of a number, a bucket, there is no string.
+        f"trim(BOTH '\"' FROM JSONExtractRaw(cell, 'dims', {place})) AS {column}"
+        for place, column in enumerate(DIMENSION_COLUMNS, 1)
+    )
     released_sums = f"""
-    CREATE VIEW IF NOT EXISTS {database}.released_sums AS
+    CREATE VIEW IF NOT EXISTS {database}.{RELEASED_SUMS} AS
     SELECT tenant, day, pair.1 AS team, JSONExtractString(cell, 'measure') AS measure,
-      JSONExtractRaw(cell, 'dims') AS dims, JSONExtractFloat(cell, 'value') AS value,
+      {dimensions}, JSONExtractFloat(cell, 'value') AS value,
       greatest(JSONExtractUInt(cell, 'people'), {COHORT}) AS people
     FROM (SELECT tenant, day, arrayJoin(JSONExtractKeysAndValuesRaw(document, 'groups')) AS pair
       FROM {database}.releases FINAL)

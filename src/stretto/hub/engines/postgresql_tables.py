@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from stretto.hub.enough_people_release_rule import COHORT
 from stretto.hub.session_entries import SLOTS_PER_DAY
+from stretto.names.released_sums_view import DIMENSION_COLUMNS, RELEASED_SUMS
 from stretto.store.rollup import SLOTS
 
 VERSION = 2
 
 SCHEMA = "stretto"
 """The schema of the tables, so that a database may have other tables too."""
+
+_DIMENSIONS = ", ".join(
+    f"COALESCE(cell -> 'dims' ->> {place}, '') AS {column}" for place, column in enumerate(DIMENSION_COLUMNS)
+)
 
 # Names are compared by their bytes, as the other engines do.
 TABLES = f"""
@@ -53,11 +58,10 @@ CREATE TABLE {SCHEMA}.releases (
   tenant text COLLATE "C" NOT NULL, day bigint NOT NULL, at bigint NOT NULL, document bytea NOT NULL,
   PRIMARY KEY (tenant, day)
 );
--- For Grafana, whose user may read this view and nothing else.
--- It does not show which sums are of few people.
-CREATE VIEW {SCHEMA}.released_sums AS
+-- What readers such as Grafana see of their tenant. It does not show which sums are of few people.
+CREATE VIEW {SCHEMA}.{RELEASED_SUMS} AS
   SELECT tenant, to_timestamp(day * {SLOTS[2]}) AS day, team.key AS team, cell ->> 'measure' AS measure,
-    cell -> 'dims' AS dims, (cell ->> 'value')::numeric AS value,
+    {_DIMENSIONS}, (cell ->> 'value')::numeric AS value,
     GREATEST((cell ->> 'people')::bigint, {COHORT}) AS people
   FROM {SCHEMA}.releases, jsonb_each(convert_from(document, 'UTF8')::jsonb -> 'groups') AS team,
     jsonb_array_elements(team.value) AS cell;
