@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from stretto.clock import SECOND
 from stretto.figures.critical_path import (
@@ -149,7 +149,7 @@ def test_a_wait_for_agents_is_not_on_the_path() -> None:
 
 def test_a_call_that_started_an_agent_is_not_on_the_path() -> None:
     """Whatever the tool is called, the agent that it started did the work."""
-    asked = replace(task("a", 5, 20), delegated_by="c")
+    asked = structs.replace(task("a", 5, 20), delegated_by="c")
     delegated = session(25, tasks=(asked,), tool_calls=(call("c", 4, 22, tool="invoke_agent"),))
 
     assert told(delegated) == [(0, 5, MAIN), (5, 20, "a"), (20, 25, MAIN)]

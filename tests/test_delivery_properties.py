@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from stretto.figures.fanouts import Fanout, estimate_sequential_time, find_fanouts
 from stretto.figures.sequential_baseline_choice import WORK_BASELINE, Baseline, Provenance
@@ -44,7 +43,7 @@ def test_failing_never_raises_a_figure(tasks: tuple[Task, ...], data: st.DataObj
         chosen = data.draw(st.sampled_from(before))
         failing = data.draw(st.sets(st.sampled_from([task.id for task in chosen.tasks])))
         changed = tuple(
-            replace(task, outcome=Outcome.FAILURE, judged=None) if task.id in failing else task
+            structs.replace(task, outcome=Outcome.FAILURE, judged=None) if task.id in failing else task
             for task in tasks
         )
         (after,) = (found for found in find_fanouts(changed) if found.tasks[0].id == chosen.tasks[0].id)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from stretto.cli.main import main
 from stretto.clock import SECOND
@@ -110,7 +111,7 @@ def test_an_unknown_end_is_an_instant() -> None:
     """A task without an end is drawn at its start, and a task without times is counted."""
     session = conclude_scene(straggler().events)
     first, second, *rest = session.tasks
-    tasks = (replace(first, end=None), replace(second, start=None, end=None), *rest)
+    tasks = (structs.replace(first, end=None), structs.replace(second, start=None, end=None), *rest)
     document = build_trace_document(replace(session, tasks=tasks))
     [instant] = [event for event in check_trace(document) if event["ph"] == "i"]
     assert (instant["args"]["id"], instant["args"]["known"]) == (first.id, "start only")

@@ -76,7 +76,7 @@ def test_restored_facts_are_equal() -> None:
             facts.add_permission_request("agent|Bash", 5, 2)
         else:
             merge_fact(facts.get_entity(kind, key), "tool", 2, "Agent")
-        copy.restore_entity(kind, key, dict(facts.get_entity(kind, key)))
+        copy.restore_entities(kind, {key: dict(facts.get_entity(kind, key))})
     facts.index_delegating("call-1", facts.calls["call-1"])
     assert copy == facts
     assert copy.delegating == {"call-1"}

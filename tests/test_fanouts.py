@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from stretto.clock import HOUR, SECOND
 from stretto.figures.confidence_intervals import Estimate
@@ -290,7 +290,7 @@ def test_no_task_is_in_two_executions_and_none_overlaps_outside(tasks: list[Task
 def overlapping(overlap: float, doubt: int) -> tuple[Task, ...]:
     """Return two tasks of 10 s, the second of which begins ``overlap`` seconds before the first ends."""
     drawing = Drawing().task("a", 0, 10, "review").task("b", 10 - overlap, 20 - overlap, "review")
-    return tuple(replace(task, doubt=doubt) for task in conclude_scene(drawing.events).tasks)
+    return tuple(structs.replace(task, doubt=doubt) for task in conclude_scene(drawing.events).tasks)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import pytest
 from stretto.cli.main import main
 from stretto.clock import HOUR, read_wall_clock
 from stretto.figures.session_spending import Spending, sum_spending
+from stretto.figures.unreported_model_calls import UsageGaps
 from stretto.hook.install.client_copy import KEY_BYTES
 from stretto.model.task_type import TaskTypes
 from stretto.sources.transcript import find_transcripts, identify_transcript, read_transcript
@@ -283,7 +284,7 @@ def spend(lines: list[bytes]) -> Spending:
         path.write_bytes(b"".join(lines))
         events = read_transcript(identify_transcript(path), at_rest=True).events
     session = conclude_scene(events, lost=True)
-    return sum_spending(((call, None) for call in session.model_calls), session).total
+    return sum_spending(((call, None) for call in session.model_calls), UsageGaps(session)).total
 
 
 def test_worktrees_are_one_project(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from stretto.clock import SECOND
 from stretto.config.loading import load_config
@@ -148,7 +149,7 @@ def test_a_gain_is_no_praise_while_tasks_got_slower() -> None:
         notices.start()
         notices.note_finished([(session, fanout)], lambda *_: length)
         notices.note_finished(
-            [(session, replace(fanout, start=fanout.start + 1))],
+            [(session, structs.replace(fanout, start=fanout.start + 1))],
             lambda *_: replace(length, length=fanout.elapsed // 2),
         )
         notices.stop()

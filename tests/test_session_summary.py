@@ -40,14 +40,23 @@ def told(opened: Store, session: str, hours: dict[str, float] | None = None) -> 
 
 
 def test_the_document_of_a_page_is_a_part_of_the_whole(tmp_path: Path) -> None:
-    """What a page shows is what the JSON says, but for the fan-outs beyond those shown."""
+    """A page shows what the JSON says, but of the tasks and the fan-outs only those that are on it."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, conflict().events, sampled().events)
         for row in queries.list_sessions(opened.connection):
             found = summarise_session(opened.connection, row.id, by_description, {})
             assert found is not None
             whole = build_session_document(found)
-            shown = build_page_document(found, 1)
+            tasks = {task.id for task in found.session.tasks[:1]}
+            shown = build_page_document(found, 1, tasks)
+            path, spending = whole["critical_path"], whole["spending"]
+            if path is not None:
+                whole["critical_path"] = {name: path[name] for name in path if name != "pieces"} | {
+                    "tasks": [row for row in path["tasks"] if row["id"] in tasks]
+                }
+            if spending is not None:
+                of_tasks = [row for row in spending["by_task"] if row["task"] in tasks]
+                whole["spending"] = {**spending, "by_task": of_tasks}
             assert shown.pop("fanouts") == whole["fanouts"][:1]
             assert shown == {key: whole[key] for key in shown}
             assert shown.keys() >= {"critical_path", "kpis", "spending", "tool_call_count", "wall_time"}

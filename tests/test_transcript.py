@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from stretto import journal
 from stretto.clock import SECOND
@@ -176,7 +177,7 @@ def test_tasks_are_those_of_the_hooks(by_hooks: Session, by_transcript: Session)
     """
     facts_by_source = {
         name: {
-            task.id: replace(task, start=None, end=None, seen=True, declared_prompt=None)
+            task.id: structs.replace(task, start=None, end=None, seen=True, declared_prompt=None)
             for task in session.tasks
         }
         for name, session in (("hooks", by_hooks), ("transcript", by_transcript))

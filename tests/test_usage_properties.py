@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.figures.session_spending import Spending, sum_spending
+from stretto.figures.unreported_model_calls import UsageGaps
 from stretto.model.call_cost_and_added_usage import Cost, CostOrigin
 from stretto.model.entities import ModelCall
 from stretto.sources.transcript import identify_transcript, read_transcript
@@ -100,7 +101,7 @@ def spend(lines: list[Line]) -> Spending:
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         events = read_transcript(identify_transcript(path), at_rest=True).events
     session = conclude_scene(events, lost=True)
-    return sum_spending(((call, price(call)) for call in session.model_calls), session).total
+    return sum_spending(((call, price(call)) for call in session.model_calls), UsageGaps(session)).total
 
 
 @given(scripts(), st.data())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from stretto.clock import SECOND
 from stretto.model.entities import Session, Task, ToolCall, Turn
@@ -84,7 +83,7 @@ def test_the_shortest_can_be_seen() -> None:
 
 def test_what_has_no_end_and_no_start_is_told() -> None:
     """A running task reaches to the newest event, a lost end is a moment; without a start it is left out."""
-    running = replace(task("r", 40, None, "r"), outcome=Outcome.RUNNING)
+    running = structs.replace(task("r", 40, None, "r"), outcome=Outcome.RUNNING)
     drawing = draw_session(session(running, task("l", 20, None, "l", "unknown"), task("n", None, 30, "n")))
 
     lost, runs = (lane.bars[0] for lane in drawing.lanes[1:])
@@ -127,7 +126,7 @@ def test_no_view_is_empty_or_outside(start: float, end: float) -> None:
 
 def test_calls_stand_in_their_task_and_what_delegates_is_none() -> None:
     """A tool call is drawn where it ran; the call that waits for an agent is the task itself."""
-    delegated = replace(task("x", 0, 50), delegated_by="d")
+    delegated = structs.replace(task("x", 0, 50), delegated_by="d")
     drawing = draw_session(
         session(delegated, calls=(call("d", None, 0, 50), call("m", None, 60, 10), call("c", "x", 10, 5)))
     )

@@ -10,7 +10,6 @@ import pytest
 
 from stretto.clock import HOUR, MINUTE, SECOND
 from stretto.model.event import Event, Kind, Outcome
-from stretto.summaries.session_json import build_session_document
 from stretto.web import session_timeline, session_view
 from stretto.web.page_terms import DEFINITIONS
 from tests.web_page import ARCHITECTURE, TESTS, full, read, shown
@@ -123,15 +122,13 @@ def test_the_critical_path_is_drawn_from_lane_to_lane(store: Store) -> None:
     lanes = drawing.map_lanes()
     first, second = (lanes[one.id] for one in found.session.tasks[:2])
 
-    lines = session_view.draw_path(build_session_document(found), drawing)
+    lines = session_view.draw_path(found.analysis.path, drawing)
 
     assert [(line.x1, line.x2, line.lane1, line.lane2) for line in lines] == [
         (0, 33.333, first, first), (33.333, 33.333, first, second), (33.333, 100, second, second),
     ]  # fmt: skip
     half = session_timeline.draw_session(found.session, session_timeline.choose_view(found.session, 15, 30))
-    assert [(line.x1, line.x2) for line in session_view.draw_path(build_session_document(found), half)] == [
-        (0, 100)
-    ]
+    assert [(line.x1, line.x2) for line in session_view.draw_path(found.analysis.path, half)] == [(0, 100)]
 
 
 def test_zoom_halves_and_doubles_what_is_in_sight(store: Store) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -231,7 +229,8 @@ def test_failing_never_raises_the_headline(tasks: tuple[Task, ...], data: st.Dat
     chosen = data.draw(st.sampled_from(found))
     failing = data.draw(st.sets(st.sampled_from([task.id for task in chosen.tasks])))
     changed = [
-        replace(task, outcome=Outcome.FAILURE, judged=None) if task.id in failing else task for task in tasks
+        structs.replace(task, outcome=Outcome.FAILURE, judged=None) if task.id in failing else task
+        for task in tasks
     ]
     before, after = (
         sum(fanout.delivered_work - fanout.paid for fanout in find_fanouts(judged))

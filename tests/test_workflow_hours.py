@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from stretto.cli.session_text import format_session
 from stretto.clock import SECOND
@@ -173,7 +174,7 @@ def test_failure_never_raises_the_credit() -> None:
     for index, task in enumerate(session.tasks):
         if task.is_wasted:
             continue
-        failed = replace(task, outcome=Outcome.FAILURE, judged=None)
+        failed = structs.replace(task, outcome=Outcome.FAILURE, judged=None)
         tasks = (*session.tasks[:index], failed, *session.tasks[index + 1 :])
         after = measure_workflow(replace(session, tasks=tasks), wall)
         assert after is not None

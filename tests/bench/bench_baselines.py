@@ -20,6 +20,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+from msgspec import structs
 from tests.fakes import ROOT, store
 
 from stretto.clock import DAY, HOUR, SECOND
@@ -271,7 +272,7 @@ def count_hand_overs(database: Path) -> int:
         for row in queries.list_sessions(connection, limit=10_000):
             session = queries.read_session(connection, row.id, TaskTypes().classify)
             tasks = () if session is None else session.tasks
-            sure = [replace(task, doubt=0) for task in tasks]
+            sure = [structs.replace(task, doubt=0) for task in tasks]
             fewer += len(find_fanouts(sure)) - len(find_fanouts(tasks))
     return fewer
 

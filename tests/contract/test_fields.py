@@ -196,6 +196,9 @@ def test_keys_and_timed_texts_survive_the_round_trip() -> None:
     facts = {key: (2, 1), "start": (2, 1), "started@9": (2, 1), "end@3": (2, 3)}
     assert fact_fields.list_stamped_facts(facts, fact_fields.START) == [(1_763_000_000_000_000_000, (2, 1))]
     assert fact_fields.list_stamped_facts(facts, fact_fields.NOTICE) == []
+    assert fact_fields.group_stamped_facts(facts) == {
+        field: fact_fields.list_stamped_facts(facts, field) for field in ("start", "started", "end")
+    }
     assert fact_fields.pack_timed_text(7, "a", "b") == "00000000000000000007 a b"
     assert fact_fields.unpack_timed_text("00000000000000000007 a b") == (7, "a b")
     assert fact_fields.unpack_timed_text(fact_fields.pack_timed_text(7)) == (7, "")

@@ -6,11 +6,12 @@ import gzip
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from stretto import journal
 from stretto.demo import parse_hook_payload
@@ -169,8 +170,9 @@ def test_scripted_tasks_agree(both: tuple[Session, Session, Session]) -> None:
     mine = {task.id: task for task in by_transcript.tasks}
     theirs = {task.id: task for task in by_hooks.tasks}
     assert {
-        id: replace(task, start=None, end=None, seen=True, declared_prompt=None) for id, task in mine.items()
-    } == {id: replace(task, start=None, end=None) for id, task in theirs.items()}
+        id: structs.replace(task, start=None, end=None, seen=True, declared_prompt=None)
+        for id, task in mine.items()
+    } == {id: structs.replace(task, start=None, end=None) for id, task in theirs.items()}
     for id, task in mine.items():
         interval, other = task.interval, theirs[id].interval
         assert interval is not None

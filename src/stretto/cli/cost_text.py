@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from stretto.figures.session_spending import Priced, Spending, sum_spending
+from stretto.figures.unreported_model_calls import UsageGaps
 from stretto.format import quantities
 from stretto.model.call_cost_and_added_usage import DOLLAR
 from stretto.model.entities import Session
@@ -33,7 +34,7 @@ def format_model_calls(calls: Iterable[Priced], session: Session | None = None) 
 
     ``session`` is the one that made them: what is known to be missing of it is counted.
     """
-    breakdown = sum_spending(calls, session)
+    breakdown = sum_spending(calls, None if session is None else UsageGaps(session))
     if not breakdown.total.model_calls:
         return []
     origins = ", ".join(

@@ -21,6 +21,7 @@ from stretto.features.switched_off_texts import describe_switched_off
 from stretto.figures.session_spending import Spending, sum_spending
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
 from stretto.figures.task_silence import find_last_signs_of_life, find_silent_tasks
+from stretto.figures.unreported_model_calls import UsageGaps
 from stretto.figures.window_gain_verdict import Verdict, build_verdict, build_verdict_document
 from stretto.findings.findings_snapshot import read_findings_state
 from stretto.hook.client.client import identify_host
@@ -207,7 +208,7 @@ class FrameReader:
                 )
                 for task in running
             ),
-            sum_spending(priced, session).total if priced else None,
+            sum_spending(priced, UsageGaps(session)).total if priced else None,
             _compute_token_rate(session, now),
         )
 

@@ -15,9 +15,11 @@ lane's empty 10 s are lost by delivery too: 20 s, load balance 0 s, concurrency 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from operator import add, attrgetter
+
+import msgspec
 
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout
@@ -39,8 +41,7 @@ class Factor(StrEnum):
     """Lost by wasted tasks: their work, and the lane time left empty after them."""
 
 
-@dataclass(frozen=True, slots=True)
-class EfficiencyNode:
+class EfficiencyNode(msgspec.Struct, frozen=True, gc=False):
     """A node of the tree. Lengths are nanoseconds; lane time is summed over lanes."""
 
     fanouts: int
@@ -87,7 +88,7 @@ class EfficiencyNode:
         }
 
 
-_get_amounts = attrgetter(*(field.name for field in fields(EfficiencyNode)))
+_get_amounts = attrgetter(*EfficiencyNode.__struct_fields__)
 
 
 _NODE_MEASURES = (

@@ -7,6 +7,10 @@ two turns. Example: a (0-10 s), then b (12-20 s): with a at half its time, b run
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable
+from operator import attrgetter
+
 from stretto.figures.fanouts import Fanout
 from stretto.figures.work_tree import Stretch, WorkerKind, get_end_sort_key, walk_tasks
 
@@ -49,7 +53,7 @@ def _find_chain(root: Stretch, task_id: str) -> list[Stretch] | None:
     outer_of: dict[str, Stretch] = {}
     for stretch in walk_tasks(root):
         for inner in stretch.inner:
-            if inner.worker is WorkerKind.TASK:
+            if inner.worker is _TASK:
                 outer_of[inner.id] = stretch
                 if inner.id == task_id:
                     chain = [inner]
@@ -67,16 +71,26 @@ def _scale_length(stretch: Stretch, factor: float) -> int:
 
 def _simulate_stretch(outer: Stretch, changed: Stretch, length: int) -> int:
     """Return the length of a stretch if a changed stretch inside it takes ``length``."""
-    finished: dict[Stretch, int] = {}
-    before = after = outer.start
+    # What began before the changed stretch stays as it was.
+    by_end = outer.inner
+    later = sorted([inner for inner in by_end if inner.start >= changed.start], key=_get_start)
+    finish = max([inner.end for inner in by_end if inner.start < changed.start], default=outer.start)
+    number = bisect_right(by_end, changed.start, key=_get_end)
+    before = after = by_end[number - 1].end if number else outer.start
     """The last finish so far, as it was and as it would have been."""
-    number = 0
-    for inner in sorted(outer.inner, key=lambda inner: (inner.start, inner.id)):
-        while outer.inner[number].end <= inner.start:
-            before = outer.inner[number].end
-            after = max(after, finished[outer.inner[number]])
+    finished: dict[Stretch, int] = {}
+    for inner in later:
+        while by_end[number].end <= inner.start:
+            before = by_end[number].end
+            after = max(after, finished.get(by_end[number], before))
             number += 1
         new_length = length if inner is changed else inner.length
         finished[inner] = after + (inner.start - before) + new_length
-    last = max((inner.end for inner in outer.inner), default=outer.start)
-    return max(finished.values(), default=outer.start) + (outer.end - last) - outer.start
+    return max(finish, *finished.values()) + (outer.end - by_end[-1].end) - outer.start
+
+
+# Looking up a member of an enumeration takes ten times as long as a name, and a session has many stretches.
+_TASK = WorkerKind.TASK
+
+_get_start: Callable[[Stretch], int] = attrgetter("start")
+_get_end: Callable[[Stretch], int] = attrgetter("end")

@@ -22,6 +22,8 @@ from functools import cached_property
 from operator import is_
 from typing import NamedTuple
 
+import msgspec
+
 from stretto.figures.confidence_intervals import Estimate
 from stretto.figures.sequential_baseline_choice import Baseline, Provenance
 from stretto.model.delivered_and_wasted_tasks import get_agent_id_of_task
@@ -37,9 +39,8 @@ _Group = tuple[str | None, list[Task]]
 """The parent of tasks that overlap, and these tasks by start."""
 
 
-# Without slots, so that what the sums ask for again with each event of a live session is kept.
-@dataclass(frozen=True)
-class Fanout:
+# With a dictionary, so that what the sums ask for again with each event of a live session is kept.
+class Fanout(msgspec.Struct, frozen=True, dict=True):
     """Two or more tasks of the same parent whose intervals overlap: a parallel execution. Lengths in ns."""
 
     parent: str | None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,13 +125,21 @@ def simulate_task_factor(
     )
 
 
-def build_analysis_document(analysis: SessionAnalysis) -> dict[str, Any]:
-    """Return the analysis as keys of the session's JSON document."""
+def build_analysis_document(
+    analysis: SessionAnalysis, tasks: AbstractSet[str] | None = None
+) -> dict[str, Any]:
+    """Return the analysis as keys of the session's JSON document.
+
+    For a page with these ``tasks`` the rows of other tasks and the pieces of the path are left out.
+    """
     return {
         "wall_time": {part.value: length / SECOND for part, length in analysis.wall.items()},
-        "critical_path": _build_path(analysis.path, analysis.slack, analysis.what_ifs)
-        if analysis.path
-        else None,
+        "critical_path": None
+        if analysis.path is None
+        else {
+            **_build_path(analysis.path, analysis.slack, analysis.what_ifs, tasks),
+            **({"pieces": [_build_piece(piece) for piece in analysis.path.pieces]} if tasks is None else {}),
+        },
         "efficiency": None
         if analysis.efficiency is None
         else {
@@ -159,16 +169,21 @@ def build_what_if_document(what_if: WhatIf) -> dict[str, Any]:
     }
 
 
-def _build_path(path: CriticalPath, slack: Slack, what_ifs: Iterable[WhatIf]) -> dict[str, Any]:
+def _build_path(
+    path: CriticalPath, slack: Slack, what_ifs: Iterable[WhatIf], tasks: AbstractSet[str] | None
+) -> dict[str, Any]:
+    task_lengths, task_slack = path.sum_by_task(), slack.tasks
+    if tasks is not None:
+        task_lengths = Counter({id: length for id, length in task_lengths.items() if id in tasks})
+        task_slack = {id: length for id, length in task_slack.items() if id in tasks}
     return {
         "seconds": path.length / SECOND,
         "elapsed_seconds": path.elapsed / SECOND,
         "agents": _build_shares(path, "agent", path.sum_by_agent(), slack.agents),
         "task_types": _build_shares(path, "task_type", path.sum_by_task_type(), slack.task_types),
         "tools": _build_shares(path, "tool", path.sum_by_tool(), slack.tools),
-        "tasks": _build_shares(path, "id", path.sum_by_task(), slack.tasks),
+        "tasks": _build_shares(path, "id", task_lengths, task_slack),
         "faster": [build_what_if_document(what_if) for what_if in what_ifs],
-        "pieces": [_build_piece(piece) for piece in path.pieces],
     }
 
 

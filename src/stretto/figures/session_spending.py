@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from stretto.figures.unreported_model_calls import UsageGaps
 from stretto.model.call_cost_and_added_usage import Cost
-from stretto.model.entities import ModelCall, Session
+from stretto.model.entities import ModelCall
 from stretto.model.model_name import normalise_model
 
 Priced = tuple[ModelCall, Cost | None]
@@ -102,8 +102,11 @@ def count_reported_tokens(call: ModelCall) -> dict[str, int]:
     return {kind: count for kind, count in call.tokens.to_counts().items() if count is not None}
 
 
-def sum_spending(calls: Iterable[Priced], session: Session | None = None) -> SessionSpending:
-    """Return the summed use and cost of model calls; of a whole session also what is known to be missing."""
+def sum_spending(calls: Iterable[Priced], gaps: UsageGaps | None = None) -> SessionSpending:
+    """Return the summed use and cost of model calls; of a whole session also what is known to be missing.
+
+    ``gaps`` are those of the whole session.
+    """
     spending = SessionSpending(Spending(), {}, {})
     for call, cost in calls:
         by_model = spending.by_model.setdefault(normalise_model(call.model), Spending())
@@ -111,8 +114,7 @@ def sum_spending(calls: Iterable[Priced], session: Session | None = None) -> Ses
         reported = count_reported_tokens(call)
         for part in (spending.total, by_model, by_task):
             part.add_use(call, reported, cost)
-    if session is not None and spending.total.model_calls:
-        gaps = UsageGaps(session)
+    if gaps is not None and spending.total.model_calls:
         spending.total.tasks = len(gaps.over)
         spending.total.silent_tasks = len(gaps.silent_tasks)
         spending.total.incomplete_tasks = len(gaps.incomplete_tasks)

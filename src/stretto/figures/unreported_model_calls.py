@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 from stretto.clock import SECOND
 from stretto.model.entities import Session, Task, ToolCall, Turn
@@ -157,10 +158,12 @@ class UsageGaps:
 
     def _has_few_calls(self, task: Task) -> bool:
         asked, called = self._asked[task.id], self._called[task.id]
-        siblings = [rate for rate, id in self._rates.get(task.parent, ()) if id != task.id]
-        if not asked or called < FEWEST_CALLS or len(siblings) < FEWEST_SIBLINGS:
+        if not asked or called < FEWEST_CALLS:
             return False
-        return asked < FEW * siblings[0] * called
+        # The lowest are enough: a task may have a thousand siblings.
+        others = (rate for rate, id in self._rates.get(task.parent, ()) if id != task.id)
+        lowest = [*islice(others, FEWEST_SIBLINGS)]
+        return len(lowest) == FEWEST_SIBLINGS and asked < FEW * lowest[0] * called
 
 
 def iterate_usage_reports(session: Session) -> Iterator[tuple[int, bool]]:

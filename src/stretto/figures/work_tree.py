@@ -94,9 +94,7 @@ def build_work_tree(session: Session) -> Stretch:
         while outer is not root and not run.is_within(outer):
             outer = outer.parent or root
         outer.inner.append(run)
-    for call in _iterate_calls(session, runs, root):
-        if call.parent is not None and call.end > call.start:
-            call.parent.inner.append(call)
+    _add_calls(session, runs, root)
     for stretch in (root, *runs.all):
         stretch.inner.sort(key=get_end_sort_key)
     return root
@@ -186,8 +184,8 @@ def _break_rings(runs: Iterable[Stretch], root: Stretch) -> None:
         ring_free |= on_path
 
 
-def _iterate_calls(session: Session, runs: AgentRuns, root: Stretch) -> Iterator[Stretch]:
-    """Yield tool executions and model calls, without calls that delegate to agents or only wait for them.
+def _add_calls(session: Session, runs: AgentRuns, root: Stretch) -> None:
+    """Add tool executions and model calls, without calls that delegate to agents or only wait for them.
 
     The agents' tasks are already there.
     """
@@ -204,19 +202,20 @@ def _iterate_calls(session: Session, runs: AgentRuns, root: Stretch) -> Iterator
         ):
             execution = find_call_execution(call, requests)
             if execution is not None:
-                yield _clip_call(owner, _TOOL, call.id, tool, execution)
+                _add_call(owner, _TOOL, call.id, tool, execution)
     for model_call in session.model_calls:
         if model_call.start is None or model_call.duration is None:
             continue
         owner = root if model_call.task is None else runs.by_id.get(model_call.task)
         if owner is not None:
             execution = Interval(model_call.start, model_call.start + model_call.duration)
-            yield _clip_call(owner, _MODEL, model_call.id, model_call.model, execution)
+            _add_call(owner, _MODEL, model_call.id, model_call.model, execution)
 
 
-def _clip_call(owner: Stretch, worker: WorkerKind, id: str, name: str | None, execution: Interval) -> Stretch:
+def _add_call(owner: Stretch, worker: WorkerKind, id: str, name: str | None, execution: Interval) -> None:
     start, end = execution
     # Most calls lie within their owner.
     start = max(start, owner.start)
     end = min(end, owner.end)
-    return Stretch(worker, id, start, end, owner.task, name, owner)
+    if end > start:
+        owner.inner.append(Stretch(worker, id, start, end, owner.task, name, owner))

@@ -28,7 +28,7 @@ def format_duration(seconds: float) -> str:
 
 
 def _format_magnitude(seconds: float) -> str:
-    if _round_significant(seconds * 1000) < 1000:  # noqa: PLR2004  # ms in a second
+    if seconds < 1 and _round_significant(seconds * 1000) < 1000:  # noqa: PLR2004  # ms in a second
         return f"{_format_below_1000(seconds * 1000)}{SPACE}ms"
     if round(seconds, 1) < 60:  # noqa: PLR2004  # s in a minute
         return f"{_format_below_1000(seconds)}{SPACE}s"
@@ -171,6 +171,8 @@ def _trim_zeros(value: float, digits: int) -> str:
 
 def _round_significant(value: float) -> float:
     """Return a number to three significant digits."""
+    if isinstance(value, int) and -_KILO < value < _KILO:
+        return value
     return 0 if value == 0 else round(value, 2 - floor(log10(abs(value))))
 
 

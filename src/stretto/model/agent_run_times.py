@@ -8,15 +8,14 @@ telemetry or from a program is exact and stays too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from stretto.clock import SECOND
 from stretto.model.calls_from_facts import keep_plausible_start
 from stretto.model.delegation import Delegation
 from stretto.model.event import LATEST, Channel
-from stretto.model.facts import RANK, EntityFacts, SessionFacts
+from stretto.model.facts import RANK, SessionFacts, StampedFacts
 from stretto.names import fact_fields
-from stretto.names.fact_fields import list_stamped_facts, make_stamped_key
 
 HOOK_DOUBT = SECOND // 2
 """Nanoseconds by which an interval between two hooks may be wrong at either edge."""
@@ -30,16 +29,14 @@ _REPORTED_BEFORE_END = 2 * SECOND
 _HOOK = RANK[Channel.HOOK]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, gc=False):
     """A run of an agent; an agent that receives another message, or is called again, runs again."""
 
     start: int | None
     end: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunTimes:
+class RunTimes(msgspec.Struct, frozen=True, gc=False):
     """The start and the end of a run; None if unknown."""
 
     start: int | None
@@ -50,7 +47,7 @@ class RunTimes:
 
 def determine_run_times(
     facts: SessionFacts,
-    task_facts: EntityFacts,
+    stamped: StampedFacts,
     run: Run,
     next_run: Run | None,
     *,
@@ -68,14 +65,14 @@ def determine_run_times(
     length = None if waiting_call is None else waiting_call.task_duration
     reported = run.start
     if not length:
-        length = _find_length(task_facts, run, next_run)
+        length = _find_length(stamped, run, next_run)
         if _confirms_edges(length, reported, end):
             return RunTimes(reported, end, 0)
-        measured = _find_measured_run(task_facts, reported, next_run)
+        measured = _find_measured_run(stamped, reported, next_run)
         if measured is not None:
             return measured
-    if end is None or not length or _has_exact_start(task_facts):
-        doubt = HOOK_DOUBT if _is_timed_by_hooks(facts, task_facts, call) else 0
+    if end is None or not length or _has_exact_start(stamped):
+        doubt = HOOK_DOUBT if _is_timed_by_hooks(facts, stamped, call) else 0
         return RunTimes(keep_plausible_start(reported, end), end, doubt)
     start = end - length
     if call is not None and call.start is not None and call.start < end:
@@ -83,9 +80,9 @@ def determine_run_times(
     return RunTimes(keep_plausible_start(start, end), end, 0)
 
 
-def _find_length(task_facts: EntityFacts, run: Run, next_run: Run | None) -> int | None:
+def _find_length(stamped: StampedFacts, run: Run, next_run: Run | None) -> int | None:
     """Return the length that a channel reported at a run's end, or later but before the next run."""
-    end, lengths = run.end, list_stamped_facts(task_facts, fact_fields.DURATION)
+    end, lengths = run.end, stamped.get(fact_fields.DURATION, ())
     if not lengths or end is None:
         return None
     earliest = end - _REPORTED_BEFORE_END
@@ -97,9 +94,7 @@ def _find_length(task_facts: EntityFacts, run: Run, next_run: Run | None) -> int
     return length if isinstance(length, int) else None
 
 
-def _find_measured_run(
-    task_facts: EntityFacts, reported: int | None, next_run: Run | None
-) -> RunTimes | None:
+def _find_measured_run(stamped: StampedFacts, reported: int | None, next_run: Run | None) -> RunTimes | None:
     """Return the run as a channel measured it whose end is later than the best ranked channel's.
 
     Example: hooks report 10.05 to 18 s, since they run before the client is done; the history ends the run at
@@ -108,8 +103,8 @@ def _find_measured_run(
     if reported is None:
         return None
     until = LATEST if next_run is None or next_run.start is None else next_run.start
-    for time, (_, length) in list_stamped_facts(task_facts, fact_fields.DURATION):
-        is_end = make_stamped_key(fact_fields.END, time) in task_facts
+    for time, (_, length) in stamped.get(fact_fields.DURATION, ()):
+        is_end = any(at == time for at, _ in stamped.get(fact_fields.END, ()))
         if (
             is_end
             and isinstance(length, int)
@@ -126,18 +121,12 @@ def _confirms_edges(length: int | None, start: int | None, end: int | None) -> b
     return abs(end - start - length) <= NOTICE_DELAY
 
 
-def _has_exact_start(task_facts: EntityFacts) -> bool:
-    return (
-        min((rank for _, (rank, _) in list_stamped_facts(task_facts, fact_fields.START)), default=_HOOK)
-        < _HOOK
-    )
+def _has_exact_start(stamped: StampedFacts) -> bool:
+    return any(rank < _HOOK for _, (rank, _) in stamped.get(fact_fields.START, ()))
 
 
-def _is_timed_by_hooks(facts: SessionFacts, task_facts: EntityFacts, call: Delegation | None) -> bool:
-    edges = [
-        *list_stamped_facts(task_facts, fact_fields.START),
-        *list_stamped_facts(task_facts, fact_fields.END),
-    ]
+def _is_timed_by_hooks(facts: SessionFacts, stamped: StampedFacts, call: Delegation | None) -> bool:
+    edges = [*stamped.get(fact_fields.START, ()), *stamped.get(fact_fields.END, ())]
     ranks = [rank for _, (rank, _) in edges]
     if call is not None and (not ranks or call.end is not None):
         call_facts = facts.calls.get(call.id, {})

@@ -168,10 +168,10 @@ def _compute_overhead(
 ) -> int | None:
     """Return the time around an execution, or None unless hooks timed all of it and no person was asked."""
     start_rank, start = call_facts[fact_fields.START]
-    end_rank, end = call_facts[fact_fields.END]
-    if not start_rank == end_rank == call_facts[fact_fields.DURATION][0] == _HOOK:
+    if start_rank != _HOOK or tool in DELEGATING_TOOLS:
         return None
-    if tool in DELEGATING_TOOLS:
+    end_rank, end = call_facts[fact_fields.END]
+    if not end_rank == call_facts[fact_fields.DURATION][0] == _HOOK:
         return None
     if facts.permissions and facts.has_permission_request(
         make_permission_key_of_call(call_facts), int(start), int(end)

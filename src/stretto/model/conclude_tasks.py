@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
 from stretto.model.agent_run_times import Run, RunTimes, determine_run_times
@@ -16,6 +16,7 @@ from stretto.model.facts import (
     EntityFacts,
     Fact,
     SessionFacts,
+    StampedFacts,
     find_enclosing_task,
     get_text,
     make_permission_key_of_call,
@@ -23,12 +24,12 @@ from stretto.model.facts import (
 from stretto.model.task_type import OTHER, to_label_value
 from stretto.model.unchanged_task_memory import TaskMemory
 from stretto.names import fact_fields
-from stretto.names.fact_fields import list_stamped_facts, make_stamped_key, unpack_timed_text
+from stretto.names.fact_fields import group_stamped_facts, list_stamped_facts, unpack_timed_text
 
 Classify = Callable[[str | None, str | None], str]
 """(description, agent) → task type."""
 
-_Edges = list[tuple[int, Fact]]
+_Edges = Sequence[tuple[int, Fact]]
 """The starts or the ends of an agent, with their facts."""
 
 _TRANSCRIPT = RANK[Channel.TRANSCRIPT]
@@ -51,10 +52,8 @@ def conclude_tasks(
         if known is not None:
             tasks += known
             continue
-        starts, ends = (
-            list_stamped_facts(task_facts, fact_fields.START),
-            list_stamped_facts(task_facts, fact_fields.END),
-        )
+        stamped = group_stamped_facts(task_facts)
+        starts, ends = stamped.get(fact_fields.START, ()), stamped.get(fact_fields.END, ())
         if not starts and not ends and (not calls or agent_id.startswith("/")):
             # The host's notices can also be about background shells, which are no agents. A path in a call's
             # answer is an alias of an agent that has not been heard of.
@@ -80,12 +79,13 @@ def conclude_tasks(
                     facts,
                     task_id=agent_id if index == 0 else f"{agent_id}/{index + 1}",
                     task_facts=task_facts,
+                    stamped=stamped,
                     call=call,
                     times=determine_run_times(
-                        facts, task_facts, run, next_run, call=call, waiting_call=waiting_call
+                        facts, stamped, run, next_run, call=call, waiting_call=waiting_call
                     ),
                     waiting_call=waiting_call,
-                    outcome=_find_noticed_outcome(task_facts, run, next_run)
+                    outcome=_find_noticed_outcome(stamped, run, next_run)
                     or _conclude_task_outcome(task_facts, waiting_call, run, is_over=is_over),
                     seen=seen,
                     classify=classify,
@@ -104,6 +104,7 @@ def conclude_tasks(
                 facts,
                 task_id=call.id,
                 task_facts={},
+                stamped={},
                 call=call,
                 times=determine_run_times(facts, {}, run, None, call=call, waiting_call=call),
                 waiting_call=call,
@@ -155,6 +156,7 @@ def _conclude_task(
     *,
     task_id: str,
     task_facts: EntityFacts,
+    stamped: StampedFacts,
     call: Delegation | None,
     times: RunTimes,
     waiting_call: Delegation | None,
@@ -180,44 +182,35 @@ def _conclude_task(
         outcome=outcome,
         phase=get_text(task_facts, fact_fields.PHASE),
         seen=seen,
-        wrote=_find_written_files(task_facts, times),
-        conflicts=_find_conflict(task_facts, times),
+        wrote=_find_written_files(stamped, times),
+        conflicts=_find_conflict(stamped, times),
         doubt=times.doubt,
-        declared_tool_calls=_find_declared_tool_calls(task_facts, waiting_call, times),
+        declared_tool_calls=_find_declared_tool_calls(stamped, waiting_call, times),
         declared_prompt=None if waiting_call is None else waiting_call.task_prompt_tokens,
     )
 
 
 def _find_declared_tool_calls(
-    task_facts: EntityFacts, waiting_call: Delegation | None, times: RunTimes
+    stamped: StampedFacts, waiting_call: Delegation | None, times: RunTimes
 ) -> int | None:
     """Return how many tools a run called, if the answer of its call or the report of its end counted them."""
-    counts = [
-        int(count)
-        for at, (_, count) in list_stamped_facts(task_facts, fact_fields.TASK_TOOL_CALLS)
-        if _is_of_run(at, times)
-    ]
+    reported = stamped.get(fact_fields.TASK_TOOL_CALLS, ())
+    counts = [int(count) for at, (_, count) in reported if _is_of_run(at, times)]
     if waiting_call is not None and waiting_call.task_tool_calls is not None:
         counts.append(waiting_call.task_tool_calls)
     return max(counts, default=None)
 
 
-def _find_written_files(task_facts: EntityFacts, times: RunTimes) -> str | None:
+def _find_written_files(stamped: StampedFacts, times: RunTimes) -> str | None:
     """Return the hashes of the files that a run wrote; other runs of the agent have their own."""
-    texts = [
-        str(text)
-        for at, (_, text) in list_stamped_facts(task_facts, fact_fields.WROTE)
-        if _is_of_run(at, times)
-    ]
+    if fact_fields.WROTE not in stamped:
+        return None
+    texts = [str(text) for at, (_, text) in stamped[fact_fields.WROTE] if _is_of_run(at, times)]
     return " ".join(sorted({hash for text in texts for hash in text.split()})) or None
 
 
-def _find_conflict(task_facts: EntityFacts, times: RunTimes) -> bool | None:
-    flags = [
-        flag
-        for at, (_, flag) in list_stamped_facts(task_facts, fact_fields.CONFLICT)
-        if _is_of_run(at, times)
-    ]
+def _find_conflict(stamped: StampedFacts, times: RunTimes) -> bool | None:
+    flags = [flag for at, (_, flag) in stamped.get(fact_fields.CONFLICT, ()) if _is_of_run(at, times)]
     return any(flags) if flags else None
 
 
@@ -271,14 +264,15 @@ def _get_waited_end(call: Delegation | None) -> int | None:
     return call.end if call is not None and call.waited else None
 
 
-def _find_noticed_outcome(task_facts: EntityFacts, run: Run, next_run: Run | None) -> Outcome | None:
+def _find_noticed_outcome(stamped: StampedFacts, run: Run, next_run: Run | None) -> Outcome | None:
     """Return the outcome in the host's last notice between the start of a run and that of the next."""
     start = run.start or 0
     until = LATEST if next_run is None else next_run.start or 0
-    times = [time for time, _ in list_stamped_facts(task_facts, fact_fields.NOTICE) if start <= time < until]
-    if not times:
+    notices = [notice for notice in stamped.get(fact_fields.NOTICE, ()) if start <= notice[0] < until]
+    if not notices:
         return None
-    return OUTCOMES[str(get_text(task_facts, make_stamped_key(fact_fields.NOTICE, max(times))))]
+    _, (_, outcome) = max(notices)
+    return OUTCOMES[str(outcome)]
 
 
 def _conclude_task_outcome(

@@ -8,8 +8,12 @@ same kind of agent, was open when it started and has no agent yet, since paralle
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+import msgspec
+from msgspec.structs import replace
+
+from stretto.model.calls_from_facts import OUTCOMES
 from stretto.model.event import Outcome
 from stretto.model.facts import (
     DELEGATING_TOOLS,
@@ -33,8 +37,7 @@ LAUNCH = 2_000_000_000
 """Nanoseconds by which an agent's start may be stamped after the call that left it in the background."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delegation:
+class Delegation(msgspec.Struct, frozen=True, gc=False):
     """A call that starts an agent, as far as it is known."""
 
     id: str
@@ -233,7 +236,7 @@ def _to_delegation(call_id: str, call_facts: EntityFacts) -> Delegation:
         parent=get_text(call_facts, fact_fields.AGENT_ID),
         start=get_number(call_facts, fact_fields.START),
         end=get_number(call_facts, fact_fields.END),
-        outcome=Outcome(outcome) if outcome else None,
+        outcome=OUTCOMES[outcome] if outcome else None,
         # Another tool that names an agent sends it a message and does not wait for it.
         launched=status.endswith("_launched")
         or get_text(call_facts, fact_fields.TOOL) not in DELEGATING_TOOLS,

@@ -120,9 +120,8 @@ class Turn:
     outcome: Outcome
 
 
-# Without slots, so that what is asked for again with each event of a live session is kept.
-@dataclass(frozen=True)
-class Task:
+# With a dictionary, so that what is asked for again with each event of a live session is kept.
+class Task(msgspec.Struct, frozen=True, dict=True):
     """A delegated piece of work, done by an agent."""
 
     id: str

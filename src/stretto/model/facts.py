@@ -9,7 +9,7 @@ idempotent, and so is the whole merge: any order and any repetition of the same 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stretto.model.event import Channel
@@ -19,6 +19,9 @@ from stretto.names.fact_fields import EntityKind, list_stamped_facts, make_stamp
 Fact = tuple[int, int | str]
 EntityFacts = dict[str, Fact]
 """The facts about an entity, by field (``names.fields``)."""
+
+StampedFacts = Mapping[str, Sequence[tuple[int, Fact]]]
+"""The stamped facts about an entity, by field: each instant with its fact (``group_stamped_facts``)."""
 
 RANK: dict[Channel, int] = {Channel.API: 0, Channel.OTLP: 1, Channel.HOOK: 2, Channel.TRANSCRIPT: 3}
 """The rank of each channel, 0 is best: declared and exact, then arrival times, then files written late."""
@@ -115,24 +118,26 @@ class SessionFacts:
         """Return the facts about an entity, new and empty if there are none; ``kind``: ``ENTITY_KINDS``."""
         return self.get_table(kind).setdefault(key, {})
 
-    def restore_entity(self, kind: str, key: str, entity_facts: EntityFacts) -> None:
-        """Put back an entity's facts as the store returned them."""
+    def restore_entities(self, kind: str, entities: dict[str, EntityFacts]) -> None:
+        """Put back facts about entities of a kind, by key, as the store returned them."""
         if kind == EntityKind.SESSION:
-            self.session = entity_facts
-        elif kind == EntityKind.PERMISSION:
-            self.permissions = entity_facts
+            self.session = entities[""]
+            return
+        if kind == EntityKind.PERMISSION:
+            self.permissions = entities[""]
             self.permission_times = {}
-            for name in entity_facts:
+            for name in self.permissions:
                 permission_key, time = parse_stamped_key(name)
                 insort(self.permission_times.setdefault(permission_key, []), time)
-        else:
-            self.get_table(kind)[key] = entity_facts
-            if fact_fields.COPIED in entity_facts:
-                self.copied.add((kind, key))
+            return
+        self.get_table(kind).update(entities)
+        self.copied.update([(kind, key) for key, known in entities.items() if fact_fields.COPIED in known])
         if kind == EntityKind.CALL:
-            self.index_delegating(key, entity_facts)
-            if fact_fields.STAMP in "".join(entity_facts):
-                self.unnamed_calls.add(key)
+            self.delegating.difference_update(entities)
+            self.delegating.update([key for key, known in entities.items() if is_delegating_call(known)])
+            self.unnamed_calls.update(
+                [key for key, known in entities.items() if fact_fields.STAMP in "".join(known)]
+            )
 
     def index_delegating(self, call_id: str, call_facts: EntityFacts) -> None:
         """Update the index ``delegating`` after a call's facts changed."""

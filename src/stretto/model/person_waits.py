@@ -8,8 +8,10 @@ too, unless yet another of its agents works.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from stretto.clock import SECOND
 from stretto.model.calls_from_facts import conclude_calls_under_key, index_runs_by_agent

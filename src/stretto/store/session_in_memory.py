@@ -18,7 +18,7 @@ from stretto.model.calls_from_facts import find_model_calls_to_complete
 from stretto.model.conclude_session import conclude_session, get_session_times, is_session_over
 from stretto.model.entities import Session, Task
 from stretto.model.event import Event, Outcome
-from stretto.model.facts import ENTITY_KINDS, SessionFacts
+from stretto.model.facts import ENTITY_KINDS, EntityFacts, SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.join_channel_reports import find_changed_entities, join_facts
 from stretto.model.match_reports_across_channels import merge_entity_facts
@@ -127,13 +127,14 @@ class SessionState:
     def absorb_facts(self, facts: SessionFacts) -> None:
         """Merge the facts of another session, which turned out to be a part of this one."""
         for kind in ENTITY_KINDS:
+            merged: dict[str, EntityFacts] = {}
             for key, entity_facts in facts.get_table(kind).items():
-                if not entity_facts:
-                    continue
-                merged = self.facts.get_entity(kind, key)
-                merge_entity_facts(merged, entity_facts)
-                self.facts.restore_entity(kind, key, merged)
-                self.changed_entities.add((kind, key))
+                if entity_facts:
+                    merged[key] = self.facts.get_entity(kind, key)
+                    merge_entity_facts(merged[key], entity_facts)
+                    self.changed_entities.add((kind, key))
+            if merged:
+                self.facts.restore_entities(kind, merged)
         self.tool_calls.mark_changed(facts.calls)
         self.changed_model_calls.update(facts.model_calls)
 

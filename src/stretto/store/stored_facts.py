@@ -71,13 +71,15 @@ def load_all_facts(connection: sqlite3.Connection, session_id: str) -> SessionFa
     facts = SessionFacts(session_id)
     packed = _read_packed(connection, session_id)
     if packed is not None:
-        for kind, table in _decode_packed(packed).items():
-            for key, entity_facts in table.items():
-                facts.restore_entity(kind, key, entity_facts)
+        for kind, entities in _decode_packed(packed).items():
+            facts.restore_entities(kind, entities)
         return facts
     rows = connection.execute("SELECT kind, id, known FROM facts WHERE session = ?", (session_id,))
+    by_kind: dict[str, dict[str, EntityFacts]] = {}
     for kind, key, encoded in rows:
-        facts.restore_entity(kind, key, _decode(encoded))
+        by_kind.setdefault(kind, {})[key] = _decode(encoded)
+    for kind, entities in by_kind.items():
+        facts.restore_entities(kind, entities)
     return facts
 
 

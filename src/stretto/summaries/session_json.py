@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from typing import Any
 
@@ -39,7 +40,7 @@ from stretto.summaries.session_summary import SessionSummary
 def build_session_document(summary: SessionSummary) -> dict[str, Any]:
     """Return the session as JSON: times RFC 3339 in UTC, lengths in seconds, unknown values null."""
     session = summary.session
-    spending = sum_spending(summary.model_calls, session)
+    spending = sum_spending(summary.model_calls, summary.usage_gaps)
     gaps, reports = ToolCallGaps(session), session.latest_reports
     return {
         "id": session.id,
@@ -72,23 +73,31 @@ def build_session_document(summary: SessionSummary) -> dict[str, Any]:
         "model_calls": [_build_model_call(priced) for priced in summary.model_calls],
         "tokens": _build_tokens(spending.total) if spending.total.tokens else None,
         **_build_side_records(session, summary.scoring.rules.scales),
-        **_build_results(summary, spending, summary.fanouts),
+        **_build_results(summary, spending, summary.fanouts, build_analysis_document(summary.analysis)),
         "absent": summary.absent,
     }
 
 
-def build_page_document(summary: SessionSummary, most_fanouts: int) -> dict[str, Any]:
-    """Return the parts of ``build_session_document`` that a page shows, with its first fan-outs.
+def build_page_document(
+    summary: SessionSummary, most_fanouts: int, tasks: AbstractSet[str]
+) -> dict[str, Any]:
+    """Return the parts of ``build_session_document`` that a page with these tasks shows.
 
-    The calls and tasks one by one are left out: most of the document of a large session, and a page reads
-    them from the session itself.
+    The calls, the tasks and the pieces of the critical path one by one are left out: most of the document of
+    a large session, and a page reads them from the summary itself.
     """
     session = summary.session
-    spending = sum_spending(summary.model_calls, session)
+    spending = sum_spending(summary.model_calls, summary.usage_gaps)
     return {
         "tool_call_count": _count_tool_calls_known(session, ToolCallGaps(session)),
         "scores": [_build_score_document(score, summary.scoring.rules.scales) for score in session.scores],
-        **_build_results(summary, spending, summary.fanouts[:most_fanouts]),
+        **_build_results(
+            summary,
+            spending,
+            summary.fanouts[:most_fanouts],
+            build_analysis_document(summary.analysis, tasks),
+            tasks,
+        ),
     }
 
 
@@ -106,12 +115,14 @@ def _build_results(
     summary: SessionSummary,
     spending: SessionSpending,
     fanouts: Iterable[tuple[Fanout, SequentialTime]],
+    analysis: Mapping[str, Any],
+    tasks: AbstractSet[str] | None = None,
 ) -> dict[str, Any]:
     session, scoring = summary.session, summary.scoring
     measure_synthesis = make_synthesis_meter(session)
     use = measure_session_machine_use(session.samples, scoring.rules.cpu_target)
     return {
-        "spending": _build_spending(spending) if summary.model_calls else None,
+        "spending": _build_spending(spending, tasks) if summary.model_calls else None,
         "fanouts": [
             {
                 "id": f"{session.id}/{number}",
@@ -120,7 +131,7 @@ def _build_results(
             }
             for number, (fanout, sequential) in enumerate(fanouts, 1)
         ],
-        **build_analysis_document(summary.analysis),
+        **analysis,
         "workflow": summary.workflow,
         "kpis": summary.kpis,
         "resources": None
@@ -236,14 +247,16 @@ def _build_cost(cost: Cost | None) -> dict[str, Any]:
     return {"cost_usd": None, "cost_origin": None} | cost_keys
 
 
-def _build_spending(spending: SessionSpending) -> dict[str, Any]:
+def _build_spending(spending: SessionSpending, tasks: AbstractSet[str] | None) -> dict[str, Any]:
     return {
         **build_spending_document(spending.total),
         "by_model": [
             {"model": model, **build_spending_document(part)} for model, part in spending.by_model.items()
         ],
         "by_task": [
-            {"task": task, **build_spending_document(part)} for task, part in spending.by_task.items()
+            {"task": task, **build_spending_document(part)}
+            for task, part in spending.by_task.items()
+            if tasks is None or task in tasks
         ],
     }
 

@@ -56,6 +56,8 @@ class SessionSummary:
     analysis: SessionAnalysis
     model_calls: tuple[Priced, ...]
     """The session's model calls, each with its cost if known."""
+    usage_gaps: UsageGaps
+    """What is known of model calls that are missing."""
     absent: dict[str, str]
     """Figure → the reason for its absence."""
     scoring: Scoring = field(default_factory=Scoring)
@@ -110,7 +112,8 @@ def summarise_session(
         slack=context.slack,
         wall_parts=context.wall_parts,
     )
-    absent = _explain_absences(session, bool(fanouts_with_baseline))
+    usage_gaps = UsageGaps(session)
+    absent = _explain_absences(session, usage_gaps, bool(fanouts_with_baseline))
     workflow = None
     if session.pattern is not None and session.pattern in workflows:
         run = measure_workflow(session, analysis.wall)
@@ -123,6 +126,7 @@ def summarise_session(
         fanouts_with_baseline,
         analysis,
         tuple((call, price(call)) for call in session.model_calls),
+        usage_gaps,
         absent,
         scoring,
         kpis,
@@ -159,7 +163,7 @@ def _build_kpis(
     }
 
 
-def _explain_absences(session: Session, parallel: bool) -> dict[str, str]:
+def _explain_absences(session: Session, usage_gaps: UsageGaps, parallel: bool) -> dict[str, str]:
     # Example: two tasks without a seen end give "the end of 2 task(s) was never seen".
     absent: dict[str, str] = {}
     if session.is_partial:
@@ -187,16 +191,10 @@ def _explain_absences(session: Session, parallel: bool) -> dict[str, str]:
         )
     if not session.samples:
         absent["resources"] = _explain_no_samples(session)
-    missing = _explain_missing_model_calls(session)
+    missing = usage_gaps.explain() if session.model_calls else "no source reported model calls; hooks do not"
     if missing is not None:
         absent["model_calls"] = missing
     return absent
-
-
-def _explain_missing_model_calls(session: Session) -> str | None:
-    if not session.model_calls:
-        return "no source reported model calls; hooks do not"
-    return UsageGaps(session).explain()
 
 
 def _explain_no_fanout(tasks: Sequence[Task]) -> str:

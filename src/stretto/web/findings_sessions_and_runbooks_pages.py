@@ -125,17 +125,18 @@ class PageRoutes:
         if summary is None:
             return self._refuse(request, 404, "There is no such session.", "The page / lists the latest.")
         entity = summary.session
-        document = build_page_document(summary, session_view.FANOUTS_SHOWN)
         parameters = request.query_params
+        pages = max(1, -(-len(entity.tasks) // session_view.TASKS_SHOWN))
+        page = min(
+            pages, max(1, int(number) if _NUMBER.fullmatch(number := parameters.get("page", "1")) else 1)
+        )
+        shown = session_view.list_tasks_of_page(entity, page)
+        document = build_page_document(summary, session_view.FANOUTS_SHOWN, {task.id for task in shown})
         part = session_timeline.choose_view(
             entity, _parse_seconds(parameters.get("from")), _parse_seconds(parameters.get("to"))
         )
         drawing = session_timeline.draw_session(entity, part, summary.analysis.wall_parts)
         tools = session_view.list_tool_rows(entity)
-        pages = max(1, -(-len(entity.tasks) // session_view.TASKS_SHOWN))
-        page = min(
-            pages, max(1, int(number) if _NUMBER.fullmatch(number := parameters.get("page", "1")) else 1)
-        )
         return self._page(
             "session.html",
             request,
@@ -147,15 +148,16 @@ class PageRoutes:
             elapsed=((entity.end or entity.last) - entity.start) / SECOND,
             drawing=drawing,
             zooms=session_view.compute_zooms(drawing),
-            path_lines=session_view.draw_path(document, drawing),
+            path_lines=session_view.draw_path(summary.analysis.path, drawing),
             parallels=session_view.list_fanout_rows(summary, document, drawing),
             hidden_fanouts=max(0, len(summary.fanouts) - session_view.FANOUTS_SHOWN),
             wall=session_view.split_wall_time(document),
             efficiency=session_view.split_lane_time,
-            tasks=session_view.list_task_rows(entity, document, (page - 1) * session_view.TASKS_SHOWN),
+            tasks=session_view.make_task_rows(entity, document, shown),
             tasks_unfolded=session_view.TASKS_UNFOLDED if pages == 1 else session_view.TASKS_SHOWN,
             task_page=page,
             task_pages=pages,
+            tests=[call for call in entity.tool_calls if call.tests is not None],
             tools=tools[: session_view.TOOLS_SHOWN],
             hidden_tools=max(0, len(tools) - session_view.TOOLS_SHOWN),
             task_names={task.id: session_view.name_task(task) for task in entity.tasks},

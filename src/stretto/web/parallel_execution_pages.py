@@ -13,7 +13,7 @@ from stretto.findings.finding_sentences import describe_fanout_progress
 from stretto.names import NONE
 from stretto.store.fanout_list import MOST_PAGES, FanoutQuery, FanoutSort
 from stretto.summaries.running_tasks import ExpectedFanout
-from stretto.summaries.session_json import build_session_document
+from stretto.summaries.session_json import build_page_document
 from stretto.web import session_timeline, session_view
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
@@ -112,10 +112,12 @@ class ExecutionPages:
                 "There is no such parallel execution.",
                 "The page /executions lists them.",
             )
-        session, document = summary.session, build_session_document(summary)
-        fanout = summary.fanouts[number - 1][0]
+        session, fanout = summary.session, summary.fanouts[number - 1][0]
+        document = build_page_document(summary, number, {task.id for task in fanout.tasks})
         start, end = ((at - session.start) / SECOND for at in (fanout.start, fanout.end))
-        drawing = session_timeline.draw_session(session, session_timeline.choose_view(session, start, end))
+        drawing = session_timeline.draw_session(
+            session, session_timeline.choose_view(session, start, end), summary.analysis.wall_parts
+        )
         return self._page(
             "execution.html",
             request,
@@ -127,7 +129,7 @@ class ExecutionPages:
             drawing=drawing,
             zooms={},
             p=session_view.make_fanout_row(summary, document, drawing, number),
-            path_lines=session_view.draw_path(document, drawing),
+            path_lines=session_view.draw_path(summary.analysis.path, drawing),
             critical_path=document.get("critical_path"),
             tasks=session_view.make_task_rows(session, document, fanout.tasks),
         )

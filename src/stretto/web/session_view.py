@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from stretto.clock import SECOND
+from stretto.figures.critical_path import CriticalPath
 from stretto.figures.fanouts import Fanout, SequentialTime
 from stretto.figures.unseen_tool_calls import ToolCallGaps
-from stretto.format import quantities, rfc3339
+from stretto.format import quantities
 from stretto.model.entities import Message, Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.summaries.session_summary import SessionSummary
@@ -104,8 +108,8 @@ class Share:
     width: float
 
 
-@dataclass(frozen=True, slots=True)
-class PathLine:
+# A Struct, because a page has hundreds of them.
+class PathLine(msgspec.Struct, frozen=True, gc=False):
     """A line of the critical path: within a lane, or from a lane to another."""
 
     x1: float
@@ -145,9 +149,9 @@ def _build_fanout_row(
     )
 
 
-def list_task_rows(session: Session, document: Document, first: int) -> list[TaskRow]:
-    """Return a page of task rows sorted by start, from index ``first`` on."""
-    return make_task_rows(session, document, sort_tasks(session.tasks)[first : first + TASKS_SHOWN])
+def list_tasks_of_page(session: Session, page: int) -> list[Task]:
+    """Return the tasks that a page of the table shows, by start; ``page`` counts from 1."""
+    return sort_tasks(session.tasks)[(page - 1) * TASKS_SHOWN : page * TASKS_SHOWN]
 
 
 def sort_tasks(tasks: Iterable[Task]) -> list[Task]:
@@ -159,9 +163,7 @@ def make_task_rows(session: Session, document: Document, chosen: Iterable[Task])
     """Return a row for each of some tasks of a session, sorted by start."""
     tasks = sort_tasks(chosen)
     gaps, reports = ToolCallGaps(session), session.latest_reports
-    calls: dict[str | None, list[ToolCall]] = {}
-    for call in session.tool_calls:
-        calls.setdefault(call.task, []).append(call)
+    failed = Counter([call.task for call in session.tool_calls if call.outcome is Outcome.FAILURE])
     path = document.get("critical_path")
     by_path = {} if path is None else {row["id"]: row for row in path["tasks"]}
     spending = document.get("spending")
@@ -171,7 +173,7 @@ def make_task_rows(session: Session, document: Document, chosen: Iterable[Task])
             task=task,
             since=None if task.start is None else (task.start - session.start) / SECOND,
             calls=gaps.count_calls(task),
-            failed=_count_failed(calls.get(task.id, ())),
+            failed=failed[task.id],
             path=None if path is None else by_path.get(task.id, {}).get("seconds", 0.0),
             slack=by_path.get(task.id, {}).get("slack_seconds"),
             spent=by_cost.get(task.id),
@@ -255,22 +257,20 @@ def _describe_part(part: Document) -> str:
     return f"{shown}, {weight}" if shown else f"anything from nothing to all, {weight}: {reason}"
 
 
-def draw_path(document: Document, drawing: Drawing) -> list[PathLine]:
+def draw_path(critical_path: CriticalPath | None, drawing: Drawing) -> list[PathLine]:
     """Return the visible critical path as lines from lane to lane, with tiny pieces merged.
 
     Example, in a view of 100 s: 10 s in the main lane, 20 s in lane 2 and 0.001 s in lane 3 give a line in
     the main lane, a step to lane 2 and a line there; the last piece (0.001 %) is merged into that line.
     """
-    path = document.get("critical_path")
-    if path is None:
+    if critical_path is None:
         return []
     lane_of = drawing.map_lanes()
     pieces: list[tuple[float, float, int]] = []
-    for piece in path["pieces"]:
-        start = rfc3339.parse_rfc3339(piece["start"])
-        x1 = max(0.0, drawing.to_percent(start))
-        x2 = min(100.0, drawing.to_percent(start + round(piece["seconds"] * SECOND)))
-        lane = lane_of.get(piece["task"])
+    for piece in critical_path.pieces:
+        x1 = max(0.0, drawing.to_percent(piece.start))
+        x2 = min(100.0, drawing.to_percent(piece.end))
+        lane = lane_of.get(None if piece.task is None else piece.task.id)
         if x2 <= x1 or lane is None:
             continue
         if pieces and (pieces[-1][2] == lane or x2 - x1 < FINEST) and x1 - pieces[-1][1] < FINEST:
