@@ -1,7 +1,7 @@
 """The schedule of a session's tasks from their runs: lanes, gaps, and the time that other lengths would take.
 
-The rule is that of ``figures.what_if``: a task is assumed to have waited for all tasks that finished before
-it, and keeps its distance to the last of them. Tasks that overlap keep their start.
+The rule is that of ``figures.elapsed_time_with_faster_task``: a task is assumed to have waited for all tasks
+that finished before it, and keeps its distance to the last of them. Tasks that overlap keep their start.
 """
 
 from __future__ import annotations
