@@ -6,6 +6,7 @@ from stretto.figures.agents_over_time import (
     MOST_AGENTS,
     OTHERS,
     UNNAMED,
+    ProjectOverlap,
     TimedSession,
     TimedTask,
     draw_activity,
@@ -73,19 +74,14 @@ def test_many_agents_share_the_last_row() -> None:
 def test_sessions_of_one_project_overlap() -> None:
     """A and b overlap for 20, c only touches b's end, and d is another project's."""
     sessions = [
-        TimedSession("a", "site", Interval(0, 100)),
-        TimedSession("b", "site", Interval(80, 160)),
-        TimedSession("c", "site", Interval(160, 200)),
+        TimedSession("a", "site", Interval(0, 100), tasks=3),
+        TimedSession("b", "site", Interval(80, 160), tasks=2),
+        TimedSession("c", "site", Interval(160, 200), tasks=9),
         TimedSession("d", "shop", Interval(0, 200)),
     ]
     (overlap,) = find_overlaps(sessions)
 
-    assert (overlap.project, overlap.sessions, overlap.peak, overlap.overlapping) == (
-        "site",
-        ("a", "b"),
-        2,
-        20,
-    )
+    assert overlap == ProjectOverlap("site", ("a", "b"), tasks=5, peak=2, overlapping=20)
 
 
 def test_a_short_session_inside_a_long_one_overlaps_it() -> None:

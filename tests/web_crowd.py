@@ -15,6 +15,9 @@ PATTERN = "review-every-document-of-the-release-candidate"
 TOOL = "mcp__a_server_with_a_long_name__list_everything_that_is_there"
 MODEL = "a-model-of-some-vendor-20260801-with-a-long-suffix"
 TEXTS = ("write tests for every branch of the payment module", "research the market of embedded databases")
+BESIDE = "session-in-another-terminal-of-the-same-worktree"
+"""A copy of the newest session, so that two of a project were open at once."""
+
 SAMPLED = 40
 """The newest sessions, of which the machine was sampled; every other one used it up."""
 
@@ -25,11 +28,16 @@ EVERY = HOUR // 2
 def add_crowd(store: Store) -> None:
     """Put the sessions in, the newest two hours before noon."""
     store.events([event for number in range(SESSIONS) for event in _make_session(number)])
+    store.events([*_make_session(0, BESIDE)])
 
 
-def _make_session(number: int) -> Iterator[Event]:
-    """Yield the events of a session: two tasks side by side, each with a tool call and a model call."""
-    session, begin = f"crowd-of-sessions-with-long-ids-{number:04}", NOON - 2 * HOUR - number * EVERY
+def _make_session(number: int, session: str = "") -> Iterator[Event]:
+    """Yield the events of a session: two tasks side by side, each with a tool call and a model call.
+
+    All sessions write the same file.
+    """
+    session = session or f"crowd-of-sessions-with-long-ids-{number:04}"
+    begin = NOON - 2 * HOUR - number * EVERY
 
     def make(kind: Kind, after: int, **fields: Any) -> Event:
         return Event(kind=kind, session=session, time=begin + after, **fields)
@@ -46,7 +54,7 @@ def _make_session(number: int) -> Iterator[Event]:
         yield make(Kind.TOOL_START, 2 * SECOND, id=call, name="Agent", attributes=order)
         yield make(Kind.TASK_START, 2 * SECOND, id=task, name=agent)
         end: dict[str, Any] = {"parent": task, "duration": 30 * SECOND, "outcome": outcome}
-        yield make(Kind.TOOL_END, MINUTE, id=f"{call}-t", name=TOOL, **end)
+        yield make(Kind.TOOL_END, MINUTE, id=f"{call}-t", name=TOOL, attributes={"wrote": "ab12"}, **end)
         usage = {"input_tokens": 900, "output_tokens": 100 + number}
         yield make(Kind.MODEL_CALL, MINUTE, id=f"{call}-m", name=MODEL, attributes=usage, **end)
         yield make(Kind.TASK_END, length, id=task, name=agent, outcome=outcome)

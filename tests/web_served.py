@@ -43,6 +43,7 @@ from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.snapshot_of_any_window import SnapshotRules, read_windowed_snapshot
 from stretto.summaries.time_window import TimeWindow
 from stretto.summaries.trends import read_trends
+from stretto.summaries.writes_of_sessions import WritesOfSessions
 from stretto.web.app import Backend, create_app
 from stretto.web.live_updates import UpdateStreams
 from tests.waiting import PATIENCE
@@ -217,7 +218,7 @@ class Store:
 
     def _activity(self, window: TimeWindow) -> ActivitySummary:
         with closing(open_reader(self.config.database)) as connection:
-            return read_activity_summary(connection, window, self.now)
+            return read_activity_summary(connection, window, self.now, WritesOfSessions())
 
     def _insight(self, id: str) -> SessionSummary | None:
         with closing(open_reader(self.config.database)) as connection:

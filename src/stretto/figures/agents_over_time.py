@@ -34,6 +34,7 @@ class TimedSession:
     id: str
     project: str
     interval: Interval
+    tasks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class ProjectOverlap:
     project: str
     sessions: tuple[str, ...]
     """Ids of the sessions that overlapped another one, by start."""
+    tasks: int
+    """Tasks of these sessions."""
     peak: int
     overlapping: int
     """Time (ns) in which two or more were open."""
@@ -121,7 +124,9 @@ def find_overlaps(sessions: Iterable[TimedSession]) -> list[ProjectOverlap]:
         overlapping = _measure_at_least(steps, 2)
         if overlapping:
             peak = max(count for _, count in steps)
-            overlaps.append(ProjectOverlap(project, tuple(_list_overlapping(listed)), peak, overlapping))
+            ids = tuple(_list_overlapping(listed))
+            tasks = sum(session.tasks for session in listed if session.id in frozenset(ids))
+            overlaps.append(ProjectOverlap(project, ids, tasks, peak, overlapping))
     return sorted(overlaps, key=lambda overlap: (-overlap.overlapping, overlap.project))
 
 

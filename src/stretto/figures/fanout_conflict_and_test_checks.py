@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stretto.figures.fanouts import Fanout
+from stretto.figures.file_writes import list_file_writes
 from stretto.model.entities import Task, ToolCall
 from stretto.model.event import Outcome
 
@@ -75,19 +76,12 @@ def _find_writers(
     """Return fan-out number → file → tasks that wrote it, by themselves, by a call or by a subtask."""
     parents = {task.id: task.parent for task in tasks}
     fanout_of = {task.id: number for number, fanout in enumerate(fanouts) for task in fanout.tasks}
-    writes = [(task.id, task.wrote) for task in tasks]
-    # Few calls write, and a call has no outcome to be looked at then.
-    writes += [
-        (call.task, call.wrote)
-        for call in calls
-        if call.wrote and call.task and call.outcome is not Outcome.FAILURE
-    ]
     writers: dict[int, dict[str, set[str]]] = {}
-    for writer, wrote in writes:
-        for task_id in walk_ancestry(writer, parents) if wrote else ():
+    for write in list_file_writes(tasks, calls):
+        for task_id in walk_ancestry(write.task, parents):
             if task_id in fanout_of:
                 files = writers.setdefault(fanout_of[task_id], {})
-                for file in (wrote or "").split():
+                for file in write.wrote.split():
                     files.setdefault(file, set()).add(task_id)
     return writers
 

@@ -26,6 +26,7 @@ from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.snapshot_of_any_window import SnapshotRules, WindowedSnapshots, read_windowed_snapshot
 from stretto.summaries.time_window import TimeWindow
 from stretto.summaries.trends import read_trends
+from stretto.summaries.writes_of_sessions import WritesOfSessions
 
 
 class StoreAnswers:
@@ -45,6 +46,7 @@ class StoreAnswers:
         self._clock = clock
         self._declared = declared
         self._connect = connect
+        self._written = WritesOfSessions()
         self._windowed = WindowedSnapshots(self._read_windowed_snapshot)
 
     def find_sessions(self, query: SessionQuery) -> SessionPage:
@@ -65,7 +67,7 @@ class StoreAnswers:
     def read_activity(self, window: TimeWindow) -> ActivitySummary:
         """Return who was at work in a window."""
         with self._connect() as connection:
-            return read_activity_summary(connection, window, self._clock())
+            return read_activity_summary(connection, window, self._clock(), self._written)
 
     def summarise_session(self, id: str) -> SessionSummary | None:
         """Return the summary of a session, or None if it is unknown."""

@@ -45,11 +45,13 @@ def read_task_memory(connection: sqlite3.Connection, extent: Interval) -> list[t
 def read_timed_sessions(connection: sqlite3.Connection, extent: Interval) -> list[TimedSession]:
     """Return the sessions with a known project that were open in a stretch of time."""
     rows = connection.execute(
-        'SELECT id, project, start, COALESCE("end", last) AS until FROM sessions'
+        'SELECT id, project, start, COALESCE("end", last) AS until, tasks FROM sessions'
         " WHERE last >= ? AND start < ? AND project IS NOT NULL AND until > start ORDER BY last DESC LIMIT ?",
         (extent.start, extent.end, MOST_SESSIONS),
     )
-    return [TimedSession(id, project, Interval(start, until)) for id, project, start, until in rows]
+    return [
+        TimedSession(id, project, Interval(start, until), tasks) for id, project, start, until, tasks in rows
+    ]
 
 
 def sum_person_waits(connection: sqlite3.Connection, extent: Interval) -> int | None:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import nlargest
+from operator import attrgetter
 
 from stretto.clock import SECOND
-from stretto.figures.agents_over_time import ActivityChart, ProjectOverlap, draw_activity, find_overlaps
+from stretto.figures.agents_over_time import (
+    ActivityChart,
+    ProjectOverlap,
+    TimedSession,
+    draw_activity,
+    find_overlaps,
+)
 from stretto.figures.machine_limits import MACHINE_MEASURES, MachineOverTime, find_machine_limits
+from stretto.figures.session_conflicts import SessionConflict, find_session_conflicts
 from stretto.model.interval import Interval
 from stretto.store import queries
 from stretto.store.rollup import SLOTS
@@ -19,9 +29,26 @@ from stretto.store.tasks_and_sessions_in_window import (
     sum_person_waits,
 )
 from stretto.summaries.time_window import TimeWindow
+from stretto.summaries.writes_of_sessions import WritesOfSessions
 
 MOST_SLOTS = 2_500
 """Slots of which the machine is judged; longer windows are judged by longer slots."""
+
+
+MOST_COMPARED = 100
+"""Most sessions whose writes are compared, the newest: each is read whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelSessions:
+    """Sessions of one project that were open at once, and what they did to each other."""
+
+    overlap: ProjectOverlap
+    conflicts: tuple[SessionConflict, ...]
+    compared: int
+    """Sessions that were looked at for written files."""
+    writing: int
+    """Those of them of which a written file is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +58,17 @@ class ActivitySummary:
     chart: ActivityChart
     waited: int | None
     """Nanoseconds for which sessions that ended in it waited for people; None if no source reports it."""
-    overlaps: tuple[ProjectOverlap, ...]
+    parallel: tuple[ParallelSessions, ...]
+    """By project, the longest overlap first."""
     machine: MachineOverTime
     is_clipped: bool
     """Whether the chart has the newest tasks alone, ``MOST_TASKS`` of them."""
 
 
-def read_activity_summary(connection: sqlite3.Connection, window: TimeWindow, now: int) -> ActivitySummary:
-    """Return the activity of a window as of ``now`` (ns)."""
+def read_activity_summary(
+    connection: sqlite3.Connection, window: TimeWindow, now: int, written: WritesOfSessions
+) -> ActivitySummary:
+    """Return the activity of a window as of ``now`` (ns); ``written`` remembers what sessions wrote."""
     end = now if window.end is None else min(now, window.end)
     start = window.start
     if start is None:
@@ -49,10 +79,40 @@ def read_activity_summary(connection: sqlite3.Connection, window: TimeWindow, no
     return ActivitySummary(
         draw_activity(tasks, extent),
         sum_person_waits(connection, extent),
-        tuple(find_overlaps(read_timed_sessions(connection, extent))),
+        read_parallel_sessions(connection, read_timed_sessions(connection, extent), written),
         read_machine_over_time(connection, extent),
         is_clipped=len(tasks) == MOST_TASKS,
     )
+
+
+def read_parallel_sessions(
+    connection: sqlite3.Connection,
+    sessions: Iterable[TimedSession],
+    written: WritesOfSessions,
+    *,
+    most: int = MOST_COMPARED,
+) -> tuple[ParallelSessions, ...]:
+    """Return the sessions of each project that were open at once, with the conflicts between them.
+
+    The newest ``most`` sessions are read for what they wrote.
+    """
+    by_id = {session.id: session for session in sessions}
+    overlaps = find_overlaps(by_id.values())
+    overlapping = [by_id[id] for overlap in overlaps for id in overlap.sessions]
+    newest = nlargest(most, overlapping, attrgetter("interval"))
+    writes = {session.id: written.read_writes(connection, session) for session in newest}
+    found = []
+    for overlap in overlaps:
+        compared = [writes[id] for id in overlap.sessions if id in writes]
+        found.append(
+            ParallelSessions(
+                overlap,
+                tuple(find_session_conflicts(compared)),
+                len(compared),
+                sum(bool(each.writes) for each in compared),
+            )
+        )
+    return tuple(found)
 
 
 def read_machine_over_time(connection: sqlite3.Connection, extent: Interval) -> MachineOverTime:

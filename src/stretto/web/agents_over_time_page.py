@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -11,10 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import to_rfc3339
-from stretto.figures.agents_over_time import ProjectOverlap
 from stretto.figures.machine_limits import MachineLimit, MachineOverTime
 from stretto.figures.resource_figures import NOT_SAMPLED
+from stretto.figures.session_conflicts import SessionConflict
 from stretto.format import quantities
+from stretto.store.queries import SessionRow
+from stretto.store.session_search import SessionQuery
+from stretto.summaries.agents_at_work_in_window import ActivitySummary
 from stretto.summaries.time_window import make_named_window
 from stretto.web.activity_lanes import lay_out_lanes, lay_out_machine
 from stretto.web.backend import Backend
@@ -24,8 +27,11 @@ from stretto.web.window_parameters import QueryError, parse_window
 FIRST = "24h"
 """The window that is shown unless another is asked for."""
 
-SESSIONS_SHOWN = 12
-"""Most sessions that are linked of each project."""
+SESSIONS_SHOWN = 6
+"""Most sessions that are linked of each project, the newest."""
+
+CONFLICTS_SHOWN = 10
+"""Most pairs of sessions whose conflicts are listed, of all projects: those with the most files."""
 
 
 STRETCHES_SHOWN = 10
@@ -71,6 +77,12 @@ def list_limit_rows(machine: MachineOverTime) -> list[LimitRow]:
     ]
 
 
+def rank_conflicts(summary: ActivitySummary) -> list[tuple[str, SessionConflict]]:
+    """Return the conflicts with their projects, those with the most files first."""
+    found = [(each.overlap.project, conflict) for each in summary.parallel for conflict in each.conflicts]
+    return sorted(found, key=lambda item: -len(item[1].files))
+
+
 class ActivityPage:
     """The endpoint of the activity."""
 
@@ -92,6 +104,7 @@ class ActivityPage:
             return self._refuse(request, 400, str(error))
         summary = self._backend.activity(window)
         extent = summary.chart.extent
+        conflicts = rank_conflicts(summary)
         marks = [extent.start + extent.length * place // 4 for place in range(5)]
         return self._page(
             "activity.html",
@@ -109,16 +122,25 @@ class ActivityPage:
             why_unsampled=self._explain_unsampled(summary.machine),
             is_clipped=summary.is_clipped,
             waited=summary.waited,
-            overlaps=[_shorten(overlap) for overlap in summary.overlaps],
+            projects=summary.parallel,
+            sessions_shown=SESSIONS_SHOWN,
+            conflicts=conflicts[:CONFLICTS_SHOWN],
+            conflict_count=len(conflicts),
+            rows=self._read_rows(summary, conflicts[:CONFLICTS_SHOWN]),
         )
+
+    def _read_rows(
+        self, summary: ActivitySummary, conflicts: Iterable[tuple[str, SessionConflict]]
+    ) -> dict[str, SessionRow]:
+        """Return the rows of the sessions that the page links, by id, for their titles."""
+        ids = {id for _, conflict in conflicts for id in conflict.sessions}
+        for each in summary.parallel:
+            ids.update(each.overlap.sessions[-SESSIONS_SHOWN:])
+        page = self._backend.sessions(SessionQuery(ids=tuple(sorted(ids)), limit=max(1, len(ids))))
+        return {row.id: row for row in page.rows}
 
     def _explain_unsampled(self, machine: MachineOverTime) -> str | None:
         """Return why nothing is known of the processors; None if something is."""
         if machine.no_processors == NOT_SAMPLED and not self._backend.features.is_on("resources"):
             return "the sampling of processes is switched off (stretto features set resources=on)"
         return machine.no_processors
-
-
-def _shorten(overlap: ProjectOverlap) -> tuple[ProjectOverlap, Sequence[str], int]:
-    """Return an overlap with the sessions to link, and how many more there are."""
-    return overlap, overlap.sessions[:SESSIONS_SHOWN], max(0, len(overlap.sessions) - SESSIONS_SHOWN)

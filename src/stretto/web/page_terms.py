@@ -41,6 +41,10 @@ DEFINITIONS: dict[str, str] = {
     "session_finding": (
         "What held it up most, compared with its like, and the findings that name it as a run to look at."
     ),
+    "session_conflict": (
+        "Two sessions conflict where both wrote the same file while both were open: one of them may have"
+        " worked on what the other was changing."
+    ),
     "machine_limit": (
         "Processors are used up where 90 % of them or more were busy over a slot of time; memory where less"
         " than 10 % of it was free at some moment while a task ran."
