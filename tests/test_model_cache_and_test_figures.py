@@ -105,6 +105,56 @@ def test_the_scenes_tests_are_as_on_paper(tmp_path: Path) -> None:
     assert p50 == pytest.approx(12, rel=0.02)
 
 
+def selection_reason(snapshot: Snapshot, framework: str) -> str | None:
+    """Return why a framework's selections have no gain in the last hour."""
+    labels = {"framework": framework, "window": "1h"}
+    (found,) = [
+        f for f in snapshot.figures
+        if f.name == "stretto_test_selection_saved_ratio" and dict(f.labels) == labels
+    ]  # fmt: skip
+    assert found.value is None
+    return found.reason
+
+
+def draw_test_runs(framework: str, *runs: tuple[float, int, int]) -> Drawing:
+    """Draw test runs one after another, each as (seconds, tests that passed, tests not chosen)."""
+    drawing, at = Drawing(framework), 0.0
+    for number, (seconds, passed, deselected) in enumerate(runs):
+        drawing.call(
+            f"{framework}-{number}", at, at + seconds, test_framework=framework,
+            tests_passed=passed, tests_failed=0, tests_deselected=deselected,
+        )  # fmt: skip
+        at += seconds
+    return frame_drawing(drawing, at)
+
+
+def test_a_selection_saves_time_against_full_runs_of_as_many_tests(tmp_path: Path) -> None:
+    """Three runs of 20, 30 and 40 s instead of 90 s each; a suite of another size is no baseline."""
+    full = ((80, 100, 0), (90, 100, 0), (100, 102, 0), (5, 20, 0))
+    with store(tmp_path) as opened:
+        opened.take(
+            draw_test_runs("pytest", *full, (20, 20, 80), (30, 20, 80), (40, 20, 82), (9, 5, 995)).events
+        )
+        opened.take(draw_test_runs("cargo", (9, 10, 0), (9, 10, 0), (1, 5, 5)).events)
+        opened.take(draw_test_runs("jest", *[(9.0, 10, 0)] * 3, (1, 5, 5), (1, 5, 5)).events)
+        found = figures(opened, 500)
+    assert figure(found, "window_test_selection_runs", framework="pytest") == 3
+    assert figure(found, "window_test_selection_seconds", framework="pytest") == 90
+    assert figure(found, "window_test_selection_full_seconds", framework="pytest") == 270
+    assert figure(found, "window_test_selection_saved_seconds", framework="pytest") == 180
+    assert figure(found, "test_selection_saved_ratio", framework="pytest") == pytest.approx(2 / 3)
+    assert selection_reason(found, "cargo") == "fewer than 3 full runs of as many tests are known"
+    assert selection_reason(found, "jest") == "2 of the selected runs can be compared, 3 are needed"
+
+
+def test_a_selection_that_takes_longer_is_a_loss(tmp_path: Path) -> None:
+    """Below 0, and not left out."""
+    with store(tmp_path) as opened:
+        opened.take(draw_test_runs("pytest", *[(10.0, 100, 0)] * 3, *[(15.0, 20, 80)] * 3).events)
+        found = figures(opened, 500)
+    assert figure(found, "test_selection_saved_ratio", framework="pytest") == -0.5
+
+
 def test_where_no_test_run_was_seen_their_share_is_not_known(tmp_path: Path) -> None:
     """Not every source reports its commands, so no seen test run does not mean that none ran."""
     with store(tmp_path) as opened:

@@ -48,6 +48,7 @@ VALUES: dict[Dimension, Any] = {
     Dimension.REASON: "failed",
     Dimension.RESULT: "hit",
     Dimension.DIRECTION: "read",
+    Dimension.SUITE: "90",
 }
 """A value of each dimension whose values are Stretto's own."""
 

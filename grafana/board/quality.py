@@ -334,6 +334,21 @@ _TESTS = Row(
                 high=1,
             ),
             Column(
+                "Choices compared",
+                sum_by(select_series("window_test_selection_runs"), Label.FRAMEWORK),
+                Unit.COUNT,
+            ),
+            Column(
+                "Saved by choosing",
+                divide_sums(
+                    select_series("window_test_selection_saved_seconds"),
+                    select_series("window_test_selection_full_seconds"),
+                    Label.FRAMEWORK,
+                ),
+                Unit.RATIO,
+                high=1,
+            ),
+            Column(
                 "Time, p95",
                 max_by(select_series("test_run_duration_quantile_seconds", stat="p95"), Label.FRAMEWORK),
                 Unit.SECONDS,

@@ -44,6 +44,7 @@ UNUSED: dict[str, str] = {
             "stretto_parallel_failure_ratio",
             "stretto_speedup_ratio",
             "stretto_test_selection_ratio",
+            "stretto_test_selection_saved_ratio",
             "stretto_test_time_ratio",
             "stretto_tool_call_coverage_ratio",
             "stretto_usage_coverage_ratio",
@@ -60,6 +61,7 @@ UNUSED: dict[str, str] = {
         COMPUTED,
     ),
     "stretto_verdict_paid_seconds": INGREDIENT,
+    "stretto_window_test_selection_seconds": "an ingredient: full seconds less those saved",
     **dict.fromkeys(
         (
             "stretto_score_agent_mean",

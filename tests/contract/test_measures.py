@@ -152,6 +152,10 @@ def test_what_is_written_has_the_declared_dimensions(tmp_path: Path) -> None:
         # The writer waits for no one: it has slack while the reader decides when the end comes.
         slack = Drawing("slack").run("a", 0, 10, agent="writer").run("b", 0, 30, agent="reader")
         opened.take(frame_drawing(slack, 30).events)
+        tested = Drawing("tested").call(
+            "all", 1, 3, test_framework="pytest", tests_passed=4, tests_failed=0, tests_deselected=0
+        )
+        opened.take(frame_drawing(tested, 30).events)
         often = Drawing("often").opens().prompt(0)
         for second in range(5):
             often.sample(second, 1, memory=10, machine_busy=1, machine_available=2)

@@ -8,6 +8,7 @@ from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.outcome_and_quantile_figures import compute_outcome_figures, compute_quantile_figures
 from stretto.figures.reported_cache_figures import compute_cache_figures
+from stretto.figures.selected_test_gain import compute_selection_gain_figures
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
 from stretto.figures.usage_reporting_coverage import compute_coverage_figures, compute_usage_coverage
 from stretto.model.call_cost_and_added_usage import DOLLAR
@@ -76,6 +77,7 @@ def _compute_test_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
         yield Figure("stretto_window_tests_selected", labels, chosen, count)
         yield Figure("stretto_window_tests_collected", labels, count, count)
         yield make_ratio("stretto_test_selection_ratio", labels, chosen, count, count)
+    yield from compute_selection_gain_figures(at, sums)
     name = "stretto_test_run_duration_quantile_seconds"
     yield from compute_quantile_figures(at, sums, measures.TEST_RUN_TIME, name, Dimension.FRAMEWORK)
     tool, test = sum_up(sums, measures.TOOL_SECONDS), sum_up(sums, measures.TEST_SECONDS)

@@ -15,6 +15,7 @@ from stretto.figures.scores.sums_by_pattern_type_or_agent import (
     PARALLEL,
     UNPLACED,
 )
+from stretto.figures.selected_test_gain import SUITE_STEPS
 from stretto.figures.wall_time_parts import WallPart
 from stretto.hook.client.tests_and_written_files import RUNNERS, TARGETS
 from stretto.model.call_cost_and_added_usage import CostOrigin
@@ -79,6 +80,7 @@ CLOSED_WORDS: dict[Dimension, frozenset[str]] = {
     Dimension.PLACE: frozenset({PARALLEL, ALONE, UNPLACED}),
     Dimension.REASON: frozenset({*WasteReason, "eviction", "invalidation"}),
     Dimension.RESULT: frozenset({INTEGRATED, CONFLICT, FAILED, FINE, "hit", "miss", "passed"}),
+    Dimension.SUITE: SUITE_STEPS,
 }
 """Dimension whose every value is a word of Stretto → these words, of all measures together."""
 

@@ -54,6 +54,8 @@ class Dimension(StrEnum):
     SIGNATURE = "signature"
     """The task types of a parallel execution, and a hash of its identity (``figures.work_signature``)."""
     SOURCE = "source"
+    SUITE = "suite"
+    """How many tests a run found, in steps of 5 % (``figures.selected_test_gain``)."""
     TASK_TYPE = "task_type"
     TOOL = "tool"
 
@@ -307,6 +309,15 @@ TESTS_SELECTED = define_measure(
 TESTS_COLLECTED = define_measure(
     "tests_collected", (_D.FRAMEWORK,), _U.COUNT, "These tests, and those that were not chosen."
 )
+_SUITE = (_D.FRAMEWORK, _D.SUITE)
+SELECTED_TEST_RUNS = define_measure(
+    "selected_test_runs", _SUITE, _U.COUNT, "Test runs that chose some of the tests they found."
+)
+SELECTED_TEST_SECONDS = define_measure("selected_test_seconds", _SUITE, _U.NANOSECONDS, "Their time.")
+FULL_TEST_RUNS = define_measure(
+    "full_test_runs", _SUITE, _U.COUNT, "Test runs that chose all of the tests they found."
+)
+FULL_TEST_SECONDS = define_measure("full_test_seconds", _SUITE, _U.NANOSECONDS, "Their time.")
 
 # Model calls.
 MODEL_CALLS = define_measure("model_calls", (_D.MODEL, _D.OUTCOME), _U.COUNT, "Model calls.")

@@ -184,6 +184,35 @@ USAGE: tuple[Metric, ...] = (
         "stretto_window_tests_collected",
     ),
     define_gauge(
+        "stretto_window_test_selection_runs",
+        "1",
+        (Label.FRAMEWORK, _W),
+        "Test runs that chose some of their tests, and that full runs of as many tests are known for.",
+    ),
+    define_gauge(
+        "stretto_window_test_selection_seconds", "s", (Label.FRAMEWORK, _W), "Time that these runs took."
+    ),
+    define_gauge(
+        "stretto_window_test_selection_full_seconds",
+        "s",
+        (Label.FRAMEWORK, _W),
+        "Time that as many full runs take, by the mean of those of as many tests.",
+    ),
+    define_gauge(
+        "stretto_window_test_selection_saved_seconds",
+        "s",
+        (Label.FRAMEWORK, _W),
+        "The difference; below 0 where the selections took longer.",
+    ),
+    define_gauge(
+        "stretto_test_selection_saved_ratio",
+        "1",
+        (Label.FRAMEWORK, _W),
+        "Share of the time of full runs that selections of tests saved, below 0 for a loss.",
+        "stretto_window_test_selection_saved_seconds",
+        "stretto_window_test_selection_full_seconds",
+    ),
+    define_gauge(
         "stretto_test_run_duration_quantile_seconds",
         "s",
         (Label.FRAMEWORK, _STAT, _W),

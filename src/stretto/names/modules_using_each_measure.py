@@ -83,6 +83,8 @@ WRITERS: dict[str, tuple[str, ...]] = {
     ),
     "store.contributions.tool_calls": (
         measures.CALLS, measures.CALL_TIME, measures.ENDS_EXPECTED, measures.ENDS_SEEN,
+        measures.FULL_TEST_RUNS, measures.FULL_TEST_SECONDS, measures.SELECTED_TEST_RUNS,
+        measures.SELECTED_TEST_SECONDS,
         measures.OVERHEAD, measures.TESTS, measures.TESTS_COLLECTED, measures.TESTS_SELECTED,
         measures.TESTS_SKIPPED, measures.TEST_RUNS, measures.TEST_RUN_TIME,
         measures.TEST_SECONDS, measures.TOOL_SECONDS,
@@ -192,6 +194,10 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.PROMPT_TOKENS, measures.TESTS, measures.TESTS_COLLECTED, measures.TESTS_SELECTED,
         measures.TESTS_SKIPPED, measures.TEST_RUNS, measures.TEST_RUN_TIME,
         measures.TEST_SECONDS, measures.TOKENS, measures.TOOL_SECONDS, measures.UNPRICED_CALLS,
+    ),
+    "figures.selected_test_gain": (
+        measures.FULL_TEST_RUNS, measures.FULL_TEST_SECONDS, measures.SELECTED_TEST_RUNS,
+        measures.SELECTED_TEST_SECONDS,
     ),
     "figures.usage_reporting_coverage": (
         measures.TOOL_CALL_TASKS, measures.TOOL_CALL_TASKS_REPORTED, measures.USAGE_EXPECTED,

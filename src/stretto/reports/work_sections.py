@@ -119,6 +119,7 @@ def build_delivery_section(given: ReportFigures) -> ReportSection:
         given.compare(
             "Tests that failed", lambda f: make_count_cell(f.sum_up("window_tests", result="failed"))
         ),
+        given.compare("Saved by choosing tests, of the time of full runs", _read_selection_gain),
     ]
     reasons = [
         (
@@ -284,6 +285,14 @@ def _name_best_and_weakest(now: LabelledFigures) -> tuple[str, ...]:
 def _read_workflows(figures: LabelledFigures) -> ReportCell:
     reason = "no workflow has configured hours"
     return make_amount_cell(figures.sum_up("workflow_saved_seconds"), "s", reason)
+
+
+def _read_selection_gain(figures: LabelledFigures) -> ReportCell:
+    """Return the gain over all frameworks, or the reason of the first without any."""
+    full = figures.sum_up("window_test_selection_full_seconds")
+    reasons = [figure.reason for _, figure in figures.list_all("test_selection_saved_ratio") if figure.reason]
+    reason = next(iter(reasons), "no run chose some of its tests")
+    return make_ratio_cell(figures.sum_up("window_test_selection_saved_seconds"), full, reason)
 
 
 def _read_cost(figures: LabelledFigures) -> ReportCell:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from stretto.figures.quantile_sketch import find_bucket
+from stretto.figures.selected_test_gain import to_suite_step
 from stretto.model.entities import TestRun, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.tools_with_length import is_reported_check, takes_time_of_its_own
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import get_counted_time
 from stretto.store.rollup import Additions, Amount, find_slot_number
+
+_SUITE_MEASURES = {
+    False: (measures.FULL_TEST_RUNS, measures.FULL_TEST_SECONDS),
+    True: (measures.SELECTED_TEST_RUNS, measures.SELECTED_TEST_SECONDS),
+}
+"""Whether a run left tests out → the measures of its number and its time."""
 
 
 def add_up_tool_calls(calls: Iterable[ToolCall], sign: int, sums: Additions) -> None:
@@ -79,5 +86,10 @@ def _yield_test_amounts(slot: int, call: ToolCall, tests: TestRun) -> Iterator[A
         )
     if call.duration is not None and not is_reported_check(call):
         yield (slot, measures.TEST_RUN_TIME, (tests.framework, find_bucket(call.duration))), 1
+        if tests.selected and tests.deselected is not None:
+            runs, seconds = _SUITE_MEASURES[tests.deselected > 0]
+            suite = (tests.framework, to_suite_step(tests.selected + tests.deselected))
+            yield (slot, runs, suite), 1
+            yield (slot, seconds, suite), call.duration
         if call.duration:
             yield (slot, measures.TEST_SECONDS, ()), call.duration
