@@ -83,6 +83,7 @@ def test_a_phase_has_its_own_line() -> None:
         "conflicts": 2,
         "efficiency": score,
         "collaboration": hidden,
+        "overall_quality": {"score": 7.5, "low": 7, "high": 8, "coverage": 0.9, "reason": None},
         "quality": {"prd": {"score": 7.25, "low": 3.6, "high": 8.6, "coverage": 0.5, "reason": None}},
         "agents": {},
     }
@@ -91,14 +92,17 @@ def test_a_phase_has_its_own_line() -> None:
 
     assert lines == [
         "outcomes: success 50% of 4, conflicts 2",
-        "scores: efficiency 80/100, quality prd 7.2 [3.6–8.6]/10",
+        "scores: efficiency 80/100, overall quality 7.5 [7.0–8.0]/10, quality prd 7.2 [3.6–8.6]/10",
         (
             "  withheld: completion, retry, recovery, phase success, integration success, adoption:"
             " nothing to divide by"
         ),
         "  withheld: collaboration: 1 of 6 parts known",
         "phase build: outcomes: success 50% of 4, conflicts 2",
-        "phase build: scores: efficiency 80/100, quality prd 7.2 [3.6–8.6]/10",
+        (
+            "phase build: scores: efficiency 80/100, overall quality 7.5 [7.0–8.0]/10,"
+            " quality prd 7.2 [3.6–8.6]/10"
+        ),
         "",
     ]
     assert format_kpis({}) == []

@@ -299,6 +299,37 @@ def test_a_phase_has_kpis_of_its_own(tmp_path: Path) -> None:
     assert build["collaboration"]["score"] == pytest.approx(90)
 
 
+def test_a_score_of_a_phase_or_session_enters_its_quality(tmp_path: Path) -> None:
+    """A phase's score judges all of its tasks, a session's all tasks; the quality of a type is by its own."""
+    drawing = Drawing("judged").opens().phase("build", 0, 50).phase("check", 50, 60)
+    drawing.task("a", 0, 20, "review").task("b", 20, 40, "review").task("c", 40, 50, "testing")
+    drawing.score("quality", 6, 51, of="task", id="c").score("quality", 9, 52, of="phase", id="build")
+    drawing.score("quality", 5, 61, of="phase", id="check").score("quality", 2, 62)
+    with store(tmp_path) as opened:
+        opened.take(drawing.ends(70).events)
+        kpis = told(opened, "judged")["kpis"]
+    build, check = kpis["phases"]
+
+    def judgement(score: dict[str, Any]) -> float | None:
+        value: float | None = score["parts"]["judgement"]["score"]
+        return value
+
+    assert judgement(kpis["quality"]["testing"]) == judgement(build["quality"]["testing"]) == 6
+    assert judgement(kpis["quality"]["review"]) is None
+    # Completeness is 1; depth and actionability could have been judged: 0.2 of 0.7 are not known.
+    reviews, tests = ((0.3 * share + 0.2) / 0.7 for share in (0.9, 0.75))
+    low = (2 * reviews + tests) / 3 * 10
+    assert (build["overall_quality"]["low"], build["overall_quality"]["high"]) == pytest.approx(
+        (low, low + 10 * 0.2 / 0.7)
+    )
+    assert judgement(check["overall_quality"]) == 5
+    mean = (9 + 5 + 2) / 3
+    session_reviews, session_tests = ((0.3 * share + 0.2) / 0.7 for share in (mean / 10, (16 + 6) / 40))
+    assert kpis["overall_quality"]["low"] == pytest.approx((2 * session_reviews + session_tests) / 3 * 10)
+    part = kpis["efficiency"]["parts"]["quality"]["parts"]["quality"]
+    assert part["low"] == pytest.approx(kpis["overall_quality"]["low"] * 10)
+
+
 def test_a_session_shows_its_own_machine_and_tokens(tmp_path: Path) -> None:
     """Half the processors busy, memory flat, three quarters of the prompt from the cache."""
     drawing = straggler()

@@ -31,6 +31,7 @@ def _format_lines(kpis: Mapping[str, Any], prefix: str, *, reasons: bool = True)
     scores = _collect_known(
         {name: kpis[name] for name in ("efficiency", "collaboration")}, "score", missing, _format_of_100
     )
+    scores += _collect_known({"overall quality": kpis["overall_quality"]}, "score", missing, _format_of_10)
     scores += _collect_known(_add_prefix("quality", kpis["quality"]), "score", missing, _format_of_10)
     scores += _collect_known(_add_prefix("agent", kpis["agents"]), "score", missing, _format_of_100)
     for title, values in (("outcomes", shares), ("scores", scores)):

@@ -189,8 +189,15 @@ def _build_score_section(document: Mapping[str, Any]) -> ReportSection | None:
         )
         for name in _RATIOS
     ]
-    scores = [("Efficiency, of 100", kpis["efficiency"]), ("Collaboration, of 100", kpis["collaboration"])]
+    scores = [
+        ("Efficiency, of 100", kpis["efficiency"]),
+        ("Quality, of 10", kpis["overall_quality"]),
+        ("Collaboration, of 100", kpis["collaboration"]),
+    ]
     scores += [(f"Quality of {name}, of 10", score) for name, score in kpis["quality"].items()]
+    scores += [
+        (f"Quality of the phase {phase['name']}, of 10", phase["overall_quality"]) for phase in kpis["phases"]
+    ]
     rows += [
         (
             ReportCell(name),

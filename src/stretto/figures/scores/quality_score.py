@@ -13,10 +13,11 @@ from stretto.figures.scores.sums_by_pattern_type_or_agent import (
     FINE,
     MICRO,
     PARALLEL,
+    pick_slice,
     split_sums_by,
 )
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
-from stretto.names import measures
+from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
 
 TREND_DAYS = 3
@@ -54,13 +55,34 @@ def compute_quality_score(sums: Sums, rules: ScoreRules) -> CompositeScore:
 
 
 def compute_overall_quality(sums: Sums, rules: ScoreRules) -> CompositeScore:
-    """Return the mean quality over task types, each with the weight of its tasks."""
+    """Return the mean quality over task types, each with the weight of its tasks.
+
+    A score of a session or phase judges all of its tasks, so it enters the judgements of each task type here.
+    Example: a review without a score, in a session of quality 9, has the judgement 0.9. Without any task the
+    quality is that of these scores alone.
+    """
+    whole = pick_slice(sums, Dimension.TASK_TYPE, NONE)
+    types = split_sums_by(sums, Dimension.TASK_TYPE)
+    if not types and whole:
+        return compute_quality_score(whole, rules)
     return combine_parts(
         to_score_part(
-            task_type, compute_quality_score(type_sums, rules), sum_up(type_sums, measures.WORK_ENDS)
+            task_type,
+            compute_quality_score(_add_judgements(type_sums, whole), rules),
+            sum_up(type_sums, measures.WORK_ENDS),
         )
-        for task_type, type_sums in split_sums_by(sums, Dimension.TASK_TYPE).items()
+        for task_type, type_sums in types.items()
     )
+
+
+def _add_judgements(type_sums: Sums, whole: Sums) -> Sums:
+    """Return the sums of a task type with the scores of sessions and phases, which belong to no type."""
+    scores = {
+        measure: {**whole[measure], **type_sums.get(measure, {})}
+        for measure in (measures.SCORE_COUNT, measures.SCORE_SUM, measures.SCORE_OUTSIDE)
+        if measure in whole
+    }
+    return {**type_sums, **scores}
 
 
 def build_quality_parts(sums: Sums, rules: ScoreRules) -> list[ScorePart]:

@@ -16,7 +16,7 @@ from stretto.figures.scores.efficiency_score import (
 )
 from stretto.figures.scores.figures_for_scores import PublishedFigures
 from stretto.figures.scores.message_exchange_score import compute_collaboration_score
-from stretto.figures.scores.quality_score import compute_quality_score
+from stretto.figures.scores.quality_score import compute_overall_quality, compute_quality_score
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.sums_by_pattern_type_or_agent import (
     CONFLICT,
@@ -53,6 +53,7 @@ def build_kpis_document(
         "conflicts": sum_up(sums, measures.CHECKED, result=CONFLICT)
         if sum_up(sums, measures.CHECKED)
         else None,
+        "overall_quality": to_score_document(compute_overall_quality(sums, rules), 10),
         "quality": {
             task_type: to_score_document(compute_quality_score(slice_sums, rules), 10)
             for task_type, slice_sums in split_sums_by(sums, Dimension.TASK_TYPE).items()
