@@ -45,8 +45,8 @@ TASK_KEYS = {"phase",
 FANOUT_KEYS = {"id", "synthesis_seconds", "not_measured", "doubt", "work_speedup",
     "tasks", "parent", "start", "end", "width", "work_seconds", "elapsed_seconds", "sequential_seconds",
     "baseline", "speedup", "improvement", "time_saved_seconds", "efficiency", "load_balance", "concurrency",
-    "critical_path_seconds", "lost_seconds", "delivered", "delivered_work_seconds", "delivery", "reason",
-    "expected_improvement", "contention", "confidence", "waited_seconds", "open_wait",
+    "conflicts", "critical_path_seconds", "lost_seconds", "delivered", "delivered_work_seconds", "delivery",
+    "reason", "expected_improvement", "contention", "confidence", "waited_seconds", "open_wait",
 }  # fmt: skip
 
 

@@ -10,9 +10,11 @@ import pytest
 from stretto.clock import SECOND
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.model.event import Channel, Event, Kind, Outcome
+from stretto.model.task_type import TaskTypes
 from stretto.store import queries
 from stretto.summaries.session_json import build_page_document, build_row_document, build_session_document
 from stretto.summaries.session_summary import summarise_session
+from stretto.summaries.snapshot import take_snapshot
 from tests.fakes import Store, recorded, store
 from tests.scenes import (
     Drawing,
@@ -328,6 +330,27 @@ def test_a_score_of_a_phase_or_session_enters_its_quality(tmp_path: Path) -> Non
     assert kpis["overall_quality"]["low"] == pytest.approx((2 * session_reviews + session_tests) / 3 * 10)
     part = kpis["efficiency"]["parts"]["quality"]["parts"]["quality"]
     assert part["low"] == pytest.approx(kpis["overall_quality"]["low"] * 10)
+
+
+def test_a_conflict_has_the_phase_of_its_tasks(tmp_path: Path) -> None:
+    """Two of three parallel tasks wrote the same file: one began during a phase, one after it."""
+    drawing = Drawing("torn").opens().phase("build", 0, 30).phase("edit", 10, 25)
+    for name, start, file in (("a", 12, "one"), ("b", 30, "one"), ("c", 2, "two")):
+        drawing.task(name, start, 50, "implementation")
+        drawing.call(f"{name}-w", 40, 41, tool="Write", parent=name, wrote=file)
+    with store(tmp_path) as opened:
+        opened.take(drawing.ends(60).events, fork_join().events)
+        torn, silent = (told(opened, name)["fanouts"][0]["conflicts"] for name in ("torn", "fork-join"))
+        figures = take_snapshot(opened.connection, at(100), TaskTypes(), {}).figures
+    assert torn == [{"task": "a", "phase": "edit"}, {"task": "b", "phase": None}]
+    assert silent is None
+    counts = {
+        (figure.name, dict(figure.labels)["phase"]): figure.value
+        for figure in figures
+        if {"phase", "window"} == dict(figure.labels).keys() and ("window", "1h") in figure.labels
+    }
+    assert counts["stretto_window_phase_conflicts", "edit"] == 1
+    assert counts["stretto_window_phase_conflicts", "none"] == 1
 
 
 def test_a_session_shows_its_own_machine_and_tokens(tmp_path: Path) -> None:

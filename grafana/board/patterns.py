@@ -285,6 +285,7 @@ _PHASES = Row(
             {Label.PHASE: "Phase"},
             Column("Ended", sum_by(select_series("window_phases"), Label.PHASE), Unit.COUNT),
             Column("Success", max_by(select_series("phase_success_ratio"), Label.PHASE), Unit.RATIO, high=1),
+            Column("Conflicts", sum_by(select_series("window_phase_conflicts"), Label.PHASE), Unit.COUNT),
             Column(
                 "Time, median",
                 max_by(select_series("phase_duration_quantile_seconds", stat="p50"), Label.PHASE),

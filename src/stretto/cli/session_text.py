@@ -14,6 +14,7 @@ from stretto.cli.text_tables import ABSENT, format_nanoseconds, make_table, rend
 from stretto.clock import SECOND, to_rfc3339
 from stretto.figures.efficiency_tree import EfficiencyNode, EfficiencyTree, measure_efficiency
 from stretto.figures.expected_and_missed_gains import find_baseline_doubt
+from stretto.figures.fanout_conflict_and_test_checks import IntegrationCheck, find_phase_of_task
 from stretto.figures.fanouts import Fanout, SequentialTime, explain_no_interval
 from stretto.figures.machine_contention import detect_contention, measure_session_machine_use
 from stretto.figures.memory_growth import measure_memory_growth
@@ -33,7 +34,10 @@ def format_session(summary: SessionSummary) -> str:
     session, rules = summary.session, summary.scoring.rules
     parts = [
         _format_head(session),
-        *(_format_fanout(number, session, *execution) for number, execution in enumerate(summary.fanouts, 1)),
+        *(
+            _format_fanout(number, session, *execution, check)
+            for number, (execution, check) in enumerate(zip(summary.fanouts, summary.checks, strict=True), 1)
+        ),
         _format_efficiency(summary.analysis.efficiency, len(summary.fanouts)),
         [*_format_wall_time(summary.analysis), *_format_critical_path(summary.analysis)],
         _format_workflow(summary),
@@ -89,7 +93,7 @@ def _format_tool_calls(session: Session) -> str:
 
 
 def _format_fanout(
-    number: int, session: Session, fanout: Fanout, sequential: SequentialTime
+    number: int, session: Session, fanout: Fanout, sequential: SequentialTime, check: IntegrationCheck
 ) -> Iterator[str]:
     speedup = sequential.length / fanout.elapsed
     against = f"as one after another (baseline: {sequential.provenance.value})"
@@ -120,6 +124,18 @@ def _format_fanout(
     if contention.contended is not None:
         effect = "slowed each other down" if contention.contended else "did not slow each other down"
         yield f"  its tasks {effect}: {contention.reason}"
+    if check.conflicting:
+        yield f"  {_format_conflict(session, check)}"
+
+
+def _format_conflict(session: Session, check: IntegrationCheck) -> str:
+    """Return which tasks' results conflict. Example: ``in conflict: fix a (build), fix b (build)``."""
+    names = []
+    for task in check.fanout.tasks:
+        if task.id in check.conflicting:
+            phase = find_phase_of_task(task, session.phases)
+            names.append((task.description or task.agent or task.id) + (f" ({phase})" if phase else ""))
+    return f"in conflict: {', '.join(names)}"
 
 
 def _format_waits(fanout: Fanout) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stretto.figures.fanouts import Fanout
 from stretto.figures.file_writes import list_file_writes
-from stretto.model.entities import Task, ToolCall
+from stretto.model.entities import Phase, Task, ToolCall
 from stretto.model.event import Outcome
 
 
@@ -33,6 +33,18 @@ class IntegrationCheck:
     def integrated(self) -> bool:
         """Whether no evidence speaks against integration."""
         return not self.conflicting and self.tests_passed is not False
+
+
+def find_phase_of_task(task: Task, phases: Iterable[Phase]) -> str | None:
+    """Return the phase that a task names, else the shortest phase during which it began; None without one."""
+    if task.phase is not None or task.start is None:
+        return task.phase
+    enclosing = [
+        (interval.length, phase.name)
+        for phase in phases
+        if (interval := phase.interval) and interval.start <= task.start < interval.end
+    ]
+    return min(enclosing)[1] if enclosing else None
 
 
 def find_conflicts_and_tests(

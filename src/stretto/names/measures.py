@@ -522,6 +522,12 @@ AGENTS_CAPACITY = define_measure(
 CHECKED = define_measure(
     "checked", (_D.PATTERN, _D.RESULT), _U.COUNT, "Parallel executions whose results were checked together."
 )
+CHECKED_IN_PHASE = define_measure(
+    "checked_in_phase",
+    (_D.PHASE, _D.RESULT),
+    _U.COUNT,
+    "These executions by phase: with a conflict that of the tasks in conflict, else that of all tasks.",
+)
 CONSISTENT = define_measure(
     "consistent",
     (*_WORK, _D.RESULT),

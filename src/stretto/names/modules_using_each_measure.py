@@ -48,8 +48,8 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.REFUSED_DELEGATIONS, measures.REPAIRED_DELEGATIONS,
     ),
     "store.contributions.fitting_results_and_task_completeness": (
-        measures.CHECKED, measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT,
-        measures.AGENT_CALLS,
+        measures.CHECKED, measures.CHECKED_IN_PHASE, measures.COMPLETE, measures.COMPLETE_TASKS,
+        measures.CONSISTENT, measures.AGENT_CALLS,
     ),
     "store.contributions.samples": (
         measures.AGENTS_CPU, measures.AGENTS_CPU_USE, measures.AGENTS_IO,
@@ -152,8 +152,8 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.WORK_ENDS,
     ),
     "figures.scores.retry_adoption_and_integration_figures": (
-        measures.CHECKED, measures.FANOUTS, measures.RETRY_ENDS, measures.RETRY_TIME,
-        measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.TURNS,
+        measures.CHECKED, measures.CHECKED_IN_PHASE, measures.FANOUTS, measures.RETRY_ENDS,
+        measures.RETRY_TIME, measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.TURNS,
         measures.WORK_ENDS,
     ),
     "figures.scores.session_kpis": (

@@ -101,6 +101,12 @@ QUALITY: tuple[Metric, ...] = (
         (_P, _W),
         "Parallel executions in which two tasks wrote the same file, or a task was declared to conflict.",
     ),
+    define_gauge(
+        "stretto_window_phase_conflicts",
+        "1",
+        (Label.PHASE, _W),
+        "These executions, by the phase that the tasks in conflict worked in.",
+    ),
     define_gauge("stretto_window_eligible_turns", "1", (_W,), "Turns with two or more tasks of one parent."),
     define_gauge("stretto_window_parallel_turns", "1", (_W,), "Turns whose tasks ran in parallel."),
     define_gauge(

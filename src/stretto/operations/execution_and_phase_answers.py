@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stretto.clock import SECOND
 from stretto.format import quantities
 from stretto.model.run_rows_for_analyses import TaskRun
+from stretto.names import NONE
 from stretto.operations.advice_rows import describe_advice
 from stretto.operations.efficiency_answers import (
     BENCHMARK_TIME,
@@ -111,10 +112,15 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
         performance["declared"] = session["phases"]
         performance["efficiency"] = None if session["efficiency"] is None else session["efficiency"]["phases"]
         performance["quality"] = session["kpis"]["phases"]
+        performance["conflicts"] = _count_conflicts(session["fanouts"])
     else:
         performance["success"] = call.figures.list_by(
             "stretto_phase_success_ratio", "phase", window=SCORE_WINDOW
         )
+        performance["conflicts"] = [
+            {"phase": dict(figure.labels)["phase"], "conflicts": figure.value}
+            for figure in call.figures.list_figures("stretto_window_phase_conflicts", window=SCORE_WINDOW)
+        ]
     changes = [
         each for each in call.select_findings(call.try_answer("changes")) if each.kind == "phase_length"
     ]
@@ -129,6 +135,15 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
         {"changes": [call.describe(each) for each in changes]},
         next_steps=["stretto bottlenecks", "stretto task-optimization"],
     )
+
+
+def _count_conflicts(fanouts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the parallel executions with a conflict by the phase of the tasks in conflict."""
+    counts: dict[str, int] = defaultdict(int)
+    for fanout in fanouts:
+        for phase in {task["phase"] or NONE for task in fanout["conflicts"] or ()}:
+            counts[phase] += 1
+    return [{"phase": phase, "conflicts": count} for phase, count in sorted(counts.items())]
 
 
 def list_failures(tasks: Sequence[TaskRun]) -> list[dict[str, Any]]:

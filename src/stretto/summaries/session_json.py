@@ -10,6 +10,7 @@ from typing import Any
 from stretto.clock import SECOND, to_rfc3339
 from stretto.figures.confidence_intervals import LEVEL, compute_improvement_bounds
 from stretto.figures.expected_and_missed_gains import average_target_improvement, find_baseline_doubt
+from stretto.figures.fanout_conflict_and_test_checks import IntegrationCheck, find_phase_of_task
 from stretto.figures.fanouts import (
     Fanout,
     SequentialTime,
@@ -128,8 +129,11 @@ def _build_results(
                 "id": f"{session.id}/{number}",
                 **_build_fanout(fanout, sequential, scoring.target, session.samples),
                 "synthesis_seconds": _to_seconds(measure_synthesis(fanout)),
+                "conflicts": _build_conflicts(check, session),
             }
-            for number, (fanout, sequential) in enumerate(fanouts, 1)
+            for number, ((fanout, sequential), check) in enumerate(
+                zip(fanouts, summary.checks, strict=False), 1
+            )
         ],
         **analysis,
         "workflow": summary.workflow,
@@ -364,6 +368,17 @@ def _build_fanout(
         "contention": asdict(detect_contention(fanout, sequential, samples)),
         "confidence": _build_confidence(fanout, sequential),
     }
+
+
+def _build_conflicts(check: IntegrationCheck, session: Session) -> list[dict[str, str | None]] | None:
+    """Return the tasks in conflict with their phases; None if it is not known which files were written."""
+    if not check.writes_known:
+        return None
+    return [
+        {"task": task.id, "phase": find_phase_of_task(task, session.phases)}
+        for task in check.fanout.tasks
+        if task.id in check.conflicting
+    ]
 
 
 def _build_confidence(fanout: Fanout, sequential: SequentialTime) -> dict[str, Any]:

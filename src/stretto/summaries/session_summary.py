@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from stretto.figures.fanout_conflict_and_test_checks import IntegrationCheck
 from stretto.figures.fanouts import (
     Fanout,
     SequentialTime,
@@ -63,6 +64,8 @@ class SessionSummary:
     scoring: Scoring = field(default_factory=Scoring)
     kpis: dict[str, Any] = field(default_factory=dict)
     """The session's KPIs and scores as JSON (``figures.scores.session_kpis``)."""
+    checks: tuple[IntegrationCheck, ...] = ()
+    """How the results of each fan-out fit together, in the order of ``fanouts``."""
     workflow: dict[str, Any] | None = None
     """The comparison with its pattern's hours as JSON (``figures.sessions_against_configured_hours``)."""
 
@@ -130,6 +133,7 @@ def summarise_session(
         absent,
         scoring,
         kpis,
+        context.integration_checks,
         workflow,
     )
 

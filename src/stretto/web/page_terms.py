@@ -102,6 +102,7 @@ DEFINITIONS: dict[str, str] = {
     "cost": "Cost of the calls with a known price: reported by the source, configured, or from a price list.",
     "recovery": "Failed tasks whose retry succeeded.",
     "efficiency_parts": "0.30 time, 0.30 resource, 0.25 quality, 0.15 workflow, unless configured otherwise.",
+    "conflicts": "Tasks that wrote the same file, or that a program declared to conflict.",
     "overall_quality_parts": "The mean of its task types, by tasks. Scores of session and phases count too.",
     "collaboration_parts": "Balance, response and success of the messages between agents.",
     "cpu_mean": "Processors that the session's processes kept busy, over the time sampled.",

@@ -70,6 +70,10 @@ def compute_integration_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
         yield Figure("stretto_window_fanouts_integrated", labels, fits, fanouts_checked)
         yield Figure("stretto_window_conflicts", labels, conflicts, fanouts_checked)
         yield make_ratio("stretto_integration_success_ratio", labels, fits, fanouts_checked, fanouts_checked)
+    by_phase = sum_by_dimensions(sums, measures.CHECKED_IN_PHASE, Dimension.PHASE, Dimension.RESULT)
+    for phase, count in sorted(sum_by(sums, measures.CHECKED_IN_PHASE, Dimension.PHASE).items()):
+        labels = (("phase", phase), *at)
+        yield Figure("stretto_window_phase_conflicts", labels, by_phase.get((phase, CONFLICT), 0), count)
 
 
 def compute_judgement_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:

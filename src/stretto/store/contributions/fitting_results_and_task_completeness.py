@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from stretto.figures.fanout_conflict_and_test_checks import measure_completeness
+from stretto.figures.fanout_conflict_and_test_checks import (
+    IntegrationCheck,
+    find_phase_of_task,
+    measure_completeness,
+)
 from stretto.figures.scores.sums_by_pattern_type_or_agent import CONFLICT, FAILED, FINE, INTEGRATED, MICRO
+from stretto.model.entities import Phase
 from stretto.model.event import Outcome
+from stretto.model.phases_messages_and_scores_from_facts import conclude_phases
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
 from stretto.store.rollup import Additions, find_slot_number
@@ -23,10 +30,13 @@ def add_up_result_checks(context: SessionContext) -> Additions:
         return added
     calls = context.whole.tool_calls
     pattern = session.pattern or NONE
+    phases = conclude_phases(context.facts, closed=context.closed)
     for check in context.integration_checks:
         if check.checked:
             result = CONFLICT if check.conflicting else INTEGRATED if check.integrated else FAILED
             added[find_slot_number(check.fanout.end), measures.CHECKED, (pattern, result)] += 1
+            for phase in _list_phases(check, phases):
+                added[find_slot_number(check.fanout.end), measures.CHECKED_IN_PHASE, (phase, result)] += 1
         if check.writes_known:
             for task in check.fanout.tasks:
                 result = CONFLICT if task.id in check.conflicting else FINE
@@ -57,3 +67,13 @@ def add_up_result_checks(context: SessionContext) -> Additions:
             added[find_slot_number(at), measures.COMPLETE, work] += round(complete[task.id] * MICRO)
             added[find_slot_number(at), measures.COMPLETE_TASKS, work] += 1
     return added
+
+
+def _list_phases(check: IntegrationCheck, phases: Sequence[Phase]) -> set[str]:
+    """Return the phases that the conflicting tasks of a fan-out worked in; without a conflict those of all.
+
+    A session without phases has none. Example: of tasks in ``build`` those in conflict give ``build``.
+    """
+    tasks = [task for task in check.fanout.tasks if not check.conflicting or task.id in check.conflicting]
+    names = {find_phase_of_task(task, phases) for task in tasks}
+    return set() if names == {None} and not phases else {name or NONE for name in names}
