@@ -163,6 +163,8 @@ def test_the_compose_file_is_valid_pinned_and_confined() -> None:
     assert {service["profiles"][0] for service in services.values() if "profiles" in service} == {
         "postgresql",
         "clickhouse",
+        "grafana-postgresql",
+        "grafana-clickhouse",
     }
     for service in services.values():
         assert service["image"] == f"stretto:{__version__}" or PINNED.fullmatch(service["image"])
@@ -171,7 +173,7 @@ def test_the_compose_file_is_valid_pinned_and_confined() -> None:
         assert service["cap_drop"] == ["ALL"]
         for mount in service.get("volumes", []):
             source = mount.split(":")[0]
-            assert source in COMPOSE["volumes"] or (ROOT / "deploy" / "hub" / source).is_file()
+            assert source in COMPOSE["volumes"] or (ROOT / "deploy" / "hub" / source).exists()
     built = ROOT / "deploy" / "hub" / services["hub"]["build"]["context"]
     assert (built / services["hub"]["build"]["dockerfile"]).resolve() == ROOT / "deploy" / "Dockerfile"
 
