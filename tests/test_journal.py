@@ -225,7 +225,7 @@ def test_recent_events_that_match_a_pattern(tmp_path: Path) -> None:
     assert found == [f"2026-01-0{day}-{n}" for day in (1, 2) for n in (1, 3, 5)]
     size = (tmp_path / "2026-01-02.jsonl").stat().st_size
     for limit in range(0, 2 * size, 7):
-        some = [event.session for event in journal.find_recent_events(tmp_path, mark, limit=limit)]
+        some = [event.session for event in journal.find_recent_events(tmp_path, mark, last_bytes=limit)]
         assert some == found[len(found) - len(some) :]
         assert len(some) >= 3 * (limit // size)
     assert list(journal.find_recent_events(tmp_path / "nowhere", mark)) == []

@@ -85,10 +85,10 @@ def test_runs_beyond_the_bound_are_mentioned() -> None:
     """As many runs as are read at most: there may be older ones, and the sentence says so."""
     runs = [make_run(1, 1), make_run(2, 1)]
 
-    assert describe_profile(build_run_profile(runs, most=2), "task").sentence.startswith(
+    assert describe_profile(build_run_profile(runs, read_limit=2), "task").sentence.startswith(
         "the newest 2\N{NO-BREAK SPACE}tasks in"
     )
-    assert describe_profile(build_run_profile(runs, most=3), "task").sentence.startswith(
+    assert describe_profile(build_run_profile(runs, read_limit=3), "task").sentence.startswith(
         "2\N{NO-BREAK SPACE}tasks in"
     )
 

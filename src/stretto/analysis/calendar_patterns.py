@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,13 +131,13 @@ def find_hour_pattern(
     residuals = series.values[used].copy()
     for left, right in zip(edges, [*edges[1:], len(used)], strict=True):
         residuals[left:right] -= np.median(residuals[left:right])
-    p, detectable = judge_daily_curves(hours, residuals, edges)
+    tested = judge_daily_curves(hours, residuals, edges)
     whole_hours = hours.astype(np.intp)
     factors = [
         math.exp(float(np.median(residuals[whole_hours == hour]))) if (whole_hours == hour).any() else None
         for hour in range(DAY_HOURS)
     ]
-    return CalendarPattern(tuple(factors), p, count, detectable=detectable)
+    return CalendarPattern(tuple(factors), tested.p, count, detectable=tested.detectable_factor)
 
 
 def read_local_hour(time: int, zone: tzinfo) -> float:
@@ -145,18 +146,26 @@ def read_local_hour(time: int, zone: tzinfo) -> float:
     return local.hour + local.minute / 60 + local.second / 3600
 
 
-def judge_daily_curves(hours: Floats, residuals: Floats, edges: NDArray[np.intp]) -> tuple[float, float]:
-    """Return (p value of a mean daily curve other than flat, detectable factor of a wave's slowest hour).
+class CurveTest(NamedTuple):
+    """The test of a mean daily curve against a flat one."""
+
+    p: float
+    detectable_factor: float
+    """Factor of a wave's slowest hour that would be seen nine times of ten."""
+
+
+def judge_daily_curves(hours: Floats, residuals: Floats, day_starts: NDArray[np.intp]) -> CurveTest:
+    """Test whether the mean daily curve is other than flat.
 
     The test is Hotelling's T² over days. A wave of amplitude a has coefficients of a / 2. It is seen nine
-    times of ten if the noncentrality of T² suffices. ``edges`` are the positions at which each day begins.
+    times of ten if the noncentrality of T² suffices. ``day_starts`` are positions in the residuals.
     """
     angles = 2 * math.pi * hours / DAY_HOURS
     waves = np.stack(
         [wave(number * angles) for number in range(1, HARMONICS + 1) for wave in (np.cos, np.sin)], axis=1
     )
-    sizes = np.diff([*edges, len(hours)])
-    curves = np.add.reduceat(waves * residuals[:, None], edges, axis=0) / sizes[:, None]
+    sizes = np.diff([*day_starts, len(hours)])
+    curves = np.add.reduceat(waves * residuals[:, None], day_starts, axis=0) / sizes[:, None]
     count, width = curves.shape
     mean = curves.mean(axis=0)
     scatter = np.cov(curves, rowvar=False)
@@ -165,4 +174,4 @@ def judge_daily_curves(hours: Floats, residuals: Floats, edges: NDArray[np.intp]
     critical = float(special.chdtri(width, PATTERN_LEVEL))
     needed = float(special.chndtrinc(critical, width, 1 - POWER))
     amplitude = 2 * math.sqrt(needed * float(np.diag(scatter).mean()) / count)
-    return float(special.fdtrc(width, count - width, ratio)), math.exp(amplitude)
+    return CurveTest(float(special.fdtrc(width, count - width, ratio)), math.exp(amplitude))

@@ -184,18 +184,23 @@ def plan_share_units(
 
 
 def find_detectable_ratio(
-    units: int, spread: float, *, power: float = 0.8, level: float = 0.05, paired: bool = False
+    units_per_arm: int,
+    spread: float,
+    *,
+    power: float = 0.8,
+    level: float = 0.05,
+    paired: bool = False,
 ) -> float:
     """Return the smallest ratio above 1 that so many values per arm find with this power.
 
     Example: 20 per arm with spread .5 find 1.58.
     """
-    if units < 2:  # noqa: PLR2004  # nothing scatters
+    if units_per_arm < 2:  # noqa: PLR2004  # nothing scatters
         return math.inf
     factor = 1 if paired else 2
-    freedom = (units - 1) * factor
+    freedom = (units_per_arm - 1) * factor
     needed = -float(special.stdtrit(freedom, level / 2) + special.stdtrit(freedom, 1 - power))
-    return math.exp(min(needed * spread * math.sqrt(factor / units), 700.0))
+    return math.exp(min(needed * spread * math.sqrt(factor / units_per_arm), 700.0))
 
 
 def assign_arm(

@@ -97,13 +97,13 @@ def estimate_mean(values: Sequence[float]) -> Estimate:
     return Estimate(fmean(values), count, variance(values) / count, count - 1)
 
 
-def estimate_sum_of_repeats(values: Sequence[float], repeats: int) -> Estimate:
+def estimate_sum_of_repeats(past_totals: Sequence[float], repeats: int) -> Estimate:
     """Return the mean of totals, as the estimate of new totals of so many repeats together.
 
-    ``values`` are totals of as many repeats each. The variance is that of the mean and that of the repeats.
+    ``past_totals`` are of as many repeats each. The variance is that of the mean and that of the repeats.
     Example: runs of 90 s and 110 s, s = 14.1 s, predict the next run with the variance 200 / 2 + 200.
     """
-    estimate = estimate_mean(values)
+    estimate = estimate_mean(past_totals)
     if estimate.variance is None:
         return estimate
     return replace(estimate, variance=estimate.variance * (1 + estimate.count / repeats))

@@ -82,8 +82,8 @@ class RunProfile:
     """Who talked to whom, if these are sessions."""
 
 
-def build_run_profile(points: Iterable[RunPoint], *, most: int | None = None) -> RunProfile:
-    """Return the profile of some runs; if there are ``most`` of them, they are taken for the newest alone."""
+def build_run_profile(points: Iterable[RunPoint], *, read_limit: int | None = None) -> RunProfile:
+    """Return the profile of some runs; as many as ``read_limit`` are taken for the newest alone."""
     runs = sorted(points, key=lambda run: (run.start, run.session, run.task or ""))
     lengths = sorted(run.length / SECOND for run in runs if run.length is not None)
     failing = [run for run in runs if run.outcome is Outcome.FAILURE]
@@ -101,7 +101,7 @@ def build_run_profile(points: Iterable[RunPoint], *, most: int | None = None) ->
             sorted((run for run in runs if run.length), key=lambda run: -(run.length or 0))[:MOST_LISTED]
         ),
         failing=tuple(reversed(failing[-MOST_LISTED:])),
-        is_clipped=len(runs) == most,
+        is_clipped=len(runs) == read_limit,
     )
 
 

@@ -66,9 +66,9 @@ class CacheUse:
         return self.hits + self.misses
 
 
-def compute_cache_size_figures(sizes: Mapping[str, tuple[int, int | None]]) -> Iterator[Figure]:
+def compute_cache_size_figures(entries_and_bytes: Mapping[str, tuple[int, int | None]]) -> Iterator[Figure]:
     """Yield the last reported number of entries of each cache, and its bytes if they are measured."""
-    for cache, (entries, size) in sorted(sizes.items()):
+    for cache, (entries, size) in sorted(entries_and_bytes.items()):
         labels = (("cache", cache),)
         yield Figure("stretto_cache_entries", labels, entries, 1)
         if size is not None:

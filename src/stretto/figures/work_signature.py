@@ -80,9 +80,9 @@ def build_work_signature(session: Session, tasks: Iterable[Task]) -> str:
     return identify_work(session, tasks).signature
 
 
-def decode_workers(text: str) -> tuple[tuple[str, str], ...]:
+def decode_workers(encoded_workers: str) -> tuple[tuple[str, str], ...]:
     """Return the agents and task types that ``encode_workers`` wrote."""
-    return tuple((agent, task_type) for agent, task_type in json.loads(text))
+    return tuple((agent, task_type) for agent, task_type in json.loads(encoded_workers))
 
 
 def list_signature_task_types(signature: str) -> list[str]:

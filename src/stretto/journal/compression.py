@@ -16,7 +16,7 @@ from contextlib import suppress
 from errno import EIO
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, NamedTuple, cast
 
 COMPRESSED = ".gz"
 CLOSING = ".closing"
@@ -113,7 +113,14 @@ def delete_all_parts(folder: Path, file: str) -> None:
         get_part_path(folder, file, suffix).unlink(missing_ok=True)
 
 
-def write_compressed(path: Path, chunks: Iterator[bytes]) -> tuple[int, int]:
+class ContentCheck(NamedTuple):
+    """What two copies of the same content have in common."""
+
+    length: int
+    checksum: int
+
+
+def write_compressed(path: Path, chunks: Iterator[bytes]) -> ContentCheck:
     """Write chunks to a compressed file (0600) and sync it; return length and checksum of the content."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -128,7 +135,7 @@ def write_compressed(path: Path, chunks: Iterator[bytes]) -> tuple[int, int]:
                 checksum = zlib.crc32(chunk, checksum)
         output.flush()
         os.fsync(output.fileno())
-    return length, checksum
+    return ContentCheck(length, checksum)
 
 
 def _drop_closing_if_done(folder: Path, file: str) -> None:

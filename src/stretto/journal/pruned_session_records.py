@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
@@ -125,8 +125,15 @@ def encode_kept_record(record: KeptRecord) -> bytes:
     return b"\n" + _encode(present) + b"\n"
 
 
-def append_kept_records(folder: Path, records: Iterable[KeptRecord]) -> dict[str, tuple[int, int]]:
-    """Append records to the files of their months and sync them; return each file's size before and after.
+class FileGrowth(NamedTuple):
+    """The size of a file, in bytes, before and after records were appended."""
+
+    before: int
+    after: int
+
+
+def append_kept_records(folder: Path, records: Iterable[KeptRecord]) -> dict[str, FileGrowth]:
+    """Append records to the files of their months and sync them; return how each file grew.
 
     Raises OSError if a record cannot be written: no session may be removed then.
     """
@@ -134,14 +141,14 @@ def append_kept_records(folder: Path, records: Iterable[KeptRecord]) -> dict[str
     for record in records:
         month = datetime.fromtimestamp(record.last // SECOND, UTC).strftime("%Y-%m")
         lines.setdefault(f"{PREFIX}{month}{SUFFIX}", []).append(encode_kept_record(record))
-    sizes: dict[str, tuple[int, int]] = {}
+    growths: dict[str, FileGrowth] = {}
     for file, texts in lines.items():
         before = list_file_sizes(folder).get(file, 0)
         append_records(folder / file, b"".join(texts), sync=True)
-        sizes[file] = before, list_file_sizes(folder)[file]
-    if any(not before for before, _ in sizes.values()):
+        growths[file] = FileGrowth(before, list_file_sizes(folder)[file])
+    if any(not growth.before for growth in growths.values()):
         sync_folder(folder)
-    return sizes
+    return growths
 
 
 def drop_rows_from_file(folder: Path, file: str, tables: frozenset[str]) -> None:

@@ -302,8 +302,10 @@ def rewrite_with_kept_sessions(
     return rewrite
 
 
-def find_recent_events(folder: Path, pattern: re.Pattern[bytes], *, limit: int = RECENT) -> Iterator[Event]:
-    """Yield the events on those lines of the last ``limit`` bytes that match a pattern, oldest first.
+def find_recent_events(
+    folder: Path, pattern: re.Pattern[bytes], *, last_bytes: int = RECENT
+) -> Iterator[Event]:
+    """Yield the events on those lines of the last ``last_bytes`` that match a pattern, oldest first.
 
     Only the files of days are read: imported files are not recent.
     """
@@ -311,9 +313,9 @@ def find_recent_events(folder: Path, pattern: re.Pattern[bytes], *, limit: int =
     for file, size in reversed(
         [(name, size) for name, size in list_file_sizes(folder).items() if DAY_FILE(name)]
     ):
-        spans.append((file, max(0, size - limit)))
-        limit -= size
-        if limit <= 0:
+        spans.append((file, max(0, size - last_bytes)))
+        last_bytes -= size
+        if last_bytes <= 0:
             break
     for file, offset in reversed(spans):
         with open_content(folder, file) as content:

@@ -27,9 +27,9 @@ class SpanEvents:
 
 
 def make_events_of_spans(
-    spans: Mapping[str, EntityFacts], session: str, known: Container[str] = ()
+    spans: Mapping[str, EntityFacts], session: str, known_parents: Container[str] = ()
 ) -> SpanEvents:
-    """Return the story of a session's spans; ``known`` are the entities that other events report.
+    """Return the story of a session's spans; ``known_parents`` are entities that other events report.
 
     The parent of a span that has not arrived is the main agent, unless it is known.
     """
@@ -40,13 +40,13 @@ def make_events_of_spans(
         if node.kind is SpanKind.TASK and (call := _get_call_above(node, ids)) is not None:
             first_tasks.setdefault(call, ids[node])
     events: list[Event] = []
-    around = _Surroundings(session, ids, first_tasks, known, _find_last_attempts(nodes, ids))
+    around = _Surroundings(session, ids, first_tasks, known_parents, _find_last_attempts(nodes, ids))
     for node in nodes:
         make_events = _EVENT_MAKERS.get(node.kind)
         if make_events is not None:
             events += make_events(node, around)
     events += _make_edges(nodes, session)
-    places = {node.id: _find_place(node, ids, known) for node in nodes}
+    places = {node.id: _find_place(node, ids, known_parents) for node in nodes}
     return SpanEvents(tuple(events), places, _find_source(nodes))
 
 

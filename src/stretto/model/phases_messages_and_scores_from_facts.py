@@ -6,6 +6,7 @@ None of these entities closes another, so each is concluded from its own facts a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from stretto.model.calls_from_facts import OUTCOMES, keep_plausible_start
 from stretto.model.entities import (
@@ -227,11 +228,19 @@ def conclude_cache_reports(facts: SessionFacts) -> tuple[CacheReport, ...]:
     return tuple(sorted(reports, key=lambda report: (report.time, report.name)))
 
 
-def find_newest_cache_sizes(facts: SessionFacts) -> dict[str, tuple[int, int, int | None]]:
-    """Return the latest known size of each cache, with its time: cache → (time, entries, bytes)."""
+class CacheSize(NamedTuple):
+    """The size of a cache at an instant (ns)."""
+
+    time: int
+    entries: int
+    bytes: int | None
+
+
+def find_newest_cache_sizes(facts: SessionFacts) -> dict[str, CacheSize]:
+    """Return the latest known size of each cache by its name."""
     reports = conclude_cache_reports(facts) if facts.leaves.get(EntityKind.CACHE) else ()
     return {
-        report.name: (report.time, report.entries, report.bytes)
+        report.name: CacheSize(report.time, report.entries, report.bytes)
         for report in reports
         if report.entries is not None
     }

@@ -6,7 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -294,15 +294,21 @@ def read_activity(connection: sqlite3.Connection) -> Activity:
     return Activity(is_open, busy, running, last, count, recordings, since)
 
 
-def list_busy_session_processes(
-    connection: sqlite3.Connection,
-) -> list[tuple[str, int, HostProcesses | None]]:
-    """Return (id, start, processes) of the busy sessions that are not recordings."""
+class BusySession(NamedTuple):
+    """A busy session: when it began (ns), and the processes that run it where they are known."""
+
+    id: str
+    start: int
+    processes: HostProcesses | None
+
+
+def list_busy_session_processes(connection: sqlite3.Connection) -> list[BusySession]:
+    """Return the busy sessions that are not recordings, with their processes."""
     rows = connection.execute(
         "SELECT id, start FROM sessions WHERE outcome = 'running' AND busy AND NOT recording"
         " ORDER BY start, id"
     ).fetchall()
-    return [(id, start, read_host_processes(connection, id)) for id, start in rows]
+    return [BusySession(id, start, read_host_processes(connection, id)) for id, start in rows]
 
 
 def list_busy_session_ids(connection: sqlite3.Connection) -> frozenset[str]:

@@ -109,7 +109,14 @@ def read_length_series(
     }
 
 
-def count_runs(connection: sqlite3.Connection, start: int, end: int) -> tuple[int, int]:
+class RunCounts(NamedTuple):
+    """Numbers of finished sessions and of tasks."""
+
+    sessions: int
+    tasks: int
+
+
+def count_runs(connection: sqlite3.Connection, start: int, end: int) -> RunCounts:
     """Return how many sessions ended and how many tasks began from ``start`` to before ``end`` (ns).
 
     Pruned sessions count, too. A session that runs counts neither, nor do its tasks.
@@ -118,8 +125,7 @@ def count_runs(connection: sqlite3.Connection, start: int, end: int) -> tuple[in
         'SELECT (SELECT COUNT(*) FROM session_runs WHERE "end" >= ?1 AND "end" < ?2),'
         " (SELECT COUNT(*) FROM task_runs WHERE start >= ?1 AND start < ?2)"
     )
-    sessions, tasks = connection.execute(query, (start, end)).fetchone()
-    return sessions, tasks
+    return RunCounts(*connection.execute(query, (start, end)).fetchone())
 
 
 def read_newest_run_time(connection: sqlite3.Connection) -> int | None:

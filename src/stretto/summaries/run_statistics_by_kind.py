@@ -53,7 +53,7 @@ def read_run_profile(
     if kind is ProfileKind.PATTERN:
         points = read_session_points(connection, value, window.start, window.end)
         talk = _read_conversations(connection, name, window, now)
-        return replace(build_run_profile(points, most=MOST_RUNS), conversations=talk)
+        return replace(build_run_profile(points, read_limit=MOST_RUNS), conversations=talk)
     if kind in _TASK_FIELDS:
         return read_task_profile(connection, {_TASK_FIELDS[kind]: value}, window)
     calls, lengths, dimension = _CALL_MEASURES[kind]
@@ -88,4 +88,6 @@ def read_task_profile(
     connection: sqlite3.Connection, chosen: Mapping[RunField, str | None], window: TimeWindow
 ) -> RunProfile:
     """Return the profile of the tasks of a window with some values."""
-    return build_run_profile(read_task_points(connection, chosen, window.start, window.end), most=MOST_RUNS)
+    return build_run_profile(
+        read_task_points(connection, chosen, window.start, window.end), read_limit=MOST_RUNS
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
 from stretto.model.event import Outcome
@@ -146,7 +147,15 @@ def compute_recovery(sums: Sums) -> tuple[float | None, int]:
     return (1.0 if sum_up(sums, measures.WORK_ENDS) else None), 0
 
 
-def count_with_outcomes(sums: Sums, measure: str, ended: Iterable[Outcome]) -> tuple[int, int]:
-    """Return how many things of a measure had any of these outcomes, and how many there are."""
+class OutcomeCount(NamedTuple):
+    """How many things had one of some outcomes, and how many there are."""
+
+    matching: int
+    total: int
+
+
+def count_with_outcomes(sums: Sums, measure: str, outcomes: Iterable[Outcome]) -> OutcomeCount:
+    """Count the things of a measure that had any of these outcomes, and all of them."""
     by_outcome = sum_by(sums, measure, Dimension.OUTCOME)
-    return sum(by_outcome.get(outcome.value, 0) for outcome in ended), sum(by_outcome.values())
+    matching = sum(by_outcome.get(outcome.value, 0) for outcome in outcomes)
+    return OutcomeCount(matching, sum(by_outcome.values()))
