@@ -14,6 +14,7 @@ from scipy import special
 
 from stretto.analysis.day_checks import draw_errors_together
 from stretto.analysis.level_wander import measure_wander
+from stretto.analysis.lopsided_days import pool_skewness, straighten_t
 from stretto.analysis.regression import Boundary, judge_changes
 from stretto.analysis.remove_weekday_pattern import measure_weekdays
 from stretto.analysis.series import Series, SeriesKind, make_quality_series, make_task_series
@@ -367,3 +368,31 @@ def test_a_level_that_drifts_has_wider_errors_than_independent_runs() -> None:
     assert np.median([each.wander[-1] for each in drifting]) > 1.2
     assert np.median([each.wander[-1] for each in independent]) < 1.1
     assert drifting[0].measure_wander(len(drifting[0].checked.clusters)) == drifting[0].wander[-1]
+
+
+def test_a_few_slow_days_among_lopsided_ones_are_no_change() -> None:
+    """A week of lopsided days is beyond a limit as rarely as its p value says, slow or fast."""
+    days = np.random.default_rng(13).gamma(4.0, size=(40_000, 49))
+    recent, before = days[:, :7], days[:, 7:]
+    error = before.std(axis=1, ddof=1) * math.sqrt(1 / 7 + 1 / 42)
+    t = (recent.mean(axis=1) - before.mean(axis=1)) / error
+    parts = np.full(len(t), 1 / 7), np.full(len(t), 1 / 42)
+    straight = straighten_t(t, np.ones(len(t)), *parts)
+    limit = float(special.stdtrit(41, 0.998))
+    assert float(np.mean(t > limit)) > 0.005
+    assert float(np.mean(straight > limit)) == pytest.approx(0.002, abs=0.001)
+    assert float(np.mean(t < -limit)) < 0.001
+    assert float(np.mean(straight < -limit)) == pytest.approx(0.002, abs=0.001)
+    assert straighten_t(t, np.zeros(len(t)), *parts) == pytest.approx(t, abs=0.01)
+
+
+def test_a_series_is_as_lopsided_as_its_like_unless_it_shows_otherwise() -> None:
+    """Estimates that differ by chance become one; a series that stands out keeps most of its estimate."""
+    chance = np.random.default_rng(14).normal(0.5, math.sqrt(6 / 42), (60, 1))
+    sizes = np.full((60, 1), 42.0)
+    assert np.std(pool_skewness(chance, sizes)) < 0.4 * np.std(chance)
+    assert float(np.mean(pool_skewness(chance, sizes))) == pytest.approx(0.46, abs=0.1)
+    apart = np.where(np.arange(60)[:, None] < 30, chance - 2, chance + 2)
+    assert float(np.mean(pool_skewness(apart, sizes)[30:])) > 2
+    assert pool_skewness(np.full((1, 1), 0.4), sizes[:1])[0, 0] < 0.2
+    assert pool_skewness(np.full((2, 1), np.nan), np.full((2, 1), np.nan)).tolist() == [[0.0], [0.0]]

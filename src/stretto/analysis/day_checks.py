@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stretto.analysis.level_wander import measure_wander
+from stretto.analysis.lopsided_days import estimate_skewness, pool_skewness, straighten_t
 from stretto.analysis.recent_days_rank_tests import (
     LAGS,
     LONGEST_BASELINE,
@@ -131,6 +132,7 @@ def _compute_t(
     """
     checks = [compare_windows(each.tables[table], len(each.clusters), window) for each in series]
     correlation = _pool_autocorrelation(series, checks, days)
+    skewness = _pool_skewness(series, checks, days)
     t, freedom, errors = np.full((3, len(series), days), np.nan)
     for row, (each, one_series) in enumerate(zip(checks, series, strict=True)):
         if len(each.checks) == 0:
@@ -140,7 +142,9 @@ def _compute_t(
         inflation = baseline * each.baseline_sizes
         spread = (each.deviations**2).sum(axis=1) / np.maximum(0.5, each.baseline_sizes - inflation)
         error = np.sqrt(np.maximum(spread * difference, 1e-12))
-        t[row, columns] = each.differences / error
+        t[row, columns] = straighten_t(
+            each.differences / error, skewness[row, columns], difference - baseline, baseline
+        )
         bounds = one_series.clusters.bounds
         errors[row, columns] = error / (
             bounds[each.checks + 1] - bounds[each.checks + 1 - window - each.baseline_sizes]
@@ -175,6 +179,16 @@ def _combine_tests(p_values: Floats, weights: Floats) -> Floats:
             chosen = known[:, ready][:, 0]
             combined[ready] = combine_p_values(p_values[chosen][:, ready], weights[chosen])
     return combined
+
+
+def _pool_skewness(series: Sequence[CheckedSeries], checks: Sequence[WindowChecks], days: int) -> Floats:
+    """Return the skewness of days by series and day, each drawn towards the mean over the series."""
+    estimates, sizes = np.full((2, len(series), days), np.nan)
+    for row, (one_series, each) in enumerate(zip(series, checks, strict=True)):
+        columns = one_series.clusters.last_days[each.checks]
+        estimates[row, columns] = estimate_skewness(each)
+        sizes[row, columns] = each.baseline_sizes
+    return pool_skewness(estimates, sizes)
 
 
 def _pool_autocorrelation(

@@ -32,6 +32,12 @@ LEVEL = 0.01
 FALSE_DISCOVERIES = 0.10
 """Share of false ones among the changes seen on a day that is accepted (Benjamini and Hochberg)."""
 
+HARDLY_VISIBLE_DISCOVERIES = 0.05
+"""The same where a change is hardly visible.
+
+What is raised there by chance lasts for days, so that a month has a larger share of it than a single day.
+"""
+
 THRESHOLD = 0.10
 """Smallest change that matters: lengths 10 % up or down."""
 
@@ -42,7 +48,7 @@ CLEARLY_VISIBLE = 3.6
 """Standard errors that a plausible change must make of a week for the level alone to decide.
 
 Where less is seen, few of the real changes are raised but as many false ones: there it takes Benjamini and
-Hochberg's rule.
+Hochberg's rule, at ``HARDLY_VISIBLE_DISCOVERIES``.
 """
 
 LEAST_POINTS = 0.05
@@ -122,10 +128,10 @@ def track_changes(
     tracked = [_make_tracked(each, days) for each in series]
     table = check_all_days([each.checked for each in tracked], len(days))
     cuts, levels = (
-        np.array([_limit_by_day(each, len(days)) for each in p_values])
-        for p_values in (
-            (table.rise, table.fall),
-            (table.rise_beyond_wander, table.fall_beyond_wander),
+        np.array([_limit_by_day(each, len(days), rate) for each in p_values])
+        for p_values, rate in (
+            ((table.rise, table.fall), FALSE_DISCOVERIES),
+            ((table.rise_beyond_wander, table.fall_beyond_wander), HARDLY_VISIBLE_DISCOVERIES),
         )
     )
     for row, each in enumerate(tracked):
@@ -161,9 +167,9 @@ def _make_tracked(series: Series, days: LocalDays) -> TrackedSeries:
     return TrackedSeries(used, prepare_checks(used.values, clusters))
 
 
-def _limit_by_day(p_values: Floats, days: int) -> list[float]:
-    """Return the largest p value that counts on each day, of those of all series."""
-    return [min(LEVEL, select_discoveries(p_values[:, day], FALSE_DISCOVERIES)) for day in range(days)]
+def _limit_by_day(p_values: Floats, days: int, rate: float) -> list[float]:
+    """Return the largest p value that counts on each day, so that at most ``rate`` of the seen are false."""
+    return [min(LEVEL, select_discoveries(p_values[:, day], rate)) for day in range(days)]
 
 
 def _find_seen(
