@@ -29,9 +29,11 @@ LEAST_SKEWNESS = 1e-3
 def estimate_skewness(checks: WindowChecks) -> Floats:
     """Return the skewness of the baseline's days per check."""
     deviations, sizes = checks.deviations, checks.baseline_sizes.astype(np.float64)
-    variance = np.maximum((deviations**2).sum(axis=1) / sizes, 1e-12)
+    squares = deviations * deviations
+    variance = np.maximum(squares.sum(axis=1) / sizes, 1e-12)
     unbiased = np.sqrt(sizes * (sizes - 1)) / (sizes - 2)
-    return np.asarray(unbiased * (deviations**3).sum(axis=1) / sizes / variance**1.5, dtype=np.float64)
+    cubes = np.einsum("ij,ij->i", squares, deviations)
+    return np.asarray(unbiased * cubes / sizes / variance**1.5, dtype=np.float64)
 
 
 def pool_skewness(estimates: Floats, sizes: Floats) -> Floats:
