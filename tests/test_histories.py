@@ -212,6 +212,20 @@ def test_a_droid_session(world: Path) -> None:
     assert session.outcome is Outcome.SUCCESS
 
 
+@pytest.mark.parametrize(("name", "new_files"), [("qwen", {1}), ("opencode", {1}), ("droid", {None})])
+def test_a_written_file_is_new_where_the_history_says_so(
+    name: str, new_files: set[int | None], world: Path
+) -> None:
+    """Qwen Code says it in words, opencode by a flag, Droid not at all."""
+    events = [
+        event
+        for path, history_format in find_files(world / name).histories
+        for event in read_history(path, history_format, HistoryPosition(), key=b"k" * 32)[0].events
+    ]
+    written = [event for event in events if "wrote" in event.attributes]
+    assert {event.attributes.get("new_files") for event in written} == new_files
+
+
 @pytest.mark.parametrize("name", [*NAMES, "vibe"])
 def test_a_configured_command_runs_tests_in_every_history(name: str, world: Path) -> None:
     """Every decoder compares the commands of calls with the configured ones."""

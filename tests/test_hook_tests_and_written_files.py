@@ -326,6 +326,37 @@ class TestWhatWasWritten:
         assert hash_written_paths(tool, order, cwd, KEY) is None
 
 
+@pytest.mark.parametrize(
+    ("tool", "order", "response", "new_files"),
+    [
+        ("Write", {}, {"type": "create", "filePath": "/a"}, 1),
+        ("Write", {}, {"type": "update", "filePath": "/a"}, 0),
+        ("Write", {}, {"type": "other"}, None),
+        ("Write", {}, "File created successfully at: /a", None),
+        ("Edit", {"old_string": "a", "new_string": "b"}, {}, 0),
+        ("Edit", {"old_string": "", "new_string": "b"}, {}, None),
+        ("NotebookEdit", {}, {}, 0),
+        ("apply_patch", {"input": "*** Begin Patch\n*** Add File: a\n+x\n*** Update File: b\n"}, {}, 1),
+        ("apply_patch", {"input": "*** Begin Patch\n*** Update File: b\n"}, {}, 0),
+        ("write_file", {}, {"llmContent": "Successfully created and wrote to new file: /a."}, 1),
+        ("write_file", {}, {"llmContent": "Successfully overwrote file: /a."}, 0),
+        ("write_file", {}, {"llmContent": "Wrote file successfully."}, None),
+        ("Create", {}, {}, None),
+        ("Read", {}, {"type": "create"}, None),
+    ],
+)
+def test_a_written_file_is_new_where_the_agent_says_so(
+    tool: str, order: dict[str, Any], response: object, new_files: int | None
+) -> None:
+    """By the answer of the tool, by the patch, or because an edit needs a file; else it is not known."""
+    order = {"file_path": "/a", **order} if tool != "apply_patch" else order
+    payload = {"tool_name": tool, "tool_input": order, "tool_response": response, "cwd": "/"}
+    found = read_tool_result(payload, KEY)
+    assert found.get("new_files") == new_files
+    # Without the secret there are no hashes, and a count alone would be of no file.
+    assert "new_files" not in read_tool_result(payload, b"")
+
+
 def test_the_client_and_this_file_know_the_same_tools() -> None:
     """The client loads the module for exactly the tools whose results it can read."""
     assert client.WORKING == work.SHELLS | work.WRITERS

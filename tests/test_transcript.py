@@ -542,6 +542,32 @@ def test_files_that_calls_write(tmp_path: Path) -> None:
     assert all("wrote" not in event.attributes for event in read_file(path).events)
 
 
+def test_whether_a_written_file_is_new(tmp_path: Path) -> None:
+    """Write's answer says it, an edit needs a file; a call that failed wrote nothing."""
+    path = written(
+        tmp_path / "s.jsonl",
+        [
+            prompt(1),
+            answer(2, use("c1", "Write", file_path="/src/a.py", content=SECRET)),
+            result(3, "c1", toolUseResult={"type": "create", "filePath": "/src/a.py"}),
+            answer(4, use("c2", "Write", file_path="/src/a.py", content=SECRET)),
+            result(5, "c2", toolUseResult={"type": "update", "filePath": "/src/a.py"}),
+            answer(6, use("c3", "Edit", file_path="/src/a.py", old_string="a", new_string="b")),
+            result(7, "c3", toolUseResult={"type": "create"}),
+            answer(8, use("c4", "Write", file_path="/src/b.py")),
+            result(9, "c4", is_error=True, toolUseResult={"type": "create"}),
+            answer(10, use("c5", "Edit", file_path="/src/c.py", old_string="", new_string="b")),
+            result(11, "c5"),
+        ],
+    )
+    found = {
+        event.id: event.attributes.get("new_files")
+        for event in read_file(path, key=b"k" * 32).events
+        if event.kind is Kind.TOOL_END
+    }
+    assert found == {"c1": 1, "c2": 0, "c3": 0, "c4": None, "c5": None}
+
+
 def test_what_a_call_is_asked_lasts_from_one_read_to_the_next(tmp_path: Path) -> None:
     """A call's end in a later read still has the facts of the call's input."""
     path = written(tmp_path / "s.jsonl", [prompt(1), answer(2, use("c1", command="pytest"))])

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,17 +17,23 @@ from stretto.figures.sums_by_dimension import Sums
 from stretto.figures.window_gain_verdict import build_verdict
 from stretto.figures.window_work_and_outcome_figures import compute_window_figures
 from stretto.figures.work_signature import list_signature_task_types
+from stretto.model.event import Outcome
+from stretto.model.task_type import TaskTypes
 from stretto.names import METRICS
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.headline_sums import add_up_headline
 from stretto.store.contributions.tasks_and_fanouts import add_up_tasks
+from stretto.summaries.snapshot import take_snapshot
+from tests.fakes import store
 from tests.scenes import (
     Drawing,
+    at,
     background,
     by_description,
     conclude_scene,
     fold_scene,
     fork_join,
+    frame_drawing,
     straggler,
 )
 
@@ -151,6 +159,35 @@ def test_tool_calls_have_counts_ratio_and_quantiles() -> None:
     assert values["tool_duration_quantile_seconds", "Bash,p50"] == pytest.approx(1, rel=0.02)
     assert values["tool_duration_quantile_seconds", "Bash,p99"] == pytest.approx(9, rel=0.02)
     assert values["overhead_quantile_seconds", "p95"] == pytest.approx(0.1, rel=0.02)
+
+
+def test_files_are_counted_by_the_agent_that_wrote_them(tmp_path: Path) -> None:
+    """Each once a session; those that an agent created, as far as its calls say whether they are new."""
+    drawing = (
+        Drawing("files").task("a", 1, 20, "review", agent="coder").task("b", 1, 20, "review", agent="mute")
+    )
+    for number, (task, wrote, new) in enumerate(
+        [("a", "1", 1), ("a", "1", 0), ("a", "2 3", 1), ("a", "4", None), ("b", "5", None), (None, "1", 0)]
+    ):
+        more: dict[str, Any] = {} if new is None else {"new_files": new}
+        drawing.call(f"w{number}", 2, 3, tool="Write", parent=task, wrote=wrote, **more)
+    drawing.call("failed", 4, 5, tool="Write", parent="a", wrote="9", new_files=1, outcome=Outcome.FAILURE)
+    with store(tmp_path) as opened:
+        opened.take(frame_drawing(drawing, 30).events)
+        taken = take_snapshot(opened.connection, at(60), TaskTypes(), {})
+    values = {
+        (figure.name.removeprefix("stretto_"), dict(figure.labels)["agent"]): figure
+        for figure in taken.figures
+        if "_agent_files_" in figure.name and ("window", "1h") in figure.labels
+    }
+    assert values["window_agent_files_written", "coder"].value == 4
+    assert values["window_agent_files_created", "coder"].value == 2
+    assert values["window_agent_files_created", "coder"].coverage == 0.75
+    assert values["window_agent_files_written", "mute"].value == 1
+    assert values["window_agent_files_created", "mute"].value is None
+    reason = values["window_agent_files_created", "mute"].reason
+    assert reason == "no source says whether the written files are new"
+    assert values["window_agent_files_created", "main"].value == 0
 
 
 def test_answers_have_a_mean_and_quantiles_by_agent() -> None:

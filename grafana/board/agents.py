@@ -134,6 +134,12 @@ _EACH = Row(
             Column("Slack", max_by(select_series("slack_agent_seconds"), Label.AGENT), Unit.SECONDS),
             Column("Tokens", sum_by(select_series("window_agent_tokens"), Label.AGENT), Unit.COUNT),
             Column("Cost", sum_by(select_series("window_agent_cost_usd"), Label.AGENT), Unit.MONEY),
+            Column(
+                "Files written", sum_by(select_series("window_agent_files_written"), Label.AGENT), Unit.COUNT
+            ),
+            Column(
+                "Files created", sum_by(select_series("window_agent_files_created"), Label.AGENT), Unit.COUNT
+            ),
             Column("Messages sent", sum_by(select_series("window_messages_sent"), Label.AGENT), Unit.COUNT),
             Column("Quality", max_by(select_series("agent_quality_score"), Label.AGENT), Unit.PLAIN, high=10),
             Column(

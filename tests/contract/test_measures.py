@@ -155,6 +155,7 @@ def test_what_is_written_has_the_declared_dimensions(tmp_path: Path) -> None:
         tested = Drawing("tested").call(
             "all", 1, 3, test_framework="pytest", tests_passed=4, tests_failed=0, tests_deselected=0
         )
+        tested.call("write", 4, 5, tool="Write", wrote="one", new_files=1)
         opened.take(frame_drawing(tested, 30).events)
         often = Drawing("often").opens().prompt(0)
         for second in range(5):

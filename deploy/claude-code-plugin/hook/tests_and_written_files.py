@@ -37,6 +37,13 @@ def read_tool_result(
     """
     tool, order = payload.get("tool_name"), payload.get("tool_input")
     attributes: Fields = {"wrote": hash_written_paths(tool, order, payload.get("cwd"), key)}
+    if attributes["wrote"] is not None:
+        response = payload.get("tool_response")
+        kind = response.get("type") if type(response) is dict else None
+        new_files = count_new_files(tool, order)
+        attributes["new_files"] = (
+            read_new_file(tool, kind, _list_results(payload)) if new_files is None else new_files
+        )
     framework = find_framework(tool, order, list_commands() if list_commands and tool in SHELLS else ())
     if framework is not None:
         attributes["test_framework"] = framework
@@ -457,7 +464,7 @@ def hash_written_paths(tool: object, order: object, cwd: object, key: bytes) -> 
         return None
     paths = [path for name in PATHS if type(path := order.get(name)) is str and path][:1]
     for value in order.values():
-        if type(value) is str and value.lstrip().startswith("*** Begin Patch"):
+        if type(value) is str and _is_patch(value):
             paths += [line.partition(": ")[2] for line in value.splitlines() if line.startswith(_PATCHED)]
     absolute = {full for path in paths if (full := _make_absolute(path.strip(), cwd)) is not None}
     if not absolute:
@@ -471,6 +478,49 @@ def hash_written_paths(tool: object, order: object, cwd: object, key: bytes) -> 
         for path in absolute
     ]
     return " ".join(sorted(hashes)[:_MOST_FILES])
+
+
+EDITORS = frozenset({
+    "Edit", "EditNotebook", "MultiEdit", "NotebookEdit", "StrReplace", "edit", "replace",
+    "replace_string_in_file", "search_replace",
+})  # fmt: skip
+"""Those of ``WRITERS`` that change text of a file that exists."""
+_OLD_TEXTS = ("old_string", "oldString", "old_str", "oldText")
+_NEW_OR_NOT = {"create": 1, "update": 0}
+_RESULTS_OF_WRITE_FILE = (
+    ("Successfully created and wrote to new file", 1),
+    ("Successfully overwrote file", 0),
+)
+
+
+def count_new_files(tool: object, order: object) -> int | None:
+    """Return how many of the files that a call writes did not exist before, by its input, or None.
+
+    A patch names the files that it adds, and an edit of text that is there adds none.
+    """
+    if tool not in WRITERS or type(order) is not dict:
+        return None
+    patches = [text for text in order.values() if type(text) is str and _is_patch(text)]
+    if patches:
+        return sum(line.startswith(_PATCHED[0]) for patch in patches for line in patch.splitlines())
+    # Nothing as the text to replace makes a new file, or fills an empty one.
+    return 0 if tool in EDITORS and "" not in [order.get(name) for name in _OLD_TEXTS] else None
+
+
+def read_new_file(tool: object, kind: object, results: "Sequence[str]" = ()) -> int | None:
+    """Return 1 if the result of a call says that its file is new, 0 if it is not, None if it does not say.
+
+    ``kind`` is the type of Claude Code's answer to Write. ``results`` are the texts of the result: Gemini CLI
+    and Qwen Code say in it what write_file did.
+    """
+    if tool == "Write" and type(kind) is str:
+        return _NEW_OR_NOT.get(kind)
+    begun = [count for text in results for start, count in _RESULTS_OF_WRITE_FILE if text.startswith(start)]
+    return begun[0] if begun and tool == "write_file" else None
+
+
+def _is_patch(text: str) -> bool:
+    return text.lstrip().startswith("*** Begin Patch")
 
 
 def _make_absolute(path: str, cwd: object) -> str | None:

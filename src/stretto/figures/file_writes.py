@@ -18,6 +18,8 @@ class FileWrite(NamedTuple):
     """Keyed hashes of the paths, space-separated."""
     at: int | None
     """When it was over (ns); its start if no end is known."""
+    new_files: int | None = None
+    """How many of the files did not exist before, if a call said so."""
 
 
 def list_file_writes(tasks: Iterable[Task], calls: Iterable[ToolCall]) -> Iterator[FileWrite]:
@@ -28,4 +30,6 @@ def list_file_writes(tasks: Iterable[Task], calls: Iterable[ToolCall]) -> Iterat
     for call in calls:
         # Few calls write, and a call has no outcome to be looked at then.
         if call.wrote and call.outcome is not Outcome.FAILURE:
-            yield FileWrite(call.task, call.wrote, call.start if call.end is None else call.end)
+            yield FileWrite(
+                call.task, call.wrote, call.start if call.end is None else call.end, call.new_files
+            )

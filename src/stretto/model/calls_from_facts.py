@@ -127,6 +127,7 @@ def _conclude_tool_call(
         outcome,
         known[fact_fields.WROTE][1] if fact_fields.WROTE in known else None,
         _conclude_test_run(call_facts) if fact_fields.TEST_FRAMEWORK in call_facts else None,
+        get_number(call_facts, fact_fields.NEW_FILES) if fact_fields.NEW_FILES in call_facts else None,
     )
 
 

@@ -63,6 +63,8 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False):
     wrote: str | None = None
     """Keyed hashes of the paths of the files it wrote, space-separated, if the source reports them."""
     tests: TestRun | None = None
+    new_files: int | None = None
+    """How many of the written files did not exist before, if the source reports it."""
 
 
 class Tokens(msgspec.Struct, frozen=True, gc=False):

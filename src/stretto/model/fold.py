@@ -59,7 +59,7 @@ _TASK_TEXTS = (fact_fields.DELEGATED_BY, fact_fields.DESCRIPTION, fact_fields.PH
 
 _CALL_START_TEXTS = (fact_fields.AGENT, fact_fields.DESCRIPTION)
 _CALL_TEXTS = (fact_fields.WROTE, fact_fields.TEST_FRAMEWORK)
-_CALL_ATTRIBUTES = frozenset((*_CALL_TEXTS, *fact_fields.TEST_COUNTS))
+_CALL_ATTRIBUTES = frozenset((*_CALL_TEXTS, fact_fields.NEW_FILES, *fact_fields.TEST_COUNTS))
 """The attributes that both edges of a tool call can carry; nearly no call has any."""
 
 _RUN_COUNTS = (fact_fields.TASK_TOOL_CALLS, fact_fields.TASK_PROMPT_TOKENS, fact_fields.TASK_OUTPUT_TOKENS)
@@ -346,6 +346,9 @@ def _merge_work(call: EntityFacts, event: Event, rank: int) -> None:
         value = read_text(event.attributes, name)
         if value:
             merge_fact(call, name, rank, value)
+    new_files = read_plausible_count(event, fact_fields.NEW_FILES)
+    if new_files is not None:
+        merge_fact(call, fact_fields.NEW_FILES, rank, new_files)
     for name in fact_fields.TEST_COUNTS:
         count = read_plausible_count(event, name)
         if count is not None:

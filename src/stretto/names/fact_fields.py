@@ -100,6 +100,7 @@ ORIGIN: Final = "origin"
 OUTCOME: Final = "outcome"
 OUTPUT_TOKENS: Final = "output_tokens"
 OWNER: Final = "owner"
+NEW_FILES: Final = "new_files"
 PARENT: Final = "parent"
 PATTERN: Final = "pattern"
 PERMISSION_MODE: Final = "permission_mode"
@@ -320,6 +321,7 @@ _CALL = (
     FactField(EntityKind.CALL, TASK_OUTPUT_TOKENS, _COUNT, "Tokens of the answer to that request."),
     FactField(EntityKind.CALL, TASK_DURATION, _DURATION, "The length of the agent's run that it waited for."),
     FactField(EntityKind.CALL, WROTE, _TEXT, "Keyed hashes of the paths that it wrote, space-separated."),
+    FactField(EntityKind.CALL, NEW_FILES, _COUNT, "Files among these that did not exist before."),
     FactField(EntityKind.CALL, TEST_FRAMEWORK, _TEXT, "The test framework that it ran."),
     FactField(EntityKind.CALL, TESTS_PASSED, _COUNT, "Tests that passed."),
     FactField(EntityKind.CALL, TESTS_FAILED, _COUNT, "Tests that failed."),

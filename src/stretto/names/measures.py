@@ -319,6 +319,15 @@ FULL_TEST_RUNS = define_measure(
 )
 FULL_TEST_SECONDS = define_measure("full_test_seconds", _SUITE, _U.NANOSECONDS, "Their time.")
 
+# Files.
+FILES_WRITTEN = define_measure(
+    "files_written", (_D.AGENT,), _U.COUNT, "Files that an agent wrote in a session, each once."
+)
+FILES_KNOWN = define_measure(
+    "files_known", (_D.AGENT,), _U.COUNT, "Those of them that are known to be new or not."
+)
+FILES_CREATED = define_measure("files_created", (_D.AGENT,), _U.COUNT, "Those of these that are new.")
+
 # Model calls.
 MODEL_CALLS = define_measure("model_calls", (_D.MODEL, _D.OUTCOME), _U.COUNT, "Model calls.")
 MODEL_TIME = define_measure(

@@ -81,6 +81,9 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.PATTERN_ELAPSED, measures.PATTERN_TASKS, measures.PATTERN_WORK, measures.TASKS,
         measures.TASK_TIME,
     ),
+    "store.contributions.files_by_agent": (
+        measures.FILES_WRITTEN, measures.FILES_KNOWN, measures.FILES_CREATED,
+    ),
     "store.contributions.tool_calls": (
         measures.CALLS, measures.CALL_TIME, measures.ENDS_EXPECTED, measures.ENDS_SEEN,
         measures.FULL_TEST_RUNS, measures.FULL_TEST_SECONDS, measures.SELECTED_TEST_RUNS,
@@ -194,6 +197,9 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.PROMPT_TOKENS, measures.TESTS, measures.TESTS_COLLECTED, measures.TESTS_SELECTED,
         measures.TESTS_SKIPPED, measures.TEST_RUNS, measures.TEST_RUN_TIME,
         measures.TEST_SECONDS, measures.TOKENS, measures.TOOL_SECONDS, measures.UNPRICED_CALLS,
+    ),
+    "figures.written_file_figures": (
+        measures.FILES_WRITTEN, measures.FILES_KNOWN, measures.FILES_CREATED,
     ),
     "figures.selected_test_gain": (
         measures.FULL_TEST_RUNS, measures.FULL_TEST_SECONDS, measures.SELECTED_TEST_RUNS,

@@ -67,6 +67,18 @@ OUTCOMES: tuple[Metric, ...] = (
         "Cost of an agent's tasks of ended sessions, by class, if known.",
     ),
     define_gauge(
+        "stretto_window_agent_files_written",
+        "1",
+        (_A, _W),
+        "Files that an agent wrote, each once a session, in sessions that are over.",
+    ),
+    define_gauge(
+        "stretto_window_agent_files_created",
+        "1",
+        (_A, _W),
+        "Those of these files that were new, as far as the calls say so.",
+    ),
+    define_gauge(
         "stretto_wasted_tasks",
         "1",
         (_T, _A, Label.REASON, _W),

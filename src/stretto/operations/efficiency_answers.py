@@ -321,6 +321,12 @@ def answer_agent_performance(call: OperationCall) -> OperationAnswer:
             "answer_p50_seconds": call.figures.describe(
                 "stretto_agent_response_quantile_seconds", agent=row["agent"], stat="p50", window=window
             ),
+            "files_written": call.figures.describe(
+                "stretto_window_agent_files_written", agent=row["agent"], window=window
+            ),
+            "files_created": call.figures.describe(
+                "stretto_window_agent_files_created", agent=row["agent"], window=window
+            ),
             "scores": call.figures.list_by(
                 "stretto_score_agent_mean", "score", agent=row["agent"], window=window
             ),

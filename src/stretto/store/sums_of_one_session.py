@@ -31,6 +31,7 @@ NOT_SCORED = frozenset(
         "hooks",
         "caches",
         "refusals",
+        "files",
     }
 )
 """The contributions that no score or KPI of a session reads: those of windows alone."""

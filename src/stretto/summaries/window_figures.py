@@ -37,6 +37,7 @@ from stretto.figures.window_gain_verdict import (
     compute_verdict_figures,
 )
 from stretto.figures.window_work_and_outcome_figures import compute_window_figures
+from stretto.figures.written_file_figures import compute_written_file_figures
 from stretto.names import WINDOWS, measures
 from stretto.names.measures import Dimension
 from stretto.store import queries
@@ -138,6 +139,7 @@ def compute_sum_figures(
         *compute_gain_figures(window, sums, parallel, scoring.target),
         *compute_speedup_price_figures(window, sums, verdict, rules.headline),
         *compute_waste_figures(window, sums),
+        *compute_written_file_figures(window, sums),
         *compute_usage_figures(window, sums),
         *compute_resource_figures(window, sums),
     ]

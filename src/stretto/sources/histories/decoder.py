@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from stretto.hook.client import tests_and_written_files
 from stretto.hook.client.client import WORKING
+from stretto.hook.client.tests_and_written_files import read_new_file
 from stretto.model.event import LATEST, Channel, Event, Kind, Outcome, Value, omit_none
 from stretto.sources.counts_of_tests import read_counts_of_tests
 from stretto.sources.histories.records import Record
@@ -138,11 +139,12 @@ class HistoryDecoder:
 
         ``order`` is the call's input, ``folder`` the working directory. Neither is kept.
         """
-        work: dict[str, str] = {}
+        work: dict[str, str | int] = {}
         if name in WORKING and order:
             facts = {
                 "test_framework": tests_and_written_files.find_framework(name, order, self.test_commands),
                 "wrote": tests_and_written_files.hash_written_paths(name, order, folder, self.key),
+                "new_files": tests_and_written_files.count_new_files(name, order),
             }
             work = {field: value for field, value in facts.items() if value is not None}
         self.remember("calls", id, omit_none(tool=name, parent=parent) | work)
@@ -166,6 +168,8 @@ class HistoryDecoder:
         values: dict[str, Value] = dict(attributes or {})
         if "wrote" in call and outcome is Outcome.SUCCESS:
             values["wrote"] = call["wrote"]
+            new_files = call.get("new_files", read_new_file(call.get("tool"), None, [result]))
+            values |= omit_none(new_files=new_files)
         if "test_framework" in call and outcome is not Outcome.CANCELLED:
             values["test_framework"] = call["test_framework"]
             values |= read_counts_of_tests(result, call["test_framework"])

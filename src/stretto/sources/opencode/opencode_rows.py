@@ -193,6 +193,8 @@ class OpencodeDecoder(HistoryDecoder):
         if end is None or state.get("status") not in ("completed", "error"):
             return
         outcome, result = _judge_call(state, metadata)
+        if isinstance(metadata.get("exists"), bool):
+            result["new_files"] = int(not metadata["exists"])
         text = state.get("output")
         text = text if isinstance(text, str) else ""
         if tool == "Agent" and (agent := to_id(metadata.get("sessionId"))):

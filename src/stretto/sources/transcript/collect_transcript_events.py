@@ -177,11 +177,11 @@ class EventLog:
         """Return and forget the tool of a call."""
         return self._tools.pop(id, None)
 
-    def remember_work(self, id: str, work: dict[str, str]) -> None:
+    def remember_work(self, id: str, work: dict[str, str | int]) -> None:
         """Remember the test framework or the written file of a call until its result comes."""
         remember_entry(self._works, id, work, tables.OPEN)
 
-    def pop_work(self, id: str) -> dict[str, str]:
+    def pop_work(self, id: str) -> dict[str, str | int]:
         """Return and forget the test framework or the written file of a call."""
         return self._works.pop(id, {})
 

@@ -69,7 +69,7 @@ class Checkpoint:
     """Agent → its run; holds every agent whose start has been reported."""
     tools: Mapping[str, str] = field(default_factory=dict)
     """Call → tool name, until the result comes."""
-    works: Mapping[str, dict[str, str]] = field(default_factory=dict)
+    works: Mapping[str, dict[str, str | int]] = field(default_factory=dict)
     """Call → the test framework it runs or the file it writes, until the result comes."""
     usage: Mapping[str, Tokens] = field(default_factory=dict)
     """Model call → its largest token counts so far."""

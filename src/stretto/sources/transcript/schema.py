@@ -119,6 +119,7 @@ class ToolInput(msgspec.Struct):
     run_in_background: Any = None
     file_path: Any = None
     notebook_path: Any = None
+    old_string: Any = None
 
 
 class ToolResult(msgspec.Struct, rename="camel"):
@@ -130,6 +131,7 @@ class ToolResult(msgspec.Struct, rename="camel"):
     total_duration_ms: Any = None
     total_tool_use_count: Any = None
     duration_ms: Any = None
+    type: Any = None
     usage: msgspec.Raw = ABSENT
     """The use of an agent's last request to its model, not of its whole run."""
 

@@ -210,6 +210,7 @@ class LineTranslator:
         facts = {
             "test_framework": tests_and_written_files.find_framework(name, tool_input, self._test_commands),
             "wrote": tests_and_written_files.hash_written_paths(name, tool_input, line.cwd, self._key),
+            "new_files": tests_and_written_files.count_new_files(name, tool_input),
         }
         work = {key: value for key, value in facts.items() if value is not None}
         if work:
@@ -270,10 +271,14 @@ class LineTranslator:
         work = self.log.pop_work(id)
         if block.is_error is True:
             outcome, attributes = classify_failure(block.content)
-        attributes |= _get_work_result(work, block, outcome)
         # Fields of an MCP tool's answer may have the same names with other meanings, so they are not read.
         is_mcp = name is not None and name.startswith("mcp__")
         result = None if is_mcp else schema.decode_part(schema.TOOL_RESULT, answer)
+        attributes |= _get_work_result(work, block, outcome)
+        if "wrote" in attributes:
+            kind = None if result is None else result.type
+            new_files = work.get("new_files", tests_and_written_files.read_new_file(name, kind))
+            attributes |= omit_none(new_files=new_files)
         if result is not None:
             attributes = self._add_delegated_run(result, id, outcome, context) | attributes
         self.log.add_event(
@@ -406,14 +411,16 @@ def _read_last_request(usage: msgspec.Raw) -> dict[str, int]:
     return {"task_prompt_tokens": sum(counts.values()), "task_output_tokens": output} if output else {}
 
 
-def _get_work_result(work: dict[str, str], block: schema.ContentBlock, outcome: Outcome) -> dict[str, Value]:
+def _get_work_result(
+    work: dict[str, str | int], block: schema.ContentBlock, outcome: Outcome
+) -> dict[str, Value]:
     """Return the file that a call has written, or the framework and counts of the tests it ran."""
     attributes: dict[str, Value] = {}
     if "wrote" in work and outcome is Outcome.SUCCESS:
         attributes["wrote"] = work["wrote"]
     if "test_framework" in work and outcome is not Outcome.CANCELLED:
         attributes["test_framework"] = work["test_framework"]
-        attributes |= read_counts_of_tests(get_message_text(block.content) or "", work["test_framework"])
+        attributes |= read_counts_of_tests(get_message_text(block.content) or "", str(work["test_framework"]))
     return attributes
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import Contribution, SessionAspect
 from stretto.store.contributions.delivery_class_sums import list_delivery_parts
+from stretto.store.contributions.files_by_agent import add_up_written_files
 from stretto.store.contributions.fitting_results_and_task_completeness import add_up_result_checks
 from stretto.store.contributions.headline_sums import list_headline_parts
 from stretto.store.contributions.missed_parallelism import list_sequential_parts
@@ -88,6 +89,7 @@ CONTRIBUTIONS: dict[str, Contribution] = {
     "handover": Contribution(
         frozenset({EntityKind.PHASE, SessionAspect.PATTERN, SessionAspect.WHOLE}), add_up_phase_coverage
     ),
+    "files": Contribution(frozenset({SessionAspect.WHOLE}), add_up_written_files),
     "samples": Contribution(frozenset({EntityKind.SAMPLE}), add_up_samples),
 }
 
