@@ -19,7 +19,7 @@ BESIDE = "session-in-another-terminal-of-the-same-worktree"
 """A copy of the newest session, so that two of a project were open at once."""
 
 SAMPLED = 40
-"""The newest sessions, of which the machine was sampled; every other one used it up."""
+"""The newest sessions: their agents talk, and the machine was sampled; every other one used it up."""
 
 EVERY = HOUR // 2
 """Time between two sessions: the oldest began three weeks before noon."""
@@ -57,6 +57,11 @@ def _make_session(number: int, session: str = "") -> Iterator[Event]:
         yield make(Kind.TOOL_END, MINUTE, id=f"{call}-t", name=TOOL, attributes={"wrote": "ab12"}, **end)
         usage = {"input_tokens": 900, "output_tokens": 100 + number}
         yield make(Kind.MODEL_CALL, MINUTE, id=f"{call}-m", name=MODEL, attributes=usage, **end)
+        if number < SAMPLED:
+            to = AGENTS[(number * 5 + place * 2 + 1) % len(AGENTS)]
+            answered = place * SECOND or None
+            sent: dict[str, Any] = {"name": to, "parent": task, "attributes": {"sender": agent}}
+            yield make(Kind.MESSAGE, MINUTE, id=f"m{place}", duration=answered, **sent)
         yield make(Kind.TASK_END, length, id=task, name=agent, outcome=outcome)
         done = {"task": task, "status": "completed"}
         yield make(Kind.TOOL_END, length, id=call, name="Agent", outcome=outcome, attributes=done)

@@ -15,6 +15,7 @@ from stretto.summaries.run_statistics_by_kind import ProfileKind
 from stretto.summaries.time_window import ALL, make_named_window
 from stretto.web import dimension_views, session_list_columns, tool_and_model_views
 from stretto.web.backend import Backend
+from stretto.web.collaboration_network import draw_network
 from stretto.web.renderer import Renderer
 from stretto.web.run_statistics_view import describe_profile
 from stretto.web.snapshot_of_requested_window import choose_window_snapshot
@@ -149,6 +150,7 @@ class DimensionPages:
             list_columns=session_list_columns.COLUMNS,
             finding_of=session_list_columns.collect_findings(self._backend.findings(), sessions),
             rows=rows,
+            network=draw_network(profile.conversations),
             most_conversations=CONVERSATIONS_LISTED,
             windows=list(WINDOWS),
         )

@@ -20,6 +20,7 @@ from stretto.summaries.session_json import build_page_document
 from stretto.summaries.time_window import ALL, make_named_window
 from stretto.web import findings_view, markdown, session_list_columns, session_timeline, session_view
 from stretto.web.backend import Backend
+from stretto.web.collaboration_network import draw_network
 from stretto.web.page_terms import ABSENT
 from stretto.web.renderer import Renderer
 from stretto.web.runbook_lookup import find_runbook
@@ -137,6 +138,7 @@ class PageRoutes:
         )
         drawing = session_timeline.draw_session(entity, part, summary.analysis.wall_parts)
         tools = session_view.list_tool_rows(entity)
+        conversations = list_conversations(entity.messages)
         return self._page(
             "session.html",
             request,
@@ -166,7 +168,8 @@ class PageRoutes:
             absent_figures=summary.absent,
             absent_words=ABSENT,
             like=self._list_like(entity),
-            conversations=list_conversations(entity.messages)[: session_view.ROWS_SHOWN],
+            conversations=conversations[: session_view.ROWS_SHOWN],
+            network=draw_network(conversations),
             naming=findings_view.list_naming(self._backend.findings(), entity.id),
             holdups=findings_view.list_session_holdups(self._backend.findings(), entity.id),
         )
