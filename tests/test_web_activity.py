@@ -44,6 +44,16 @@ def test_a_window_without_work_says_so(tmp_path: Path) -> None:
     assert refused.status_code == 400
 
 
+def test_the_recording_of_an_empty_store_is_not_called_idleness(tmp_path: Path) -> None:
+    """Beside the shipped recording, which is nobody's work, the page names where there is more to see."""
+    store = Store(tmp_path)
+    store.recording()
+    with shown(store) as client:
+        page = read(client, "/activity")
+    assert "Nobody was at work" not in page.text
+    assert "The recording is not drawn; stretto up --demo month shows a simulated month." in page.text
+
+
 def test_a_session_shows_who_talked_to_whom(tmp_path: Path) -> None:
     """Messages are summed up by sender and receiver above their list."""
     store = Store(tmp_path)

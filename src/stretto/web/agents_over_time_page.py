@@ -112,6 +112,7 @@ class ActivityPage:
             now,
             live=True,
             window=window.name,
+            recordings=self._count_recordings(),
             chart=summary.chart,
             lanes=lay_out_lanes(summary.chart),
             marks=[quantities.format_short_instant(at) for at in marks],
@@ -128,6 +129,10 @@ class ActivityPage:
             conflict_count=len(conflicts),
             rows=self._read_rows(summary, conflicts[:CONFLICTS_SHOWN]),
         )
+
+    def _count_recordings(self) -> int:
+        snapshot = self._backend.snapshot()
+        return 0 if snapshot is None else snapshot.activity.recordings
 
     def _read_rows(
         self, summary: ActivitySummary, conflicts: Iterable[tuple[str, SessionConflict]]
