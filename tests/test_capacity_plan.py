@@ -87,7 +87,7 @@ def test_the_reason_for_no_further_agent_is_named() -> None:
     few = plan_capacity("release", *generate_sets([1, 2] * 5, 6, drawn=[30.0] * 4))
     assert (few.advised, few.binds) == (2, "tasks")
     finding = few.to_finding()
-    assert finding.advice == "Run 2 agents side by side."
+    assert finding.advice == "Run 2 agents side by side in release."
     assert "depending on each other" in finding.reason
 
 

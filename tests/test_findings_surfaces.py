@@ -19,6 +19,7 @@ from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.store.finding_history_and_last_answers import AnalysisResult, StoredFinding, make_finding_id
 from stretto.summaries.running_tasks import ExpectedTask, RunningTask
+from stretto.web.findings_view import rank_open
 from tests.fakes import append
 from tests.month import end_of_day, month_of_sessions
 from tests.scenes import BEGIN
@@ -115,6 +116,18 @@ def test_the_page_of_findings_says_what_changed_and_how_much_was_quiet(client: h
     answers = page[page.index("Answers of changes") :]
     assert SENTENCE in answers
     assert "Tasks (docs): no evidence of a change; a factor of 1.20 would have been seen." in answers
+
+
+def test_the_page_of_findings_begins_with_what_got_worse() -> None:
+    """Then comes advice, and what got better is last."""
+    faster = replace(SLOWER, verdict=FindingVerdict.IMPROVEMENT)
+    advice = replace(QUIET, advice="Run 2 agents side by side in release.")
+    findings = [
+        StoredFinding(id, "changes", finding, NOON, NOON)
+        for id, finding in (("a", faster), ("b", advice), ("c", SLOWER))
+    ]
+    ranked = rank_open(FindingsState(at=NOON, findings=tuple(findings)))
+    assert [stored.id for stored in ranked] == ["c", "b", "a"]
 
 
 def test_a_finding_has_a_page_of_its_own(client: httpx.Client) -> None:

@@ -834,6 +834,12 @@ def test_speed_ups_are_told_in_times(value: float, text: str) -> None:
     assert quantities.format_speedup(value) == text
 
 
+def test_delivered_tasks_are_counted_whole() -> None:
+    """Two of 1,590 that are missing stay visible."""
+    delivered = quantities.format_delivered_tasks(1_588, 1_590).replace("\N{NO-BREAK SPACE}", " ")
+    assert delivered == "1,588 of 1,590 tasks delivered"
+
+
 @pytest.mark.parametrize(
     ("ratio", "text"),
     [

@@ -102,7 +102,7 @@ class CapacityPlan:
                 unit="seconds",
             ),
             reason=self.reason,
-            advice=f"Run {chosen.width} agents side by side." if chosen else "",
+            advice=f"Run {chosen.width} agents side by side in {self.pattern}." if chosen else "",
             details=details,
         )
 

@@ -89,10 +89,13 @@ def format_count_with_noun(number: int, singular: str, plural: str | None = None
 
 
 def format_delivered_tasks(delivered: int, tasks: int) -> str:
-    """Return how many tasks were delivered, e.g. ``2 of 3 tasks delivered``, or ``3 tasks`` if all were."""
+    """Return how many tasks were delivered, e.g. ``2 of 3 tasks delivered``, or ``3 tasks`` if all were.
+
+    Both are whole, as in ``1,572 of 1,590``: a few that are missing must not vanish in rounding.
+    """
     if delivered == tasks:
         return format_count_with_noun(tasks, "task")
-    return f"{format_count(delivered)} of {format_count_with_noun(tasks, 'task')} delivered"
+    return f"{delivered:,} of {tasks:,}{SPACE}{'task' if tasks == 1 else 'tasks'} delivered"
 
 
 def format_bytes(number: float) -> str:

@@ -67,7 +67,7 @@ class PageRoutes:
             now,
             live=True,
             state=state,
-            open=[findings_view.describe_stored(state, stored) for stored in state.open_findings],
+            open=[findings_view.describe_stored(state, stored) for stored in findings_view.rank_open(state)],
             settled=[
                 findings_view.describe_stored(state, stored) for stored in findings_view.list_settled(state)
             ],

@@ -18,7 +18,7 @@ from stretto.findings.findings_snapshot import FindingsState, list_answers, list
 from stretto.findings.session_findings import SessionFinding, find_session_findings
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.decisions import Decision, DecisionKind
-from stretto.model.findings import RunLink
+from stretto.model.findings import FindingVerdict, RunLink
 from stretto.store.finding_history_and_last_answers import StoredFinding
 from stretto.summaries.running_tasks import ExpectedTask
 
@@ -26,6 +26,8 @@ MOST_SETTLED = 50
 MOST_NEWS = 3
 ADVICE = "advice"
 """The badge of a finding about which something can be done, though nothing changed."""
+
+_RANKS = {FindingVerdict.REGRESSION: 0, FindingVerdict.IMPROVEMENT: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,11 @@ def describe_stored(state: FindingsState, stored: StoredFinding) -> FindingView:
         decisions=state.list_decisions(stored),
         verdict=ADVICE if finding.advice and finding.verdict not in NOTABLE else finding.verdict.value,
     )
+
+
+def rank_open(state: FindingsState) -> list[StoredFinding]:
+    """Return the open findings: what got worse, advice, what got better; of each the latest change first."""
+    return sorted(state.open_findings, key=lambda stored: _RANKS.get(stored.finding.verdict, 1))
 
 
 def list_settled(state: FindingsState) -> list[StoredFinding]:
