@@ -32,7 +32,13 @@ from stretto.operations.advice_and_forecast_answers import project_cost
 from stretto.operations.alert_answers import EFFICIENCY_LIMITS, find_severity
 from stretto.operations.envelope import SUCCESS, drop_non_finite, make_envelope_schema
 from stretto.operations.live_answers import describe_verdict
-from stretto.operations.measure_finished_runs import find_quantile, measure_resources, measure_usage
+from stretto.operations.measure_finished_runs import (
+    FEWEST_FOR_SPREAD,
+    find_quantile,
+    measure_resources,
+    measure_spread,
+    measure_usage,
+)
 from stretto.operations.operation import OperationGroup
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_table import OPERATIONS
@@ -259,6 +265,19 @@ def test_an_error_points_to_the_newest_session(month: OperatedStore) -> None:
     assert gone["error"]["message"].endswith("the newest session ended on 2026-01-29: ask as of then")
     then = run(month, "agent-performance", None, None, NOW, clock=lambda: later)
     assert then["result"]["analysis_results"]["as_of"] == "2026-01-30T00:10:00.000000000Z"
+
+
+def test_agents_have_the_spread_of_their_lengths_by_pattern(month: OperatedStore) -> None:
+    """Those of all patterns together are the tasks of the agent, and the rows of one pattern its own."""
+    data = run(month, "agent-performance")["result"]["performance_data"]
+    for row in data["agents"]:
+        parts = [each for each in data["by_pattern"] if each["agent"] == row["agent"]]
+        assert sum(each["tasks"] for each in parts) == row["tasks"]
+    of_one = run(month, "agent-performance", PATTERN)["result"]["performance_data"]
+    assert [{"pattern": PATTERN, **row} for row in of_one["agents"]] == of_one["by_pattern"]
+    assert all((row["spread"] is None) == (row["tasks"] < FEWEST_FOR_SPREAD) for row in data["agents"])
+    assert measure_spread([40.0] * 3 + [60.0] * 3 + [70.0] * 3) == 0.5
+    assert measure_spread([40.0] * 7) is None
 
 
 def test_accuracy_is_that_of_the_back_test_or_null(month: OperatedStore) -> None:

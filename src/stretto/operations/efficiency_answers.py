@@ -1,4 +1,4 @@
-"""Answer how well time, agents and machines are used: efficiency, throughput, agents, bottlenecks."""
+"""Answer how well time, agents and machines are used: efficiency, throughput, bottlenecks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from stretto.figures.confidence_intervals import compute_difference_bounds
 from stretto.findings.finding_sentences import SLOWER_TASKS, describe_finding, describe_session_holdup
 from stretto.format import quantities
 from stretto.model.run_rows_for_analyses import SessionRun
-from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_holdup_advice
 from stretto.operations.measure_finished_runs import (
     group_tasks,
@@ -30,7 +29,6 @@ from stretto.store.queries import find_first_slot_time
 
 FEWEST_FANOUTS = 5
 FEWEST_SAMPLED = 5
-FEWEST_AGENT_TASKS = 5
 FEWEST_BOTTLENECK_SESSIONS = 5
 WEEK = 7 * DAY
 SCORE_WINDOW = "7d"
@@ -272,79 +270,6 @@ def _measure_saved_by(runs: RunSelection, read: Callable[[SessionRun], float | N
 
 def _divide(value: float | None, by: float) -> float | None:
     return None if value is None or by <= 0 else value / by
-
-
-def answer_agent_performance(call: OperationCall) -> OperationAnswer:
-    """Answer how agents fare: lengths, success, tokens, and who is faster at the same work."""
-    runs = call.read_runs(find_span(call))
-    wanted = call.options["agent_ids"]
-    tasks = [run for run in runs.tasks if run.agent is not None and (not wanted or run.agent in wanted)]
-    if len(tasks) < FEWEST_AGENT_TASKS:
-        raise lack_data(
-            "tasks of these agents" if wanted else "tasks with a named agent", len(tasks), FEWEST_AGENT_TASKS
-        )
-    metrics = call.options["metrics"]
-    columns = {
-        "response_time": ("median_seconds", "mean_seconds", "p95_seconds"),
-        "success_rate": ("success_share", "failed"),
-        "efficiency": ("tokens", "cost_usd"),
-    }
-    kept = {"agent", "tasks", "total_task_seconds"}.union(*(columns[metric] for metric in metrics))
-    rows = [
-        {key: value for key, value in row.items() if key in kept}
-        for row in group_tasks(tasks, lambda run: run.agent, "agent")
-    ]
-    analysis: dict[str, Any] = {}
-    sentences = [f"{quantities.format_count_with_noun(len(rows), 'agent')}, {len(tasks)} tasks."]
-    if "efficiency" in metrics:
-        answer = call.try_answer("agents")
-        overall = [] if answer is None else answer.extra.get("overall", [])
-        analysis["ranking"] = [each for each in overall if not wanted or each["agent"] in wanted]
-        analysis["by_task_type"] = {} if answer is None else answer.extra.get("by_type", {})
-        analysis["pairs"] = [] if answer is None else answer.extra.get("pairs", [])
-        if not analysis["ranking"]:
-            analysis["absent"] = {
-                "ranking": "fewer than two agents did the same types of tasks in five sessions each"
-            }
-        sentences += [
-            f"{each['agent']} takes {each['ratio']:.2f} times as long as the others at the same work"
-            f" [{each['low']:.2f}, {each['high']:.2f}]."
-            for each in analysis["ranking"]
-            if min(each["p"], each["p_longer"]) <= 0.05  # noqa: PLR2004  # the level of the ranking
-        ]
-    window = name_window(find_span(call))
-    judged = {
-        row["agent"]: {
-            "quality": call.figures.describe(
-                "stretto_agent_quality_score", agent=row["agent"], window=window
-            ),
-            "answer_p50_seconds": call.figures.describe(
-                "stretto_agent_response_quantile_seconds", agent=row["agent"], stat="p50", window=window
-            ),
-            "files_written": call.figures.describe(
-                "stretto_window_agent_files_written", agent=row["agent"], window=window
-            ),
-            "files_created": call.figures.describe(
-                "stretto_window_agent_files_created", agent=row["agent"], window=window
-            ),
-            "scores": call.figures.list_by(
-                "stretto_score_agent_mean", "score", agent=row["agent"], window=window
-            ),
-        }
-        for row in rows
-    }
-    return OperationAnswer(
-        sentences,
-        {"agents": rows, "judged": judged, "judged_window": window},
-        analysis,
-        next_steps=["stretto bottlenecks", "stretto recommendations"],
-    )
-
-
-def name_window(span: int) -> str:
-    """Return the shortest window of the figures that holds a time span (ns), else the longest."""
-    fitting = [name for name, seconds in WINDOWS.items() if seconds * SECOND >= span]
-    return fitting[0] if fitting else [*WINDOWS][-1]
 
 
 def answer_bottlenecks(call: OperationCall) -> OperationAnswer:

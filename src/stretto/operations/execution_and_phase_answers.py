@@ -109,7 +109,7 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
     performance: dict[str, Any] = {"phases": phases, "failures": list_failures(runs.tasks)}
     if call.workflow.session is not None:
         session = call.session
-        performance["declared"] = session["phases"]
+        performance["declared"] = _add_quality(session["phases"], session["kpis"].get("phases", ()))
         performance["efficiency"] = None if session["efficiency"] is None else session["efficiency"]["phases"]
         performance["quality"] = session["kpis"]["phases"]
         performance["conflicts"] = _count_conflicts(session["fanouts"])
@@ -129,12 +129,31 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
         for row in phases[:3]
         if row["median_seconds"] is not None
     ]
+    if not sentences:
+        sentences = [
+            f"{row['name']}: {quantities.format_duration(row['seconds'])}, {row['outcome']}."
+            for row in performance.get("declared", ())[:3]
+            if row["seconds"] is not None
+        ]
     return OperationAnswer(
         sentences or ["No phase is declared: an orchestrator names phases by stretto.phase()."],
         performance,
         {"changes": [call.describe(each) for each in changes]},
         next_steps=["stretto bottlenecks", "stretto task-optimization"],
     )
+
+
+def _add_quality(
+    phases: Iterable[Mapping[str, Any]], kpis: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the declared phases with their quality of 10 and its range; null where it is too wide."""
+    by_id = {each["id"]: each["overall_quality"] for each in kpis}
+    rows = []
+    for phase in phases:
+        quality = by_id.get(phase["id"], {})
+        parts = {"quality": "score", "quality_low": "low", "quality_high": "high"}
+        rows.append({**phase, **{name: quality.get(key) for name, key in parts.items()}})
+    return rows
 
 
 def _count_conflicts(fanouts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from stretto.store.fanout_and_baseline_queries import FanoutRun
 
 FEWEST_FOR_P95 = 20
 FEWEST_FOR_P99 = 100
+FEWEST_FOR_SPREAD = 8
 """Fewest values that have a value beyond the quantile."""
 
 BUCKETS = (1, 5, 15, 60, 300, 900, 3_600)
@@ -62,6 +63,16 @@ def find_quantile(values: Sequence[float], share: float, fewest: int = 1) -> flo
     Example: of 20 values the .95 quantile is the nineteenth.
     """
     return None if len(values) < fewest else pick_quantile(values, share)
+
+
+def measure_spread(values: Sequence[float]) -> float | None:
+    """Return the middle half of sorted values over their median; None below FEWEST_FOR_SPREAD.
+
+    Example: quarters of the lengths are below 40 s and above 70 s, and the median is 60 s: a spread of 0.5.
+    """
+    median = statistics.median(values) if len(values) >= FEWEST_FOR_SPREAD else 0
+    low, high = find_quantile(values, 0.25), find_quantile(values, 0.75)
+    return (high - low) / median if median and low is not None and high is not None else None
 
 
 def describe_task(run: TaskRun) -> dict[str, Any]:
@@ -190,6 +201,7 @@ def group_tasks(
     rows = []
     for value, group in groups.items():
         timing, outcomes = measure_timing(group), measure_outcomes(group)
+        lengths = sorted(run.length / SECOND for run in group if run.length is not None)
         tokens = [run.tokens for run in group if run.tokens is not None]
         dollars = [run.dollars for run in group if run.dollars is not None]
         rows.append(
@@ -200,6 +212,7 @@ def group_tasks(
                 "median_seconds": timing["median_seconds"],
                 "mean_seconds": timing["mean_seconds"],
                 "p95_seconds": timing["p95_seconds"],
+                "spread": measure_spread(lengths),
                 "success_share": outcomes["success_share"],
                 "failed": outcomes[Outcome.FAILURE.value],
                 "tokens": sum(tokens) if tokens else None,

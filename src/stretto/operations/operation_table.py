@@ -9,6 +9,7 @@ from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.names import WINDOWS
 from stretto.operations import (
     advice_and_forecast_answers,
+    agent_answers,
     alert_answers,
     efficiency_answers,
     execution_and_phase_answers,
@@ -230,7 +231,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.EFFICIENCY,
         "compare agents by length, success and cost at the same work",
         "5 tasks with a named agent",
-        efficiency_answers.answer_agent_performance,
+        agent_answers.answer_agent_performance,
         (
             _take("agent_ids", Names(), None, "only these agents (all)"),
             _take_all("metrics", ("response_time", "success_rate", "efficiency"), "what to compare"),

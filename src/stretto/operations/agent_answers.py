@@ -1,0 +1,105 @@
+"""Answer how agents fare, alone and by pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from stretto.clock import SECOND
+from stretto.format import quantities
+from stretto.model.run_rows_for_analyses import TaskRun
+from stretto.names import NONE, WINDOWS
+from stretto.operations.efficiency_answers import find_span
+from stretto.operations.measure_finished_runs import FEWEST_FOR_SPREAD, group_tasks
+from stretto.operations.operation import OperationAnswer
+from stretto.operations.operation_context import OperationCall
+from stretto.operations.operation_errors import lack_data
+
+FEWEST_AGENT_TASKS = 5
+
+
+def answer_agent_performance(call: OperationCall) -> OperationAnswer:
+    """Answer how agents fare: lengths, success, tokens, and who is faster at the same work."""
+    runs = call.read_runs(find_span(call))
+    wanted = call.options["agent_ids"]
+    tasks = [run for run in runs.tasks if run.agent is not None and (not wanted or run.agent in wanted)]
+    if len(tasks) < FEWEST_AGENT_TASKS:
+        raise lack_data(
+            "tasks of these agents" if wanted else "tasks with a named agent", len(tasks), FEWEST_AGENT_TASKS
+        )
+    metrics = call.options["metrics"]
+    columns = {
+        "response_time": ("median_seconds", "mean_seconds", "p95_seconds", "spread"),
+        "success_rate": ("success_share", "failed"),
+        "efficiency": ("tokens", "cost_usd"),
+    }
+    kept = {"agent", "tasks", "total_task_seconds"}.union(*(columns[metric] for metric in metrics))
+
+    def group_by_agent(group: Iterable[TaskRun]) -> list[dict[str, Any]]:
+        rows = group_tasks(group, lambda run: run.agent, "agent")
+        return [{key: value for key, value in row.items() if key in kept} for row in rows]
+
+    rows = group_by_agent(tasks)
+    patterns = sorted({run.pattern or NONE for run in tasks})
+    by_pattern = [
+        {"pattern": pattern, **row}
+        for pattern in patterns
+        for row in group_by_agent(run for run in tasks if (run.pattern or NONE) == pattern)
+    ]
+    analysis: dict[str, Any] = {}
+    sentences = [f"{quantities.format_count_with_noun(len(rows), 'agent')}, {len(tasks)} tasks."]
+    if "efficiency" in metrics:
+        answer = call.try_answer("agents")
+        overall = [] if answer is None else answer.extra.get("overall", [])
+        analysis["ranking"] = [each for each in overall if not wanted or each["agent"] in wanted]
+        analysis["by_task_type"] = {} if answer is None else answer.extra.get("by_type", {})
+        analysis["pairs"] = [] if answer is None else answer.extra.get("pairs", [])
+        if not analysis["ranking"]:
+            analysis["absent"] = {
+                "ranking": "fewer than two agents did the same types of tasks in five sessions each"
+            }
+        sentences += [
+            f"{each['agent']} takes {each['ratio']:.2f} times as long as the others at the same work"
+            f" [{each['low']:.2f}, {each['high']:.2f}]."
+            for each in analysis["ranking"]
+            if min(each["p"], each["p_longer"]) <= 0.05  # noqa: PLR2004  # the level of the ranking
+        ]
+    window = name_window(find_span(call))
+    judged = {
+        row["agent"]: {
+            "quality": call.figures.describe(
+                "stretto_agent_quality_score", agent=row["agent"], window=window
+            ),
+            "answer_p50_seconds": call.figures.describe(
+                "stretto_agent_response_quantile_seconds", agent=row["agent"], stat="p50", window=window
+            ),
+            "files_written": call.figures.describe(
+                "stretto_window_agent_files_written", agent=row["agent"], window=window
+            ),
+            "files_created": call.figures.describe(
+                "stretto_window_agent_files_created", agent=row["agent"], window=window
+            ),
+            "scores": call.figures.list_by(
+                "stretto_score_agent_mean", "score", agent=row["agent"], window=window
+            ),
+        }
+        for row in rows
+    }
+    return OperationAnswer(
+        sentences,
+        {
+            "agents": rows,
+            "by_pattern": by_pattern,
+            "judged": judged,
+            "judged_window": window,
+            "absent": {"spread": f"for fewer than {FEWEST_FOR_SPREAD} tasks of known length"},
+        },
+        analysis,
+        next_steps=["stretto bottlenecks", "stretto recommendations"],
+    )
+
+
+def name_window(span: int) -> str:
+    """Return the shortest window of the figures that holds a time span (ns), else the longest."""
+    fitting = [name for name, seconds in WINDOWS.items() if seconds * SECOND >= span]
+    return fitting[0] if fitting else [*WINDOWS][-1]
