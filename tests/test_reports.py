@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stretto.clock import DAY, HOUR, SECOND
+from stretto.clock import DAY, HOUR, MINUTE, SECOND
+from stretto.figures.quality_with_parallel_work import JudgedSession, compare_quality
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.findings.analysis_table import ANALYSES
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
@@ -246,6 +247,89 @@ def test_a_target_is_judged_since_the_first_period_of_the_run() -> None:
     assert errors.is_met(KpiValue(0.05), 1) is False
     assert hours.is_met(KpiValue(15.0), 1) is True
     assert hours.is_met(KpiValue(15.0), 7) is False
+
+
+def judge_sessions(
+    pattern: str | None, together: Sequence[float], alone: Sequence[float]
+) -> list[JudgedSession]:
+    """Return sessions of a pattern with these qualities, with parallel work and without."""
+    return [
+        JudgedSession(NOON, pattern, is_parallel, quality)
+        for is_parallel, qualities in ((True, together), (False, alone))
+        for quality in qualities
+    ]
+
+
+def test_quality_is_compared_within_patterns() -> None:
+    """An easy pattern that is always parallel adds nothing; the difference is that of like work."""
+    sessions = [
+        *judge_sessions("release", (8, 9, 8, 9, 8), (7, 8, 7, 8, 7)),
+        *judge_sessions("easy", (10,) * 20, ()),
+    ]
+    found = compare_quality(sessions)
+    assert not isinstance(found, str)
+    # s² = 0.3 on both sides: 1 ± 2.306 · √(0.3 / 5 · 2), at 8 degrees of freedom.
+    assert found.mean == pytest.approx(1)
+    assert found.low == pytest.approx(0.2012, abs=1e-3)
+    assert found.high == pytest.approx(1.7988, abs=1e-3)
+    assert (found.parallel, found.alone) == (5, 5)
+    assert compare_quality([]) == "nobody judged the quality of a session"
+    few = compare_quality(judge_sessions(None, (8, 9, 8, 9), (7, 8, 7, 8)))
+    assert few == (
+        "judged sessions of the same patterns: 4 with parallel work and 4 without, 5 of each are asked for"
+    )
+
+
+@pytest.mark.parametrize(
+    ("together", "is_met"),
+    [((8, 9, 8, 9, 8), True), ((7, 8, 7, 8, 7) * 4, True), ((6, 7, 6, 7, 6), False), ((7, 8, 7, 8, 7), None)],
+)
+def test_quality_with_parallel_work_is_kept_lost_or_not_known(
+    together: Sequence[float], is_met: bool | None
+) -> None:
+    """Higher, or the same of many: kept. Lower beyond chance: not. The same of a few says nothing."""
+    given = KpiInput(
+        {},
+        lambda *_: pytest.fail("nothing to compare"),
+        ScoreRules(),
+        judged=judge_sessions("release", together, (7, 8, 7, 8, 7) * 4),
+    )
+    parity = next(kpi for kpi in KPIS if kpi.key == "parity")
+    assert parity.is_met(parity.read(given), 1) is is_met
+
+
+def test_the_judged_sessions_of_a_period_are_on_the_sheet(tmp_path: Path) -> None:
+    """Of five sessions with parallel work and five without, each judged once on a scale of 5."""
+    store, qualities = Store(tmp_path), {}
+    for number in range(10):
+        works = (Work(0, 30), Work(0, 20)) if number % 2 else (Work(0, 30), Work(40, 60))
+        store.scene(f"s{number}", NOON - HOUR + number * MINUTE, works)
+        qualities[f"s{number}"] = 9 if number % 2 else 6
+    store.refresh()
+    store.append_scores(
+        [{"session": session, "name": "quality", "value": value} for session, value in qualities.items()]
+    )
+    store.refresh()
+    table = report(store, "24h").sections[0].tables[0]
+    row = next(row for row in table.rows if row[0].text == "Quality with parallel work at least as without")
+    assert [cell.text for cell in row[1:3]] == ["above \N{MINUS SIGN}0.5 of 10", "+3.0 of 10 [+3.0 to +3.0]"]
+    assert row[4].text == "met"
+
+
+def test_patterns_that_use_parallel_work_are_counted() -> None:
+    """Two of three named patterns have a turn whose tasks ran in parallel."""
+    turns: dict[tuple[str | int, ...], int] = {
+        ("a", "parallel"): 1,
+        ("a", "alone"): 9,
+        ("b", "parallel"): 2,
+        ("c", "alone"): 3,
+        ("none", "alone"): 4,
+    }
+    patterns = next(kpi for kpi in KPIS if kpi.key == "patterns")
+    value = patterns.read(
+        KpiInput({"turns": turns}, lambda *_: pytest.fail("nothing to compare"), ScoreRules())
+    )
+    assert value.value == pytest.approx(2 / 3)
 
 
 def test_every_kpi_without_data_has_a_reason() -> None:

@@ -52,6 +52,10 @@ def test_adoption_is_withheld_below_a_cohort() -> None:
     assert (values["window_eligible_turns", ""], values["window_parallel_turns", ""]) == (4, 3)
     assert reason(found, "adoption_ratio") == "4 eligible turns, 5 are asked for"
     assert valued(figures(sums, cohort=4))["adoption_ratio", ""] == 0.75
+    assert values["pattern_eligible_turns", "release"] == 3
+    assert values["pattern_parallel_turns", "release"] == 2
+    assert values["pattern_adoption_ratio", "release"] is None
+    assert valued(figures(sums, cohort=3))["pattern_adoption_ratio", "release"] == pytest.approx(2 / 3)
     assert values["window_agent_parallel_tasks", "worker"] == 3 + 3 + 2
     assert values["agent_parallel_ratio", "worker"] == pytest.approx(8 / 12)
     assert valued(figures(sums, cohort=13))["agent_parallel_ratio", "worker"] is None

@@ -36,6 +36,16 @@ _PATTERNS = Row(
                 high=1,
             ),
             Column(
+                "Adoption",
+                divide_sums(
+                    select_series("pattern_parallel_turns"),
+                    select_series("pattern_eligible_turns"),
+                    Label.PATTERN,
+                ),
+                Unit.RATIO,
+                high=1,
+            ),
+            Column(
                 "Time, median",
                 max_by(select_series("session_duration_quantile_seconds", stat="p50"), Label.PATTERN),
                 Unit.SECONDS,

@@ -42,6 +42,7 @@ UNUSED: dict[str, str] = {
             "stretto_parallel_agents_ratio",
             "stretto_parallel_delivered_work_seconds",
             "stretto_parallel_failure_ratio",
+            "stretto_pattern_adoption_ratio",
             "stretto_speedup_ratio",
             "stretto_test_selection_ratio",
             "stretto_test_selection_saved_ratio",

@@ -93,6 +93,7 @@ SCALES = Scales(
         Scale("depth", 0, 10),
         Scale("actionability", 0, 10),
         Scale("satisfaction", 0, 5),
+        Scale("stakeholder_satisfaction", 0, 10),
         Scale("synthesis", 0, 100),
         Scale("coverage", 0, 100),
         Scale("code_quality", 0, 100),

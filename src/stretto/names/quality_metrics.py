@@ -117,6 +117,23 @@ QUALITY: tuple[Metric, ...] = (
         "stretto_window_parallel_turns",
         "stretto_window_eligible_turns",
     ),
+    define_gauge(
+        "stretto_pattern_eligible_turns",
+        "1",
+        (_P, _W),
+        "Turns of a pattern with two or more tasks of one parent.",
+    ),
+    define_gauge(
+        "stretto_pattern_parallel_turns", "1", (_P, _W), "Turns of a pattern whose tasks ran in parallel."
+    ),
+    define_gauge(
+        "stretto_pattern_adoption_ratio",
+        "1",
+        (_P, _W),
+        "Turns of a pattern whose tasks ran in parallel over those whose tasks could.",
+        "stretto_pattern_parallel_turns",
+        "stretto_pattern_eligible_turns",
+    ),
     define_gauge("stretto_window_agents", "1", (_W,), "Agents by name that ended a task."),
     define_gauge(
         "stretto_window_parallel_agents",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from stretto.figures.quality_with_parallel_work import JudgedSession, compare_quality
 from stretto.figures.scores.quality_score import compute_overall_quality
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.sums_by_pattern_type_or_agent import MICRO, PARALLEL
@@ -18,7 +19,7 @@ from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, s
 from stretto.figures.window_gain_verdict import BY_WORK, HEADLINE_MEASURES, HeadlineRule, build_verdict
 from stretto.format.quantities import format_duration, format_number, format_percent
 from stretto.model.event import Outcome
-from stretto.names import measures
+from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
 from stretto.reports.report_document import MISSING, ReportCell, ReportTable
 from stretto.reports.report_period import ReportPeriod, describe_since
@@ -31,6 +32,8 @@ KPI_MEASURES = (
 HOURS_A_WEEK = 100
 _WEEK_DAYS = 7
 _HOUR_SECONDS = 3_600
+SLIGHT = 0.5
+"""Points of 10 below which a difference of quality is none: the smallest change that analyses raise."""
 IMPLEMENTATION = "implementation"
 """The phase whose success is a KPI."""
 
@@ -56,11 +59,13 @@ class KpiInput:
     rules: ScoreRules
     rule: HeadlineRule = BY_WORK
     days: float = 1.0
+    judged: Sequence[JudgedSession] = ()
+    """The sessions of the period whose quality was judged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kpi:
-    """A row of the sheet. ``unit`` is ``share``, ``points`` (of 10) or ``hours``."""
+    """A row of the sheet. ``unit`` is ``share``, ``hours``, ``points`` of 10, or ``difference`` of points."""
 
     key: str
     title: str
@@ -69,6 +74,8 @@ class Kpi:
     read: Callable[[KpiInput], KpiValue]
     is_most: bool = False
     """Whether the target is the most that is allowed; else it is the least."""
+    missed_below: float | None = None
+    """If a range that lies below this misses the target, too, though it reaches above the target."""
 
     def find_target(self, days: float) -> float:
         """Return the target for a period; hours saved are asked for by the week."""
@@ -83,12 +90,18 @@ class Kpi:
             return None
         if self.is_most:
             return True if high < target else False if low >= target else None
-        return True if low > target else False if high <= target else None
+        if low > target:
+            return True
+        return (
+            False if high <= target or (self.missed_below is not None and high < self.missed_below) else None
+        )
 
     def format_value(self, value: float) -> str:
         """Return a value of this KPI as text."""
         if self.unit == "share":
             return format_percent(value)
+        if self.unit == "difference":
+            return f"{value:+.1f} of 10".replace("-", "\N{MINUS SIGN}")
         return (
             format_duration(value * _HOUR_SECONDS)
             if self.unit == "hours"
@@ -141,6 +154,9 @@ def _build_row(kpi: Kpi, now: JudgedPeriod, earlier: Sequence[JudgedPeriod]) -> 
 
 def _make_cell(kpi: Kpi, value: KpiValue) -> ReportCell:
     labels = dict(value.labels)
+    if value.value is not None and value.low is not None and value.high is not None:
+        text = f"{kpi.format_value(value.value)} [{value.low:+.1f} to {value.high:+.1f}]"
+        return ReportCell(text.replace("-", "\N{MINUS SIGN}"), value.value, "", value.series, labels)
     if value.value is not None:
         return ReportCell(kpi.format_value(value.value), value.value, "", value.series, labels)
     if value.low is not None and value.high is not None:
@@ -213,6 +229,21 @@ def _read_quality(given: KpiInput) -> KpiValue:
     return KpiValue(value, low, high, score.reason)
 
 
+def _read_parity(given: KpiInput) -> KpiValue:
+    difference = compare_quality(given.judged)
+    if isinstance(difference, str):
+        return KpiValue(reason=difference)
+    return KpiValue(difference.mean, difference.low, difference.high)
+
+
+def _read_patterns(given: KpiInput) -> KpiValue:
+    by_place = sum_by_dimensions(given.sums, measures.TURNS, Dimension.PATTERN, Dimension.PLACE)
+    named = {pattern for pattern, _ in by_place} - {NONE}
+    if not named:
+        return KpiValue(reason="no named pattern has a turn whose tasks could run in parallel")
+    return KpiValue(len({pattern for pattern, place in by_place if place == PARALLEL} & named) / len(named))
+
+
 def _read_adoption(given: KpiInput) -> KpiValue:
     eligible, cohort = sum_up(given.sums, measures.TURNS), given.rules.cohort
     if eligible < cohort:
@@ -243,9 +274,25 @@ KPIS = (
     Kpi("success", "Tasks that succeed", 0.95, "share", _read_success),
     Kpi("errors", "Tasks that fail", 0.05, "share", _read_errors, is_most=True),
     Kpi("quality", "Quality", 8.5, "points", _read_quality),
+    Kpi(
+        "parity",
+        "Quality with parallel work at least as without",
+        -SLIGHT,
+        "difference",
+        _read_parity,
+        missed_below=0,
+    ),
     Kpi("satisfaction", "Satisfaction", 8.5, "points", _make_score_reader("satisfaction", 10)),
+    Kpi(
+        "stakeholders",
+        "Satisfaction of stakeholders",
+        8.0,
+        "points",
+        _make_score_reader("stakeholder_satisfaction", 10),
+    ),
     Kpi("synthesis", "Synthesis of results", 0.85, "share", _make_score_reader("synthesis", 1)),
     Kpi("adoption", "Adoption of parallel work", 0.80, "share", _read_adoption),
+    Kpi("patterns", "Patterns that use parallel work", 0.80, "share", _read_patterns),
     Kpi("preference", "Preference for parallel work", 0.75, "share", _make_score_reader("preference", 1)),
     Kpi(IMPLEMENTATION, "Implementation phases that succeed", 0.90, "share", _read_implementation),
     Kpi("hours_saved", "Hours saved", HOURS_A_WEEK, "hours", _read_hours),

@@ -68,7 +68,7 @@ from stretto.store import queries
 from stretto.store.decision_rows import read_decisions
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.finding_history_and_last_answers import read_analysis_results, read_findings
-from stretto.store.run_queries import count_runs
+from stretto.store.run_queries import count_runs, read_judged_sessions
 from stretto.store.window_sums import fold_slots, read_period_sums, read_some_period_sums
 from stretto.summaries.window_figures import FigureRules, compute_sum_figures
 
@@ -224,9 +224,11 @@ class _ReportMaker:
     def _judge(self, period: ReportPeriod) -> JudgedPeriod:
         sums = read_some_period_sums(self._connection, period.start, period.end, KPI_MEASURES)
         rules = self._rules
+        scale = rules.scoring.rules.scales.find_scale("quality")
+        judged = read_judged_sessions(self._connection, period.start, period.end, scale)
         return judge_period(
             period,
-            KpiInput(sums, self._find_baseline, rules.scoring.rules, rules.rule, period.days),
+            KpiInput(sums, self._find_baseline, rules.scoring.rules, rules.rule, period.days, judged),
         )
 
     def _list_earlier(self) -> list[ReportPeriod]:

@@ -238,11 +238,19 @@ def _build_pattern_table(now: LabelledFigures) -> ReportTable:
             make_cell(now.find("window_fanouts", pattern=name)),
             make_cell(now.find("parallel_efficiency_ratio", pattern=name)),
             make_cell(now.find("delivery_ratio", pattern=name)),
+            make_cell(now.find("pattern_adoption_ratio", pattern=name)),
             make_cell(now.find("session_duration_quantile_seconds", pattern=name, stat="p50")),
         )
         for name in _rank_names(now, "window_fanouts", "pattern")
     ]
-    columns = ("pattern", "parallel executions", "efficiency", "work delivered", "median session")
+    columns = (
+        "pattern",
+        "parallel executions",
+        "efficiency",
+        "work delivered",
+        "adoption",
+        "median session",
+    )
     return ReportTable("patterns", "By pattern", columns, tuple(rows))
 
 

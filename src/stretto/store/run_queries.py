@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from stretto.figures.quality_with_parallel_work import JudgedSession
 from stretto.model.event import Outcome
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
+from stretto.model.score_scales import Scale
 from stretto.store.database import bound_instant
 from stretto.store.run_rows import SESSION_RUN_FIELDS, TASK_RUN_FIELDS
 
@@ -21,6 +23,9 @@ _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _MAPS = frozenset(
     {"labels", "task_types", "wall_parts", "path_by_agent", "score_sums", "covariates"}
 )  # stored as JSON
+
+QUALITY_SUM, QUALITY_NUMBER = "quality:sum", "quality:number"
+"""The keys of a session's judgements of quality among its sums of scores."""
 
 _decode = msgspec.json.Decoder(dict[str, str | int | float]).decode
 _decode_numbers = msgspec.json.Decoder(list[int]).decode
@@ -126,6 +131,27 @@ def count_runs(connection: sqlite3.Connection, start: int, end: int) -> RunCount
         " (SELECT COUNT(*) FROM task_runs WHERE start >= ?1 AND start < ?2)"
     )
     return RunCounts(*connection.execute(query, (start, end)).fetchone())
+
+
+def read_judged_sessions(
+    connection: sqlite3.Connection, start: int, end: int, scale: Scale | None
+) -> list[JudgedSession]:
+    """Return the sessions with a judgement of quality that ended from ``start`` to before ``end`` (ns).
+
+    ``scale`` is that of the score ``quality``; without one with an end there are none.
+    """
+    if scale is None or scale.high is None:
+        return []
+    rows = connection.execute(
+        'SELECT "end", pattern, width > 0, json_extract(score_sums, ?1) / json_extract(score_sums, ?2)'
+        ' FROM session_runs WHERE "end" >= ?3 AND "end" < ?4 AND json_extract(score_sums, ?2) > 0',
+        (f'$."{QUALITY_SUM}"', f'$."{QUALITY_NUMBER}"', start, end),
+    )
+    top = scale.high - scale.low
+    return [
+        JudgedSession(at, pattern, bool(is_parallel), 10 * (mean - scale.low) / top)
+        for at, pattern, is_parallel, mean in rows
+    ]
 
 
 def read_newest_run_time(connection: sqlite3.Connection) -> int | None:

@@ -31,7 +31,7 @@ def compute_retry_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
 
 
 def compute_parallel_adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:
-    """Yield how many of the turns and agents' tasks that could run in parallel did so."""
+    """Yield how many turns, of each pattern too, and agents' tasks ran in parallel of those that could."""
     eligible = sum_up(sums, measures.TURNS)
     parallel = sum_up(sums, measures.TURNS, place=PARALLEL)
     yield Figure("stretto_window_eligible_turns", at, eligible, eligible)
@@ -39,6 +39,15 @@ def compute_parallel_adoption_figures(at: Labels, sums: Sums, rules: ScoreRules)
     yield _compute_cohort_ratio(
         "stretto_adoption_ratio", at, (parallel, eligible), rules.cohort, "eligible turns"
     )
+    turns_by_place = sum_by_dimensions(sums, measures.TURNS, Dimension.PATTERN, Dimension.PLACE)
+    for pattern, turns in sorted(sum_by(sums, measures.TURNS, Dimension.PATTERN).items()):
+        labels = (("pattern", pattern), *at)
+        together = turns_by_place.get((pattern, PARALLEL), 0)
+        yield Figure("stretto_pattern_eligible_turns", labels, turns, turns)
+        yield Figure("stretto_pattern_parallel_turns", labels, together, turns)
+        yield _compute_cohort_ratio(
+            "stretto_pattern_adoption_ratio", labels, (together, turns), rules.cohort, "eligible turns"
+        )
     by_place = sum_by_dimensions(sums, measures.WORK_ENDS, Dimension.AGENT, Dimension.PLACE)
     named = {agent for agent, _ in by_place if agent != NONE}
     side_by_side = len({agent for agent, place in by_place if place == PARALLEL} & named)
