@@ -44,7 +44,7 @@ VALUES: dict[Label, tuple[str, ...]] = {
     Label.CACHE: ("prompts",),
     Label.RESULT: ("hit", "miss", "passed", "failed"),
     Label.FRAMEWORK: ("pytest",),
-    Label.SCORE: ("code_quality", "security_findings", "synthesis"),
+    Label.SCORE: ("code_quality", "satisfaction", "security_findings", "synthesis"),
     Label.DIMENSION: ("time", "resource", "quality", "workflow"),
     Label.DIRECTION: ("read", "write"),
     Label.CORE: ("0", "1"),

@@ -13,6 +13,7 @@ from stretto.config.alert_limit_tables import read_alert_limits
 from stretto.config.loading import load_config
 from stretto.errors import ConfigError
 from stretto.operations.alert_answers import EFFICIENCY_LIMITS, RESPONSE_LIMITS
+from stretto.operations.judgement_advice import QUALITY_LIMITS, SYNTHESIS_LIMITS
 from stretto.servers.alert_limits import AlertLimits, find_limits, replace_limits
 from stretto.servers.export_files import BUILDERS, ExportSettings, ShippedFiles
 from stretto.servers.supervisor import find_shipped_folder, render_configuration
@@ -132,7 +133,12 @@ def test_up_refuses_what_is_no_limit_without_servers(
 def test_operations_have_the_limits_of_the_alerts() -> None:
     """The shipped ones are those of the rules; a configured one goes first."""
     shipped = read_limits_of(SHIPPED)
-    for name, limits in (("efficiency_score", EFFICIENCY_LIMITS), ("response_seconds", RESPONSE_LIMITS)):
+    for name, limits in (
+        ("efficiency_score", EFFICIENCY_LIMITS),
+        ("response_seconds", RESPONSE_LIMITS),
+        ("quality_score", QUALITY_LIMITS),
+        ("synthesis", SYNTHESIS_LIMITS),
+    ):
         assert {severity: shipped[name, severity] for severity in limits} == limits
     changed = find_limits({("efficiency_score", "warning"): 70}, "efficiency_score", EFFICIENCY_LIMITS)
     assert changed == {"critical": 65, "warning": 70}

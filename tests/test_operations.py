@@ -775,6 +775,74 @@ def test_changes_below_the_threshold_are_counted(month: OperatedStore) -> None:
     assert result["summary"][0].endswith(f"older or settled by a person: {passed}.")
 
 
+def judge(month: OperatedStore, *figures: tuple[str, dict[str, str], float, int]) -> Snapshot:
+    """Return the month's snapshot with further figures of seven days."""
+    taken = month.sources.snapshot(None)
+    assert taken is not None
+    added = [
+        Figure(f"stretto_{name}", (*labels.items(), ("window", "7d")), value, count)
+        for name, labels, value, count in figures
+    ]
+    return replace(taken, figures=(*taken.figures, *added))
+
+
+def test_low_judgements_are_advised_on(month: OperatedStore) -> None:
+    """Quality below 8 and synthesis below 80 say what to do, and why; higher ones, or two, do not."""
+    judged = judge(
+        month,
+        ("score_mean", {"score": "quality", "task_type": "tests"}, 6.9, 12),
+        ("score_mean", {"score": "quality", "task_type": "docs"}, 8.0, 12),
+        ("score_mean", {"score": "quality", "task_type": "lint"}, 2.0, 2),
+        ("score_mean", {"score": "synthesis", "task_type": "none"}, 62.0, 5),
+        ("quality_part_score", {"task_type": "tests", "part": "judgement"}, 1.0, 12),
+        ("quality_part_score", {"task_type": "tests", "part": "completeness"}, 9.0, 12),
+        ("quality_part_score", {"task_type": "tests", "part": "depth"}, 5.5, 12),
+    )
+    made = run(month, "recommendations", snapshot=lambda _: judged)["result"]["recommendations"]
+    rows = {row["kind"]: row for row in made if row["kind"].startswith("low_")}
+    assert [row["about"] for row in made if row["kind"] == "low_quality"] == ["tests"]
+    quality, synthesis = rows["low_quality"], rows["low_synthesis"]
+    assert quality["text"].startswith("Improve the work of type tests: say in the order what a thorough")
+    assert quality["rationale"].replace("\N{NO-BREAK SPACE}", " ") == (
+        "12 judgements of the last 7 days have a mean of 6.9, below 8; of its measured parts depth is the"
+        " lowest, 5.5 of 10"
+    )
+    assert (
+        synthesis["rationale"]
+        .replace("\N{NO-BREAK SPACE}", " ")
+        .startswith("5 judgements of the last 7 days have a mean of 62, below 80; ")
+    )
+    assert quality["expected"]["seconds"] is None
+
+    for options in ({"scope": "system"}, {"priority_filter": "high"}):
+        kept = run(month, "recommendations", None, options, snapshot=lambda _: judged)
+        kinds = {row["kind"] for row in kept["result"]["recommendations"]}
+        assert "low_synthesis" not in kinds
+        assert ("low_quality" in kinds) is ("scope" not in options)
+
+
+def test_advice_on_judgements_follows_from_what_was_measured(month: OperatedStore) -> None:
+    """Without parts the lowest session is named; results that contradict ask for parts of their own."""
+    labels = {"pattern": "of-others"}
+    judged = judge(
+        month,
+        ("score_mean", {"score": "quality", "task_type": "none"}, 5.0, 3),
+        ("score_mean", {"score": "quality", "task_type": "of-others"}, 5.0, 3),
+        ("score_mean", {"score": "synthesis", "task_type": "none"}, 62.0, 5),
+        ("window_fanouts_checked", labels, 1000.0, 1000),
+        ("window_fanouts_integrated", labels, 990.0, 1000),
+    )
+    limits = {("quality_score", "critical"): 6.0}
+    made = run(month, "recommendations", PATTERN, snapshot=lambda _: judged, alert_limits=limits)
+    quality, synthesis = [row for row in made["result"]["recommendations"] if row["kind"].startswith("low_")]
+    assert quality["text"] == "Improve the work: look at the session that was judged lowest."
+    assert quality["rationale"].endswith("below 6; no other part of its quality is known")
+    assert "ask each task for a part of its own" in synthesis["text"]
+    lower = {("synthesis",): 60.0}
+    made = run(month, "recommendations", None, snapshot=lambda _: judged, alert_limits=lower)
+    assert "low_synthesis" not in {row["kind"] for row in made["result"]["recommendations"]}
+
+
 def test_a_tuned_score_is_capped_by_its_own_delivered_share(month: OperatedStore) -> None:
     """Tasks of others that failed do not lower what a session can reach."""
     taken = month.sources.snapshot(None)

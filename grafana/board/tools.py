@@ -209,7 +209,12 @@ _MODELS = Row(
                 Unit.COUNT,
             ),
             Column("Entries", max_by(select_series("cache_entries"), Label.CACHE), Unit.COUNT),
-            Column("Bytes", max_by(select_series("cache_bytes"), Label.CACHE), Unit.BYTES),
+            Column(
+                "Bytes",
+                max_by(select_series("cache_bytes"), Label.CACHE),
+                Unit.BYTES,
+                make_steps("cache_bytes"),
+            ),
             Column(
                 "Removed",
                 sum_by(select_series("window_cache_removals"), Label.CACHE),

@@ -16,6 +16,7 @@ from stretto.model.task_delivery_classes import Delivery
 from stretto.operations.advice_rows import describe_advice
 from stretto.operations.efficiency_answers import SCORE_WINDOW
 from stretto.operations.history_answers import HISTORY, describe_days
+from stretto.operations.judgement_advice import advise_on_judgements
 from stretto.operations.live_answers import list_running
 from stretto.operations.measure_finished_runs import find_quantile, measure_timing, measure_usage
 from stretto.operations.operation import OperationAnswer
@@ -53,12 +54,18 @@ def answer_recommendations(call: OperationCall) -> OperationAnswer:
         else:
             passed += 1
     effects = call.try_answer("effects")
-    rows = [describe_advice(finding) for finding in kept]
+    # They promise no share, so that only the scope and the priority leave them out.
+    judged = [
+        row
+        for row in (advise_on_judgements(call) if scope != "system" else [])
+        if Priority[row["priority"].upper()] >= PRIORITIES[call.options["priority_filter"]]
+    ]
+    rows = [*(describe_advice(finding) for finding in kept), *judged]
     reasons = answer.extra.get("reasons", {})
     if call.pattern is not None:
         reasons = {name: reason for name, reason in reasons.items() if name == call.pattern}
     return OperationAnswer(
-        [finding.advice for finding in kept] or ["Nothing to do that promises enough."],
+        [row["text"] for row in rows] or ["Nothing to do that promises enough."],
         {"sessions": len(call.read_pattern_runs(ADVICE_TIME).sessions)},
         {
             "by_horizon": {

@@ -46,7 +46,10 @@ def find_limits(limits: AlertLimits, name: str, shipped: Mapping[str, float]) ->
     """
     if (name,) in limits and len(shipped) > 1:
         raise _make_severity_error(name, sorted(shipped))
-    return {severity: limits.get((name, severity), limit) for severity, limit in shipped.items()}
+    return {
+        severity: limits.get((name, severity), limits.get((name,), limit))
+        for severity, limit in shipped.items()
+    }
 
 
 def _find_rules(rules: list[dict[str, Any]], path: tuple[str, ...]) -> list[dict[str, Any]]:
