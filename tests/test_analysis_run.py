@@ -117,6 +117,8 @@ def test_all_analyses_answer_over_one_store(month: Store) -> None:
     answers = ask(month, 37)
     assert answers.keys() == set(NAMES)
     assert {finding.kind for finding in answers["widths"]} == {"capacity"}
+    trends = {(finding.kind, *finding.subject.values()) for finding in answers["trends"]}
+    assert {("adoption_trend", "all"), ("adoption_trend", "release")} <= trends
     assert {finding.kind for finding in answers["gains"]} == {"gain_by_width"}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from stretto.analysis.calendar_patterns import find_hour_pattern, find_weekday_pattern, read_local_hour
 from stretto.analysis.correlations import find_correlations, list_pairs
-from stretto.analysis.series import Series, SeriesKind
+from stretto.analysis.series import Series, SeriesKind, make_adoption_series, make_resource_series
 from stretto.analysis.series_trends import correct_autocorrelation, estimate_trend, judge_trends
 from stretto.analysis.session_startup_slowing_and_end import SessionLife, measure_session_life
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
@@ -67,6 +67,45 @@ def test_a_difference_of_points_has_no_ratio() -> None:
     (finding,) = judge_trends([series], FIRST_DAY + 30 * DAY)
     assert finding.verdict is FindingVerdict.IMPROVEMENT
     assert finding.evidence.effect == pytest.approx(0.2, abs=0.05)
+
+
+def test_a_falling_adoption_is_a_regression_and_a_steady_one_is_none() -> None:
+    """From 9 of 10 turns to 3 of 10 in thirty days: 60 points less. Chance around one half is no trend."""
+    noons = [FIRST_DAY + day * DAY + DAY // 2 for day in range(30)]
+    falling = make_adoption_series(
+        {"pattern": "release"}, [(noon, round(9 - 6 * day / 29), 10) for day, noon in enumerate(noons)]
+    )
+    draws = np.random.default_rng(5).binomial(10, 0.5, 30)
+    steady = make_adoption_series(
+        {"turns": "all"}, [(noon, int(draw), 10) for noon, draw in zip(noons, draws, strict=True)]
+    )
+    worse, quiet = judge_trends([falling, steady], FIRST_DAY + 30 * DAY)
+    assert (worse.kind, worse.verdict) == ("adoption_trend", FindingVerdict.REGRESSION)
+    assert worse.evidence.effect == pytest.approx(-0.6, abs=0.05)
+    assert worse.advice.startswith("Adoption (release) fell by ")
+    assert quiet.verdict is FindingVerdict.NO_EVIDENCE
+
+
+def test_sessions_that_need_more_memory_are_a_trend() -> None:
+    """Memory grows by a half in thirty days, processor time does not; without samples there is no value."""
+    noise = np.random.default_rng(7).normal(size=(2, 120)) * 0.05
+    sessions = [
+        SessionRun(
+            f"s{number}", at, at + HOUR, Outcome.SUCCESS, pattern="release", task_types={"tests": 2},
+            cpu_seconds=60 * math.exp(noise[0, number]),
+            memory_peak=2e9 * math.exp(noise[1, number] + math.log(1.5) * number / 120),
+        )
+        for number in range(120)
+        if (at := FIRST_DAY + number * 6 * HOUR)
+    ]  # fmt: skip
+    unsampled = replace(sessions[0], session="unsampled", cpu_seconds=None, memory_peak=None)
+    made = make_resource_series([*sessions, unsampled])
+    assert [len(each.values) for each in made] == [120, 120]
+    found = {finding.kind: finding for finding in judge_trends(made, FIRST_DAY + 30 * DAY)}
+    memory = found["memory_peak_trend"]
+    assert memory.verdict is FindingVerdict.REGRESSION
+    assert memory.evidence.effect == pytest.approx(1.5, abs=0.1)
+    assert found["processor_time_trend"].verdict is FindingVerdict.NO_EVIDENCE
 
 
 def test_days_that_resemble_each_other_count_less() -> None:

@@ -46,6 +46,11 @@ class SeriesKind(StrEnum):
     TASK_TOKENS = "task_tokens"
     TASK_DOLLARS = "task_dollars"
     QUALITY = "quality"
+    ADOPTION = "adoption"
+    """Whether a turn whose tasks could run in parallel ran them so."""
+    PROCESSOR_TIME = "processor_time"
+    MEMORY_PEAK = "memory_peak"
+    """Of a session's processes, as they were sampled."""
 
 
 class SeriesScale(StrEnum):
@@ -63,6 +68,7 @@ SCALES = {
     SeriesKind.TAIL_SHARE: SeriesScale.SHARE,
     SeriesKind.FAILURE_SHARE: SeriesScale.SHARE,
     SeriesKind.QUALITY: SeriesScale.POINTS,
+    SeriesKind.ADOPTION: SeriesScale.SHARE,
 }
 """The scale of each kind that is not compared as a ratio."""
 
@@ -90,7 +96,7 @@ class Series:
     @property
     def less_is_better(self) -> bool:
         """Whether a rise is a regression."""
-        return self.scale is not SeriesScale.POINTS
+        return self.scale is not SeriesScale.POINTS and self.kind is not SeriesKind.ADOPTION
 
     def select_values(self, chosen: NDArray[np.bool_], values: Floats | None = None) -> Series:
         """Return the series of the chosen runs, with other values if given."""
@@ -185,6 +191,39 @@ def make_fanout_series(sessions: Iterable[SessionRun]) -> list[Series]:
     return [
         rows.to_series(kind, subject) for (kind, subject), rows in sorted(collected.items(), key=_sort_key)
     ]
+
+
+def make_resource_series(sessions: Iterable[SessionRun]) -> list[Series]:
+    """Return the series of the processor time and the peak of memory of sessions, by pattern."""
+    collected: dict[Key, _Collected] = defaultdict(_Collected)
+    for session in sessions:
+        if not session.task_types:
+            continue
+        subject, link = _name_subject(pattern=session.pattern), RunLink(session.session)
+        for kind, value in (
+            (SeriesKind.PROCESSOR_TIME, session.cpu_seconds),
+            (SeriesKind.MEMORY_PEAK, session.memory_peak),
+        ):
+            if value:
+                collected[kind, subject].rows.append((session.end, math.log(value), link, ""))
+    return [
+        rows.to_series(kind, subject) for (kind, subject), rows in sorted(collected.items(), key=_sort_key)
+    ]
+
+
+def make_adoption_series(subject: Mapping[str, str], days: Iterable[tuple[int, int, int]]) -> Series:
+    """Return the series of turns, known by day as (time, turns that ran in parallel, turns that could).
+
+    Example: a day of 2 of 3 turns has the values 1, 1 and 0.
+    """
+    times: list[int] = []
+    values: list[float] = []
+    for time, parallel, eligible in sorted(days):
+        times += [time] * eligible
+        values += [1.0] * parallel + [0.0] * (eligible - parallel)
+    return Series(
+        SeriesKind.ADOPTION, subject, np.array(times, dtype=np.int64), np.array(values, dtype=np.float64)
+    )
 
 
 def make_quality_series(

@@ -23,6 +23,9 @@ NEW_NORMAL = "new_normal"
 DayLengths = tuple[int, Mapping[int, int]]
 """The middle of a day (ns), and how many of its lengths (ns) there were."""
 
+DayTurns = tuple[int, int, int]
+"""The middle of a day (ns), its turns that ran tasks in parallel, and those that could."""
+
 
 @dataclass(frozen=True)
 class AnalysisInput:
@@ -45,6 +48,8 @@ class AnalysisInput:
     """Lengths of tool calls by tool, of each whole day of UTC."""
     hook_lengths: Sequence[DayLengths] = ()
     """How long agents waited for hooks, of each whole day of UTC."""
+    turns: Mapping[str | None, Sequence[DayTurns]] = field(default_factory=dict)
+    """Turns of each named pattern, and under None of all, of each whole day of UTC."""
     cache_uses: Mapping[str, CacheUse] = field(default_factory=dict)
     """What happened lately in each cache that programs report."""
 

@@ -26,12 +26,14 @@ from stretto.clock import DAY, SECOND
 from stretto.errors import StrettoError
 from stretto.figures.quantile_sketch import get_bucket_value
 from stretto.figures.reported_cache_figures import CACHE_USE_MEASURES, CacheUse, collect_cache_uses
-from stretto.figures.sums_by_dimension import collect_quantile_sketches
-from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput, DayLengths
+from stretto.figures.scores.sums_by_pattern_type_or_agent import PARALLEL
+from stretto.figures.sums_by_dimension import collect_quantile_sketches, sum_by
+from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput, DayLengths, DayTurns
 from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS
 from stretto.findings.useless_or_small_cache_findings import CACHE_DAYS
 from stretto.model.findings import Finding
-from stretto.names.measures import CALL_TIME, HOOKS_TIME, Dimension
+from stretto.names import NONE
+from stretto.names.measures import CALL_TIME, HOOKS_TIME, TURNS, Dimension
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import read_decisions
 from stretto.store.finding_history_and_last_answers import read_findings
@@ -124,6 +126,7 @@ def read_analysis_input(
         cores=os.cpu_count(),
         tool_lengths=tools,
         hook_lengths=hooks,
+        turns=read_day_turns(connection, instant),
         cache_uses=read_cache_uses(connection, instant),
     )
 
@@ -146,6 +149,20 @@ def read_day_lengths(
         waits = collect_quantile_sketches(sums, HOOKS_TIME, None)
         hooks += [(noon, _list_lengths(sketch)) for sketch in waits.values()]
     return tools, hooks
+
+
+def read_day_turns(connection: sqlite3.Connection, instant: int) -> dict[str | None, list[DayTurns]]:
+    """Return the turns of each named pattern, and under None of all, by whole day of UTC."""
+    turns: dict[str | None, list[DayTurns]] = defaultdict(list)
+    slots = range(instant // DAY - HISTORY_DAYS, instant // DAY)
+    for day, sums in sorted(read_sums_by_slot(connection, DAY // SECOND, slots, (TURNS,)).items()):
+        noon = day * DAY + DAY // 2
+        eligible = sum_by(sums, TURNS, Dimension.PATTERN)
+        parallel = sum_by(sums, TURNS, Dimension.PATTERN, place=PARALLEL)
+        turns[None].append((noon, sum(parallel.values()), sum(eligible.values())))
+        for pattern in sorted(eligible.keys() - {NONE}):
+            turns[pattern].append((noon, parallel.get(pattern, 0), eligible[pattern]))
+    return turns
 
 
 def read_cache_uses(connection: sqlite3.Connection, instant: int) -> dict[str, CacheUse]:

@@ -83,10 +83,16 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
 
 
 def find_trends(given: AnalysisInput) -> AnalysisAnswer:
-    """Answer which way lengths, failures, tokens and money went over the last 30 days."""
+    """Answer which way lengths, failures, resources, money and adoption went over the last 30 days."""
+    from stretto.analysis.series import make_adoption_series, make_resource_series  # noqa: PLC0415  # loads numpy
     from stretto.analysis.series_trends import judge_trends  # noqa: PLC0415  # loads scipy
 
-    return AnalysisAnswer(judge_trends(given.run_series, given.instant, ZoneInfo(given.zone)))
+    series = [*given.run_series, *make_resource_series(given.sessions)]
+    series += [
+        make_adoption_series({"turns": "all"} if pattern is None else {"pattern": pattern}, days)
+        for pattern, days in given.turns.items()
+    ]
+    return AnalysisAnswer(judge_trends(series, given.instant, ZoneInfo(given.zone)))
 
 
 def find_unusual_runs(given: AnalysisInput) -> AnalysisAnswer:

@@ -33,6 +33,9 @@ KINDS = {
     "task_tokens": "Tokens of tasks",
     "task_dollars": "Cost of tasks",
     "quality": "Quality",
+    "adoption": "Adoption of parallel work",
+    "processor_time": "Processor time of sessions",
+    "memory_peak": "Memory of sessions",
     "week": "Sessions of the last week",
 }
 """Kind of a series → its name at the beginning of a sentence."""

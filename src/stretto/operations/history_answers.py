@@ -26,7 +26,9 @@ HISTORY = 154 * DAY
 """Time (ns) that the analyses look back."""
 
 TREND_KINDS: Mapping[str, frozenset[str]] = {
-    "efficiency": frozenset({"fanout_elapsed_trend", "quality_trend", "failure_share_trend"}),
+    "efficiency": frozenset(
+        {"fanout_elapsed_trend", "quality_trend", "failure_share_trend", "adoption_trend"}
+    ),
     "execution_time": frozenset(
         {
             "task_length_trend",
@@ -36,7 +38,9 @@ TREND_KINDS: Mapping[str, frozenset[str]] = {
             "hook_length_trend",
         }
     ),
-    "resource_usage": frozenset({"task_tokens_trend", "task_dollars_trend"}),
+    "resource_usage": frozenset(
+        {"task_tokens_trend", "task_dollars_trend", "processor_time_trend", "memory_peak_trend"}
+    ),
 }
 """Metric of the operation → kinds of findings about it."""
 
@@ -50,7 +54,7 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 
 
 def answer_trends(call: OperationCall) -> OperationAnswer:
-    """Answer which way lengths, failures, tokens and money go, and which hours and days differ."""
+    """Answer which way lengths, failures, resources and adoption go, and which hours and days differ."""
     span: int = call.options["timeframe"]
     runs = call.read_pattern_runs(span)
     days = describe_days(runs, call.sources.zone)
