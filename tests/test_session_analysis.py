@@ -103,7 +103,7 @@ def test_a_running_session_has_wall_time_and_no_path() -> None:
 def test_only_the_foremost_tasks_are_tried() -> None:
     """A session of many tasks is not simulated for each of them."""
     drawn = session(60, tasks=tuple(task(str(n), 4 * n, 4 * n + 3) for n in range(14)))
-    assert len(build_session_analysis(drawn, ()).what_ifs) == 10
+    assert len([*build_session_analysis(drawn, ()).simulate_what_ifs()]) == 10
 
 
 def test_a_task_is_tried_in_its_fanout_and_in_the_session() -> None:

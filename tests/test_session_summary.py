@@ -9,6 +9,7 @@ import pytest
 
 from stretto.clock import SECOND
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
+from stretto.figures.session_analysis import WHAT_IFS_OF_PAGE
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.store import queries
@@ -54,7 +55,8 @@ def test_the_document_of_a_page_is_a_part_of_the_whole(tmp_path: Path) -> None:
             path, spending = whole["critical_path"], whole["spending"]
             if path is not None:
                 whole["critical_path"] = {name: path[name] for name in path if name != "pieces"} | {
-                    "tasks": [row for row in path["tasks"] if row["id"] in tasks]
+                    "tasks": [row for row in path["tasks"] if row["id"] in tasks],
+                    "faster": path["faster"][:WHAT_IFS_OF_PAGE],
                 }
             if spending is not None:
                 of_tasks = [row for row in spending["by_task"] if row["task"] in tasks]

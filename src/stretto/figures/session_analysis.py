@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +36,9 @@ FASTER_FACTOR = 0.8
 MOST_WHAT_IFS = 10
 """Number of tasks with a what-if: those with the largest parts of the critical path."""
 
+WHAT_IFS_OF_PAGE = 3
+"""Those of them that a page shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
@@ -64,8 +67,16 @@ class SessionAnalysis:
     """None without a finished fan-out."""
     wall_parts: tuple[tuple[Interval, WallPart], ...]
     """The wall time by start, as intervals with their part."""
-    what_ifs: tuple[WhatIf, ...]
-    """The tasks with the largest parts of the path, each at ``FASTER_FACTOR`` of its time."""
+    work_tree: Stretch
+    fanouts: tuple[Fanout, ...]
+
+    def simulate_what_ifs(self, most: int = MOST_WHAT_IFS) -> Iterator[WhatIf]:
+        """Yield the tasks with the largest parts of the path, each at ``FASTER_FACTOR`` of its time."""
+        largest = self.path.sum_by_task().most_common(most) if self.path else []
+        for task_id, _ in largest:
+            what_if = simulate_task_factor(self.work_tree, self.fanouts, task_id, FASTER_FACTOR)
+            if what_if is not None:
+                yield what_if
 
 
 def build_session_analysis(session: Session, fanouts: Iterable[Fanout]) -> SessionAnalysis:
@@ -92,15 +103,14 @@ def analyse_work_tree(
 ) -> SessionAnalysis:
     """Return the analysis of a session of which these were computed already."""
     finished = tuple(fanouts)
-    largest = path.sum_by_task().most_common(MOST_WHAT_IFS) if path else []
-    what_ifs = (simulate_task_factor(root, finished, task_id, FASTER_FACTOR) for task_id, _ in largest)
     return SessionAnalysis(
         sum_wall_parts(wall_parts),
         path,
         slack,
         build_efficiency_tree(session, finished),
         wall_parts,
-        tuple(what_if for what_if in what_ifs if what_if is not None),
+        root,
+        finished,
     )
 
 
@@ -130,14 +140,15 @@ def build_analysis_document(
 ) -> dict[str, Any]:
     """Return the analysis as keys of the session's JSON document.
 
-    For a page with these ``tasks`` the rows of other tasks and the pieces of the path are left out.
+    For a page with these ``tasks`` the rows of other tasks, the pieces of the path and most of the what-ifs
+    are left out.
     """
     return {
         "wall_time": {part.value: length / SECOND for part, length in analysis.wall.items()},
         "critical_path": None
         if analysis.path is None
         else {
-            **_build_path(analysis.path, analysis.slack, analysis.what_ifs, tasks),
+            **_build_path(analysis.path, analysis, tasks),
             **({"pieces": [_build_piece(piece) for piece in analysis.path.pieces]} if tasks is None else {}),
         },
         "efficiency": None
@@ -170,12 +181,14 @@ def build_what_if_document(what_if: WhatIf) -> dict[str, Any]:
 
 
 def _build_path(
-    path: CriticalPath, slack: Slack, what_ifs: Iterable[WhatIf], tasks: AbstractSet[str] | None
+    path: CriticalPath, analysis: SessionAnalysis, tasks: AbstractSet[str] | None
 ) -> dict[str, Any]:
+    slack = analysis.slack
     task_lengths, task_slack = path.sum_by_task(), slack.tasks
     if tasks is not None:
         task_lengths = Counter({id: length for id, length in task_lengths.items() if id in tasks})
         task_slack = {id: length for id, length in task_slack.items() if id in tasks}
+    what_ifs = analysis.simulate_what_ifs(MOST_WHAT_IFS if tasks is None else WHAT_IFS_OF_PAGE)
     return {
         "seconds": path.length / SECOND,
         "elapsed_seconds": path.elapsed / SECOND,

@@ -54,14 +54,16 @@ def _add_task(added: Additions, task: Task, place: str, pattern: str) -> None:
     at = get_counted_time(task)
     if at is None:
         return
+    slot, length = find_slot_number(at), task.length
     work = (pattern, task.task_type, task.agent or NONE)
-    added[find_slot_number(at), measures.WORK_ENDS, (*work, place, task.outcome.value)] += 1
+    added[slot, measures.WORK_ENDS, (*work, place, task.outcome.value)] += 1
     if not task.is_wasted:
-        added[find_slot_number(at), measures.WORK_DELIVERED, work] += 1
-    if task.length is not None:
-        added[find_slot_number(at), measures.WORK_TIME, work] += task.length
-        added[find_slot_number(at), measures.PLACED_TASKS, (*work, place)] += 1
-        added[find_slot_number(at), measures.PLACED_TIME, (*work, place)] += task.length
+        added[slot, measures.WORK_DELIVERED, work] += 1
+    if length is not None:
+        placed = (*work, place)
+        added[slot, measures.WORK_TIME, work] += length
+        added[slot, measures.PLACED_TASKS, placed] += 1
+        added[slot, measures.PLACED_TIME, placed] += length
 
 
 def _add_retry(added: Additions, task: Task, pattern: str) -> None:
