@@ -1,17 +1,19 @@
 """Prices: compute the cost of a model call from configured prices, its source's report or list prices.
 
 List prices come with the package ``genai-prices`` (MIT licence, maintained by the authors of Pydantic);
-nothing is fetched. A look-up by model name takes 0.1 ms and is cached. Computing a cost takes microseconds
-instead of the package's 0.15 ms; a test compares the results. The first call that needs the package loads it.
+nothing is fetched. A look-up by model name takes 0.1 ms and is cached, with the rates for prompts of each
+length. Computing a cost takes microseconds instead of the package's 0.15 ms; a test compares the results. The
+first call that needs the package loads it.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stretto.clock import SECOND
 from stretto.model.call_cost_and_added_usage import DOLLAR, MOST_DOLLARS, Cost, CostOrigin, get_reported_cost
@@ -43,7 +45,7 @@ class Prices:
         """Return the cost of a call, or None if it is unknown."""
         rates = self.configured.get(call.model or "") or self.configured.get(normalise_model(call.model))
         if rates is not None:
-            amount = _apply_rates(rates, call.tokens)
+            amount = _apply_rates(rates, _get_used_tokens(call.tokens))
             if amount is not None and amount < MOST_DOLLARS * DOLLAR:
                 return Cost(amount, CostOrigin.CONFIGURED, _is_lower_bound(rates, call))
         reported = get_reported_cost(call)
@@ -71,16 +73,20 @@ def _read_listed_names() -> frozenset[str]:
 
 
 def _compute_list_cost(call: ModelCall) -> Cost | None:
-    if call.model is None or call.start is None or not _get_used_tokens(call.tokens):
+    tokens = call.tokens
+    used = _get_used_tokens(tokens)
+    if call.model is None or call.start is None or not used:
         return None
-    rates = _find_fixed_rates(call.model)
-    if rates is None:
+    bands = _find_rate_bands(call.model)
+    if bands is not None:
+        rates = bands.rates[bisect_left(bands.starts, tokens.prompt)]
+    else:
         model = _find_model(call.model)
         if model is None:
             return None
         prices = model.get_prices(datetime.fromtimestamp(call.start / SECOND, UTC))
-        rates = _select_rates(prices, call.tokens)
-    amount = _apply_rates(rates, call.tokens)
+        rates = _select_rates(prices, tokens.prompt)
+    amount = _apply_rates(rates, used)
     if amount is None or amount >= MOST_DOLLARS * DOLLAR:
         return None
     return Cost(amount, CostOrigin.LIST, _is_lower_bound(rates, call))
@@ -97,13 +103,12 @@ def _is_lower_bound(rates: Rates, call: ModelCall) -> bool:
     return call.is_lower_bound or (not is_split and (rates.cache_write_1h or 0) > (rates.cache_write or 0))
 
 
-def _apply_rates(rates: Rates, tokens: Tokens) -> int | None:
+def _apply_rates(rates: Rates, used: Mapping[str, int]) -> int | None:
     """Return the cost in billionths of a dollar, or None if no tokens were used or a used kind has no price.
 
     Example: 1,000 input tokens at 3 dollars per million cost 3,000,000 billionths.
     """
     parts = 0
-    used = _get_used_tokens(tokens)
     for kind, count in used.items():
         rate = getattr(rates, kind)
         if rate is None and kind == "cache_write_1h":
@@ -127,9 +132,16 @@ def _get_used_tokens(tokens: Tokens) -> dict[str, int]:
     return {kind: count for kind, count in counts.items() if count}
 
 
-def _select_rates(prices: ModelPrice, tokens: Tokens) -> Rates:
-    """Return the rates that apply to a call: some models charge more for long prompts."""
-    prompt_tokens = (tokens.input or 0) + (tokens.cache_read or 0) + (tokens.cache_write or 0)
+class _RateBands(NamedTuple):
+    """The rates of a model by the length of the prompt: some models charge more for long ones."""
+
+    starts: tuple[int, ...]
+    """The tokens of a prompt beyond which the next rates apply."""
+    rates: tuple[Rates, ...]
+    """Those up to the first of them, and those beyond each."""
+
+
+def _select_rates(prices: ModelPrice, prompt_tokens: int) -> Rates:
     input_rate = _select_rate(prices, "input_mtok", prompt_tokens)
     read_rate, write_rate, hour_rate = (
         _select_rate(prices, f"cache_{way}_mtok", prompt_tokens) for way in ("read", "write", "write_1h")
@@ -154,17 +166,20 @@ def _select_rate(prices: ModelPrice, name: str, prompt_tokens: int) -> float | N
 
 
 @lru_cache(maxsize=1_024)
-def _find_fixed_rates(name: str) -> Rates | None:
-    """Return the rates of a model whose price depends neither on the day nor on the prompt, as most do.
+def _find_rate_bands(name: str) -> _RateBands | None:
+    """Return the rates of a model whose price does not depend on the day, as that of most.
 
     None for any other model, and for one that is not listed.
     """
     model = _find_model(name)
     if model is None or isinstance(model.prices, list):
         return None
-    if any(hasattr(getattr(model.prices, name), "tiers") for name in _PRICES):
-        return None
-    return _select_rates(model.prices, Tokens())
+    prices = model.prices
+    starts = sorted(
+        {tier.start for price in _PRICES for tier in getattr(getattr(prices, price), "tiers", ())}
+    )
+    shortest_prompts = (0, *(start + 1 for start in starts))
+    return _RateBands(tuple(starts), tuple([_select_rates(prices, tokens) for tokens in shortest_prompts]))
 
 
 @lru_cache(maxsize=1_024)

@@ -246,16 +246,18 @@ def assign_to_runs(
     return tuple(assigned)
 
 
-def find_model_calls_to_complete(facts: SessionFacts, call_id: str) -> set[str]:
-    """Return the model calls whose use the answer of a delegating call may complete."""
-    answer = facts.calls.get(call_id, {})
-    agent_id = get_text(answer, fact_fields.TASK)
-    if agent_id is None or fact_fields.TASK_OUTPUT_TOKENS not in answer:
+def find_model_calls_to_complete(facts: SessionFacts, call_ids: Iterable[str]) -> set[str]:
+    """Return the model calls whose use the answers of delegating calls may complete."""
+    answers = [facts.calls.get(call_id, {}) for call_id in call_ids]
+    agents = {
+        get_text(answer, fact_fields.TASK) for answer in answers if fact_fields.TASK_OUTPUT_TOKENS in answer
+    } - {None}
+    if not agents:
         return set()
     return {
         id
         for id, call_facts in facts.model_calls.items()
-        if _is_lower_bound(call_facts) and get_text(call_facts, fact_fields.AGENT_ID) == agent_id
+        if get_text(call_facts, fact_fields.AGENT_ID) in agents and _is_lower_bound(call_facts)
     }
 
 

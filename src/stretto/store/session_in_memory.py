@@ -275,9 +275,9 @@ class SessionState:
 
     def _mark_completed_answers(self, facts: SessionFacts, changed: Iterable[tuple[str, str]]) -> None:
         """Note the model calls whose use a changed call may complete (``find_model_calls_to_complete``)."""
-        for kind, key in changed:
-            if kind == EntityKind.CALL and key in facts.delegating:
-                self.changed_model_calls |= find_model_calls_to_complete(facts, key)
+        delegating = [key for kind, key in changed if kind == EntityKind.CALL and key in facts.delegating]
+        if delegating:
+            self.changed_model_calls |= find_model_calls_to_complete(facts, delegating)
 
     def _make_context(
         self, facts: SessionFacts, session: Session, rules: Rules, *, closed: bool
