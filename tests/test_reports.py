@@ -201,11 +201,13 @@ def regression(ratio: float) -> FindingChange:
 
 
 def test_time_saved_is_not_praised_while_something_got_slower(store: Store) -> None:
-    """The gain is qualified, the regression comes first, and a report of before it knows nothing of it."""
+    """The gain is qualified, the regression comes with the quiet checks; a report of before has neither."""
     with closing(open_writer(store.config.database)) as connection:
         write_finding_changes(connection, [make_row(regression(1.5))])
+        quiet = Finding("task_length", {"type": "docs"}, FindingVerdict.NO_EVIDENCE, FindingEvidence(40))
         for analysis in ANALYSES:
-            write_analysis_result(connection, AnalysisResult(analysis.name, NOON, 0.1))
+            found = (quiet,) if analysis.name == "changes" else ()
+            write_analysis_result(connection, AnalysisResult(analysis.name, NOON, 0.1, found))
     after, before = report(store, "24h"), report(store, "2026-11-17")
 
     assert "got worse, so part of that is no gain" in after.state[1]
@@ -213,6 +215,7 @@ def test_time_saved_is_not_praised_while_something_got_slower(store: Store) -> N
         "Look at this first: Tasks (tests) take 1.50 times as long since 19 November"
     )
     assert "Worse: Tasks (tests) take 1.50 times" in print_markdown(after).replace("\\", "")
+    assert "1 check found no change" in print_markdown(after).replace("\N{NO-BREAK SPACE}", " ")
     assert "got worse" not in " ".join(before.state)
     # Three days later the checks of today say nothing of that day.
     assert "how many checks looked for one then is not kept" in print_markdown(before)

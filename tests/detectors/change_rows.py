@@ -32,10 +32,10 @@ def measure_changes(*, long: bool, first: int = 0) -> Iterator[Row]:
 
     ``first`` is the number of the first set: each number is another draw.
     """
+    sets = range(first, first + (4 if long else 2))
     for scenario in "abcdefgh" if long else SHORT:
-        yield from measure_scenario(scenario, 20, range(first, first + (4 if long else 2)))
-        if long:
-            yield from measure_scenario(scenario, 5, range(first, first + 4), finds=False)
+        yield from measure_scenario(scenario, 20, sets)
+        yield from measure_scenario(scenario, 5, sets, finds=False)
 
 
 def measure_scenario(scenario: str, per_day: int, sets: range, *, finds: bool = True) -> Iterator[Row]:

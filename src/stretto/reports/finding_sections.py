@@ -96,7 +96,7 @@ def build_change_section(given: PeriodFindings) -> ReportSection:
     return ReportSection(
         "changes",
         "What changed",
-        sentences=() if items else (_describe_silence(given),),
+        sentences=_count_quiet_checks(given) if items else (_describe_silence(given),),
         items=_limit_items(items),
     )
 
@@ -209,6 +209,14 @@ _DECIDED = {
     DecisionKind.REJECTED: "Rejected",
     DecisionKind.APPLIED: "Applied",
 }
+
+
+def _count_quiet_checks(given: PeriodFindings) -> tuple[str, ...]:
+    """Return how many checks found nothing beside what changed, if that is known of the period."""
+    if given.state.missing is not None or not given.state.results or not given.is_current:
+        return ()
+    checks = format_count_with_noun(given.state.quiet_checks, "check")
+    return (f"{checks} found no change beyond chance.",)
 
 
 def _describe_silence(given: PeriodFindings) -> str:
