@@ -214,7 +214,7 @@ class SessionDrawing:
         waited = round(self.random.uniform(1, 12) * SECOND)
         self._add(
             Kind.MESSAGE, time, id=f"{name}-message", parent=name, name="main", type="result",
-            duration=waited, outcome=outcome,
+            duration=waited, outcome=outcome, attributes={"sender": task.agent},
         )  # fmt: skip
         if outcome is Outcome.SUCCESS:
             self._judge("quality", min(10.0, self.random.gauss(8.8, 0.5)), time, task=name)
@@ -239,8 +239,8 @@ class SessionDrawing:
                 "memory": memory, "memory_peak": memory + GIGABYTE // 4,
                 "read": 40_000_000, "written": 9_000_000,
                 "machine_busy": round((share + 1) * length), "machine_available": PROCESSORS * length,
-                "machine_busy_share": round((share + 1) * length / PROCESSORS),
-                "machine_available_share": length,
+                "machine_busy_share": round((share + 1) * length),
+                "machine_available_share": PROCESSORS * length,
                 "machine_memory": 16 * GIGABYTE, "machine_memory_available": 12 * GIGABYTE - memory,
             },
         )  # fmt: skip
