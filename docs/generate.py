@@ -29,7 +29,7 @@ from grafana.board import page as dashboards
 from stretto.cli.command_line import build_parser
 from stretto.hook.client import client
 from stretto.hook.install.handlers import MARK, TOLERANT, InstallPlan, build_handlers
-from stretto.names import DERIVED, LIVE, SELF_METRICS, Metric
+from stretto.names import DERIVED, HUB_METRICS, LIVE, SELF_METRICS, Metric
 from stretto.operations.envelope import make_envelope_schema
 from stretto.operations.operation import Operation, OperationGroup
 from stretto.operations.operation_errors import CODE_MEANINGS
@@ -156,6 +156,11 @@ def metrics_page() -> str:
         ("Derived figures", "Gauges, built fresh at each scrape from the last snapshot.", DERIVED),
         ("Live counters and histograms", "What ended since the service started, never history.", LIVE),
         ("Stretto itself", "Its own health.", SELF_METRICS),
+        (
+            "A team's hub",
+            "What it received since its start; a machine's service has none of them.",
+            HUB_METRICS,
+        ),
     ):
         lines += ["", f"## {title}", "", text, ""]
         lines += ["| name | type | labels | meaning |", "| --- | --- | --- | --- |"]

@@ -139,8 +139,9 @@ def test_a_hub_stores_what_a_machine_ships_and_stops_by_a_signal(
     token = ask(capsys, "hub", "add-token", "--tenant", "acme", "--team", "red", "--owner", "ann")["token"]
     (document,) = make_documents(tmp_path / "edge", "laptop", [draw(0)])
     address = f"127.0.0.1:{find_free_port()}"
+    scraped = f"127.0.0.1:{find_free_port()}"
     hub = subprocess.Popen(
-        [sys.executable, "-m", "stretto", "hub", "serve", "--listen", address],
+        [sys.executable, "-m", "stretto", "hub", "serve", "--listen", address, "--metrics-listen", scraped],
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -164,6 +165,8 @@ def test_a_hub_stores_what_a_machine_ships_and_stops_by_a_signal(
         assert answer["stored"] == [document.session]
         listed = json.loads(send("/api/sessions"))["sessions"]
         assert [row["id"] for row in listed] == [f"{document.session}.laptop"]
+        with urlopen(f"http://{scraped}/metrics") as response:
+            assert b"\nstretto_hub_stored_documents_total 1.0\n" in response.read()
     finally:
         hub.send_signal(signal.SIGTERM)
         _, errors = hub.communicate(timeout=60)

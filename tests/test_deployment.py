@@ -146,8 +146,12 @@ def test_monitors_ask_for_the_sums_of_a_fleet_and_name_machine_and_team() -> Non
         for monitor in monitors
         for endpoint in monitor.get("podMetricsEndpoints", monitor.get("endpoints"))
     ]
-    assert len(endpoints) == 2
-    for endpoint in endpoints:
+    (of_hub,) = [each for each in endpoints if each["port"] != "http"]
+    (pod,) = [each for each in list_pods("postgresql") if "serviceAccountName" in each]
+    assert of_hub["port"] in {port["name"] for port in pod["containers"][0]["ports"]}
+    machines = [each for each in endpoints if each is not of_hub]
+    assert len(machines) == 2
+    for endpoint in machines:
         assert endpoint["params"] == {"profile": [FLEET_PROFILE]}
         assert [each["targetLabel"] for each in endpoint["relabelings"]] == ["instance", "team"]
 

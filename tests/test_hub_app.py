@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import generate_latest
 from starlette.testclient import TestClient
 
 from stretto.clock import DAY, SECOND
@@ -27,12 +29,14 @@ from stretto.fleet.hub_exchange import FORGET_PATH, MOST_DOCUMENTS, SESSIONS_PAT
 from stretto.fleet.session_document import MOST_BYTES, SessionDocument, encode_session_document
 from stretto.hub import hub_app, open_scopes, scope_service
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
+from stretto.hub.document_checks import RefusalReason
 from stretto.hub.document_row_checks import MOST_AMOUNT, MOST_COUNT
 from stretto.hub.engine import DAYS_KEPT, FleetScope, ReceivedSession
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.enough_people_release_rule import decode_day_release
 from stretto.hub.hub_app import HubApp
 from stretto.hub.open_scopes import ALL_TEAMS
+from stretto.hub.receive_metrics import make_receive_registry
 from stretto.hub.receive_sessions import MOST_TEXT_BYTES, SessionReceiver
 from stretto.model.event import Event
 from stretto.names import measures
@@ -505,6 +509,34 @@ def test_a_session_that_the_hub_cannot_store_is_refused_alone(
     answer = hub.ship(hub.client("ann"), *documents)
     assert answer["stored"] == ["fine"]
     assert [each["session"] for each in answer["refused"]] == ["broken"]
+
+
+def test_what_a_hub_received_is_counted_for_prometheus(hub: Hub, tmp_path: Path) -> None:
+    """Stored and refused by reason, bytes as they came, and how late: no tenant, team or name of a person."""
+    (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    ahead = replace(document, session="ahead", last=NOW + 600 * SECOND)
+    far = replace(document, session="far", last=NOW + 2 * DAY)
+    negative = (document.sums[0][0], measures.ENDS_SEEN, (), -1)
+    lines = [
+        *map(encode_session_document, (document, ahead, far, replace(document, sums=(negative,)))),
+        b"{}",
+    ]
+    answer = hub.client("ann").post(SESSIONS_PATH, content=b"\n".join(lines))
+    assert len(answer.json()["stored"]) == 2
+    exposed = generate_latest(make_receive_registry(hub.app.receiver.copy_counts)).decode()
+    assert "\nstretto_hub_received_documents_total 5.0\n" in exposed
+    assert "\nstretto_hub_stored_documents_total 2.0\n" in exposed
+    assert "\nstretto_hub_skewed_documents_total 1.0\n" in exposed
+    refused = dict(re.findall(r'refused_documents_total\{reason="(\w+)"\} (\S+)', exposed))
+    assert refused.keys() == {*RefusalReason}
+    assert {reason for reason, count in refused.items() if count == "1.0"} == {"clock", "malformed", "sums"}
+    assert 'stretto_hub_refused_documents_total{reason="rows"} 0.0' in exposed
+    assert f"stretto_hub_received_bytes_total {float(len(b'x'.join(lines)))}" in exposed
+    lag = re.search(r"\nstretto_hub_lag_seconds_total (\S+)\n", exposed)
+    assert lag is not None
+    assert float(lag[1]) == (NOW - document.last) / SECOND
+    assert "acme" not in exposed
+    assert "ann" not in exposed
 
 
 def test_days_of_one_tenant_hold_up_no_other(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import re
 from stretto.names import (
     DERIVED,
     ESTIMATED,
+    HUB_METRICS,
     LIVE,
     METRICS,
     PREFIX,
@@ -20,12 +21,13 @@ FORBIDDEN = {"session_id", "session", "path", "prompt", "description", "project_
 
 def test_no_name_is_given_twice() -> None:
     """The tables together have each metric once."""
-    tables = (*LIVE, *DERIVED, *SELF_METRICS)
+    tables = (*LIVE, *DERIVED, *SELF_METRICS, *HUB_METRICS)
     assert len({metric.name for metric in tables}) == len(tables) == len(METRICS)
     for table, made in (
         (LIVE, MetricOrigin.LIVE),
         (DERIVED, MetricOrigin.DERIVED),
         (SELF_METRICS, MetricOrigin.SELF),
+        (HUB_METRICS, MetricOrigin.HUB),
     ):
         assert {metric.made for metric in table} == {made}
 
@@ -48,7 +50,7 @@ def test_units_are_base_units_and_part_of_the_name() -> None:
     """Seconds, bytes, dollars, ratios and counts; no per cent, no milliseconds, no kilobytes."""
     suffix = {
         "s": ("_seconds", "_seconds_total"),
-        "By": ("_bytes",),
+        "By": ("_bytes", "_bytes_total"),
         "unixtime": ("_timestamp_seconds",),
         "USD": ("_usd", "_usd_total"),
     }
@@ -62,10 +64,12 @@ def test_units_are_base_units_and_part_of_the_name() -> None:
 
 
 def test_counters_end_in_total_and_nothing_else_does() -> None:
-    """Only live metrics are counters or histograms."""
+    """Only live metrics and those of a hub are counters or histograms."""
     for metric in METRICS.values():
         assert (metric.kind is MetricKind.COUNTER) == metric.name.endswith("_total"), metric.name
-        assert (metric.kind is MetricKind.GAUGE) == (metric.made is not MetricOrigin.LIVE), metric.name
+        assert (metric.kind is MetricKind.GAUGE) == (
+            metric.made not in {MetricOrigin.LIVE, MetricOrigin.HUB}
+        ), metric.name
         if metric.kind is MetricKind.HISTOGRAM:
             assert metric.name.endswith("_seconds"), metric.name
 

@@ -21,6 +21,17 @@ UNUSED: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
+            "stretto_hub_lag_seconds_total",
+            "stretto_hub_received_bytes_total",
+            "stretto_hub_received_documents_total",
+            "stretto_hub_refused_documents_total",
+            "stretto_hub_skewed_documents_total",
+            "stretto_hub_stored_documents_total",
+        ),
+        "of a team's hub, where no machine's service is: an alert of the fleet's rules reads the refusals",
+    ),
+    **dict.fromkeys(
+        (
             "stretto_running_fanouts_left_seconds",
             "stretto_running_fanouts_progress_ratio",
             "stretto_running_fanouts_tasks",

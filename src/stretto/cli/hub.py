@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
+from prometheus_client import start_http_server
 
 from stretto.cli.command_context import CommandContext
 from stretto.cli.listen_until_stopped import bind_address, describe_stop, interrupt_on_sigterm
@@ -23,6 +24,7 @@ from stretto.hub.engine_opening import HubDatabase, open_engine
 from stretto.hub.hub_app import HubApp
 from stretto.hub.open_scopes import ALL_TEAMS
 from stretto.hub.reader_statements import write_reader_statements
+from stretto.hub.receive_metrics import make_receive_registry
 from stretto.servers.supervised_server_password import write_private
 from stretto.version import read_version
 from stretto.web.connection_bounds import ConnectionBounds, find_most_connections
@@ -60,12 +62,15 @@ def run_hub(context: CommandContext, options: argparse.Namespace) -> int:
         hosts=frozenset(options.host_name),
         is_behind_proxy=options.behind_proxy,
     )
+    scraped = None if options.metrics_listen is None else _parse_address(options.metrics_listen)
     stopping = threading.Event()
     releasing = threading.Thread(target=_release_days, args=(context, app, stopping), daemon=True)
     try:
         listener = bind_address(
             host, port, named=f"{host}:{port}", hint="choose another with --listen HOST:PORT"
         )
+        if scraped is not None:
+            _expose_metrics(*scraped, app)
         releasing.start()
         bounds = ConnectionBounds(find_most_connections())
         context.print_note(f"stretto hub {read_version()}: http://{host}:{listener.getsockname()[1]}")
@@ -212,6 +217,19 @@ def _ensure_key(path: Path) -> str:
     raise UsageError(
         "the file has no key", where=str(path), hint=f"it has at least {LEAST_KEY_BYTES} bytes in hexadecimal"
     )
+
+
+def _expose_metrics(host: str, port: int, app: HubApp) -> None:
+    """Answer Prometheus in a thread that ends with the process. Raises UsageError for a taken address."""
+    try:
+        start_http_server(port, host, make_receive_registry(app.receiver.copy_counts))
+    except OSError as error:
+        raise UsageError(
+            "metrics cannot be answered",
+            where=f"{host}:{port}",
+            cause=str(error),
+            hint="choose another address with --metrics-listen HOST:PORT",
+        ) from error
 
 
 def _release_days(context: CommandContext, app: HubApp, stopping: threading.Event) -> None:

@@ -31,6 +31,11 @@ def add_hub(commands: Commands, add_command: AddCommand) -> None:
     serve.add_argument(
         "--host-name", action="append", default=[], metavar="NAME", help="a name by which the hub is asked"
     )
+    serve.add_argument(
+        "--metrics-listen",
+        metavar="HOST:PORT",
+        help="the address at which Prometheus asks what the hub received, without a token; off without it",
+    )
     serve.add_argument("--cache", metavar="DIR", help="the folder of what can be made again")
     add = add_command(
         actions, "add-token", "hub:add_token", "make a token, and print the enrolment of a machine"

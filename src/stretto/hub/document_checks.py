@@ -7,6 +7,8 @@ from the others.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
 
 from stretto.clock import DAY
 from stretto.fleet.names_shipped_unhidden import CLOSED_WORDS
@@ -40,34 +42,85 @@ _NUL = b"\\u0000"
 """As JSON writes it, also inside of a text of JSON."""
 
 
-def find_document_fault(document: SessionDocument, line: bytes, now: int) -> str | None:
+class RefusalReason(StrEnum):
+    """Why a document is refused: the values of a label, so a closed set."""
+
+    MALFORMED = "malformed"
+    """It is no document."""
+    VERSION = "version"
+    SIZE = "size"
+    NAMES = "names"
+    CLOCK = "clock"
+    """Times or revision lie in the future, or before what the hub keeps."""
+    TEXT = "text"
+    SUMS = "sums"
+    ROWS = "rows"
+    UNSTORABLE = "unstorable"
+    """The database does not take it: the hub's log has the cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFault:
+    """Why a document is refused."""
+
+    reason: RefusalReason
+    text: str
+
+
+def find_document_fault(document: SessionDocument, line: bytes, now: int) -> DocumentFault | None:
     """Return why the document of a line is refused at an instant (ns), or None if it is fine."""
     faults = {
-        f"the document is of version {document.v}: this hub reads versions up to {VERSION}": not (
-            1 <= document.v <= VERSION
-        ),
-        f"the document has {len(line)} bytes, more than {MOST_BYTES}": len(line) > MOST_BYTES,
-        f"the document has {len(document.sums)} sums, more than {MOST_CELLS}": (
-            len(document.sums) > MOST_CELLS
-        ),
-        f"the document has more than {MOST_ROWS} rows": sum(map(len, document.rows.values())) > MOST_ROWS,
-        "instance and session need names of 1 to 256 characters": not all(
-            0 < len(name) <= _LONGEST_NAME for name in (document.instance, document.session)
-        ),
+        RefusalReason.VERSION: _find_version_fault(document),
+        RefusalReason.SIZE: _find_size_fault(document, line),
+        RefusalReason.NAMES: _find_names_fault(document),
+        RefusalReason.CLOCK: _find_clock_fault(document, now),
+        RefusalReason.TEXT: "a text has a character that databases do not keep" if _NUL in line else None,
+    }
+    found = next((DocumentFault(reason, text) for reason, text in faults.items() if text), None)
+    if found is None and (text := _find_sums_fault(document, now)):
+        found = DocumentFault(RefusalReason.SUMS, text)
+    if found is None and (text := _find_rows_fault(document, now)):
+        found = DocumentFault(RefusalReason.ROWS, text)
+    return found
+
+
+def _find_version_fault(document: SessionDocument) -> str | None:
+    if 1 <= document.v <= VERSION:
+        return None
+    return f"the document is of version {document.v}: this hub reads versions up to {VERSION}"
+
+
+def _find_size_fault(document: SessionDocument, line: bytes) -> str | None:
+    if len(line) > MOST_BYTES:
+        return f"the document has {len(line)} bytes, more than {MOST_BYTES}"
+    if len(document.sums) > MOST_CELLS:
+        return f"the document has {len(document.sums)} sums, more than {MOST_CELLS}"
+    if sum(map(len, document.rows.values())) > MOST_ROWS:
+        return f"the document has more than {MOST_ROWS} rows"
+    return None
+
+
+def _find_names_fault(document: SessionDocument) -> str | None:
+    if all(0 < len(name) <= _LONGEST_NAME for name in (document.instance, document.session)):
+        return None
+    return f"instance and session need names of 1 to {_LONGEST_NAME} characters"
+
+
+def _find_clock_fault(document: SessionDocument, now: int) -> str | None:
+    numbers = document.revision, document.last, document.day
+    faults = {
         "the session ends more than a day ahead of the hub's clock: set the machine's clock": (
             max(document.last, document.day * DAY) > now + FARTHEST_AHEAD
         ),
         "revision, last or day is below 0 or no number of 64 bits": any(
-            number < 0 or number >> _BITS for number in (document.revision, document.last, document.day)
+            number < 0 or number >> _BITS for number in numbers
         ),
         "the revision is more than a day ahead of the hub's clock": document.revision > now + FARTHEST_AHEAD,
         f"the session is older than the {DAYS_KEPT} days that the hub keeps": (
             document.day < _find_first_day(now)
         ),
-        "a text has a character that databases do not keep": _NUL in line,
     }
-    found = next((text for text, is_fault in faults.items() if is_fault), None)
-    return found or _find_sums_fault(document, now) or _find_rows_fault(document, now)
+    return next((text for text, is_fault in faults.items() if is_fault), None)
 
 
 def _find_first_day(now: int) -> int:

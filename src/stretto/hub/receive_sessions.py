@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 import msgspec
 
-from stretto.clock import MINUTE
+from stretto.clock import MINUTE, SECOND
 from stretto.errors import EngineError, StrettoError
 from stretto.fleet.hub_exchange import MOST_BATCH_BYTES, MOST_DOCUMENTS, RefusedSession, ShipAnswer
 from stretto.fleet.session_document import MOST_BYTES, SessionDocument, decode_session_document
 from stretto.hub.access_tokens import AccessToken
-from stretto.hub.document_checks import find_document_fault
+from stretto.hub.document_checks import DocumentFault, RefusalReason, find_document_fault
 from stretto.hub.engine import Engine, ReceivedSession
 
 MOST_TEXT_BYTES = MOST_BATCH_BYTES + MOST_BYTES + MOST_DOCUMENTS
@@ -33,7 +32,7 @@ LOG = logging.getLogger(__name__)
 NOTABLE_SKEW = 5 * MINUTE
 """A document from so far (ns) ahead is counted: its sums are in slots of a time that has not come."""
 
-_UNSTORABLE = "the hub cannot store the session: see its log"
+_UNSTORABLE = DocumentFault(RefusalReason.UNSTORABLE, "the hub cannot store the session: see its log")
 
 
 class BusyError(StrettoError):
@@ -48,11 +47,23 @@ class MalformedRequestError(StrettoError):
 class ReceiveCounts:
     """What a hub has received since its start."""
 
+    received: int = 0
     stored: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    """By the reason's words before the first colon."""
+    refused: dict[RefusalReason, int] = field(default_factory=lambda: dict.fromkeys(RefusalReason, 0))
     skewed: int = 0
     """Documents of machines whose clock is ahead."""
+    bytes: int = 0
+    """Of requests, as they came."""
+    lag_seconds: float = 0.0
+    """From the last event of the stored sessions to their arrival, summed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _RefusedLine:
+    """A document that is refused, with the name of its session if it has one."""
+
+    session: str
+    fault: DocumentFault
 
 
 class SessionReceiver:
@@ -63,7 +74,12 @@ class SessionReceiver:
         self._most_bytes = most_bytes
         self._lock = Lock()
         self._bytes = 0
-        self.counts = ReceiveCounts()
+        self._counts = ReceiveCounts()
+
+    def copy_counts(self) -> ReceiveCounts:
+        """Return what was received until now."""
+        with self._lock:
+            return replace(self._counts, refused=dict(self._counts.refused))
 
     def receive_request(self, body: bytes, encoding: str, token: AccessToken, now: int) -> ShipAnswer:
         """Store the documents of a request as its sender's; return which are stored and which are refused.
@@ -82,40 +98,47 @@ class SessionReceiver:
             reserved += _PIECE
 
         try:
-            return self._store(_split_lines(_decompress(body, encoding, reserve_piece)), token, now)
+            lines = _split_lines(_decompress(body, encoding, reserve_piece))
+            return self._store(lines, token, now, size=len(body))
         finally:
             with self._lock:
                 self._bytes -= reserved
 
-    def _store(self, lines: Sequence[bytes], token: AccessToken, now: int) -> ShipAnswer:
+    def _store(self, lines: Sequence[bytes], token: AccessToken, now: int, *, size: int) -> ShipAnswer:
         sessions: list[ReceivedSession] = []
-        refused: list[RefusedSession] = []
+        refused: list[_RefusedLine] = []
         for line in lines:
             document = _read_document(line, now)
-            if isinstance(document, RefusedSession):
+            if isinstance(document, _RefusedLine):
                 refused.append(document)
                 continue
-            if document.last > now + NOTABLE_SKEW:
-                self.counts.skewed += 1
             sessions.append(
                 ReceivedSession(
                     tenant=token.tenant, team=token.team, owner=token.owner, received=now, document=document
                 )
             )
         unwritten = self._write_sessions(sessions)
-        refused += [RefusedSession(each.document.session, why) for each, why in unwritten]
-        keys = {(each.document.instance, each.document.session) for each, _ in unwritten}
-        stored = tuple(
-            each.document.session
-            for each in sessions
-            if (each.document.instance, each.document.session) not in keys
+        refused += [_RefusedLine(each.document.session, _UNSTORABLE) for each in unwritten]
+        keys = {(each.document.instance, each.document.session) for each in unwritten}
+        stored = [
+            each.document for each in sessions if (each.document.instance, each.document.session) not in keys
+        ]
+        with self._lock:
+            counts = self._counts
+            counts.received += len(lines)
+            counts.bytes += size
+            counts.stored += len(stored)
+            counts.skewed += sum(each.document.last > now + NOTABLE_SKEW for each in sessions)
+            counts.lag_seconds += sum(max(0, now - document.last) for document in stored) / SECOND
+            for each in refused:
+                counts.refused[each.fault.reason] += 1
+        return ShipAnswer(
+            tuple(document.session for document in stored),
+            tuple(RefusedSession(each.session, each.fault.text) for each in refused),
         )
-        self.counts.stored += len(stored)
-        self.counts.refused.update(each.why.partition(":")[0] for each in refused)
-        return ShipAnswer(stored, tuple(refused))
 
-    def _write_sessions(self, sessions: Sequence[ReceivedSession]) -> list[tuple[ReceivedSession, str]]:
-        """Store sessions; return those that cannot be stored, with the reason. Raises EngineError.
+    def _write_sessions(self, sessions: Sequence[ReceivedSession]) -> list[ReceivedSession]:
+        """Store sessions; return those that cannot be stored. Raises EngineError.
 
         A session that its machine sends again and again without an answer would hold up all later ones.
         """
@@ -130,7 +153,7 @@ class SessionReceiver:
         else:
             return []
         if len(sessions) == 1:
-            return [(sessions[0], _UNSTORABLE)]
+            return [*sessions]
         return [unwritten for each in sessions for unwritten in self._write_sessions([each])]
 
 
@@ -171,16 +194,20 @@ def _split_lines(text: bytes) -> list[bytes]:
     return lines
 
 
-def _read_document(line: bytes, now: int) -> SessionDocument | RefusedSession:
+def _read_document(line: bytes, now: int) -> SessionDocument | _RefusedLine:
     """Return the document of a line, or why it is refused. A line that is too long is not decoded."""
     if len(line) > MOST_BYTES:
-        return RefusedSession(_read_name(line), f"the document has {len(line)} bytes, more than {MOST_BYTES}")
+        fault = DocumentFault(
+            RefusalReason.SIZE, f"the document has {len(line)} bytes, more than {MOST_BYTES}"
+        )
+        return _RefusedLine(_read_name(line), fault)
     try:
         document = decode_session_document(line)
     except (msgspec.DecodeError, RecursionError) as error:
-        return RefusedSession(_read_name(line), f"not a document: {error}")
-    fault = find_document_fault(document, line, now)
-    return document if fault is None else RefusedSession(document.session, fault)
+        malformed = DocumentFault(RefusalReason.MALFORMED, f"not a document: {error}")
+        return _RefusedLine(_read_name(line), malformed)
+    found = find_document_fault(document, line, now)
+    return document if found is None else _RefusedLine(document.session, found)
 
 
 def _read_name(line: bytes) -> str:

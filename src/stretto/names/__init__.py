@@ -9,6 +9,7 @@ from __future__ import annotations
 from stretto.names.counter_metrics import LIVE
 from stretto.names.fanout_metrics import PARALLEL
 from stretto.names.headline_metrics import VERDICT
+from stretto.names.hub_metrics import HUB_METRICS
 from stretto.names.labels import JOB, MAIN, NONE, OTHER, PREFIX, WINDOWS, Label
 from stretto.names.machine_and_running_work_metrics import RESOURCES
 from stretto.names.metric import Metric, MetricKind, MetricOrigin
@@ -33,7 +34,9 @@ DERIVED: tuple[Metric, ...] = (
 
 SELF_METRICS: tuple[Metric, ...] = (*_SELF, *ANALYSIS_COST)
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in (*LIVE, *DERIVED, *SELF_METRICS)}
+METRICS: dict[str, Metric] = {
+    metric.name: metric for metric in (*LIVE, *DERIVED, *SELF_METRICS, *HUB_METRICS)
+}
 
 DURATION_BUCKETS: tuple[float, ...] = (
     0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600, 1800, 3600, 7200,
@@ -44,7 +47,7 @@ QUANTILES: dict[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 """Value of the label ``stat`` → its quantile. Prometheus reserves the label ``quantile`` for summaries."""
 
 __all__ = [
-    "API_SCOPE", "DERIVED", "DURATION_BUCKETS", "ESTIMATED", "EVALUATION", "JOB", "LABEL_PREFIX", "LIVE",
-    "MAIN", "METRICS", "NONE", "OTHER", "PREFIX", "QUANTILES", "SELF_METRICS", "WINDOWS", "Label", "Metric",
-    "MetricKind", "MetricOrigin", "SpanAttribute",
+    "API_SCOPE", "DERIVED", "DURATION_BUCKETS", "ESTIMATED", "EVALUATION", "HUB_METRICS", "JOB",
+    "LABEL_PREFIX", "LIVE", "MAIN", "METRICS", "NONE", "OTHER", "PREFIX", "QUANTILES", "SELF_METRICS",
+    "WINDOWS", "Label", "Metric", "MetricKind", "MetricOrigin", "SpanAttribute",
 ]  # fmt: skip

@@ -17,6 +17,8 @@ class MetricOrigin(StrEnum):
     """From the snapshot, at each scrape."""
     SELF = "own"
     """About Stretto itself, at each scrape."""
+    HUB = "hub"
+    """About what a team's hub received since its start, at each scrape of the hub."""
 
 
 class MetricKind(StrEnum):
@@ -55,6 +57,11 @@ def define_self_gauge(name: str, unit: str, labels: tuple[Label, ...], text: str
 def define_counter(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:
     """Return a live counter."""
     return Metric(name, MetricKind.COUNTER, MetricOrigin.LIVE, unit, labels, text)
+
+
+def define_hub_counter(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:
+    """Return a counter of a team's hub."""
+    return Metric(name, MetricKind.COUNTER, MetricOrigin.HUB, unit, labels, text)
 
 
 def define_histogram(name: str, labels: tuple[Label, ...], text: str) -> Metric:
