@@ -180,6 +180,14 @@ def test_without_a_stream_the_page_looks_by_itself(browser: Browser, tmp_path: P
         plain.goto("/sessions/together")
         expect(plain.get_by_role("heading", name="site")).to_be_visible()
         expect(plain.locator(".timeline .bar.task")).to_have_count(2)
+        # Any stretch of time is chosen by the form alone, and filters stay.
+        plain.goto("/sessions?failed=yes&window=7d")
+        plain.locator("#bounds summary").click()
+        plain.get_by_label("From").fill("2026-11-18")
+        plain.get_by_label("To", exact=True).fill("2026-11-20")
+        plain.locator("#bounds button").click()
+        assert plain.url.endswith("/sessions?from=2026-11-18&to=2026-11-20&failed=yes")
+        expect(plain.locator("#bounds summary")).to_have_text("2026-11-18 to 2026-11-20")
         bare.close()
 
 
