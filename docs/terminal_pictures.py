@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from stretto import demo, journal
+from stretto import journal
 from stretto.cli import text_tables
 from stretto.cli.session_text import format_session
 from stretto.cli.statusline import format_line
@@ -23,6 +23,7 @@ from stretto.cli.top_data import FrameReader
 from stretto.clock import HOUR, SECOND
 from stretto.config.configuration import Config
 from stretto.config.loading import load_config
+from stretto.demo import recorded_sessions
 from stretto.format import quantities
 from stretto.model.event import Event
 from stretto.sources.read_hook_recordings import read_recording
@@ -70,8 +71,8 @@ def _drawn(config: Config, ended: str) -> dict[str, str]:
 
 def _fill(config: Config) -> str:
     """Make a store of two sessions; return the id of the one that is over."""
-    folder = Path(demo.__file__).parent
-    events = read_recording(folder / "fanout.jsonl", demo.parse_hook_payload).events
+    folder = Path(recorded_sessions.__file__).parent
+    events = read_recording(folder / "fanout.jsonl", recorded_sessions.parse_hook_payload).events
     first = min(event.time for event in events)
     cut = [event for event in events if event.time - first < CUT * SECOND]
     begun = NOON - round(CUT * STRETCHED * SECOND)

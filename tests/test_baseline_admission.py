@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import DAY, HOUR, SECOND
-from stretto.demo import parse_hook_payload
+from stretto.demo.recorded_sessions import parse_hook_payload
 from stretto.figures.baseline_admission import (
     WINDOW,
     Admission,

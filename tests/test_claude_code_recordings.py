@@ -19,7 +19,7 @@ import pytest
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.demo import parse_hook_payload
+from stretto.demo.recorded_sessions import parse_hook_payload
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Outcome

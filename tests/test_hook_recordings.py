@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stretto.demo import parse_hook_payload
+from stretto.demo.recorded_sessions import parse_hook_payload
 from stretto.model.entities import Session
 from stretto.sources import read_hook_recordings
 from stretto.sources.recognise_recorded_agent import recognise_agent

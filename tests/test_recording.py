@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.demo import parse_hook_payload
+from stretto.demo.recorded_sessions import parse_hook_payload
 from stretto.errors import SourceError
 from stretto.model.event import LATEST, Kind
 from stretto.sources.read_hook_recordings import find_recordings, parse_lines, read_recording, shift_events

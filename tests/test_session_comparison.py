@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stretto.analysis.standing_among_like_sessions import compare_groups, find_best_period, rank_session
+from stretto.analysis.best_three_days import find_best_period
+from stretto.analysis.session_group_comparison import compare_groups
+from stretto.analysis.standing_among_like_sessions import rank_session
 from stretto.analysis.two_session_comparison import describe_pair, list_similar, measure_similarity
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome

@@ -17,7 +17,7 @@ from msgspec import structs
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.demo import parse_hook_payload
+from stretto.demo.recorded_sessions import parse_hook_payload
 from stretto.errors import SourceError
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.conclude_session import conclude_session

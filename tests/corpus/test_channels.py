@@ -22,7 +22,7 @@ from tests.otlp_requests import JSON, as_json, events_of, move_home, sessions
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.demo import parse_hook_payload
+from stretto.demo.recorded_sessions import parse_hook_payload
 from stretto.figures.fanouts import Fanout, find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome

@@ -12,7 +12,7 @@ from tests.scenes import by_description, conclude_scene
 from tests.test_claude_code_recordings import CHANNELS
 
 from stretto.clock import SECOND
-from stretto.demo import parse_hook_payload
+from stretto.demo.recorded_sessions import parse_hook_payload
 from stretto.figures.fanouts import estimate_sequential_time, find_fanouts
 from stretto.figures.sequential_baseline_choice import WORK_BASELINE
 from stretto.model.entities import Session

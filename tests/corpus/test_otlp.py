@@ -27,7 +27,7 @@ from tests.test_collection_levels import make_receiver
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.demo import parse_hook_payload
+from stretto.demo.recorded_sessions import parse_hook_payload
 from stretto.features.collection_filter import Collection
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session, Tokens

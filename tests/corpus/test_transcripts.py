@@ -14,7 +14,7 @@ import pytest
 from msgspec import structs
 
 from stretto import journal
-from stretto.demo import parse_hook_payload
+from stretto.demo.recorded_sessions import parse_hook_payload
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.conclude_session import conclude_session
 from stretto.model.entities import Session, Task

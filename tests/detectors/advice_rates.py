@@ -25,9 +25,10 @@ from stretto.analysis.planned_and_anytime_looks import weigh_pairs
 from stretto.analysis.recommendation import RecommendationKind
 from stretto.analysis.recommendation_rules import apply_rules
 from stretto.analysis.rule_inputs_and_promised_gains import RuleInputs
+from stretto.analysis.session_group_comparison import compare_groups
 from stretto.analysis.simulated_time_by_width import plan_capacity
 from stretto.analysis.slowdown_fit import Slowdown
-from stretto.analysis.standing_among_like_sessions import compare_groups, rank_session
+from stretto.analysis.standing_among_like_sessions import rank_session
 from stretto.analysis.width_gain import fit_width_curve
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
-from stretto.analysis.standing_among_like_sessions import (
-    LEVEL,
-    PERIOD_DAYS,
-    BestPeriod,
-    GroupComparison,
-    compare_groups,
-    find_best_period,
-)
+from stretto.analysis.best_three_days import PERIOD_DAYS, BestPeriod, find_best_period
+from stretto.analysis.session_group_comparison import LEVEL, GroupComparison, compare_groups
 from stretto.clock import DAY, SECOND
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.model.run_rows_for_analyses import SessionRun

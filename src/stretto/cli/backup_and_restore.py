@@ -6,10 +6,10 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stretto import demo
 from stretto.cli.command_context import CommandContext
 from stretto.cli.rebuild import rebuild_store
 from stretto.clock import SECOND, read_wall_clock
+from stretto.demo import recorded_sessions
 from stretto.errors import UsageError
 from stretto.journal.backup_archive import restore_archive, write_archive
 
@@ -33,7 +33,7 @@ def write_backup(context: CommandContext, options: argparse.Namespace) -> int:
         context.config.journal,
         _list_settings(context),
         now=read_wall_clock(),
-        leave_out=frozenset({demo.FILE}),
+        leave_out=frozenset({recorded_sessions.FILE}),
     )
     document = {
         "file": str(target),

@@ -24,7 +24,7 @@ from stretto.cli.ingest_progress import REPORT_SECONDS, describe_import, ingest_
 from stretto.cli.transcript_import import import_transcripts
 from stretto.clock import AHEAD, read_wall_clock
 from stretto.config.configuration import Config
-from stretto.demo import parse_hook_payload
+from stretto.demo.recorded_sessions import parse_hook_payload
 from stretto.errors import ServiceError, SourceError
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.service.configured_ingest import create_ingest

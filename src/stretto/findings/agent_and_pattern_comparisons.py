@@ -12,7 +12,7 @@ from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisI
 from stretto.model.run_rows_for_analyses import SessionRun
 
 if TYPE_CHECKING:
-    from stretto.analysis.standing_among_like_sessions import GroupComparison
+    from stretto.analysis.session_group_comparison import GroupComparison
 
 AGENT_DAYS = 28
 """Days whose tasks agents are compared by."""
@@ -51,7 +51,8 @@ def compare_agents(given: AnalysisInput) -> AnalysisAnswer:
 
 def compare_patterns(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how each pattern fares against its past and the other patterns, and when it was best."""
-    from stretto.analysis.standing_among_like_sessions import compare_groups, find_best_period  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.best_three_days import find_best_period  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.session_group_comparison import compare_groups  # noqa: PLC0415  # likewise
 
     since = given.instant - RECENT_DAYS * DAY
     by_size = sorted(given.sessions_by_pattern.items(), key=lambda item: (-len(item[1]), item[0]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from stretto import demo
 from stretto.clock import Clock
+from stretto.demo import recorded_sessions
 from stretto.store import queries
 from stretto.store.ingest import Ingest
 
@@ -38,7 +38,7 @@ class DemoRecording:
         if activity.recordings:
             self._remove()
         if wanted or not has_user_sessions:
-            demo.write_demo_recordings(self._journal, self._clock())
+            recorded_sessions.write_demo_recordings(self._journal, self._clock())
             self._is_shown = True
             for _ in self._ingest.catch_up(self._journal, now=self._clock()):
                 pass
@@ -53,6 +53,6 @@ class DemoRecording:
             self._remove()
 
     def _remove(self) -> None:
-        (self._journal / demo.FILE).unlink(missing_ok=True)
-        self._ingest.forget_sessions(queries.list_recorded_session_ids(self._writer), demo.FILE)
+        (self._journal / recorded_sessions.FILE).unlink(missing_ok=True)
+        self._ingest.forget_sessions(queries.list_recorded_session_ids(self._writer), recorded_sessions.FILE)
         self._is_shown = False
