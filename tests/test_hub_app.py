@@ -6,6 +6,7 @@ import gzip
 import random
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -50,6 +51,7 @@ from stretto.summaries.snapshot import Snapshot, take_snapshot
 from tests.fakes import store
 from tests.hub_engines import ENGINES, FIRST_SLOT, SLOTS_A_DAY, TODAY, make_session, run_engine
 from tests.scenes import BEGIN, Drawing, by_description, fork_join, paid, sampled, straggler
+from tests.waiting import until
 
 NOW = BEGIN + 3_600 * SECOND
 TOMORROW = (TODAY + 1) * DAY + 7 * 3_600 * SECOND
@@ -761,6 +763,42 @@ def test_a_slow_first_fill_keeps_neither_machines_nor_other_readers_waiting(
             shipped = client.post(SESSIONS_PATH, content=encode_session_document(document), headers=ben)
             assert shipped.json()["stored"] == [document.session]
             assert len(client.get("/api/sessions", headers=ben).json()["sessions"]) == 1
+            assert not any(each.done() for each in waiting)
+        finally:
+            may_go_on.set()
+        assert {each.result().status_code for each in waiting} == {200}
+
+
+def test_machines_are_answered_while_all_threads_for_pages_are_busy(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More slow pages than Starlette has threads: sessions are stored, and the hub is ready meanwhile."""
+    ann, ben = hub.client("ann"), hub.client("ben")
+    assert ann.get("/api/sessions").status_code == 200
+    (service,) = hub.app.scopes.list_services()
+    may_go_on, lock, making = Signal(), threading.Lock(), [0]
+    find_sessions = type(service.answers).find_sessions
+
+    def find_slowly(answers: Any, *rest: Any, **named: Any) -> Any:
+        with lock:
+            making[0] += 1
+        assert may_go_on.wait(60)
+        return find_sessions(answers, *rest, **named)
+
+    monkeypatch.setattr(type(service.answers), "find_sessions", find_slowly)
+    hub.app.scopes.close()
+    (document,) = make_documents(tmp_path / "a", "laptop", [draw(0)])
+    pages = 60
+    with TestClient(hub.app, base_url="http://127.0.0.1") as client, ThreadPoolExecutor(pages) as pool:
+        waiting = [pool.submit(client.get, "/api/sessions", headers=ann.headers) for _ in range(pages)]
+        try:
+            assert until(lambda: making[0] == hub_app.PAGES_AT_ONCE)
+            shipped = client.post(
+                SESSIONS_PATH, content=encode_session_document(document), headers=ben.headers
+            )
+            assert shipped.json()["stored"] == [document.session]
+            assert client.get("/readyz").text == "ready\n"
+            assert making[0] == hub_app.PAGES_AT_ONCE
             assert not any(each.done() for each in waiting)
         finally:
             may_go_on.set()

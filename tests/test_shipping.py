@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import random
 import sqlite3
@@ -22,14 +23,16 @@ from stretto.config.loading import load_config
 from stretto.errors import ConfigError, HubError
 from stretto.fleet.hidden_names import NameRules
 from stretto.fleet.hub_exchange import Enrolment, ForgetOrder, encode_message
+from stretto.fleet.session_document import SessionDocument, encode_session_document
 from stretto.model.event import Event
 from stretto.otlp_export.span_sender import NullSender
 from stretto.service.enrolment_file import find_enrolment
 from stretto.service.service import Service
 from stretto.service.session_shipping import SessionShipping
+from stretto.shipping import ship_batches
 from stretto.shipping.back_off import LONGEST_SECONDS, BackOff
 from stretto.shipping.hub_client import HubClient, parse_retry_after
-from stretto.shipping.ship_batches import Shipper
+from stretto.shipping.ship_batches import MadeDocument, Shipper
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
 from stretto.store.shipped_sessions import (
@@ -276,6 +279,47 @@ def test_a_hub_that_refuses_for_long_has_everything_afterwards(tmp_path: Path, h
         finally:
             shipping.stop()
         assert hub.sum_measures() == read_sums(opened.connection)
+
+
+def test_of_a_hub_that_refuses_for_long_no_more_than_a_batch_is_in_memory(
+    tmp_path: Path, hub: HubReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many sessions wait and are tried: the documents of one batch, and none between two tries."""
+    most = 3
+    monkeypatch.setattr(ship_batches, "MOST_DOCUMENTS", most)
+    hub.refusal = HubRefusal(HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": "600"})
+    held: list[int] = []
+
+    def list_documents() -> list[MadeDocument]:
+        gc.collect()
+        return [each for each in gc.get_objects() if isinstance(each, MadeDocument)]
+
+    of_other_tests = list_documents()
+
+    def count_documents() -> int:
+        return len(list_documents()) - len(of_other_tests)
+
+    def encode_and_count(document: SessionDocument) -> bytes:
+        held.append(count_documents())
+        return encode_session_document(document)
+
+    monkeypatch.setattr(ship_batches, "encode_session_document", encode_and_count)
+    with store(tmp_path) as opened:
+        opened.take(*(fork_join(f"s-{number}").events for number in range(4 * most)))
+        shipping = SessionShipping(make_shipper(hub.url), tmp_path / "stretto.db", BackOff(lambda: 0.0))
+        monkeypatch.setattr(shipping, "_hand_over", lambda note: note(opened.connection) or True)
+        for attempt in range(1, 13):
+            pause = shipping._ship_batch()
+            assert pause >= 600
+            assert len(hub.headers) == attempt
+            assert count_documents() == 0
+        assert len(held) == 12 * most
+        assert max(held) == most - 1, "the batch so far, beside the one that is encoded"
+        assert shipping.counts.pending == 4 * most
+        hub.refusal = None
+        while shipping._ship_batch() == 0:
+            assert count_documents() == 0
+        assert len(hub.documents) == 4 * most
 
 
 def test_the_pause_doubles_up_to_a_quarter_of_an_hour_and_honours_the_hub() -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 import msgspec
 from anyio import to_thread
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -50,7 +49,10 @@ MOST_TOKENS = 320
 """Tokens that are known without a look at the database."""
 
 MACHINE_THREADS = 16
-"""Threads that answer machines at once. Readers have others, so that no page keeps a machine waiting."""
+"""Threads that answer machines at once, and say whether the hub is ready: no page keeps them waiting."""
+
+PAGES_AT_ONCE = 8
+"""Pages that are made at once. More would share the same processors, and leave machines less of them."""
 
 TOKEN_SECONDS = 30.0
 """How long a token is known without a look at the database: so long a revoked one may still work."""
@@ -60,6 +62,11 @@ RETRY_SECONDS = 10
 _NO_TOKEN = Refusal(401, "a valid token is needed", AUTHORIZATION_HINT)
 
 _MACHINE_LIMIT = ThreadLimit("threads for machines of a hub", MACHINE_THREADS)
+
+_PAGE_LIMIT = ThreadLimit("threads that look up readers of a hub", PAGES_AT_ONCE)
+
+_PAGE_TURNS = ThreadLimit("pages that a hub makes at once", PAGES_AT_ONCE)
+"""Pages are made in Starlette's threads, of which machines use none."""
 
 LOG = logging.getLogger(__name__)
 
@@ -142,7 +149,7 @@ class HubApp:
             self._cleaned_on = today
 
     async def _answer_ready(self, _: Request) -> Response:
-        await run_in_threadpool(self._database.list_tenants)
+        await to_thread.run_sync(self._database.list_tenants, limiter=_MACHINE_LIMIT.get_limiter())
         return PlainTextResponse("ready\n")
 
     async def _receive_sessions(self, request: Request) -> Response:
@@ -196,7 +203,7 @@ class HubApp:
 
     async def _answer_reader(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        token = await run_in_threadpool(self._find_token, request)
+        token = await to_thread.run_sync(self._find_token, request, limiter=_PAGE_LIMIT.get_limiter())
         if token is None:
             await build_refusal(request.url.path, _NO_TOKEN)(scope, receive, send)
             return
@@ -206,13 +213,17 @@ class HubApp:
             )
             await refusal(scope, receive, send)
             return
-        async with AsyncExitStack() as use:
+        async with AsyncExitStack() as use, AsyncExitStack() as turn:
             app = await use.enter_async_context(self.scopes.use_app(token))
+            await turn.enter_async_context(_PAGE_TURNS.get_limiter())
 
             async def send_on(message: Message) -> None:
-                # A stream lasts as long as a page is open, and reads nothing of the store.
-                if message["type"] == "http.response.start" and _is_stream(message):
-                    await use.aclose()
+                if message["type"] == "http.response.start":
+                    # The page is made: whoever reads it slowly keeps nobody waiting.
+                    await turn.aclose()
+                    # A stream lasts as long as a page is open, and reads nothing of the store.
+                    if _is_stream(message):
+                        await use.aclose()
                 await send(message)
 
             await app({**scope, "root_path": ""}, receive, send_on)

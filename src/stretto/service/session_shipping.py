@@ -147,7 +147,9 @@ class SessionShipping:
             if self.error is None:
                 # Logged once: a hub that is down for a night gives a single line.
                 LOG.warning("sessions cannot be shipped and wait: %s", error)
-            self.error = error
+            # Its traceback, and that of its cause, would keep the documents in memory until the next try.
+            error.__cause__ = error.__context__ = None
+            self.error = error.with_traceback(None)
             return self._back_off.note_failure(error.retry_after)
         if self.error is not None:
             LOG.warning("sessions are being shipped again")
