@@ -546,6 +546,7 @@ def test_sessions_can_be_picked(capsys: pytest.CaptureFixture[str]) -> None:
     assert picked("--since", first["last"]) == [first["id"]]
     assert picked("--since", second["last"], "--limit", "1") == [first["id"]]
     assert picked("--since", second["last"][:10], "--outcome", first["outcome"], "--project", "no-such") == []
+    assert picked("--until", first["start"]) == [second["id"]]
     assert picked("--since", "36500d") == [first["id"], second["id"]]
     assert run(capsys, "sessions", "--pattern", "no-such")[1] == "no session matches these filters\n"
     assert picked("--since", "9999-12-31") == []

@@ -210,6 +210,30 @@ def test_the_page_keeps_filters_and_order_in_its_address(client: httpx.Client) -
     assert "No session matches" in client.get("/sessions?q=nothing+of+that").text
 
 
+def test_every_filter_is_a_field_of_the_form(client: httpx.Client) -> None:
+    """What the address can ask for, a person can type in; fields that are sent empty ask for nothing."""
+    plain = client.get("/sessions").text
+    for name in (
+        "pattern",
+        "project",
+        "repository",
+        "worktree",
+        "source",
+        "agent",
+        "type",
+        "tool",
+        "model",
+        "label",
+    ):
+        assert f'<input type="search" name="{name}" value=""' in plain
+    assert '<details class="more">' in plain
+    sent = client.get("/sessions?q=&project=&agent=tester&label=&outcome=").text
+    assert '<details class="more" open>' in sent
+    assert '<input type="search" name="agent" value="tester"' in sent
+    assert 'href="/sessions/failed"' in sent
+    assert 'href="/sessions/pair"' not in sent
+
+
 def test_the_window_ends_now(client: httpx.Client) -> None:
     """``window`` counts back from the present, ``from`` and ``to`` name days."""
 

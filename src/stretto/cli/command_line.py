@@ -351,6 +351,7 @@ def _add_sessions(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     sessions.add_argument(
         "--since", metavar="WHEN", help="only sessions active since: 24h, 7d, 2026-11-20, or an RFC 3339 time"
     )
+    sessions.add_argument("--until", metavar="WHEN", help="only sessions that began before, likewise")
     sessions.add_argument("--sort", choices=SORTS, default=SORTS[0], help="the largest of this first (last)")
     sessions.add_argument("--ascending", action="store_true", help="the smallest first")
 

@@ -76,6 +76,7 @@ def _make_query(options: argparse.Namespace, now: int) -> SessionQuery:
         has_failures=options.failed,
         has_fanouts=options.parallel,
         since=None if options.since is None else parse_since(options.since, now),
+        until=None if options.until is None else parse_since(options.until, now, "--until"),
         sort=SessionSort(options.sort),
         ascending=options.ascending,
         limit=options.limit,

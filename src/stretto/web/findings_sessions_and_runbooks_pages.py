@@ -24,7 +24,7 @@ from stretto.web.collaboration_network import draw_network
 from stretto.web.page_terms import ABSENT
 from stretto.web.renderer import Renderer
 from stretto.web.runbook_lookup import find_runbook
-from stretto.web.session_query import TEXTS, parse_session_query
+from stretto.web.session_query import parse_session_query
 from stretto.web.window_parameters import PAGE_PARAMETERS, WINDOW_PARAMETERS, QueryError, parse_window
 
 SESSIONS_SHOWN = 50
@@ -111,7 +111,8 @@ class PageRoutes:
             given=request.query_params,
             filters=session_list_columns.list_filters(request.query_params),
             list_columns=session_list_columns.COLUMNS,
-            hidden_filters=(*TEXTS, "label", *WINDOW_PARAMETERS),
+            hidden_filters=WINDOW_PARAMETERS,
+            more_filters=session_list_columns.list_text_filters(request.query_params),
             outcomes=list(Outcome),
         )
 

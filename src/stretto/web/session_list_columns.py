@@ -10,6 +10,7 @@ from stretto.findings.session_findings import SessionFinding, find_session_findi
 from stretto.store.queries import SessionRow
 from stretto.store.session_search import SessionSort
 from stretto.summaries.time_window import ALL
+from stretto.web.session_query import TEXTS
 
 FILTER_TITLES = {
     "q": "words", "project": "project", "worktree": "worktree", "repository": "repository",
@@ -49,21 +50,26 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class SetFilter:
-    """A filter that is set: its parameter, its title and its value."""
+class ListFilter:
+    """A filter of the list: its parameter, its title, and its value, empty where it is not set."""
 
     parameter: str
     title: str
     value: str
 
 
-def list_filters(parameters: Mapping[str, str]) -> list[SetFilter]:
+def list_filters(parameters: Mapping[str, str]) -> list[ListFilter]:
     """Return the filters that are set; the value of a switch is empty."""
     return [
-        SetFilter(name, title, "" if name in ("failed", "parallel") else parameters[name])
+        ListFilter(name, title, "" if name in ("failed", "parallel") else parameters[name])
         for name, title in FILTER_TITLES.items()
         if parameters.get(name) and parameters[name] != NO_FILTER.get(name, "no")
     ]
+
+
+def list_text_filters(parameters: Mapping[str, str]) -> list[ListFilter]:
+    """Return the filters whose value is typed in, with the values that are set."""
+    return [ListFilter(name, FILTER_TITLES[name], parameters.get(name, "")) for name in (*TEXTS, "label")]
 
 
 def collect_findings(state: FindingsState, rows: Iterable[SessionRow]) -> dict[str, SessionFinding]:
