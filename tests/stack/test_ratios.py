@@ -83,9 +83,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         # Contention and the verdict's better part need a measured baseline: enough runs one after another.
         drawings += [one_by_one(f"one-by-one-{number}") for number in range(FEWEST_SESSIONS)]
         drawings += [draw_test_selections(), draw_running_tasks()]
-        # One of three tasks that run side by side is over.
-        live = Drawing("live").opens().prompt(0)
-        drawings.append(live.run("first", 1, 5).run("second", 2).run("third", 3))
         _tell(found.state / "journal", drawings, now)
         until("the first scrape of them", lambda: found.query("stretto_adoption_ratio"))
         yield found
