@@ -614,3 +614,14 @@ def orchestrated(session: str = "orchestrated") -> Drawing:
             Kind.SCORE, second, id=id, name=name, attributes={"of": of, "value": value, "by": "lead"}
         )
     return drawing.ends(40)
+
+
+def selections(session: str = "selections") -> Drawing:
+    """Draw three runs of all of 100 tests, then three that chose 20 of them."""
+    drawing = Drawing(session)
+    for number, (passed, deselected) in enumerate([(100, 0)] * 3 + [(20, 80)] * 3):
+        drawing.call(
+            f"tests-{number}", number * 10, number * 10 + 2 + passed / 20, test_framework="pytest",
+            tests_passed=passed, tests_failed=0, tests_deselected=deselected,
+        )  # fmt: skip
+    return frame_drawing(drawing, 70)

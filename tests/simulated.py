@@ -71,8 +71,6 @@ VALUES: dict[Label, tuple[str, ...]] = {
 
 BY_OUTCOME = {"success": 40.0, "failure": 4.0, "cancelled": 1.0, "unknown": 1.0}
 BY_RESULT = {"hit": 80.0, "miss": 20.0, "passed": 95.0, "failed": 5.0}
-BY_SCORE = {"satisfaction": 0.5}
-"""Satisfaction is of 5, quality of 10."""
 BY_STAT = {"p50": 0.4, "p95": 1.0, "p99": 1.5}
 
 BASE: dict[str, float] = {
@@ -167,7 +165,6 @@ def _value(metric: Metric, labels: dict[str, str], at: float) -> float:
 
 def _share(labels: dict[str, str]) -> float:
     share = BY_OUTCOME[labels["outcome"]] / 10 if "outcome" in labels else 1.0
-    share *= BY_SCORE.get(labels.get("score", ""), 1.0)
     share *= BY_RESULT[labels["result"]] / 100 if "result" in labels else 1.0
     return share * BY_STAT.get(labels.get("stat", ""), 1.0)
 

@@ -37,6 +37,7 @@ from tests.scenes import (
     orchestrated,
     paid,
     sampled,
+    selections,
     spender,
     straggler,
     wasteful,
@@ -66,7 +67,12 @@ def snapshot(tmp_path: Path) -> Snapshot:
         mistyped = frame_drawing(Drawing("mistyped"), 9).order("wrong", 1, "review", agent="reviwer")
         mistyped.answer("wrong", 2, None, status="failed", outcome=Outcome.FAILURE)
         opened.take(mistyped.events)
-        opened.take(Drawing("busy").opens().prompt(1).events)
+        opened.take(Drawing("busy").opens().prompt(1).events, selections().events)
+        # Of fewer sessions with a turn of parallel tasks nothing is said about a pattern's adoption.
+        opened.take(*[straggler(f"straggler-{number}").events for number in range(5)])
+        opened.take(
+            frame_drawing(Drawing("new").call("w", 1, 2, tool="Write", wrote="a", new_files=1), 9).events
+        )
         use = ResourceUse(cpu=1.5, memory=10**9, machine=MACHINE, sessions=1)
         return take_snapshot(
             opened.connection,

@@ -20,12 +20,12 @@ from tests.scenes import (
     Drawing,
     conflict,
     delivery,
-    frame_drawing,
     one_by_one,
     orchestrated,
     paid,
     retried,
     sampled,
+    selections,
     spender,
     straggler,
 )
@@ -53,17 +53,6 @@ def rules() -> dict[str, str]:
 RULES = rules()
 
 
-def draw_test_selections() -> Drawing:
-    """Draw three runs of all of 100 tests, then three that chose 20 of them."""
-    drawing = Drawing("selections")
-    for number, (passed, deselected) in enumerate([(100, 0)] * 3 + [(20, 80)] * 3):
-        drawing.call(
-            f"tests-{number}", number * 10, number * 10 + 2 + passed / 20, test_framework="pytest",
-            tests_passed=passed, tests_failed=0, tests_deselected=deselected,
-        )  # fmt: skip
-    return frame_drawing(drawing, 70)
-
-
 def draw_running_tasks() -> Drawing:
     """Draw a session whose parallel tasks run on, but for the first."""
     drawing = Drawing("running").opens().prompt(0).run("first", 1, 5)
@@ -82,7 +71,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         drawings += [straggler(f"straggler-{number}") for number in range(COHORT)]
         # Contention and the verdict's better part need a measured baseline: enough runs one after another.
         drawings += [one_by_one(f"one-by-one-{number}") for number in range(FEWEST_SESSIONS)]
-        drawings += [draw_test_selections(), draw_running_tasks()]
+        drawings += [selections(), draw_running_tasks()]
         _tell(found.state / "journal", drawings, now)
         until("the first scrape of them", lambda: found.query("stretto_adoption_ratio"))
         yield found
