@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from stretto.clock import read_wall_clock
-from stretto.hook.client.client import identify_host, identify_process
+from stretto.hook.client.client import identify_boot_and_pid_namespace, identify_process
 from stretto.model.entities import HostProcesses
 
 _PROGRAM = """
@@ -65,7 +65,9 @@ class Busy:
     @property
     def found(self) -> HostProcesses:
         """Where it may be found, as an agent would tell it now."""
-        return HostProcesses(read_wall_clock(), (identify_process(self.pid),), identify_host())
+        return HostProcesses(
+            read_wall_clock(), (identify_process(self.pid),), identify_boot_and_pid_namespace()
+        )
 
     def tell(self, order: str) -> float:
         """Have it carry out an order; returns what it prints: its processor seconds, or a pid."""

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from stretto.exporter.scrape import FigureCollector, create_registry, encode_metrics
+from stretto.exporter.scrape import FigureCollector, create_empty_registry, encode_metrics
 from stretto.figures.figure import Figure
 from stretto.names import METRICS, MetricKind
 
@@ -29,7 +29,7 @@ def exposing(*groups: tuple[str, Iterable[Figure] | Exception], budget: int = 5_
             raise given
         return given
 
-    source = create_registry()
+    source = create_empty_registry()
     ticks = count()
     collector = FigureCollector(
         {name: lambda given=given: group(given) for name, given in groups},  # type: ignore[misc]  # bound now

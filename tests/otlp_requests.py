@@ -26,7 +26,11 @@ from stretto.model.events_from_spans import make_events_of_spans
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
 from stretto.sources.otlp.receive import Receiver, RequestResult, Signal
-from stretto.store.traces_joined_to_sessions import find_session_home, find_session_joins, note_session_join
+from stretto.store.traces_joined_to_sessions import (
+    find_session_home,
+    find_session_joins,
+    merge_sessions_and_find_moved_id,
+)
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
@@ -198,7 +202,7 @@ def move_home(events: Iterable[Event]) -> list[Event]:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE TABLE session_homes (trace TEXT PRIMARY KEY, session TEXT NOT NULL)")
         for join in find_session_joins(events):
-            note_session_join(connection, join)
+            merge_sessions_and_find_moved_id(connection, join)
         homes = {id: find_session_home(connection, id) for id in {event.session for event in events}}
     return [replace(event, session=homes[event.session]) for event in events]
 

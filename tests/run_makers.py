@@ -10,7 +10,7 @@ import numpy as np
 
 from stretto.analysis.realised_effects import RealisedEffect, judge_applied
 from stretto.analysis.recommendation import Gain
-from stretto.analysis.simulated_time_by_width import measure_occupancy
+from stretto.analysis.simulated_time_by_width import measure_time_by_running_tasks
 from stretto.analysis.slowdown_fit import Slowdown
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
@@ -263,7 +263,7 @@ def simulate_lanes(lengths: Sequence[float], width: int, slowdown: Slowdown) -> 
     """
     return sum(
         time * slowdown.compute_factor(running + 1)
-        for running, time in enumerate(measure_occupancy(lengths, width))
+        for running, time in enumerate(measure_time_by_running_tasks(lengths, width))
     )
 
 

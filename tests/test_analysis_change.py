@@ -13,16 +13,16 @@ import pytest
 from scipy import special
 
 from stretto.analysis.day_checks import draw_errors_together
-from stretto.analysis.level_wander import measure_wander
-from stretto.analysis.lopsided_days import pool_skewness, straighten_t
-from stretto.analysis.regression import Boundary, judge_changes
+from stretto.analysis.level_wander import compute_error_inflation
+from stretto.analysis.regression import ComparisonBoundary, judge_changes
 from stretto.analysis.remove_weekday_pattern import measure_weekdays
 from stretto.analysis.series import Series, SeriesKind, make_quality_series, make_task_series
+from stretto.analysis.skewness_correction import pool_skewness, straighten_t
 from stretto.analysis.slow_tail_changes import judge_tails
 from stretto.analysis.tracked_change_episodes import (
     CLEARLY_VISIBLE,
+    count_errors_of_plausible_change,
     find_best_split,
-    measure_visibility,
     track_changes,
 )
 from stretto.clock import DAY, HOUR
@@ -50,7 +50,7 @@ def slowed(factor: float = 1.5, days: int = 80, since: int = 70, per_day: int = 
     return draw_series("a", rng, days, per_day, factor=factor, since=since)
 
 
-def judge(series: Series, day: int, boundaries: Sequence[Boundary] = ()) -> Finding:
+def judge(series: Series, day: int, boundaries: Sequence[ComparisonBoundary] = ()) -> Finding:
     """The finding about a series at the end of a day."""
     (finding,) = judge_changes([series], FIRST_DAY + day * DAY, UTC, boundaries)
     return finding
@@ -157,7 +157,7 @@ def test_the_days_of_a_month_are_those_of_its_instants() -> None:
 def test_an_accepted_change_is_the_new_normal() -> None:
     """After acceptance nothing is compared across it; other series are not touched by it."""
     series = slowed(days=100)
-    accepted = Boundary(FIRST_DAY + 70 * DAY, series.kind, series.subject)
+    accepted = ComparisonBoundary(FIRST_DAY + 70 * DAY, series.kind, series.subject)
     other = replace(accepted, subject={"type": "docs"})
     assert judge(series, 90).verdict is REGRESSION
     assert judge(series, 90, [other]).verdict is REGRESSION
@@ -168,7 +168,7 @@ def test_an_accepted_change_is_the_new_normal() -> None:
 def test_an_annotation_cuts_every_series_from_its_time_on() -> None:
     """What somebody noted, such as an upgrade, is no regression; before its time it changes nothing."""
     series = slowed(days=100)
-    upgrade = Boundary(FIRST_DAY + 85 * DAY)
+    upgrade = ComparisonBoundary(FIRST_DAY + 85 * DAY)
     assert judge(series, 100, [upgrade]).verdict is NO_EVIDENCE
     assert judge(series, 84, [upgrade]) == judge(series, 84)
 
@@ -339,7 +339,9 @@ def test_a_change_is_visible_where_there_are_runs_enough() -> None:
     """Half as long again is clear at 20 runs a day of spread .5, and not at 5 runs of spread 1."""
     rng = np.random.default_rng(9)
     series = [draw_series("a", rng, 70, 20), draw_series("c", rng, 70, 5)]
-    clear, unclear = (measure_visibility(each, 65) for each in track_changes(series, list_days(70)))
+    clear, unclear = (
+        count_errors_of_plausible_change(each, 65) for each in track_changes(series, list_days(70))
+    )
     assert clear > CLEARLY_VISIBLE > unclear > 0
 
 
@@ -347,13 +349,13 @@ def test_a_series_that_wanders_is_judged_by_its_past() -> None:
     """Comparisons that were off by twice their errors double them; the last two weeks do not count."""
     rng = np.random.default_rng(8)
     usual, doubled = rng.normal(size=(2, 20, 100))
-    wander = measure_wander(special.ndtr(np.concatenate([usual, 2 * doubled])), 1)
+    wander = compute_error_inflation(special.ndtr(np.concatenate([usual, 2 * doubled])), 1)
     assert wander.shape == (40, 100)
     assert np.median(wander[:20, -1]) == pytest.approx(1.0, abs=0.15)
     assert np.median(wander[20:, -1]) == pytest.approx(1.9, abs=0.2)
     changed = special.ndtr(np.concatenate([usual[:1, :86], np.full((1, 14), 5.0)], axis=1))
-    assert measure_wander(changed, 1)[0, -1] < 1.3
-    assert measure_wander(np.full((2, 30), np.nan), 14).tolist() == np.ones((2, 30)).tolist()
+    assert compute_error_inflation(changed, 1)[0, -1] < 1.3
+    assert compute_error_inflation(np.full((2, 30), np.nan), 14).tolist() == np.ones((2, 30)).tolist()
 
 
 def test_a_level_that_drifts_has_wider_errors_than_independent_runs() -> None:

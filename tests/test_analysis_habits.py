@@ -12,8 +12,12 @@ import pytest
 
 from stretto.analysis.calendar_findings import SLOW_HOURS, SLOW_WEEKDAYS, find_calendars, judge_calendars
 from stretto.analysis.correlations import compute_detectable_rho, judge_correlations, list_pairs
-from stretto.analysis.daily_task_length_forecasts import add_up_covers, forecast_lengths, judge_length_outlook
-from stretto.analysis.pattern_week_comparison import judge_weeks
+from stretto.analysis.daily_task_length_forecasts import (
+    forecast_lengths,
+    judge_length_outlook,
+    sum_covers_by_level,
+)
+from stretto.analysis.pattern_week_comparison import compare_last_week_with_month_before
 from stretto.analysis.series import Series, SeriesKind
 from stretto.analysis.session_startup_slowing_and_end import judge_session_lives, measure_session_lives
 from stretto.clock import DAY, HOUR, SECOND
@@ -136,18 +140,18 @@ def test_a_slow_week_differs_from_the_weeks_before() -> None:
         ]  # fmt: skip
 
     instant = FIRST_DAY + 35 * DAY
-    week, best = judge_weeks({"release": draw(2.0)}, instant, UTC)
+    week, best = compare_last_week_with_month_before({"release": draw(2.0)}, instant, UTC)
     assert week.verdict is FindingVerdict.REGRESSION
     assert describe_finding(week).startswith("Sessions of the last week (release) take")
     assert best.kind == "best_period"
-    equal, _ = judge_weeks({"release": draw(1.0)}, instant, UTC)
+    equal, _ = compare_last_week_with_month_before({"release": draw(1.0)}, instant, UTC)
     assert equal.verdict is FindingVerdict.NO_EVIDENCE
 
 
 def test_the_next_week_is_forecast_with_the_cover_of_earlier_ranges() -> None:
     """Sixty days give a range around five minutes, a model, and the cover of four earlier weeks."""
     (outlook,) = forecast_lengths([draw_days()], INSTANT, UTC)
-    finding, covers = judge_length_outlook(outlook), add_up_covers([outlook])
+    finding, covers = judge_length_outlook(outlook), sum_covers_by_level([outlook])
     evidence = finding.evidence
     assert evidence.low is not None
     assert evidence.high is not None
@@ -159,7 +163,7 @@ def test_the_next_week_is_forecast_with_the_cover_of_earlier_ranges() -> None:
     assert "such ranges of 80 % held" in describe_finding(finding)
     (short,) = forecast_lengths([draw_days()], FIRST_DAY + 9 * DAY, UTC)
     few = judge_length_outlook(short)
-    assert (few.verdict, add_up_covers([short])) == (FindingVerdict.TOO_LITTLE_DATA, [])
+    assert (few.verdict, sum_covers_by_level([short])) == (FindingVerdict.TOO_LITTLE_DATA, [])
     assert "5 more days with runs needed" in describe_finding(few)
 
 

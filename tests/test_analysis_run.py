@@ -14,7 +14,7 @@ import pytest
 from stretto.analysis.installed_extras import EXTRAS
 from stretto.clock import DAY, SECOND
 from stretto.exporter.ended_work_counters import LiveMetrics
-from stretto.exporter.scrape import create_registry
+from stretto.exporter.scrape import create_empty_registry
 from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, AnalysisRequest, answer_request
 from stretto.findings.analysis_table import ANALYSES, Analysis, list_due
@@ -22,7 +22,7 @@ from stretto.findings.applied_advice import collect_feedback, judge_all_applied
 from stretto.findings.finding_changes import list_finding_changes
 from stretto.findings.findings_snapshot import build_findings_document, read_findings_state
 from stretto.findings.regression_and_experiment_figures import (
-    compute_analysis_figures,
+    compute_answer_age_and_cost_figures,
     compute_finding_figures,
 )
 from stretto.model.decisions import Decision, DecisionKind
@@ -38,7 +38,7 @@ from stretto.store.finding_history_and_last_answers import (
     StoredFinding,
     make_finding_id,
     read_analysis_results,
-    read_findings,
+    read_finding_history,
 )
 from tests.fakes import Store, store
 from tests.month import end_of_day, month_of_sessions
@@ -214,7 +214,7 @@ def test_answers_are_stored_with_their_history_and_a_failure_keeps_them(tmp_path
         schedule.store_round(opened.connection)
         result = read_analysis_results(opened.connection)["changes"]
         assert (result.at, result.failed_at, result.error) == (BEGIN + 100, BEGIN + 200, "out of memory")
-        assert [stored.is_open for stored in read_findings(opened.connection)] == [True]
+        assert [stored.is_open for stored in read_finding_history(opened.connection)] == [True]
         assert schedule.cpu_seconds == 1.5
 
 
@@ -273,7 +273,7 @@ def test_confirmed_regressions_are_series_and_settled_ones_are_not(tmp_path: Pat
         open_findings = {f.name: f.value for f in compute_finding_figures(schedule.state) if not f.low}
         assert open_findings["stretto_open_findings"] == 2
         assert counted == {"regression": 2}
-        registry = create_registry()
+        registry = create_empty_registry()
         live = LiveMetrics(registry, since=BEGIN, version="1.0")
         live.count_checks(counted)
         assert registry.get_sample_value("stretto_analysis_checks_total", {"verdict": "regression"}) == 2
@@ -305,7 +305,10 @@ def test_experiments_and_the_cost_of_analyses_are_series(tmp_path: Path) -> None
             "stretto_experiment_effect_ratio": 0.8
         }
         now = BEGIN + 60 * 10**9
-        cost = {f.name: f.value for f in compute_analysis_figures(schedule.state, now, schedule.cpu_seconds)}
+        cost = {
+            f.name: f.value
+            for f in compute_answer_age_and_cost_figures(schedule.state, now, schedule.cpu_seconds)
+        }
         assert cost == {
             "stretto_analysis_age_seconds": 60,
             "stretto_analysis_duration_seconds": 0.5,

@@ -13,7 +13,7 @@ from stretto.analysis.series import (
     SeriesKind,
     SeriesScale,
     choose_by_rank,
-    make_fanout_series,
+    make_fanout_elapsed_series,
     make_quality_series,
     make_series_of_day_sums,
     make_task_series,
@@ -85,7 +85,7 @@ def test_parallel_work_is_compared_within_its_mix() -> None:
         replace(session, outcome=Outcome.FAILURE),
         replace(session, elapsed=None),
     ]
-    assert [each.subject["mix"] for each in make_fanout_series([session, *others])] == [
+    assert [each.subject["mix"] for each in make_fanout_elapsed_series([session, *others])] == [
         "3 tests",
         "docs + 2 tests",
     ]

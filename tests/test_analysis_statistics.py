@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from stretto.analysis.change_points import (
+    compute_variance_inflation,
     drop_small_steps,
     find_change_points,
-    inflate_by_autocorrelation,
     partition_values,
 )
 from stretto.analysis.recent_days_rank_tests import (
     RankTable,
-    combine_p_values,
+    combine_dependent_p_values,
     compare_windows,
-    compute_error_factors,
+    compute_variance_factors,
     estimate_autocorrelation,
     estimate_shift,
     select_discoveries,
@@ -62,23 +62,23 @@ def test_windows_compare_the_last_days_with_those_before() -> None:
 
 def test_the_error_of_independent_days_is_the_textbook_one() -> None:
     """Without autocorrelation the variance is 1/w + 1/B; with it both parts grow and share a border."""
-    difference, baseline = compute_error_factors(np.zeros((1, 1)), 7, np.array([42]))
+    difference, baseline = compute_variance_factors(np.zeros((1, 1)), 7, np.array([42]))
     assert difference == pytest.approx([1 / 7 + 1 / 42])
     assert baseline == pytest.approx([1 / 42])
     # The variance by hand: sum of the correlation matrix of two neighbouring blocks of 2 and 3 days.
     likeness = 0.4
     weights = np.array([1 / 2, 1 / 2, -1 / 3, -1 / 3, -1 / 3])
     matrix = np.eye(5) + likeness * (np.eye(5, k=1) + np.eye(5, k=-1))
-    difference, _ = compute_error_factors(np.array([[likeness]]), 2, np.array([3]))
+    difference, _ = compute_variance_factors(np.array([[likeness]]), 2, np.array([3]))
     assert difference == pytest.approx([weights @ matrix @ weights])
 
 
 def test_windows_that_agree_strengthen_each_other() -> None:
     """Equal p values stay as they are; one small value among four counts about four times as large."""
     weights = np.ones(4)
-    assert combine_p_values(np.full((4, 1), 0.02), weights)[0] == pytest.approx(0.02)
+    assert combine_dependent_p_values(np.full((4, 1), 0.02), weights)[0] == pytest.approx(0.02)
     alone = np.array([[0.001], [0.5], [0.5], [0.5]])
-    assert combine_p_values(alone, weights)[0] == pytest.approx(0.004, rel=0.01)
+    assert combine_dependent_p_values(alone, weights)[0] == pytest.approx(0.004, rel=0.01)
 
 
 def test_discoveries_are_those_of_benjamini_and_hochberg() -> None:
@@ -138,6 +138,6 @@ def test_small_steps_are_dropped() -> None:
 def test_days_that_resemble_each_other_widen_the_error() -> None:
     """Alternating values inflate nothing, slow waves do."""
     wave = np.sin(np.arange(60) / 5)
-    assert inflate_by_autocorrelation(np.tile([1.0, -1.0], 30)) == 1
-    assert inflate_by_autocorrelation(wave - wave.mean()) > 5
-    assert inflate_by_autocorrelation(np.zeros(3)) == 1
+    assert compute_variance_inflation(np.tile([1.0, -1.0], 30)) == 1
+    assert compute_variance_inflation(wave - wave.mean()) > 5
+    assert compute_variance_inflation(np.zeros(3)) == 1

@@ -9,16 +9,16 @@ import pytest
 from numpy.typing import NDArray
 
 from stretto.analysis.series_anomalies import (
-    debounce_scores,
     measure_distance_from_earlier_level,
     score_oddness,
+    silence_scores_after_higher_scores,
 )
 from stretto.analysis.unusually_long_runs import (
     RULE_OF_THUMB,
     collect_lengths,
+    judge_counts_of_unusual_runs,
     judge_excess,
     judge_run,
-    judge_unusual_runs,
     rank_length,
 )
 from stretto.clock import DAY, HOUR, SECOND
@@ -96,18 +96,18 @@ def test_a_day_of_unusual_runs_is_a_finding_with_its_runs() -> None:
         TaskRun("s", str(number), start, int(length), Outcome.SUCCESS, "tests", pattern="release")
         for number, (start, length) in enumerate(zip(starts, lengths, strict=True))
     ]
-    (quiet,) = judge_unusual_runs(tasks, 21 * DAY)
+    (quiet,) = judge_counts_of_unusual_runs(tasks, 21 * DAY)
     assert quiet.verdict is FindingVerdict.NO_EVIDENCE
     slow = [
         replace(task, length=3600 * SECOND) if number >= 414 else task for number, task in enumerate(tasks)
     ]
-    (finding,) = judge_unusual_runs(slow, 21 * DAY + HOUR)
+    (finding,) = judge_counts_of_unusual_runs(slow, 21 * DAY + HOUR)
     assert finding.verdict is FindingVerdict.REGRESSION
     assert finding.subject == {"pattern": "release", "type": "tests"}
     assert {link.role for link in finding.evidence.runs} == {"unusual"}
     assert len(finding.evidence.runs) == 5
     assert "tasks of tests in the last day were unusually long" in finding.advice
-    assert judge_unusual_runs(tasks[:100], 5 * DAY) == []
+    assert judge_counts_of_unusual_runs(tasks[:100], 5 * DAY) == []
 
 
 def test_only_what_was_over_is_history() -> None:
@@ -140,7 +140,7 @@ def test_a_constant_has_no_oddness() -> None:
 def test_a_lower_score_soon_after_is_held_back() -> None:
     """Of .5 .4 .6 within the quiet time the second is dropped."""
     scores = np.array([0.5, 0.4, 0.6, 0.0, 0.3])
-    assert debounce_scores(scores, 3).tolist() == [0.5, 0, 0.6, 0, 0]
+    assert silence_scores_after_higher_scores(scores, 3).tolist() == [0.5, 0, 0.6, 0, 0]
 
 
 def make_labelled(windows: tuple[tuple[int, int], ...]) -> LabelledFile:

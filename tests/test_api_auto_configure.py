@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.api.auto_configure import chooses_stretto
+from stretto.api.auto_configure import leaves_setup_to_stretto
 from stretto.model.event import Event
 from tests.fakes import ROOT
 from tests.test_api_journal_exporter import conclude_events, events
@@ -99,7 +99,7 @@ def test_other_exporters_are_left_alone(tmp_path: Path) -> None:
 )
 def test_who_sets_up(environ: dict[str, str], expected: bool) -> None:
     """Exporters that the environment names, and collectors that speak gRPC, are the SDK's."""
-    assert chooses_stretto(environ) is expected
+    assert leaves_setup_to_stretto(environ) is expected
 
 
 def test_sigterm_writes_what_waits_and_then_ends_the_program(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from stretto.api.context import read_context
 from stretto.api.failed_journal_write_retry import RecordWriter
 from stretto.api.journal_exporter import OPEN_LIMIT, JournalSpanExporter, JournalSpanProcessor, SessionStamp
 from stretto.clock import SECOND, read_wall_clock
-from stretto.hook.client.client import identify_host, identify_process
+from stretto.hook.client.client import identify_boot_and_pid_namespace, identify_process
 from stretto.model.conclude_session import conclude_session
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
@@ -123,7 +123,7 @@ def test_a_run_becomes_events(written: Journal) -> None:
         "project": "shop",
         "description": "release",
         "processes": [identify_process(os.getpid())],
-        "host": identify_host(),
+        "host": identify_boot_and_pid_namespace(),
     }
     assert closed.outcome is Outcome.SUCCESS
     assert closed.duration == closed.time - opened.time

@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import NoOpTracerProvider, StatusCode
 
 import stretto
-from stretto.api import duration_histograms
+from stretto.api import genai_histograms
 from stretto.api.span_block import SpanBlock
 
 SECRET = "the prompt said: buy low"
@@ -767,12 +767,12 @@ def test_durations_are_metrics_of_the_conventions(monkeypatch: pytest.MonkeyPatc
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], shutdown_on_exit=False)
     monkeypatch.setattr(metrics._internal, "_METER_PROVIDER", provider)
-    duration_histograms.get_run_histograms.cache_clear()
+    genai_histograms.get_run_histograms.cache_clear()
     try:
         with stretto.task("t", agent="a"), pytest.raises(ValueError, match="no"), stretto.tool_call("x"):
             raise ValueError("no")
     finally:
-        duration_histograms.get_run_histograms.cache_clear()
+        genai_histograms.get_run_histograms.cache_clear()
 
     taken = reader.get_metrics_data()
     assert taken is not None
@@ -803,12 +803,12 @@ def test_model_calls_are_metrics_of_the_conventions(monkeypatch: pytest.MonkeyPa
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], shutdown_on_exit=False)
     monkeypatch.setattr(metrics._internal, "_METER_PROVIDER", provider)
-    duration_histograms.get_model_call_histograms.cache_clear()
+    genai_histograms.get_model_call_histograms.cache_clear()
     try:
         with sdk(), stretto.model_call("large", provider="acme") as call:
             call.tokens(input=3, output=4, cache_read=5)
     finally:
-        duration_histograms.get_model_call_histograms.cache_clear()
+        genai_histograms.get_model_call_histograms.cache_clear()
 
     taken = reader.get_metrics_data()
     assert taken is not None

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from stretto.clock import HOUR
-from stretto.figures.bottleneck_agent import Bottleneck, find_bottlenecks
+from stretto.figures.bottleneck_agent import Bottleneck, find_bottlenecks_by_window
 from stretto.figures.figure import Figure
 
 
@@ -19,7 +19,7 @@ def test_the_largest_part_of_each_window_is_the_bottleneck() -> None:
         on_path("worker", "24h", 30),
         on_path("main", "24h", 30),
     ]
-    found = find_bottlenecks(figures, {})
+    found = find_bottlenecks_by_window(figures, {})
     assert found == {"1h": Bottleneck("worker", 30, 0.75, None), "24h": Bottleneck("main", 30, 0.5, None)}
 
 
@@ -31,19 +31,19 @@ def test_since_is_the_first_of_the_newest_hours_in_a_row() -> None:
         3 * HOUR: {"worker": 5, "main": 4},
         6 * HOUR: {"worker": 5},
     }
-    found = find_bottlenecks([on_path("worker", "7d", 27), on_path("main", "7d", 13)], by_hour)
+    found = find_bottlenecks_by_window([on_path("worker", "7d", 27), on_path("main", "7d", 13)], by_hour)
     assert found["7d"].since == 3 * HOUR
 
 
 def test_an_agent_that_lost_the_newest_hour_has_no_since() -> None:
     """It is the bottleneck of the window, and no longer that of now."""
     by_hour = {1 * HOUR: {"worker": 50}, 2 * HOUR: {"main": 9}}
-    found = find_bottlenecks([on_path("worker", "24h", 50), on_path("main", "24h", 9)], by_hour)
+    found = find_bottlenecks_by_window([on_path("worker", "24h", 50), on_path("main", "24h", 9)], by_hour)
     assert (found["24h"].agent, found["24h"].since) == ("worker", None)
 
 
 def test_without_sessions_there_is_none() -> None:
     """No figure, or nothing but zeros and other figures."""
-    assert find_bottlenecks([], {}) == {}
+    assert find_bottlenecks_by_window([], {}) == {}
     other = Figure("stretto_critical_path_seconds", (("window", "1h"),), 5, 1)
-    assert find_bottlenecks([on_path("main", "1h", 0), other], {}) == {}
+    assert find_bottlenecks_by_window([on_path("main", "1h", 0), other], {}) == {}

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stretto.analysis.bottleneck_causes import explain_sessions, find_bottlenecks
+from stretto.analysis.rank_session_holdups import explain_each_session, find_bottlenecks
 from stretto.analysis.session_holdups import WALL_PARTS, HoldupKind
 from stretto.analysis.session_lane_schedule import (
     balance_lanes,
     build_schedule,
-    measure_late_starts,
+    measure_late_lane_starts,
     measure_time_lost_to_imbalance,
     simulate_span,
 )
@@ -99,7 +99,9 @@ def test_the_circumstance_that_explains_a_holdup_is_named() -> None:
 def test_each_session_is_explained_by_the_others() -> None:
     """Of 30 sessions the one with slow hooks is held up by them; most others by nothing."""
     usual, odd = generate_runs(29, 8), generate_runs(1, 8, fault="hooks", first=29)
-    answers = explain_sessions([*usual.sessions, *odd.sessions], usual.by_session | odd.by_session, latest=10)
+    answers = explain_each_session(
+        [*usual.sessions, *odd.sessions], usual.by_session | odd.by_session, latest=10
+    )
     assert [*answers] == [run.session for run in [*usual.sessions, *odd.sessions][-10:]]
     assert answers["release-29"].holdups[0].kind is HoldupKind.HOOKS
     assert sum(bool(answer.holdups) for answer in answers.values()) <= 3
@@ -171,15 +173,15 @@ def test_lanes_are_those_of_agents() -> None:
     ]
     schedule = build_schedule(tasks)
     assert measure_time_lost_to_imbalance(schedule, schedule.lengths) == 3 * SECOND
-    assert measure_late_starts(schedule) == 0
+    assert measure_late_lane_starts(schedule) == 0
 
 
 def test_late_starts_count_if_they_end_last() -> None:
     """A lane that began 8 s late and ends last would have saved 8 s, of which 2 s are hidden by the other."""
     schedule = build_schedule([make_task("a", 0, 10, "a"), make_task("b", 8, 4, "b")])
-    assert measure_late_starts(schedule) == 2 * SECOND
+    assert measure_late_lane_starts(schedule) == 2 * SECOND
     together = build_schedule([make_task("a", 0, 10, "a"), make_task("b", 0, 12, "b")])
-    assert measure_late_starts(together) == 0
+    assert measure_late_lane_starts(together) == 0
 
 
 def test_lists_are_scheduled_on_lanes() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.figures.reported_cache_figures import CacheFault, CacheUse, judge_cache
+from stretto.figures.cache_figures_and_faults import CacheFault, CacheUse, judge_cache
 from stretto.model.event import Kind
 from tests.fakes import store
 from tests.scenes import Drawing, frame_drawing

@@ -13,7 +13,7 @@ from stretto.analysis.simulated_time_by_width import (
     plan_capacity,
 )
 from stretto.analysis.slowdown_fit import Slowdown, build_cells, fit_cells
-from stretto.analysis.width_gain import WidthCurve, WidthGain, fit_width_curve, to_ordinal
+from stretto.analysis.width_gain import LastAgentGain, WidthCurve, fit_width_curve, to_ordinal
 from stretto.clock import SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
@@ -141,10 +141,10 @@ def test_the_curve_says_which_agent_still_brings_something() -> None:
 def test_the_curve_in_words() -> None:
     """The sentence names the last agent that brings something, with limits, and the next that does not."""
     gains = (
-        WidthGain(2, 0.45, 0.40, 0.50, seen=True),
-        WidthGain(3, 0.25, 0.20, 0.31, seen=True),
-        WidthGain(4, 0.12, 0.04, 0.20, seen=True),
-        WidthGain(5, 0.03, -0.05, 0.09, seen=True),
+        LastAgentGain(2, 0.45, 0.40, 0.50, seen=True),
+        LastAgentGain(3, 0.25, 0.20, 0.31, seen=True),
+        LastAgentGain(4, 0.12, 0.04, 0.20, seen=True),
+        LastAgentGain(5, 0.03, -0.05, 0.09, seen=True),
     )
     curve = WidthCurve("release", 40, gains, "usl", 0.1, 0.01)
     assert curve.to_sentence() == (
@@ -153,7 +153,7 @@ def test_the_curve_in_words() -> None:
     finding = curve.to_finding()
     assert (finding.evidence.effect, finding.evidence.low, finding.evidence.high) == (0.12, 0.04, 0.20)
     assert finding.details["gain_5"] == 0.03
-    untried = WidthCurve("release", 40, (*gains[:3], WidthGain(5, 0.1, 0.05, 0.2, seen=False)))
+    untried = WidthCurve("release", 40, (*gains[:3], LastAgentGain(5, 0.1, 0.05, 0.2, seen=False)))
     assert untried.to_sentence() == "The fourth agent still brings 12% [4%, 20%], the fifth has not run yet."
     assert (
         WidthCurve("release", 40, gains[3:]).to_sentence()

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from stretto.cli.hub import name_cache
+from stretto.cli.hub import name_store_folder
 from stretto.cli.hub_options import HUB_ROLES
 from stretto.cli.main import main
 from stretto.fleet.session_document import encode_session_document
@@ -99,8 +99,8 @@ def test_stores_of_another_database_are_in_another_folder() -> None:
         "sqlite:b",
         "clickhouse://u:old@h/a",
     ]
-    assert len({name_cache(url) for url in urls}) == len(urls)
-    assert name_cache(urls[0]) == name_cache("postgresql://u:new@h/a")
+    assert len({name_store_folder(url) for url in urls}) == len(urls)
+    assert name_store_folder(urls[0]) == name_store_folder("postgresql://u:new@h/a")
 
 
 def test_a_key_file_without_a_key_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from stretto.cli.main import main
 from stretto.errors import SettingsError
-from stretto.hook.install import codex_trust
-from stretto.hook.install.codex_trust import list_untrusted, trust_hooks
+from stretto.hook.install import check_and_grant_codex_trust
+from stretto.hook.install.check_and_grant_codex_trust import list_untrusted, trust_hooks
 
 OURS = {"type": "command", "command": "python3 -I -S /s/hook/start.py /s codex 2>/dev/null || : stretto"}
 THEIRS = {"type": "command", "command": "notify"}
@@ -97,7 +97,7 @@ def test_a_refusal_says_why(settings: Path, monkeypatch: pytest.MonkeyPatch) -> 
         trust_hooks(settings, write_codex(settings, lists=False), dict(os.environ), settings.parent)
     with pytest.raises(SettingsError, match="cannot be started"):
         trust_hooks(settings, "/absent/codex", dict(os.environ), settings.parent)
-    monkeypatch.setattr(codex_trust, "SECONDS", 0.2)
+    monkeypatch.setattr(check_and_grant_codex_trust, "SECONDS", 0.2)
     silent = settings.with_name("silent")
     silent.write_text("#!/bin/sh\nexec sleep 5\n")
     silent.chmod(0o755)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stretto.cli.cost_text import format_model_calls, format_spending
+from stretto.cli.cost_text import format_cost_and_tokens, format_model_calls
 from stretto.cli.session_kpi_text import format_kpis
 from stretto.figures.session_spending import Priced, Spending
 from stretto.model.call_cost_and_added_usage import Cost, CostOrigin
@@ -19,7 +19,7 @@ def call(model: str, task: str | None, tokens: Tokens, dollars: float | None) ->
 def test_a_session_without_model_calls_has_no_line() -> None:
     """Without reported model calls the text is empty, not zero dollars."""
     assert format_model_calls([]) == []
-    assert format_spending(None) == ""
+    assert format_cost_and_tokens(None) == ""
 
 
 def test_it_tells_cost_tokens_models_and_tasks() -> None:
@@ -61,7 +61,7 @@ def test_many_models_are_cut_and_counted() -> None:
 
 def test_calls_without_tokens_have_no_sum_of_them() -> None:
     """A source that reports only calls gives no tokens."""
-    assert format_spending(Spending(model_calls=2)) == "cost unknown"
+    assert format_cost_and_tokens(Spending(model_calls=2)) == "cost unknown"
 
 
 def test_a_phase_has_its_own_line() -> None:

@@ -16,7 +16,7 @@ from stretto.findings.calendar_trend_and_forecast_analyses import (
     correlate_days,
     find_slow_times,
     follow_session_lives,
-    forecast_days,
+    forecast_daily_lengths,
 )
 from stretto.findings.finding_sentences import describe_finding
 from stretto.findings.measure_local_days import measure_day_quantities
@@ -110,7 +110,7 @@ def test_a_forecast_has_nested_ranges_and_its_back_test() -> None:
 
     The finding about the next week is the mean of the first seven days.
     """
-    answer = forecast_days(GIVEN)
+    answer = forecast_daily_lengths(GIVEN)
     made = answer.extra["series"]
     tests = next(each for each in made if each["kind"] == "task_length")
     forecast = tests["forecast"]
@@ -123,7 +123,9 @@ def test_a_forecast_has_nested_ranges_and_its_back_test() -> None:
     assert finding.evidence.effect == pytest.approx(geometric_mean(forecast["likely"][:7]))
     assert describe_finding(answer.findings[0]).startswith(("Tasks (", "Parallel executions ("))
     short = AnalysisInput(BEGIN + 5 * DAY, GIVEN.tasks[: 5 * 2 * A_DAY], GIVEN.sessions[: 5 * A_DAY])
-    assert all(each["forecast"] is None and each["reason"] for each in forecast_days(short).extra["series"])
+    assert all(
+        each["forecast"] is None and each["reason"] for each in forecast_daily_lengths(short).extra["series"]
+    )
 
 
 def test_agents_are_compared_at_the_same_work() -> None:

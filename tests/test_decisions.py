@@ -21,7 +21,7 @@ from stretto.store.finding_history_and_last_answers import (
     append_finding_changes,
     make_finding_id,
     read_analysis_results,
-    read_findings,
+    read_finding_history,
     write_analysis_result,
 )
 from stretto.store.prune import prune_history
@@ -99,11 +99,11 @@ def test_a_finding_is_known_from_its_beginning_to_its_end(tmp_path: Path) -> Non
         opened.take(straggler().events)
         append_finding_changes(opened.folder, changes)
         opened.take()
-        (first,) = read_findings(opened.connection, at=at(250))
+        (first,) = read_finding_history(opened.connection, at=at(250))
         assert (first.finding, first.first_seen, first.is_open) == (grown, at(100), True)
-        (ended,) = read_findings(opened.connection, at=at(350))
+        (ended,) = read_finding_history(opened.connection, at=at(350))
         assert (ended.ended, ended.first_seen) == (at(300), at(100))
-        (again,) = read_findings(opened.connection)
+        (again,) = read_finding_history(opened.connection)
         assert (again.finding, again.first_seen, again.is_open) == (SLOWER, at(400), True)
         assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=at(500))
 

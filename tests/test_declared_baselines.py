@@ -18,8 +18,8 @@ from stretto.store.declared_baseline_file import (
     FILE,
     BaselineFileError,
     DeclaredBaselineFile,
+    drop_declared_baseline,
     load_declared_baselines,
-    remove_declared_baseline,
     save_declared_baselines,
     with_recorded_baseline,
     with_set_length,
@@ -48,9 +48,9 @@ def test_declarations_are_added_and_removed() -> None:
     again = with_recorded_baseline(declared, RecordedBaseline("pin", "s9", "release", PIN.runs, 8, 10))
     assert [found.session for found in again.recorded] == ["s9"]
     assert with_set_length(declared, "prd", DeclaredLength(2, 2)).set["prd"].length == 2
-    assert remove_declared_baseline(declared, "pin") == DeclaredBaselines((), {"prd": DeclaredLength(1, 1)})
-    assert remove_declared_baseline(declared, "prd") == DeclaredBaselines((PIN,), {})
-    assert remove_declared_baseline(declared, "nothing") == declared
+    assert drop_declared_baseline(declared, "pin") == DeclaredBaselines((), {"prd": DeclaredLength(1, 1)})
+    assert drop_declared_baseline(declared, "prd") == DeclaredBaselines((PIN,), {})
+    assert drop_declared_baseline(declared, "nothing") == declared
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,11 @@ from stretto.figures.figure import Figure
 from stretto.figures.parallel_work_against_baselines import ParallelWork, build_mixes, sum_parallel_by_type
 from stretto.figures.scores.agent_score import compute_agent_score
 from stretto.figures.scores.composite import CompositeScore
-from stretto.figures.scores.efficiency_score import DIMENSIONS, EfficiencyInputs, compute_efficiency_score
+from stretto.figures.scores.efficiency_dimensions import (
+    DIMENSIONS,
+    EfficiencyInputs,
+    compute_efficiency_score,
+)
 from stretto.figures.scores.figures_for_scores import PublishedFigures
 from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.figures.sums_by_dimension import Sums

@@ -11,7 +11,7 @@ import pytest
 
 from stretto.analysis.effect_estimates import (
     estimate_paired_ratio,
-    estimate_ratio,
+    estimate_ratio_of_geometric_means,
     estimate_score_difference,
     estimate_share_difference,
     estimate_stratified_ratio,
@@ -23,14 +23,14 @@ from stretto.analysis.experiment_definition_and_plan import (
     define_experiment,
     find_detectable_ratio,
     make_environment,
-    plan_share_units,
+    plan_cases_per_arm_for_share,
     plan_units,
 )
-from stretto.analysis.experiment_units import ExperimentUnit, list_experiment_units
+from stretto.analysis.experiment_units import ExperimentUnit, list_experiment_sessions
 from stretto.analysis.experiments import judge_experiment
 from stretto.analysis.planned_and_anytime_looks import (
-    compute_look_bounds,
     compute_look_inflation,
+    compute_z_bounds_of_looks,
     weigh_pairs,
     weigh_successes,
 )
@@ -67,12 +67,12 @@ def run_sessions(arm: str, seconds: Sequence[float], **changes: object) -> list[
 
 def test_the_bounds_of_looks_are_those_of_the_tables() -> None:
     """Four and five looks have the bounds of Jennison and Turnbull's table; a single look has 1.96."""
-    assert compute_look_bounds(4) == pytest.approx((4.049, 2.863, 2.337, 2.024), abs=0.001)
-    assert compute_look_bounds(5)[-1] == pytest.approx(2.040, abs=0.001)
-    assert compute_look_bounds(1) == pytest.approx((1.960,), abs=0.001)
+    assert compute_z_bounds_of_looks(4) == pytest.approx((4.049, 2.863, 2.337, 2.024), abs=0.001)
+    assert compute_z_bounds_of_looks(5)[-1] == pytest.approx(2.040, abs=0.001)
+    assert compute_z_bounds_of_looks(1) == pytest.approx((1.960,), abs=0.001)
     assert compute_look_inflation(4, 0.05, 0.8) == pytest.approx(1.024, abs=0.001)
     with pytest.raises(ValueError, match="from 1 to 20"):
-        compute_look_bounds(21)
+        compute_z_bounds_of_looks(21)
 
 
 def test_the_planner_needs_119_runs_for_a_fifth() -> None:
@@ -80,8 +80,8 @@ def test_the_planner_needs_119_runs_for_a_fifth() -> None:
     per_arm = [plan_units(math.log(1.2), spread) for spread in (0.25, 0.5, 0.62, 1.0)]
     assert per_arm == pytest.approx([30, 119, 182, 473], rel=0.05)
     assert plan_units(math.log(1.1), 0.5) == pytest.approx(433, rel=0.05)
-    assert plan_share_units(0.80, 0.15) == 76
-    assert plan_share_units(0.90, 0.05) == 435
+    assert plan_cases_per_arm_for_share(0.80, 0.15) == 76
+    assert plan_cases_per_arm_for_share(0.90, 0.05) == 435
     defined = define_experiment("cache", metric="task_seconds", smallest_effect=1.2, spread=0.5, looks=4)
     assert defined.units == pytest.approx(119, rel=0.05)
     assert defined.look_sizes == (31, 62, 93, defined.units)
@@ -191,7 +191,7 @@ def test_patterns_of_unequal_share_are_compared_within() -> None:
     assert status.estimate is not None
     assert status.estimate.effect == pytest.approx(1, abs=0.06)
     assert "the arms ran different mixes of patterns: compared within each pattern" in status.notes
-    mixed = estimate_ratio(
+    mixed = estimate_ratio_of_geometric_means(
         [unit.value for unit in units if unit.arm == "A"], [unit.value for unit in units if unit.arm == "B"]
     )
     assert mixed is not None
@@ -278,7 +278,7 @@ def test_success_is_compared_as_a_share() -> None:
             [Outcome.SUCCESS] * hits + [Outcome.FAILURE] * (30 - hits) + [Outcome.UNKNOWN]
         )
     ]
-    status = judge_experiment(definition, list_experiment_units(definition, sessions))
+    status = judge_experiment(definition, list_experiment_sessions(definition, sessions))
     assert (status.counts, status.verdict) == ({"A": 30, "B": 30}, FindingVerdict.IMPROVEMENT)
     assert status.to_finding().evidence.unit == "share"
 
@@ -292,7 +292,7 @@ def test_units_are_the_finished_sessions_of_both_arms() -> None:
         SessionRun("none", HOUR, 2 * HOUR, Outcome.SUCCESS, labels={"arm": "A"}),
     ]
     definition = ExperimentDefinition("cache", ExperimentMetric.ELAPSED_SECONDS, 2, start=HOUR)
-    units = list_experiment_units(definition, sessions, instant=2 * HOUR)
+    units = list_experiment_sessions(definition, sessions, instant=2 * HOUR)
     assert [(unit.session, unit.value) for unit in units] == [("A1", 20 * SECOND), ("B1", 20 * SECOND)]
 
 
@@ -315,7 +315,7 @@ def test_task_lengths_are_compared_within_types() -> None:
         for place, type_ in enumerate(mixes[run.labels["arm"]])
     ]
     definition = ExperimentDefinition("cache", ExperimentMetric.TASK_SECONDS, 8)
-    status = judge_experiment(definition, list_experiment_units(definition, sessions, tasks))
+    status = judge_experiment(definition, list_experiment_sessions(definition, sessions, tasks))
     assert status.estimate is not None
     assert status.estimate.effect == pytest.approx(1, abs=0.05)
     assert status.verdict is FindingVerdict.NO_EVIDENCE
@@ -325,14 +325,14 @@ def test_ratios_of_groups_strata_and_pairs_agree_on_exact_multiples() -> None:
     """Twice the values are the ratio 2 by every estimator; too few or constant values have no estimate."""
     strata = [((1.0, 2.0), (2.0, 4.0)), ((10.0, 20.0, 40.0), (20.0, 40.0, 80.0)), ((1.0,), ())]
     for estimate in (
-        estimate_ratio((1, 2, 4), (2, 4, 8)),
+        estimate_ratio_of_geometric_means((1, 2, 4), (2, 4, 8)),
         estimate_stratified_ratio(strata),
         estimate_paired_ratio([(1, 2.1), (2, 4), (4, 8), (3, 6 / 1.05)]),
     ):
         assert estimate is not None
         assert estimate.effect == pytest.approx(2, rel=0.001)
-    assert estimate_ratio((1,), (2, 3)) is None
-    assert estimate_ratio((1, 1), (2, 2)) is None
+    assert estimate_ratio_of_geometric_means((1,), (2, 3)) is None
+    assert estimate_ratio_of_geometric_means((1, 1), (2, 2)) is None
     assert estimate_stratified_ratio([((1.0,), ())]) is None
     assert estimate_stratified_ratio([((1.0,), (2.0,)), ((1.0,), (2.0,))]) is None
     assert estimate_paired_ratio([(1, 2), (2, 4)]) is None

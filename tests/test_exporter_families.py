@@ -11,8 +11,8 @@ from stretto.exporter.figures_to_metric_families import (
     KEPT,
     NOT_SUMS,
     build_families,
-    check_figures,
     fit_budget,
+    require_known_figures,
     split_by_origin,
 )
 from stretto.figures.figure import Figure
@@ -199,5 +199,5 @@ def test_families_carry_the_tables_words() -> None:
 def test_a_name_that_is_not_in_the_table_is_refused(figure: Figure) -> None:
     """Neither an unknown name nor other labels leave the process."""
     with pytest.raises(ValueError, match="is not in the table of names"):
-        check_figures([OPEN, figure])
-    assert check_figures(iter([OPEN, OWN])) == [OPEN, OWN]
+        require_known_figures([OPEN, figure])
+    assert require_known_figures(iter([OPEN, OWN])) == [OPEN, OWN]

@@ -17,7 +17,7 @@ import stretto
 from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
 from stretto.caching import cached, get_cache
 from stretto.cli.main import main
-from stretto.config.loading import find_unknown_variables, load_config
+from stretto.config.loading import describe_unknown_variables, load_config
 from stretto.errors import ConfigError
 from stretto.features.collection_filter import Collection, decide_collection
 from stretto.features.feature_settings_file import FeatureChanges, read_feature_changes, write_feature_changes
@@ -93,7 +93,7 @@ def test_the_configuration_has_the_switches(tmp_path: Path) -> None:
     listed = {setting.name: (setting.value, setting.origin) for setting in config.settings}
     assert listed["features.tests"] == (False, "STRETTO_FEATURES_TESTS")
     assert listed["features.level"] == ("minimal", str(tmp_path / "config.toml"))
-    assert find_unknown_variables(environ) == []
+    assert describe_unknown_variables(environ) == []
     (tmp_path / "config.toml").write_text("features = 3\n")
     with pytest.raises(ConfigError, match="features must be a table"):
         load_config(environ, tmp_path)
@@ -110,7 +110,7 @@ def test_a_retired_switch_stops_no_command(tmp_path: Path, capsys: pytest.Captur
 
     assert main(["--state", str(tmp_path), "features", "set", "caching=off"]) == 0
     assert dict(read_feature_changes(tmp_path).states) == {"tests": False, "caching": False}
-    (sentence,) = find_unknown_variables({"STRETTO_FEATURES_ANALYSIS_FORECAST": "0"})
+    (sentence,) = describe_unknown_variables({"STRETTO_FEATURES_ANALYSIS_FORECAST": "0"})
     assert "analysis_outlooks decides instead" in sentence
     with pytest.raises(ConfigError, match="analysis_calendar"):
         states({"analysis_calendar": False})

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.exporter.ended_work_counters import LiveMetrics
-from stretto.exporter.scrape import create_registry
+from stretto.exporter.scrape import create_empty_registry
 from stretto.figures.fanouts import estimate_sequential_time
 from stretto.figures.sequential_baseline_choice import WORK_BASELINE
 from stretto.hook.client.client import REASONS, build_record
 from stretto.journal import parse_line
 from stretto.model.event import LATEST, Channel, Event, Kind, Outcome
 from stretto.model.task_type import TaskTypes
-from stretto.sources.redact import redact_id
+from stretto.sources.redact import redact_id_if_secret
 from stretto.store import queries
 from stretto.summaries import snapshot
 from stretto.summaries.session_json import build_session_document
@@ -176,7 +176,7 @@ def assert_nothing_is_lost(tmp_path: Path, seed: int, count: int) -> None:
         written += sum(bool(line.strip()) for line in text.split(b"\n"))
         chunk.append(text)
     journal.append_records(folder / DAY_FILE, b"".join(chunk))
-    source = create_registry()
+    source = create_empty_registry()
     live = LiveMetrics(source, since=0, version="1.0")
     with store(tmp_path) as opened:
         for taken in opened.ingest.catch_up(folder):
@@ -330,6 +330,6 @@ def test_a_null_character_is_struck_and_loses_nothing(tmp_path: Path) -> None:
         opened.take(drawing.events)
         seen = summarise_session(opened.connection, "s\x00t", by_description, {})
         assert seen is not None
-        assert seen.session.id == redact_id("s\x00t") != "s\x00t"
-        assert [(c.id, c.tool) for c in seen.session.tool_calls] == [(redact_id("c\x00d"), "a b")]
+        assert seen.session.id == redact_id_if_secret("s\x00t") != "s\x00t"
+        assert [(c.id, c.tool) for c in seen.session.tool_calls] == [(redact_id_if_secret("c\x00d"), "a b")]
         assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)

@@ -7,8 +7,8 @@ import pytest
 from stretto.clock import SECOND
 from stretto.figures.expected_and_missed_gains import (
     average_target_improvement,
-    compute_best_speedup_figures,
     compute_gain_figures,
+    compute_record_speedup_figures,
     find_baseline_doubt,
     measure_slowdown,
 )
@@ -133,7 +133,7 @@ def test_a_baseline_that_can_hardly_be_of_the_work_is_marked() -> None:
 
 def test_a_record_has_its_time() -> None:
     """Speed-up and the second of its end, by pattern."""
-    speed, when = compute_best_speedup_figures([("release", 1.75, 60 * SECOND)])
+    speed, when = compute_record_speedup_figures([("release", 1.75, 60 * SECOND)])
     assert (speed.name, speed.value, speed.labels) == (
         "stretto_best_speedup",
         1.75,

@@ -12,14 +12,18 @@ import pytest
 
 from stretto import journal
 from stretto.cli.command_context import CommandContext
-from stretto.cli.first_import import has_import_consent, import_history, list_followed
+from stretto.cli.first_import import (
+    has_stored_import_consent,
+    import_history,
+    list_histories_of_agents_without_hooks,
+)
 from stretto.cli.follow_agent_histories import HOT, THOROUGH, HistoryWatch
 from stretto.cli.history_import import HISTORIES as JOURNAL_FILE
 from stretto.cli.main import main
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.config.loading import load_config
-from stretto.hook.install.codex_trust import list_untrusted
+from stretto.hook.install.check_and_grant_codex_trust import list_untrusted
 from stretto.model.event import Event
 from stretto.sources.histories.folders import HistoryFolder, list_history_folders
 from tests.histories import HISTORIES, make_opencode_database
@@ -167,7 +171,7 @@ class TestOffer:
         assert f"3 earlier file(s) in {context.home}/.codex/sessions" in asked[0]
         assert "1 MB, about 1 s" in asked[0]
         assert [line.partition(" from ")[0] for line in lines] == ["1 session(s) imported"] * 2
-        assert has_import_consent(context)
+        assert has_stored_import_consent(context)
         assert import_history(context, "ask", ask) == []
         assert len(asked) == 1
 
@@ -185,7 +189,7 @@ class TestOffer:
         assert import_history(context, "ask", ask) == []
         assert "codex" in asked[0]
         assert "pi/agent" not in asked[0]
-        assert not has_import_consent(context)
+        assert not has_stored_import_consent(context)
 
 
 HOOKED = ("claude-code", "copilot-cli", "gemini-cli", "qwen-code", "droid", "pi", "opencode")
@@ -202,7 +206,7 @@ def install_hooks(context: CommandContext, monkeypatch: pytest.MonkeyPatch, agen
 
 def list_sources(context: CommandContext) -> set[str]:
     """Return the agents whose histories are followed."""
-    return {folder.source for folder in list_followed(context, "yes")}
+    return {folder.source for folder in list_histories_of_agents_without_hooks(context, "yes")}
 
 
 @pytest.mark.parametrize("agent", HOOKED)
@@ -212,7 +216,7 @@ def test_an_agent_with_hooks_is_not_followed(
     before = list_sources(context)
     install_hooks(context, monkeypatch, agent)
     assert before - list_sources(context) == {agent}
-    assert list_followed(context, "no") == []
+    assert list_histories_of_agents_without_hooks(context, "no") == []
 
 
 def test_hooks_that_codex_does_not_trust_leave_it_followed(

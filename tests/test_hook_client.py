@@ -786,12 +786,12 @@ class TestProcess:
         assert [name.partition(":")[0] for name in told[:1]] == [str(shell.pid)]
         assert told[1:2] == [own]
         assert len(told) == 2
-        assert event.attributes["host"] == client.identify_host()
+        assert event.attributes["host"] == client.identify_boot_and_pid_namespace()
 
     @pytest.mark.skipif(not Path("/proc/self/ns/pid").exists(), reason="read through /proc")
     def test_the_place_of_a_pid_is_its_boot_and_namespace(self) -> None:
         """Another boot or another container gives another place."""
-        boot, _, namespace = (client.identify_host() or "").partition("/")
+        boot, _, namespace = (client.identify_boot_and_pid_namespace() or "").partition("/")
         assert boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         assert str(Path("/proc/self/ns/pid").readlink()) == f"pid:[{namespace}]"
 

@@ -8,7 +8,7 @@ import threading
 from starlette.responses import PlainTextResponse
 from starlette.types import Message
 
-from stretto.web.hook_endpoint import HOOK, SMALL_BYTES, THREAD_SECONDS, HookEndpoint
+from stretto.web.hook_endpoint import HOOK, SMALL_BYTES, THREAD_SECONDS, HookMiddleware
 
 
 class Disk:
@@ -27,7 +27,7 @@ class Disk:
         self.in_loop.append(threading.current_thread() is threading.main_thread())
 
 
-def post(endpoint: HookEndpoint, payload: bytes, path: str = HOOK, method: str = "POST") -> int:
+def post(endpoint: HookMiddleware, payload: bytes, path: str = HOOK, method: str = "POST") -> int:
     """Send a request through the endpoint and return the status."""
     sent: list[Message] = []
 
@@ -42,9 +42,9 @@ def post(endpoint: HookEndpoint, payload: bytes, path: str = HOOK, method: str =
     return int(sent[0]["status"])
 
 
-def make_endpoint(disk: Disk) -> HookEndpoint:
+def make_endpoint(disk: Disk) -> HookMiddleware:
     """Return the endpoint in front of an application that answers everything with 200."""
-    return HookEndpoint(PlainTextResponse("inner"), disk.append, lambda: disk.now)
+    return HookMiddleware(PlainTextResponse("inner"), disk.append, lambda: disk.now)
 
 
 def test_a_small_hook_is_appended_in_the_event_loop() -> None:

@@ -337,7 +337,7 @@ def test_clearing_deletes_concluded_rows_and_nothing_else(tmp_path: Path) -> Non
         opened.ingest.clear_store()
         assert opened.rows() == {table: [] for table in CONCLUDED}
         assert queries.read_note(opened.connection, "rules") == "abc"
-        assert queries.get_spans_emitted_time(opened.connection, "fork-join") == 7
+        assert queries.get_last_event_time_of_sent_spans(opened.connection, "fork-join") == 7
         list(opened.ingest.catch_up(opened.folder))
         assert opened.rows() == before
 

@@ -77,10 +77,10 @@ def entry(
 def test_a_firing_after_its_resolution_revives_nothing() -> None:
     """A message that came late, with the start that was resolved; a new start fires again."""
     late = [entry("firing", 2), entry("resolved", 1), entry("firing", 0)]
-    assert [n.status for n in alerts.select_alerts(late).resolved] == ["resolved"]
-    assert alerts.select_alerts(late).firing == ()
+    assert [n.status for n in alerts.find_newest_alert_states(late).resolved] == ["resolved"]
+    assert alerts.find_newest_alert_states(late).firing == ()
     again = [entry("firing", 3, start="2026-01-01T00:30:00Z"), *late]
-    assert len(alerts.select_alerts(again).firing) == 1
+    assert len(alerts.find_newest_alert_states(again).firing) == 1
 
 
 @pytest.mark.parametrize(
@@ -89,10 +89,10 @@ def test_a_firing_after_its_resolution_revives_nothing() -> None:
 def test_an_alert_that_is_not_repeated_is_marked(severity: str, minutes: int) -> None:
     """Alertmanager repeats it every 1, 4 or 24 hours, ten minutes later at most."""
     fires = entry("firing", 0, severity=severity)
-    assert alerts.select_alerts([fires], now=NOON + minutes * MINUTE).overdue == frozenset()
-    assert alerts.select_alerts([fires], now=NOON + minutes * MINUTE + 1).overdue == {fires.alert}
+    assert alerts.find_newest_alert_states([fires], now=NOON + minutes * MINUTE).overdue == frozenset()
+    assert alerts.find_newest_alert_states([fires], now=NOON + minutes * MINUTE + 1).overdue == {fires.alert}
     over = entry("resolved", 1, severity=severity)
-    assert alerts.select_alerts([over, fires], now=NOON + 10_000 * MINUTE).overdue == frozenset()
+    assert alerts.find_newest_alert_states([over, fires], now=NOON + 10_000 * MINUTE).overdue == frozenset()
 
 
 def test_the_page_and_the_answer_say_that_it_may_be_over(tmp_path: Path) -> None:

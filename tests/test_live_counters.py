@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from stretto.clock import SECOND
 from stretto.exporter.ended_work_counters import VALUES, LiveMetrics
-from stretto.exporter.scrape import create_registry
+from stretto.exporter.scrape import create_empty_registry
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
 from stretto.figures.sequential_baseline_choice import WORK_BASELINE
 from stretto.figures.work_signature import build_work_signature
@@ -46,7 +46,7 @@ def by_work(_session: Session, fanout: Fanout) -> SequentialTime:
 
 def counting(since: int = BEGIN) -> tuple[CollectorRegistry, LiveMetrics]:
     """Return live metrics on a registry of their own."""
-    source = create_registry()
+    source = create_empty_registry()
     return source, LiveMetrics(source, since=since, version="1.0")
 
 

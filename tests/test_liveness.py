@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from stretto.clock import SECOND, read_wall_clock
-from stretto.hook.client.client import identify_host, identify_process
+from stretto.hook.client.client import identify_boot_and_pid_namespace, identify_process
 from stretto.model.entities import HostProcesses
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.process_state import ProcessState, find_process_state
@@ -26,7 +26,9 @@ from tests.waiting import until
 
 HERE = "boot/1"
 NAMES = ("12:8100", "7:4200")
-ON_LINUX = pytest.mark.skipif(identify_host() is None, reason="the place of a pid is read through /proc")
+ON_LINUX = pytest.mark.skipif(
+    identify_boot_and_pid_namespace() is None, reason="the place of a pid is read through /proc"
+)
 
 
 def session(

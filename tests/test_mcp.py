@@ -29,7 +29,7 @@ from stretto.hook.install.mcp_setting import (
     unregister_mcp_server,
 )
 from stretto.mcp.tool_server import FINDINGS, SESSIONS, ToolSources, make_tool_server, name_session_resource
-from stretto.mcp.transports import HttpEndpoint
+from stretto.mcp.transports import StatelessHttpEndpoint
 from stretto.operations.operation_table import OPERATIONS
 from stretto.state.lock import StateLock
 from stretto.store.session_search import SessionQuery, find_sessions
@@ -79,7 +79,7 @@ def doors(operated_month: OperatedStore, tmp_path_factory: pytest.TempPathFactor
         operations=runner,
         clock=lambda: NOW,
         findings=operated.sources.findings,
-        make_mcp_endpoint=lambda: HttpEndpoint(make_tool_server(sources, "1.2.3")),
+        make_mcp_endpoint=lambda: StatelessHttpEndpoint(make_tool_server(sources, "1.2.3")),
     )
     with served(backend) as client:
         lock = StateLock(operated.config.state)
@@ -208,7 +208,7 @@ def test_a_start_that_fails_is_tried_again() -> None:
         sent.append(message)
 
     async def call_twice() -> None:
-        endpoint = HttpEndpoint(Server("flaky", lifespan=fail_once))
+        endpoint = StatelessHttpEndpoint(Server("flaky", lifespan=fail_once))
         scope = {"type": "http", "method": "POST", "path": "/mcp", "headers": [], "query_string": b""}
         with pytest.raises(OSError, match="no room"):
             await endpoint(scope, receive, send)
@@ -223,7 +223,7 @@ def test_a_simulated_month_can_be_asked(tmp_path: Path) -> None:
     operated = make_nothing(tmp_path)
     server = make_tool_server(make_tool_sources(operated, operated.make_runner().run_operation), "1.2.3")
     backend = Store(tmp_path / "web").make_backend(
-        is_simulated=True, make_mcp_endpoint=lambda: HttpEndpoint(server)
+        is_simulated=True, make_mcp_endpoint=lambda: StatelessHttpEndpoint(server)
     )
 
     async def list_tools(url: str) -> list[str]:

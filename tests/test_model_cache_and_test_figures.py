@@ -8,7 +8,7 @@ import pytest
 from stretto.clock import DAY, SECOND
 from stretto.cost_computation import Prices
 from stretto.exporter.ended_work_counters import LiveMetrics
-from stretto.exporter.scrape import create_registry
+from stretto.exporter.scrape import create_empty_registry
 from stretto.figures.model_cache_and_test_figures import compute_usage_figures
 from stretto.model.task_type import TaskTypes
 from stretto.store import queries
@@ -235,7 +235,7 @@ class TestLive:
     @staticmethod
     def counted(taken: list[IngestResult], since: int = BEGIN) -> dict[Any, float]:
         """Return the live metrics after the events."""
-        source = create_registry()
+        source = create_empty_registry()
         live = LiveMetrics(source, since=since, version="1.0")
         for one in taken:
             live.count_usage(one.ended.used)

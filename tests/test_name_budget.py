@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from stretto.clock import SECOND
 from stretto.config.loading import load_config
-from stretto.exporter.scrape import FigureCollector, create_registry, encode_metrics
+from stretto.exporter.scrape import FigureCollector, create_empty_registry, encode_metrics
 from stretto.figures.name_budget import (
     MOST_NAMES,
     WEIGHED_BY,
     choose_name_budget,
     describe_folded_names,
     fold_sums,
-    list_cells,
+    list_cells_that_rank_names,
 )
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
 from stretto.model.task_type import TaskTypes
@@ -77,7 +77,7 @@ def take(connection: sqlite3.Connection) -> Snapshot:
 
 def scrape(snapshot: Snapshot) -> bytes:
     """Return the first scrape of a snapshot."""
-    registry = create_registry()
+    registry = create_empty_registry()
     registry.register(FigureCollector({"snapshot": lambda: snapshot.figures}, 5_000))
     return encode_metrics(registry, "text/plain").body
 
@@ -131,7 +131,7 @@ def sums_of(**by_measure: Any) -> Sums:
 
 def fold(sums: Sums, most: int) -> Sums:
     """Return the sums within a budget of so many names and signatures."""
-    return fold_sums(sums, choose_name_budget(list_cells(sums), most, most))
+    return fold_sums(sums, choose_name_budget(list_cells_that_rank_names(sums), most, most))
 
 
 def test_the_most_observed_names_keep_their_sums() -> None:
@@ -148,7 +148,7 @@ def test_the_most_observed_names_keep_their_sums() -> None:
 def test_within_the_budget_nothing_is_folded() -> None:
     """As many names as the budget allows keep their sums, and nothing is reported."""
     sums = sums_of(calls={(f"tool{number}", "success"): 1 for number in range(5)})
-    assert choose_name_budget(list_cells(sums), 5) is None
+    assert choose_name_budget(list_cells_that_rank_names(sums), 5) is None
     assert fold(sums, 5) is sums
     assert describe_folded_names({}) is None
 

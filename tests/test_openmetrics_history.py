@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from stretto.cli.main import main
-from stretto.cli.prometheus_backfill import list_instants
+from stretto.cli.prometheus_backfill import list_hourly_then_fine_instants
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.exporter.openmetrics_history import generate_openmetrics
 from stretto.figures.figure import Figure
@@ -57,7 +57,7 @@ def test_each_family_stands_in_one_piece() -> None:
 def test_old_days_are_in_hours_and_the_last_in_minutes() -> None:
     """A fortnight before now is in steps of five minutes, what is older in full hours, and the steps meet."""
     now = 100 * DAY + 7 * MINUTE
-    instants = list_instants(80 * DAY + MINUTE, now)
+    instants = list_hourly_then_fine_instants(80 * DAY + MINUTE, now)
 
     assert instants[0] == 80 * DAY + HOUR
     steps = [later - earlier for earlier, later in pairwise(instants)]
@@ -66,7 +66,7 @@ def test_old_days_are_in_hours_and_the_last_in_minutes() -> None:
     fine = instants[steps.index(5 * MINUTE)]
     assert now - 14 * DAY <= fine < now - 14 * DAY + HOUR
     assert instants[-1] == 100 * DAY + 5 * MINUTE
-    assert list_instants(now - MINUTE, now) == []
+    assert list_hourly_then_fine_instants(now - MINUTE, now) == []
 
 
 def test_the_past_begins_where_it_is_asked_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

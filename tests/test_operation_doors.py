@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from stretto.cli.main import main
-from stretto.cli.operation_text import format_envelope, pass_unit_on, to_words
+from stretto.cli.operation_text import add_unit_to_part_names, format_envelope, to_words
 from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_table import OPERATIONS
@@ -157,7 +157,7 @@ def test_a_page_carries_units_and_reasons(month: Doors) -> None:
     assert "timeout share  — (no source reports that a task ended by a time-out)" in page
     assert "success share  100 %" in page
     assert "and 17 more: --json has all" in page
-    assert pass_unit_on("lost_seconds", {"delivery": 3}) == {"delivery_seconds": 3}
+    assert add_unit_to_part_names("lost_seconds", {"delivery": 3}) == {"delivery_seconds": 3}
     assert to_words("median_seconds") == "median"
     efficiency = format_envelope(month.runner.run_operation("parallel-efficiency")).replace(BLANK, " ")
     assert "release  7" in efficiency

@@ -14,7 +14,7 @@ from stretto.clock import SECOND
 from stretto.model.event import Event, Kind, Outcome
 from stretto.otlp_export.session_spans import build_spans
 from stretto.sources.otlp.receive import Receiver, Signal
-from stretto.sources.otlp.trace_sessions import TraceSessions
+from stretto.sources.otlp.remembered_trace_sessions import TraceSessions
 from tests.otlp_requests import (
     NOW,
     PROTOBUF,

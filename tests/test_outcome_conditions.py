@@ -9,7 +9,7 @@ import pytest
 
 from stretto.analysis.outcome_conditions import (
     MOST_CONDITIONS,
-    ConditionEffect,
+    AssociatedOutcome,
     find_outcome_conditions,
     list_conditions,
 )
@@ -44,7 +44,7 @@ def test_a_planted_lift_is_found() -> None:
         found += bool(planted)
         for each in planted:
             good = each.condition == "c3=1"
-            assert each.effect is (ConditionEffect.SUCCESS if good else ConditionEffect.FAILURE)
+            assert each.effect is (AssociatedOutcome.SUCCESS if good else AssociatedOutcome.FAILURE)
             assert each.low < each.lift < each.high
             assert (each.lift > 1) is good
     assert found >= 9
@@ -106,7 +106,7 @@ def test_few_sessions_are_too_few() -> None:
     assert answer.reason == "99 sessions, 100 are needed"
     assert answer.to_findings()[0].verdict is FindingVerdict.TOO_LITTLE_DATA
     quiet = find_outcome_conditions(generate_conditions(120, 11, lambda _: 1.0, patterns=1))
-    assert all(each.effect in {ConditionEffect.FAST, ConditionEffect.SLOW} for each in quiet.found)
+    assert all(each.effect in {AssociatedOutcome.FAST, AssociatedOutcome.SLOW} for each in quiet.found)
     if not quiet.found:
         (finding,) = quiet.to_findings()
         assert finding.verdict is FindingVerdict.NO_EVIDENCE

@@ -130,7 +130,7 @@ def test_notes_of_sent_spans_are_deleted_with_their_sessions(tmp_path: Path) -> 
         for row in queries.list_sessions(opened.connection):
             queries.note_spans_emitted(opened.connection, row.id, row.last)
         pruned(opened)
-        assert queries.get_spans_emitted_time(opened.connection, "straggler") is None
+        assert queries.get_last_event_time_of_sent_spans(opened.connection, "straggler") is None
         assert queries.list_unsent_session_ids(opened.connection, 0) == []
 
 

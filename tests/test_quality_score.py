@@ -7,8 +7,8 @@ import pytest
 from stretto.clock import SECOND
 from stretto.figures.scores.quality_score import (
     QualityTrend,
+    average_quality_over_task_types,
     build_quality_parts,
-    compute_overall_quality,
     compute_quality_score,
     compute_quality_trend,
     name_trend_direction,
@@ -137,12 +137,12 @@ def test_the_overall_quality_weighs_types_by_their_tasks() -> None:
         name: compute_quality_score(pick_slice(sums, Dimension.TASK_TYPE, name), RULES)
         for name in ("review", "implementation", "testing")
     }
-    found = compute_overall_quality(sums, RULES)
+    found = average_quality_over_task_types(sums, RULES)
     weights = {"review": 3, "implementation": 3, "testing": 1}
     for edge in ("low", "high"):
         mean = sum(weight * getattr(scores[name], edge) for name, weight in weights.items()) / 7
         assert getattr(found, edge) == pytest.approx(mean)
-    assert compute_overall_quality({}, RULES).applies is False
+    assert average_quality_over_task_types({}, RULES).applies is False
 
 
 def day(quality_score: float, complete: float, *, consistent: bool = False) -> Sums:

@@ -109,7 +109,7 @@ def test_activity_counts_what_is_running(tmp_path: Path) -> None:
         opened.take(Drawing("busy").opens(70).prompt(71).order("call-a", 72).run("a", 73).events)
         opened.take(Drawing("shown").opens(1, recording=True).ends(2).events)
         assert queries.read_activity(opened.connection) == Activity(2, 1, 1, at(73), 4, 1, at(70))
-        assert queries.list_recorded_session_ids(opened.connection) == ["shown"]
+        assert queries.list_recording_ids(opened.connection) == ["shown"]
 
 
 def test_positions_and_rejects_are_reported_by_file_and_reason(tmp_path: Path) -> None:
@@ -135,12 +135,12 @@ def test_notes_are_kept(tmp_path: Path) -> None:
     """Notes about the store and about sent spans can be overwritten."""
     with store(tmp_path) as opened:
         assert queries.read_note(opened.connection, "rules") is None
-        assert queries.get_spans_emitted_time(opened.connection, "s") is None
+        assert queries.get_last_event_time_of_sent_spans(opened.connection, "s") is None
         for value in ("one", "two"):
             queries.write_note(opened.connection, "rules", value)
             queries.note_spans_emitted(opened.connection, "s", BEGIN)
         assert queries.read_note(opened.connection, "rules") == "two"
-        assert queries.get_spans_emitted_time(opened.connection, "s") == BEGIN
+        assert queries.get_last_event_time_of_sent_spans(opened.connection, "s") == BEGIN
 
 
 def test_sums_by_slot_have_only_the_requested_measures(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stretto.analysis.agent_effects import rank_agents, rank_pairs
+from stretto.analysis.agent_effects import find_agent_pairs_with_shorter_sessions, rank_agents
 from stretto.analysis.missing_score_points import TunablePart, suggest_tuning
 from stretto.analysis.realised_effects import (
     RealisedEffect,
@@ -30,12 +30,16 @@ from stretto.analysis.recommendation import (
     order_recommendations,
 )
 from stretto.analysis.recommendation_rules import RULES, apply_rules
-from stretto.analysis.resource_rules import advise_cores, advise_memory, advise_processors
+from stretto.analysis.resource_rules import (
+    advise_fewer_agents_for_busy_processors,
+    advise_memory,
+    explain_no_cores_advice,
+)
 from stretto.analysis.rule_inputs_and_promised_gains import RuleInputs
 from stretto.analysis.workflow_rules import (
     advise_batching,
-    advise_chains,
     advise_closing_gaps,
+    explain_why_chains_are_not_advised,
     find_savings_by_balanced_lanes,
 )
 from stretto.clock import DAY, HOUR, SECOND
@@ -225,7 +229,7 @@ def test_a_pair_that_works_well_together_is_found() -> None:
             )
             for name in names
         ]
-    best = rank_pairs(runs, tasks)[0]
+    best = find_agent_pairs_with_shorter_sessions(runs, tasks)[0]
     assert best.agents == ("a", "b")
     assert best.ratio == pytest.approx(0.5, abs=0.1)
     assert best.low < 0.5 < best.high
@@ -248,11 +252,11 @@ def test_chains_are_not_promised() -> None:
     """Tasks in a row that ran alone could save at most so much; nobody reports whether they depend."""
     runs, tasks = make_flat({"a": [("x", 10.0), ("y", 20.0), ("z", 30.0)]}, gap=1.0)
     wide = tuple(replace(run, width=2) for run in runs)
-    reason = advise_chains(RuleInputs("p", wide, tasks))
+    reason = explain_why_chains_are_not_advised(RuleInputs("p", wide, tasks))
     assert isinstance(reason, str)
     assert "could save at most 30 s a session" in reason
     assert (
-        advise_chains(RuleInputs("p", runs, tasks))
+        explain_why_chains_are_not_advised(RuleInputs("p", runs, tasks))
         == "its tasks run one after another: see missed_parallelism"
     )
 
@@ -302,17 +306,19 @@ def test_short_memory_is_recommended_by_its_effect() -> None:
 def test_processors_without_samples_are_a_reason() -> None:
     """Unknown use, free processors and busy ones without a slow-down each have their reason."""
     made = generate_runs(10, 2)
-    assert "is not known" in str(advise_processors(make_inputs(made)))
+    assert "is not known" in str(advise_fewer_agents_for_busy_processors(make_inputs(made)))
     free = replace_all(made, cpu_seconds=10.0)
-    assert str(advise_processors(make_inputs(free, cores=4))).startswith(
+    assert str(advise_fewer_agents_for_busy_processors(make_inputs(free, cores=4))).startswith(
         "its agents use 0% of the processors"
     )
     busy = GeneratedRuns(
         [replace(run, cpu_seconds=4 * 0.95 * (run.elapsed or 0) / SECOND) for run in made.sessions],
         made.tasks,
     )
-    assert "see cores" in str(advise_processors(make_inputs(busy, cores=4)))
-    assert "95% of the processors, or do not slow each other" in str(advise_cores(make_inputs(busy, cores=4)))
+    assert "see cores" in str(advise_fewer_agents_for_busy_processors(make_inputs(busy, cores=4)))
+    assert "95% of the processors, or do not slow each other" in str(
+        explain_no_cores_advice(make_inputs(busy, cores=4))
+    )
 
 
 def replace_all(made: GeneratedRuns, **changes: object) -> GeneratedRuns:

@@ -6,7 +6,7 @@ import pytest
 
 from stretto.clock import SECOND
 from stretto.figures.window_work_and_outcome_figures import compute_window_figures
-from stretto.model.delegations_refused_then_repeated import find_refused_delegations
+from stretto.model.delegations_refused_then_repeated import find_refused_and_repaired_delegations
 from stretto.model.event import Kind, Outcome
 from stretto.model.tools_with_length import takes_time_of_its_own
 from tests.scenes import Drawing, at, conclude_scene, fold_scene, frame_drawing
@@ -33,7 +33,7 @@ def refused(*, again: str | None, about: str = "Review the parser", parent: str 
 )
 def test_a_refused_call_is_repaired_by_the_same_work(drawing: Drawing, is_repaired: bool) -> None:
     """By whatever agent, with the same description but for case and punctuation."""
-    (found,) = find_refused_delegations(fold_scene(drawing.events))
+    (found,) = find_refused_and_repaired_delegations(fold_scene(drawing.events))
     assert (found.time, found.is_repaired) == (at(2), is_repaired)
 
 
@@ -42,7 +42,7 @@ def test_a_refused_call_is_no_task_and_a_later_call_repairs_one() -> None:
     drawing = refused(again="reviewer")
     drawing.order("other", 1.5, "review the parser", agent="rev")
     drawing.answer("other", 2.5, None, status="denied", outcome=Outcome.CANCELLED)
-    found = find_refused_delegations(fold_scene(drawing.events))
+    found = find_refused_and_repaired_delegations(fold_scene(drawing.events))
     assert [call.is_repaired for call in found] == [True, False]
     assert [task.id for task in conclude_scene(drawing.events).tasks] == ["a"]
     values = valued(compute_window_figures("1h", sums_of(drawing), {}))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import SECOND
-from stretto.figures.retried_tasks import find_recoveries, find_retries
+from stretto.figures.retries_and_recoveries import find_recoveries, find_retries
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
 from tests.scenes import at, conclude_scene, retried

@@ -24,7 +24,7 @@ from stretto.errors import AnalysisNotInstalledError
 from stretto.model.event import Outcome
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.names import METRICS
-from stretto.summaries.past_runs_as_openmetrics import format_session_metrics, format_task_metrics
+from stretto.summaries.past_runs_as_openmetrics import format_session_counts_and_lengths, format_task_metrics
 from stretto.summaries.run_parquet import pack_session_runs, pack_task_runs
 from stretto.summaries.run_tables import SESSION_COLUMNS, TASK_COLUMNS
 from stretto.summaries.trace_events import build_trace_document
@@ -96,7 +96,7 @@ def test_counters_grow_as_they_would_have_been_scraped() -> None:
 
 def test_every_series_is_one_of_the_table() -> None:
     """Names and labels are those of the live counters; the job differs, so that none is continued."""
-    for text in (format_task_metrics(TASKS), format_session_metrics([SESSION])):
+    for text in (format_task_metrics(TASKS), format_session_counts_and_lengths([SESSION])):
         for sample in parse_samples(text):
             name = sample.name if sample.name in METRICS else sample.name.rpartition("_")[0]
             assert sample.labels["job"] == "stretto-runs"
@@ -106,7 +106,7 @@ def test_every_series_is_one_of_the_table() -> None:
 def test_of_nothing_there_is_a_valid_text() -> None:
     """No run is no error."""
     assert format_task_metrics([]).endswith("# EOF\n")
-    assert list(parse_samples(format_session_metrics([]))) == []
+    assert list(parse_samples(format_session_counts_and_lengths([]))) == []
 
 
 def test_parquet_has_the_columns_of_the_csv_with_their_types() -> None:

@@ -15,7 +15,7 @@ from stretto.store.run_queries import (
     SeriesKey,
     read_length_series,
     read_session_runs,
-    read_task_runs,
+    read_task_runs_begun_between,
 )
 from tests.fakes import Store, rebuilt, store
 from tests.scenes import BEGIN, Drawing, at, conflict, paid, resumed, sampled, straggler
@@ -42,7 +42,7 @@ def test_a_finished_session_leaves_a_run_of_itself_and_of_each_task(tmp_path: Pa
     """A at 0-60 s beside B at 0-30 s: 1.5 and 2 ran during them; B failed, so 60 of 90 s were delivered."""
     with store(tmp_path) as opened:
         opened.take(side_by_side(labels=["arm=B", "pattern=release"]).events)
-        a, b = read_task_runs(opened.connection, *EVER)
+        a, b = read_task_runs_begun_between(opened.connection, *EVER)
         (session,) = read_session_runs(opened.connection, *EVER)
     assert (a.task, a.start, a.length, a.outcome, a.type) == (
         "a",
@@ -66,7 +66,9 @@ def test_use_conflicts_tests_and_memory_are_those_of_the_scene(tmp_path: Path) -
         opened.take(paid().events, conflict().events, sampled().events)
         opened.ingest.close_idle_sessions(LATER)
         runs = {run.session: run for run in read_session_runs(opened.connection, *EVER)}
-        tasks = [run for run in read_task_runs(opened.connection, *EVER) if run.session == "paid"]
+        tasks = [
+            run for run in read_task_runs_begun_between(opened.connection, *EVER) if run.session == "paid"
+        ]
     assert runs["paid"].tokens
     assert runs["paid"].dollars
     assert sum(run.tokens or 0 for run in tasks) <= runs["paid"].tokens
@@ -90,7 +92,7 @@ def test_the_machine_of_a_task_is_that_of_its_own_time(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(drawing.events, named.events)
         opened.ingest.close_idle_sessions(LATER)
-        tasks = {run.task: run.covariates for run in read_task_runs(opened.connection, *EVER)}
+        tasks = {run.task: run.covariates for run in read_task_runs_begun_between(opened.connection, *EVER)}
     assert tasks["early-a"]["machine_load"] == "full"
     assert tasks["late"]["machine_load"] == "free"
     assert tasks["a"] == {"machine": "build-7", "machine_memory": "short"}
@@ -103,7 +105,7 @@ def test_circumstances_are_kept_as_they_were_at_the_beginning(tmp_path: Path) ->
     with store(tmp_path) as opened:
         opened.take(drawing.events)
         (run,) = read_session_runs(opened.connection, *EVER)
-        task = read_task_runs(opened.connection, *EVER)[0]
+        task = read_task_runs_begun_between(opened.connection, *EVER)[0]
     assert run.session == "s"
     known = {"client_version": "2.1.0", "branch": "1f2e", "effort": "high", "permission_mode": "plan"}
     assert run.covariates == task.covariates == known
@@ -114,14 +116,14 @@ def test_a_running_session_leaves_nothing_and_a_resumed_one_is_written_again(tmp
     events = side_by_side().events
     with store(tmp_path) as opened:
         opened.take(events[:-1])
-        assert read_task_runs(opened.connection, *EVER) == []
+        assert read_task_runs_begun_between(opened.connection, *EVER) == []
         opened.take(events[-1:])
-        assert len(read_task_runs(opened.connection, *EVER)) == 2
+        assert len(read_task_runs_begun_between(opened.connection, *EVER)) == 2
         more = Drawing("s").prompt(100, "p2").task("c", 100, 120, "docs").events
         opened.take(more)
-        assert read_task_runs(opened.connection, *EVER) == []
+        assert read_task_runs_begun_between(opened.connection, *EVER) == []
         opened.take(Drawing("s").stop(130, "p2").ends(130).events)
-        assert [run.task for run in read_task_runs(opened.connection, *EVER)] == ["a", "b", "c"]
+        assert [run.task for run in read_task_runs_begun_between(opened.connection, *EVER)] == ["a", "b", "c"]
 
 
 def test_a_rebuild_gives_the_same_runs(tmp_path: Path) -> None:
@@ -162,9 +164,9 @@ def test_pruned_sessions_keep_their_runs_for_a_year(tmp_path: Path) -> None:
     retention = Retention(raw_days=30, hourly_days=90, daily_days=365, most_bytes=1 << 40)
     with store(tmp_path) as opened:
         opened.take(side_by_side().events)
-        before = read_task_runs(opened.connection, *EVER)
+        before = read_task_runs_begun_between(opened.connection, *EVER)
         prune(opened, retention, BEGIN + 35 * DAY)
-        after = read_task_runs(opened.connection, *EVER)
+        after = read_task_runs_begun_between(opened.connection, *EVER)
         assert [replace(run, session="s", task="") for run in after] == [
             replace(run, task="") for run in before
         ]
@@ -172,16 +174,18 @@ def test_pruned_sessions_keep_their_runs_for_a_year(tmp_path: Path) -> None:
         assert "s" not in {run.session for run in read_session_runs(opened.connection, *EVER)}
         assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
         prune(opened, retention, BEGIN + 400 * DAY)
-        assert read_task_runs(opened.connection, *EVER) == []
+        assert read_task_runs_begun_between(opened.connection, *EVER) == []
 
 
 def test_a_look_back_knows_only_what_was_over(tmp_path: Path) -> None:
     """At 40 s B was over and A was not; a session counts from its end."""
     with store(tmp_path) as opened:
         opened.take(side_by_side().events)
-        assert [run.task for run in read_task_runs(opened.connection, *EVER, at=at(40))] == ["b"]
+        assert [run.task for run in read_task_runs_begun_between(opened.connection, *EVER, at=at(40))] == [
+            "b"
+        ]
         assert read_session_runs(opened.connection, *EVER, at=at(40)) == []
-        assert read_task_runs(opened.connection, at(1), EVER[1]) == []
+        assert read_task_runs_begun_between(opened.connection, at(1), EVER[1]) == []
         series = read_length_series(opened.connection, *EVER, at=at(40))
     assert {key: values.lengths for key, values in series.items()} == {
         SeriesKey("release", "tests", "worker", Outcome.FAILURE): [30 * SECOND]

@@ -11,7 +11,7 @@ import pytest
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.config.loading import load_config
-from stretto.exporter.scrape import FigureCollector, create_registry, encode_metrics
+from stretto.exporter.scrape import FigureCollector, create_empty_registry, encode_metrics
 from stretto.figures.figure import Figure
 from stretto.figures.resource_figures import MachineUse, ResourceUse
 from stretto.fleet.identity import MachineIdentity
@@ -192,7 +192,7 @@ def test_the_format_is_what_was_asked_for() -> None:
 
 def test_the_registry_carries_nothing_of_its_own() -> None:
     """No collectors of the interpreter or the process, and ?name[]= finds figures."""
-    assert families(create_registry()) == []
+    assert families(create_empty_registry()) == []
     source = exposing(("snapshot", [GONE]))
     restricted = source.restricted_registry(["stretto_sessions_open"])
     assert [metric.name for metric in restricted.collect()] == ["stretto_sessions_open"]

@@ -27,7 +27,7 @@ from stretto.hook.client.client import build_record
 from stretto.model.event import Event, Kind
 from stretto.names import NONE
 from stretto.otlp_export.span_sender import NullSender, Sender, build_sender
-from stretto.service import finished_session_export
+from stretto.service import finished_session_span_export
 from stretto.service.health import IngestedJournal
 from stretto.service.service import Service
 from stretto.sources.otlp.receive import Signal
@@ -215,8 +215,8 @@ def test_a_trace_that_outlives_the_service_is_one_session(
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a session be sent soon after it is over, and again soon after it was refused."""
-    monkeypatch.setattr(finished_session_export, "RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(finished_session_export, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(finished_session_span_export, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(finished_session_span_export, "SETTLE_SECONDS", 0.05)
 
 
 @pytest.mark.usefixtures("short_pauses")

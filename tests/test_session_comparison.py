@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stretto.analysis.best_three_days import find_best_period
+from stretto.analysis.best_three_days import find_best_three_days
 from stretto.analysis.session_group_comparison import compare_groups
-from stretto.analysis.standing_among_like_sessions import rank_session
+from stretto.analysis.standing_among_like_sessions import rank_session_by_time_per_task
 from stretto.analysis.two_session_comparison import describe_pair, list_similar, measure_similarity
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
@@ -82,7 +82,7 @@ def test_percentiles_are_uniform_if_nothing_differs() -> None:
     percentiles = []
     for _ in range(120):
         runs = [make_run(f"s{number}", float(rng.lognormal(4, 0.5))) for number in range(61)]
-        standing = rank_session(runs[0], runs)
+        standing = rank_session_by_time_per_task(runs[0], runs)
         assert standing.percentile is not None
         assert standing.low is not None
         assert standing.high is not None
@@ -94,16 +94,18 @@ def test_percentiles_are_uniform_if_nothing_differs() -> None:
 def test_a_standing_names_gap_and_links() -> None:
     """Slower than all of ten like sessions: percentile near 0, a gap to the fastest tenth, links."""
     runs = [make_run(f"s{number}", 100 + number) for number in range(10)]
-    standing = rank_session(make_run("slow", 200), runs)
+    standing = rank_session_by_time_per_task(make_run("slow", 200), runs)
     assert standing.percentile == pytest.approx(0.5 / 11)
     assert standing.gap_seconds == pytest.approx(200 - 100.9, abs=0.1)
     assert [(link.session, link.role) for link in standing.links] == [("s0", "fastest"), ("s0", "similar")]
     finding = standing.to_finding()
     assert (finding.kind, finding.subject, finding.evidence.n) == ("standing", {"session": "slow"}, 10)
-    few = rank_session(make_run("slow", 200), runs[:4])
+    few = rank_session_by_time_per_task(make_run("slow", 200), runs[:4])
     assert (few.percentile, few.reason) == (None, "4 sessions are like it, 5 are needed")
     assert few.to_finding().verdict is FindingVerdict.TOO_LITTLE_DATA
-    assert rank_session(make_run("none", 200, task_types={}), runs).reason == "it ran no tasks"
+    assert (
+        rank_session_by_time_per_task(make_run("none", 200, task_types={}), runs).reason == "it ran no tasks"
+    )
 
 
 def test_equal_groups_are_rarely_different_and_slower_ones_are() -> None:
@@ -148,13 +150,13 @@ def test_the_best_period_knows_that_one_is_always_best() -> None:
     """Chance gives a best period, too; three days at half the time with another model are more than that."""
     rng = np.random.default_rng(5)
     usual = make_days("u", [1.0] * 30, rng)
-    assert find_best_period(usual).reproducible is False
+    assert find_best_three_days(usual).reproducible is False
     levels = [0.5 if 10 <= day < 13 else 1.0 for day in range(30)]
     better = [
         replace(run, covariates={"model": "new" if 10 <= run.start // DAY < 13 else "old"})
         for run in make_days("b", levels, rng)
     ]
-    best = find_best_period(better)
+    best = find_best_three_days(better)
     assert (best.start, best.reproducible, best.conditions) == (10 * DAY, True, ("model=new",))
     assert best.ratio == pytest.approx(0.5, abs=0.1)
-    assert find_best_period(usual[:8]).reason == "2 days with sessions, 10 are needed"
+    assert find_best_three_days(usual[:8]).reason == "2 days with sessions, 10 are needed"

@@ -21,7 +21,7 @@ from stretto.model.interval import Interval
 from stretto.store.database import open_reader
 from stretto.store.tasks_and_sessions_in_window import read_timed_sessions
 from stretto.summaries.agents_at_work_in_window import read_parallel_sessions
-from stretto.summaries.writes_of_sessions import WritesOfSessions
+from stretto.summaries.remembered_session_writes import WritesOfSessions
 from tests.web_page import read
 from tests.web_served import NOON, Store, Work, served
 

@@ -25,7 +25,7 @@ from stretto.fleet.session_document import (
     encode_session_document,
 )
 from stretto.names.measures import CALLS, MEASURES, TURNS, Dimension
-from stretto.shipping.document_limits import CELLS, limit_cells, limit_rows
+from stretto.shipping.document_limits import CELLS, coarsen_cells, limit_rows
 from stretto.shipping.document_maker import compute_digest
 from stretto.shipping.hide_row_names import TEXT_RULES, hide_row_names
 from stretto.store.database import open_reader
@@ -251,19 +251,19 @@ def test_cells_beyond_the_limit_are_by_the_hour_then_added_up_by_name() -> None:
     additions: Additions = Counter()
     for slot in range(40):
         additions |= {(slot, CALLS, (f"tool-{tool}", "success")): 1_000 - tool for tool in range(1_000)}
-    limited, folded = limit_cells(additions)
+    limited, folded = coarsen_cells(additions)
     assert len(limited) <= MOST_CELLS
     assert folded == len(additions) - len(limited)
     assert limited.total() == additions.total()
     assert limited[12, CALLS, ("tool-0", "success")] == 12 * 1_000
     assert limited[12, CALLS, ("tool-999", "success")] == 0
     by_time: Additions = Counter({(slot, TURNS, ()): 1 for slot in range(30_000)})
-    limited, _ = limit_cells(by_time)
+    limited, _ = coarsen_cells(by_time)
     assert len(limited) == 105
     assert limited[288, TURNS, ()] == 288
     assert limited.total() == 30_000
     small: Additions = Counter({(1, TURNS, ()): 5})
-    assert limit_cells(small) == (small, 0)
+    assert coarsen_cells(small) == (small, 0)
 
 
 def test_rows_beyond_the_limit_are_left_out_and_counted(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanContext
 from stretto.clock import SECOND
 from stretto.model.entities import ModelCall, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
-from stretto.otlp_export.session_spans import build_spans, compute_span_id, compute_trace_id
+from stretto.otlp_export.session_spans import build_spans, choose_trace_id, compute_span_id
 
 START = 1_760_000_000 * SECOND
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -412,7 +412,7 @@ def test_the_same_session_gives_the_same_trace_again() -> None:
 
     assert [own(span) for span in first] == [own(span) for span in second]
     assert {own(span).trace_id for span in first} == {0x28FE511A9E6D61AD9C0A474EB2120509}
-    assert compute_trace_id(session()) == 0x28FE511A9E6D61AD9C0A474EB2120509
+    assert choose_trace_id(session()) == 0x28FE511A9E6D61AD9C0A474EB2120509
     assert own(first[0]).span_id == 0x48BB26F08525E154
     assert compute_span_id("s1", "task", "A") == 0x67ABE7E20BDFB4DC
 
@@ -422,8 +422,8 @@ def test_traces_and_spans_of_different_sessions_differ() -> None:
     ids = [own(span).span_id for span in spans_of(session())]
 
     assert len(set(ids)) == len(ids)
-    assert compute_trace_id(session(source="codex")) != compute_trace_id(session())
-    assert compute_trace_id(session(id="s2")) != compute_trace_id(session())
+    assert choose_trace_id(session(source="codex")) != choose_trace_id(session())
+    assert choose_trace_id(session(id="s2")) != choose_trace_id(session())
     assert not set(ids) & {own(span).span_id for span in spans_of(session(id="s2"))}
 
 
@@ -480,7 +480,7 @@ def test_a_caller_that_did_not_sample_gets_no_spans() -> None:
 def test_an_invalid_traceparent_is_as_good_as_none(text: str) -> None:
     """An id that the W3C format forbids never becomes a trace id."""
     assert flat(spans_of(session(traceparent=text))) == flat(spans_of(session()))
-    assert compute_trace_id(session(traceparent=text)) == compute_trace_id(session())
+    assert choose_trace_id(session(traceparent=text)) == choose_trace_id(session())
 
 
 def test_resource_and_scope_say_who_is_speaking() -> None:

@@ -26,7 +26,7 @@ from stretto.fleet.hub_exchange import Enrolment, ForgetOrder, encode_message
 from stretto.fleet.session_document import SessionDocument, encode_session_document
 from stretto.model.event import Event
 from stretto.otlp_export.span_sender import NullSender
-from stretto.service.enrolment_file import find_enrolment
+from stretto.service.enrolment_file import find_hub_settings
 from stretto.service.service import Service
 from stretto.service.session_shipping import SessionShipping
 from stretto.shipping import ship_batches
@@ -43,7 +43,7 @@ from stretto.store.shipped_sessions import (
     note_revisions_about_to_ship,
     write_ship_receipts,
 )
-from stretto.store.store_rescue import move_store_aside
+from stretto.store.store_rescue import rescue_and_move_store_aside
 from tests.fakes import IDLE, Store, append, recorded, store
 from tests.hub_receiver import HubReceiver, HubRefusal
 from tests.ports import reserve_dead_address
@@ -194,7 +194,7 @@ def test_a_store_that_is_made_again_ships_only_what_changed(tmp_path: Path, hub:
         assert count_shipping(opened.connection, open_before=LATER).pending == 2
         assert ship_all(opened, shipper) == 0
         assert read_shipped(opened.connection) == before
-    move_store_aside(tmp_path / "stretto.db", tmp_path / "journal", LATER, "damaged")
+    rescue_and_move_store_aside(tmp_path / "stretto.db", tmp_path / "journal", LATER, "damaged")
     with store(tmp_path) as opened:
         opened.take(Drawing("nested").score("quality", 7, 90_000).events)
         assert ship_all(opened, shipper) == 1
@@ -422,8 +422,8 @@ def test_a_simulated_month_is_shipped_to_no_hub(tmp_path: Path) -> None:
     config.state.mkdir()
     (config.state / "hub.json").write_bytes(enrol(tmp_path, url).read_bytes())
     context = CommandContext(config, json=False, environ={}, home=tmp_path)
-    assert find_enrolment(replace(config, fleet_hub_url=None)) is not None
-    assert find_enrolment(make_month_context(context).config) is None
+    assert find_hub_settings(replace(config, fleet_hub_url=None)) is not None
+    assert find_hub_settings(make_month_context(context).config) is None
 
 
 def enrol(tmp_path: Path, url: str) -> Path:

@@ -17,7 +17,7 @@ from stretto.model.conclude_session import conclude_session
 from stretto.model.event import Kind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.headline_sums import add_up_headline
-from stretto.store.contributions.speedup_costs import add_up_speedup_costs
+from stretto.store.contributions.speedup_costs import add_up_cost_of_fanouts_and_waste
 from stretto.store.contributions.tasks_and_fanouts import add_up_tasks
 from tests.scenes import Drawing, by_description, fold_scene, frame_drawing, paid, straggler
 from tests.test_work_and_outcome_figures import measured
@@ -46,7 +46,7 @@ def sums_of(*drawings: Drawing, price: Price = get_reported_cost) -> Sums:
         held = settling(drawing, price)
         for added in (
             add_up_tasks(held.session, held.fanouts),
-            add_up_speedup_costs(held),
+            add_up_cost_of_fanouts_and_waste(held),
             add_up_headline(held),
         ):
             for (_, measure, dims), value in added.items():
@@ -125,7 +125,7 @@ def test_a_running_session_has_no_price_yet() -> None:
     """All its calls are in only when it is over."""
     drawing = paid()
     drawing.events = [event for event in drawing.events if event.kind is not Kind.SESSION_END]
-    assert add_up_speedup_costs(settling(drawing)) == {}
+    assert add_up_cost_of_fanouts_and_waste(settling(drawing)) == {}
 
 
 def test_calls_belong_to_the_run_in_which_they_fell() -> None:
@@ -141,12 +141,12 @@ def test_calls_belong_to_the_run_in_which_they_fell() -> None:
             )  # fmt: skip
     held = settling(frame_drawing(drawing, 200))
     assert len(held.fanouts) == 2
-    added = add_up_speedup_costs(held)
+    added = add_up_cost_of_fanouts_and_waste(held)
     assert (
         sum(value for (_, measure, _), value in added.items() if measure == "token_count") == 2 * 5 + 2 * 70
     )
     first = replace(held, fanouts=held.fanouts[:1])
-    (tokens,) = (v for (_, m, _), v in add_up_speedup_costs(first).items() if m == "token_count")
+    (tokens,) = (v for (_, m, _), v in add_up_cost_of_fanouts_and_waste(first).items() if m == "token_count")
     assert tokens == 10
 
 

@@ -21,7 +21,11 @@ from stretto.journal.pruned_session_records import STORE_PREFIX, hash_session_id
 from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.database_schema import EXECUTIONS, VERSION
-from stretto.store.store_rescue import find_store_problem, move_store_aside, move_unusable_store_aside
+from stretto.store.store_rescue import (
+    find_store_problem,
+    move_unusable_store_aside,
+    rescue_and_move_store_aside,
+)
 from tests.fakes import ROOT, store
 from tests.scenes import BEGIN, straggler
 
@@ -84,7 +88,7 @@ def assert_all_rows_kept(state: Path, before: dict[str, list[tuple[object, ...]]
             "live-1",
             "live-2",
         ]
-        assert queries.get_spans_emitted_time(connection, "live-1") == 7
+        assert queries.get_last_event_time_of_sent_spans(connection, "live-1") == 7
         assert queries.read_note(connection, queries.EMITTING_SINCE) == str(BEGIN)
 
 
@@ -130,7 +134,7 @@ def test_a_rescue_killed_before_the_move_is_done_again_without_doubling(tmp_path
         before = read_kept(old, hashed=False)
     copy = tmp_path / "again.db"
     copy.write_bytes((state / "stretto.db").read_bytes())
-    move_store_aside(state / "stretto.db", state / "journal", BEGIN, "test")
+    rescue_and_move_store_aside(state / "stretto.db", state / "journal", BEGIN, "test")
     copy.rename(state / "stretto.db")
     assert main(["--state", str(state), "rebuild"]) == 0
     assert_all_rows_kept(state, before)
@@ -148,7 +152,7 @@ def test_a_damaged_old_store_gives_what_is_readable_and_says_what_is_not(tmp_pat
     data[(page - 1) * 4096 : page * 4096] = b"\xff" * 4096
     path.write_bytes(data)
 
-    aside = move_store_aside(path, state / "journal", BEGIN, "test")
+    aside = rescue_and_move_store_aside(path, state / "journal", BEGIN, "test")
 
     assert aside.unread == ("rollup",)
     assert aside.path.exists()

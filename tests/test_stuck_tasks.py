@@ -7,7 +7,7 @@ from sqlite3 import Connection
 import pytest
 
 from stretto.clock import MINUTE
-from stretto.figures.task_silence import find_last_signs_of_life
+from stretto.figures.task_silence import find_last_signs_of_idle_tasks
 from stretto.model.event import Kind
 from stretto.model.process_state import ProcessState
 from stretto.store import queries
@@ -135,8 +135,8 @@ def test_a_young_session_is_not_looked_at(tmp_path: Path) -> None:
 def test_where_calls_name_no_task_the_main_agent_s_count_for_all() -> None:
     """The hooks of some agents do not name the task of a call."""
     drawing = Drawing().opens().prompt(1).order("x", 2, "review").run("a", 3).call("c", 50, 60)
-    assert find_last_signs_of_life(conclude_scene(drawing.events)) == {"a": at(60)}
-    assert find_last_signs_of_life(conclude_scene(drawing.call("d", 70).events)) == {}
+    assert find_last_signs_of_idle_tasks(conclude_scene(drawing.events)) == {"a": at(60)}
+    assert find_last_signs_of_idle_tasks(conclude_scene(drawing.call("d", 70).events)) == {}
 
 
 @pytest.mark.parametrize(
@@ -150,5 +150,5 @@ def test_where_calls_name_no_task_the_main_agent_s_count_for_all() -> None:
 )
 def test_every_event_of_a_task_is_a_sign_of_life(kind: Kind, more: dict[str, str]) -> None:
     """Model calls, messages, hooks and questions as much as tools."""
-    told = find_last_signs_of_life(conclude_scene(working().stroke(kind, 300, **more).events))
+    told = find_last_signs_of_idle_tasks(conclude_scene(working().stroke(kind, 300, **more).events))
     assert told == {"a": at(300), "b": at(30)}

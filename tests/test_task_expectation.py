@@ -10,10 +10,10 @@ from stretto.config.loading import load_config
 from stretto.figures.overdue_limits_and_time_left import (
     OVERDUE,
     OverdueLimit,
-    compute_overdue_chance,
+    compute_chance_that_running_task_is_overdue,
+    count_overdue_explained_by_chance,
     estimate_time_left,
     estimate_time_until_all_end,
-    find_most_overdue,
     find_overdue_limit,
 )
 from stretto.findings.finding_sentences import describe_fanout_progress
@@ -27,7 +27,7 @@ from stretto.summaries.running_tasks import (
     compute_running_fanout_figures,
     list_running_fanouts,
     list_running_tasks,
-    read_finished_lengths,
+    read_successful_task_lengths,
 )
 from tests.fakes import store
 from tests.month import end_of_day, month_of_sessions
@@ -72,12 +72,12 @@ def test_an_excess_is_more_late_tasks_than_chance_explains() -> None:
     """A long task is met more often; one late task is no excess, nor are two of ten."""
     lengths = [SECOND] * 99 + [101 * SECOND]
     limit = OverdueLimit(SECOND, 100, by_rule=False)
-    assert compute_overdue_chance(lengths, limit) == 100 / 200
-    assert compute_overdue_chance([SECOND] * 100, limit) == OVERDUE
-    assert find_most_overdue([]) == 1
-    assert find_most_overdue([0.01]) == 1
-    assert find_most_overdue([0.01] * 10) == 2
-    assert find_most_overdue([0.5] * 4) == 4
+    assert compute_chance_that_running_task_is_overdue(lengths, limit) == 100 / 200
+    assert compute_chance_that_running_task_is_overdue([SECOND] * 100, limit) == OVERDUE
+    assert count_overdue_explained_by_chance([]) == 1
+    assert count_overdue_explained_by_chance([0.01]) == 1
+    assert count_overdue_explained_by_chance([0.01] * 10) == 2
+    assert count_overdue_explained_by_chance([0.5] * 4) == 4
 
 
 def test_the_time_left_is_that_of_tasks_that_ran_longer() -> None:
@@ -101,7 +101,7 @@ def test_a_running_task_is_overdue_once_it_passes_its_limit(tmp_path: Path) -> N
             list_running_tasks(
                 RunningSessionReader(by_description).read_sessions(opened.connection, now + SECOND)
             ),
-            read_finished_lengths(opened.connection, now),
+            read_successful_task_lengths(opened.connection, now),
         )
     (task,) = expectations.list_expected(now + 10 * SECOND)
     assert task.running.kind == ("release", "tests")

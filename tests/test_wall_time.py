@@ -10,7 +10,7 @@ from stretto.clock import SECOND
 from stretto.figures.sums_by_dimension import Sums
 from stretto.figures.wall_time_parts import (
     WallPart,
-    compute_overhead_figures,
+    compute_hook_overhead_figures,
     compute_wall_figures,
     measure_wall_time,
 )
@@ -190,11 +190,11 @@ def test_overhead_is_a_share_of_the_time_in_which_agents_work() -> None:
         "wall": {(part,): length * SECOND for part, length in parts.items()},
         "sessions": {("a", "b", "success"): 2},
     }
-    found = {figure.name: figure.value for figure in compute_overhead_figures("1h", sums)}
+    found = {figure.name: figure.value for figure in compute_hook_overhead_figures("1h", sums)}
     assert found["stretto_window_hook_seconds"] == 2
     assert found["stretto_window_working_seconds"] == 40
     assert found["stretto_overhead_ratio"] == 0.05
-    (unknown,) = compute_overhead_figures("1h", {})
+    (unknown,) = compute_hook_overhead_figures("1h", {})
     assert (unknown.value, unknown.reason is not None) == (None, True)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from stretto.clock import MINUTE
 from stretto.notifications.alert_episodes import group_by_rule
-from stretto.notifications.alert_states_from_notifications import select_alerts
+from stretto.notifications.alert_states_from_notifications import find_newest_alert_states
 from stretto.notifications.notification_log import Notification, parse_webhook
 from tests.test_notification_log import alert, message
 from tests.web_page import Page, read, shown
@@ -124,7 +124,7 @@ def test_a_late_report_of_an_ended_alert_revives_nothing() -> None:
         message(make_alert("qa", "9 s", "resolved")),
         message(make_alert("qa", "9 s")),
     )
-    (group,) = group_by_rule(notifications, select_alerts(notifications))
+    (group,) = group_by_rule(notifications, find_newest_alert_states(notifications))
 
     assert group.firing == ()
     assert [episode.is_firing for episode in group.over] == [False]

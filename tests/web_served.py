@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from stretto import journal
 from stretto.clock import DAY, SECOND, read_wall_clock
 from stretto.config.loading import load_config
-from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
+from stretto.exporter.scrape import Exposition, FigureCollector, create_empty_registry, encode_metrics
 from stretto.figures.figure import Figure
 from stretto.figures.finished_run_statistics import RunProfile
 from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
@@ -37,13 +37,13 @@ from stretto.store.session_search import SessionPage, SessionQuery, find_session
 from stretto.summaries import snapshot
 from stretto.summaries.agents_at_work_in_window import ActivitySummary, read_activity_summary
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
+from stretto.summaries.remembered_session_writes import WritesOfSessions
 from stretto.summaries.run_statistics_by_kind import ProfileKind, read_run_profile
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.snapshot_of_any_window import SnapshotRules, read_windowed_snapshot
 from stretto.summaries.time_window import TimeWindow
 from stretto.summaries.trends import read_trends
-from stretto.summaries.writes_of_sessions import WritesOfSessions
 from stretto.web.app import Backend, create_app
 from stretto.web.live_updates import UpdateStreams
 from tests.waiting import PATIENCE
@@ -247,7 +247,7 @@ class Store:
             return build_catalog_document(catalog, self.now)
 
     def _expose(self, accept: str) -> Exposition:
-        collectors = create_registry()
+        collectors = create_empty_registry()
         collectors.register(FigureCollector({"snapshot": self._figures}, 5_000))
         return encode_metrics(collectors, accept)
 

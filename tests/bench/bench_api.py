@@ -29,7 +29,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 import stretto
-from stretto.api import duration_histograms
+from stretto.api import genai_histograms
 from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
 
 BUDGET = 1.5
@@ -208,12 +208,12 @@ def _sdk(*processors: SpanProcessor) -> Iterator[TracerProvider]:
 def _meters() -> Iterator[None]:
     provider = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
     metrics._internal._METER_PROVIDER = provider  # for one setting only
-    duration_histograms.get_run_histograms.cache_clear()  # likewise
+    genai_histograms.get_run_histograms.cache_clear()  # likewise
     try:
         yield
     finally:
         metrics._internal._METER_PROVIDER = None  # likewise
-        duration_histograms.get_run_histograms.cache_clear()  # likewise
+        genai_histograms.get_run_histograms.cache_clear()  # likewise
         provider.shutdown()
 
 

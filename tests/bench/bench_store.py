@@ -33,7 +33,7 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.config.loading import load_config
 from stretto.exporter.ended_work_counters import LiveMetrics
-from stretto.exporter.scrape import FigureCollector, create_registry, encode_metrics
+from stretto.exporter.scrape import FigureCollector, create_empty_registry, encode_metrics
 from stretto.store import database
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
@@ -287,7 +287,7 @@ def sizes(size: int) -> list[int]:
 def probe(folder: Path, now: int) -> dict[str, float]:
     """Open the store as the service does, take a snapshot, scrape; return CPU seconds and resident bytes."""
     settled = load_config({}, folder, state=str(folder))
-    source = create_registry()
+    source = create_empty_registry()
     live = LiveMetrics(source, since=now, version="bench")
     connection = open_writer(settled.database)
     calls = connection.execute("SELECT SUM(tool_calls) FROM sessions").fetchone()[0]

@@ -11,7 +11,6 @@ import numpy as np
 from scipy import stats
 
 from stretto.analysis.agent_assignment_rules import advise_agent
-from stretto.analysis.bottleneck_causes import find_bottlenecks
 from stretto.analysis.experiment_definition_and_plan import (
     ExperimentDefinition,
     ExperimentMetric,
@@ -22,13 +21,14 @@ from stretto.analysis.experiments import ExperimentStatus, judge_experiment
 from stretto.analysis.length_predictor import fit_predictor
 from stretto.analysis.outcome_conditions import find_outcome_conditions
 from stretto.analysis.planned_and_anytime_looks import weigh_pairs
+from stretto.analysis.rank_session_holdups import find_bottlenecks
 from stretto.analysis.recommendation import RecommendationKind
 from stretto.analysis.recommendation_rules import apply_rules
 from stretto.analysis.rule_inputs_and_promised_gains import RuleInputs
 from stretto.analysis.session_group_comparison import compare_groups
 from stretto.analysis.simulated_time_by_width import plan_capacity
 from stretto.analysis.slowdown_fit import Slowdown
-from stretto.analysis.standing_among_like_sessions import rank_session
+from stretto.analysis.standing_among_like_sessions import rank_session_by_time_per_task
 from stretto.analysis.width_gain import fit_width_curve
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
@@ -211,7 +211,7 @@ def measure_comparison(pairs: int) -> Iterator[Row]:
             SessionRun(f"s{n}", 0, round(float(length) * SECOND), Outcome.SUCCESS, task_types={"code": 4})
             for n, length in enumerate(rng.lognormal(4, 0.5, 41))
         ]
-        percentiles.append(rank_session(runs[0], runs).percentile or 0.0)
+        percentiles.append(rank_session_by_time_per_task(runs[0], runs).percentile or 0.0)
     p = float(stats.kstest(percentiles, "uniform").pvalue)
     yield make_exact(
         "F",

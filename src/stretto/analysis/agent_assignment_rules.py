@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from stretto.analysis.agent_effects import AgentEffect, rank_agents, rank_pairs
+from stretto.analysis.agent_effects import AgentEffect, find_agent_pairs_with_shorter_sessions, rank_agents
 from stretto.analysis.recommendation import Effort, Recommendation, RecommendationKind
 from stretto.analysis.rule_inputs_and_promised_gains import (
     LEAST_RATIO,
@@ -153,9 +153,9 @@ def _compare_in_words(effect: AgentEffect) -> str:
     )
 
 
-def advise_pairing(inputs: RuleInputs) -> Verdict:
+def advise_agents_to_team_up(inputs: RuleInputs) -> Verdict:
     """Recommend two agents whose joint sessions are shorter for the same work."""
-    pairs = rank_pairs(inputs.sessions, inputs.tasks)
+    pairs = find_agent_pairs_with_shorter_sessions(inputs.sessions, inputs.tasks)
     if not pairs:
         return "no two agents worked together in some sessions and apart in others"
     best = pairs[0]

@@ -112,7 +112,9 @@ class PairEffect:
     """Adjusted for the number of pairs."""
 
 
-def rank_pairs(sessions: Sequence[SessionRun], tasks: Mapping[str, Sequence[TaskRun]]) -> list[PairEffect]:
+def find_agent_pairs_with_shorter_sessions(
+    sessions: Sequence[SessionRun], tasks: Mapping[str, Sequence[TaskRun]]
+) -> list[PairEffect]:
     """Return the pairs of agents whose joint sessions are shorter for the same work, the shortest first."""
     usual = find_median_length_by_type(itertools.chain.from_iterable(tasks.values()))
     rows: list[tuple[set[str], float]] = []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stretto.analysis.two_session_comparison import measure_pace
+from stretto.analysis.two_session_comparison import measure_seconds_per_task
 from stretto.clock import DAY
 from stretto.model.run_rows_for_analyses import SessionRun
 
@@ -41,9 +41,9 @@ class BestPeriod:
         return None if self.p is None else self.p <= LEVEL
 
 
-def find_best_period(sessions: Sequence[SessionRun]) -> BestPeriod:
+def find_best_three_days(sessions: Sequence[SessionRun]) -> BestPeriod:
     """Return the best three days in a row, how often chance gives as good a period, and its conditions."""
-    paces = {run.session: pace for run in sessions if (pace := measure_pace(run)) is not None}
+    paces = {run.session: pace for run in sessions if (pace := measure_seconds_per_task(run)) is not None}
     by_day: dict[int, list[SessionRun]] = defaultdict(list)
     for run in sessions:
         if run.session in paces:

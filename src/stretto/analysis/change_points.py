@@ -46,7 +46,7 @@ def find_change_points(
         points = partition_values(values, penalty * variance * math.log(count), shortest)
         residuals = values - _fill_segments(values, points)
         variance = float(np.sum(residuals**2)) / max(1, count - len(points) - 1)
-        variance *= inflate_by_autocorrelation(residuals)
+        variance *= compute_variance_inflation(residuals)
     return drop_small_steps(values, points, least_step)
 
 
@@ -72,7 +72,7 @@ def partition_values(values: Floats, penalty: float, shortest: int = 1) -> list[
     return points[::-1]
 
 
-def inflate_by_autocorrelation(residuals: Floats) -> float:
+def compute_variance_inflation(residuals: Floats) -> float:
     """Return by which factor autocorrelation raises the variance of a mean, at least 1.
 
     Autocovariances are summed in pairs while the pairs are positive (Geyer 1992), over lags that the length

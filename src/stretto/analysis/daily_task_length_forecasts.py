@@ -82,7 +82,7 @@ def forecast_lengths(series: Iterable[Series], instant: int, zone: tzinfo) -> li
     ]
 
 
-def add_up_covers(outlooks: Sequence[LengthOutlook]) -> list[ForecastCover]:
+def sum_covers_by_level(outlooks: Sequence[LengthOutlook]) -> list[ForecastCover]:
     """Return the cover of each level over the back-tests of several series; nothing without any."""
     tests = [each.tested for each in outlooks if each.tested is not None]
     days = sum(test.forecasts for test in tests)

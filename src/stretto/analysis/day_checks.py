@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stretto.analysis.level_wander import measure_wander
-from stretto.analysis.lopsided_days import estimate_skewness, pool_skewness, straighten_t
+from stretto.analysis.level_wander import compute_error_inflation
 from stretto.analysis.recent_days_rank_tests import (
     LAGS,
     LONGEST_BASELINE,
@@ -22,13 +21,14 @@ from stretto.analysis.recent_days_rank_tests import (
     WINDOWS,
     RankTable,
     WindowChecks,
-    combine_p_values,
+    combine_dependent_p_values,
     compare_windows,
-    compute_error_factors,
-    compute_t_p_values,
+    compute_one_sided_p_values,
+    compute_variance_factors,
     estimate_autocorrelation,
 )
 from stretto.analysis.series import Floats
+from stretto.analysis.skewness_correction import estimate_baseline_skewness, pool_skewness, straighten_t
 from stretto.analysis.values_by_local_day import Clusters
 
 PRIOR_SERIES = 5
@@ -99,11 +99,11 @@ def check_all_days(
     week_error = np.full(shape[1:], np.nan)
     for number, (table, window) in enumerate(tests):
         t, freedom, errors = _compute_t(series, table, window, days)
-        p_values["rise"][number] = compute_t_p_values(t, freedom)
-        p_values["fall"][number] = compute_t_p_values(-t, freedom)
-        wander = measure_wander(p_values["fall"][number], window)
-        p_values["rise_beyond"][number] = compute_t_p_values(t / wander, freedom)
-        p_values["fall_beyond"][number] = compute_t_p_values(-t / wander, freedom)
+        p_values["rise"][number] = compute_one_sided_p_values(t, freedom)
+        p_values["fall"][number] = compute_one_sided_p_values(-t, freedom)
+        wander = compute_error_inflation(p_values["fall"][number], window)
+        p_values["rise_beyond"][number] = compute_one_sided_p_values(t / wander, freedom)
+        p_values["fall_beyond"][number] = compute_one_sided_p_values(-t / wander, freedom)
         if window == max(windows) and table == 0:
             longest = wander
         if window == WEEK and table == 0:
@@ -138,7 +138,9 @@ def _compute_t(
         if len(each.checks) == 0:
             continue
         columns = one_series.clusters.last_days[each.checks]
-        difference, baseline = compute_error_factors(correlation[row, columns], window, each.baseline_sizes)
+        difference, baseline = compute_variance_factors(
+            correlation[row, columns], window, each.baseline_sizes
+        )
         inflation = baseline * each.baseline_sizes
         spread = (each.deviations**2).sum(axis=1) / np.maximum(0.5, each.baseline_sizes - inflation)
         error = np.sqrt(np.maximum(spread * difference, 1e-12))
@@ -177,7 +179,7 @@ def _combine_tests(p_values: Floats, weights: Floats) -> Floats:
         ready = known.sum(axis=0) == count
         if count:
             chosen = known[:, ready][:, 0]
-            combined[ready] = combine_p_values(p_values[chosen][:, ready], weights[chosen])
+            combined[ready] = combine_dependent_p_values(p_values[chosen][:, ready], weights[chosen])
     return combined
 
 
@@ -186,7 +188,7 @@ def _pool_skewness(series: Sequence[CheckedSeries], checks: Sequence[WindowCheck
     estimates, sizes = np.full((2, len(series), days), np.nan)
     for row, (one_series, each) in enumerate(zip(series, checks, strict=True)):
         columns = one_series.clusters.last_days[each.checks]
-        estimates[row, columns] = estimate_skewness(each)
+        estimates[row, columns] = estimate_baseline_skewness(each)
         sizes[row, columns] = each.baseline_sizes
     return pool_skewness(estimates, sizes)
 

@@ -47,7 +47,9 @@ class EffectEstimate:
         return math.copysign(-float(special.ndtri(max(self.p, 1e-300) / 2)), self.effect - neutral)
 
 
-def estimate_ratio(first: Sequence[float], second: Sequence[float]) -> EffectEstimate | None:
+def estimate_ratio_of_geometric_means(
+    first: Sequence[float], second: Sequence[float]
+) -> EffectEstimate | None:
     """Return the ratio of the geometric means by Welch's test on logarithms.
 
     None if a group has fewer than two values or nothing scatters. Values are above 0. Example: (1, 2, 4)
@@ -77,7 +79,7 @@ def estimate_stratified_ratio(
     """
     shared = [(first, second) for first, second in strata if len(first) and len(second)]
     if len(shared) <= 1:
-        return estimate_ratio(*shared[0]) if shared else None
+        return estimate_ratio_of_geometric_means(*shared[0]) if shared else None
     weight_sum = weighted = squares = 0.0
     parts: list[tuple[np.ndarray, np.ndarray]] = [(np.log(first), np.log(second)) for first, second in shared]
     for one_log, other_log in parts:
@@ -163,7 +165,7 @@ def compute_wilson_interval(hits: int, cases: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def widen_to_level(estimate: EffectEstimate, level: float) -> EffectEstimate:
+def widen_ratio_to_level(estimate: EffectEstimate, level: float) -> EffectEstimate:
     """Return a ratio's estimate with the interval at another level, by the normal curve.
 
     Shares and scores keep theirs: their limits are not symmetric.

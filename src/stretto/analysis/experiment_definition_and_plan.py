@@ -116,7 +116,7 @@ def define_experiment(
         )
     kind = ExperimentMetric(metric)
     if kind is ExperimentMetric.SUCCESS:
-        units = plan_share_units(base_share, smallest_effect, power=power, attempt=attempt)
+        units = plan_cases_per_arm_for_share(base_share, smallest_effect, power=power, attempt=attempt)
     else:
         shift = smallest_effect if kind is ExperimentMetric.SCORE else _to_shift(smallest_effect, attempt)
         units = plan_units(shift, spread if kind is not ExperimentMetric.SCORE else 1.0, power=power,
@@ -163,7 +163,7 @@ def plan_units(
     return math.ceil(float(optimize.brentq(lambda units: compute_power(units) - power, 2, most)))
 
 
-def plan_share_units(
+def plan_cases_per_arm_for_share(
     base: float | None, difference: float, *, power: float = 0.8, level: float = 0.05, attempt: str = ""
 ) -> int:
     """Return how many cases per arm find a difference of shares with this power.

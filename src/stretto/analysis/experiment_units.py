@@ -27,7 +27,7 @@ class ExperimentUnit:
     pair: str | None = None
 
 
-def list_experiment_units(
+def list_experiment_sessions(
     definition: ExperimentDefinition,
     sessions: Iterable[SessionRun],
     tasks: Iterable[TaskRun] = (),

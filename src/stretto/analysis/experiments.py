@@ -21,7 +21,7 @@ from stretto.analysis.effect_estimates import (
     estimate_score_difference,
     estimate_share_difference,
     estimate_stratified_ratio,
-    widen_to_level,
+    widen_ratio_to_level,
 )
 from stretto.analysis.experiment_definition_and_plan import (
     ExperimentDefinition,
@@ -31,7 +31,7 @@ from stretto.analysis.experiment_definition_and_plan import (
 from stretto.analysis.experiment_units import ExperimentUnit
 from stretto.analysis.planned_and_anytime_looks import (
     AnytimeAnswer,
-    compute_look_bounds,
+    compute_z_bounds_of_looks,
     weigh_pairs,
     weigh_successes,
 )
@@ -113,7 +113,7 @@ def judge_experiment(
     pairs = _pair_units(by_arm[arms[0]], by_arm[arms[1]]) if definition.pair_by else None
     counts = {arm: len(by_arm[arm]) if pairs is None else len(pairs) for arm in arms}
     reached = min(counts.values())
-    bounds = compute_look_bounds(definition.looks, definition.level)
+    bounds = compute_z_bounds_of_looks(definition.looks, definition.level)
     look, crossed = 0, False
     estimate: EffectEstimate | None = None
     used: tuple[list[ExperimentUnit], list[ExperimentUnit]] = ([], [])
@@ -126,7 +126,7 @@ def judge_experiment(
         crossed = estimate is not None and abs(estimate.z) >= bound
     final = crossed or look == definition.looks
     if estimate is not None and look:
-        estimate = widen_to_level(estimate, float(2 * special.ndtr(-bounds[look - 1])))
+        estimate = widen_ratio_to_level(estimate, float(2 * special.ndtr(-bounds[look - 1])))
     return ExperimentStatus(
         definition=definition,
         counts=counts,

@@ -35,7 +35,7 @@ def repeat_three_days(values: Floats, horizon: int) -> Floats:
     return np.asarray(days.mean(axis=0)[np.arange(horizon) % DAY_HOURS])
 
 
-def shift_week(values: Floats, horizon: int) -> Floats:
+def repeat_week_at_newest_level(values: Floats, horizon: int) -> Floats:
     """Return the last week again, raised by as much as the last day is above the one a week before."""
     return repeat_week(values, horizon) + (_average_last_day(values) - _average_day_a_week_before(values))
 
@@ -58,7 +58,7 @@ RULES: dict[str, Callable[[Floats, int], Floats]] = {
     "same hour of the day": repeat_day,
     "same hour of the last three days": repeat_three_days,
     "same hour of the week": repeat_week,
-    "same hour of the week, shifted": shift_week,
+    "same hour of the week, shifted": repeat_week_at_newest_level,
     "same hour of the week, scaled": scale_week,
 }
 """Name → rule; those of the week need eight days."""

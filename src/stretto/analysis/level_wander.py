@@ -32,7 +32,7 @@ PRIOR_SPREAD = 0.02
 SMALLEST_P = 1e-9
 
 
-def measure_wander(falls: Floats, window: int) -> Floats:
+def compute_error_inflation(falls: Floats, window: int) -> Floats:
     """Return by what factor the errors of a comparison are too small, at least 1, by series and day.
 
     ``falls`` are the p values for a fall when the last ``window`` clusters are compared with those before, or

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special, stats
 
 from stretto.analysis.series import JUDGED
-from stretto.analysis.two_session_comparison import measure_pace
+from stretto.analysis.two_session_comparison import measure_seconds_per_task
 from stretto.clock import DAY, HOUR
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
@@ -34,7 +34,7 @@ BY_SIZE = "tasks"
 """The condition on the number of tasks: the time per task has that number in it."""
 
 
-class ConditionEffect(StrEnum):
+class AssociatedOutcome(StrEnum):
     """The outcome that a condition goes with."""
 
     SUCCESS = "success"
@@ -48,7 +48,7 @@ class OutcomeCondition:
     """A condition with the outcome that it goes with."""
 
     condition: str
-    effect: ConditionEffect
+    effect: AssociatedOutcome
     support: int
     """Sessions with the condition."""
     share: float
@@ -65,10 +65,10 @@ class OutcomeCondition:
     def to_sentence(self) -> str:
         """Return the condition in words, with the limits of its lift."""
         counted = {
-            ConditionEffect.SUCCESS: "succeed",
-            ConditionEffect.FAILURE: "succeed only",
-            ConditionEffect.FAST: "are among the fastest quarter",
-            ConditionEffect.SLOW: "are among the fastest quarter only",
+            AssociatedOutcome.SUCCESS: "succeed",
+            AssociatedOutcome.FAILURE: "succeed only",
+            AssociatedOutcome.FAST: "are among the fastest quarter",
+            AssociatedOutcome.SLOW: "are among the fastest quarter only",
         }[self.effect]
         emerging = "" if self.confirmed else "; later sessions must confirm it"
         verb = counted.removesuffix(" only")
@@ -99,7 +99,7 @@ class ConditionAnswer:
             details: dict[str, float | str | None] = {"checked": float(self.checked)}
             evidence = FindingEvidence(n=self.sessions)
             return [Finding("condition", {}, verdict, evidence, reason=self.reason, details=details)]
-        good = {ConditionEffect.SUCCESS, ConditionEffect.FAST}
+        good = {AssociatedOutcome.SUCCESS, AssociatedOutcome.FAST}
         return [
             Finding(
                 kind=f"condition_{each.effect}",
@@ -280,7 +280,7 @@ def _read_fast(sessions: Sequence[SessionRun]) -> dict[str, bool]:
     """Return whether each session is among the fastest quarter of its pattern, by active time per task."""
     paces: dict[str | None, list[tuple[str, float]]] = defaultdict(list)
     for run in sessions:
-        if (pace := measure_pace(run)) is not None:
+        if (pace := measure_seconds_per_task(run)) is not None:
             paces[run.pattern].append((run.session, pace))
     fast: dict[str, bool] = {}
     for group in paces.values():
@@ -289,7 +289,7 @@ def _read_fast(sessions: Sequence[SessionRun]) -> dict[str, bool]:
     return fast
 
 
-def _name_effect(outcome: str, lift: float) -> ConditionEffect:
+def _name_effect(outcome: str, lift: float) -> AssociatedOutcome:
     if outcome == "success":
-        return ConditionEffect.SUCCESS if lift > 1 else ConditionEffect.FAILURE
-    return ConditionEffect.FAST if lift > 1 else ConditionEffect.SLOW
+        return AssociatedOutcome.SUCCESS if lift > 1 else AssociatedOutcome.FAILURE
+    return AssociatedOutcome.FAST if lift > 1 else AssociatedOutcome.SLOW

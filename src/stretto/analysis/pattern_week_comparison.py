@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
-from stretto.analysis.best_three_days import PERIOD_DAYS, BestPeriod, find_best_period
+from stretto.analysis.best_three_days import PERIOD_DAYS, BestPeriod, find_best_three_days
 from stretto.analysis.session_group_comparison import LEVEL, GroupComparison, compare_groups
 from stretto.clock import DAY, SECOND
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
@@ -15,7 +15,9 @@ WEEK_DAYS = 7
 USUAL_DAYS = 28
 
 
-def judge_weeks(sessions: Mapping[str, Sequence[SessionRun]], instant: int, zone: tzinfo) -> list[Finding]:
+def compare_last_week_with_month_before(
+    sessions: Mapping[str, Sequence[SessionRun]], instant: int, zone: tzinfo
+) -> list[Finding]:
     """Return a finding about the last seven days of each pattern against the 28 before, and its best period.
 
     All patterns together are called different by chance in at most 5 of 100 weeks: the level is divided by
@@ -28,7 +30,7 @@ def judge_weeks(sessions: Mapping[str, Sequence[SessionRun]], instant: int, zone
         usual = [run for run in runs if since <= run.start < begin]
         recent = [run for run in runs if begin <= run.start <= instant]
         findings.append(_conclude_week(pattern, compare_groups(usual, recent, level=level)))
-        findings.append(_conclude_best(pattern, find_best_period([*usual, *recent]), level, zone))
+        findings.append(_conclude_best(pattern, find_best_three_days([*usual, *recent]), level, zone))
     return findings
 
 

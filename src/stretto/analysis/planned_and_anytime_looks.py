@@ -26,7 +26,7 @@ _NODES = 48
 
 
 @lru_cache(maxsize=256)
-def compute_look_bounds(looks: int, level: float = 0.05) -> tuple[float, ...]:
+def compute_z_bounds_of_looks(looks: int, level: float = 0.05) -> tuple[float, ...]:
     """Return the least absolute z at which each of so many equally spaced looks may stop.
 
     Example: four looks at .05 have the bounds 4.05, 2.86, 2.34 and 2.02. Raises ValueError if the number of
@@ -43,7 +43,7 @@ def compute_look_bounds(looks: int, level: float = 0.05) -> tuple[float, ...]:
 
 def compute_look_inflation(looks: int, level: float, power: float) -> float:
     """Return how many times the units of a single test a plan with looks needs for the same power."""
-    bounds = compute_look_bounds(looks, level)
+    bounds = compute_z_bounds_of_looks(looks, level)
     single = float(stats.norm.isf(level / 2) + stats.norm.isf(1 - power))
     drift = float(
         optimize.brentq(lambda value: _cross_probability(bounds, value) - power, single * 0.9, single * 1.5)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stretto.analysis.effect_estimates import EffectEstimate, estimate_ratio
+from stretto.analysis.effect_estimates import EffectEstimate, estimate_ratio_of_geometric_means
 from stretto.analysis.experiment_definition_and_plan import find_detectable_ratio
 from stretto.analysis.rule_inputs_and_promised_gains import measure_log_span_per_work
 from stretto.analysis.session_holdups import UsualLengths
@@ -115,7 +115,9 @@ def judge_applied(
     logs = [_measure_sides(group, tasks, usual) for group in (before, after)]
     spans = [build_schedule(tasks.get(run.session, ())).span / SECOND for run in before]
     length = float(np.mean([span for span in spans if span]))
-    estimate = estimate_ratio([math.exp(value) for value in logs[0]], [math.exp(value) for value in logs[1]])
+    estimate = estimate_ratio_of_geometric_means(
+        [math.exp(value) for value in logs[0]], [math.exp(value) for value in logs[1]]
+    )
     if estimate is None:
         return RealisedEffect(FindingVerdict.TOO_LITTLE_DATA, old, new, reason="the sessions do not scatter")
     spread = math.sqrt((np.var(logs[0], ddof=1) + np.var(logs[1], ddof=1)) / 2)

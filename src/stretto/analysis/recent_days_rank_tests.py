@@ -107,7 +107,9 @@ def estimate_autocorrelation(checks: WindowChecks) -> Floats:
     return np.asarray(np.stack(lagged, axis=1) + 1 / checks.baseline_sizes[:, None], dtype=np.float64)
 
 
-def compute_error_factors(correlation: Floats, window: int, sizes: NDArray[np.intp]) -> tuple[Floats, Floats]:
+def compute_variance_factors(
+    correlation: Floats, window: int, sizes: NDArray[np.intp]
+) -> tuple[Floats, Floats]:
     """Return (variance of the difference, variance of the baseline's mean) as multiples of a day's variance.
 
     With independent days these are 1 / window + 1 / size and 1 / size.
@@ -122,7 +124,7 @@ def compute_error_factors(correlation: Floats, window: int, sizes: NDArray[np.in
     return recent + baseline - 2 * covariance, baseline
 
 
-def combine_p_values(p_values: Floats, weights: Floats) -> Floats:
+def combine_dependent_p_values(p_values: Floats, weights: Floats) -> Floats:
     """Return the p value of several dependent tests by the Cauchy combination (Liu and Xie 2020).
 
     ``p_values`` has a row per test. Tests that agree strengthen each other. A single small value counts as
@@ -148,6 +150,6 @@ def estimate_shift(before: Sequence[float] | Floats, after: Sequence[float] | Fl
     return float(np.median(np.subtract.outer(np.asarray(after), np.asarray(before))))
 
 
-def compute_t_p_values(t: Floats, freedom: Floats) -> Floats:
+def compute_one_sided_p_values(t: Floats, freedom: Floats) -> Floats:
     """Return the one-sided p values of t statistics."""
     return np.asarray(special.stdtr(freedom, -t))

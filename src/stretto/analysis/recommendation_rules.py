@@ -9,41 +9,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from stretto.analysis.agent_assignment_rules import advise_agent, advise_pairing, advise_specialisation
+from stretto.analysis.agent_assignment_rules import (
+    advise_agent,
+    advise_agents_to_team_up,
+    advise_specialisation,
+)
 from stretto.analysis.recommendation import Recommendation, RecommendationKind
 from stretto.analysis.resource_rules import (
-    advise_cores,
+    advise_fewer_agents_for_busy_processors,
     advise_memory,
-    advise_memory_strategy,
-    advise_processors,
+    advise_staggered_starts,
+    explain_no_cores_advice,
     explain_no_disk_advice,
 )
 from stretto.analysis.rule_inputs_and_promised_gains import FEWEST_SESSIONS, RuleInputs, Verdict
 from stretto.analysis.workflow_rules import (
     advise_balance,
     advise_batching,
-    advise_chains,
     advise_closing_gaps,
     advise_parallelism,
-    advise_pool,
-    advise_unbalanced,
+    advise_planned_width,
+    advise_relieving_last_agent,
+    explain_why_chains_are_not_advised,
 )
 
 RULES: Mapping[RecommendationKind, Callable[[RuleInputs], Verdict]] = {
-    RecommendationKind.UNBALANCED_AGENTS: advise_unbalanced,
+    RecommendationKind.UNBALANCED_AGENTS: advise_relieving_last_agent,
     RecommendationKind.LOAD_BALANCE: advise_balance,
-    RecommendationKind.POOL_SIZE: advise_pool,
+    RecommendationKind.POOL_SIZE: advise_planned_width,
     RecommendationKind.MISSED_PARALLELISM: advise_parallelism,
-    RecommendationKind.DEPENDENCY_CHAINS: advise_chains,
+    RecommendationKind.DEPENDENCY_CHAINS: explain_why_chains_are_not_advised,
     RecommendationKind.PHASE_STRUCTURE: advise_closing_gaps,
     RecommendationKind.BATCHING: advise_batching,
     RecommendationKind.SPECIALISATION: advise_specialisation,
     RecommendationKind.AGENT_CHOICE: advise_agent,
-    RecommendationKind.PAIRING: advise_pairing,
-    RecommendationKind.CPU_BOUND: advise_processors,
-    RecommendationKind.CORES: advise_cores,
+    RecommendationKind.PAIRING: advise_agents_to_team_up,
+    RecommendationKind.CPU_BOUND: advise_fewer_agents_for_busy_processors,
+    RecommendationKind.CORES: explain_no_cores_advice,
     RecommendationKind.MEMORY_BOUND: advise_memory,
-    RecommendationKind.MEMORY_STRATEGY: advise_memory_strategy,
+    RecommendationKind.MEMORY_STRATEGY: advise_staggered_starts,
     RecommendationKind.IO_BOUND: explain_no_disk_advice,
     RecommendationKind.STORAGE: explain_no_disk_advice,
 }

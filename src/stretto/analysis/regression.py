@@ -29,7 +29,7 @@ from stretto.analysis.tracked_change_episodes import (
     THRESHOLD,
     Episode,
     TrackedSeries,
-    estimate_score_error,
+    estimate_error_of_score_difference,
     find_best_split,
     measure_exceeded_shares,
     track_changes,
@@ -61,7 +61,7 @@ WEEKS_AFTER = 28
 
 
 @dataclass(frozen=True, slots=True)
-class Boundary:
+class ComparisonBoundary:
     """An instant that no comparison crosses: an accepted change, or an annotation if all kinds are meant."""
 
     time: int
@@ -77,7 +77,7 @@ def judge_changes(
     series: Iterable[Series],
     instant: int,
     zone: tzinfo = UTC,
-    boundaries: Sequence[Boundary] = (),
+    boundaries: Sequence[ComparisonBoundary] = (),
     *,
     threshold: float = THRESHOLD,
 ) -> list[Finding]:
@@ -101,7 +101,7 @@ def list_history_days(instant: int, zone: tzinfo) -> LocalDays:
     return list_local_days(instant, HISTORY_DAYS + today % HISTORY_STEP, zone)
 
 
-def _cut_series(series: Series, instant: int, boundaries: Sequence[Boundary]) -> Series:
+def _cut_series(series: Series, instant: int, boundaries: Sequence[ComparisonBoundary]) -> Series:
     """Return the values since the last boundary that were known at the instant."""
     cuts = [each.time for each in boundaries if each.time <= instant and each.concerns(series)]
     inside = (series.times >= max(cuts, default=0)) & (series.times <= instant)
@@ -242,7 +242,7 @@ def _estimate_effect(tracked: TrackedSeries, begin: int) -> float:
 
 def _measure_share_error(tracked: TrackedSeries, begin: int, end: int, after: int) -> float:
     """Return the standard error of P(after > before), or of the difference of two shares, with the wander."""
-    return estimate_score_error(
+    return estimate_error_of_score_difference(
         measure_exceeded_shares(tracked, begin, end, end), after
     ) * tracked.measure_wander(end)
 

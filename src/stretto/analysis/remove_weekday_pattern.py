@@ -33,7 +33,7 @@ def measure_weekdays(
     return offsets - offsets.mean(), p
 
 
-def subtract_week(means: Floats) -> Floats:
+def subtract_median_of_week_around(means: Floats) -> Floats:
     """Return daily values less the median of the seven days around each: a change of level is no pattern."""
     padded = np.pad(means, WEEK // 2, mode="edge")
     return np.asarray(means - np.median(np.lib.stride_tricks.sliding_window_view(padded, WEEK), axis=1))
@@ -55,7 +55,7 @@ def remove_weekday_pattern(values: Floats, clusters: Clusters, days: LocalDays) 
         return values
     weekdays = np.array([days.dates[day].weekday() for day in clusters.last_days])
     means = clusters.average_by_cluster(values)
-    measured = measure_weekdays(subtract_week(means[single]), weekdays[single])
+    measured = measure_weekdays(subtract_median_of_week_around(means[single]), weekdays[single])
     if measured is None or measured[1] > CLEAR:
         return values
     offsets = np.where(single, measured[0][weekdays], 0.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stretto.analysis.effect_estimates import estimate_ratio
+from stretto.analysis.effect_estimates import estimate_ratio_of_geometric_means
 from stretto.analysis.recommendation import Effort, RecommendationKind
 from stretto.analysis.rule_inputs_and_promised_gains import (
     FEWEST_SESSIONS,
@@ -35,7 +35,7 @@ def _find_cpu_share(inputs: RuleInputs) -> float | str:
     return float(np.median(shares))
 
 
-def advise_processors(inputs: RuleInputs) -> Verdict:
+def advise_fewer_agents_for_busy_processors(inputs: RuleInputs) -> Verdict:
     """Recommend fewer agents where the processors are busy and fewer are faster."""
     share = _find_cpu_share(inputs)
     if isinstance(share, str):
@@ -50,7 +50,7 @@ def advise_processors(inputs: RuleInputs) -> Verdict:
     )  # fmt: skip
 
 
-def advise_cores(inputs: RuleInputs) -> Verdict:
+def explain_no_cores_advice(inputs: RuleInputs) -> Verdict:
     """Return the reason why more processors are not recommended, with the most that they could save."""
     share = _find_cpu_share(inputs)
     if isinstance(share, str):
@@ -101,7 +101,7 @@ def _compare_short_memory(inputs: RuleInputs) -> _ShortMemory | str:
     ]
     if not short.any():
         return "memory is never short"
-    estimate = estimate_ratio(groups[0], groups[1])
+    estimate = estimate_ratio_of_geometric_means(groups[0], groups[1])
     if estimate is None:
         return "every session is short of memory, or too few are: its effect cannot be compared"
     return _ShortMemory(estimate.effect, estimate.p, short)
@@ -126,7 +126,7 @@ def advise_memory(inputs: RuleInputs) -> Verdict:
     )
 
 
-def advise_memory_strategy(inputs: RuleInputs) -> Verdict:
+def advise_staggered_starts(inputs: RuleInputs) -> Verdict:
     """Recommend to stagger agents whose memory is short at their peak only."""
     compared = _compare_short_memory(inputs)
     if isinstance(compared, str):

@@ -176,7 +176,7 @@ def _list_task_values(
     return values
 
 
-def make_fanout_series(sessions: Iterable[SessionRun]) -> list[Series]:
+def make_fanout_elapsed_series(sessions: Iterable[SessionRun]) -> list[Series]:
     """Return the series of the elapsed time of parallel work, by pattern and mix of task types.
 
     The mix is part of the subject, such as ``docs + 2 tests``, so that unlike work is never compared.
@@ -185,7 +185,7 @@ def make_fanout_series(sessions: Iterable[SessionRun]) -> list[Series]:
     for session in sessions:
         if not session.elapsed or session.outcome not in DELIVERED or not session.task_types:
             continue
-        subject = _name_subject(pattern=session.pattern, mix=describe_mix(session.task_types))
+        subject = _name_subject(pattern=session.pattern, mix=describe_task_counts(session.task_types))
         row = (session.end, math.log(session.elapsed), RunLink(session.session), "")
         collected[SeriesKind.FANOUT_ELAPSED, subject].rows.append(row)
     return [
@@ -278,7 +278,7 @@ def choose_by_rank(values: Floats, days: NDArray[np.intp], most: int = MOST_PER_
     return kept
 
 
-def describe_mix(task_types: Mapping[str, int]) -> str:
+def describe_task_counts(task_types: Mapping[str, int]) -> str:
     """Return the tasks of a session by type as text: ``docs + 2 tests``."""
     return " + ".join(starmap(_describe_part, sorted(task_types.items())))
 

@@ -39,7 +39,7 @@ def score_oddness(seconds: Floats, values: Floats) -> Floats:
     distance = np.maximum(level, by_time)
     # Twice the normal tail, on a scale of logarithms: 1e-10 and less is 1.
     tail = -special.log_ndtr(-distance) / math.log(10)
-    return debounce_scores(np.clip(tail / 10, 0.0, 1.0), QUIET_VALUES)
+    return silence_scores_after_higher_scores(np.clip(tail / 10, 0.0, 1.0), QUIET_VALUES)
 
 
 def measure_distance_from_earlier_level(values: Floats, window: int) -> Floats:
@@ -59,7 +59,7 @@ def measure_distance_from_earlier_level(values: Floats, window: int) -> Floats:
     return np.asarray(distance, dtype=np.float64)
 
 
-def debounce_scores(scores: Floats, quiet: int) -> Floats:
+def silence_scores_after_higher_scores(scores: Floats, quiet: int) -> Floats:
     """Return the scores, of which those that follow a higher one within ``quiet`` values become 0."""
     kept = np.zeros(len(scores))
     last, last_score = -quiet - 1, 0.0

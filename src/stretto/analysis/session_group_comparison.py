@@ -15,7 +15,7 @@ from stretto.analysis.effect_estimates import (
     estimate_share_difference,
 )
 from stretto.analysis.series import JUDGED
-from stretto.analysis.two_session_comparison import measure_pace
+from stretto.analysis.two_session_comparison import measure_seconds_per_task
 from stretto.clock import DAY
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
@@ -74,7 +74,7 @@ def compare_groups(
 def _average_days(sessions: Iterable[SessionRun]) -> list[float]:
     days: dict[int, list[float]] = defaultdict(list)
     for run in sessions:
-        if (pace := measure_pace(run)) is not None:
+        if (pace := measure_seconds_per_task(run)) is not None:
             days[run.start // DAY].append(math.log(pace))
     return [float(np.mean(values)) for _, values in sorted(days.items())]
 

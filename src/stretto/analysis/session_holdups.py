@@ -18,7 +18,7 @@ from statistics import fmean, median
 from stretto.analysis.session_lane_schedule import (
     RunSchedule,
     build_schedule,
-    measure_late_starts,
+    measure_late_lane_starts,
     measure_time_lost_to_imbalance,
     simulate_span,
 )
@@ -122,7 +122,7 @@ def measure_holdups(
     return {key: cost / SECOND for key, cost in costs.items()}
 
 
-def measure_phase_length(tasks: Iterable[TaskRun], phase: str) -> int:
+def measure_delivered_time_of_phase(tasks: Iterable[TaskRun], phase: str) -> int:
     """Return the time (ns) in which a delivered task of the phase ran; failed ones are another hold-up."""
     return measure_union_length(
         Interval(run.start, run.start + run.length)
@@ -143,7 +143,7 @@ def _measure_task_holdups(schedule: RunSchedule, usual: UsualLengths) -> dict[Ho
         return schedule.span - simulate_span(schedule, [change(n, run) for n, run in enumerate(tasks)])
 
     costs: dict[HoldupKey, float] = {
-        (HoldupKind.LATE_START, ""): float(measure_late_starts(schedule)),
+        (HoldupKind.LATE_START, ""): float(measure_late_lane_starts(schedule)),
         (HoldupKind.IMBALANCE, ""): measure_time_lost_to_imbalance(
             schedule,
             [

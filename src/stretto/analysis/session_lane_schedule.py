@@ -119,7 +119,7 @@ def split_lanes(schedule: RunSchedule, places: Sequence[int]) -> list[list[int]]
     return [[places[place] for place in lane] for lane in pack_lanes([intervals[place] for place in places])]
 
 
-def measure_late_starts(schedule: RunSchedule) -> int:
+def measure_late_lane_starts(schedule: RunSchedule) -> int:
     """Return the time (ns) that late first tasks of lanes cost: what all lanes together would save.
 
     Example: a lane of 0-10 s beside a lane of 8-20 s: had it begun at 0 s too, 10 s would have been saved.

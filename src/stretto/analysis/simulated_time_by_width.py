@@ -107,7 +107,7 @@ class CapacityPlan:
         )
 
 
-def measure_occupancy(lengths: Sequence[float], width: int) -> list[float]:
+def measure_time_by_running_tasks(lengths: Sequence[float], width: int) -> list[float]:
     """Return how long one, two, … tasks run at once if each goes to the lane that is free first, in order.
 
     ``lengths`` are those alone. Since all running tasks are slowed alike, the order of events is that without
@@ -207,7 +207,7 @@ def _measure_sets(
     for place, group in enumerate(groups):
         for stage in _split_stages(group, slowdown, growth):
             for number, width in enumerate(widths):
-                occupancy[place, number, :width] += measure_occupancy(stage, width)
+                occupancy[place, number, :width] += measure_time_by_running_tasks(stage, width)
     return occupancy / SECOND
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, tzinfo
 import numpy as np
 
 from stretto.analysis.recent_days_rank_tests import LONGEST_BASELINE, WINDOWS
-from stretto.analysis.regression import Boundary, judge_changes, list_history_days
+from stretto.analysis.regression import ComparisonBoundary, judge_changes, list_history_days
 from stretto.analysis.series import Series, SeriesKind
 from stretto.analysis.values_by_local_day import LocalDays
 from stretto.model.findings import Finding, FindingVerdict
@@ -31,7 +31,7 @@ def judge_tails(
     findings: Sequence[Finding],
     instant: int,
     zone: tzinfo = UTC,
-    boundaries: Sequence[Boundary] = (),
+    boundaries: Sequence[ComparisonBoundary] = (),
 ) -> list[Finding]:
     """Return the findings about the tails of task lengths, given the ``findings`` about the same series.
 

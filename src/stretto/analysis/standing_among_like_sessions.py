@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stretto.analysis.effect_estimates import compute_wilson_interval
-from stretto.analysis.two_session_comparison import list_similar, measure_pace
+from stretto.analysis.two_session_comparison import list_similar, measure_seconds_per_task
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.model.run_rows_for_analyses import SessionRun
 
@@ -52,15 +52,17 @@ class Standing:
         )
 
 
-def rank_session(current: SessionRun, sessions: Iterable[SessionRun]) -> Standing:
+def rank_session_by_time_per_task(current: SessionRun, sessions: Iterable[SessionRun]) -> Standing:
     """Return the percentile of a session's active time per task among its like, with an interval.
 
     The gap is that to the fastest tenth: the single fastest is mostly luck.
     """
     similar = [
-        (run, pace) for run, _ in list_similar(current, sessions) if (pace := measure_pace(run)) is not None
+        (run, pace)
+        for run, _ in list_similar(current, sessions)
+        if (pace := measure_seconds_per_task(run)) is not None
     ]
-    own = measure_pace(current)
+    own = measure_seconds_per_task(current)
     if own is None:
         return Standing(current.session, len(similar), reason="it ran no tasks")
     if len(similar) < FEWEST_SIMILAR:

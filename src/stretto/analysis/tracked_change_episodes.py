@@ -207,20 +207,23 @@ def _follow_checks(
         if _is_trusted(tracked, check, rises) and all(
             _is_large(tracked, at, int(widest[days[at]]), rises, threshold) for at in (check, check - 1)
         ):
-            episode = Episode(rises, int(days[check]), date_change(tracked, check, rises))
+            episode = Episode(rises, int(days[check]), find_first_changed_cluster(tracked, check, rises))
             ended = _find_end(tracked, episode, seen[rises][0], check, threshold)
             tracked.episodes.append(Episode(rises, episode.raised, episode.since, ended))
 
 
 def _is_trusted(tracked: TrackedSeries, check: int, rises: bool) -> bool:
     """Return whether a change that two checks raise is rare enough beyond the series' own wander."""
-    if tracked.series.scale is not SeriesScale.RATIO or measure_visibility(tracked, check) >= CLEARLY_VISIBLE:
+    if (
+        tracked.series.scale is not SeriesScale.RATIO
+        or count_errors_of_plausible_change(tracked, check) >= CLEARLY_VISIBLE
+    ):
         return True
     row, days = 0 if rises else 1, tracked.checked.clusters.last_days[[check - 1, check]]
     return bool((tracked.beyond_wander[row, days] <= tracked.discovery_levels[row, days]).any())
 
 
-def measure_visibility(tracked: TrackedSeries, check: int) -> float:
+def count_errors_of_plausible_change(tracked: TrackedSeries, check: int) -> float:
     """Return how many standard errors a plausible change of a week makes at a check; 0 if it is unknown."""
     error = float(tracked.week_error[tracked.checked.clusters.last_days[check]])
     before = thin_by_rank(tracked.slice_values(check - LONGEST_BASELINE, check - 1), THINNED)
@@ -248,7 +251,7 @@ def is_change_large(
     return shift >= (LEAST_POINTS if scale is SeriesScale.POINTS else math.log1p(threshold))
 
 
-def date_change(tracked: TrackedSeries, check: int, rises: bool) -> int:
+def find_first_changed_cluster(tracked: TrackedSeries, check: int, rises: bool) -> int:
     """Return the first cluster of the new level that a check has seen.
 
     Of the clusters of the last four weeks, the split with the least squared error of the cluster means.
@@ -284,7 +287,9 @@ def _find_end(
     for later in range(check + 1, len(clusters)):
         lasts = _is_apart(tracked, episode, later, threshold) and (
             seen[later]
-            or judge_against_level(tracked, episode, max(episode.since, later + 1 - LAST_WEEKS), later + 1)
+            or compute_p_value_against_level(
+                tracked, episode, max(episode.since, later + 1 - LAST_WEEKS), later + 1
+            )
             <= LASTING_LEVEL
         )
         if not lasts or later - episode.since >= LONGEST_EPISODE:
@@ -302,12 +307,12 @@ def _is_apart(tracked: TrackedSeries, episode: Episode, check: int, threshold: f
     return is_change_large(tracked.series.scale, before, last, rises=episode.rises, threshold=threshold)
 
 
-def judge_against_level(tracked: TrackedSeries, episode: Episode, begin: int, end: int) -> float:
+def compute_p_value_against_level(tracked: TrackedSeries, episode: Episode, begin: int, end: int) -> float:
     """Return the p value of clusters being off the level before a change, in its direction."""
     first = max(0, episode.since - LONGEST_BASELINE)
     scores = measure_exceeded_shares(tracked, first, episode.since, end)
     before = scores[: episode.since - first]
-    error = estimate_score_error(before, end - begin) * tracked.measure_wander(end)
+    error = estimate_error_of_score_difference(before, end - begin) * tracked.measure_wander(end)
     shift = float(scores[begin - first :].mean() - before.mean())
     freedom = max(1, len(before) - 1)
     return float(special.stdtr(freedom, -(shift if episode.rises else -shift) / max(error, 1e-9)))
@@ -331,7 +336,7 @@ def measure_exceeded_shares(tracked: TrackedSeries, first: int, since: int, end:
     return np.asarray(sums / clusters.sizes[first:end], dtype=np.float64)
 
 
-def estimate_score_error(before: Floats, after: int) -> float:
+def estimate_error_of_score_difference(before: Floats, after: int) -> float:
     """Return the standard error of the mean of ``after`` clusters less that of the clusters before.
 
     Days that resemble their neighbours widen it.

@@ -89,7 +89,7 @@ def list_similar(current: SessionRun, sessions: Iterable[SessionRun]) -> list[tu
     return sorted(similar, key=lambda pair: (-pair[1], pair[0].session))
 
 
-def measure_pace(run: SessionRun) -> float | None:
+def measure_seconds_per_task(run: SessionRun) -> float | None:
     """Return the seconds per task without waits and idle time; None without tasks."""
     count = sum(run.task_types.values())
     active = measure_active_time(run)

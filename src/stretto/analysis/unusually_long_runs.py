@@ -118,7 +118,7 @@ def judge_excess(flags: int, runs: int, rate: float = UNUSUAL_RATE) -> FlagExces
     return FlagExcess(flags, runs, runs * rate, p)
 
 
-def judge_unusual_runs(tasks: Iterable[TaskRun], instant: int, *, span: int = DAY) -> list[Finding]:
+def judge_counts_of_unusual_runs(tasks: Iterable[TaskRun], instant: int, *, span: int = DAY) -> list[Finding]:
     """Return, by pattern and type, whether the runs of the last day were unusual more often than by chance.
 
     Each run is ranked among those that were over before the day began. Kinds with fewer than 199 of them, and

@@ -31,7 +31,7 @@ PARAMETERS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class WidthGain:
+class LastAgentGain:
     """What the last of so many agents brings: the share by which the elapsed time shrinks."""
 
     width: int
@@ -53,7 +53,7 @@ class WidthCurve:
 
     pattern: str
     sessions: int
-    gains: tuple[WidthGain, ...] = ()
+    gains: tuple[LastAgentGain, ...] = ()
     law: str = ""
     """``amdahl`` if the agents' cost to each other is not above chance, else ``usl``."""
     shared: float | None = None
@@ -63,7 +63,7 @@ class WidthCurve:
     reason: str = ""
 
     @property
-    def last_visible(self) -> WidthGain | None:
+    def last_visible(self) -> LastAgentGain | None:
         """The widest agent that ran and brings something that can be seen, without a gap before it."""
         last = None
         for gain in self.gains:
@@ -146,7 +146,7 @@ def fit_width_curve(
         change = slopes[1] - slopes[0]
         half = factor * math.sqrt(float(change @ scatter @ change))
         low, high = -math.expm1(middle + half), -math.expm1(middle - half)
-        gains.append(WidthGain(width, gain, min(low, gain), max(high, gain), width in seen))
+        gains.append(LastAgentGain(width, gain, min(low, gain), max(high, gain), width in seen))
     return WidthCurve(
         pattern,
         len(points),

@@ -94,7 +94,7 @@ def advise_balance(inputs: RuleInputs) -> Verdict:
     )
 
 
-def advise_unbalanced(inputs: RuleInputs) -> Verdict:
+def advise_relieving_last_agent(inputs: RuleInputs) -> Verdict:
     """Recommend to move tasks away from an agent that ends last too often."""
     longest = _find_longest_agent(inputs)
     if longest is None:
@@ -142,7 +142,7 @@ def compare_widths(inputs: RuleInputs, kind: RecommendationKind, text: str, *, n
     )
 
 
-def advise_pool(inputs: RuleInputs) -> Verdict:
+def advise_planned_width(inputs: RuleInputs) -> Verdict:
     """Recommend the width that the capacity plan advises."""
     if inputs.width <= 1:
         return "its tasks run one after another: see missed_parallelism"
@@ -159,7 +159,7 @@ def advise_parallelism(inputs: RuleInputs) -> Verdict:
     return compare_widths(inputs, RecommendationKind.MISSED_PARALLELISM, text, needs_trial=True)
 
 
-def advise_chains(inputs: RuleInputs) -> Verdict:
+def explain_why_chains_are_not_advised(inputs: RuleInputs) -> Verdict:
     """Return the reason why chains are not recommended, with the most that they could save.
 
     A chain is two or more tasks in a row that ran alone; at best they would take as long as the longest. No

@@ -21,7 +21,7 @@ class AutoConfigurator:
 
     def configure(self, **options: Any) -> None:
         """Set up ``stretto.configure``, or the SDK as its variables ask if they name other exporters."""
-        if chooses_stretto(os.environ):
+        if leaves_setup_to_stretto(os.environ):
             configure()
             return
         # OpenTelemetry's distribution makes its set-up of the same class.
@@ -33,7 +33,7 @@ class AutoConfigurator:
         configurator().configure(**options)
 
 
-def chooses_stretto(environ: Mapping[str, str]) -> bool:
+def leaves_setup_to_stretto(environ: Mapping[str, str]) -> bool:
     """Return whether the environment leaves the set-up to Stretto.
 
     Without exporters and endpoint it does, and with an endpoint for HTTP. Example: the endpoint of a

@@ -176,7 +176,7 @@ class Cache:
             self.report_counts(session, context)
 
 
-def report_session(session: str | None, context: Context, at: int) -> None:
+def report_caches_at_session_end(session: str | None, context: Context, at: int) -> None:
     """Report the counts of all caches in a session that ends at ``at`` (ns)."""
     for counter in list(_caches.values()):
         counter.report_counts(session, context, at)

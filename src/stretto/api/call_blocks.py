@@ -8,7 +8,7 @@ from typing import Self
 
 from opentelemetry.trace import Span, SpanKind, Tracer
 
-from stretto.api.duration_histograms import describe_run, get_model_call_histograms, get_run_histograms
+from stretto.api.genai_histograms import describe_run, get_model_call_histograms, get_run_histograms
 from stretto.api.span_block import ERROR_TYPE, Attributes, SpanBlock, build_attributes, name_span, trim_name
 from stretto.api.written_files import WrittenFiles
 from stretto.clock import SECOND

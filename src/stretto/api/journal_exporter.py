@@ -25,12 +25,12 @@ from stretto.api.context import get_context, get_surroundings
 from stretto.api.failed_journal_write_retry import RecordWriter
 from stretto.clock import Clock, read_wall_clock
 from stretto.features.collection_filter import EVERYTHING, Collection
-from stretto.hook.client.client import identify_host, identify_process
+from stretto.hook.client.client import identify_boot_and_pid_namespace, identify_process
 from stretto.model.event import Event
 from stretto.names import API_SCOPE
 from stretto.sources.otlp import conventions, genai
 from stretto.sources.otlp import plain_records as records
-from stretto.sources.otlp.trace_sessions import TraceSessions
+from stretto.sources.otlp.remembered_trace_sessions import TraceSessions
 from stretto.sources.redact import redact_event
 
 QUEUE_LIMIT = 16_384
@@ -126,7 +126,7 @@ class JournalSpanExporter(SpanExporter):
         self._sessions = TraceSessions()
         self._process = os.getpid()
         self._process_name = identify_process(self._process)
-        self._host = identify_host()
+        self._host = identify_boot_and_pid_namespace()
         self._writer = RecordWriter(folder, clock)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:

@@ -13,10 +13,10 @@ from opentelemetry.context import Context, attach, detach, set_value
 from opentelemetry.trace import Span, format_trace_id, set_span_in_context
 
 from stretto.api import score_events as scoring
-from stretto.api.cache_counters import report_session
+from stretto.api.cache_counters import report_caches_at_session_end
 from stretto.api.call_blocks import ReportBlock, ToolCallBlock
 from stretto.api.context import KEY, get_context
-from stretto.api.duration_histograms import describe_run, get_run_histograms
+from stretto.api.genai_histograms import describe_run, get_run_histograms
 from stretto.api.score_events import JudgedBlock
 from stretto.api.span_block import (
     UNNAMED_ERROR,
@@ -26,7 +26,7 @@ from stretto.api.span_block import (
     name_span,
     trim_name,
 )
-from stretto.api.written_files import WrittenFiles, read_key
+from stretto.api.written_files import WrittenFiles, read_key_if_any
 from stretto.clock import SECOND
 from stretto.hook.client.client import find_project, hash_repository
 from stretto.model.event import Outcome
@@ -96,7 +96,7 @@ class SessionBlock(GatedBlock):
 
     def _close_span(self, span: Span, outcome: str, end: int) -> None:
         """Report the counts of caches before the session's span ends."""
-        report_session(self.session, set_span_in_context(span, Context()), end)
+        report_caches_at_session_end(self.session, set_span_in_context(span, Context()), end)
         super()._close_span(span, outcome, end)
 
     def _describe_span(self) -> tuple[str, Attributes]:
@@ -257,4 +257,4 @@ def _describe_project(named: str | None) -> dict[str, str | None]:
         project, _, root = find_project(os.getcwd())  # noqa: PTH109  # the same text without a Path
     except OSError:
         return {}  # the folder is gone
-    return {"PROJECT": project, "REPOSITORY": hash_repository(root, read_key())}
+    return {"PROJECT": project, "REPOSITORY": hash_repository(root, read_key_if_any())}

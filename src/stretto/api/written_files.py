@@ -57,11 +57,11 @@ class WrittenFiles:
             span.set_attribute(_WROTE, " ".join(sorted(self._hashes)[:FILES_LIMIT]))
 
 
-def read_key() -> bytes:
+def read_key_if_any() -> bytes:
     """Return the secret of the state folder, empty if it has none yet: nothing is made."""
-    from stretto.hook.install.client_copy import read_secret  # noqa: PLC0415  only where a session opens
+    from stretto.hook.install.client_copy import read_secret_or_empty  # noqa: PLC0415  only where a session opens
 
-    return read_secret(_find_state())
+    return read_secret_or_empty(_find_state())
 
 
 def _hash_path(path: object) -> str | None:

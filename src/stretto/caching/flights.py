@@ -50,7 +50,7 @@ class Flight:
                 raise
             raise OverdueError from None
         finally:
-            leave_flight(self)
+            note_end_of_wait(self)
 
     async def await_landing_in_loop(self, patience: float) -> Landing:
         """Wait in this coroutine, whichever thread or event loop computes. Raises like ``await_landing``."""
@@ -68,7 +68,7 @@ class Flight:
         except TimeoutError:
             raise OverdueError from None
         finally:
-            leave_flight(self)
+            note_end_of_wait(self)
         return self.future.result()
 
 
@@ -101,7 +101,7 @@ def try_to_wait_for_flight(flight: Flight) -> bool:
     return True
 
 
-def leave_flight(flight: Flight) -> None:
+def note_end_of_wait(flight: Flight) -> None:
     """Note that the current work does not wait for a flight any more."""
     with _waits_lock:
         for own in LED.get():

@@ -28,7 +28,7 @@ from stretto.caching.flights import (
 from stretto.caching.policy import CachePolicy, Question
 from stretto.caching.task_structure_similarity import SimilarAnswer, compute_similarity, count_traits
 from stretto.features.feature_state_in_program import ProgramSwitch
-from stretto.figures.reported_cache_figures import CacheUse, CacheVerdict, judge_cache
+from stretto.figures.cache_figures_and_faults import CacheUse, CacheVerdict, judge_cache
 
 _log = logging.getLogger(__name__)
 _MISSING = object()

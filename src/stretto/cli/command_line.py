@@ -254,7 +254,7 @@ def _add_servers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     install = _add_command(
         actions,
         "install",
-        "service_unit_command:install_service",
+        "service_unit_command:write_service_unit",
         "write a unit for this user, and start nothing",
     )
     install.add_argument(
@@ -306,7 +306,7 @@ def _add_backfill(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     backfill = _add_command(
         commands,
         "backfill",
-        "prometheus_backfill:run_backfill",
+        "prometheus_backfill:write_openmetrics_backfill",
         "write past figures as OpenMetrics for Prometheus",
     )
     backfill.add_argument(
@@ -379,7 +379,7 @@ def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
 
 
 def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from stretto.cli.gate_profile_and_feature_options import add_profile_baselines  # noqa: PLC0415  # see above
+    from stretto.cli.gate_profile_and_feature_options import add_baseline_save_and_compare  # noqa: PLC0415  # see above
 
     baseline = commands.add_parser(
         "baseline", help="the baselines that parallel work is compared with: list, record, set, forget"
@@ -394,7 +394,7 @@ def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     record = _add_command(
         actions,
         "record",
-        "sequential_baseline_commands:record_baseline",
+        "sequential_baseline_commands:record_session_as_baseline",
         "record the sequential tasks of a session as a baseline",
     )
     record.add_argument("session", metavar="SESSION", help="its id, the beginning of it, or 'last'")
@@ -419,7 +419,7 @@ def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "remove a recorded baseline or a task type's set duration",
     )
     forget.add_argument("name", metavar="NAME", help="the baseline's name, or the task type")
-    add_profile_baselines(actions, _add_command)
+    add_baseline_save_and_compare(actions, _add_command)
 
 
 def _add_command(

@@ -14,7 +14,7 @@ MODELS_SHOWN = 5
 MAIN = "main agent"
 
 
-def format_spending(spent: Spending | None) -> str:
+def format_cost_and_tokens(spent: Spending | None) -> str:
     """Return cost and tokens as text; empty if no source reports model calls."""
     if spent is None:
         return ""
@@ -48,7 +48,7 @@ def format_model_calls(calls: Iterable[Priced], session: Session | None = None) 
     if not breakdown.total.is_call_count_complete:
         calls_text = f"at least {calls_text}"
     lines = [
-        f"spent {format_spending(breakdown.total)} in {calls_text}"
+        f"spent {format_cost_and_tokens(breakdown.total)} in {calls_text}"
         + (f" (price: {origins})" if origins else ""),
         *([f"  tokens: {kinds}"] if kinds else []),
         *(f"  not complete: {reason}" for reason in _explain_gaps(breakdown.total)),
@@ -84,7 +84,7 @@ def _explain_gaps(spent: Spending) -> Iterator[str]:
 def _list_largest(parts: dict[str, Spending]) -> str:
     """Return the most expensive parts; equal or unknown costs are ordered by tokens."""
     ranked = sorted(parts.items(), key=lambda item: (-(item[1].cost or 0), -sum(item[1].tokens.values())))
-    largest = [f"{name} {format_spending(part)}" for name, part in ranked[:MODELS_SHOWN]]
+    largest = [f"{name} {format_cost_and_tokens(part)}" for name, part in ranked[:MODELS_SHOWN]]
     rest = len(ranked) - len(largest)
     return "; ".join([*largest, *([f"and {rest} more"] if rest else [])])
 

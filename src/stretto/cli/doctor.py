@@ -33,7 +33,7 @@ from stretto.servers.merge_receivers import check_receivers, read_receivers
 from stretto.servers.running_servers import find_running_server
 from stretto.servers.supervised_server_password import read_credentials
 from stretto.servers.supervisor import BINARIES, PACKAGES, explain_missing, find_program
-from stretto.service.enrolment_file import find_enrolment
+from stretto.service.enrolment_file import find_hub_settings
 from stretto.shipping.ship_batches import OPEN_AGE
 from stretto.state.lock import find_lock_holder
 from stretto.store import declared_baseline_file as baselines
@@ -355,7 +355,7 @@ def _check_spans(context: CommandContext) -> CheckResult:
 def _check_hub(config: Config) -> Iterator[CheckResult]:
     """Yield how shipping to the team's hub stands, if the machine is enrolled at one."""
     try:
-        enrolment = find_enrolment(config)
+        enrolment = find_hub_settings(config)
         connection = None if enrolment is None else open_reader(config.database)
     except StoreError:
         # Reported as the store's.

@@ -153,13 +153,13 @@ def _describe(answer: ExperimentStatus) -> str:
 
 
 def _judge(context: CommandContext, definition: ExperimentDefinition, *, unplanned: bool) -> ExperimentStatus:
-    from stretto.analysis.experiment_units import list_experiment_units  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.experiment_units import list_experiment_sessions  # noqa: PLC0415  # loads scipy
     from stretto.analysis.experiments import judge_experiment  # noqa: PLC0415  # likewise
 
     now = read_wall_clock()
     with closing(open_reader(context.config.database)) as connection:
         given = read_analysis_input(connection, now, context.config.timezone)
-    units = list_experiment_units(definition, given.sessions, given.tasks, now)
+    units = list_experiment_sessions(definition, given.sessions, given.tasks, now)
     return judge_experiment(definition, units, unplanned=unplanned)
 
 

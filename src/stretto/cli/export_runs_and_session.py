@@ -19,8 +19,8 @@ from stretto.model.event import Outcome
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.store.database import open_reader
 from stretto.store.queries import read_session
-from stretto.store.run_queries import read_session_runs, read_task_runs
-from stretto.summaries.past_runs_as_openmetrics import format_session_metrics, format_task_metrics
+from stretto.store.run_queries import read_session_runs, read_task_runs_begun_between
+from stretto.summaries.past_runs_as_openmetrics import format_session_counts_and_lengths, format_task_metrics
 from stretto.summaries.run_parquet import pack_session_runs, pack_task_runs
 from stretto.summaries.run_tables import format_session_runs, format_task_runs
 from stretto.summaries.trace_events import build_trace_document
@@ -35,7 +35,7 @@ TASK_FORMATS: Mapping[str, Callable[[Iterable[TaskRun]], str | bytes]] = {
 }
 SESSION_FORMATS: Mapping[str, Callable[[Iterable[SessionRun]], str | bytes]] = {
     "csv": format_session_runs,
-    "openmetrics": format_session_metrics,
+    "openmetrics": format_session_counts_and_lengths,
     "parquet": pack_session_runs,
 }
 """Format → the function that writes runs in it."""
@@ -50,7 +50,7 @@ def export_runs(context: CommandContext, options: argparse.Namespace) -> int:
         raise UsageError("--since is not before --until")
     with closing(open_reader(context.config.database)) as connection:
         if options.of == "tasks":
-            content = TASK_FORMATS[options.format](read_task_runs(connection, since, until))
+            content = TASK_FORMATS[options.format](read_task_runs_begun_between(connection, since, until))
         else:
             content = SESSION_FORMATS[options.format](read_session_runs(connection, since, until))
     _write_output(options, content)

@@ -15,7 +15,12 @@ from stretto.errors import UsageError
 from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.analysis_table import ANALYSES
 from stretto.findings.decision_parsing import parse_decision
-from stretto.findings.explain_work_or_session import EXPECTING, EXPLAINING, list_explanations, list_late_tasks
+from stretto.findings.explain_work_or_session import (
+    EXPECTING,
+    EXPLAINING,
+    list_explanations,
+    list_slower_than_usual_tasks,
+)
 from stretto.findings.finding_sentences import (
     describe_finding,
     describe_session_holdup,
@@ -25,8 +30,8 @@ from stretto.findings.findings_snapshot import (
     FindingsState,
     build_finding_document,
     build_findings_document,
-    list_answers,
     list_extra,
+    list_latest_answers,
     read_findings_state,
 )
 from stretto.format.quantities import format_age, format_count_with_noun
@@ -63,14 +68,16 @@ def show_findings(context: CommandContext, options: argparse.Namespace) -> int:
     if options.all:
         for result in state.results.values():
             lines += ["", result.kind]
-            lines += [f"    {describe_finding(finding, state.zone)}" for finding in list_answers(result)]
+            lines += [
+                f"    {describe_finding(finding, state.zone)}" for finding in list_latest_answers(result)
+            ]
         lines.append("")
     lines.append(_describe_silence(state))
     context.print_answer(build_findings_document(state), "\n".join(lines))
     return 0
 
 
-def explain_work(context: CommandContext, options: argparse.Namespace) -> int:
+def explain_holdups(context: CommandContext, options: argparse.Namespace) -> int:
     """Print what holds up the work and what else explains it, or what held up a session."""
     state = read_state(context, *EXPLAINING, EXPECTING)
     if options.session is not None:
@@ -97,7 +104,7 @@ def _explain_session(context: CommandContext, state: FindingsState, name: str) -
         return UNKNOWN_SESSION
     holdups: list[dict[str, Any]] | None = (list_extra(state, "holdups", "sessions") or {}).get(session.id)
     standing = (list_extra(state, "holdups", "standings") or {}).get(session.id)
-    late = list_late_tasks(state, session.pattern, session.tasks)
+    late = list_slower_than_usual_tasks(state, session.pattern, session.tasks)
     findings = [
         build_finding_document(finding, state.zone)
         for finding in list_explanations(state, session.pattern)

@@ -19,7 +19,7 @@ def add_findings(commands: Commands, add_command: AddCommand) -> None:
     why = add_command(
         commands,
         "why",
-        "findings_and_decision_commands:explain_work",
+        "findings_and_decision_commands:explain_holdups",
         "what holds up a session, or the work as a whole",
     )
     why.add_argument(

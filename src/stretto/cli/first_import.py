@@ -80,7 +80,7 @@ def import_history(context: CommandContext, mode: str, ask: Callable[[str], str]
     return [*lines, *(_import_offers(context, new) if agreed else [])]
 
 
-def has_import_consent(context: CommandContext) -> bool:
+def has_stored_import_consent(context: CommandContext) -> bool:
     """Return whether the user has agreed to the import of earlier sessions."""
     return _read_answer(context.config.state / ANSWER)[0] is True
 
@@ -91,13 +91,13 @@ def find_transcripts_folder(context: CommandContext) -> Path:
     return (Path(folder) if folder else context.home / ".claude") / "projects"
 
 
-def list_followed(context: CommandContext, mode: str) -> list[HistoryFolder]:
+def list_histories_of_agents_without_hooks(context: CommandContext, mode: str) -> list[HistoryFolder]:
     """Return the folders of the agents without hooks, if the user wants their histories read.
 
     Hooks of one project tell nothing of the others, and hooks that cannot run or are not trusted tell nothing
     at all: such agents are followed, and what both channels tell is joined.
     """
-    if mode == "no" or not (mode == "yes" or has_import_consent(context)):
+    if mode == "no" or not (mode == "yes" or has_stored_import_consent(context)):
         return []
     hooked = {scope.agent for scope in find_hook_status(context).scopes if scope.is_everywhere}
     claude_code = HistoryFolder(CLAUDE_CODE, "Claude Code", find_transcripts_folder(context))

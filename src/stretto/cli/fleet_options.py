@@ -11,7 +11,10 @@ FLEET_PROGRAMS = ("prometheus", "agent", "vmagent", "collector")
 def add_ship(commands: Commands, add_command: AddCommand) -> None:
     """Add ``stretto ship``."""
     ship = add_command(
-        commands, "ship", "ship:run_ship", "ship finished sessions to a team's hub, or show how many wait"
+        commands,
+        "ship",
+        "ship:ship_forget_or_show",
+        "ship finished sessions to a team's hub, or show how many wait",
     )
     ways = ship.add_mutually_exclusive_group()
     ways.add_argument("--status", action="store_true", help="show what waits and what was refused (default)")

@@ -11,7 +11,12 @@ from stretto.cli.command_context import CommandContext
 from stretto.cli.http_client import wait_for_work
 from stretto.cli.rebuild import rebuild_store
 from stretto.errors import UsageError
-from stretto.service.forgetting import ForgetRequest, build_erasure_document, compact_store, erase_sessions
+from stretto.service.forgetting import (
+    ForgetRequest,
+    build_erasure_document,
+    compact_store,
+    erase_sessions_before_rebuild,
+)
 from stretto.state.lock import StateLock, find_lock_holder
 from stretto.store.database import open_writer
 
@@ -44,7 +49,7 @@ def forget_sessions(context: CommandContext, options: argparse.Namespace) -> int
 def _forget_here(context: CommandContext, request: ForgetRequest) -> dict[str, Any]:
     config = context.config
     with StateLock(config.state):
-        erasure = erase_sessions(config, request)
+        erasure = erase_sessions_before_rebuild(config, request)
     if not erasure.is_empty:
         rebuild_store(context)
         with StateLock(config.state), closing(open_writer(config.database)) as connection:

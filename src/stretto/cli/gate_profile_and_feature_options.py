@@ -75,11 +75,15 @@ def add_profile(commands: Commands, add_command: AddCommand) -> None:
     profile.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="after --")
 
 
-def add_profile_baselines(actions: Commands, add_command: AddCommand) -> None:
+def add_baseline_save_and_compare(actions: Commands, add_command: AddCommand) -> None:
     """Add ``stretto baseline save`` and ``stretto baseline compare``."""
     for name, run, text in (
-        ("save", "profile:save_profile", "save the last profile of a command under a name"),
-        ("compare", "profile:compare_profile", "compare the last profile of a command with a saved profile"),
+        ("save", "profile:save_last_profile", "save the last profile of a command under a name"),
+        (
+            "compare",
+            "profile:compare_last_profile",
+            "compare the last profile of a command with a saved profile",
+        ),
     ):
         add_command(actions, name, run, text).add_argument("name", metavar="NAME")
 

@@ -15,10 +15,10 @@ from stretto.cli.mcp_extra import require_mcp
 from stretto.errors import UsageError
 from stretto.hook.install import registration as settings
 from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent, Scope, find_settings_path
+from stretto.hook.install.check_and_grant_codex_trust import list_untrusted, trust_hooks
 from stretto.hook.install.claude_code_release import find_client_release
 from stretto.hook.install.client_copy import write_test_commands
-from stretto.hook.install.codex_trust import list_untrusted, trust_hooks
-from stretto.hook.install.handlers import InstallPlan, Transport, list_known_events
+from stretto.hook.install.handlers import InstallPlan, Transport, list_events_of_release
 from stretto.hook.install.mcp_setting import (
     find_mcp_settings,
     register_mcp_server,
@@ -160,7 +160,7 @@ def _leave_out_unknown_hooks(
     if not any(scope.agent == CLAUDE_CODE.name and scope.missing for scope in scopes):
         return scopes
     # Asked only here: the client takes half a second to name its release.
-    known = list_known_events(find_client_release(context.environ, context.home))
+    known = list_events_of_release(find_client_release(context.environ, context.home))
     return tuple(
         replace(scope, missing=tuple(event for event in scope.missing if event in known))
         if scope.agent == CLAUDE_CODE.name

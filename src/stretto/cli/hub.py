@@ -55,7 +55,7 @@ def run_hub(context: CommandContext, options: argparse.Namespace) -> int:
     folder = Path(options.cache) if options.cache else context.config.state / "hub"
     app = HubApp(
         context.config,
-        folder / name_cache(_find_url(context, options)),
+        folder / name_store_folder(_find_url(context, options)),
         database,
         clock=read_wall_clock,
         version=read_version(),
@@ -195,7 +195,7 @@ def _find_url(context: CommandContext, options: argparse.Namespace) -> str:
     return str(url)
 
 
-def name_cache(url: str) -> str:
+def name_store_folder(url: str) -> str:
     """Return the name of the folder for stores that are filled from a database.
 
     Another database never goes on where they end. A password is no part of the name.

@@ -41,9 +41,9 @@ def _run_command(options: argparse.Namespace) -> int:
     import sqlite3  # noqa: PLC0415  # the status line does not need it
 
     from stretto.cli.command_context import CommandContext  # noqa: PLC0415  # the status line does not need it
-    from stretto.config.loading import find_unknown_variables, load_config  # noqa: PLC0415  # likewise
+    from stretto.config.loading import describe_unknown_variables, load_config  # noqa: PLC0415  # likewise
 
-    for problem in find_unknown_variables(os.environ):
+    for problem in describe_unknown_variables(os.environ):
         print(f"stretto: {problem}", file=sys.stderr)
     try:
         config = load_config(

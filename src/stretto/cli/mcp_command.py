@@ -58,7 +58,7 @@ def make_mcp_endpoint(runner: OperationRunner, service: Service) -> Callable[[],
     def make_endpoint() -> ASGIApp:
         require_mcp()
         from stretto.mcp.tool_server import ToolSources, make_tool_server  # noqa: PLC0415  # an extra
-        from stretto.mcp.transports import HttpEndpoint  # noqa: PLC0415  # an extra
+        from stretto.mcp.transports import StatelessHttpEndpoint  # noqa: PLC0415  # an extra
 
         sources = ToolSources(
             ask_operation=runner.run_operation,
@@ -68,7 +68,7 @@ def make_mcp_endpoint(runner: OperationRunner, service: Service) -> Callable[[],
             read_session=lambda session: build_known_session(service.answers.summarise_session(session)),
             read_findings=lambda: build_findings_document(service.get_findings()),
         )
-        return HttpEndpoint(make_tool_server(sources, read_version()))
+        return StatelessHttpEndpoint(make_tool_server(sources, read_version()))
 
     return make_endpoint
 

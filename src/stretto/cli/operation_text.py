@@ -118,12 +118,12 @@ def _yield_mapping(values: Mapping[str, Any], depth: int) -> Iterator[str]:
     width = max((len(name) for name, _ in plain), default=0)
     yield from (f"{INDENT * (depth + 1)}{name:<{width}}  {text}" for name, text in plain)
     for name, value in parts:
-        lines = [*_yield_part(pass_unit_on(name, value), depth + 1)]
+        lines = [*_yield_part(add_unit_to_part_names(name, value), depth + 1)]
         if lines:
             yield from (f"{INDENT * (depth + 1)}{to_words(name)}", *lines)
 
 
-def pass_unit_on(name: str, value: Any) -> Any:
+def add_unit_to_part_names(name: str, value: Any) -> Any:
     """Return the numbers of a part under names with the unit of the part: seconds of ``lost_seconds``.
 
     Example: ``{"lost_seconds": {"delivery": 3}}`` becomes ``{"delivery_seconds": 3}``.

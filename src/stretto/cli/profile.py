@@ -74,7 +74,7 @@ def run_profile(context: CommandContext, options: argparse.Namespace) -> int:
     return code
 
 
-def save_profile(context: CommandContext, options: argparse.Namespace) -> int:
+def save_last_profile(context: CommandContext, options: argparse.Namespace) -> int:
     """Save the last profile under a name."""
     profile = _load_profile(context, LAST)
     if options.name == LAST:
@@ -86,7 +86,7 @@ def save_profile(context: CommandContext, options: argparse.Namespace) -> int:
     return 0
 
 
-def compare_profile(context: CommandContext, options: argparse.Namespace) -> int:
+def compare_last_profile(context: CommandContext, options: argparse.Namespace) -> int:
     """Compare the last profile with a saved one; return 1 if it is slower or uses more, 4 if data lack."""
     saved = _load_profile(context, options.name)
     text, document, code = _compare(_load_profile(context, LAST), saved, options.name)

@@ -32,7 +32,7 @@ LONGEST_BLOCK = "744h"
 """A block as long as a month: by default promtool reads the whole file again for every two hours in it."""
 
 
-def run_backfill(context: CommandContext, options: argparse.Namespace) -> int:
+def write_openmetrics_backfill(context: CommandContext, options: argparse.Namespace) -> int:
     """Write the window figures since the first session, or since a time, as OpenMetrics.
 
     Without figures no file is written, and the exit code is 1.
@@ -68,7 +68,7 @@ def run_backfill(context: CommandContext, options: argparse.Namespace) -> int:
     return 0
 
 
-def list_instants(first: int, end: int) -> list[int]:
+def list_hourly_then_fine_instants(first: int, end: int) -> list[int]:
     """Return the instants (ns) from ``first`` until ``end``: every full hour, then every five minutes.
 
     Example: of sixteen days, the first two in steps of an hour, the other fourteen in steps of five minutes.
@@ -87,7 +87,7 @@ def _compute_past(config: Config, since: int, until: int) -> Iterator[At]:
         first = queries.find_first_slot_time(connection)
         if first is None:
             return
-        instants = list_instants(max(first + HOUR, since), until)
+        instants = list_hourly_then_fine_instants(max(first + HOUR, since), until)
         with show_progress(len(instants), "instants") as progress:
             for at in progress(instants):
                 find = make_baseline_finder(connection, config.hours, declared, now=at)

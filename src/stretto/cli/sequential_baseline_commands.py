@@ -10,10 +10,10 @@ from dataclasses import replace
 from stretto.cli import text_tables
 from stretto.cli.command_context import CommandContext
 from stretto.cli.session_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
-from stretto.cli.time_args import parse_duration
+from stretto.cli.time_args import parse_duration_ns
 from stretto.clock import SECOND, read_wall_clock, to_rfc3339
 from stretto.errors import UsageError
-from stretto.figures.fanouts import SequentialRun, find_lone_tasks, find_sequential_runs
+from stretto.figures.fanouts import SequentialRun, find_sequential_runs, find_tasks_without_overlap
 from stretto.figures.sequential_baseline_choice import DeclaredLength, RecordedBaseline
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
@@ -37,7 +37,7 @@ def list_baselines(context: CommandContext, options: argparse.Namespace) -> int:
     return 0
 
 
-def record_baseline(context: CommandContext, options: argparse.Namespace) -> int:
+def record_session_as_baseline(context: CommandContext, options: argparse.Namespace) -> int:
     """Record the sequential runs of a session, or the session as a whole, as a baseline."""
     config = context.config
     with closing(open_reader(config.database)) as connection:
@@ -80,7 +80,7 @@ def record_baseline(context: CommandContext, options: argparse.Namespace) -> int
 def set_length(context: CommandContext, options: argparse.Namespace) -> int:
     """Set the sequential duration of the tasks of a type."""
     config = context.config
-    task_type, length = to_label_value(options.task_type), parse_duration(options.length)
+    task_type, length = to_label_value(options.task_type), parse_duration_ns(options.length)
     if not task_type:
         raise UsageError("a task type needs a letter or a digit in its name")
     declared = baselines.load_declared_baselines(config.state)
@@ -109,7 +109,7 @@ def forget_baseline(context: CommandContext, options: argparse.Namespace) -> int
     declared = baselines.load_declared_baselines(config.state)
     recorded = {baseline.name for baseline in declared.recorded}
     name = options.name if options.name in recorded else to_label_value(options.name)
-    remaining = baselines.remove_declared_baseline(declared, name)
+    remaining = baselines.drop_declared_baseline(declared, name)
     if remaining == declared:
         known = ", ".join([*sorted(recorded), *declared.set])
         raise UsageError(
@@ -134,7 +134,9 @@ def _record_runs(session: Session, name: str) -> RecordedBaseline:
 
 
 def _record_whole(session: Session, name: str) -> RecordedBaseline:
-    lone_tasks = [task for task in find_lone_tasks(session.tasks) if task.outcome is Outcome.SUCCESS]
+    lone_tasks = [
+        task for task in find_tasks_without_overlap(session.tasks) if task.outcome is Outcome.SUCCESS
+    ]
     if not lone_tasks:
         raise UsageError(f"session {session.id} has no successful task that ran alone")
     return replace(_build_recorded(session, name, (SequentialRun(tuple(lone_tasks)),)), whole=True)

@@ -18,7 +18,7 @@ MACOS = "darwin"
 _LOG = "service.log"
 
 
-def install_service(context: CommandContext, options: argparse.Namespace) -> int:
+def write_service_unit(context: CommandContext, options: argparse.Namespace) -> int:
     """Write the unit for this user, and print the command that starts the service. It starts nothing."""
     manager = options.manager or ("launchd" if sys.platform == MACOS else "systemd")
     unit = _make_unit(context, manager)

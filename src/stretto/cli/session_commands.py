@@ -18,7 +18,7 @@ from stretto.findings.findings_snapshot import read_findings_state
 from stretto.findings.session_findings import (
     build_session_finding_document,
     find_session_findings,
-    order_by_findings,
+    order_by_holdup_seconds,
 )
 from stretto.model.event import Outcome
 from stretto.service.configured_session_summary import summarise_configured_session
@@ -40,7 +40,7 @@ def list_sessions(context: CommandContext, options: argparse.Namespace) -> int:
         state = read_findings_state(
             connection, now, context.config.timezone, switched_off=context.config.features.off_analyses
         )
-        rows = find_sessions(connection, order_by_findings(query, state)).rows
+        rows = find_sessions(connection, order_by_holdup_seconds(query, state)).rows
         has_sessions = bool(rows) or bool(queries.list_sessions(connection, limit=1))
     found = find_session_findings(state, {row.id: row.pattern for row in rows})
     text = (

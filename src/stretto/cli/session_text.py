@@ -17,7 +17,7 @@ from stretto.figures.expected_and_missed_gains import find_baseline_doubt
 from stretto.figures.fanout_conflict_and_test_checks import IntegrationCheck, find_phase_of_task
 from stretto.figures.fanouts import Fanout, SequentialTime, explain_no_interval
 from stretto.figures.machine_contention import detect_contention, measure_session_machine_use
-from stretto.figures.memory_growth import measure_memory_growth
+from stretto.figures.memory_growth import measure_memory_growth_at_constant_load
 from stretto.figures.session_analysis import SessionAnalysis, WhatIf
 from stretto.figures.synthesis import measure_synthesis_time
 from stretto.figures.unseen_tool_calls import ToolCallGaps
@@ -289,7 +289,7 @@ def _format_resources(session: Session, cpu_target: tuple[float, float]) -> Iter
             else f" (most {quantities.format_bytes(use.memory_peak_bytes)})"
         )
         parts.append(f"memory {quantities.format_bytes(use.memory_mean_bytes)}{most}")
-    growth = measure_memory_growth(session.samples, session.tasks)
+    growth = measure_memory_growth_at_constant_load(session.samples, session.tasks)
     if growth.is_leak_suspected and growth.ratio_per_hour is not None:
         parts.append(f"which grows by {growth.ratio_per_hour:.0%} an hour while as many tasks run: a leak?")
     for direction, amount in (("read", use.read_bytes), ("written", use.written_bytes)):

@@ -17,11 +17,11 @@ from stretto.errors import HubError, ServiceError, StoreError, UsageError
 from stretto.fleet.hub_exchange import Enrolment, ForgetOrder
 from stretto.service.configured_ingest import create_ingest
 from stretto.service.configured_session_shipper import make_document_maker, make_shipper
-from stretto.service.enrolment_file import JOIN_HINT, find_enrolment
+from stretto.service.enrolment_file import JOIN_HINT, find_hub_settings
 from stretto.shipping.back_off import BackOff
 from stretto.shipping.hub_client import HubClient
 from stretto.shipping.ship_batches import OPEN_AGE, Shipper
-from stretto.sources.redact import redact_id
+from stretto.sources.redact import redact_id_if_secret
 from stretto.state.lock import StateLock, find_lock_holder
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
@@ -41,9 +41,9 @@ SOME_WAIT = 1
 MOST_REFUSALS_SHOWN = 5
 
 
-def run_ship(context: CommandContext, options: argparse.Namespace) -> int:
+def ship_forget_or_show(context: CommandContext, options: argparse.Namespace) -> int:
     """Ship, forget or show, as asked; exit code 1 if sessions wait that should not. Raises StrettoError."""
-    enrolment = find_enrolment(context.config)
+    enrolment = find_hub_settings(context.config)
     if enrolment is None:
         raise UsageError("this machine is enrolled at no hub", hint=JOIN_HINT)
     if options.forget is not None:
@@ -120,7 +120,7 @@ def _forget_at_hub(context: CommandContext, enrolment: Enrolment, session: str) 
     """Let the hub delete a session, by the hashes that it may have been shipped under."""
     config = context.config
     maker = make_document_maker(config, enrolment, find_machine_identity(config))
-    id = redact_id(session)
+    id = redact_id_if_secret(session)
     names = {maker.hider.hide_session(session), maker.hider.hide_session(id)}
     try:
         connection = open_reader(config.database)

@@ -17,7 +17,7 @@ _LENGTH = re.compile(rf"(?:{_PART}(?:min|[smhd]))+").fullmatch
 _SECONDS = re.compile(_PART).fullmatch
 
 
-def parse_duration(text: str) -> float:
+def parse_duration_ns(text: str) -> float:
     """Return the duration (ns) of a text such as ``90``, ``4h`` or ``1h30min``. Raises UsageError."""
     plain = text.replace(" ", "").lower()
     if _SECONDS(plain):
@@ -40,7 +40,7 @@ def parse_since(text: str, now: int, option: str = "--since") -> int:
         except ValueError:
             continue
     try:
-        return now - round(parse_duration(text))
+        return now - round(parse_duration_ns(text))
     except UsageError:
         raise UsageError(
             f"{option}: {text!r} is not a time",

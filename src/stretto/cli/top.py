@@ -22,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.cost_text import format_spending
+from stretto.cli.cost_text import format_cost_and_tokens
 from stretto.cli.text_tables import render_text
 from stretto.cli.top_data import (
     Frame,
@@ -132,7 +132,7 @@ def _draw_windows(frame: Frame) -> Table:
         table.add_row(
             Text(window, style="dim"),
             Text(_format_verdict(verdict)),
-            Text(format_spending(frame.spent.get(window))),
+            Text(format_cost_and_tokens(frame.spent.get(window))),
         )
     return table
 
@@ -188,7 +188,7 @@ def _add_session(table: Table, session: OpenSession, now: int) -> None:
         row.pattern,
         running,
         "" if row.busy else "idle",
-        format_spending(session.spent),
+        format_cost_and_tokens(session.spent),
         f"{quantities.format_count(round(rate))} a minute" if rate else "",
     )
     about = ", ".join(filter(None, details))

@@ -20,18 +20,18 @@ from stretto.errors import StrettoError
 from stretto.features.switched_off_texts import describe_switched_off
 from stretto.figures.session_spending import Spending, sum_spending
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
-from stretto.figures.task_silence import find_last_signs_of_life, find_silent_tasks
+from stretto.figures.task_silence import find_last_signs_of_idle_tasks, find_silent_tasks
 from stretto.figures.unreported_model_calls import UsageGaps
 from stretto.figures.window_gain_verdict import Verdict, build_verdict, build_verdict_document
 from stretto.findings.findings_snapshot import read_findings_state
-from stretto.hook.client.client import identify_host
+from stretto.hook.client.client import identify_boot_and_pid_namespace
 from stretto.model.entities import Message, Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.process_state import ProcessState, find_process_state
 from stretto.names import WINDOWS, measures
 from stretto.names.measures import Dimension
 from stretto.notifications import notification_log as notifications
-from stretto.notifications.alert_states_from_notifications import select_alerts
+from stretto.notifications.alert_states_from_notifications import find_newest_alert_states
 from stretto.notifications.notification_log import Notification
 from stretto.resources.lost_session_detection import is_process_running
 from stretto.state.lock import find_lock_holder
@@ -45,7 +45,7 @@ from stretto.summaries.running_tasks import (
     Kind,
     RunningTask,
     TaskExpectations,
-    read_finished_lengths,
+    read_successful_task_lengths,
 )
 from stretto.summaries.session_json import build_row_document, build_spending_document
 
@@ -133,7 +133,7 @@ class FrameReader:
 
     config: Config
     stopwatch: Callable[[], int] = time.perf_counter_ns
-    host: str | None = field(default_factory=identify_host)
+    host: str | None = field(default_factory=identify_boot_and_pid_namespace)
     """The boot and pid namespace of this process."""
     _sessions: dict[str, CachedSession] = field(default_factory=dict)
     _slow_at: int | None = None
@@ -186,7 +186,7 @@ class FrameReader:
         return None if session is None else CachedSession(row, session, ended + SPARING * (ended - started))
 
     def _describe_session(self, row: SessionRow, session: Session, now: int) -> OpenSession:
-        newest = find_last_signs_of_life(session)
+        newest = find_last_signs_of_idle_tasks(session)
         stuck = find_silent_tasks(newest, now, self.config.stuck_minutes * 60 * SECOND)
         running = [task for task in session.tasks if task.outcome is Outcome.RUNNING]
         calls = _find_open_calls(session, running)
@@ -223,7 +223,7 @@ class FrameReader:
         problems: list[str] = []
         config = self.config
         if self._lengths_at is None or not 0 <= now - self._lengths_at < LENGTHS:
-            self._lengths, self._lengths_at = read_finished_lengths(connection, now), now
+            self._lengths, self._lengths_at = read_successful_task_lengths(connection, now), now
         recorded = declared.load_declared_baselines(config.state)
         find = make_baseline_finder(connection, config.hours, recorded, now=now)
         rule = config.make_headline_rule(recorded)
@@ -242,7 +242,7 @@ class FrameReader:
         except OSError as error:
             received = []
             problems.append(f"the alerts cannot be read: {error.strerror or error}")
-        self._alerts = tuple(select_alerts(received).firing)
+        self._alerts = tuple(find_newest_alert_states(received).firing)
         self._problems = (*problems, *_list_problems(config, connection))
 
 

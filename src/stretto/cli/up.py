@@ -14,7 +14,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector
 
 from stretto.cli.command_context import CommandContext
 from stretto.cli.demo_month_folder import make_month_context, write_month
-from stretto.cli.first_import import find_prompt, import_history, list_followed
+from stretto.cli.first_import import find_prompt, import_history, list_histories_of_agents_without_hooks
 from stretto.cli.follow_agent_histories import HistoryWatch
 from stretto.cli.hooks import describe_hooks, find_hook_status
 from stretto.cli.ingest_progress import IngestProgress
@@ -54,7 +54,7 @@ from stretto.servers.supervisor import (
     prepare_prometheus,
     stop_leftovers,
 )
-from stretto.service.enrolment_file import find_enrolment
+from stretto.service.enrolment_file import find_hub_settings
 from stretto.service.service import Service
 from stretto.shipping.ship_batches import Shipper
 from stretto.sources.histories.folders import HistoryFolder
@@ -121,7 +121,7 @@ def _run_service(
         identity=identity,
         hub=None if is_simulated else _find_hub(config, identity),
     )
-    followed = list_followed(context, options.history)
+    followed = list_histories_of_agents_without_hooks(context, options.history)
     watch = HistoryWatch(config, followed, read_wall_clock)
     if service.worker.aside is not None:
         context.print_note(describe_aside_store(service.worker.aside))
@@ -179,7 +179,7 @@ def _run_service(
 
 def _find_hub(config: Config, identity: MachineIdentity) -> Shipper | None:
     """Return what ships sessions to the hub; None if the machine is enrolled at none. Raises ConfigError."""
-    enrolment = find_enrolment(config)
+    enrolment = find_hub_settings(config)
     if enrolment is None:
         return None
     from stretto.service.configured_session_shipper import make_shipper  # noqa: PLC0415  # an HTTP client, only with a hub

@@ -192,7 +192,7 @@ def _check_push_url(url: str | None) -> None:
         )
 
 
-def find_unknown_variables(environ: Mapping[str, str]) -> list[str]:
+def describe_unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return a sentence on each ``STRETTO_`` variable that nothing reads."""
     known = [variable for _, _, variable in SETTINGS.values()] + [*OTHER_VARIABLES]
     retired = {PREFIX + name.upper(): name for name in RETIRED}

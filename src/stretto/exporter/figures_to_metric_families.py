@@ -68,7 +68,7 @@ def split_by_origin(figures: Iterable[Figure]) -> tuple[list[Figure], list[Figur
     return derived, about_stretto
 
 
-def check_figures(figures: Iterable[Figure]) -> list[Figure]:
+def require_known_figures(figures: Iterable[Figure]) -> list[Figure]:
     """Return the figures. Raises ValueError if the table of names lacks a figure's name or labels."""
     checked = list(figures)
     for figure in checked:

@@ -17,8 +17,8 @@ from prometheus_client.registry import Collector
 from stretto.exporter.figures_to_metric_families import (
     BudgetedFigures,
     build_families,
-    check_figures,
     fit_budget,
+    require_known_figures,
     split_by_origin,
 )
 from stretto.figures.figure import Figure
@@ -87,7 +87,7 @@ class FigureCollector(Collector):
         """Check the figures of a group; those of a snapshot that was scraped before were checked then."""
         last = self._last.get(name)
         if last is None or last.source is not figures or not isinstance(figures, tuple):
-            last = self._last[name] = _CheckedGroup(figures, *split_by_origin(check_figures(figures)))
+            last = self._last[name] = _CheckedGroup(figures, *split_by_origin(require_known_figures(figures)))
         return last
 
     def _fit_budget(self, derived: Sequence[Sequence[Figure]]) -> _FittedFigures:
@@ -120,7 +120,7 @@ class Exposition:
     content_type: str
 
 
-def create_registry() -> CollectorRegistry:
+def create_empty_registry() -> CollectorRegistry:
     """Return an empty registry; the default registry has collectors for Python and the process."""
     # Collectors without describe() are skipped by ?name[]= unless the registry supports them.
     return CollectorRegistry(support_collectors_without_names=True)

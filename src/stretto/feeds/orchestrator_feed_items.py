@@ -77,7 +77,7 @@ def make_snapshot_item(given: FeedInput, value: Any, basis: str = "counted") -> 
     return FeedItem(value, at, COUNTED, basis)
 
 
-def make_figure_item(given: FeedInput, name: str) -> FeedItem:
+def make_item_of_figures(given: FeedInput, name: str) -> FeedItem:
     """Return the figures of a name in the window, by their other labels; a single one without labels alone.
 
     The confidence is the share of ends that were seen: a figure is as good as the capture behind it.

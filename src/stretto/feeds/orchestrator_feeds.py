@@ -17,7 +17,7 @@ from stretto.feeds.orchestrator_feed_items import (
     list_figures,
     make_absent_item,
     make_analysis_item,
-    make_figure_item,
+    make_item_of_figures,
     make_snapshot_item,
 )
 from stretto.figures.figure import Figure
@@ -187,7 +187,7 @@ def _build_range(figure: Figure) -> dict[str, Any]:
 
 
 def _find_contention(given: FeedInput) -> FeedItem:
-    item = make_figure_item(given, "stretto_contention_ratio")
+    item = make_item_of_figures(given, "stretto_contention_ratio")
     busy = 0 if given.snapshot is None else given.snapshot.activity.sessions_busy
     if item.value is None:
         return make_absent_item(f"{busy} sessions are busy; {item.reason}")
@@ -241,7 +241,7 @@ def _compare_targets(given: FeedInput) -> FeedItem:
         return make_absent_item("there are no figures yet")
     low, high = given.snapshot.rules.cpu_target
     use = next(iter(list_figures(given, "stretto_machine_cpu_ratio")), None)
-    efficiency = make_figure_item(given, "stretto_parallel_efficiency_ratio")
+    efficiency = make_item_of_figures(given, "stretto_parallel_efficiency_ratio")
     value = {
         "machine_cpu_ratio": None if use is None else use.value,
         "machine_cpu_target": [low, high],
@@ -328,10 +328,10 @@ def _find_return(given: FeedInput) -> FeedItem:
 FEEDS: Mapping[str, Mapping[str, Callable[[FeedInput], FeedItem]]] = {
     "hub": {
         "running": _list_running,
-        "efficiency": lambda given: make_figure_item(given, "stretto_efficiency_score"),
+        "efficiency": lambda given: make_item_of_figures(given, "stretto_efficiency_score"),
         "alerts": _list_alerts,
         "degradations": _list_degradations,
-        "opportunities": lambda given: make_figure_item(given, "stretto_opportunity_seconds"),
+        "opportunities": lambda given: make_item_of_figures(given, "stretto_opportunity_seconds"),
         "recommendations": _list_recommendations,
         "completions": _list_completions,
         "warnings": _list_warnings,

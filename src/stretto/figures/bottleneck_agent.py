@@ -27,7 +27,7 @@ class Bottleneck:
     Hours in which no session ended are skipped. None if another agent leads the newest hour."""
 
 
-def find_bottlenecks(figures: Iterable[Figure], by_hour: ByHour) -> dict[str, Bottleneck]:
+def find_bottlenecks_by_window(figures: Iterable[Figure], by_hour: ByHour) -> dict[str, Bottleneck]:
     """Return the bottleneck of each window in which a session ended, from the figures of the windows."""
     windows: dict[str, dict[str, float]] = {}
     for figure in figures:

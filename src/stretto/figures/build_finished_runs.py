@@ -17,7 +17,7 @@ from stretto.figures.critical_path import CriticalPath
 from stretto.figures.fanout_conflict_and_test_checks import IntegrationCheck
 from stretto.figures.fanouts import Fanout
 from stretto.figures.overlapping_fanouts import count_fanouts_once
-from stretto.figures.retried_tasks import find_retries
+from stretto.figures.retries_and_recoveries import find_retries
 from stretto.figures.run_circumstances import describe_circumstances
 from stretto.figures.session_spending import Spending
 from stretto.figures.wall_time_parts import WallPart

@@ -97,7 +97,7 @@ def estimate_mean(values: Sequence[float]) -> Estimate:
     return Estimate(fmean(values), count, variance(values) / count, count - 1)
 
 
-def estimate_sum_of_repeats(past_totals: Sequence[float], repeats: int) -> Estimate:
+def predict_total(past_totals: Sequence[float], repeats: int) -> Estimate:
     """Return the mean of totals, as the estimate of new totals of so many repeats together.
 
     ``past_totals`` are of as many repeats each. The variance is that of the mean and that of the repeats.

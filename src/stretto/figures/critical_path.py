@@ -22,7 +22,7 @@ from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
-from stretto.figures.wall_time_parts import find_turn_times, find_waits_for_agents
+from stretto.figures.wall_time_parts import find_main_agent_turn_times, find_waits_for_agents
 from stretto.figures.work_tree import LONGEST_SESSION, Stretch, WorkerKind, build_work_tree, walk_tasks
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
@@ -125,7 +125,9 @@ def find_critical_path(session: Session, root: Stretch | None = None) -> Critica
     # A call that only waits for agents is no work of the main agent either.
     for_agents = find_waits_for_agents(session)
     turns = tuple(
-        part for turn in find_turn_times(session, root).known for part in subtract_intervals(turn, for_agents)
+        part
+        for turn in find_main_agent_turn_times(session, root).known
+        for part in subtract_intervals(turn, for_agents)
     )
     pieces: list[PathPiece] = []
     for start, end, stretch in walk_path_backwards(root):

@@ -104,7 +104,7 @@ def average_target_improvement(fanout: Fanout, target: Target) -> float:
     return fmean(target(task.task_type) for task in fanout.tasks)
 
 
-def compute_best_speedup_figures(best: Iterable[tuple[str, float, int]]) -> Iterator[Figure]:
+def compute_record_speedup_figures(best: Iterable[tuple[str, float, int]]) -> Iterator[Figure]:
     """Yield the best work over elapsed of each pattern, given (pattern, speedup, end in ns).
 
     Only executions whose every task reported success are given: failing early is no record.

@@ -207,7 +207,7 @@ NO_EXECUTIONS = Executions((), {}, ())
 def find_executions(
     tasks: Iterable[Task], known: Iterable[Fanout] = (), *, earlier: Executions = NO_EXECUTIONS
 ) -> Executions:
-    """Return what ``find_fanouts``, ``find_sequential_runs`` and ``find_lone_tasks`` do, grouped once.
+    """Return the results of ``find_fanouts``, ``find_sequential_runs`` and ``find_tasks_without_overlap``.
 
     ``known`` are the fan-outs of an earlier state of the session: one of the very same tasks is kept.
     ``earlier`` are the executions of tasks that were all over when the first of these began: only their last
@@ -315,7 +315,7 @@ def _find_series(
     return {parent: SequentialTasks(tuple(runs.get(parent, ())), tuple(last[parent])) for parent in last}
 
 
-def find_lone_tasks(tasks: Iterable[Task]) -> tuple[Task, ...]:
+def find_tasks_without_overlap(tasks: Iterable[Task]) -> tuple[Task, ...]:
     """Return the ended tasks of known length that overlapped no other task of their parent."""
     return _select_lone_tasks(group_overlapping(tasks))
 

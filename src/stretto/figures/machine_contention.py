@@ -55,7 +55,7 @@ class SessionMachineUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Contention:
+class FanoutContention:
     """Whether the tasks of a fan-out slowed each other; None if unknown, with the reason."""
 
     contended: bool | None
@@ -130,7 +130,9 @@ def compute_busy_ratio(weighted_samples: Iterable[tuple[Sample, float]]) -> floa
     return busy / available if available else None
 
 
-def detect_contention(fanout: Fanout, sequential: SequentialTime, samples: Iterable[Sample]) -> Contention:
+def detect_contention(
+    fanout: Fanout, sequential: SequentialTime, samples: Iterable[Sample]
+) -> FanoutContention:
     """Return whether the tasks of a fan-out slowed each other.
 
     They did if the machine was saturated while they ran, unless sequential runs show that they were not
@@ -143,7 +145,7 @@ def detect_contention(fanout: Fanout, sequential: SequentialTime, samples: Itera
     sampled = sum(sample.duration * part for sample, part in weighted_samples)
     slowdown = measure_slowdown(fanout, sequential)
     if sampled < COVERED * fanout.elapsed:
-        return Contention(None, "the machine was not sampled while it ran", slowdown=slowdown)
+        return FanoutContention(None, "the machine was not sampled while it ran", slowdown=slowdown)
     busy = compute_busy_ratio(weighted_samples)
     free = min(
         (
@@ -154,7 +156,7 @@ def detect_contention(fanout: Fanout, sequential: SequentialTime, samples: Itera
         default=None,
     )
     if busy is None and free is None:
-        return Contention(None, "the system does not report how busy the machine is", slowdown=slowdown)
+        return FanoutContention(None, "the system does not report how busy the machine is", slowdown=slowdown)
     reasons = []
     if busy is not None and busy >= SATURATED:
         reasons.append(f"{busy:.0%} of the machine's processors were busy")
@@ -165,7 +167,7 @@ def detect_contention(fanout: Fanout, sequential: SequentialTime, samples: Itera
         reasons.append("the machine had processors and memory to spare")
     if slowdown is not None:
         reasons.append(f"its tasks took {slowdown:.2f} times as long as one after another")
-    return Contention(contended, "; ".join(reasons), busy, free, slowdown)
+    return FanoutContention(contended, "; ".join(reasons), busy, free, slowdown)
 
 
 def _compare_with_target(busy: float, target: tuple[float, float]) -> str:

@@ -56,7 +56,7 @@ class MemoryGrowth:
     reason: str | None = None
 
 
-def measure_memory_growth(samples: Sequence[Sample], tasks: Sequence[Task]) -> MemoryGrowth:
+def measure_memory_growth_at_constant_load(samples: Sequence[Sample], tasks: Sequence[Task]) -> MemoryGrowth:
     """Return the growth of a session's memory at a constant number of running tasks.
 
     Example: 60 minutes with 1.00 to 1.59 GB, 10 MB more each minute, and the same two tasks: 0.6 GB an hour,

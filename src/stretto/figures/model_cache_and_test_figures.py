@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stretto.clock import SECOND
+from stretto.figures.cache_figures_and_faults import compute_cache_figures
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.outcome_and_quantile_figures import compute_outcome_figures, compute_quantile_figures
-from stretto.figures.reported_cache_figures import compute_cache_figures
 from stretto.figures.selected_test_gain import compute_selection_gain_figures
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
-from stretto.figures.usage_reporting_coverage import compute_coverage_figures, compute_usage_coverage
+from stretto.figures.usage_reporting_coverage import (
+    compute_coverage_figures,
+    compute_incomplete_usage_coverage,
+)
 from stretto.model.call_cost_and_added_usage import DOLLAR
 from stretto.names import measures
 from stretto.names.measures import Dimension
@@ -28,7 +31,7 @@ def compute_usage_figures(window: str, sums: Sums) -> Iterator[Figure]:
 
 def _compute_model_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     calls = sum_in_table(sums, measures.MODEL_CALLS, Dimension.MODEL, Dimension.OUTCOME)
-    coverage = compute_usage_coverage(sums)
+    coverage = compute_incomplete_usage_coverage(sums)
     yield from compute_outcome_figures(
         at, "model", calls, counts="stretto_window_model_calls", coverage=coverage
     )
@@ -55,7 +58,9 @@ def _compute_cost_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     for model, calls in sorted(sum_by(sums, measures.PRICED_CALLS, Dimension.MODEL).items()):
         labels = (("model", model), *at)
         cost = costs.get(model, 0) / DOLLAR
-        yield Figure("stretto_window_cost_usd", labels, cost, calls, coverage=compute_usage_coverage(sums))
+        yield Figure(
+            "stretto_window_cost_usd", labels, cost, calls, coverage=compute_incomplete_usage_coverage(sums)
+        )
     for model, calls in sorted(sum_by(sums, measures.UNPRICED_CALLS, Dimension.MODEL).items()):
         labels = (("model", model), *at)
         yield Figure("stretto_window_unpriced_model_calls", labels, calls, calls)

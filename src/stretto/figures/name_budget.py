@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stretto.figures.sums_by_dimension import Sums
-from stretto.figures.work_signature import join_task_types, list_signature_task_types
+from stretto.figures.work_signature import build_signature_without_identity, list_signature_task_types
 from stretto.names import MAIN, NONE, OTHER, measures
 from stretto.names.measures import MEASURES, Dimension, Dims
 
@@ -119,10 +119,10 @@ class NameBudget:
             names = [name if name in types else OTHER for name in names]
         elif pattern_is_kept and (signatures is None or signature in signatures):
             return signature
-        mix = join_task_types(names)
+        mix = build_signature_without_identity(names)
         if signatures is None or mix in signatures or mix in self.kept_mixes:
             return mix
-        return join_task_types([OTHER] * len(names))
+        return build_signature_without_identity([OTHER] * len(names))
 
 
 def choose_name_budget(
@@ -174,7 +174,7 @@ def describe_folded_names(folded: Mapping[str, int]) -> str | None:
     )
 
 
-def list_cells(sums: Sums) -> Iterable[tuple[str, Dims, int]]:
+def list_cells_that_rank_names(sums: Sums) -> Iterable[tuple[str, Dims, int]]:
     """Yield (measure, dimensions, sum) of the measures that names are ranked by."""
     for measure in WEIGHING_MEASURES:
         for dims, value in sums.get(measure, {}).items():
@@ -194,7 +194,7 @@ def _fold_cells(cells: Mapping[Dims, int], fold: FoldDims | None) -> Mapping[Dim
 def _choose_mixes(signatures: Mapping[str, int], most: int) -> frozenset[str]:
     mixes: Counter[str] = Counter()
     for signature, weight in signatures.items():
-        mixes[join_task_types(list_signature_task_types(signature))] += weight
+        mixes[build_signature_without_identity(list_signature_task_types(signature))] += weight
     ranked = sorted(mixes, key=lambda mix: (-mixes[mix], mix))
     return frozenset(ranked[:most])
 

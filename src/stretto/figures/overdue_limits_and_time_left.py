@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from stretto.figures.quantile_sketch import find_rank
+from stretto.figures.quantile_sketch import find_one_based_rank
 
 OVERDUE = 0.01
 """Share of tasks that are overdue by chance."""
@@ -64,13 +64,13 @@ def find_overdue_limit(lengths: Sequence[int]) -> OverdueLimit | None:
     """
     n = len(lengths)
     if n >= FEWEST_FOR_RANK:
-        return OverdueLimit(lengths[find_rank(n + 1, 1 - OVERDUE) - 1], n, by_rule=False)
+        return OverdueLimit(lengths[find_one_based_rank(n + 1, 1 - OVERDUE) - 1], n, by_rule=False)
     if n >= FEWEST_FOR_RULE:
-        return OverdueLimit(RULE_FACTOR * lengths[find_rank(n, 0.95) - 1], n, by_rule=True)
+        return OverdueLimit(RULE_FACTOR * lengths[find_one_based_rank(n, 0.95) - 1], n, by_rule=True)
     return None
 
 
-def compute_overdue_chance(lengths: Sequence[int], limit: OverdueLimit) -> float:
+def compute_chance_that_running_task_is_overdue(lengths: Sequence[int], limit: OverdueLimit) -> float:
     """Return the chance that a task is overdue that runs at any instant; ``lengths`` (ns) are sorted.
 
     A long task runs for longer, and so is met more often: the chance is the time beyond the limit over all
@@ -82,7 +82,7 @@ def compute_overdue_chance(lengths: Sequence[int], limit: OverdueLimit) -> float
     return max(OVERDUE, beyond / max(1, sum(lengths)))
 
 
-def find_most_overdue(chances: Iterable[float]) -> int:
+def count_overdue_explained_by_chance(chances: Iterable[float]) -> int:
     """Return the number of overdue tasks that chance explains, given the chance of each running task.
 
     More are overdue with a chance of at most .001. It is at least 1: a single late task is no alarm. Example:
@@ -111,7 +111,7 @@ def estimate_time_left(lengths: Sequence[int], elapsed: int) -> TimeLeft | None:
     n = len(longer)
     if n < FEWEST_LEFT:
         return None
-    low, median, high = (longer[find_rank(n, share) - 1] for share in (0.1, 0.5, 0.9))
+    low, median, high = (longer[find_one_based_rank(n, share) - 1] for share in (0.1, 0.5, 0.9))
     return TimeLeft(median - elapsed, low - elapsed, high - elapsed, n)
 
 

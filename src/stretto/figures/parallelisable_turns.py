@@ -38,11 +38,11 @@ def find_eligible_turns(session: Session) -> tuple[EligibleTurn, ...]:
     single turn. Turns with a running task are left out. A turn is also left out if no overlap was seen and
     the length of a task is unknown.
     """
-    judged = (judge_turn(at, tasks) for at, tasks in group_tasks_by_turn(session))
+    judged = (measure_eligible_turn(at, tasks) for at, tasks in iterate_tasks_of_ended_turns(session))
     return tuple(turn for turn in judged if turn is not None)
 
 
-def group_tasks_by_turn(session: Session) -> Iterator[tuple[int, tuple[Task, ...]]]:
+def iterate_tasks_of_ended_turns(session: Session) -> Iterator[tuple[int, tuple[Task, ...]]]:
     """Yield the end of each turn that is over, or its start, and its tasks, if there are two or more."""
     turns, tasks = _list_turns(session), session.tasks
     starts = [turn.start for turn in turns]
@@ -64,7 +64,7 @@ def group_tasks_by_turn(session: Session) -> Iterator[tuple[int, tuple[Task, ...
             yield turn.at, tasks_of_turn
 
 
-def judge_turn(at: int, tasks: Iterable[Task]) -> EligibleTurn | None:
+def measure_eligible_turn(at: int, tasks: Iterable[Task]) -> EligibleTurn | None:
     """Return how a turn that is over ran its tasks, or None if it is left out."""
     by_parent: dict[str | None, list[Task]] = {}
     for task in tasks:

@@ -29,7 +29,7 @@ def get_bucket_value(index: int) -> float:
     return FLOOR * 2 * _GAMMA**index / (_GAMMA + 1)
 
 
-def find_rank(count: int, q: float) -> int:
+def find_one_based_rank(count: int, q: float) -> int:
     """Return the rank, from 1, of the q-quantile of so many values: the one definition of a quantile.
 
     Example: of 20 values p95 is the 19th, of 21 the 20th; of two values p50 is the smaller.
@@ -40,7 +40,7 @@ def find_rank(count: int, q: float) -> int:
 
 def pick_quantile(values: Sequence[T], q: float) -> T | None:
     """Return the q-quantile of sorted values: the least value that a share q of them does not exceed."""
-    return values[find_rank(len(values), q) - 1] if values else None
+    return values[find_one_based_rank(len(values), q) - 1] if values else None
 
 
 def compute_quantile(counts: Mapping[int, int], q: float) -> float | None:
@@ -52,7 +52,7 @@ def compute_quantile(counts: Mapping[int, int], q: float) -> float | None:
     total = sum(counts.values())
     if total <= 0:
         return None
-    rank = find_rank(total, q)
+    rank = find_one_based_rank(total, q)
     cumulated = 0
     for index in sorted(counts):
         cumulated += counts[index]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from stretto.clock import HOUR
-from stretto.figures.confidence_intervals import Estimate, estimate_mean, estimate_sum_of_repeats
+from stretto.figures.confidence_intervals import Estimate, estimate_mean, predict_total
 from stretto.figures.work_signature import list_signature_task_types
 
 
@@ -62,9 +62,7 @@ class MeasuredRuns:
         ]
         if all(len(mean) == len(tasks) for mean in means):
             totals = [sum(tasks[name] * mean[name] for name in tasks) for mean in means]
-            return (
-                estimate_mean(totals) if executions is None else estimate_sum_of_repeats(totals, executions)
-            )
+            return estimate_mean(totals) if executions is None else predict_total(totals, executions)
         by_type = {name: [mean[name] for mean in means if name in mean] for name in tasks}
         total = sum(tasks[name] * sum(run_means) / len(run_means) for name, run_means in by_type.items())
         return Estimate(total, min(map(len, by_type.values())))

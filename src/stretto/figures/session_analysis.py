@@ -160,7 +160,7 @@ def build_analysis_document(
     }
 
 
-def build_fanout_analysis_document(fanout: Fanout) -> dict[str, Any]:
+def build_added_fanout_keys(fanout: Fanout) -> dict[str, Any]:
     """Return the keys that the analysis adds to a fan-out's JSON document."""
     return {
         "critical_path_seconds": measure_fanout_path_length(fanout) / SECOND,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from stretto.figures.quantile_sketch import find_rank
+from stretto.figures.quantile_sketch import find_one_based_rank
 
 DRAWS = 2_000
 FEWEST_DAYS = 7
@@ -38,5 +38,5 @@ def forecast_budget(spent: float, past_days: Sequence[float], days_left: float) 
         spent + sum(random.choices(past_days, k=whole)) + part * random.choice(past_days)
         for _ in range(DRAWS)
     )
-    low, middle, high = (totals[find_rank(DRAWS, share) - 1] for share in (0.1, 0.5, 0.9))
+    low, middle, high = (totals[find_one_based_rank(DRAWS, share) - 1] for share in (0.1, 0.5, 0.9))
     return BudgetForecast(middle, low, high, len(past_days))

@@ -8,7 +8,7 @@ from stretto.model.entities import Session
 from stretto.model.event import Outcome
 
 
-def find_last_signs_of_life(session: Session) -> dict[str, int]:
+def find_last_signs_of_idle_tasks(session: Session) -> dict[str, int]:
     """Return the time (ns) of the last sign of each running task, without tasks that wait for a tool.
 
     An open call is a reason for silence: a command or a delegated agent may take hours. A task with an open

@@ -12,12 +12,12 @@ from stretto.figures.sums_by_dimension import Sums, sum_up
 from stretto.names import measures
 
 
-def compute_usage_coverage(sums: Sums) -> float | None:
+def compute_incomplete_usage_coverage(sums: Sums) -> float | None:
     """Return the share of calls and tasks that reported their tokens; None if all did and sums are whole."""
     return _compute_coverage(sums, measures.USAGE_REPORTED, measures.USAGE_EXPECTED)
 
 
-def compute_tool_call_coverage(sums: Sums) -> float | None:
+def compute_incomplete_tool_call_coverage(sums: Sums) -> float | None:
     """Return the share of tasks of which all tool calls are known; None if those of all are."""
     return _compute_coverage(sums, measures.TOOL_CALL_TASKS_REPORTED, measures.TOOL_CALL_TASKS)
 

@@ -90,7 +90,7 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
     if root.length > LONGEST_SESSION:
         return
     session_interval = Interval(root.start, root.end)
-    between = find_turn_times(session, root).between
+    between = find_main_agent_turn_times(session, root).between
     requests = find_asked_calls(session)
     waits = [*_split_waits_for_agents(session, requests, session_interval)]
     claims: dict[WallPart, Iterable[Interval]] = {
@@ -132,7 +132,7 @@ OUT_OF_WORK = frozenset({WallPart.WAITING, WallPart.IDLE})
 """Parts in which nobody works: a person is thinking, or away."""
 
 
-def compute_overhead_figures(window: str, sums: Sums) -> Iterator[Figure]:
+def compute_hook_overhead_figures(window: str, sums: Sums) -> Iterator[Figure]:
     """Yield which share of the time in which agents worked went to hooks of the main agents.
 
     Hooks of other tools count, those inside of subagents do not: the share is no bound of Stretto's own.
@@ -150,7 +150,7 @@ def compute_overhead_figures(window: str, sums: Sums) -> Iterator[Figure]:
     yield make_ratio("stretto_overhead_ratio", at, hooks, working, sessions)
 
 
-def find_turn_times(session: Session, root: Stretch) -> TurnTimes:
+def find_main_agent_turn_times(session: Session, root: Stretch) -> TurnTimes:
     """Return when the main agent was in a turn.
 
     A session without turns belongs to a program. It counts as a single turn, because no person prompts there.

@@ -12,7 +12,7 @@ from stretto.figures.outcome_and_quantile_figures import compute_outcome_figures
 from stretto.figures.parallel_work_against_baselines import NOTHING_DELIVERED, ParallelWork
 from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
-from stretto.figures.usage_reporting_coverage import compute_tool_call_coverage
+from stretto.figures.usage_reporting_coverage import compute_incomplete_tool_call_coverage
 from stretto.model.event import Outcome
 from stretto.names import measures
 from stretto.names.measures import Dimension
@@ -122,7 +122,7 @@ def _compute_tool_calls(at: Labels, sums: Sums) -> Iterator[Figure]:
         counts="stretto_window_tool_calls",
         share="stretto_tool_success_ratio",
         of=Outcome.SUCCESS,
-        coverage=compute_tool_call_coverage(sums),
+        coverage=compute_incomplete_tool_call_coverage(sums),
     )
 
 

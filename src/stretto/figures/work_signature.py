@@ -50,7 +50,7 @@ class WorkIdentity:
     @property
     def signature(self) -> str:
         """The task types, sorted and joined by commas, then the hash of the identity if there is one."""
-        types = join_task_types(task_type for _, task_type in self.workers)
+        types = build_signature_without_identity(task_type for _, task_type in self.workers)
         if self.gap is not None:
             return types
         project = self.project if self.repository is None else [self.project, self.repository]
@@ -90,7 +90,7 @@ def list_signature_task_types(signature: str) -> list[str]:
     return signature.partition(_MARK)[0].split(",")
 
 
-def join_task_types(task_types: Iterable[str]) -> str:
+def build_signature_without_identity(task_types: Iterable[str]) -> str:
     """Return the signature of these task types without an identity."""
     return ",".join(sorted(task_types))
 

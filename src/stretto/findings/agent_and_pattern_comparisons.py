@@ -28,7 +28,7 @@ MOST_TYPES = 20
 
 def compare_agents(given: AnalysisInput) -> AnalysisAnswer:
     """Answer which agents are faster or slower at the same types of tasks, and which work well together."""
-    from stretto.analysis.agent_effects import rank_agents, rank_pairs  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.agent_effects import find_agent_pairs_with_shorter_sessions, rank_agents  # noqa: PLC0415  # loads scipy
 
     since = given.instant - AGENT_DAYS * DAY
     tasks = [task for task in given.tasks if task.start >= since]
@@ -36,7 +36,7 @@ def compare_agents(given: AnalysisInput) -> AnalysisAnswer:
     types = sorted({task.type for task in tasks})[:MOST_TYPES]
     overall = rank_agents(tasks)
     by_type = {type_: effects for type_ in types if (effects := rank_agents(tasks, type_))}
-    pairs = rank_pairs(sessions, given.tasks_by_session)
+    pairs = find_agent_pairs_with_shorter_sessions(sessions, given.tasks_by_session)
     return AnalysisAnswer(
         (),
         len(overall) + sum(map(len, by_type.values())) + len(pairs),
@@ -51,7 +51,7 @@ def compare_agents(given: AnalysisInput) -> AnalysisAnswer:
 
 def compare_patterns(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how each pattern fares against its past and the other patterns, and when it was best."""
-    from stretto.analysis.best_three_days import find_best_period  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.best_three_days import find_best_three_days  # noqa: PLC0415  # loads scipy
     from stretto.analysis.session_group_comparison import compare_groups  # noqa: PLC0415  # likewise
 
     since = given.instant - RECENT_DAYS * DAY
@@ -62,7 +62,7 @@ def compare_patterns(given: AnalysisInput) -> AnalysisAnswer:
         patterns[pattern] = {
             "sessions": len(runs),
             "recent": describe_groups(compare_groups(before, recent)),
-            "best_period": asdict(best := find_best_period(runs)) | {"reproducible": best.reproducible},
+            "best_period": asdict(best := find_best_three_days(runs)) | {"reproducible": best.reproducible},
         }
     pairs = [
         {"pattern": first, "other": second, **describe_groups(compare_groups(others, runs))}

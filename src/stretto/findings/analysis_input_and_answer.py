@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from stretto.figures.reported_cache_figures import CacheUse
+from stretto.figures.cache_figures_and_faults import CacheUse
 from stretto.model.decisions import Decision
 from stretto.model.findings import Finding
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
@@ -64,9 +64,9 @@ class AnalysisInput:
     @cached_property
     def run_series(self) -> Sequence[Series]:
         """The series of tasks and of parallel work."""
-        from stretto.analysis.series import make_fanout_series, make_task_series  # noqa: PLC0415  # loads numpy
+        from stretto.analysis.series import make_fanout_elapsed_series, make_task_series  # noqa: PLC0415  # loads numpy
 
-        return [*make_task_series(self.tasks), *make_fanout_series(self.sessions)]
+        return [*make_task_series(self.tasks), *make_fanout_elapsed_series(self.sessions)]
 
     @cached_property
     def sessions_by_pattern(self) -> Mapping[str, Sequence[SessionRun]]:

@@ -24,8 +24,8 @@ import msgspec
 from stretto.analysis.installed_extras import require_extra
 from stretto.clock import DAY, SECOND
 from stretto.errors import StrettoError
+from stretto.figures.cache_figures_and_faults import CACHE_USE_MEASURES, CacheUse, collect_cache_uses
 from stretto.figures.quantile_sketch import get_bucket_value
-from stretto.figures.reported_cache_figures import CACHE_USE_MEASURES, CacheUse, collect_cache_uses
 from stretto.figures.scores.sums_by_pattern_type_or_agent import PARALLEL
 from stretto.figures.sums_by_dimension import collect_quantile_sketches, sum_by
 from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput, DayLengths, DayTurns
@@ -36,10 +36,10 @@ from stretto.names import NONE
 from stretto.names.measures import CALL_TIME, HOOKS_TIME, TURNS, Dimension
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import read_decisions
-from stretto.store.finding_history_and_last_answers import read_findings
+from stretto.store.finding_history_and_last_answers import read_finding_history
 from stretto.store.queries import list_slot_numbers, read_sums_by_slot
 from stretto.store.rollup import SLOTS
-from stretto.store.run_queries import read_session_runs, read_task_runs
+from stretto.store.run_queries import read_session_runs, read_task_runs_begun_between
 
 CPU_SECONDS = 120
 """Processor time of one run of the process."""
@@ -114,15 +114,15 @@ def read_analysis_input(
 ) -> AnalysisInput:
     """Read what all analyses need of a store, as it was known at an instant (ns)."""
     start, end = instant - HISTORY_DAYS * DAY, instant + 1
-    tools, hooks = read_day_lengths(connection, instant)
+    tools, hooks = read_daily_tool_and_hook_lengths(connection, instant)
     return AnalysisInput(
         instant=instant,
-        tasks=read_task_runs(connection, start, end, at=instant),
+        tasks=read_task_runs_begun_between(connection, start, end, at=instant),
         sessions=read_session_runs(connection, start, end, at=instant),
         decisions=read_decisions(connection, at=instant),
         zone=zone,
         machine_memory=machine_memory,
-        history={stored.id: stored.finding for stored in read_findings(connection, at=instant)},
+        history={stored.id: stored.finding for stored in read_finding_history(connection, at=instant)},
         cores=os.cpu_count(),
         tool_lengths=tools,
         hook_lengths=hooks,
@@ -131,7 +131,7 @@ def read_analysis_input(
     )
 
 
-def read_day_lengths(
+def read_daily_tool_and_hook_lengths(
     connection: sqlite3.Connection, instant: int
 ) -> tuple[dict[str, list[DayLengths]], list[DayLengths]]:
     """Return the lengths of tool calls by tool, and those of waits for hooks, by whole day before an instant.

@@ -19,7 +19,7 @@ from stretto.findings.calendar_trend_and_forecast_analyses import (
     correlate_days,
     find_slow_times,
     follow_session_lives,
-    forecast_days,
+    forecast_daily_lengths,
     predict_lengths,
 )
 from stretto.findings.useless_or_small_cache_findings import judge_caches
@@ -57,19 +57,19 @@ class Analysis:
 
 def find_changes(given: AnalysisInput) -> AnalysisAnswer:
     """Answer whether lengths, failures, tokens or money of any series changed, since when and by how much."""
-    from stretto.analysis.regression import Boundary, judge_changes  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.regression import ComparisonBoundary, judge_changes  # noqa: PLC0415  # loads scipy
     from stretto.analysis.series import SeriesKind, make_series_of_day_sums  # noqa: PLC0415  # likewise
     from stretto.analysis.slow_tail_changes import judge_tails  # noqa: PLC0415  # likewise
 
     boundaries = [
-        Boundary(decision.time)
+        ComparisonBoundary(decision.time)
         for decision in given.decisions
         if decision.kind is DecisionKind.ANNOTATION and decision.details.get(NEW_NORMAL) is True
     ]
     for decision in given.decisions:
         about = given.history.get(decision.subject or "")
         if decision.kind is DecisionKind.ACCEPTED and about and about.kind in set(SeriesKind):
-            boundaries.append(Boundary(decision.time, SeriesKind(about.kind), about.subject))
+            boundaries.append(ComparisonBoundary(decision.time, SeriesKind(about.kind), about.subject))
     series = [*given.run_series]
     series += [
         make_series_of_day_sums(SeriesKind.TOOL_LENGTH, {"tool": tool}, days)
@@ -97,18 +97,18 @@ def find_trends(given: AnalysisInput) -> AnalysisAnswer:
 
 def find_unusual_runs(given: AnalysisInput) -> AnalysisAnswer:
     """Answer whether more tasks of the last day were unusually long than chance explains."""
-    from stretto.analysis.unusually_long_runs import judge_unusual_runs  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.unusually_long_runs import judge_counts_of_unusual_runs  # noqa: PLC0415  # loads scipy
 
-    return AnalysisAnswer(judge_unusual_runs(given.tasks, given.instant))
+    return AnalysisAnswer(judge_counts_of_unusual_runs(given.tasks, given.instant))
 
 
 def find_holdups(given: AnalysisInput) -> AnalysisAnswer:
     """Answer what holds up each pattern's sessions of the last day, and each of the latest sessions."""
-    from stretto.analysis.bottleneck_causes import (  # noqa: PLC0415  # loads scipy
-        explain_sessions,
+    from stretto.analysis.rank_session_holdups import (  # noqa: PLC0415  # loads scipy
+        explain_each_session,
         find_bottlenecks,
     )
-    from stretto.analysis.standing_among_like_sessions import rank_session  # noqa: PLC0415  # likewise
+    from stretto.analysis.standing_among_like_sessions import rank_session_by_time_per_task  # noqa: PLC0415  # likewise
 
     findings: list[Finding] = []
     by_session: dict[str, list[dict[str, Any]]] = {}
@@ -119,14 +119,14 @@ def find_holdups(given: AnalysisInput) -> AnalysisAnswer:
         if recent:
             findings += find_bottlenecks(recent, usual, given.tasks_by_session).to_findings()
         by_id = {run.session: run for run in runs}
-        explained = explain_sessions(runs, given.tasks_by_session, latest=MOST_EXPLAINED)
+        explained = explain_each_session(runs, given.tasks_by_session, latest=MOST_EXPLAINED)
         for session, answer in explained.items():
             by_session[session] = [
                 {"kind": str(holdup.kind), "name": holdup.name, "seconds": holdup.seconds, "low": holdup.low,
                  "high": holdup.high, "share": holdup.share, "cause": holdup.cause or None}
                 for holdup in answer.holdups
             ]  # fmt: skip
-            standing = rank_session(by_id[session], runs)
+            standing = rank_session_by_time_per_task(by_id[session], runs)
             standings[session] = {
                 "percentile": standing.percentile, "low": standing.low, "high": standing.high,
                 "similar": standing.similar, "gap_seconds": standing.gap_seconds, "reason": standing.reason,
@@ -192,7 +192,7 @@ def advise(given: AnalysisInput) -> AnalysisAnswer:
     return AnalysisAnswer(findings, checks, {"reasons": reasons})
 
 
-def judge_advice(given: AnalysisInput) -> AnalysisAnswer:
+def judge_applied_recommendations(given: AnalysisInput) -> AnalysisAnswer:
     """Answer what the applied recommendations brought, and how their promises held."""
     from stretto.findings.applied_advice import judge_all_applied  # noqa: PLC0415  # loads scipy
 
@@ -210,14 +210,14 @@ def find_conditions(given: AnalysisInput) -> AnalysisAnswer:
 
 def judge_experiments(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how each experiment stands that is not concluded."""
-    from stretto.analysis.experiment_units import list_experiment_units  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.experiment_units import list_experiment_sessions  # noqa: PLC0415  # loads scipy
     from stretto.analysis.experiments import judge_experiment  # noqa: PLC0415  # likewise
     from stretto.findings.experiment_journal_records import read_definitions  # noqa: PLC0415  # likewise
 
     return AnalysisAnswer(
         [
             judge_experiment(
-                definition, list_experiment_units(definition, given.sessions, given.tasks, given.instant)
+                definition, list_experiment_sessions(definition, given.sessions, given.tasks, given.instant)
             ).to_finding()
             for definition in read_definitions(given.decisions)
         ]
@@ -234,7 +234,7 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis("holdups", FIVE_MINUTES, find_holdups),
     Analysis("experiments", FIVE_MINUTES, judge_experiments),
     Analysis("advice", HOUR_SECONDS, advise),
-    Analysis("effects", HOUR_SECONDS, judge_advice),
+    Analysis("effects", HOUR_SECONDS, judge_applied_recommendations),
     Analysis("widths", HOUR_SECONDS, plan_widths),
     Analysis("gains", HOUR_SECONDS, fit_width_gains),
     Analysis("conditions", HOUR_SECONDS, find_conditions),
@@ -247,7 +247,7 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis("lives", HOUR_SECONDS, follow_session_lives),
     Analysis("correlations", HOUR_SECONDS, correlate_days),
     Analysis("weeks", HOUR_SECONDS, compare_weeks),
-    Analysis("outlooks", HOUR_SECONDS, forecast_days, "forecast"),
+    Analysis("outlooks", HOUR_SECONDS, forecast_daily_lengths, "forecast"),
     Analysis("lengths", HOUR_SECONDS, predict_lengths),
 )
 

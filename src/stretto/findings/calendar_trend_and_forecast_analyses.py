@@ -96,23 +96,26 @@ def correlate_days(given: AnalysisInput) -> AnalysisAnswer:
 
 def compare_weeks(given: AnalysisInput) -> AnalysisAnswer:
     """Answer whether the last week of a pattern differs from the weeks before, and when it was best."""
-    from stretto.analysis.pattern_week_comparison import judge_weeks  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.pattern_week_comparison import compare_last_week_with_month_before  # noqa: PLC0415  # loads scipy
 
-    return AnalysisAnswer(judge_weeks(given.sessions_by_pattern, given.instant, ZoneInfo(given.zone)))
+    return AnalysisAnswer(
+        compare_last_week_with_month_before(given.sessions_by_pattern, given.instant, ZoneInfo(given.zone))
+    )
 
 
-def forecast_days(given: AnalysisInput) -> AnalysisAnswer:
+def forecast_daily_lengths(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how long tasks and parallel work take in the next 30 days, and how often such ranges held."""
     from stretto.analysis.daily_task_length_forecasts import (  # noqa: PLC0415  # loads scipy and statsmodels
         HORIZON_DAYS,
-        add_up_covers,
         forecast_lengths,
         judge_length_outlook,
+        sum_covers_by_level,
     )
 
     outlooks = forecast_lengths(given.run_series, given.instant, ZoneInfo(given.zone))
     covers = [
-        {"level": each.level, "inside": each.inside, "days": each.days} for each in add_up_covers(outlooks)
+        {"level": each.level, "inside": each.inside, "days": each.days}
+        for each in sum_covers_by_level(outlooks)
     ]
     return AnalysisAnswer(
         [judge_length_outlook(each) for each in outlooks],

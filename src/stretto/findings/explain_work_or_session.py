@@ -57,7 +57,9 @@ def _list_answers(state: FindingsState, name: str) -> Sequence[Finding]:
     return () if result is None else result.findings
 
 
-def list_late_tasks(state: FindingsState, pattern: str | None, tasks: Iterable[Task]) -> list[LateTask]:
+def list_slower_than_usual_tasks(
+    state: FindingsState, pattern: str | None, tasks: Iterable[Task]
+) -> list[LateTask]:
     """Return the tasks of a session that took longer than their kind, the one that lost most first."""
     rows: Sequence[Mapping[str, Any]] = list_extra(state, EXPECTING, "expected") or ()
     usual = {row["type"]: row for row in rows if row["pattern"] == pattern}

@@ -62,7 +62,7 @@ SLOWER_TASKS = "Tasks got slower, so part of that is no gain."
 """Follows time saved while the lengths of tasks are worse: longer tasks save more side by side."""
 
 
-def describe_basis(finding: Finding) -> str:
+def describe_run_count(finding: Finding) -> str:
     """Return how many runs, or lookups of a cache, a finding rests on."""
     noun = "lookup" if "cache" in finding.subject else "run"
     return format_count_with_noun(finding.evidence.n, noun)

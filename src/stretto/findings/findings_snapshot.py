@@ -23,7 +23,7 @@ from stretto.store.finding_history_and_last_answers import (
     StoredFinding,
     make_finding_id,
     read_analysis_results,
-    read_findings,
+    read_finding_history,
 )
 from stretto.version import describe_extra_install
 
@@ -149,7 +149,7 @@ def read_findings_state(
     shown = {analysis.name for analysis in ANALYSES} - switched_off
     return FindingsState(
         at=now,
-        findings=tuple(stored for stored in read_findings(connection) if stored.analysis in shown),
+        findings=tuple(stored for stored in read_finding_history(connection) if stored.analysis in shown),
         decisions=tuple(read_decisions(connection)),
         results={name: result for name, result in read_analysis_results(connection).items() if name in shown},
         zone=zone,
@@ -238,11 +238,11 @@ def _build_result(state: FindingsState, result: AnalysisResult) -> dict[str, Any
         "checks": len(result.findings),
         "notable": sum(finding.verdict in NOTABLE for finding in result.findings),
         "error": result.error,
-        "answers": [build_finding_document(finding, state.zone) for finding in list_answers(result)],
+        "answers": [build_finding_document(finding, state.zone) for finding in list_latest_answers(result)],
     }
 
 
-def list_answers(result: AnalysisResult) -> list[Finding]:
+def list_latest_answers(result: AnalysisResult) -> list[Finding]:
     """Return what an analysis answered last: findings, then quiet checks, then those with too little data."""
     order = {FindingVerdict.NO_EVIDENCE: 1, FindingVerdict.TOO_LITTLE_DATA: 2}
     ordered = sorted(result.findings, key=lambda each: (not is_notable(each), order.get(each.verdict, 0)))

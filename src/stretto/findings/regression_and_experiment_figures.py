@@ -36,7 +36,9 @@ def compute_finding_figures(state: FindingsState) -> Iterator[Figure]:
                 yield from _yield_experiment(finding)
 
 
-def compute_analysis_figures(state: FindingsState, now: int, cpu_seconds: float) -> Iterator[Figure]:
+def compute_answer_age_and_cost_figures(
+    state: FindingsState, now: int, cpu_seconds: float
+) -> Iterator[Figure]:
     """Yield age and cost of the answers. ``now`` is in nanoseconds."""
     for analysis in ANALYSES:
         result = state.results.get(analysis.name)

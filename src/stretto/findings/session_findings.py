@@ -50,7 +50,7 @@ def find_session_findings(
     return found
 
 
-def order_by_findings(query: SessionQuery, state: FindingsState) -> SessionQuery:
+def order_by_holdup_seconds(query: SessionQuery, state: FindingsState) -> SessionQuery:
     """Return a query with what its order by findings compares: the seconds that each session's hold-up costs.
 
     A session that a finding names and that nothing held up has 0. Any other query stays as it is.

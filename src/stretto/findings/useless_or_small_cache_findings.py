@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stretto.figures.reported_cache_figures import (
+from stretto.figures.cache_figures_and_faults import (
     MIN_LOOKUPS,
     CacheFault,
     CacheUse,

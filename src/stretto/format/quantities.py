@@ -66,7 +66,7 @@ def format_percent(ratio: float) -> str:
     return f"{text.replace('-', MINUS)}{SPACE}%"
 
 
-def format_percentage_points(difference: float) -> str:
+def format_size_of_difference_in_points(difference: float) -> str:
     """Return a difference of two ratios in percentage points, without its sign, e.g. ``6 points``."""
     text = _trim_zeros(abs(difference) * 100, 1 if abs(difference) < 0.1 else 0)  # noqa: PLR2004  # 10 points
     return f"{text} point" + ("" if text == "1" else "s")

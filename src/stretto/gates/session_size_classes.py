@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stretto.figures.quantile_sketch import find_rank, pick_quantile
+from stretto.figures.quantile_sketch import find_one_based_rank, pick_quantile
 
 SIZES = ("small", "medium", "large")
 
@@ -61,7 +61,7 @@ def _find_size(load: SessionLoad, sessions: list[SessionLoad]) -> str:
         return "all"
     ordered = sorted(each.tasks for each in sessions)
     # The bounds are sizes that occur, so that sessions of one size are never divided.
-    bounds = [ordered[find_rank(len(ordered), third / 3) - 1] for third in (1, 2)]
+    bounds = [ordered[find_one_based_rank(len(ordered), third / 3) - 1] for third in (1, 2)]
     return SIZES[sum(load.tasks > bound for bound in bounds)]
 
 
@@ -74,7 +74,7 @@ def _summarise(pattern: str, size: str, sessions: list[SessionLoad]) -> Workload
         size,
         len(sessions),
         (min(tasks), max(tasks)),
-        seconds[find_rank(len(seconds), 0.5) - 1],
+        seconds[find_one_based_rank(len(seconds), 0.5) - 1],
         pick_quantile(seconds, 0.9) if len(seconds) >= 10 else None,  # noqa: PLR2004  # a tenth
-        work[find_rank(len(work), 0.5) - 1],
+        work[find_one_based_rank(len(work), 0.5) - 1],
     )

@@ -23,7 +23,7 @@ import msgspec
 
 from stretto.clock import DAY, HOUR
 from stretto.hub.engine import OwnerSum
-from stretto.hub.name_folding import find_kept_name, fold_sums
+from stretto.hub.one_name_per_released_sum import find_kept_name, fold_sums
 from stretto.names import OTHER
 from stretto.names.measures import Dims
 

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from stretto.clock import DAY, Clock
 from stretto.config.configuration import Config
 from stretto.errors import StoreError, StrettoError
-from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
+from stretto.exporter.scrape import Exposition, FigureCollector, create_empty_registry, encode_metrics
 from stretto.figures.figure import Figure
 from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
 from stretto.findings.analysis_run import AnalysisRequest
@@ -102,7 +102,7 @@ class ScopeService:
         self.snapshot: Snapshot | None = None
         self._reports: tuple[Snapshot | None, list[Report]] = None, []
         """Reports, and the snapshot of the refresh for which they were made."""
-        self._registry = create_registry()
+        self._registry = create_empty_registry()
         self._registry.register(FigureCollector({"snapshot": self._get_figures}, config.series_budget))
         self._analyses = (
             AnalysisSchedule(

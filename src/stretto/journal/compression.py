@@ -76,7 +76,7 @@ def compress_file(folder: Path, file: str) -> bool:
     """Compress a journal file that rests, with what it has compressed already; return whether there was any.
 
     Killed at any moment, the content stays whole: only between replacing the compressed part and deleting
-    the closing part are lines there twice, which ``delete_leftover_parts`` mends. Raises OSError.
+    the closing part are lines there twice, which ``delete_parts_already_compressed`` mends. Raises OSError.
     """
     plain, closing = folder / file, get_part_path(folder, file, CLOSING)
     _drop_closing_if_done(folder, file)
@@ -100,7 +100,7 @@ def compress_file(folder: Path, file: str) -> bool:
     return True
 
 
-def delete_leftover_parts(folder: Path) -> None:
+def delete_parts_already_compressed(folder: Path) -> None:
     """Delete the closing parts that a killed compression has left beside their compressed content."""
     with suppress(FileNotFoundError):
         for path in sorted(folder.glob(f"*{CLOSING}")):

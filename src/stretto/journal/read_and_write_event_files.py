@@ -241,7 +241,7 @@ def _parse_batch(file: str, offset: int, data: bytes) -> Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Rewrite:
+class PlannedRewrite:
     """A journal file as a prune is about to leave it; ``events`` is 0 if the file is deleted."""
 
     events: int
@@ -250,8 +250,8 @@ class Rewrite:
 
 
 def rewrite_with_kept_sessions(
-    folder: Path, file: str, is_kept: Callable[[str], bool], announce: Callable[[Rewrite], None]
-) -> Rewrite | None:
+    folder: Path, file: str, is_kept: Callable[[str], bool], announce: Callable[[PlannedRewrite], None]
+) -> PlannedRewrite | None:
     """Rewrite a closed file with only the events whose session is kept, and replace it in a single step.
 
     ``announce`` is called just before the file is replaced or deleted, so that a kill in between is
@@ -281,7 +281,7 @@ def rewrite_with_kept_sessions(
         output.flush()
         os.fsync(output.fileno())
         size = output.tell()
-        rewrite = Rewrite(events, size, compute_identity(output, size) or "")
+        rewrite = PlannedRewrite(events, size, compute_identity(output, size) or "")
         target = folder / file
         if compressed and events and dropped:
             target = get_part_path(folder, file, COMPRESSED)

@@ -26,7 +26,7 @@ def serve_standard_streams(server: Server[Any]) -> None:
     anyio.run(serve)
 
 
-class HttpEndpoint:
+class StatelessHttpEndpoint:
     """ASGI application of the protocol. It keeps no session: every request stands alone.
 
     The guard of the service has checked host, origin, token and size before a request arrives here.

@@ -39,7 +39,7 @@ from stretto.model.phases_messages_and_scores_from_facts import (
     conclude_phases,
     conclude_samples,
     conclude_scores,
-    have_processes_gone,
+    is_silent_since_processes_ended,
 )
 from stretto.model.session_outcome import conclude_session_outcome, judge_turn_by_stops
 from stretto.model.unchanged_task_memory import TaskMemory
@@ -123,7 +123,7 @@ def conclude_session(
 
 def is_session_over(facts: SessionFacts, *, lost: bool) -> bool:
     """Return whether the session is over: by its end, by the end of its processes, or by rule (``lost``)."""
-    return lost or has_session_ended(facts) or have_processes_gone(facts)
+    return lost or has_session_ended(facts) or is_silent_since_processes_ended(facts)
 
 
 def is_known_by_telemetry_alone(facts: SessionFacts) -> bool:

@@ -27,7 +27,7 @@ class RefusedDelegation:
     is_repaired: bool
 
 
-def find_refused_delegations(facts: SessionFacts) -> tuple[RefusedDelegation, ...]:
+def find_refused_and_repaired_delegations(facts: SessionFacts) -> tuple[RefusedDelegation, ...]:
     """Return the refused calls for agents, by time; a later call repairs a single refused call.
 
     Example: "review" for the agent ``reviwer`` fails, "review" for ``reviewer`` runs: one, repaired.

@@ -316,7 +316,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class CacheReport:
+class CacheCountsSinceReport:
     """Counts of a cache since its last report; None if not reported. Entries and bytes are those now."""
 
     name: str
@@ -382,7 +382,7 @@ class Session:
     hooks_run: tuple[HooksRun, ...] = ()
     permissions: tuple[PermissionRequest, ...] = ()
     samples: tuple[Sample, ...] = ()
-    cache_reports: tuple[CacheReport, ...] = ()
+    cache_reports: tuple[CacheCountsSinceReport, ...] = ()
     ends: tuple[int, ...] = ()
     """Every reported end: a resumed session has ended before."""
     worktree: str | None = None

@@ -9,7 +9,7 @@ from functools import partial
 from stretto.model.call_cost_and_added_usage import DOLLAR
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
 from stretto.model.facts import HEARSAY, RANK, EntityFacts, get_number, get_text
-from stretto.model.span_tree import SpanKind, SpanNode, SpanRole, build_span_tree
+from stretto.model.span_tree import SpanKind, SpanNode, SpanRole, order_spans_by_tree
 from stretto.names import fact_fields
 
 _CHANNELS = {rank: channel for channel, rank in RANK.items()}
@@ -33,7 +33,7 @@ def make_events_of_spans(
 
     The parent of a span that has not arrived is the main agent, unless it is known.
     """
-    nodes = build_span_tree(spans, session)
+    nodes = order_spans_by_tree(spans, session)
     ids = _EntityIds(nodes)
     first_tasks: dict[str, str] = {}
     for node in sorted(nodes, key=lambda node: (node.start, node.id)):

@@ -41,13 +41,11 @@ def find_asked_calls(session: Session) -> Mapping[str, AskedCall]:
             calls.setdefault(key, []).append(call)
     asked: dict[str, AskedCall] = {}
     for key, calls_of_key in calls.items():
-        asked.update(match_permission_requests(requests[key], calls_of_key))
+        asked.update(index_asked_calls_by_id(requests[key], calls_of_key))
     return asked
 
 
-def match_permission_requests(
-    requests: list[PermissionRequest], calls: list[ToolCall]
-) -> dict[str, AskedCall]:
+def index_asked_calls_by_id(requests: list[PermissionRequest], calls: list[ToolCall]) -> dict[str, AskedCall]:
     """Return the calls, of one tool by one agent, that a person was asked about, by call id."""
     asked: dict[str, AskedCall] = {}
     upcoming = sorted(

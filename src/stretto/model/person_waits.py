@@ -19,7 +19,7 @@ from stretto.model.entities import PermissionRequest, Task, ToolCall
 from stretto.model.event import Channel
 from stretto.model.facts import RANK, Fact, SessionFacts, find_enclosing_task, get_number, get_text
 from stretto.model.interval import Interval, merge_intervals, subtract_intervals
-from stretto.model.permission_waits import AskedCall, match_permission_requests
+from stretto.model.permission_waits import AskedCall, index_asked_calls_by_id
 from stretto.names import fact_fields
 from stretto.names.fact_fields import make_stamped_key
 
@@ -66,7 +66,7 @@ def _find_waits(facts: SessionFacts, tasks: Sequence[Task], *, closed: bool) -> 
         ]
         reports = {time: facts.permissions[make_stamped_key(permission_key, time)] for time in times}
         requests = [PermissionRequest(time, agent, tool or None) for time in times]
-        found = _find_waits_of_tool(facts, match_permission_requests(requests, calls), calls, reports)
+        found = _find_waits_of_tool(facts, index_asked_calls_by_id(requests, calls), calls, reports)
         for wait in found.known:
             waits.setdefault(find_run(agent, wait.start), _Waits()).known.append(wait)
         for time in found.unknown:

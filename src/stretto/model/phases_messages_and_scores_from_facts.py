@@ -12,7 +12,7 @@ from stretto.model.calls_from_facts import OUTCOMES, keep_plausible_start
 from stretto.model.entities import (
     MOST_LABELS,
     PATTERN_LABEL,
-    CacheReport,
+    CacheCountsSinceReport,
     HooksRun,
     HostProcesses,
     Message,
@@ -198,7 +198,7 @@ def conclude_host_processes(facts: SessionFacts) -> HostProcesses | None:
     return HostProcesses(time, names, hosts[0].removeprefix(HOST_PREFIX) if hosts else None)
 
 
-def have_processes_gone(facts: SessionFacts) -> bool:
+def is_silent_since_processes_ended(facts: SessionFacts) -> bool:
     """Return whether the processes in which the session last ran were seen gone and nothing came later.
 
     Example: processes reported at 0, the last event at 40 s, gone at 55 s: yes. With an event at 60 s: no.
@@ -212,10 +212,10 @@ def have_processes_gone(facts: SessionFacts) -> bool:
     )
 
 
-def conclude_cache_reports(facts: SessionFacts) -> tuple[CacheReport, ...]:
+def conclude_cache_reports(facts: SessionFacts) -> tuple[CacheCountsSinceReport, ...]:
     """Return the cache reports by time."""
     reports = [
-        CacheReport(
+        CacheCountsSinceReport(
             get_text(report_facts, fact_fields.NAME) or NONE,
             get_number(report_facts, fact_fields.TIME) or 0,
             *(

@@ -23,7 +23,7 @@ class ProcessState(Enum):
 def find_process_state(
     processes: HostProcesses | None, host: str | None, is_running: Callable[[str], bool]
 ) -> ProcessState:
-    """Return the state of a session's processes, seen from ``host`` (``client.identify_host``).
+    """Return the state of a session's processes, as seen from ``host``, a boot and a pid namespace.
 
     A pid proves nothing about another boot or namespace, nor without its start. ``is_running`` gets
     ``pid:started``.

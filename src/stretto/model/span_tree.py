@@ -122,7 +122,7 @@ class SpanNode:
             node = node.parent
 
 
-def build_span_tree(spans: Mapping[str, EntityFacts], session: str = "") -> list[SpanNode]:
+def order_spans_by_tree(spans: Mapping[str, EntityFacts], session: str = "") -> list[SpanNode]:
     """Return the spans with their kinds, each after all spans above it."""
     nodes = sorted(
         (SpanNode(id, facts) for id, facts in spans.items()), key=lambda node: (node.start, node.id)

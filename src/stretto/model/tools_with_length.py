@@ -13,9 +13,9 @@ def takes_time_of_its_own(call: ToolCall) -> bool:
     somebody else made, and takes no time.
     """
     # Nearly no call ran tests, and every call of a session is asked.
-    return call.tool not in DELEGATING_TOOLS and (call.tests is None or not is_reported_check(call))
+    return call.tool not in DELEGATING_TOOLS and (call.tests is None or not is_orchestrator_check(call))
 
 
-def is_reported_check(call: ToolCall) -> bool:
+def is_orchestrator_check(call: ToolCall) -> bool:
     """Return whether a call is a check that an orchestrator reported (``task.gate``)."""
     return call.tests is not None and call.tool == GATE_TOOL

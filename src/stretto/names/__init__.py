@@ -6,16 +6,16 @@ under a name that is not in it. ``measures`` and ``fact_fields`` are the tables 
 
 from __future__ import annotations
 
-from stretto.names.counter_metrics import LIVE
 from stretto.names.fanout_metrics import PARALLEL
 from stretto.names.headline_metrics import VERDICT
 from stretto.names.hub_metrics import HUB_METRICS
 from stretto.names.labels import JOB, MAIN, NONE, OTHER, PREFIX, WINDOWS, Label
+from stretto.names.live_metrics import LIVE
 from stretto.names.machine_and_running_work_metrics import RESOURCES
 from stretto.names.metric import Metric, MetricKind, MetricOrigin
 from stretto.names.metrics_of_analysis_results import ANALYSIS_COST, ESTIMATED, FINDINGS
 from stretto.names.model_call_cache_and_test_metrics import USAGE
-from stretto.names.outcome_metrics import OUTCOMES
+from stretto.names.outcome_duration_and_capture_metrics import OUTCOMES
 from stretto.names.quality_metrics import QUALITY
 from stretto.names.self_metrics import SELF_METRICS as _SELF
 from stretto.names.span_attributes import API_SCOPE, EVALUATION, LABEL_PREFIX, SpanAttribute

@@ -176,7 +176,7 @@ SAMPLE_AMOUNTS = (
 """The amounts of a process sample, in the order of ``entities.Sample``."""
 
 CACHE_COUNTS = (HITS, MISSES, EVICTIONS, INVALIDATIONS, ENTRIES, REFUSED, EVICTED_MISSES)
-"""The counts of a cache report, in the order of ``entities.CacheReport``."""
+"""The counts of a cache report, in the order of ``entities.CacheCountsSinceReport``."""
 
 CACHE_AMOUNTS = (SAVED, LOOKUP_TIME, BYTES)
 """The amounts of a cache report, which follow its counts there."""

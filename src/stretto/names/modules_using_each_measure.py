@@ -143,7 +143,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.ANSWERS, measures.ANSWER_TIME, measures.MESSAGES, measures.TALK_MESSAGES,
         measures.TALK_SHARE,
     ),
-    "figures.scores.efficiency_score": (
+    "figures.scores.efficiency_dimensions": (
         measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.CALLS, measures.CAPACITY,
         measures.CHECKED, measures.PATTERN_PHASES, measures.PATTERN_WORK, measures.PHASES_COVERED,
         measures.MEMORY_EVENNESS, measures.PHASES_STRETCH, measures.RETRY_TIME,
@@ -154,7 +154,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.PLACED_TIME, measures.SCORE_COUNT,
         measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.WORK_ENDS,
     ),
-    "figures.scores.retry_adoption_and_integration_figures": (
+    "figures.scores.retry_parallel_use_fit_and_judgement_figures": (
         measures.CHECKED, measures.CHECKED_IN_PHASE, measures.FANOUTS, measures.RETRY_ENDS,
         measures.RETRY_TIME, measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.TURNS,
         measures.WORK_ENDS,
@@ -187,7 +187,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.TOKEN_ELAPSED, measures.TOKEN_FANOUTS, measures.TOKEN_WORK,
     ),
     "figures.messages_between_agents": (measures.CONVERSATIONS, measures.CONVERSATION_TIME),
-    "figures.reported_cache_figures": (
+    "figures.cache_figures_and_faults": (
         measures.CACHE_EVICTED_MISSES, measures.CACHE_LOOKUPS, measures.CACHE_LOOKUP_TIME,
         measures.CACHE_REFUSED, measures.CACHE_REMOVALS, measures.CACHE_SAVED,
     ),

@@ -37,7 +37,7 @@ class CurrentAlerts:
     """The firing alerts that were not repeated in time: they may be over."""
 
 
-def select_alerts(
+def find_newest_alert_states(
     notifications: Iterable[Notification], heard: int | None = None, now: int = 0
 ) -> CurrentAlerts:
     """Return the newest notification of each alert.

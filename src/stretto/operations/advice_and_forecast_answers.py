@@ -195,7 +195,7 @@ def answer_capacity_planning(call: OperationCall) -> OperationAnswer:
     plans = call.read_answer("widths", growth)
     gains = call.try_answer("gains")
     goals, months = call.options["optimization_goals"], call.options["time_horizon"] / (30 * DAY)
-    rows = [describe_plan(finding, call) for finding in plans.findings if call.is_about(finding)]
+    rows = [describe_capacity_plan(finding, call) for finding in plans.findings if call.is_about(finding)]
     curves = {} if gains is None else gains.extra.get("sentences", {})
     runs = call.read_pattern_runs(ADVICE_TIME)
     usage = measure_usage(runs.tasks, runs.sessions)
@@ -251,7 +251,7 @@ def project_cost(usage: Mapping[str, Any], known: int, growth: float) -> dict[st
     return {name: cost * 30 * DAY / known * (1 + growth), "absent": {}}
 
 
-def describe_plan(finding: Finding, call: OperationCall) -> dict[str, Any]:
+def describe_capacity_plan(finding: Finding, call: OperationCall) -> dict[str, Any]:
     """Return the plan of a pattern: the advised width, what binds, and the time by width."""
     details = finding.details
     widths = [

@@ -8,7 +8,7 @@ from stretto.clock import DAY
 from stretto.format import quantities
 from stretto.model.findings import RECOMMENDATION_PREFIX
 from stretto.notifications import notification_log
-from stretto.notifications.alert_states_from_notifications import select_alerts
+from stretto.notifications.alert_states_from_notifications import find_newest_alert_states
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall
 from stretto.servers.alert_limits import find_limits
@@ -53,7 +53,7 @@ def find_alerts(call: OperationCall) -> dict[str, Any]:
         for entry in call.sources.notifications()
         if entry.received <= call.now and entry.received > call.now - _find_span(call)
     ]
-    current = select_alerts(received, now=call.now)
+    current = find_newest_alert_states(received, now=call.now)
     return {
         "checks": checks,
         "alerts": [check for check in checks if check["severity"] is not None],

@@ -77,7 +77,7 @@ def answer_efficiency(call: OperationCall) -> OperationAnswer:
             "dimensions",
             "the parts of the score are those of all patterns; the score itself is the pattern's",
         )
-    analysis = {"benchmark": compare_with_average(call, runs)}
+    analysis = {"benchmark": compare_week_with_earlier_weeks(call, runs)}
     value = score.get("score", score.get("value"))
     shown = "withheld, its range is too wide" if value is None else f"{value:.0f} of 100"
     count = quantities.format_count_with_noun(fanouts, "parallel execution")
@@ -97,7 +97,7 @@ def _format_range(score: Mapping[str, Any]) -> str:
     return "" if low is None or high is None else f" [{low:.0f}, {high:.0f}]"
 
 
-def compare_with_average(call: OperationCall, runs: RunSelection) -> dict[str, Any]:
+def compare_week_with_earlier_weeks(call: OperationCall, runs: RunSelection) -> dict[str, Any]:
     """Return the efficiency of parallel work of a week against the three weeks before, by session.
 
     ``low`` and ``high`` are the 95 % interval of the difference of both means (Welch).

@@ -16,7 +16,7 @@ from stretto.operations.efficiency_answers import (
     BENCHMARK_TIME,
     FEWEST_FANOUTS,
     SCORE_WINDOW,
-    compare_with_average,
+    compare_week_with_earlier_weeks,
     find_span,
 )
 from stretto.operations.history_answers import describe_startup_and_slowing
@@ -106,7 +106,10 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
     if not runs.sessions and call.workflow.session is None:
         raise lack_data("finished sessions", 0, 1)
     phases = group_tasks(runs.tasks, lambda run: run.phase, "phase")
-    performance: dict[str, Any] = {"phases": phases, "failures": list_failures(runs.tasks)}
+    performance: dict[str, Any] = {
+        "phases": phases,
+        "failures": count_failures_by_phase_and_agent(runs.tasks),
+    }
     if call.workflow.session is not None:
         session = call.session
         performance["declared"] = _add_quality(session["phases"], session["kpis"].get("phases", ()))
@@ -165,7 +168,7 @@ def _count_conflicts(fanouts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any
     return [{"phase": phase, "conflicts": count} for phase, count in sorted(counts.items())]
 
 
-def list_failures(tasks: Sequence[TaskRun]) -> list[dict[str, Any]]:
+def count_failures_by_phase_and_agent(tasks: Sequence[TaskRun]) -> list[dict[str, Any]]:
     """Return where tasks fail: failures by phase and agent, most first."""
     counts: dict[tuple[str | None, str | None], list[int]] = defaultdict(lambda: [0, 0])
     for run in tasks:
@@ -284,7 +287,7 @@ def answer_parallel_efficiency(call: OperationCall) -> OperationAnswer:
         [sentence],
         performance,
         {
-            "benchmark": compare_with_average(call, call.read_runs(BENCHMARK_TIME)),
+            "benchmark": compare_week_with_earlier_weeks(call, call.read_runs(BENCHMARK_TIME)),
             "gain_by_width": {name: text for name, text in curves.items() if call.pattern in {None, name}},
         },
         next_steps=["stretto capacity-planning", "stretto bottlenecks"],

@@ -20,8 +20,8 @@ from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.operation_sources import OperationSources
 from stretto.store.decision_rows import read_decisions
 from stretto.store.fanout_and_baseline_queries import FanoutRun, read_fanout_runs
-from stretto.store.finding_history_and_last_answers import AnalysisResult, read_findings
-from stretto.store.run_queries import read_session_runs, read_task_runs
+from stretto.store.finding_history_and_last_answers import AnalysisResult, read_finding_history
+from stretto.store.run_queries import read_session_runs, read_task_runs_begun_between
 from stretto.summaries.session_json import build_session_document
 from stretto.summaries.snapshot import Snapshot, build_snapshot_document
 
@@ -115,7 +115,7 @@ class OperationCall:
         with self.sources.connect() as connection:
             return FindingsState(
                 at=self.at,
-                findings=tuple(read_findings(connection, at=self.at)),
+                findings=tuple(read_finding_history(connection, at=self.at)),
                 decisions=tuple(read_decisions(connection, at=self.at)),
                 zone=self.sources.zone,
             )
@@ -141,7 +141,11 @@ class OperationCall:
             # Tasks are found by their start, which may lie before the end of the time span by days.
             first = min((run.start for run in sessions), default=end) - DAY
             ids = {run.session for run in sessions}
-            tasks = [run for run in read_task_runs(connection, first, end, at=self.now) if run.session in ids]
+            tasks = [
+                run
+                for run in read_task_runs_begun_between(connection, first, end, at=self.now)
+                if run.session in ids
+            ]
             fanouts = [run for run in read_fanout_runs(connection, first, end) if run.session in ids]
         return RunSelection(end - span, end, tuple(sessions), tuple(tasks), tuple(fanouts))
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stretto.analysis.two_session_comparison import describe_pair, list_similar, measure_pace
+from stretto.analysis.two_session_comparison import describe_pair, list_similar, measure_seconds_per_task
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_standing
 from stretto.model.run_rows_for_analyses import SessionRun
@@ -73,7 +73,7 @@ def _compare_session(call: OperationCall, runs: RunSelection) -> OperationAnswer
         {
             "standing": standing,
             "similar": [{"session": run.session, "similarity": share} for run, share in similar[:10]],
-            "evolution": describe_pace_over_months(call, of_pattern),
+            "evolution": describe_seconds_per_task_in_past_months(call, of_pattern),
             "best_period": _find_best_period(call, current.pattern),
             "absent": {} if standing else {"standing": "it is not among the latest sessions that are ranked"},
         },
@@ -109,8 +109,8 @@ def _compare_with_usual(
     current: SessionRun, others: Sequence[SessionRun], standing: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """Return a session's seconds per task beside the median of its pattern."""
-    paces = [pace for run in others if (pace := measure_pace(run)) is not None]
-    own = measure_pace(current)
+    paces = [pace for run in others if (pace := measure_seconds_per_task(run)) is not None]
+    own = measure_seconds_per_task(current)
     usual = statistics.median(paces) if paces else None
     return {
         "against": "baseline",
@@ -152,7 +152,7 @@ def _compare_pattern(call: OperationCall, runs: RunSelection) -> OperationAnswer
         [_describe_comparison(pattern, each) for each in comparisons],
         {"sessions": len(runs.sessions), "timing": measure_timing(runs.tasks), "comparisons": comparisons},
         {
-            "evolution": describe_pace_over_months(call, runs.sessions),
+            "evolution": describe_seconds_per_task_in_past_months(call, runs.sessions),
             "best_period": _find_best_period(call, pattern),
         },
         next_steps=[f"stretto trends {pattern}", f"stretto bottlenecks {pattern}"],
@@ -188,7 +188,9 @@ def _find_best_period(call: OperationCall, pattern: str | None) -> dict[str, Any
     return best
 
 
-def describe_pace_over_months(call: OperationCall, sessions: Sequence[SessionRun]) -> dict[str, Any]:
+def describe_seconds_per_task_in_past_months(
+    call: OperationCall, sessions: Sequence[SessionRun]
+) -> dict[str, Any]:
     """Return the median active seconds per task six, three and one months ago, and now."""
     points: list[dict[str, Any]] = []
     for months in EVOLUTION_MONTHS:
@@ -196,7 +198,7 @@ def describe_pace_over_months(call: OperationCall, sessions: Sequence[SessionRun
         paces = [
             pace
             for run in sessions
-            if end - MONTH <= run.end < end + 1 and (pace := measure_pace(run)) is not None
+            if end - MONTH <= run.end < end + 1 and (pace := measure_seconds_per_task(run)) is not None
         ]
         points.append(
             {

@@ -63,7 +63,7 @@ def build_spans(
         return ()
     entities = tuple(_convert_entities(session))
     flags = caller.trace_flags if caller else TraceFlags(TraceFlags.SAMPLED)
-    trace = compute_trace_id(session)
+    trace = choose_trace_id(session)
     contexts = {
         entity.key: SpanContext(
             trace, compute_span_id(session.id, *entity.key), is_remote=False, trace_flags=flags
@@ -98,7 +98,7 @@ def build_spans(
     )
 
 
-def compute_trace_id(session: Session) -> int:
+def choose_trace_id(session: Session) -> int:
     """Return the trace id: the caller's if there is a caller, else a hash of source and session id."""
     caller = _find_caller(session)
     return caller.trace_id if caller else _hash_id(16, SERVICE, session.source, session.id)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stretto.figures.quality_with_parallel_work import JudgedSession, compare_quality
-from stretto.figures.scores.quality_score import compute_overall_quality
+from stretto.figures.scores.quality_score import average_quality_over_task_types
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.sums_by_pattern_type_or_agent import MICRO, PARALLEL
 from stretto.figures.scores.window_scores import TREND_MEASURES
@@ -22,7 +22,7 @@ from stretto.model.event import Outcome
 from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
 from stretto.reports.report_document import MISSING, ReportCell, ReportTable
-from stretto.reports.report_period import ReportPeriod, describe_since
+from stretto.reports.report_period import ReportPeriod, describe_period_start
 
 KPI_MEASURES = (
     *HEADLINE_MEASURES, *TREND_MEASURES, measures.TASKS, measures.TURNS, measures.PHASES,
@@ -177,10 +177,10 @@ def _describe_run(kpi: Kpi, is_met: bool | None, now: JudgedPeriod, earlier: Seq
     for judged in earlier:
         state = kpi.is_met(judged.values[kpi.key], judged.period.days)
         if state is not None and state is not is_met:
-            return describe_since(since)
+            return describe_period_start(since)
         if state is is_met:
             since = judged.period
-    return f"{describe_since(since)} or earlier"
+    return f"{describe_period_start(since)} or earlier"
 
 
 def _read_improvement(given: KpiInput) -> KpiValue:
@@ -224,7 +224,7 @@ def _read_implementation(given: KpiInput) -> KpiValue:
 
 
 def _read_quality(given: KpiInput) -> KpiValue:
-    score = compute_overall_quality(given.sums, given.rules)
+    score = average_quality_over_task_types(given.sums, given.rules)
     value, low, high = (None if edge is None else 10 * edge for edge in (score.value, score.low, score.high))
     return KpiValue(value, low, high, score.reason)
 

@@ -62,12 +62,12 @@ from stretto.reports.work_sections import (
     build_cost_section,
     build_delivery_section,
     build_work_section,
-    count_tasks,
+    count_ended_tasks,
 )
 from stretto.store import queries
 from stretto.store.decision_rows import read_decisions
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
-from stretto.store.finding_history_and_last_answers import read_analysis_results, read_findings
+from stretto.store.finding_history_and_last_answers import read_analysis_results, read_finding_history
 from stretto.store.run_queries import count_runs, read_judged_sessions
 from stretto.store.window_sums import fold_slots, read_period_sums, read_some_period_sums
 from stretto.summaries.window_figures import FigureRules, compute_sum_figures
@@ -150,7 +150,7 @@ class _ReportMaker:
             build_capture_section(figures, sum(queries.count_rejects(self._connection).values())),
         ]
         ended, begun = count_runs(self._connection, period.start, period.end)
-        is_quiet = not count_tasks(figures.now) and not figures.now.sum_up("window_sessions")
+        is_quiet = not count_ended_tasks(figures.now) and not figures.now.sum_up("window_sessions")
         return Report(
             id=period.id,
             kind=period.kind.value,
@@ -214,7 +214,7 @@ class _ReportMaker:
         at = self._period.instant
         return FindingsState(
             at=at,
-            findings=tuple(read_findings(self._connection, at=at)),
+            findings=tuple(read_finding_history(self._connection, at=at)),
             decisions=tuple(read_decisions(self._connection, at=at)),
             results=read_analysis_results(self._connection),
             zone=self._period.zone,

@@ -244,7 +244,7 @@ def list_chart_bounds(period: ReportPeriod) -> list[tuple[str, int, int]]:
     ]
 
 
-def describe_since(period: ReportPeriod) -> str:
+def describe_period_start(period: ReportPeriod) -> str:
     """Return the beginning of a period for a sentence with "since": ``29 November``, ``week 48``."""
     if period.kind is PeriodKind.WEEK:
         return period.title.partition(",")[0]

@@ -21,7 +21,7 @@ from stretto.format.quantities import (
 )
 from stretto.reports.report_document import MISSING, Report, ReportCell, ReportSection, ReportTable
 from stretto.reports.report_folder import SESSION_KIND, make_session_report_id
-from stretto.summaries.session_json import build_session_document, name_session_entity
+from stretto.summaries.session_json import build_session_document, make_session_title
 from stretto.summaries.session_summary import SessionSummary
 
 MOST_TASKS = 30
@@ -37,7 +37,7 @@ def make_session_report(
     document = build_session_document(summary)
     session = summary.session
     start, end = session.start, session.end or session.last
-    title = name_session_entity(session)
+    title = make_session_title(session)
     sections = [
         _build_work_section(document),
         _build_task_section(document),

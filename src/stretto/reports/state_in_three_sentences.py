@@ -8,7 +8,7 @@ from stretto.model.task_delivery_classes import Delivery
 from stretto.reports.finding_sections import PeriodFindings
 from stretto.reports.kpi_targets_met_or_missed import JudgedPeriod, count_targets
 from stretto.reports.report_period import PeriodKind
-from stretto.reports.work_sections import ReportFigures, count_tasks
+from stretto.reports.work_sections import ReportFigures, count_ended_tasks
 
 _EVEN = 0.005
 """A speed-up this close to 1 is called even."""
@@ -38,7 +38,7 @@ def _describe_work(figures: ReportFigures, *, is_over: bool) -> str:
     now, period = figures.now, figures.period
     when = f"{'On' if period.kind is PeriodKind.DAY else 'In'} {period.title}"
     when += "," if is_over else ", which is not over yet,"
-    tasks, sessions = count_tasks(now), round(now.sum_up("window_sessions") or 0)
+    tasks, sessions = count_ended_tasks(now), round(now.sum_up("window_sessions") or 0)
     if not tasks and not sessions:
         return f"{when} no agent did any work that Stretto saw."
     ended = format_count_with_noun(sessions, "session")

@@ -70,7 +70,7 @@ def build_work_section(given: ReportFigures) -> ReportSection:
     """Return what ran and how much time was saved, by task type, pattern and agent."""
     rows = [
         given.compare("Sessions that ended", lambda f: make_count_cell(f.sum_up("window_sessions"))),
-        given.compare("Tasks that are over", lambda f: make_count_cell(count_tasks(f))),
+        given.compare("Tasks that are over", lambda f: make_count_cell(count_ended_tasks(f))),
         given.compare("Parallel executions", lambda f: make_cell(f.find_headline("verdict_fanouts"))),
         given.compare("Time saved", lambda f: make_cell(f.find_headline("verdict_saved_seconds"))),
         given.compare("Speed-up", lambda f: make_cell(f.find_headline("verdict_speedup"))),
@@ -190,10 +190,10 @@ def build_cost_section(given: ReportFigures) -> ReportSection:
 def _count_deliveries(figures: LabelledFigures, delivery: Delivery) -> ReportCell:
     """Return the tasks of a class: 0 if tasks are over and none is of it."""
     count = figures.sum_up("window_deliveries", delivery=delivery.value)
-    return make_count_cell(0 if count is None and count_tasks(figures) else count, "no task is over")
+    return make_count_cell(0 if count is None and count_ended_tasks(figures) else count, "no task is over")
 
 
-def count_tasks(figures: LabelledFigures) -> float | None:
+def count_ended_tasks(figures: LabelledFigures) -> float | None:
     """Return how many tasks are over, whatever their class; None if there are none."""
     return figures.sum_up("window_deliveries")
 
@@ -387,4 +387,4 @@ def _read_unpriced(figures: LabelledFigures) -> ReportCell:
 def _read_reported(figures: LabelledFigures) -> ReportCell:
     wasted = figures.sum_up("window_deliveries", delivery=Delivery.WASTED.value) or 0
     delivered = figures.sum_up("window_deliveries", delivery=Delivery.DELIVERED.value) or 0
-    return make_ratio_cell(wasted + delivered, count_tasks(figures), "no task is over")
+    return make_ratio_cell(wasted + delivered, count_ended_tasks(figures), "no task is over")

@@ -32,7 +32,7 @@ from stretto.store.database import open_reader, open_transaction
 from stretto.store.finding_history_and_last_answers import (
     AnalysisResult,
     append_finding_changes,
-    read_findings,
+    read_finding_history,
     write_analysis_result,
 )
 from stretto.store.run_queries import read_newest_run_time
@@ -189,7 +189,7 @@ class AnalysisSchedule:
                 else AnalysisResult(reply.name, failed_at=done.instant, error=reply.error)
                 for reply in done.replies.replies
             ]
-        known = read_findings(connection)
+        known = read_finding_history(connection)
         changes = [
             change
             for result in results

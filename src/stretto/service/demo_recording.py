@@ -54,5 +54,5 @@ class DemoRecording:
 
     def _remove(self) -> None:
         (self._journal / recorded_sessions.FILE).unlink(missing_ok=True)
-        self._ingest.forget_sessions(queries.list_recorded_session_ids(self._writer), recorded_sessions.FILE)
+        self._ingest.forget_sessions(queries.list_recording_ids(self._writer), recorded_sessions.FILE)
         self._is_shown = False

@@ -16,7 +16,7 @@ ENROLMENT_FILE = "hub.json"
 JOIN_HINT = "get an enrolment file from the hub's administrator: stretto fleet join FILE"
 
 
-def find_enrolment(config: Config) -> Enrolment | None:
+def find_hub_settings(config: Config) -> Enrolment | None:
     """Return the hub's address with token and key: as configured, else as enrolled; None without a hub.
 
     Raises ConfigError if something of it is missing or cannot be used.

@@ -21,7 +21,7 @@ from stretto.errors import StoreError, UsageError
 from stretto.journal.erase import erase_from_file
 from stretto.journal.pruned_session_records import hash_session_id, is_kept_file
 from stretto.reports.report_folder import FOLDER, ReportFolder
-from stretto.sources.redact import redact_id
+from stretto.sources.redact import redact_id_if_secret
 from stretto.store import declared_baseline_file, queries
 from stretto.store.database import open_reader
 from stretto.store.shipped_sessions import forget_shipping_notes, is_shipped
@@ -64,7 +64,7 @@ class Erasure:
         return not self.lines and not self.records and not self.sessions
 
 
-def erase_sessions(config: Config, request: ForgetRequest) -> Erasure:
+def erase_sessions_before_rebuild(config: Config, request: ForgetRequest) -> Erasure:
     """Erase sessions from the journal and the baselines; the store must be made again afterwards.
 
     Raises UsageError if the beginning of an id fits several sessions.
@@ -73,7 +73,7 @@ def erase_sessions(config: Config, request: ForgetRequest) -> Erasure:
     hashes = {hash_session_id(id) for id in erasure.sessions}
     if request.session is not None and not erasure.sessions:
         # A pruned session is known by the hash of its whole id only.
-        hashes = {hash_session_id(redact_id(request.session))}
+        hashes = {hash_session_id(redact_id_if_secret(request.session))}
     spans = _find_spans(config, erasure.sessions, hashes)
     sent = _list_sent(config, erasure.sessions, _are_spans_sent)
     shipped = _list_sent(config, erasure.sessions, is_shipped)
@@ -180,7 +180,7 @@ def _list_sent(
 
 
 def _are_spans_sent(connection: sqlite3.Connection, session: str) -> bool:
-    return queries.get_spans_emitted_time(connection, session) is not None
+    return queries.get_last_event_time_of_sent_spans(connection, session) is not None
 
 
 def _erase_journal(config: Config, erasure: Erasure, names: set[str], hashes: set[str]) -> None:
@@ -192,7 +192,7 @@ def _erase_journal(config: Config, erasure: Erasure, names: set[str], hashes: se
             return False
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
             session = msgspec.json.decode(match[1])
-            return session in names or redact_id(session) in names
+            return session in names or redact_id_if_secret(session) in names
         return False
 
     def is_record(line: bytes) -> bool:

@@ -23,7 +23,7 @@ from stretto.summaries.running_tasks import (
     RunningSessionReader,
     TaskExpectations,
     list_running_tasks,
-    read_finished_lengths,
+    read_successful_task_lengths,
 )
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
@@ -71,7 +71,9 @@ class StoreSources:
         now = self.clock()
         with self.open_store() as connection:
             sessions = RunningSessionReader(self.config.task_types.classify).read_sessions(connection, now)
-            return TaskExpectations(list_running_tasks(sessions), read_finished_lengths(connection, now))
+            return TaskExpectations(
+                list_running_tasks(sessions), read_successful_task_lengths(connection, now)
+            )
 
 
 def make_store_sources(

@@ -22,7 +22,7 @@ from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.scrape import (
     Exposition,
     FigureCollector,
-    create_registry,
+    create_empty_registry,
     describe_own_process,
     encode_metrics,
 )
@@ -34,16 +34,19 @@ from stretto.figures.figure import Figure
 from stretto.figures.name_budget import describe_folded_names
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.findings.regression_and_experiment_figures import (
-    compute_analysis_figures,
+    compute_answer_age_and_cost_figures,
     compute_finding_figures,
 )
 from stretto.fleet.identity import MachineIdentity
-from stretto.hook.client.client import build_record, identify_host
+from stretto.hook.client.client import build_record, identify_boot_and_pid_namespace
 from stretto.hook.install.client_copy import ensure_secret, write_collection_words, write_test_commands
 from stretto.model.decisions import Decision
 from stretto.model.event import Event
 from stretto.names import NONE, Label
-from stretto.notifications.alert_states_from_notifications import describe_alerting_gap, select_alerts
+from stretto.notifications.alert_states_from_notifications import (
+    describe_alerting_gap,
+    find_newest_alert_states,
+)
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.operations.operation_sources import OperationSources
 from stretto.otlp_export.span_sender import NullSender, Sender
@@ -103,11 +106,11 @@ class Service:
         self._version = version
         self.declared = DeclaredBaselineFile(config.state)
         """Baselines that a person has declared; read again when their file changes."""
-        self.registry = create_registry()
+        self.registry = create_empty_registry()
         describe_own_process(self.registry)
         self._live = LiveMetrics(self.registry, since=clock(), version=version)
         self.sampling = SamplerThread(
-            Sampler(clock, host=identify_host()),
+            Sampler(clock, host=identify_boot_and_pid_namespace()),
             self._find_watched,
             self._append_samples,
             interval=config.resources_interval_seconds,
@@ -159,7 +162,7 @@ class Service:
                 config.series_budget,
             )
         )
-        self._fleet_registry = create_registry()
+        self._fleet_registry = create_empty_registry()
         self._fleet_registry.register(FleetCollector(self.registry, self._shows_recording))
         self.reports = ReportSchedule(
             config,
@@ -323,7 +326,7 @@ class Service:
     def read_feed_input(self, log: NotificationLog) -> FeedInput:
         """Return what the feeds are made from; an analysis that failed is there with its last good answer."""
         now = self._clock()
-        firing = select_alerts(log.list_newest(), log.watchdog_heard, now).firing
+        firing = find_newest_alert_states(log.list_newest(), log.watchdog_heard, now).firing
         machine = {"cores": float(os.cpu_count() or 0), "memory_bytes": self._machine_memory}
         return FeedInput(
             now,
@@ -490,7 +493,12 @@ class Service:
         yield from compute_spending_figures(self.worker.spending)
         running = len(expectations.running)
         yield Figure("stretto_overdue_tasks", (), expectations.count_overdue(now), running)
-        yield Figure("stretto_overdue_tasks_by_chance", (), expectations.find_most_overdue(now), running)
+        yield Figure(
+            "stretto_overdue_tasks_by_chance",
+            (),
+            expectations.count_overdue_explained_by_chance(now),
+            running,
+        )
         yield from compute_running_fanout_figures(expectations, now)
 
     def _yield_own_figures(self) -> Iterator[Figure]:
@@ -516,7 +524,9 @@ class Service:
         yield Figure("stretto_store_bytes", (), get_store_size(self.config.database), 1)
         sampler_seconds = self.sampling.cpu_seconds
         yield Figure("stretto_sampler_cpu_seconds", (), sampler_seconds, 1, self.sampling.use.reason)
-        yield from compute_analysis_figures(self.analyses.state, self._clock(), self.analyses.cpu_seconds)
+        yield from compute_answer_age_and_cost_figures(
+            self.analyses.state, self._clock(), self.analyses.cpu_seconds
+        )
         yield Figure("stretto_spans_sent", (), self._sender.sent, 1)
         yield Figure("stretto_spans_dropped", (), self.worker.spans.dropped, 1)
         if self.shipping is not None:

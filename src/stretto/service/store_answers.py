@@ -20,13 +20,13 @@ from stretto.store.fanout_list import FanoutPage, FanoutQuery
 from stretto.store.session_search import SessionPage, SessionQuery
 from stretto.summaries.agents_at_work_in_window import ActivitySummary, read_activity_summary
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
+from stretto.summaries.remembered_session_writes import WritesOfSessions
 from stretto.summaries.run_statistics_by_kind import ProfileKind, read_run_profile
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.snapshot_of_any_window import SnapshotRules, WindowedSnapshots, read_windowed_snapshot
 from stretto.summaries.time_window import TimeWindow
 from stretto.summaries.trends import read_trends
-from stretto.summaries.writes_of_sessions import WritesOfSessions
 
 
 class StoreAnswers:

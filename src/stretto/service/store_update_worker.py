@@ -26,7 +26,7 @@ from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time
 from stretto.figures.resource_figures import ResourceUse
 from stretto.figures.work_signature import build_work_signature
-from stretto.hook.client.client import identify_host
+from stretto.hook.client.client import identify_boot_and_pid_namespace
 from stretto.model.entities import Session
 from stretto.names import NONE
 from stretto.otlp_export.span_sender import NullSender, Sender
@@ -35,13 +35,13 @@ from stretto.service.configured_ingest import create_ingest
 from stretto.service.configured_snapshot import take_configured_snapshot
 from stretto.service.demo_recording import DemoRecording
 from stretto.service.execution_start_and_end_notices import ParallelNotices
-from stretto.service.finished_session_export import SpanQueue
+from stretto.service.finished_session_span_export import SpanQueue
 from stretto.service.forgetting import (
     Erasure,
     ForgetRequest,
     build_erasure_document,
     compact_store,
-    erase_sessions,
+    erase_sessions_before_rebuild,
 )
 from stretto.service.health import Health, IngestedJournal
 from stretto.service.process_watch import ProcessWatch
@@ -59,13 +59,13 @@ from stretto.store.declared_baseline_file import DeclaredBaselineFile
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.ingest import IngestResult
 from stretto.store.prune import PruneStep, measure_bytes_over_cap, prune_history
-from stretto.store.store_rescue import move_store_aside, move_unusable_store_aside
+from stretto.store.store_rescue import move_unusable_store_aside, rescue_and_move_store_aside
 from stretto.summaries.running_tasks import (
     RunningSessionReader,
     TaskExpectations,
     list_running_fanouts,
     list_running_tasks,
-    read_finished_lengths,
+    read_successful_task_lengths,
 )
 from stretto.summaries.silent_running_tasks import StuckTask, find_stuck_tasks
 from stretto.summaries.snapshot import LiveState, Snapshot
@@ -124,7 +124,7 @@ class Worker:
         self._store_receipts = store_receipts
         self._busy: frozenset[str] = frozenset()
         """The sessions that were busy after the last batch."""
-        self._processes = ProcessWatch(clock, LivenessWatch(identify_host()))
+        self._processes = ProcessWatch(clock, LivenessWatch(identify_boot_and_pid_namespace()))
         self.health = Health()
         self.snapshot: Snapshot | None = None
         """The last snapshot; None before the first."""
@@ -176,7 +176,7 @@ class Worker:
             damage = find_damage(error)
             if damage is None:
                 raise
-            self.aside = move_store_aside(config.database, config.journal, self._clock(), damage)
+            self.aside = rescue_and_move_store_aside(config.database, config.journal, self._clock(), damage)
             self.writer = open_writer(config.database)
             self._ingest = create_ingest(config, self.writer)
         self._store_file = identify_file(config.database)
@@ -319,7 +319,7 @@ class Worker:
         if request is None:
             return None
         try:
-            erasure = erase_sessions(self._config, request)
+            erasure = erase_sessions_before_rebuild(self._config, request)
         except UsageError as error:
             self.forgotten = {"state": "refused", "error": error.to_line(), "hint": error.hint or ""}
             return None
@@ -344,7 +344,7 @@ class Worker:
             self.writer.close()
         config, now = self._config, self._clock()
         if request.is_damaged:
-            self.aside = move_store_aside(config.database, config.journal, now, request.cause)
+            self.aside = rescue_and_move_store_aside(config.database, config.journal, now, request.cause)
         else:
             self.aside = move_unusable_store_aside(config.database, config.journal, now, thorough=True)
         self._open_store()
@@ -482,7 +482,7 @@ class Worker:
             self._notices.note_running(running)
         lengths = self.expectations.lengths
         if running and (not lengths or time.monotonic() - self._lengths_read >= LENGTHS_SECONDS):
-            lengths, self._lengths_read = read_finished_lengths(self.writer, now), time.monotonic()
+            lengths, self._lengths_read = read_successful_task_lengths(self.writer, now), time.monotonic()
         self.expectations = TaskExpectations(running, lengths, list_running_fanouts(sessions))
         budgets = self._config.budgets
         if any(budgets.values()):

@@ -25,7 +25,7 @@ CELLS = "cells"
 """The key of the number of folded sums, beside the tables of rows."""
 
 
-def limit_cells(additions: Additions, most: int = MOST_CELLS) -> tuple[Additions, int]:
+def coarsen_cells(additions: Additions, most: int = MOST_CELLS) -> tuple[Additions, int]:
     """Return at most about ``most`` sums, and how many fewer they are than before.
 
     More than ``MOST_FINE_CELLS`` are by the hour, so that windows of a day or longer stay the same. Then

@@ -13,7 +13,7 @@ from stretto.clock import DAY
 from stretto.fleet.hidden_names import NameHider
 from stretto.fleet.session_document import SessionDocument, encode_session_document
 from stretto.names.measures import MEASURES
-from stretto.shipping.document_limits import CELLS, limit_cells, limit_rows, list_kept_sums
+from stretto.shipping.document_limits import CELLS, coarsen_cells, limit_rows, list_kept_sums
 from stretto.shipping.hide_row_names import hide_row_names
 from stretto.store.concluded_session import Rules
 from stretto.store.contributions.registry import get_sums_version
@@ -55,7 +55,7 @@ class DocumentMaker:
         last, end = row["last"], row["end"] or row["last"]
         assert isinstance(last, int)
         assert isinstance(end, int)
-        cells, folded = limit_cells(self._hide_dimensions(additions))
+        cells, folded = coarsen_cells(self._hide_dimensions(additions))
         return limit_rows(
             SessionDocument(
                 instance=self.instance,

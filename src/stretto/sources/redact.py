@@ -47,7 +47,7 @@ def redact_text(text: str) -> str:
     return strike_secrets(text)
 
 
-def redact_id(text: str) -> str:
+def redact_id_if_secret(text: str) -> str:
     """Return the id, or a short hash in its place if it looks like a secret.
 
     The same id always gives the same hash, so the events of an entity stay together.
@@ -146,7 +146,7 @@ def _check(text: str, *, is_id: bool) -> str:
     """Return the text redacted, and remember it if it is plain."""
     if text in _plain:
         return text
-    redacted = redact_id(text) if is_id else redact_text(text)
+    redacted = redact_id_if_secret(text) if is_id else redact_text(text)
     if redacted == text:
         if len(_plain) >= REMEMBERED_TEXTS:
             _forget_texts()

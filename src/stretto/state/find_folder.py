@@ -27,7 +27,7 @@ def find_state_folder(environ: Mapping[str, str], home: Path, flag: str | None =
     return home / ".local" / "state" / "stretto", "default"
 
 
-def refuse_foreign_folder(folder: Path) -> None:
+def refuse_linked_or_others_folder(folder: Path) -> None:
     """Raise ServiceError if a folder is a symlink, or belongs to another user.
 
     Whoever owns the folder or the link could put links in the place of files, and so have them overwritten,

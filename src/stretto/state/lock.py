@@ -16,7 +16,7 @@ except ImportError:  # pragma: no cover  # Windows: only SQLite's own lock then 
     fcntl = None  # type: ignore[assignment]  # the module or its absence
 
 from stretto.errors import ServiceError
-from stretto.state.find_folder import refuse_foreign_folder
+from stretto.state.find_folder import refuse_linked_or_others_folder
 
 FILE = "service.json"
 ATTEMPTS = 3
@@ -44,7 +44,7 @@ class StateLock:
 
         Raises ServiceError if the lock is held, or if the folder is a symlink or another user's.
         """
-        refuse_foreign_folder(self._path.parent)
+        refuse_linked_or_others_folder(self._path.parent)
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         if not _try_lock(descriptor):

@@ -122,7 +122,7 @@ def with_set_length(declared: DeclaredBaselines, task_type: str, length: Declare
     return replace(declared, set={**declared.set, task_type: length})
 
 
-def remove_declared_baseline(declared: DeclaredBaselines, name: str) -> DeclaredBaselines:
+def drop_declared_baseline(declared: DeclaredBaselines, name: str) -> DeclaredBaselines:
     """Return the declared baselines without the recorded baseline, or task type, of a name."""
     return DeclaredBaselines(
         tuple(recorded for recorded in declared.recorded if recorded.name != name),

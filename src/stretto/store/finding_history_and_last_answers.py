@@ -117,7 +117,7 @@ def write_finding_changes(connection: sqlite3.Connection, rows: Iterable[KeptRow
     )
 
 
-def read_findings(connection: sqlite3.Connection, *, at: int | None = None) -> list[StoredFinding]:
+def read_finding_history(connection: sqlite3.Connection, *, at: int | None = None) -> list[StoredFinding]:
     """Return every finding of the history as known at ``at`` (ns), the latest change first.
 
     A finding that ended and began again is there once, from its last beginning.

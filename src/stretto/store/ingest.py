@@ -20,7 +20,7 @@ import msgspec
 from stretto import journal
 from stretto.clock import MINUTE, SECOND
 from stretto.journal import pruned_session_records
-from stretto.journal.compression import delete_leftover_parts
+from stretto.journal.compression import delete_parts_already_compressed
 from stretto.journal.file_identity import compute_identity
 from stretto.journal.pruned_session_records import KeptRecord, hash_session_id, is_kept_file
 from stretto.model.call_cost_and_added_usage import Price, get_reported_cost
@@ -50,7 +50,11 @@ from stretto.store.session_row_writer import write_session_rows
 from stretto.store.session_search import delete_words
 from stretto.store.shipped_sessions import mark_changed_sessions
 from stretto.store.stored_facts import delete_facts, write_facts
-from stretto.store.traces_joined_to_sessions import find_session_home, find_session_joins, note_session_join
+from stretto.store.traces_joined_to_sessions import (
+    find_session_home,
+    find_session_joins,
+    merge_sessions_and_find_moved_id,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -155,7 +159,7 @@ class Ingest:
         self._batch_bytes = batch_bytes
         self._idle_before = now - self._idle_limit if close_idle and now is not None else None
         if not self._is_tidy:
-            delete_leftover_parts(folder)
+            delete_parts_already_compressed(folder)
             self._is_tidy = True
         files = journal.scan_file_states(folder)
         self.unreadable = {}
@@ -433,7 +437,7 @@ class Ingest:
     def _move_named_traces(self, events: Iterable[Event], touched: dict[str, SessionState]) -> None:
         """Move what is stored of traces into the sessions that their later spans name."""
         for join in find_session_joins(events):
-            trace = note_session_join(self._connection, join)
+            trace = merge_sessions_and_find_moved_id(self._connection, join)
             if trace is None:
                 continue
             trace_state = self._get_state(trace)

@@ -25,7 +25,7 @@ from stretto.state.retention_settings import Retention
 from stretto.store.database import open_transaction
 from stretto.store.database_schema import EXECUTIONS
 from stretto.store.ingest import Ingest
-from stretto.store.pruning_of_runs import delete_old_runs, drop_oldest_runs
+from stretto.store.pruning_of_runs import delete_old_runs_of_pruned_sessions, drop_runs_of_oldest_months
 from stretto.store.rollup import SLOTS
 from stretto.store.shipped_sessions import drop_notes_of_missing_sessions
 from stretto.store.store_rescue import ASIDE, UNREAD_PREFIX
@@ -79,7 +79,7 @@ def prune_history(
             connection, ingest, folder, cut, coarse_before=raw_cut, quiet_before=now - HOUR
         )
     is_too_large = lambda: count_used_bytes(connection, folder) > retention.most_bytes  # noqa: E731  # short
-    for _ in drop_oldest_runs(connection, ingest.positions, folder, is_too_large):
+    for _ in drop_runs_of_oldest_months(connection, ingest.positions, folder, is_too_large):
         yield PruneStep(files=1)
     _reduce_kept_sums(connection, folder, retention, now)
     yield from _compress_resting(connection, folder, now, raw_cut)
@@ -241,7 +241,7 @@ def _reduce_kept_sums(connection: sqlite3.Connection, folder: Path, retention: R
         drop_notes_of_missing_sessions(connection)
         for table in EXECUTIONS:
             _reduce_kept_rows(connection, table, now - retention.daily_days * DAY)
-        delete_old_runs(connection, now - retention.runs_days * DAY)
+        delete_old_runs_of_pruned_sessions(connection, now - retention.runs_days * DAY)
     longest = max(retention.daily_days, retention.runs_days)
     _remove_expired_records(connection, folder, now - longest * DAY)
 

@@ -22,14 +22,14 @@ from stretto.store.database_schema import RUN_TIMES
 from stretto.store.journal_positions import JournalPositions
 
 
-def delete_old_runs(connection: sqlite3.Connection, cut: int) -> None:
+def delete_old_runs_of_pruned_sessions(connection: sqlite3.Connection, cut: int) -> None:
     """Delete the runs of pruned sessions from before ``cut`` (ns), inside a transaction."""
     for table, column in RUN_TIMES.items():
         query = f'DELETE FROM {table} WHERE kept > 0 AND "{column}" < ?'  # noqa: S608  # a constant
         connection.execute(query, (cut,))
 
 
-def drop_oldest_runs(
+def drop_runs_of_oldest_months(
     connection: sqlite3.Connection,
     positions: JournalPositions,
     folder: Path,

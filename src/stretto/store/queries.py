@@ -18,10 +18,10 @@ from stretto.model.entities import HostProcesses, Session
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.phases_messages_and_scores_from_facts import conclude_host_processes
-from stretto.sources.redact import redact_id
+from stretto.sources.redact import redact_id_if_secret
 from stretto.store.complete_old_sums import OLD_DEFINITION_UNTIL
 from stretto.store.rollup import SLOTS
-from stretto.store.stored_facts import load_all_facts, load_session_entity_facts
+from stretto.store.stored_facts import load_all_facts, load_facts_without_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def list_sessions(connection: sqlite3.Connection, *, limit: int = 50) -> list[Se
 
 def find_session_ids(connection: sqlite3.Connection, prefix: str) -> list[str]:
     """Return at most three session ids that begin with a text, or the session of a whole redacted id."""
-    prefix = redact_id(prefix)
+    prefix = redact_id_if_secret(prefix)
     end = prefix + "\U0010ffff"
     rows = connection.execute(
         "SELECT id FROM sessions WHERE id >= ? AND id < ? ORDER BY id LIMIT 3", (prefix, end)
@@ -140,7 +140,7 @@ def read_session_with_facts(
     connection: sqlite3.Connection, id: str, classify: Classify
 ) -> tuple[Session, SessionFacts] | None:
     """Return a session with the facts that it was concluded from, or None for an unknown id."""
-    id = redact_id(id)
+    id = redact_id_if_secret(id)
     row = connection.execute("SELECT lost FROM sessions WHERE id = ?", (id,)).fetchone()
     if row is None:
         return None
@@ -327,7 +327,7 @@ def list_open_session_keys(connection: sqlite3.Connection) -> list[tuple[str, in
 
 def read_host_processes(connection: sqlite3.Connection, session_id: str) -> HostProcesses | None:
     """Return the processes in which a session runs, or None if no source reported any."""
-    return conclude_host_processes(load_session_entity_facts(connection, session_id))
+    return conclude_host_processes(load_facts_without_parts(connection, session_id))
 
 
 def list_sessions_with_running_tasks(connection: sqlite3.Connection, before: int) -> list[SessionRow]:
@@ -389,12 +389,12 @@ def list_newest_rejects(connection: sqlite3.Connection, limit: int = 5) -> list[
     return list(rows)
 
 
-def list_recorded_session_ids(connection: sqlite3.Connection) -> list[str]:
+def list_recording_ids(connection: sqlite3.Connection) -> list[str]:
     """Return the ids of the sessions that are recordings."""
     return [id for (id,) in connection.execute("SELECT id FROM sessions WHERE recording ORDER BY id")]
 
 
-def get_spans_emitted_time(connection: sqlite3.Connection, id: str) -> int | None:
+def get_last_event_time_of_sent_spans(connection: sqlite3.Connection, id: str) -> int | None:
     """Return the time (ns) of a session's last event when its spans were sent, or None before that."""
     row = connection.execute("SELECT at FROM emitted WHERE session = ?", (id,)).fetchone()
     return int(row[0]) if row else None

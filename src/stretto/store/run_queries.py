@@ -47,7 +47,7 @@ class LengthSeries(NamedTuple):
     lengths: list[int]
 
 
-def read_task_runs(
+def read_task_runs_begun_between(
     connection: sqlite3.Connection, start: int, end: int, *, at: int | None = None
 ) -> list[TaskRun]:
     """Return the tasks that began from ``start`` to before ``end`` (ns), by start.

@@ -11,7 +11,7 @@ from stretto.model.score_scales import PlacedScore, Scales
 from stretto.model.task_type import to_label_value
 from stretto.sources import outside_score
 from stretto.sources.outside_score import LATEST, Judgement
-from stretto.sources.redact import redact_id
+from stretto.sources.redact import redact_id_if_secret
 from stretto.store.stored_facts import list_entities
 
 SESSIONS_SEARCHED = 1_000
@@ -80,7 +80,7 @@ def _receive_score(
 
 
 def _make_event(connection: sqlite3.Connection, score: Judgement, owners: _Owners, time: int) -> Event | str:
-    session = None if score.session is None else _find_session(connection, redact_id(score.session))
+    session = None if score.session is None else _find_session(connection, redact_id_if_secret(score.session))
     if isinstance(session, str):
         return session
     owner = session if score.of == "session" else _find_session_of(connection, score, session, owners)
@@ -132,7 +132,9 @@ def _list_stored_ids(score: Judgement) -> list[str]:
     """Return the ids under which the facts of a score's target may be stored."""
     # A second run of agent "a" is task "a/2", and its facts are stored under "a".
     base, _, run = score.of_id.rpartition("/")
-    return [redact_id(id) for id in ([score.of_id, base] if run.isdecimal() and base else [score.of_id])]
+    return [
+        redact_id_if_secret(id) for id in ([score.of_id, base] if run.isdecimal() and base else [score.of_id])
+    ]
 
 
 def _find_owners(connection: sqlite3.Connection, ids: Collection[str]) -> _Owners:

@@ -14,7 +14,7 @@ from stretto.figures.fanouts import (
     find_executions,
     join_executions,
 )
-from stretto.model.calls_from_facts import find_model_calls_to_complete
+from stretto.model.calls_from_facts import find_model_calls_completed_by_answer
 from stretto.model.conclude_session import conclude_session, get_session_times, is_session_over
 from stretto.model.entities import Session, Task
 from stretto.model.event import Event, Outcome
@@ -35,7 +35,7 @@ from stretto.store.rollup import Additions
 from stretto.store.run_rows import NO_RUNS, RunRows
 from stretto.store.session_task_counts import TaskCounts
 from stretto.store.settled_part import SettledPart
-from stretto.store.settled_tasks import settle_tasks
+from stretto.store.settled_tasks import find_settled_tasks
 from stretto.store.stored_facts import FactsForm, find_facts_form, load_all_facts
 from stretto.store.write_execution_rows import ExecutionRows
 
@@ -234,7 +234,7 @@ class SessionState:
         if facts is not self.facts or context.closed:
             return
         most = len(session.tasks) - self.keeps_open
-        tasks = settle_tasks(facts, session, self.task_memory, most=most)
+        tasks = find_settled_tasks(facts, session, self.task_memory, most=most)
         if tasks is None or (self.settled is not None and not tasks.go_on_from(self.settled.tasks)):
             return
         self.settled = SettledPart.of(facts, session, tasks, self.settled)
@@ -274,10 +274,10 @@ class SessionState:
         return self.joined
 
     def _mark_completed_answers(self, facts: SessionFacts, changed: Iterable[tuple[str, str]]) -> None:
-        """Note the model calls whose use a changed call may complete (``find_model_calls_to_complete``)."""
+        """Note the model calls that an answer may complete (``find_model_calls_completed_by_answer``)."""
         delegating = [key for kind, key in changed if kind == EntityKind.CALL and key in facts.delegating]
         if delegating:
-            self.changed_model_calls |= find_model_calls_to_complete(facts, delegating)
+            self.changed_model_calls |= find_model_calls_completed_by_answer(facts, delegating)
 
     def _make_context(
         self, facts: SessionFacts, session: Session, rules: Rules, *, closed: bool

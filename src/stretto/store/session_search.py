@@ -14,7 +14,7 @@ from typing import Any
 
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
-from stretto.sources.redact import redact_id
+from stretto.sources.redact import redact_id_if_secret
 from stretto.store.queries import SESSION_COLUMNS, SessionRow, to_session_row
 
 MOST_MATCHES = 1_000
@@ -279,7 +279,7 @@ def list_words(session: Session, task_words: Iterable[str]) -> str:
     ``task_words`` are those of its tasks, in their order, such as ``iterate_task_words`` yields.
     """
     texts = [
-        redact_id(session.id),
+        redact_id_if_secret(session.id),
         *filter(None, (session.project, session.worktree, session.pattern, session.source)),
         *(value for _, value in session.labels),
     ]

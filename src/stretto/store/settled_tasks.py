@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from operator import is_
 from typing import NamedTuple
 
-from stretto.figures.retried_tasks import find_retries
+from stretto.figures.retries_and_recoveries import find_retries
 from stretto.model.conclude_session import is_session_over
 from stretto.model.delegation import Delegation
 from stretto.model.delivered_and_wasted_tasks import WorkKey, get_agent_id_of_task, make_work_key
@@ -137,7 +137,7 @@ class SettledTasks:
         return tuple(joined)
 
 
-def settle_tasks(
+def find_settled_tasks(
     facts: SessionFacts, session: Session, memory: TaskMemory, *, most: int
 ) -> SettledTasks | None:
     """Return the first tasks of a session that are settled, of its first ``most``; None without any.

@@ -22,7 +22,7 @@ from stretto.journal.pruned_session_records import (
     KeptSum,
     encode_kept_record,
     hash_session_id,
-    write_store_record,
+    write_store_record_file,
 )
 from stretto.store.database import STORE_ERRORS, SUFFIXES
 from stretto.store.database_schema import EXECUTIONS, find_version_problem
@@ -106,10 +106,10 @@ def move_unusable_store_aside(
 ) -> AsideStore | None:
     """Move a store that cannot be used aside; None if it can be used. Raises OSError."""
     problem = find_store_problem(path, thorough=thorough)
-    return None if problem is None else move_store_aside(path, journal, now, problem)
+    return None if problem is None else rescue_and_move_store_aside(path, journal, now, problem)
 
 
-def move_store_aside(path: Path, journal: Path, now: int, cause: str) -> AsideStore:
+def rescue_and_move_store_aside(path: Path, journal: Path, now: int, cause: str) -> AsideStore:
     """Write everything in a store that no journal holds to the journal, and move its files aside.
 
     Nothing is deleted. A move that was killed is done again: the same record is written once.
@@ -153,7 +153,7 @@ def _write_rescued_rows(path: Path, journal: Path) -> tuple[str, ...]:
     except STORE_ERRORS:
         return ("all tables",)
     if record is not None:
-        write_store_record(journal, record)
+        write_store_record_file(journal, record)
     return tuple(rows.unread) if 0 < version < FIRST_WITH_RECORDS else ()
 
 

@@ -18,7 +18,7 @@ LONGEST = 2 * DAY
 """Tasks that began longer before the stretch are not looked for."""
 
 
-def read_timed_tasks(connection: sqlite3.Connection, extent: Interval) -> list[TimedTask]:
+def read_newest_finished_tasks(connection: sqlite3.Connection, extent: Interval) -> list[TimedTask]:
     """Return the newest ``MOST_TASKS`` finished tasks of known length that ran in a stretch of time."""
     rows = connection.execute(
         "SELECT agent, start, length FROM task_runs"

@@ -41,7 +41,7 @@ def find_session_joins(events: Iterable[Event]) -> list[SessionJoin]:
     return list(joins)
 
 
-def note_session_join(connection: sqlite3.Connection, join: SessionJoin) -> str | None:
+def merge_sessions_and_find_moved_id(connection: sqlite3.Connection, join: SessionJoin) -> str | None:
     """Note that two ids belong to the same session; return the id that moved to the other, or None.
 
     A name that a trace has stays. Of two linked traces without a name, the session is that with the smaller

@@ -16,7 +16,7 @@ from stretto.figures.name_budget import (
     NameBudget,
     choose_name_budget,
     fold_sums,
-    list_cells,
+    list_cells_that_rank_names,
 )
 from stretto.figures.sums_by_dimension import Sums
 from stretto.names.measures import Dims
@@ -80,7 +80,7 @@ def _read_within_budget(
     """Return the sums of stretches of slots. If there are few, they are read at once and folded then."""
     if _count_rows(connection, slots, most_cells + 1) <= most_cells:
         sums = read_sums_of_slots(connection, slots)
-        budget = choose_name_budget(list_cells(sums), most_names, most_signatures)
+        budget = choose_name_budget(list_cells_that_rank_names(sums), most_names, most_signatures)
         return WindowSums(fold_sums(sums, budget), {} if budget is None else budget.folded)
     weighed = (
         (measure, decode_dims(dims), value)
@@ -93,7 +93,9 @@ def _read_within_budget(
 
 def fold_slots(by_slot: Mapping[int, Sums]) -> dict[int, Sums]:
     """Return the sums by slot, with the names beyond the budget of all slots together as ``other``."""
-    budget = choose_name_budget(cell for sums in by_slot.values() for cell in list_cells(sums))
+    budget = choose_name_budget(
+        cell for sums in by_slot.values() for cell in list_cells_that_rank_names(sums)
+    )
     return {slot: fold_sums(sums, budget) for slot, sums in by_slot.items()}
 
 

@@ -23,13 +23,13 @@ from stretto.store import queries
 from stretto.store.rollup import SLOTS
 from stretto.store.tasks_and_sessions_in_window import (
     MOST_TASKS,
+    read_newest_finished_tasks,
     read_task_memory,
     read_timed_sessions,
-    read_timed_tasks,
     sum_person_waits,
 )
+from stretto.summaries.remembered_session_writes import WritesOfSessions
 from stretto.summaries.time_window import TimeWindow
-from stretto.summaries.writes_of_sessions import WritesOfSessions
 
 MOST_SLOTS = 2_500
 """Slots of which the machine is judged; longer windows are judged by longer slots."""
@@ -75,7 +75,7 @@ def read_activity_summary(
         first = queries.find_first_slot_time(connection)
         start = end if first is None else first
     extent = Interval(min(start, end - 1), end)
-    tasks = read_timed_tasks(connection, extent)
+    tasks = read_newest_finished_tasks(connection, extent)
     return ActivitySummary(
         draw_activity(tasks, extent),
         sum_person_waits(connection, extent),

@@ -53,7 +53,7 @@ def format_task_metrics(runs: Iterable[TaskRun]) -> str:
     return _format_families("stretto_tasks_total", counts, "stretto_task_duration_seconds", lengths)
 
 
-def format_session_metrics(runs: Iterable[SessionRun]) -> str:
+def format_session_counts_and_lengths(runs: Iterable[SessionRun]) -> str:
     """Return how many sessions had ended by source and outcome, and their lengths by source."""
     known = list(runs)
     counts = (

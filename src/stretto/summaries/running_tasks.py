@@ -12,13 +12,13 @@ from stretto.figures.figure import Figure, make_ratio
 from stretto.figures.overdue_limits_and_time_left import (
     OverdueLimit,
     TimeLeft,
-    compute_overdue_chance,
+    compute_chance_that_running_task_is_overdue,
+    count_overdue_explained_by_chance,
     estimate_time_left,
     estimate_time_until_all_end,
-    find_most_overdue,
     find_overdue_limit,
 )
-from stretto.figures.task_silence import find_last_signs_of_life
+from stretto.figures.task_silence import find_last_signs_of_idle_tasks
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
@@ -96,7 +96,7 @@ class RunningSessionReader:
         session = queries.read_session(connection, row.id, self.classify)
         if session is None:
             return RunningSession(row, (), {})
-        signs = find_last_signs_of_life(session)
+        signs = find_last_signs_of_idle_tasks(session)
         if session.recording:
             return RunningSession(row, (), signs)
         tasks = _list_tasks(session)
@@ -168,10 +168,10 @@ class TaskExpectations:
         """Return how many running tasks are overdue at ``now`` (ns)."""
         return sum(self._expect(running, now).is_overdue for running in self.running)
 
-    def find_most_overdue(self, now: int) -> int:
+    def count_overdue_explained_by_chance(self, now: int) -> int:
         """Return how many of the tasks that run at ``now`` (ns) may be overdue by chance, at least 1."""
-        return find_most_overdue(
-            compute_overdue_chance(self.lengths[expected.running.kind], expected.limit)
+        return count_overdue_explained_by_chance(
+            compute_chance_that_running_task_is_overdue(self.lengths[expected.running.kind], expected.limit)
             for expected in (self._expect(running, now) for running in self.running)
             if expected.limit is not None
         )
@@ -208,7 +208,7 @@ def compute_running_fanout_figures(expectations: TaskExpectations, now: int) -> 
             yield Figure(name, labels, value / SECOND, left.n)
 
 
-def read_finished_lengths(connection: sqlite3.Connection, now: int) -> dict[Kind, Sequence[int]]:
+def read_successful_task_lengths(connection: sqlite3.Connection, now: int) -> dict[Kind, Sequence[int]]:
     """Return the sorted lengths of successful tasks of the last weeks, by pattern and type."""
     lengths: dict[Kind, list[int]] = {}
     for key, series in read_length_series(connection, now - HISTORY_DAYS * DAY, now, at=now).items():

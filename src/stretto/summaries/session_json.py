@@ -17,14 +17,14 @@ from stretto.figures.fanouts import (
     explain_no_interval,
 )
 from stretto.figures.machine_contention import detect_contention, measure_session_machine_use
-from stretto.figures.memory_growth import measure_memory_growth
+from stretto.figures.memory_growth import measure_memory_growth_at_constant_load
 from stretto.figures.parallel_work_against_baselines import NOTHING_DELIVERED
 from stretto.figures.sequential_baseline_choice import (
     Target,
 )
 from stretto.figures.session_analysis import (
+    build_added_fanout_keys,
     build_analysis_document,
-    build_fanout_analysis_document,
 )
 from stretto.figures.session_spending import Priced, SessionSpending, Spending, sum_spending
 from stretto.figures.synthesis import make_synthesis_meter
@@ -142,7 +142,7 @@ def _build_results(
         if use is None
         else {
             **asdict(use),
-            "memory_growth": asdict(measure_memory_growth(session.samples, session.tasks)),
+            "memory_growth": asdict(measure_memory_growth_at_constant_load(session.samples, session.tasks)),
         },
     }
 
@@ -181,7 +181,7 @@ def name_session(row: SessionRow) -> str:
     return _format_title(row.pattern or row.source, row.project, row.start, row.tasks)
 
 
-def name_session_entity(session: Session) -> str:
+def make_session_title(session: Session) -> str:
     """Return the same title of a session that was read whole."""
     return _format_title(
         session.pattern or session.source, session.project, session.start, len(session.tasks)
@@ -363,7 +363,7 @@ def _build_fanout(
         "load_balance": fanout.load_balance,
         "concurrency": fanout.concurrency,
         "delivery": fanout.delivery,
-        **build_fanout_analysis_document(fanout),
+        **build_added_fanout_keys(fanout),
         "expected_improvement": average_target_improvement(fanout, target),
         "contention": asdict(detect_contention(fanout, sequential, samples)),
         "confidence": _build_confidence(fanout, sequential),

@@ -15,7 +15,7 @@ from stretto.figures.fanouts import (
     estimate_sequential_time,
 )
 from stretto.figures.scores.score_rules import Scoring
-from stretto.figures.scores.session_kpis import build_kpis_document, compute_session_figures
+from stretto.figures.scores.session_kpis import build_kpis_document, compute_session_prompt_cache_figures
 from stretto.figures.sequential_baseline_choice import (
     NOTHING_DECLARED,
     Baseline,
@@ -151,7 +151,10 @@ def _build_kpis(
     return {
         **build_kpis_document(
             session_sums.session,
-            (*compute_session_figures(session), *compute_wall_figures("session", session_sums.session)),
+            (
+                *compute_session_prompt_cache_figures(session),
+                *compute_wall_figures("session", session_sums.session),
+            ),
             scoring,
             find_baseline,
         ),

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from stretto.clock import HOUR, SECOND, to_rfc3339
-from stretto.figures.bottleneck_agent import Bottleneck, find_bottlenecks
-from stretto.figures.expected_and_missed_gains import compute_best_speedup_figures
+from stretto.figures.bottleneck_agent import Bottleneck, find_bottlenecks_by_window
+from stretto.figures.expected_and_missed_gains import compute_record_speedup_figures
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.name_budget import MOST_NAMES
 from stretto.figures.parallel_work_by_week import PERIOD_MEASURES, WeekChange, compare_weeks
@@ -141,7 +141,7 @@ def _compute_snapshot(
     figures = windows.figures
     hours = queries.list_slot_numbers(now, max(WINDOWS.values()), HOUR // SECOND)
     by_hour = queries.read_sums_by_slot(connection, HOUR // SECOND, hours, [measures.CRITICAL_PATH_AGENT])
-    decisive = find_bottlenecks(
+    decisive = find_bottlenecks_by_window(
         figures,
         {
             hour * HOUR: sum_by(sums, measures.CRITICAL_PATH_AGENT, Dimension.AGENT)
@@ -149,7 +149,7 @@ def _compute_snapshot(
         },
     )
     figures += _compute_targets(task_types, windows.task_types)
-    figures += compute_best_speedup_figures(
+    figures += compute_record_speedup_figures(
         (best.pattern, best.speedup, best.end)
         for best in list_best_fanout_by_pattern(connection, most=MOST_NAMES, otherwise=windows.patterns)
     )

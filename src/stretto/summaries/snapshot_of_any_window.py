@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from stretto.clock import SECOND
-from stretto.figures.bottleneck_agent import find_bottlenecks
+from stretto.figures.bottleneck_agent import find_bottlenecks_by_window
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED, DeclaredBaselines, Hours
 from stretto.figures.window_gain_verdict import BY_WORK, HeadlineRule
@@ -70,7 +70,7 @@ def read_windowed_snapshot(
         latest,
         figures=(*computed.figures, *timeless),
         verdicts=computed.verdicts,
-        bottlenecks=find_bottlenecks(computed.figures, {}),
+        bottlenecks=find_bottlenecks_by_window(computed.figures, {}),
         latest=sessions,
         folded_names=computed.folded_names,
         coarser=coarser,

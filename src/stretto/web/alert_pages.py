@@ -9,11 +9,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.notifications.alert_episodes import RuleAlerts, group_by_rule
-from stretto.notifications.alert_states_from_notifications import select_alerts
+from stretto.notifications.alert_states_from_notifications import find_newest_alert_states
 from stretto.web import markdown
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
-from stretto.web.runbook_lookup import find_runbook
+from stretto.web.runbook_lookup import get_runbook_markdown
 
 EPISODES_SHOWN = 20
 """Most episodes that are over, of each rule on the page of all; a rule's page has every one that is kept."""
@@ -36,7 +36,7 @@ class AlertPages:
         now = self._backend.clock()
         log = self._backend.notifications
         newest = log.list_newest()
-        current = select_alerts(newest, log.watchdog_heard, now)
+        current = find_newest_alert_states(newest, log.watchdog_heard, now)
         groups = group_by_rule(newest, current)
         return self._show(request, now, groups, None, EPISODES_SHOWN)
 
@@ -44,8 +44,10 @@ class AlertPages:
         """Answer one rule: its alerts, all that is kept of its history, and what to do first."""
         now, rule = self._backend.clock(), request.path_params["rule"]
         newest = self._backend.notifications.list_newest()
-        groups = [group for group in group_by_rule(newest, select_alerts(newest)) if group.rule == rule]
-        if not groups and find_runbook(self._backend, rule) is None:
+        groups = [
+            group for group in group_by_rule(newest, find_newest_alert_states(newest)) if group.rule == rule
+        ]
+        if not groups and get_runbook_markdown(self._backend, rule) is None:
             return self._refuse(request, 404, "There is no such alert.", "The page /alerts lists the alerts.")
         return self._show(request, now, groups, rule, len(newest))
 
@@ -65,6 +67,6 @@ class AlertPages:
             firing_count=sum(len(group.firing) for group in groups),
             rule=rule,
             most=most,
-            alerts=select_alerts(log.list_newest(), log.watchdog_heard, now),
+            alerts=find_newest_alert_states(log.list_newest(), log.watchdog_heard, now),
             meanings={name: markdown.find_first_sentence(text) for name, text in texts.items() if text},
         )

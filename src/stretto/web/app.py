@@ -25,7 +25,6 @@ from stretto.web import otlp_routes, responses
 from stretto.web.agents_over_time_page import ActivityPage
 from stretto.web.alert_pages import AlertPages
 from stretto.web.backend import Backend
-from stretto.web.comparison_pages import ComparisonPages
 from stretto.web.dimension_pages import DimensionPages
 from stretto.web.finding_page import FindingPage
 from stretto.web.findings_routes import FindingsRoutes
@@ -33,7 +32,7 @@ from stretto.web.findings_sessions_and_runbooks_pages import PageRoutes
 from stretto.web.forget_route import ForgetRoute
 from stretto.web.gate_baseline_routes import GateRoutes
 from stretto.web.guard import Guard, Refusal
-from stretto.web.hook_endpoint import HOOK, HookEndpoint
+from stretto.web.hook_endpoint import HOOK, HookMiddleware
 from stretto.web.json_routes import NOTIFICATIONS, JsonRoutes
 from stretto.web.live_updates import UpdateRoute
 from stretto.web.mcp_route import PATH as MCP
@@ -48,6 +47,7 @@ from stretto.web.rebuild_route import RebuildRoute
 from stretto.web.renderer import Renderer
 from stretto.web.report_routes import ReportRoutes
 from stretto.web.score_route import ScoreRoute
+from stretto.web.session_and_period_comparison_pages import ComparisonPages
 
 __all__ = ["Backend", "create_app"]
 
@@ -107,7 +107,7 @@ def create_app(backend: Backend) -> ASGIApp:
     # Streams of server-sent events are left as they are: Starlette compresses none.
     compressing = GZipMiddleware(app, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION_LEVEL)
     return Guard(
-        HookEndpoint(compressing, backend.append_hook),
+        HookMiddleware(compressing, backend.append_hook),
         hosts=backend.hosts,
         token=backend.token,
         limits={

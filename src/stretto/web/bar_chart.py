@@ -34,7 +34,7 @@ class ChartBar:
     address: str | None
 
 
-def lay_out_bars(numbers: Iterable[BarInput]) -> list[ChartBar]:
+def lay_out_upright_bars(numbers: Iterable[BarInput]) -> list[ChartBar]:
     """Return the numbers, none of them below 0, as bars in the same order.
 
     Example: 4 and 2 are 96 and 48 pixels high; each has half of the width, and 12 % of it free at each side.

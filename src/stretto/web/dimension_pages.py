@@ -18,7 +18,7 @@ from stretto.web.backend import Backend
 from stretto.web.collaboration_network import draw_network
 from stretto.web.renderer import Renderer
 from stretto.web.run_statistics_view import describe_profile
-from stretto.web.snapshot_of_requested_window import choose_window_snapshot
+from stretto.web.snapshot_of_requested_window import choose_window_snapshot_if_any
 from stretto.web.window_parameters import QueryError
 
 SESSIONS_LISTED = 10
@@ -89,7 +89,7 @@ class DimensionPages:
         """Answer the figures of each value in a window."""
         now, view = self._backend.clock(), request.url.path.strip("/")
         try:
-            choice = choose_window_snapshot(self._backend, request.query_params, now)
+            choice = choose_window_snapshot_if_any(self._backend, request.query_params, now)
         except QueryError as error:
             return self._refuse(request, 400, str(error))
         window = None if choice is None else choice.window.name
@@ -115,7 +115,7 @@ class DimensionPages:
         now, view, name = self._backend.clock(), request.url.path.split("/")[1], request.path_params["name"]
         dimension = DIMENSIONS[view]
         try:
-            choice = choose_window_snapshot(self._backend, request.query_params, now)
+            choice = choose_window_snapshot_if_any(self._backend, request.query_params, now)
         except QueryError as error:
             return self._refuse(request, 400, str(error))
         latest = self._backend.snapshot()

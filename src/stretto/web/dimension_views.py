@@ -36,7 +36,11 @@ class TypeRow:
         if self.improvement.value is None or self.target.value is None:
             return ""
         shortfall = self.target.value - self.improvement.value
-        return "target met" if shortfall <= 0 else f"{quantities.format_percentage_points(shortfall)} short"
+        return (
+            "target met"
+            if shortfall <= 0
+            else f"{quantities.format_size_of_difference_in_points(shortfall)} short"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from stretto.clock import SECOND
 from stretto.figures.messages_between_agents import list_conversations
-from stretto.findings.session_findings import order_by_findings
+from stretto.findings.session_findings import order_by_holdup_seconds
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.store.collector_pause import pause_collector
@@ -23,7 +23,7 @@ from stretto.web.backend import Backend
 from stretto.web.collaboration_network import draw_network
 from stretto.web.page_terms import ABSENT
 from stretto.web.renderer import Renderer
-from stretto.web.runbook_lookup import find_runbook
+from stretto.web.runbook_lookup import get_runbook_markdown
 from stretto.web.session_query import parse_session_query
 from stretto.web.window_parameters import PAGE_PARAMETERS, WINDOW_PARAMETERS, QueryError, parse_window
 
@@ -96,7 +96,7 @@ class PageRoutes:
             query = parse_session_query(request.query_params, now, SESSIONS_SHOWN, ignored=PAGE_PARAMETERS)
             window = parse_window(request.query_params, now) or make_named_window(ALL, now)
             state = self._backend.findings()
-            page = self._backend.sessions(order_by_findings(query, state))
+            page = self._backend.sessions(order_by_holdup_seconds(query, state))
         except (QueryError, CursorError) as error:
             return self._refuse(request, 400, str(error), "The page /sessions lists all.")
         return self._page(
@@ -155,7 +155,7 @@ class PageRoutes:
             parallels=session_view.list_fanout_rows(summary, document, drawing),
             hidden_fanouts=max(0, len(summary.fanouts) - session_view.FANOUTS_SHOWN),
             wall=session_view.split_wall_time(document),
-            efficiency=session_view.split_lane_time,
+            efficiency=session_view.list_capacity_shares,
             tasks=session_view.make_task_rows(entity, document, shown),
             tasks_unfolded=session_view.TASKS_UNFOLDED if pages == 1 else session_view.TASKS_SHOWN,
             task_page=page,
@@ -198,7 +198,7 @@ class PageRoutes:
     def show_runbook(self, request: Request) -> Response:
         """Answer the runbook page of an alert."""
         alert = request.path_params["alert"]
-        text = find_runbook(self._backend, alert)
+        text = get_runbook_markdown(self._backend, alert)
         if text is None:
             return self._refuse(
                 request, 404, "There is no such alert.", "The page / lists the alerts that fire."

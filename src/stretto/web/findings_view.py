@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from stretto.clock import SECOND
 from stretto.findings.finding_changes import NOTABLE
 from stretto.findings.finding_sentences import (
-    describe_basis,
     describe_finding,
     describe_left,
+    describe_run_count,
     describe_session_holdup,
     describe_standing,
 )
-from stretto.findings.findings_snapshot import FindingsState, list_answers, list_extra
+from stretto.findings.findings_snapshot import FindingsState, list_extra, list_latest_answers
 from stretto.findings.session_findings import SessionFinding, find_session_findings
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.decisions import Decision, DecisionKind
@@ -68,7 +68,7 @@ def describe_stored(state: FindingsState, stored: StoredFinding) -> FindingView:
         first_seen=stored.first_seen,
         ended=stored.ended,
         runs=finding.evidence.runs,
-        basis=describe_basis(finding),
+        basis=describe_run_count(finding),
         decisions=state.list_decisions(stored),
         verdict=ADVICE if finding.advice and finding.verdict not in NOTABLE else finding.verdict.value,
     )
@@ -95,7 +95,9 @@ def list_annotations(state: FindingsState) -> list[Decision]:
     return [each for each in reversed(state.decisions) if each.kind is DecisionKind.ANNOTATION]
 
 
-def list_news(state: FindingsState, expected: Iterable[ExpectedTask]) -> list[tuple[str, str]]:
+def list_regressions_and_overdue_tasks(
+    state: FindingsState, expected: Iterable[ExpectedTask]
+) -> list[tuple[str, str]]:
     """Return what the first page shows before everything else: what got worse, and what is overdue now.
 
     Each sentence has the address that it leads to.
@@ -126,7 +128,7 @@ def describe_answers(state: FindingsState, now: int) -> list[AnswerView]:
             None if result.at is None else min(result.at, now),
             len(result.findings),
             result.error,
-            [describe_finding(finding, state.zone) for finding in list_answers(result)],
+            [describe_finding(finding, state.zone) for finding in list_latest_answers(result)],
         )
         for result in state.results.values()
     ]

@@ -29,7 +29,7 @@ THREAD_SECONDS = 10.0
 """Time after a slow append for which hooks are appended in threads."""
 
 
-class HookEndpoint:
+class HookMiddleware:
     """ASGI middleware that answers hooks itself and passes everything else on."""
 
     def __init__(

@@ -12,10 +12,10 @@ from stretto.features.switched_off_texts import build_features_document
 from stretto.findings.session_findings import (
     build_session_finding_document,
     find_session_findings,
-    order_by_findings,
+    order_by_holdup_seconds,
 )
 from stretto.notifications import notification_log as notifications
-from stretto.notifications.alert_states_from_notifications import is_repeat_overdue, select_alerts
+from stretto.notifications.alert_states_from_notifications import find_newest_alert_states, is_repeat_overdue
 from stretto.store.session_search import CursorError
 from stretto.summaries import snapshot
 from stretto.summaries.session_json import build_row_document, build_session_document
@@ -85,7 +85,7 @@ class JsonRoutes:
         try:
             query = parse_session_query(request.query_params, self._backend.clock(), DEFAULT_LIMIT)
             state = self._backend.findings()
-            page = self._backend.sessions(order_by_findings(query, state))
+            page = self._backend.sessions(order_by_holdup_seconds(query, state))
         except (QueryError, CursorError) as error:
             return responses.build_error(request.url.path, 400, str(error))
         found = find_session_findings(state, {row.id: row.pattern for row in page.rows})
@@ -127,7 +127,7 @@ class JsonRoutes:
 
     def _list_notifications(self) -> Response:
         newest, now = self._backend.notifications.list_newest(), self._backend.clock()
-        current = {id(entry) for entry in select_alerts(newest).firing}
+        current = {id(entry) for entry in find_newest_alert_states(newest).firing}
         listed = [
             {
                 **notifications.build_document(entry),

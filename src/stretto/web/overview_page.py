@@ -26,8 +26,8 @@ from stretto.web import (
 )
 from stretto.web.backend import Backend
 from stretto.web.renderer import Renderer
-from stretto.web.runbook_lookup import find_runbook
-from stretto.web.snapshot_of_requested_window import WindowChoice, choose_window_snapshot
+from stretto.web.runbook_lookup import get_runbook_markdown
+from stretto.web.snapshot_of_requested_window import WindowChoice, choose_window_snapshot_if_any
 from stretto.web.window_parameters import QueryError
 
 
@@ -47,7 +47,7 @@ class OverviewPage:
         """Answer the overview: the verdict, running sessions, firing alerts, trends and health."""
         now = self._backend.clock()
         try:
-            choice = choose_window_snapshot(self._backend, request.query_params, now)
+            choice = choose_window_snapshot_if_any(self._backend, request.query_params, now)
         except QueryError as error:
             return self._refuse(request, 400, str(error), "The page / shows the last day.")
         common = self._collect_news(now)
@@ -62,15 +62,17 @@ class OverviewPage:
         backend = self._backend
         log = backend.notifications
         newest = log.list_newest()
-        current = alerts.select_alerts(newest, log.watchdog_heard, now)
+        current = alerts.find_newest_alert_states(newest, log.watchdog_heard, now)
         rules = group_by_rule(newest, current)
         return {
             "problems": backend.problems(),
             "alerts": current,
             "rules": rules,
-            "pages": {group.rule for group in rules if find_runbook(backend, group.rule) is not None},
+            "pages": {group.rule for group in rules if get_runbook_markdown(backend, group.rule) is not None},
             "set_aside": log.set_aside,
-            "news": findings_view.list_news(backend.findings(), backend.expected_tasks()),
+            "news": findings_view.list_regressions_and_overdue_tasks(
+                backend.findings(), backend.expected_tasks()
+            ),
         }
 
     def _collect_window(self, choice: WindowChoice, now: int) -> dict[str, Any]:

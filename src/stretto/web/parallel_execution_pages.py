@@ -22,7 +22,7 @@ from stretto.web.window_parameters import (
     WINDOW_PARAMETERS,
     QueryError,
     check_names,
-    parse_whole_number,
+    parse_number_from_one,
     parse_window,
 )
 
@@ -50,7 +50,7 @@ def parse_fanout_query(parameters: Mapping[str, str], now: int) -> FanoutQuery:
         since=None if window is None else window.start,
         until=None if window is None else window.end,
         sort=FanoutSort(sort),
-        page=parse_whole_number("page", given.get("page", "1"), MOST_PAGES),
+        page=parse_number_from_one("page", given.get("page", "1"), MOST_PAGES),
     )
 
 

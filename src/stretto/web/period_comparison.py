@@ -88,7 +88,10 @@ def _compare_types(indexes: tuple[FigureIndex, ...], windows: tuple[str, str]) -
                     _make_cell("Tasks", counts, _format_count),
                     _make_cell("Median task", medians, quantities.format_duration),
                     _make_cell(
-                        "Success", success, quantities.format_percent, quantities.format_percentage_points
+                        "Success",
+                        success,
+                        quantities.format_percent,
+                        quantities.format_size_of_difference_in_points,
                     ),
                 ),
             )

@@ -19,7 +19,7 @@ from stretto.features.switched_off_texts import describe_switched_off
 from stretto.format import quantities, rfc3339
 from stretto.names import METRICS, NONE, PREFIX
 from stretto.notifications import alert_states_from_notifications as alerts
-from stretto.summaries.session_json import name_session, name_session_entity
+from stretto.summaries.session_json import make_session_title, name_session
 from stretto.summaries.time_window import WINDOW_NAMES
 from stretto.web import drawing_export, live_updates, responses, table_export, verdict_in_words, window_form
 from stretto.web.backend import Backend
@@ -36,7 +36,7 @@ ID_SHOWN = 14
 """Characters of a session's id in a table."""
 
 
-class CompiledTemplates(BytecodeCache):
+class CompiledTemplateMemory(BytecodeCache):
     """Compiled templates in memory, for all renderers of a process: compiling costs more than a page."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class CompiledTemplates(BytecodeCache):
             self._codes[bucket.key, bucket.checksum] = bucket.code
 
 
-_COMPILED = CompiledTemplates()
+_COMPILED = CompiledTemplateMemory()
 
 
 class Renderer:
@@ -90,7 +90,7 @@ class Renderer:
             nanoseconds=lambda length: quantities.format_duration(length / SECOND),
             short=_truncate_id,
             title_of=name_session,
-            entity_title=name_session_entity,
+            entity_title=make_session_title,
             stamp=to_rfc3339,
             segment=lambda text: quote(text, safe=""),
             window=verdict_in_words.describe_window,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from stretto.clock import DAY, SECOND
 from stretto.figures.finished_run_statistics import DayOfRuns, LengthRange, RunPoint, RunProfile
 from stretto.format import quantities
-from stretto.web.bar_chart import BarInput, ChartBar, lay_out_bars
+from stretto.web.bar_chart import BarInput, ChartBar, lay_out_upright_bars
 
 FEWEST_FOR_SHARES = 5
 """Fewest runs of which shares are named."""
@@ -48,14 +48,14 @@ def describe_profile(profile: RunProfile, noun: str, plural: str | None = None) 
     return ProfileView(
         profile=profile,
         sentence=_describe_runs(profile, noun, plural),
-        trend=lay_out_bars(
+        trend=lay_out_upright_bars(
             BarInput(day.median, _describe_day(day, noun, plural),
                      f"?from={_format_day(day.day)}&to={_format_day(day.day)}" if day.runs else None)
             for day in days
         ),
         first_day=_format_day(days[0].day) if days else "",
         last_day=_format_day(days[-1].day) if days else "",
-        spread=lay_out_bars(
+        spread=lay_out_upright_bars(
             BarInput(each.runs, f"{_format_range(each)}: "
                      f"{quantities.format_count_with_noun(each.runs, noun, plural)}")
             for each in ranges

@@ -11,7 +11,7 @@ from stretto.web.window_parameters import (
     WINDOW_PARAMETERS,
     QueryError,
     check_names,
-    parse_whole_number,
+    parse_number_from_one,
     parse_window,
 )
 
@@ -51,7 +51,7 @@ def parse_session_query(
         until=None if window is None else window.end,
         sort=_parse_sort(sort.removeprefix("-")),
         ascending=not sort.startswith("-"),
-        limit=parse_whole_number("limit", parameters["limit"], MOST) if "limit" in parameters else limit,
+        limit=parse_number_from_one("limit", parameters["limit"], MOST) if "limit" in parameters else limit,
         after=given.get("after"),
     )
 

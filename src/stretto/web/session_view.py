@@ -213,7 +213,7 @@ def split_wall_time(document: Document) -> list[Share]:
     return lay_out_shares([(name, *PARTS[name], seconds[name]) for name in PARTS if seconds.get(name)])
 
 
-def split_lane_time(node: Document) -> list[Share]:
+def list_capacity_shares(node: Document) -> list[Share]:
     """Return the shares of a capacity: delivered work, and the time lost to each factor."""
     lost = node["lost_seconds"]
     return lay_out_shares(

@@ -153,5 +153,5 @@ def _format_difference(name: str, difference: float) -> str:
         return "as before"
     sign = "+" if difference > 0 else quantities.MINUS
     if name in ("success", "improvement"):
-        return sign + quantities.format_percentage_points(difference)
+        return sign + quantities.format_size_of_difference_in_points(difference)
     return sign + _format_value(name, abs(difference))

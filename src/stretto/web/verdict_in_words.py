@@ -105,7 +105,7 @@ def _describe_end(text: str) -> str:
     return (date.fromisoformat(text.removesuffix(_MIDNIGHT)) - timedelta(days=1)).isoformat()
 
 
-def choose_window(snapshot: Snapshot) -> str:
+def choose_day_or_longest_window(snapshot: Snapshot) -> str:
     """Return the day, else the longest window with parallel work."""
     by_length = (FIRST, *reversed(list(snapshot.verdicts)))
     return next((window for window in by_length if snapshot.verdicts[window].tasks), FIRST)
@@ -133,14 +133,14 @@ def build_headline(snapshot: Snapshot, window: str, *, are_tasks_slower: bool = 
     title, tone = _describe_speedup(lead, lead.speedup)
     change = quantities.format_duration(abs(lead.time_saved))
     gain = "Nothing saved" if tone == "even" else f"{change} {'saved' if tone == 'gain' else 'lost'}"
-    text = f"{gain} {place_in_window(window)}: {describe_size(verdict, lead)}."
+    text = f"{gain} {place_in_window(window)}: {describe_counted_work(verdict, lead)}."
     if are_tasks_slower and tone == "gain":
         tone, text = "even", f"{text} {_SLOWER}"
     against = _describe_comparison(lead.provenance, runs)
     return Headline(window, title, text, tone, verdict, against, explain_baseline(lead.provenance), parts)
 
 
-def describe_size(verdict: Verdict, lead: BaselineComparison) -> str:
+def describe_counted_work(verdict: Verdict, lead: BaselineComparison) -> str:
     """Return what the headline covers, e.g. ``5 of 6 tasks delivered, 2 parallel executions``."""
     tasks = quantities.format_delivered_tasks(lead.delivered + lead.taken, lead.tasks)
     fanouts = quantities.format_count_with_noun(lead.fanouts, "parallel execution")

@@ -62,7 +62,7 @@ def check_names(given: Mapping[str, str], known: tuple[str, ...]) -> None:
             raise QueryError(f"there is no parameter {name}: {hint}")
 
 
-def parse_whole_number(name: str, text: str, most: int) -> int:
+def parse_number_from_one(name: str, text: str, most: int) -> int:
     """Return a parameter that counts from 1. Raises QueryError for any other text, and beyond ``most``."""
     # The digits are counted first: int() raises another error for thousands of digits.
     if text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most:

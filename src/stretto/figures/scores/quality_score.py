@@ -54,7 +54,7 @@ def compute_quality_score(sums: Sums, rules: ScoreRules) -> CompositeScore:
     )
 
 
-def compute_overall_quality(sums: Sums, rules: ScoreRules) -> CompositeScore:
+def average_quality_over_task_types(sums: Sums, rules: ScoreRules) -> CompositeScore:
     """Return the mean quality over task types, each with the weight of its tasks.
 
     A score of a session or phase judges all of its tasks, so it enters the judgements of each task type here.

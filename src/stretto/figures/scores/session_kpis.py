@@ -9,14 +9,14 @@ from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.parallel_work_against_baselines import build_mixes, sum_parallel_by_type
 from stretto.figures.scores.agent_score import compute_agent_score
 from stretto.figures.scores.composite import to_score_document
-from stretto.figures.scores.efficiency_score import (
+from stretto.figures.scores.efficiency_dimensions import (
     EfficiencyInputs,
     EfficiencyScore,
     compute_efficiency_score,
 )
 from stretto.figures.scores.figures_for_scores import PublishedFigures
 from stretto.figures.scores.message_exchange_score import compute_collaboration_score
-from stretto.figures.scores.quality_score import compute_overall_quality, compute_quality_score
+from stretto.figures.scores.quality_score import average_quality_over_task_types, compute_quality_score
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.sums_by_pattern_type_or_agent import (
     CONFLICT,
@@ -53,7 +53,7 @@ def build_kpis_document(
         "conflicts": sum_up(sums, measures.CHECKED, result=CONFLICT)
         if sum_up(sums, measures.CHECKED)
         else None,
-        "overall_quality": to_score_document(compute_overall_quality(sums, rules), 10),
+        "overall_quality": to_score_document(average_quality_over_task_types(sums, rules), 10),
         "quality": {
             task_type: to_score_document(compute_quality_score(slice_sums, rules), 10)
             for task_type, slice_sums in split_sums_by(sums, Dimension.TASK_TYPE).items()
@@ -80,7 +80,7 @@ def _build_efficiency_document(efficiency: EfficiencyScore) -> dict[str, Any]:
     return {**whole, "parts": parts}
 
 
-def compute_session_figures(session: Session) -> Iterator[Figure]:
+def compute_session_prompt_cache_figures(session: Session) -> Iterator[Figure]:
     """Yield the figures of a session's prompt cache, if they were reported."""
     at: Labels = (("window", WINDOW),)
     # A source that does not report the cache must not count as prompts that read nothing from it.

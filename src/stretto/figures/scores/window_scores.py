@@ -8,7 +8,7 @@ from stretto.figures.figure import Figure, Labels
 from stretto.figures.parallel_work_against_baselines import build_mixes, sum_parallel_by_type
 from stretto.figures.scores.agent_score import collect_usual_times, compute_agent_score
 from stretto.figures.scores.composite import CompositeScore, ScorePart
-from stretto.figures.scores.efficiency_score import (
+from stretto.figures.scores.efficiency_dimensions import (
     EfficiencyInputs,
     EfficiencyScore,
     compute_efficiency_score,
@@ -21,7 +21,7 @@ from stretto.figures.scores.quality_score import (
     compute_quality_score,
     compute_quality_trend,
 )
-from stretto.figures.scores.retry_adoption_and_integration_figures import (
+from stretto.figures.scores.retry_parallel_use_fit_and_judgement_figures import (
     compute_integration_figures,
     compute_judgement_figures,
     compute_judgements_of_agents,
@@ -132,7 +132,7 @@ def compute_quality_trend_figures(
 ) -> Iterator[Figure]:
     """Yield the trend of quality by task type; ``days`` are the window's sums by day."""
     at: Labels = (("window", window),)
-    for task_type, trend in compute_quality_trends(days, rules).items():
+    for task_type, trend in compute_quality_trends_by_task_type(days, rules).items():
         labels = (("task_type", task_type), *at)
         for full, name in _TREND_FIGURES:
             if isinstance(trend, QualityTrend):
@@ -166,7 +166,9 @@ _TREND_FIGURES = (
 """Each figure of a trend, and the field of ``QualityTrend`` that it shows."""
 
 
-def compute_quality_trends(days: Mapping[int, Sums], rules: ScoreRules) -> dict[str, QualityTrend | str]:
+def compute_quality_trends_by_task_type(
+    days: Mapping[int, Sums], rules: ScoreRules
+) -> dict[str, QualityTrend | str]:
     """Return the trend of quality by task type, or the reason for its absence."""
     types = sorted(
         {task_type for sums in days.values() for task_type in list_slice_keys(sums, Dimension.TASK_TYPE)}

@@ -159,7 +159,7 @@ def build_record(
     context that the agent was started in. ``describe``: whether a task's description is recorded. ``folder``:
     where a dialect keeps notes between hooks.
     ``processes``: called at the start of a session or turn; returns the processes that may be the agent.
-    ``host``: called with it; returns where these processes are, see ``identify_host``.
+    ``host``: called with it; returns where these processes are, see ``identify_boot_and_pid_namespace``.
     ``labels``: called then too; returns the session's labels, each as ``key=value``.
     ``test_commands``: called at the end of a call that ran a command; returns the configured test commands.
     ``collect``: the level of collection and the parts that are off, separated by blanks; what is not
@@ -564,13 +564,13 @@ def _add_bad_results(payload: Fields, _: Fields, attributes: Fields) -> None:
     results = []
     for call in _read_objects(payload.get("tool_calls")):
         call_id, text = _read_id(call.get("tool_use_id")), call.get("tool_response")
-        word = judge_bad_result(text) if type(text) is str else None
+        word = find_outcome_of_bad_result(text) if type(text) is str else None
         if call_id is not None and word is not None:
             results.append(f"{word} {call_id} {_read_name(call.get('tool_name')) or ''}".rstrip())
     attributes["results"] = results or None
 
 
-def judge_bad_result(text: str) -> str | None:
+def find_outcome_of_bad_result(text: str) -> str | None:
     """Return how a call ended by the text of its result, or None if the text does not say.
 
     It is "failure", "cancelled" (by a person, or since a call beside it failed) or "denied" (no permission).
@@ -723,7 +723,7 @@ def _read_input(agent: str, state: str | None) -> bytes:
         traceparent=traceparent,
         describe=describe,
         processes=list_ancestors,
-        host=identify_host,
+        host=identify_boot_and_pid_namespace,
         labels=list_labels,
         test_commands=lambda: list_test_commands(state),
         folder=f"{state}/hook" if state else "",
@@ -769,7 +769,7 @@ def list_labels() -> list[str]:
     return [f"{_read_name(key)}={_read_name(value)}" for key, value in names if key and value][:LABEL_LIMIT]
 
 
-def identify_host() -> str | None:
+def identify_boot_and_pid_namespace() -> str | None:
     """Return the boot of the system and the pid namespace, or None if there is no ``/proc``.
 
     Only a process of the same boot and namespace may conclude from a pid that a process has ended: elsewhere

@@ -58,7 +58,7 @@ def ensure_secret(state: Path) -> bytes:
         return b""
 
 
-def read_secret(state: Path) -> bytes:
+def read_secret_or_empty(state: Path) -> bytes:
     """Return the installation's secret, empty if there is none."""
     try:
         return read_file(get_client_folder(state) / KEY_FILE) or b""

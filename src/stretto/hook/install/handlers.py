@@ -87,7 +87,7 @@ def parse_version(text: str) -> Version | None:
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
-def list_known_events(version: Version | None) -> list[str]:
+def list_events_of_release(version: Version | None) -> list[str]:
     """Return the hooks that a release of Claude Code knows; those that every release knows without one."""
     release = version or OLDEST
     return [event for event in EVENTS if release >= SINCE.get(event, OLDEST)]
@@ -115,7 +115,7 @@ def build_handlers(plan: InstallPlan) -> dict[str, dict[str, Any]]:
             )
         return {event: plan.agent.build_handler(_build_command_line(plan)) for event in plan.agent.events}
     release = plan.version or OLDEST
-    events = list_known_events(plan.version)
+    events = list_events_of_release(plan.version)
     if plan.transport is Transport.COMMAND:
         return {event: _build_command(plan, event) for event in events}
     if release < HTTP_SINCE:

@@ -18,8 +18,8 @@ from stretto.sources.histories.records import Record, get_object, get_texts, ite
 from stretto.sources.transcript.schema import (
     from_milliseconds,
     to_count,
+    to_cut_name,
     to_id,
-    to_name,
     to_time,
     to_word,
 )
@@ -64,7 +64,7 @@ class RolloutDecoder(HistoryDecoder):
         elif record.get("type") == "response_item":
             self._decode_response_item(payload, time)
         elif record.get("type") == "turn_context":
-            self.memory["model"] = to_name(payload.get("model"))
+            self.memory["model"] = to_cut_name(payload.get("model"))
             self.memory["folder"] = payload.get("cwd") if isinstance(payload.get("cwd"), str) else None
         elif record.get("type") == "token_usage_record":
             self._add_usage_record(payload, time)
@@ -100,11 +100,11 @@ class RolloutDecoder(HistoryDecoder):
                 attributes=self.describe_folder(meta.get("cwd")),
             )
             return None
-        path = to_name(spawn.get("agent_path")) or ""
+        path = to_cut_name(spawn.get("agent_path")) or ""
         if path:
             self.add(Kind.ALIAS, session, time, id=thread, attributes={"alias": path})
         self.memory["run"] = {
-            "name": to_name(spawn.get("agent_role")) or "default",
+            "name": to_cut_name(spawn.get("agent_role")) or "default",
             "parent": None if parent == session else parent,
             "description": path.rpartition("/")[2] or None,
         }
@@ -171,16 +171,18 @@ class RolloutDecoder(HistoryDecoder):
             self._end_answered_call(item, call, time)
 
     def _start_requested_call(self, item: Record, call: str, time: int) -> None:
-        bare_name = to_name(item.get("name")) or ("local_shell" if item["type"] == "local_shell_call" else "")
+        bare_name = to_cut_name(item.get("name")) or (
+            "local_shell" if item["type"] == "local_shell_call" else ""
+        )
         if bare_name == SCRIPT and item["type"] == "custom_tool_call":
             return
-        name = name_tool(to_name(item.get("namespace")), bare_name)
+        name = name_tool(to_cut_name(item.get("namespace")), bare_name)
         order = _decode_arguments(item)
         attributes: dict[str, Value] = {}
         if name.endswith("spawn_agent"):
             attributes = omit_none(
-                agent=to_name(order.get("agent_type")) or "default",
-                description=to_name(order.get("task_name")),
+                agent=to_cut_name(order.get("agent_type")) or "default",
+                description=to_cut_name(order.get("task_name")),
             )
         self.start_call(
             self._session,
@@ -265,7 +267,7 @@ class RolloutDecoder(HistoryDecoder):
         agent = to_id(item.get("agent_thread_id"))
         if agent is None:
             return
-        path = to_name(item.get("agent_path")) or ""
+        path = to_cut_name(item.get("agent_path")) or ""
         attributes = omit_none(description=path.rpartition("/")[2] or None)
         if item.get("kind") == "started":
             self.remember("started", call, agent)
@@ -338,8 +340,8 @@ def _decode_arguments(item: Record) -> Record:
 
 
 def _get_tool_name(item: Record) -> str | None:
-    tool, server = to_name(item.get("tool")), to_name(item.get("server"))
-    return to_name(f"mcp__{server}__{tool}") if server and tool else tool
+    tool, server = to_cut_name(item.get("tool")), to_cut_name(item.get("server"))
+    return to_cut_name(f"mcp__{server}__{tool}") if server and tool else tool
 
 
 def _get_shell_line(item: Record) -> str | None:

@@ -17,8 +17,8 @@ from stretto.sources.histories.records import Record, get_object, get_texts
 from stretto.sources.transcript.schema import (
     from_milliseconds,
     to_count,
+    to_cut_name,
     to_id,
-    to_name,
     to_time,
     to_word,
 )
@@ -119,7 +119,7 @@ class EventFileDecoder(HistoryDecoder):
 
     def _decode_agent(self, kind: str, data: Record, time: int, agent: str | None) -> None:
         call = to_id(data.get("toolCallId"))
-        name = to_name(data.get("agentType")) or to_name(data.get("agentName"))
+        name = to_cut_name(data.get("agentType")) or to_cut_name(data.get("agentName"))
         if agent is None:
             return
         if kind == "subagent.started":
@@ -132,7 +132,9 @@ class EventFileDecoder(HistoryDecoder):
                 id=agent,
                 parent=self._get_caller(call),
                 name=name,
-                attributes=omit_none(delegated_by=call, description=to_name(data.get("agentDescription"))),
+                attributes=omit_none(
+                    delegated_by=call, description=to_cut_name(data.get("agentDescription"))
+                ),
             )
         elif kind in ("subagent.completed", "subagent.failed"):
             outcome = Outcome.FAILURE if kind == "subagent.failed" else Outcome.SUCCESS
@@ -157,7 +159,7 @@ class EventFileDecoder(HistoryDecoder):
     # Tool calls.
 
     def _start_tool(self, data: Record, time: int, agent: str | None) -> None:
-        call, tool = to_id(data.get("toolCallId")), to_name(data.get("toolName"))
+        call, tool = to_id(data.get("toolCallId")), to_cut_name(data.get("toolName"))
         if call is None or (tool == "read_agent" and _UUID.fullmatch(call)):
             return
         order = get_object(data, "arguments")
@@ -169,8 +171,8 @@ class EventFileDecoder(HistoryDecoder):
             if order.get("mode") == "background":
                 self.remember("background", call, True)
             attributes = omit_none(
-                agent=to_name(order.get("agent_type")),
-                description=to_name(order.get("description")),
+                agent=to_cut_name(order.get("agent_type")),
+                description=to_cut_name(order.get("description")),
                 background=order.get("mode") == "background",
             )
         self.start_call(
@@ -228,7 +230,7 @@ class EventFileDecoder(HistoryDecoder):
             max(1, time - (duration or 0)),
             id=id,
             parent=agent,
-            name=to_name(usage.get("model")),
+            name=to_cut_name(usage.get("model")),
             duration=duration,
             outcome=Outcome.SUCCESS,
             attributes=omit_none(
@@ -255,6 +257,6 @@ class EventFileDecoder(HistoryDecoder):
                 start,
                 id=run,
                 parent=agent,
-                name=to_name(data.get("hookType")),
+                name=to_cut_name(data.get("hookType")),
                 duration=max(0, time - start),
             )

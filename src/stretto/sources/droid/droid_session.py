@@ -14,8 +14,8 @@ from stretto.model.event import Kind, Outcome, Value, omit_none
 from stretto.sources.histories.decoder import HistoryDecoder
 from stretto.sources.histories.records import Record, get_object, get_texts, iterate_objects, to_epoch_time
 from stretto.sources.transcript.schema import (
+    to_cut_name,
     to_id,
-    to_name,
     to_time,
 )
 
@@ -111,7 +111,7 @@ class DroidSessionDecoder(HistoryDecoder):
             )
 
     def _decode_hook(self, record: Record, message: Record, time: int) -> None:
-        name = to_name(message.get("hookEventName"))
+        name = to_cut_name(message.get("hookEventName"))
         start, end = (to_epoch_time(message.get(field)) for field in ("hookStartTime", "hookEndTime"))
         run, call = to_id(record.get("id")), to_id(message.get("hookToolCallId"))
         if run and start and end:
@@ -128,18 +128,18 @@ class DroidSessionDecoder(HistoryDecoder):
                 self._start_tool(block, id, time)
         request = next((id for field in _MESSAGE_IDS if (id := to_id(message.get(field)))), None)
         if request is not None:
-            model = to_name(message.get("modelId"))
+            model = to_cut_name(message.get("modelId"))
             self.add(Kind.MODEL_CALL, self._session, time, id=request, name=model, outcome=Outcome.SUCCESS)
 
     def _start_tool(self, block: Record, id: str, time: int) -> None:
-        name, order = to_name(block.get("name")), get_object(block, "input")
+        name, order = to_cut_name(block.get("name")), get_object(block, "input")
         attributes: dict[str, Value] = {}
         if name == "Task":
             # A task that is not awaited goes on after its call has returned.
             self.remember("background", id, order.get("await") is not True)
             attributes = omit_none(
-                agent=to_name(order.get("subagent_type")),
-                description=to_name(order.get("description")),
+                agent=to_cut_name(order.get("subagent_type")),
+                description=to_cut_name(order.get("description")),
                 background=order.get("await") is not True,
             )
         self.start_call(

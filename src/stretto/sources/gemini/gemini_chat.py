@@ -13,7 +13,7 @@ import re
 from stretto.model.event import Kind, Outcome, Value, omit_none
 from stretto.sources.histories.decoder import HistoryDecoder
 from stretto.sources.histories.records import Record, get_object, get_texts, iterate_objects
-from stretto.sources.transcript.schema import to_count, to_id, to_name, to_time
+from stretto.sources.transcript.schema import to_count, to_cut_name, to_id, to_time
 
 GEMINI = "gemini-cli"
 
@@ -96,7 +96,7 @@ class GeminiChatDecoder(HistoryDecoder):
         if isinstance(directories, list) and directories:
             return self.describe_folder(directories[0])
         folder = self.facts.folders[1] if len(self.facts.folders) > 1 else ""
-        return {} if _HASH.fullmatch(folder) else omit_none(project=to_name(folder))
+        return {} if _HASH.fullmatch(folder) else omit_none(project=to_cut_name(folder))
 
     def _decode_prompt(self, message: Record, time: int) -> None:
         content = message.get("content")
@@ -129,14 +129,14 @@ class GeminiChatDecoder(HistoryDecoder):
         self.memory["answered"] = None
 
     def _add_call(self, call: Record, time: int) -> None:
-        id, name = to_id(call.get("id")), to_name(call.get("name"))
+        id, name = to_id(call.get("id")), to_cut_name(call.get("name"))
         ended = to_time(call.get("timestamp"))
         if id is None or ended is None:
             return
         order = get_object(call, "args")
         attributes: dict[str, Value] = {}
         if name == _DELEGATING:
-            name, attributes = "Agent", omit_none(agent=to_name(order.get("agent_name")))
+            name, attributes = "Agent", omit_none(agent=to_cut_name(order.get("agent_name")))
         self.start_call(
             self._session, time, id, name=name, parent=self._agent, order=order, attributes=attributes
         )
@@ -180,7 +180,7 @@ class GeminiChatDecoder(HistoryDecoder):
                 ended,
                 id=agent,
                 parent=self._agent,
-                name=to_name(get_object(call, "args").get("agent_name")),
+                name=to_cut_name(get_object(call, "args").get("agent_name")),
                 outcome=outcome,
                 attributes={"delegated_by": str(call["id"])},
             )
@@ -199,7 +199,7 @@ class GeminiChatDecoder(HistoryDecoder):
             time,
             id=id,
             parent=self._agent,
-            name=to_name(message.get("model")),
+            name=to_cut_name(message.get("model")),
             outcome=Outcome.SUCCESS,
             attributes=omit_none(
                 input_tokens=None if whole is None else max(0, whole - (cached or 0)),

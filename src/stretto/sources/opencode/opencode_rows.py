@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from stretto.model.event import Kind, Outcome, Value, omit_none
 from stretto.sources.histories.decoder import FileFacts, HistoryDecoder, Memory
 from stretto.sources.histories.records import Record, get_object, to_epoch_time
-from stretto.sources.transcript.schema import to_count, to_id, to_name
+from stretto.sources.transcript.schema import to_count, to_cut_name, to_id
 
 OPENCODE = "opencode"
 KILO = "kilo"
@@ -61,8 +61,8 @@ def list_opencode_sessions(rows: Mapping[str, Record]) -> dict[str, OpencodeSess
             id=id,
             parent=parent_id if parent_id in rows else None,
             root=root,
-            agent=to_name(row.get("agent")),
-            title=to_name((to_name(row.get("title")) or "").partition(" (@")[0]),
+            agent=to_cut_name(row.get("agent")),
+            title=to_cut_name((to_cut_name(row.get("title")) or "").partition(" (@")[0]),
             folder=folder if isinstance(folder, str) else None,
         )
     return sessions
@@ -154,7 +154,7 @@ class OpencodeDecoder(HistoryDecoder):
             created,
             id=id,
             parent=session.task,
-            name=to_name(data.get("modelID")),
+            name=to_cut_name(data.get("modelID")),
             outcome=Outcome.FAILURE if data.get("error") else Outcome.SUCCESS,
             attributes=omit_none(
                 input_tokens=to_count(tokens.get("input")),
@@ -167,7 +167,7 @@ class OpencodeDecoder(HistoryDecoder):
         )
 
     def _decode_call(self, session: OpencodeSession, data: Record) -> None:
-        id, tool = to_id(data.get("callID")), to_name(data.get("tool"))
+        id, tool = to_id(data.get("callID")), to_cut_name(data.get("tool"))
         state = get_object(data, "state")
         times, metadata = get_object(state, "time"), get_object(state, "metadata")
         start, end = to_epoch_time(times.get("start")), to_epoch_time(times.get("end"))
@@ -178,7 +178,8 @@ class OpencodeDecoder(HistoryDecoder):
         if tool == "task":
             tool = "Agent"
             attributes = omit_none(
-                agent=to_name(order.get("subagent_type")), description=to_name(order.get("description"))
+                agent=to_cut_name(order.get("subagent_type")),
+                description=to_cut_name(order.get("description")),
             )
         self.start_call(
             session.root,

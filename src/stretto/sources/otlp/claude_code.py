@@ -21,7 +21,7 @@ from stretto.sources.otlp.claude_code_values import (
     DENIED,
     CallWork,
     find_built_in_agent,
-    find_request,
+    find_requested_agent_and_description,
     get_agent_id,
     get_call_id,
     get_error_class,
@@ -181,7 +181,11 @@ def _translate_tool(span: Span, session: str, batch: SpanBatch) -> list[Event]:
         name=get_tool_name(span.attributes),
     )
     return [
-        new_call_event(kind=Kind.TOOL_START, time=span.start, attributes=find_request(span.attributes)),
+        new_call_event(
+            kind=Kind.TOOL_START,
+            time=span.start,
+            attributes=find_requested_agent_and_description(span.attributes),
+        ),
         new_call_event(kind=Kind.TOOL_END, time=span.end, attributes=batch.work.find_work(span.attributes)),
         *_make_task_start(span, session, batch),
     ]
@@ -311,7 +315,7 @@ def _translate_tool_result(log: LogRecord, session: str, work: CallWork) -> list
     )
     if duration is None:
         return [end]
-    request = find_request(log.attributes) | pair
+    request = find_requested_agent_and_description(log.attributes) | pair
     return [new_call_event(kind=Kind.TOOL_START, time=log.time - duration, attributes=request), end]
 
 

@@ -20,7 +20,7 @@ from stretto.sources.otlp.plain_records import (
     get_id,
     get_text,
 )
-from stretto.sources.transcript.schema import to_name, to_version
+from stretto.sources.transcript.schema import to_cut_name, to_version
 
 DENIED = {"kind": Kind.TOOL_END, "outcome": Outcome.CANCELLED, "attributes": {"status": "denied"}}
 """The fields of a denied call's end."""
@@ -102,14 +102,14 @@ class CallWork:
         )
 
 
-def find_request(attributes: Attributes) -> dict[str, Value]:
+def find_requested_agent_and_description(attributes: Attributes) -> dict[str, Value]:
     """Return the kind of agent that a delegating call asks for and the description of its task."""
     if get_tool_name(attributes) not in DELEGATING:
         return {}
     tool_input = _decode_object(attributes, "tool_input")
     return omit_none(
-        agent=get_text(attributes, "subagent_type") or to_name(tool_input.get("subagent_type")),
-        description=to_name(tool_input.get("description")),
+        agent=get_text(attributes, "subagent_type") or to_cut_name(tool_input.get("subagent_type")),
+        description=to_cut_name(tool_input.get("description")),
     )
 
 

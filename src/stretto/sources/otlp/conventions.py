@@ -272,7 +272,7 @@ def get_owner(span: Span, role: SpanRole) -> str | None:
     return None
 
 
-def get_agent_session(span: Span, role: SpanRole) -> str | None:
+def get_calling_agent_id(span: Span, role: SpanRole) -> str | None:
     """Return the id of the agent that made a call, if its client gives each agent a session of its own.
 
     The main agent's id is that of the whole session.
@@ -287,7 +287,7 @@ def get_invoking_call(span: Span) -> str | None:
     return get_id(span.attributes, *_INVOKING_CALLS)
 
 
-def get_agent_name(span: Span) -> str | None:
+def get_agent_or_span_name(span: Span) -> str | None:
     """Return the agent's name, else the span's without the marks of its instrumentation."""
     name = get_text(span.attributes, *_AGENTS) or _strip_prefix(span.name)
     # Gemini CLI puts its own name on the spans of all agents.
@@ -339,9 +339,9 @@ def get_model_name(span: Span) -> str | None:
 _NAME_READERS: dict[SpanRole, Callable[[Span], str | None]] = {
     SpanRole.SESSION: get_workflow_name,
     SpanRole.WORKFLOW: get_workflow_name,
-    SpanRole.TURN: get_agent_name,
-    SpanRole.TASK: get_agent_name,
-    SpanRole.AGENT: get_agent_name,
+    SpanRole.TURN: get_agent_or_span_name,
+    SpanRole.TASK: get_agent_or_span_name,
+    SpanRole.AGENT: get_agent_or_span_name,
     SpanRole.UNIT: _get_unit_name,
     SpanRole.CHAIN: _get_step_name,
     SpanRole.TOOL: get_tool_name,

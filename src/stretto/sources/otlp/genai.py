@@ -71,7 +71,7 @@ def make_span_event(span: Span, session: str) -> Event:
             entity=conventions.get_entity_id(span, role),
             owner=conventions.get_owner(span, role),
             joined=list(span.joined_traces) or None,
-            agent_id=conventions.get_agent_session(span, role),
+            agent_id=conventions.get_calling_agent_id(span, role),
             labels=None if span.parent else get_labels(span.attributes),
             project=None if span.parent else get_text(span.attributes, *conventions.PROJECTS),
             **_get_specific_values(span, role),

@@ -28,7 +28,7 @@ _OF_SESSION = {
 """Attribute of a session's start event → attribute of the span."""
 
 
-def make_span_events(span: Span, session: str) -> list[Event]:
+def make_events_of_any_span(span: Span, session: str) -> list[Event]:
     """Return all events of a span, from any framework; scores come last."""
     events = make_session_events(span, session)
     if conventions.is_from_api(span):

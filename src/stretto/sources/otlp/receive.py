@@ -38,8 +38,8 @@ from stretto.sources.otlp.claude_code_values import CallWork
 from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode_request, require_media_type
 from stretto.sources.otlp.pending_permission_waits import UnansweredWaits
 from stretto.sources.otlp.plain_records import LogRecord, Span
+from stretto.sources.otlp.remembered_trace_sessions import TraceSessions
 from stretto.sources.otlp.span_selection import SpanLinks
-from stretto.sources.otlp.trace_sessions import TraceSessions
 from stretto.sources.otlp.unread import UnreadItems
 
 __all__ = ["Limits", "Receiver", "RefusedError", "RequestResult", "Signal", "make_refusal"]
@@ -230,7 +230,7 @@ class Receiver:
             own_session = conventions.get_stretto_session(span)
             if own_session is not None:
                 self._sessions.set_session(trace_id, own_session)
-            result.add_events(python_api.make_span_events(span, own_session or session))
+            result.add_events(python_api.make_events_of_any_span(span, own_session or session))
 
     def _process_logs(self, logs: list[LogRecord], result: _ResultBuilder) -> None:
         for log in filter(codex.is_from_client, logs):

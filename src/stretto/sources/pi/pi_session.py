@@ -14,8 +14,8 @@ from stretto.sources.histories.decoder import HistoryDecoder
 from stretto.sources.histories.records import Record, get_object, get_texts, iterate_objects, to_epoch_time
 from stretto.sources.transcript.schema import (
     to_count,
+    to_cut_name,
     to_id,
-    to_name,
     to_time,
 )
 
@@ -90,7 +90,7 @@ class PiSessionDecoder(HistoryDecoder):
                     session,
                     time,
                     id,
-                    name=to_name(part.get("name")),
+                    name=to_cut_name(part.get("name")),
                     order=get_object(part, "arguments"),
                     folder=self.memory.get("folder"),
                 )
@@ -111,7 +111,7 @@ class PiSessionDecoder(HistoryDecoder):
             session,
             time,
             id,
-            name=to_name(message.get("toolName")),
+            name=to_cut_name(message.get("toolName")),
             outcome=Outcome.FAILURE if failed else Outcome.SUCCESS,
             result=text,
             attributes=attributes,
@@ -128,7 +128,7 @@ class PiSessionDecoder(HistoryDecoder):
             session,
             sent,
             id=id,
-            name=to_name(message.get("model")),
+            name=to_cut_name(message.get("model")),
             duration=max(0, time - sent),
             outcome=Outcome.FAILURE if message.get("stopReason") == "error" else Outcome.SUCCESS,
             attributes=omit_none(

@@ -17,8 +17,8 @@ from stretto.sources.histories.records import Record, get_object, get_texts, ite
 from stretto.sources.transcript.schema import (
     from_milliseconds,
     to_count,
+    to_cut_name,
     to_id,
-    to_name,
     to_time,
     to_token,
     to_word,
@@ -87,7 +87,7 @@ class QwenChatDecoder(HistoryDecoder):
                 attributes=self.describe_folder(record.get("cwd")),
             )
             return
-        name = to_name(record.get("agentName")) or to_name(self.facts.sidecar.get("agentType"))
+        name = to_cut_name(record.get("agentName")) or to_cut_name(self.facts.sidecar.get("agentType"))
         call = to_id(self.facts.sidecar.get("toolUseId"))
         if call is None and name and agent.startswith(f"{name}-"):
             call = agent.removeprefix(f"{name}-")
@@ -99,7 +99,7 @@ class QwenChatDecoder(HistoryDecoder):
             parent=to_id(self.facts.sidecar.get("parentAgentId")),
             name=name,
             attributes=omit_none(
-                delegated_by=call, description=to_name(self.facts.sidecar.get("description"))
+                delegated_by=call, description=to_cut_name(self.facts.sidecar.get("description"))
             ),
         )
 
@@ -153,7 +153,7 @@ class QwenChatDecoder(HistoryDecoder):
             self.add(Kind.TURN_END, session, time, id=self.memory.get("turn"), outcome=Outcome.SUCCESS)
 
     def _start_tool(self, call: Record, session: str, time: int, agent: str | None, folder: object) -> None:
-        id, name = to_id(call.get("id")), to_name(call.get("name"))
+        id, name = to_id(call.get("id")), to_cut_name(call.get("name"))
         if id is None:
             return
         order = get_object(call, "args")
@@ -161,7 +161,8 @@ class QwenChatDecoder(HistoryDecoder):
         if name == _DELEGATING:
             name = "Agent"
             attributes = omit_none(
-                agent=to_name(order.get("subagent_type")), description=to_name(order.get("description"))
+                agent=to_cut_name(order.get("subagent_type")),
+                description=to_cut_name(order.get("description")),
             )
         self.start_call(
             session, time, id, name=name, parent=agent, order=order, folder=folder, attributes=attributes
@@ -206,7 +207,7 @@ class QwenChatDecoder(HistoryDecoder):
             self._end_measured_call(measured, session, time, agent)
 
     def _end_measured_call(self, measured: Record, session: str, time: int, agent: str | None) -> None:
-        id, tool = to_id(measured.get("call_id")), to_name(measured.get("function_name"))
+        id, tool = to_id(measured.get("call_id")), to_cut_name(measured.get("function_name"))
         if id is None:
             return
         outcome, attributes = _judge_call(measured.get("execution_status"), measured.get("status"))
@@ -238,7 +239,7 @@ class QwenChatDecoder(HistoryDecoder):
             max(1, time - (duration or 0)),
             id=id,
             parent=agent,
-            name=to_name(measured.get("model")),
+            name=to_cut_name(measured.get("model")),
             duration=duration,
             outcome=Outcome.SUCCESS,
             attributes=omit_none(

@@ -89,10 +89,10 @@ def identify_transcript(path: Path) -> TranscriptFile:
         path,
         session=schema.to_id(session_folders[0]) if session_folders else None,
         agent=schema.to_id(stem.removeprefix(_AGENT)),
-        agent_type=schema.to_name(sidecar.agent_type),
+        agent_type=schema.to_cut_name(sidecar.agent_type),
         delegated_by=schema.to_id(sidecar.tool_use_id),
         parent=schema.to_id(sidecar.parent_agent_id),
-        description=schema.to_name(sidecar.description),
+        description=schema.to_cut_name(sidecar.description),
         is_warm_up=not session_folders and _begins_with_warm_up(path),
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from stretto.hook.client.client import judge_bad_result
+from stretto.hook.client.client import find_outcome_of_bad_result
 from stretto.model.event import Outcome, Value, omit_none
 from stretto.sources.transcript.schema import (
     BLOCKS,
@@ -128,7 +128,7 @@ def parse_notice(text: str) -> TaskNotice | None:
 def classify_failure(content: msgspec.Raw) -> tuple[Outcome, dict[str, Value]]:
     """Return outcome and attributes of a call whose result is an error; its text is never kept."""
     text = get_message_text(content) or ""
-    word = judge_bad_result(text)
+    word = find_outcome_of_bad_result(text)
     if word in ("cancelled", "denied"):
         return Outcome.CANCELLED, {"status": word} if word == "denied" else {}
     return Outcome.FAILURE, {"error": "exit_code"} if text.startswith("Exit code ") else {}

@@ -266,7 +266,7 @@ def _recover_objects(data: bytes) -> tuple[list[TranscriptLine], str | None]:
 # Checks of single values. A value of another type or form counts as absent.
 
 
-def to_name(value: object) -> str | None:
+def to_cut_name(value: object) -> str | None:
     """Return a name or a description, cut to ``NAME_LIMIT``."""
     return value[:NAME_LIMIT] if isinstance(value, str) and value else None
 
@@ -337,4 +337,4 @@ def get_last_component(path: object) -> str | None:
     if not isinstance(path, str):
         return None
     last = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return None if last.endswith(":") else to_name(last)
+    return None if last.endswith(":") else to_cut_name(last)

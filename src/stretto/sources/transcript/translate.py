@@ -174,7 +174,7 @@ class LineTranslator:
                     time=self.log.get_request_time(schema.to_id(line.request_ref), context.time)
                 ),
                 id=id,
-                name=schema.to_name(message.model),
+                name=schema.to_cut_name(message.model),
                 outcome=Outcome.SUCCESS,
                 attributes={**grown_tokens, **omit_none(request=schema.to_id(line.request_id))},
             )
@@ -182,7 +182,7 @@ class LineTranslator:
     def _start_tool(
         self, block: schema.ContentBlock, line: schema.TranscriptLine, context: LineContext
     ) -> None:
-        id, name = schema.to_id(block.id), schema.to_name(block.name)
+        id, name = schema.to_id(block.id), schema.to_cut_name(block.name)
         if id is None:
             return
         attributes: dict[str, Value] = {}
@@ -192,8 +192,8 @@ class LineTranslator:
         if delegation is not None:
             background = delegation.run_in_background
             attributes |= omit_none(
-                agent=schema.to_name(delegation.subagent_type),
-                description=schema.to_name(delegation.description),
+                agent=schema.to_cut_name(delegation.subagent_type),
+                description=schema.to_cut_name(delegation.description),
                 background=background if isinstance(background, bool) else None,
             )
         if name in WORKING:
@@ -302,7 +302,7 @@ class LineTranslator:
         if agent is None:
             return {}
         duration = schema.from_milliseconds(result.total_duration_ms)
-        name, attributes = schema.to_name(result.agent_type), {"delegated_by": call}
+        name, attributes = schema.to_cut_name(result.agent_type), {"delegated_by": call}
         if status is not None and status.endswith("_launched"):
             # Not the time of the call's line: the agent starts when the model's message is complete.
             self.log.add_event(Kind.TASK_START, context, id=agent, name=name, attributes=attributes)

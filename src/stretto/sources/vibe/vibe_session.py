@@ -17,7 +17,7 @@ from stretto.model.event import Kind, Outcome, Value
 from stretto.sources.histories.decoder import FileFacts, HistoryDecoder, Memory
 from stretto.sources.histories.history_read_result import UNREADABLE, HistoryChunk
 from stretto.sources.histories.records import Record, get_object, get_texts, iterate_objects, to_epoch_time
-from stretto.sources.transcript.schema import to_id, to_name
+from stretto.sources.transcript.schema import to_cut_name, to_id
 
 VIBE = "vibe"
 
@@ -139,14 +139,14 @@ class VibeSessionDecoder(HistoryDecoder):
 
     def _decode_effect(self, entry: Record, id: str, begun: int, root: str, task: str | None) -> None:
         detail, state = get_object(entry, "detail"), get_object(entry, "state")
-        name = _GROUP.sub("", to_name(detail.get("toolName")) or "") or None
+        name = _GROUP.sub("", to_cut_name(detail.get("toolName")) or "") or None
         order = get_object(detail, "input")
         folder = self.facts.sidecar.get("working_directory")
         self.start_call(root, begun, id, name=name, parent=task, order=order, folder=folder)
         child = to_id(detail.get("childSessionId"))
         if child is not None:
             self.add(
-                Kind.TASK_START, root, begun, id=child, parent=task, name=to_name(detail.get("agentName"))
+                Kind.TASK_START, root, begun, id=child, parent=task, name=to_cut_name(detail.get("agentName"))
             )
         outcome = _CALL_OUTCOMES.get(str(state.get("status")))
         ended = self.check_time(to_epoch_time(entry.get("updatedAt")))

@@ -16,7 +16,7 @@ from pathlib import Path
 from stretto.model.event import Channel, Event, Kind, Outcome, omit_none
 from stretto.sources.histories.decoder import Memory
 from stretto.sources.histories.history_read_result import UNREADABLE, HistoryChunk
-from stretto.sources.transcript.schema import to_id, to_name, to_time
+from stretto.sources.transcript.schema import to_cut_name, to_id, to_time
 
 NEXTFLOW = "nextflow"
 
@@ -101,7 +101,7 @@ def _translate_row(row: Row, session: str, latest: int) -> list[Event]:
         raise ValueError("no duration" if task else "no id")
     end = submitted + whole
     start = end - min(ran if ran is not None else whole, whole)
-    name = to_name(row.get("name")) or ""
+    name = to_cut_name(row.get("name")) or ""
     process = name.partition(" (")[0]
     outcome = _OUTCOMES.get(row.get("status") or "", Outcome.UNKNOWN)
     return [

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from stretto.figures.critical_path import CriticalPath, Slack, compute_slack, find_critical_path
 from stretto.figures.fanout_conflict_and_test_checks import IntegrationCheck, find_conflicts_and_tests
-from stretto.figures.fanouts import Fanout, SequentialRun, find_lone_tasks
+from stretto.figures.fanouts import Fanout, SequentialRun, find_tasks_without_overlap
 from stretto.figures.unreported_model_calls import iterate_usage_reports
 from stretto.figures.wall_time_parts import WallPart, split_wall_time, sum_wall_parts
 from stretto.figures.work_tree import Stretch, build_work_tree
@@ -69,7 +69,7 @@ class SessionContext:
     def lone_tasks(self) -> tuple[Task, ...]:
         """The ended tasks of known length that overlapped no other task of their parent."""
         known = self.known_lone_tasks
-        return find_lone_tasks(self.session.tasks) if known is None else known
+        return find_tasks_without_overlap(self.session.tasks) if known is None else known
 
     @property
     def over(self) -> bool:

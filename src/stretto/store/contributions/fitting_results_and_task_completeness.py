@@ -19,7 +19,7 @@ from stretto.store.contributions.contribution import SessionContext, get_counted
 from stretto.store.rollup import Additions, find_slot_number
 
 
-def add_up_result_checks(context: SessionContext) -> Additions:
+def add_up_fanout_checks_and_known_ends(context: SessionContext) -> Additions:
     """Return the sums of checked fan-outs, of tasks with a known end and of their calls.
 
     Nothing while the session runs.

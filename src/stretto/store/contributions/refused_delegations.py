@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.model.delegations_refused_then_repeated import find_refused_delegations
+from stretto.model.delegations_refused_then_repeated import find_refused_and_repaired_delegations
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.rollup import Additions, find_slot_number
@@ -15,7 +15,7 @@ def add_up_refused_delegations(context: SessionContext) -> Additions:
     added: Additions = Counter()
     if not context.over:
         return added
-    for refused in find_refused_delegations(context.facts):
+    for refused in find_refused_and_repaired_delegations(context.facts):
         slot = find_slot_number(refused.time)
         added[slot, measures.REFUSED_DELEGATIONS, ()] += 1
         if refused.is_repaired:

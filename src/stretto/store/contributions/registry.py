@@ -9,7 +9,9 @@ from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import Contribution, SessionAspect
 from stretto.store.contributions.delivery_class_sums import list_delivery_parts
 from stretto.store.contributions.files_by_agent import add_up_written_files
-from stretto.store.contributions.fitting_results_and_task_completeness import add_up_result_checks
+from stretto.store.contributions.fitting_results_and_task_completeness import (
+    add_up_fanout_checks_and_known_ends,
+)
 from stretto.store.contributions.headline_sums import list_headline_parts
 from stretto.store.contributions.missed_parallelism import list_sequential_parts
 from stretto.store.contributions.path_and_wall_time import add_up_whole_session
@@ -23,18 +25,18 @@ from stretto.store.contributions.phases_messages_hooks_and_caches import (
 from stretto.store.contributions.refused_delegations import add_up_refused_delegations
 from stretto.store.contributions.samples import add_up_samples
 from stretto.store.contributions.scores_message_balance_and_phase_coverage import (
-    add_up_message_balance,
-    add_up_phase_coverage,
+    add_up_messages_by_receiver,
+    add_up_phase_outcomes_and_gaps,
     add_up_scores,
 )
 from stretto.store.contributions.sessions import add_up_turns_and_session
-from stretto.store.contributions.speedup_costs import add_up_speedup_costs
+from stretto.store.contributions.speedup_costs import add_up_cost_of_fanouts_and_waste
 from stretto.store.contributions.task_outcomes_retries_and_delegating_turns import (
+    list_delegating_turn_parts,
     list_outcome_parts,
     list_recovery_parts,
-    list_turn_parts,
 )
-from stretto.store.contributions.tasks_and_fanouts import list_task_parts
+from stretto.store.contributions.tasks_and_fanouts import list_task_and_fanout_parts
 from stretto.store.contributions.usage_coverage import add_up_usage_coverage, count_tasks_with_all_tool_calls
 
 SUMS_VERSION = 20
@@ -42,11 +44,11 @@ SUMS_VERSION = 20
 
 # The names are stored with the version, so that a store made by another list is made anew.
 CONTRIBUTIONS: dict[str, Contribution] = {
-    "tasks": Contribution.of_parts({SessionAspect.TASKS, SessionAspect.PATTERN}, list_task_parts),
+    "tasks": Contribution.of_parts({SessionAspect.TASKS, SessionAspect.PATTERN}, list_task_and_fanout_parts),
     "deliveries": Contribution.of_parts({SessionAspect.TASKS}, list_delivery_parts),
     "headline": Contribution.of_parts({SessionAspect.TASKS, SessionAspect.PATTERN}, list_headline_parts),
     "opportunity": Contribution.of_parts({SessionAspect.TASKS, SessionAspect.PATTERN}, list_sequential_parts),
-    "price": Contribution(frozenset({SessionAspect.WHOLE}), add_up_speedup_costs),
+    "price": Contribution(frozenset({SessionAspect.WHOLE}), add_up_cost_of_fanouts_and_waste),
     "coverage": Contribution(frozenset({SessionAspect.WHOLE}), add_up_usage_coverage),
     "call coverage": Contribution(frozenset({SessionAspect.WHOLE}), count_tasks_with_all_tool_calls),
     "session": Contribution(
@@ -66,11 +68,11 @@ CONTRIBUTIONS: dict[str, Contribution] = {
     "recoveries": Contribution.of_parts({SessionAspect.TASKS}, list_recovery_parts, is_of_tasks=False),
     "turns": Contribution.of_parts(
         {SessionAspect.TASKS, SessionAspect.TURNS, SessionAspect.PATTERN, SessionAspect.WHOLE},
-        list_turn_parts,
+        list_delegating_turn_parts,
         is_of_tasks=False,
     ),
     "refusals": Contribution(frozenset({SessionAspect.WHOLE}), add_up_refused_delegations),
-    "checks": Contribution(frozenset({SessionAspect.WHOLE}), add_up_result_checks),
+    "checks": Contribution(frozenset({SessionAspect.WHOLE}), add_up_fanout_checks_and_known_ends),
     "scores": Contribution(
         frozenset(
             {
@@ -85,9 +87,10 @@ CONTRIBUTIONS: dict[str, Contribution] = {
         ),
         add_up_scores,
     ),
-    "talk": Contribution(frozenset({EntityKind.MESSAGE}), add_up_message_balance),
+    "talk": Contribution(frozenset({EntityKind.MESSAGE}), add_up_messages_by_receiver),
     "handover": Contribution(
-        frozenset({EntityKind.PHASE, SessionAspect.PATTERN, SessionAspect.WHOLE}), add_up_phase_coverage
+        frozenset({EntityKind.PHASE, SessionAspect.PATTERN, SessionAspect.WHOLE}),
+        add_up_phase_outcomes_and_gaps,
     ),
     "files": Contribution(frozenset({SessionAspect.WHOLE}), add_up_written_files),
     "samples": Contribution(frozenset({EntityKind.SAMPLE}), add_up_samples),

@@ -81,7 +81,7 @@ def _describe_work(session: Session, task: Task | None) -> tuple[str, str, str]:
     return session.pattern or NONE, task_type, agent
 
 
-def add_up_message_balance(context: SessionContext) -> Additions:
+def add_up_messages_by_receiver(context: SessionContext) -> Additions:
     """Return the sums of messages by receiver: answer times, number, and the receiver's fair share.
 
     The fair share is 1 over the number of receivers, in millionths: with 4 receivers each has 250,000, and
@@ -103,7 +103,7 @@ def add_up_message_balance(context: SessionContext) -> Additions:
     return added
 
 
-def add_up_phase_coverage(context: SessionContext) -> Additions:
+def add_up_phase_outcomes_and_gaps(context: SessionContext) -> Additions:
     """Return the sums of phases by pattern: their outcomes, and how much of their stretch they cover.
 
     Example: phases of 0 to 10 s and 12 to 20 s cover 18 s of a stretch of 20 s; 2 s went into the hand-over.

@@ -19,7 +19,7 @@ from stretto.store.contributions.contribution import SessionContext, get_counted
 from stretto.store.rollup import Additions, find_slot_number
 
 
-def add_up_speedup_costs(context: SessionContext) -> Additions:
+def add_up_cost_of_fanouts_and_waste(context: SessionContext) -> Additions:
     """Return tokens and cost of the fan-outs and of the tasks; nothing while the session runs."""
     added: Additions = Counter()
     if not context.over or not context.session.tasks or not context.facts.model_calls:

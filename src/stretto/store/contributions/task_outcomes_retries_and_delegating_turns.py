@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stretto.figures.parallelisable_turns import group_tasks_by_turn, judge_turn
+from stretto.figures.parallelisable_turns import iterate_tasks_of_ended_turns, measure_eligible_turn
 from stretto.figures.quantile_sketch import find_bucket
-from stretto.figures.retried_tasks import Recovery, find_recoveries, find_retries
+from stretto.figures.retries_and_recoveries import Recovery, find_recoveries, find_retries
 from stretto.figures.scores.sums_by_pattern_type_or_agent import ALONE, PARALLEL, UNPLACED
 from stretto.model.entities import Task
 from stretto.names import NONE, measures
@@ -37,10 +37,10 @@ def list_outcome_parts(context: SessionContext) -> Iterator[Part]:
         yield Part(f"retry {retry.task.id}", (retry.task, pattern), _add_retry)
 
 
-def list_turn_parts(context: SessionContext) -> Iterator[Part]:
+def list_delegating_turn_parts(context: SessionContext) -> Iterator[Part]:
     """Yield the sums of each turn that is over and delegated."""
     pattern = context.session.pattern or NONE
-    for at, tasks in group_tasks_by_turn(context.session):
+    for at, tasks in iterate_tasks_of_ended_turns(context.session):
         yield Part(f"turn {at}", (at, tasks, pattern), _add_turn)
 
 
@@ -84,7 +84,7 @@ def _add_recovery(added: Additions, recovery: Recovery) -> None:
 
 
 def _add_turn(added: Additions, at: int, tasks: tuple[Task, ...], pattern: str) -> None:
-    turn = judge_turn(at, tasks)
+    turn = measure_eligible_turn(at, tasks)
     if turn is None:
         return
     slot = find_slot_number(turn.at)

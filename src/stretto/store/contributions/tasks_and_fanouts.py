@@ -20,7 +20,7 @@ def add_up_tasks(session: Session, fanouts: Iterable[Fanout]) -> Additions:
     return add_up_parts(_list_parts(session, fanouts))
 
 
-def list_task_parts(context: SessionContext) -> Iterator[Part]:
+def list_task_and_fanout_parts(context: SessionContext) -> Iterator[Part]:
     """Yield the sums of each task and of each fan-out."""
     return _list_parts(context.session, context.fanouts)
 

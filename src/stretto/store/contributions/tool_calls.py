@@ -8,7 +8,7 @@ from stretto.figures.quantile_sketch import find_bucket
 from stretto.figures.selected_test_gain import to_suite_step
 from stretto.model.entities import TestRun, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.tools_with_length import is_reported_check, takes_time_of_its_own
+from stretto.model.tools_with_length import is_orchestrator_check, takes_time_of_its_own
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import get_counted_time
 from stretto.store.rollup import Additions, Amount, find_slot_number
@@ -84,7 +84,7 @@ def _yield_test_amounts(slot: int, call: ToolCall, tests: TestRun) -> Iterator[A
             (slot, measures.TESTS_COLLECTED, (tests.framework,)),
             tests.selected + (tests.deselected or 0),
         )
-    if call.duration is not None and not is_reported_check(call):
+    if call.duration is not None and not is_orchestrator_check(call):
         yield (slot, measures.TEST_RUN_TIME, (tests.framework, find_bucket(call.duration))), 1
         if tests.selected and tests.deselected is not None:
             runs, seconds = _SUITE_MEASURES[tests.deselected > 0]

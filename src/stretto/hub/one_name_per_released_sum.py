@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from stretto.figures.work_signature import join_task_types
+from stretto.figures.work_signature import build_signature_without_identity
 from stretto.hub.engine import OwnerSum
 from stretto.names import OTHER
 from stretto.names.measures import MEASURES, Dimension, Dims
@@ -18,7 +18,7 @@ _NAMES = (
 With two of them, the difference of two measures could show a group of one person.
 """
 
-_UNNAMED = {Dimension.SIGNATURE: join_task_types([OTHER])}
+_UNNAMED = {Dimension.SIGNATURE: build_signature_without_identity([OTHER])}
 """Dimension → what its values are folded to, if that is not ``other``."""
 
 

@@ -169,7 +169,7 @@ class SpanQueue:
             return
         if (
             session.outcome is Outcome.RUNNING
-            or queries.get_spans_emitted_time(self._writer, id) == session.last
+            or queries.get_last_event_time_of_sent_spans(self._writer, id) == session.last
         ):
             self._attempts.pop(id, None)
             return

@@ -26,7 +26,7 @@ LEAST_SKEWNESS = 1e-3
 """Below it a correction changes nothing."""
 
 
-def estimate_skewness(checks: WindowChecks) -> Floats:
+def estimate_baseline_skewness(checks: WindowChecks) -> Floats:
     """Return the skewness of the baseline's days per check."""
     deviations, sizes = checks.deviations, checks.baseline_sizes.astype(np.float64)
     squares = deviations * deviations

@@ -18,7 +18,7 @@ from stretto.figures.scores.composite import (
     to_score_part,
 )
 from stretto.figures.scores.figures_for_scores import PublishedFigures
-from stretto.figures.scores.quality_score import compute_overall_quality
+from stretto.figures.scores.quality_score import average_quality_over_task_types
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.sums_by_pattern_type_or_agent import (
     INTEGRATED,
@@ -158,7 +158,7 @@ def _score_retries(shown: EfficiencyInputs) -> float | None:
 
 
 def _score_quality(shown: EfficiencyInputs) -> CompositeScore:
-    return compute_overall_quality(shown.sums, shown.rules)
+    return average_quality_over_task_types(shown.sums, shown.rules)
 
 
 def _score_phases(shown: EfficiencyInputs) -> float | None:

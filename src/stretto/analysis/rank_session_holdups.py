@@ -18,8 +18,8 @@ from stretto.analysis.session_holdups import (
     HoldupKey,
     HoldupKind,
     UsualLengths,
+    measure_delivered_time_of_phase,
     measure_holdups,
-    measure_phase_length,
 )
 from stretto.clock import SECOND
 from stretto.model.findings import HOLDUP_PREFIX, Finding, FindingEvidence, FindingVerdict, RunLink
@@ -139,7 +139,7 @@ def find_bottlenecks(
     return _judge(subjects, usual_sessions, _measure_costs(usual_sessions, subjects, tasks), tasks)
 
 
-def explain_sessions(
+def explain_each_session(
     sessions: Sequence[SessionRun], tasks: Mapping[str, Sequence[TaskRun]], *, latest: int = MOST_USUAL
 ) -> dict[str, BottleneckAnswer]:
     """Return the hold-ups of each of the latest sessions of a pattern, compared with the others, by session.
@@ -308,7 +308,9 @@ def _compare_phase(
 ) -> float:
     """Return how many times as long as usual a phase took."""
     now, before = (
-        float(np.median([measure_phase_length(tasks.get(run.session, ()), phase) for run in group]))
+        float(
+            np.median([measure_delivered_time_of_phase(tasks.get(run.session, ()), phase) for run in group])
+        )
         for group in (subjects, usual_sessions)
     )
     return now / before if before else math.inf
