@@ -33,6 +33,7 @@ REPORTED_CACHES = frozenset({LEVEL, "caching", "caches"})
 NEEDED: dict[str, frozenset[str]] = {
     "test_api_cache_counters": REPORTED_CACHES,
     "test_cache_findings": PAGES | {"analysis_caches"},
+    "test_calls_of_latest_sessions::test_the_page_of_a_tool_lists_its_calls_with_links": PAGES,
     "test_cli": EVENTS,
     "test_cli_profile": EVENTS,
     "test_cli_report": PAGES | {"reports"},

@@ -214,7 +214,9 @@ class Store:
 
     def _profile(self, kind: ProfileKind, name: str, window: TimeWindow) -> RunProfile:
         with closing(open_reader(self.config.database)) as connection:
-            return read_run_profile(connection, kind, name, window, self.now)
+            return read_run_profile(
+                connection, kind, name, window, self.now, classify=self.config.task_types.classify
+            )
 
     def _activity(self, window: TimeWindow) -> ActivitySummary:
         with closing(open_reader(self.config.database)) as connection:

@@ -24,11 +24,11 @@ STEPS = (1.0, 2.0, 5.0)
 
 @dataclass(frozen=True, slots=True)
 class RunPoint:
-    """A finished task or session; times and lengths in nanoseconds."""
+    """A finished task, session or call; times and lengths in nanoseconds."""
 
     session: str
     task: str | None
-    """None if the run is a session."""
+    """None if the run is a session, or a call of its main agent."""
     start: int
     length: int | None
     outcome: Outcome
@@ -80,6 +80,8 @@ class RunProfile:
     """Whether there are more runs, older than these."""
     conversations: tuple[Conversation, ...] = ()
     """Who talked to whom, if these are sessions."""
+    listed_sessions: int | None = None
+    """So many of the latest sessions have the slowest and the failing runs; None if all have them."""
 
 
 def build_run_profile(points: Iterable[RunPoint], *, read_limit: int | None = None) -> RunProfile:
@@ -114,7 +116,7 @@ class DayOfCalls:
 
 
 def build_call_profile(by_day: Mapping[int, DayOfCalls]) -> RunProfile:
-    """Return the profile of calls, which are kept as sums: no single call of them is known."""
+    """Return the profile of calls from their sums, which have no single call."""
     outcomes: Counter[str] = Counter()
     sketch: Counter[int] = Counter()
     for day in by_day.values():

@@ -62,7 +62,9 @@ class StoreAnswers:
     def read_run_profile(self, kind: ProfileKind, name: str, window: TimeWindow) -> RunProfile:
         """Return the profile of the finished runs of a task type, agent, pattern, tool or model."""
         with self._connect() as connection:
-            return read_run_profile(connection, kind, name, window, self._clock())
+            return read_run_profile(
+                connection, kind, name, window, self._clock(), classify=self._config.task_types.classify
+            )
 
     def read_activity(self, window: TimeWindow) -> ActivitySummary:
         """Return who was at work in a window."""

@@ -16,11 +16,14 @@ from stretto.figures.finished_run_statistics import (
 )
 from stretto.figures.messages_between_agents import Conversation, sum_conversations
 from stretto.figures.sums_by_dimension import collect_quantile_sketches, sum_by
+from stretto.model.conclude_tasks import Classify
 from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
 from stretto.store import queries
 from stretto.store.run_points import MOST_RUNS, RunField, read_session_points, read_task_points
+from stretto.store.session_search import SessionQuery
 from stretto.store.window_sums import fold_slots
+from stretto.summaries.calls_of_latest_sessions import read_latest_calls
 from stretto.summaries.time_window import TimeWindow
 
 
@@ -43,11 +46,18 @@ _TASK_FIELDS = {ProfileKind.TASK_TYPE: RunField.TYPE, ProfileKind.AGENT: RunFiel
 
 
 def read_run_profile(
-    connection: sqlite3.Connection, kind: ProfileKind, name: str, window: TimeWindow, now: int
+    connection: sqlite3.Connection,
+    kind: ProfileKind,
+    name: str,
+    window: TimeWindow,
+    now: int,
+    *,
+    classify: Classify,
 ) -> RunProfile:
     """Return the profile of tasks of a type or an agent, of sessions of a pattern, or of calls in a window.
 
-    The name ``none`` stands for runs without a name. Calls are counted by whole days of UTC.
+    The name ``none`` stands for runs without a name. Calls are counted by whole days of UTC; single ones are
+    listed from the latest sessions.
     """
     value = None if name == NONE else name
     if kind is ProfileKind.PATTERN:
@@ -56,6 +66,16 @@ def read_run_profile(
         return replace(build_run_profile(points, read_limit=MOST_RUNS), conversations=talk)
     if kind in _TASK_FIELDS:
         return read_task_profile(connection, {_TASK_FIELDS[kind]: value}, window)
+    query = SessionQuery(since=window.start, until=window.end)
+    query = replace(query, tool=name) if kind is ProfileKind.TOOL else replace(query, model=name)
+    listed = read_latest_calls(connection, query, classify)
+    profile = _read_call_profile(connection, kind, name, window, now)
+    return replace(profile, slowest=listed.slowest, failing=listed.failing, listed_sessions=listed.sessions)
+
+
+def _read_call_profile(
+    connection: sqlite3.Connection, kind: ProfileKind, name: str, window: TimeWindow, now: int
+) -> RunProfile:
     calls, lengths, dimension = _CALL_MEASURES[kind]
     end = now if window.end is None else min(now, window.end - 1)
     first = queries.find_first_day_time(connection) if window.start is None else window.start

@@ -140,7 +140,8 @@ class DimensionPages:
             "detail.html",
             request,
             now,
-            live=True,
+            # Single calls are read from whole sessions, which takes too long to follow each event.
+            live=dimension.kind not in {ProfileKind.TOOL, ProfileKind.MODEL},
             view=view,
             dimension=dimension,
             name=name,
