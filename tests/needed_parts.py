@@ -60,6 +60,7 @@ NEEDED: dict[str, frozenset[str]] = {
     "test_promises::test_every_path_is_served": PAGES,
     "test_scrape": ALL,
     "test_service::test_a_busy_agent_is_sampled_into_the_journal": frozenset({LEVEL, "resources"}),
+    "test_session_conflicts": PAGES,
     "test_session_finder": PAGES,
     "test_store_healing": ALL,
     "test_switched_off": ALL,
