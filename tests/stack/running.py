@@ -96,8 +96,8 @@ class Running:
         return float(result[0]["value"][1]) if result else None
 
 
-def until(what: str, ask: Callable[[], T | None]) -> T:
-    """Ask until there is an answer that counts as true; fail with what was waited for."""
+def until(what: str, ask: Callable[[], T | None], describe: Callable[[], object] | None = None) -> T:
+    """Ask until there is an answer that counts as true; fail with what was waited for, and what there is."""
     deadline = time.monotonic() + PATIENCE
     last: object = None
     while time.monotonic() < deadline:
@@ -109,7 +109,8 @@ def until(what: str, ask: Callable[[], T | None]) -> T:
             if answer:
                 return answer
         time.sleep(0.2)  # a real server is polled, there is no event to wait for
-    pytest.fail(f"waited {PATIENCE:.0f} s for {what}; last: {last!r}")
+    there_is = last if describe is None else describe()
+    pytest.fail(f"waited {PATIENCE:.0f} s for {what}; last: {there_is!r}")
 
 
 @contextmanager

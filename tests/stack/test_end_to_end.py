@@ -59,9 +59,14 @@ def test_a_recorded_run_through_real_hooks_reads_back_from_prometheus(service: R
         'sum(stretto_tool_calls_total{tool=~"Bash|Write"})': 9,
         'stretto_window_fanouts{window="24h",pattern="none"}': 1,
     }
+
+    def read_values() -> dict[str, float | None]:
+        return {query: service.value(query) for query in expected}
+
     until(
-        "the figures in Prometheus",
-        lambda: {query: service.value(query) for query in expected} == pytest.approx(expected, rel=1e-6),
+        f"the figures in Prometheus, {expected}",
+        lambda: read_values() == pytest.approx(expected, rel=1e-6),
+        describe=read_values,
     )
 
 
