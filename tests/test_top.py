@@ -220,6 +220,26 @@ def test_alerts_that_fire_are_shown_and_their_file_is_left_alone(store: Store) -
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
 
+def test_alerts_of_a_rule_stand_together_with_subject_and_value(store: Store) -> None:
+    """A line for the rule, three of its alerts by their descriptions, and how many more there are."""
+    slow = [
+        notification(
+            alertname="StrettoSlowTools", summary="A tool takes too long.", fingerprint=f"s{number}",
+            description=f"Calls of tool-{number} take\n{number} min.",
+        )
+        for number in range(1, 6)
+    ]  # fmt: skip
+    NotificationLog(store.config.state / "notifications.jsonl").add_notifications(
+        [*slow, notification(fingerprint="d", alertname="StrettoDown", severity="critical")]
+    )
+    lines = format_frame(frame(store)).splitlines()
+    first = lines.index("! critical  StrettoDown  Parallel work is slower")
+    assert lines[first + 1] == "! warning  StrettoSlowTools ×5  A tool takes too long."
+    shown = lines[first + 2 : first + 5]
+    assert all(line.startswith("    Calls of tool-") and line.endswith(" min.") for line in shown)
+    assert lines[first + 5] == "    and 2 more"
+
+
 def test_problems_say_that_nobody_follows(store: Store) -> None:
     """A missing service and rejected input are shown as problems."""
     store.garble()

@@ -24,6 +24,7 @@ from rich.text import Text
 from stretto.cli.command_context import CommandContext
 from stretto.cli.cost_text import format_cost_and_tokens
 from stretto.cli.text_tables import render_text
+from stretto.cli.top_alerts import draw_alerts, make_single_line
 from stretto.cli.top_data import (
     Frame,
     FrameReader,
@@ -76,16 +77,13 @@ def format_frame(frame: Frame) -> str:
 def draw_frame(frame: Frame, trouble: str | None = None) -> RenderableType:
     """Return a frame as Rich renderables. ``trouble`` is the reason why the frame is out of date."""
     parts: list[RenderableType] = [_draw_head(frame)]
-    parts += [Text(f"! {_replace_controls(trouble)}", style="bold red")] if trouble else []
+    parts += [Text(f"! {make_single_line(trouble)}", style="bold red")] if trouble else []
     parts.append(_draw_windows(frame))
     if frame.are_tasks_slower and any(_is_gain(verdict) for verdict in frame.verdicts.values()):
         parts.append(Text(SLOWER_TASKS, style="yellow"))
     parts.append(Text())
-    for alert in frame.alerts:
-        summary = alert.summary or alert.description or ""
-        text = f"! {alert.severity or 'alert'}  {alert.alertname or 'unnamed'}  {summary}"
-        parts.append(Text(_replace_controls(text), style="red" if alert.severity == "critical" else "yellow"))
-    parts += [Text(f"! {_replace_controls(problem)}", style="yellow") for problem in frame.problems]
+    parts += draw_alerts(frame.alerts)
+    parts += [Text(f"! {make_single_line(problem)}", style="yellow") for problem in frame.problems]
     parts += [Text(frame.switched_off, style="dim")] if frame.switched_off else []
     parts += [Text()] if frame.alerts or frame.problems or frame.switched_off else []
     parts += [_draw_sessions(frame)] if frame.sessions else [Text("no session is open")]
@@ -194,19 +192,19 @@ def _add_session(table: Table, session: OpenSession, now: int) -> None:
     about = ", ".join(filter(None, details))
     does = _draw_activity(session.call, now)
     table.add_row(
-        Text(_replace_controls(row.id[:8]), style="bold"),
+        Text(make_single_line(row.id[:8]), style="bold"),
         _draw_age(row.start, now),
         does,
-        Text(_replace_controls(about)),
+        Text(make_single_line(about)),
     )
     for agent in session.agents:
         task = agent.task
-        name = Text(f"  {_replace_controls(task.agent or task.task_type)}")
+        name = Text(f"  {make_single_line(task.agent or task.task_type)}")
         table.add_row(
             name,
             _draw_age(task.start, now),
             _draw_agent_activity(agent, now),
-            Text(_replace_controls(task.description or "")),
+            Text(make_single_line(task.description or "")),
         )
 
 
@@ -217,7 +215,7 @@ def _draw_agent_activity(agent: RunningAgent, now: int) -> Text:
         return Text(f"stuck? no event for {_format_age(agent.stuck_since, now)}", style="bold red")
     report = agent.report
     if report is not None and report.share is None:
-        return Text(f"blocked: {_replace_controls(report.description or '')}", style="bold red")
+        return Text(f"blocked: {make_single_line(report.description or '')}", style="bold red")
     activity, expected = _draw_activity(agent.call, now), agent.expected
     if report is not None:
         activity = Text(f"{report.share:.0%} done, ").append_text(activity)
@@ -232,7 +230,7 @@ def _draw_agent_activity(agent: RunningAgent, now: int) -> Text:
 def _draw_activity(call: ToolCall | None, now: int) -> Text:
     if call is None:
         return Text("no call open", style="dim")
-    tool = _replace_controls(call.tool or "a tool")
+    tool = make_single_line(call.tool or "a tool")
     return Text(tool if call.start is None else f"{tool} for {_format_age(call.start, now)}")
 
 
@@ -242,11 +240,6 @@ def _draw_age(at: int | None, now: int) -> Text:
 
 def _format_age(at: int, now: int) -> str:
     return quantities.format_duration(max(0, now - at) // SECOND)
-
-
-def _replace_controls(text: str) -> str:
-    """Return a text with its terminal control characters replaced by spaces."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 @contextmanager
