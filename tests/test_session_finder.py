@@ -22,6 +22,7 @@ from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, Run
 from stretto.store.database import open_reader, open_writer
 from stretto.store.finding_history_and_last_answers import AnalysisResult, StoredFinding
 from stretto.store.session_search import CursorError, SessionQuery, SessionSort, find_sessions, number_words
+from stretto.summaries.session_json import name_session
 from tests.web_served import NOON, Store, Work, served
 
 FAILING = Work(0, 30, "check the wheel", "tester", ok=False)
@@ -208,6 +209,17 @@ def test_the_page_keeps_filters_and_order_in_its_address(client: httpx.Client) -
     assert "?q=wheel&amp;sort=-tasks" in text
     assert 'value="wheel"' in text
     assert "No session matches" in client.get("/sessions?q=nothing+of+that").text
+
+
+def test_a_copied_title_finds_its_session(store: Store) -> None:
+    """By its names and the minute in which it began; the number of tasks may have grown since."""
+    with closing(open_reader(store.config.database)) as connection:
+        rows = {row.id: row for row in find_sessions(connection, SessionQuery()).rows}
+    titles = {id: name_session(row) for id, row in rows.items()}
+    assert {id: find(store, words=title) for id, title in titles.items()} == {id: [id] for id in titles}
+    assert find(store, words=titles["pair"].replace("2 tasks", "40 tasks").upper()) == ["pair"]
+    assert find(store, words=titles["pair"].replace("release", "nightly")) == []
+    assert find(store, words="31 Nov 25:61") == []
 
 
 def test_every_filter_is_a_field_of_the_form(client: httpx.Client) -> None:

@@ -16,6 +16,7 @@ from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
 from stretto.sources.redact import redact_id_if_secret
 from stretto.store.queries import SESSION_COLUMNS, SessionRow, to_session_row
+from stretto.store.session_title_search import split_title
 
 MOST_MATCHES = 1_000
 """Sessions that a search looks at: those of the matching ones that began last."""
@@ -27,6 +28,8 @@ MOST_WORDS = 300
 _MATCHING = (
     "id IN (SELECT session FROM session_words WHERE session_words MATCH ? ORDER BY rowid DESC LIMIT ?)"
 )
+_BEGUN_IN_MINUTE = "strftime('%m-%d %H:%M', start / 1000000000, 'unixepoch') = ?"
+
 # Made once: ``json.dumps`` makes an encoder with each call that departs from its defaults.
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -72,7 +75,7 @@ class SessionQuery:
     """A page of a list of sessions. A filter that is None or false matches all."""
 
     words: str = ""
-    """The session has a word that begins like each of these."""
+    """The session has a word that begins like each of these, or the title that they are."""
     ids: tuple[str, ...] | None = None
     """The session is one of these."""
     project: str | None = None
@@ -178,10 +181,13 @@ def split_label(text: str) -> tuple[str, str] | None:
 
 
 def _list_id_conditions(query: SessionQuery) -> Iterator[tuple[Any, ...]]:
-    """Yield the conditions that name ids: those that the words lead to, and those that are asked for."""
-    match = _format_match(query.words)
+    """Yield the conditions that the words lead to, and that of the ids that are asked for."""
+    title = split_title(query.words)
+    match = _format_match(title.words)
     if match:
         yield _MATCHING, match, MOST_MATCHES
+    if title.minute is not None:
+        yield _BEGUN_IN_MINUTE, title.minute
     if query.ids is not None:
         yield "id IN (SELECT value FROM json_each(?))", json.dumps(query.ids)
 
