@@ -616,12 +616,18 @@ def orchestrated(session: str = "orchestrated") -> Drawing:
     return drawing.ends(40)
 
 
-def selections(session: str = "selections") -> Drawing:
-    """Draw three runs of all of 100 tests, then three that chose 20 of them."""
-    drawing = Drawing(session)
-    for number, (passed, deselected) in enumerate([(100, 0)] * 3 + [(20, 80)] * 3):
+def draw_test_runs(framework: str, *runs: tuple[float, int, int]) -> Drawing:
+    """Draw test runs one after another, each as (seconds, tests that passed, tests not chosen)."""
+    drawing, at = Drawing(framework), 0.0
+    for number, (seconds, passed, deselected) in enumerate(runs):
         drawing.call(
-            f"tests-{number}", number * 10, number * 10 + 2 + passed / 20, test_framework="pytest",
+            f"{framework}-{number}", at, at + seconds, test_framework=framework,
             tests_passed=passed, tests_failed=0, tests_deselected=deselected,
         )  # fmt: skip
-    return frame_drawing(drawing, 70)
+        at += seconds
+    return frame_drawing(drawing, at)
+
+
+def selections() -> Drawing:
+    """Draw three runs of all of 100 tests, then three that chose 20 of them."""
+    return draw_test_runs("pytest", *[(7.0, 100, 0)] * 3, *[(3.0, 20, 80)] * 3)

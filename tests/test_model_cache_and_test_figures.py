@@ -18,7 +18,7 @@ from stretto.summaries.session_summary import summarise_session
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 from tests.exposed import samples, value
 from tests.fakes import Store, store
-from tests.scenes import BEGIN, Drawing, at, by_description, frame_drawing, spender
+from tests.scenes import BEGIN, Drawing, at, by_description, draw_test_runs, frame_drawing, spender
 
 PRICE = Prices({}).compute_cost
 
@@ -114,18 +114,6 @@ def selection_reason(snapshot: Snapshot, framework: str) -> str | None:
     ]  # fmt: skip
     assert found.value is None
     return found.reason
-
-
-def draw_test_runs(framework: str, *runs: tuple[float, int, int]) -> Drawing:
-    """Draw test runs one after another, each as (seconds, tests that passed, tests not chosen)."""
-    drawing, at = Drawing(framework), 0.0
-    for number, (seconds, passed, deselected) in enumerate(runs):
-        drawing.call(
-            f"{framework}-{number}", at, at + seconds, test_framework=framework,
-            tests_passed=passed, tests_failed=0, tests_deselected=deselected,
-        )  # fmt: skip
-        at += seconds
-    return frame_drawing(drawing, at)
 
 
 def test_a_selection_saves_time_against_full_runs_of_as_many_tests(tmp_path: Path) -> None:

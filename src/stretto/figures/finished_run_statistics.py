@@ -99,12 +99,16 @@ def build_run_profile(points: Iterable[RunPoint], *, read_limit: int | None = No
         longest=lengths[-1] if lengths else None,
         days=_split_by_day(runs),
         ranges=_count_ranges([(length, 1) for length in lengths]),
-        slowest=tuple(
-            sorted((run for run in runs if run.length), key=lambda run: -(run.length or 0))[:MOST_LISTED]
-        ),
+        slowest=list_slowest(runs),
         failing=tuple(reversed(failing[-MOST_LISTED:])),
         is_clipped=len(runs) == read_limit,
     )
+
+
+def list_slowest(runs: Iterable[RunPoint]) -> tuple[RunPoint, ...]:
+    """Return the runs that took longest, at most ``MOST_LISTED``; those of equal length keep their order."""
+    known = (run for run in runs if run.length)
+    return tuple(sorted(known, key=lambda run: -(run.length or 0))[:MOST_LISTED])
 
 
 @dataclass(frozen=True, slots=True)
