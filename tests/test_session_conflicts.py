@@ -11,13 +11,13 @@ import pytest
 from stretto.clock import HOUR, MINUTE, SECOND
 from stretto.figures.file_writes import FileWrite
 from stretto.figures.session_conflicts import (
-    MAIN_AGENT,
     SessionConflict,
     SessionWrites,
     find_session_conflicts,
 )
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.interval import Interval
+from stretto.names import MAIN_AGENT
 from stretto.store.database import open_reader
 from stretto.store.tasks_and_sessions_in_window import read_timed_sessions
 from stretto.summaries.agents_at_work_in_window import read_parallel_sessions

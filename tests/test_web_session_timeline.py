@@ -11,6 +11,7 @@ from stretto.clock import SECOND
 from stretto.model.entities import Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
+from stretto.names import MAIN_AGENT
 from stretto.web import session_timeline, timeline_shapes
 from stretto.web.session_timeline import Drawing, choose_view, draw_session, find_extent
 
@@ -56,7 +57,7 @@ def test_bars_stand_where_their_time_is() -> None:
     drawing = draw_session(session(task("x", 0, 100), task("y", 25, 75, "b")))
 
     assert [(lane.agent, [(bar.x, bar.width) for bar in lane.bars]) for lane in drawing.lanes] == [
-        (session_timeline.MAIN, [(0, 100)]),
+        (MAIN_AGENT, [(0, 100)]),
         ("a", [(0, 100)]),
         ("b", [(25, 50)]),
     ]

@@ -9,9 +9,9 @@ from stretto.figures.unreported_model_calls import UsageGaps
 from stretto.format import quantities
 from stretto.model.call_cost_and_added_usage import DOLLAR
 from stretto.model.entities import Session
+from stretto.names import MAIN_AGENT
 
 MODELS_SHOWN = 5
-MAIN = "main agent"
 
 
 def format_cost_and_tokens(spent: Spending | None) -> str:
@@ -55,9 +55,8 @@ def format_model_calls(calls: Iterable[Priced], session: Session | None = None) 
         f"  models: {_list_largest(breakdown.by_model)}",
     ]
     if set(breakdown.by_task) != {None}:
-        lines.append(
-            f"  tasks: {_list_largest({task or MAIN: part for task, part in breakdown.by_task.items()})}"
-        )
+        by_task = {task or MAIN_AGENT: part for task, part in breakdown.by_task.items()}
+        lines.append(f"  tasks: {_list_largest(by_task)}")
     return [line.replace(quantities.SPACE, " ") for line in [*lines, ""]]
 
 

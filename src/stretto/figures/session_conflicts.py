@@ -9,8 +9,7 @@ from itertools import combinations
 
 from stretto.figures.file_writes import FileWrite
 from stretto.model.interval import Interval
-
-MAIN_AGENT = "main agent"
+from stretto.names import MAIN_AGENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from stretto.names.fanout_metrics import PARALLEL
 from stretto.names.headline_metrics import VERDICT
 from stretto.names.hub_metrics import HUB_METRICS
-from stretto.names.labels import JOB, MAIN, NONE, OTHER, PREFIX, WINDOWS, Label
+from stretto.names.labels import JOB, MAIN, MAIN_AGENT, NONE, OTHER, PREFIX, WINDOWS, Label
 from stretto.names.live_metrics import LIVE
 from stretto.names.machine_and_running_work_metrics import RESOURCES
 from stretto.names.metric import Metric, MetricKind, MetricOrigin
@@ -48,6 +48,6 @@ QUANTILES: dict[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 __all__ = [
     "API_SCOPE", "DERIVED", "DURATION_BUCKETS", "ESTIMATED", "EVALUATION", "HUB_METRICS", "JOB",
-    "LABEL_PREFIX", "LIVE", "MAIN", "METRICS", "NONE", "OTHER", "PREFIX", "QUANTILES", "SELF_METRICS",
-    "WINDOWS", "Label", "Metric", "MetricKind", "MetricOrigin", "SpanAttribute",
+    "LABEL_PREFIX", "LIVE", "MAIN", "MAIN_AGENT", "METRICS", "NONE", "OTHER", "PREFIX", "QUANTILES",
+    "SELF_METRICS", "WINDOWS", "Label", "Metric", "MetricKind", "MetricOrigin", "SpanAttribute",
 ]  # fmt: skip

@@ -20,6 +20,9 @@ NONE = "none"
 MAIN = "main"
 """The agent label of the main agent, beside those of the agents that it called."""
 
+MAIN_AGENT = "main agent"
+"""The main agent as people read it."""
+
 
 class Label(StrEnum):
     """The closed set of labels. Session ids, paths, prompts and descriptions never become labels."""

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from stretto.figures.finished_run_statistics import MOST_LISTED, RunPoint
+from stretto.figures.finished_run_statistics import MOST_LISTED, RunPoint, list_slowest
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import ModelCall, Session, ToolCall
 from stretto.model.event import Outcome
+from stretto.names import MAIN_AGENT
 from stretto.store.queries import read_session
 from stretto.store.session_search import SessionQuery, find_sessions
 
@@ -23,8 +24,6 @@ SESSIONS_READ = 20
 
 ENTITIES_READ = 20_000
 """Tool calls and model calls, of any name, after which no further session is read."""
-
-MAIN_AGENT = "main agent"
 
 
 class ListedCalls(NamedTuple):
@@ -62,7 +61,7 @@ def read_latest_calls(
     failing = [point for point in points if point.outcome is Outcome.FAILURE]
     return ListedCalls(
         sessions,
-        tuple(sorted((point for point in points if point.length), key=_get_descending_length)[:MOST_LISTED]),
+        list_slowest(points),
         tuple(sorted(failing, key=lambda point: -point.start)[:MOST_LISTED]),
     )
 
@@ -80,7 +79,3 @@ def _list_points(session: Session, query: SessionQuery) -> Iterator[RunPoint]:
             yield RunPoint(
                 session.id, call.task, call.start, call.duration, call.outcome, name, agent, session.project
             )
-
-
-def _get_descending_length(point: RunPoint) -> int:
-    return -(point.length or 0)

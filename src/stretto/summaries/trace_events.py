@@ -14,11 +14,11 @@ from typing import Any
 from stretto.clock import to_rfc3339
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
+from stretto.names import MAIN_AGENT
 
 PROCESS = 1
 """The number of the only process: a session is drawn as a process, a track as a thread of it."""
 
-MAIN = "main agent"
 PHASES = "phases"
 UNNAMED = "unnamed agent"
 
@@ -97,7 +97,7 @@ def _group_slices(session: Session) -> list[tuple[str, list[_Slice]]]:
                 for phase in session.phases
             ],
         ),
-        (MAIN, main),
+        (MAIN_AGENT, main),
     ]
     by_agent: dict[str, list[_Slice]] = {}
     for task in session.tasks:

@@ -16,6 +16,7 @@ from stretto.format import quantities
 from stretto.model.entities import Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
+from stretto.names import MAIN_AGENT
 from stretto.web import timeline_shapes
 from stretto.web.timeline_shapes import Bar, BarSource, Step, WallTimeShape
 
@@ -28,7 +29,6 @@ TASKS_WITH_CALLS = 300
 LANES = 48
 """Most lanes in all. Beyond, agents with the most lanes become levels, and the smallest share a lane."""
 
-MAIN = "main agent"
 UNNAMED = "unnamed agent"
 
 
@@ -214,7 +214,7 @@ def _draw_main_lane(session: Session, calls: Iterable[ToolCall], extent: Interva
         describe = partial(_describe_turn, turn, interval, extent)
         bars.append(BarSource(interval, turn.outcome.value, describe))
     return Lane(
-        MAIN,
+        MAIN_AGENT,
         first=True,
         tasks=0,
         bars=timeline_shapes.place_bars(bars, view, "turn"),
