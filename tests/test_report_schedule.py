@@ -15,6 +15,7 @@ from stretto.errors import StoreError
 from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
 from stretto.journal.pruned_session_records import hash_session_id
 from stretto.reports.make_report import ReportRules, make_report
+from stretto.reports.markdown_report import print_markdown, print_summary
 from stretto.reports.report_document import Report
 from stretto.reports.report_folder import KEPT, ReportFolder, make_session_report_id
 from stretto.reports.report_period import parse_period
@@ -137,6 +138,20 @@ def test_a_switch_turns_reports_off(tmp_path: Path) -> None:
     night.schedule.start()
     night.schedule.stop()
     assert night.schedule.folder.list_ids() == []
+
+
+def test_reports_have_the_parts_that_are_configured(tmp_path: Path) -> None:
+    """The named parts stand in the order of the report, below its three sentences."""
+    parts = "recommendations, kpis, untold"
+    night = Night(tmp_path, STRETTO_REPORTS_PARTS=parts)
+    night.look(MIDNIGHT)
+    report = night.schedule.folder.read_report("day-2026-11-20")
+
+    assert report is not None
+    assert [section.key for section in report.sections] == ["kpis", "recommendations", "untold"]
+    assert len(report.state) == 3
+    assert "## What ran" not in print_markdown(report)
+    assert print_summary(report).splitlines()[0] == "*Report on Friday 20 November 2026*"
 
 
 def test_a_report_is_made_again_when_its_time_has_grown(tmp_path: Path) -> None:

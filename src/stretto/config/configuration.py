@@ -17,6 +17,7 @@ from stretto.figures.sequential_baseline_choice import DeclaredBaselines, Proven
 from stretto.figures.window_gain_verdict import HeadlineRule
 from stretto.model.configured_token_prices import Rates
 from stretto.model.task_type import TaskTypes
+from stretto.reports.report_parts import ReportPart
 from stretto.servers.alert_limits import AlertLimits
 from stretto.state.retention_settings import Retention
 
@@ -92,6 +93,8 @@ class Config:
     budget_dollars_per_day: int
     """US dollars that a local day may cost; 0 without a budget."""
     budget_dollars_per_month: int
+    reports_parts: tuple[ReportPart, ...]
+    """The parts of a report on a day, a week, a month or any other period."""
     resources_interval_seconds: int
     """Time between two readings of the agents' processes; 0 disables them."""
     headline_baseline: str

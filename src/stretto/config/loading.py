@@ -36,6 +36,7 @@ from stretto.features.feature_switches import (
 )
 from stretto.figures.scores.score_rules import parse_score_rules
 from stretto.model.configured_token_prices import parse_rates
+from stretto.reports.report_parts import parse_report_parts
 from stretto.state.find_folder import find_state_folder
 from stretto.state.retention_settings import Retention
 
@@ -44,6 +45,8 @@ LEAST_TOKEN_LENGTH = 16
 
 LEAST_RAW_DAYS = 8
 """The longest window reaches back a week, and every session in a window can be opened."""
+
+REPORT_PARTS = "reports.parts"
 
 HEADLINE_BASELINES = ("work", "configured", "recorded")
 
@@ -113,6 +116,8 @@ def load_config(
     values["timezone"] = _read_timezone(values["timezone"])
     _check_push_url(values["fleet_push_url"])
     _read_hub_settings(values)
+    parts_origin = next(setting.origin for setting in settings if setting.name == REPORT_PARTS)
+    values["reports_parts"] = parse_report_parts(values["reports_parts"], REPORT_PARTS, parts_origin)
     for name in ("fleet_team", "fleet_instance"):
         _check_label_value(name.replace("_", "."), values[name])
     types = read_task_types(values["preset"], file_values.get("task_types", {}), str(path))

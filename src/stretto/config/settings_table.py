@@ -46,6 +46,7 @@ SETTINGS: dict[str, tuple[type, object, str]] = {
     "fleet.shown_labels": (str, "", "STRETTO_SHOWN_LABELS"),
     "budget.dollars_per_day": (int, 0, "STRETTO_BUDGET_DOLLARS_PER_DAY"),
     "budget.dollars_per_month": (int, 0, "STRETTO_BUDGET_DOLLARS_PER_MONTH"),
+    "reports.parts": (str, "", "STRETTO_REPORTS_PARTS"),
     "resources.interval_seconds": (int, DEFAULT_INTERVAL_SECONDS, "STRETTO_RESOURCES_INTERVAL_SECONDS"),
 }
 """Key in the file → (type, default, environment variable). A key ``table.name`` is in that TOML table."""

@@ -13,6 +13,7 @@ from stretto.format.quantities import format_count_with_noun, format_duration, f
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import RECOMMENDATION_PREFIX, FindingVerdict
 from stretto.reports.report_document import MISSING, ReportCell, ReportSection, ReportTable
+from stretto.reports.report_parts import ReportPart
 from stretto.reports.report_period import ReportPeriod
 from stretto.store.finding_history_and_last_answers import StoredFinding
 
@@ -94,7 +95,7 @@ def build_change_section(given: PeriodFindings) -> ReportSection:
         *(f"Over: {given.describe(stored)}" for stored in over),
     ]
     return ReportSection(
-        "changes",
+        ReportPart.CHANGES.value,
         "What changed",
         sentences=_count_quiet_checks(given) if items else (_describe_silence(given),),
         items=_limit_items(items),
@@ -105,7 +106,7 @@ def build_finding_section(given: PeriodFindings) -> ReportSection:
     """Return what else was found: what holds sessions up, what was unusual."""
     items = [given.describe(stored) for stored in given.others]
     return ReportSection(
-        "findings",
+        ReportPart.FINDINGS.value,
         "What holds it up",
         sentences=() if items else (_describe_no_holdup(given),),
         items=_limit_items(items),
@@ -133,7 +134,7 @@ def build_advice_section(given: PeriodFindings) -> ReportSection:
     if not items:
         sentences.append("There is nothing to recommend with enough evidence.")
     return ReportSection(
-        "recommendations",
+        ReportPart.RECOMMENDATIONS.value,
         "What to do, and what it brought",
         sentences=tuple(sentences),
         items=_limit_items(items),
@@ -162,8 +163,8 @@ def build_forecast_section(given: PeriodFindings) -> ReportSection:
             tuple(rows),
             note="Held before: the share of past days that such ranges held; 80 % is meant.",
         )
-        return ReportSection("forecast", "What comes", tables=(table,))
-    return ReportSection("forecast", "What comes", sentences=(sentence,))
+        return ReportSection(ReportPart.FORECAST.value, "What comes", tables=(table,))
+    return ReportSection(ReportPart.FORECAST.value, "What comes", sentences=(sentence,))
 
 
 def _make_forecast_row(series: Mapping[str, Any]) -> tuple[ReportCell, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
@@ -48,6 +48,7 @@ from stretto.reports.kpi_targets_met_or_missed import (
 )
 from stretto.reports.report_cells import LabelledFigures, index_figures
 from stretto.reports.report_document import Report, ReportSection
+from stretto.reports.report_parts import ALL_PARTS, ReportPart
 from stretto.reports.report_period import (
     PeriodKind,
     ReportPeriod,
@@ -91,6 +92,7 @@ class ReportRules:
     scoring: Scoring = field(default_factory=Scoring)
     rule: HeadlineRule = BY_WORK
     version: str = ""
+    parts: tuple[ReportPart, ...] = ALL_PARTS
 
 
 def make_report(
@@ -137,18 +139,23 @@ class _ReportMaker:
         )
         findings = PeriodFindings(self._read_findings(), period, self._made)
         judged = self._judge(period)
-        earlier = [self._judge(each) for each in self._list_earlier()]
-        sections = [
-            ReportSection("kpis", "Targets", tables=(build_kpi_table(judged, earlier),)),
-            build_work_section(figures),
-            build_delivery_section(figures),
-            build_cost_section(figures),
-            build_change_section(findings),
-            build_finding_section(findings),
-            build_advice_section(findings),
-            build_forecast_section(findings),
-            build_capture_section(figures, sum(queries.count_rejects(self._connection).values())),
-        ]
+        builders: Mapping[ReportPart, Callable[[], ReportSection]] = {
+            ReportPart.TARGETS: lambda: self._build_target_section(judged),
+            ReportPart.WORK: lambda: build_work_section(figures),
+            ReportPart.DELIVERY: lambda: build_delivery_section(figures),
+            ReportPart.COST: lambda: build_cost_section(figures),
+            ReportPart.CHANGES: lambda: build_change_section(findings),
+            ReportPart.FINDINGS: lambda: build_finding_section(findings),
+            ReportPart.RECOMMENDATIONS: lambda: build_advice_section(findings),
+            ReportPart.FORECAST: lambda: build_forecast_section(findings),
+            ReportPart.CAPTURE: lambda: build_capture_section(
+                figures, sum(queries.count_rejects(self._connection).values())
+            ),
+        }
+        parts = self._rules.parts
+        sections = [build() for part, build in builders.items() if part in parts]
+        if ReportPart.UNTOLD in parts:
+            sections.append(self._build_untold_section(sections, findings))
         ended, begun = count_runs(self._connection, period.start, period.end)
         is_quiet = not count_ended_tasks(figures.now) and not figures.now.sum_up("window_sessions")
         return Report(
@@ -162,7 +169,7 @@ class _ReportMaker:
             made=to_rfc3339(self._made),
             version=self._rules.version,
             state=describe_state(figures, findings, judged, is_over=period.end <= self._made + 1),
-            sections=(*sections, self._build_untold_section(sections, findings)),
+            sections=tuple(sections),
             is_quiet=is_quiet,
             window=period.window,
             sessions_ended=ended,
@@ -231,6 +238,10 @@ class _ReportMaker:
             KpiInput(sums, self._find_baseline, rules.scoring.rules, rules.rule, period.days, judged),
         )
 
+    def _build_target_section(self, judged: JudgedPeriod) -> ReportSection:
+        earlier = [self._judge(each) for each in self._list_earlier()]
+        return ReportSection(ReportPart.TARGETS.value, "Targets", tables=(build_kpi_table(judged, earlier),))
+
     def _list_earlier(self) -> list[ReportPeriod]:
         """Return the periods before, the latest first, as far back as sums reach."""
         first = queries.find_first_slot_time(self._connection)
@@ -263,7 +274,7 @@ class _ReportMaker:
         items = [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
         items += list_untold_analyses(findings)
         return ReportSection(
-            "untold",
+            ReportPart.UNTOLD.value,
             "What could not be told",
             sentences=() if items else ("Everything that this report asks for is known.",),
             items=tuple(items),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from stretto.reports.report_document import Report, ReportCell, ReportSection, ReportTable
+from stretto.reports.report_parts import ReportPart
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
@@ -34,14 +35,15 @@ def print_summary(report: Report, address: str | None = None) -> str:
     """
     lines = [f"*{escape_markdown(report.title)}*", *map(escape_markdown, report.state)]
     by_key = {section.key: section for section in report.sections}
-    for table in by_key["kpis"].tables if "kpis" in by_key else ():
+    targets = by_key.get(ReportPart.TARGETS)
+    for table in targets.tables if targets else ():
         lines += [
             f"- {escape_markdown(f'{title.text}: {actual.text}')}, {state.text}"
             f" (target {escape_markdown(target.text)})"
             for title, target, actual, _, state, _ in table.rows
             if state.tone
         ]
-    for key in ("changes", "recommendations"):
+    for key in (ReportPart.CHANGES, ReportPart.RECOMMENDATIONS):
         if key in by_key:
             lines += [f"- {escape_markdown(item)}" for item in by_key[key].items[:SUMMARY_ITEMS]]
     if address:

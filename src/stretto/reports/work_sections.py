@@ -24,6 +24,7 @@ from stretto.reports.report_document import (
     ReportSection,
     ReportTable,
 )
+from stretto.reports.report_parts import ReportPart
 from stretto.reports.report_period import ReportPeriod
 
 FEWEST_TASKS = 5
@@ -90,7 +91,7 @@ def build_work_section(given: ReportFigures) -> ReportSection:
         _build_chart("tasks", "Tasks delivered", "1", _pair(given, given.charts.delivered), _format_tasks),
     )
     return ReportSection(
-        "work",
+        ReportPart.WORK.value,
         "What ran, and what running side by side brought",
         sentences=_name_best_and_weakest(given.now),
         tables=tuple(table for table in tables if table.rows),
@@ -148,7 +149,7 @@ def build_delivery_section(given: ReportFigures) -> ReportSection:
     ]
     chart = _build_chart("wasted", "Tasks wasted", "1", _pair(given, given.charts.wasted), _format_tasks)
     return ReportSection(
-        "delivery",
+        ReportPart.DELIVERY.value,
         "What was delivered, and what was wasted",
         tables=tuple(table for table in tables if table.rows),
         charts=(chart,),
@@ -180,7 +181,7 @@ def build_cost_section(given: ReportFigures) -> ReportSection:
     ]
     chart = _build_chart("dollars", "Cost", "USD", _pair(given, given.charts.dollars), format_dollars)
     return ReportSection(
-        "cost",
+        ReportPart.COST.value,
         "What it cost, and what that bought",
         tables=tuple(table for table in tables if table.rows),
         charts=(chart,),
@@ -371,7 +372,7 @@ def build_capture_section(given: ReportFigures, rejects: int) -> ReportSection:
     if not given.now.sum_up("window_sampled_seconds"):
         sentences.append("The agents' processes were not sampled: use of processor and memory is not known.")
     return ReportSection(
-        "capture",
+        ReportPart.CAPTURE.value,
         "How well it was seen",
         sentences=tuple(sentences),
         tables=(make_comparison_table("capture", "Capture", given.period.word, rows),),

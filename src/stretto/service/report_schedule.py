@@ -189,6 +189,7 @@ def make_report_rules(config: Config, declared: DeclaredBaselines, version: str)
         scoring=config.scoring,
         rule=config.make_headline_rule(declared),
         version=version,
+        parts=config.reports_parts,
     )
 
 
