@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from grafana.board.board import Board, Row, build_document
 from grafana.board.limit import CRITICAL, GOOD, Step
-from grafana.board.link import BoardId, Link, ServiceLink, build_url
+from grafana.board.link import BoardId, Link, ServiceLink, build_url, list_sessions
 from grafana.board.panel import (
     Column,
     Kind,
@@ -150,6 +150,14 @@ def test_a_link_takes_along_what_both_boards_have() -> None:
         "/d/stretto-agents?${window:queryparam}&var-agent=${__field.labels.agent:percentencode}&${__url_time_range}"
     )
     assert build_url(Link(BoardId.TRENDS, "Trends"), ()) == "/d/stretto-trends?${__url_time_range}"
+
+
+def test_sessions_are_filtered_by_what_was_clicked() -> None:
+    """The parameter is the one of the service's list, with the window of the board."""
+    assert build_url(list_sessions(Label.TASK_TYPE), (), "Task type") == (
+        '${service}/sessions?type=${__data.fields["Task type"]:percentencode}&window=${window}'
+    )
+    assert list_sessions(Label.TASK_TYPE).title == "Sessions of this task type"
 
 
 def test_a_service_link_may_end_in_a_cell() -> None:

@@ -178,6 +178,8 @@ def test_the_compose_file_is_valid_pinned_and_confined() -> None:
         for mount in service.get("volumes", []):
             source = mount.split(":")[0]
             assert source in COMPOSE["volumes"] or (ROOT / "deploy" / "hub" / source).exists()
+    plugins = services["grafana-clickhouse"]["environment"]["GF_PLUGINS_PREINSTALL_SYNC"]
+    assert re.fullmatch(r"grafana-clickhouse-datasource@\d+\.\d+\.\d+", plugins)
     built = ROOT / "deploy" / "hub" / services["hub"]["build"]["context"]
     assert (built / services["hub"]["build"]["dockerfile"]).resolve() == ROOT / "deploy" / "Dockerfile"
 

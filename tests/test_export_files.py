@@ -96,12 +96,16 @@ def test_a_mixin_has_each_rule_once(tmp_path: Path) -> None:
 
 
 def test_grafana_loads_every_board(tmp_path: Path) -> None:
-    """The provisioning file names a folder, and each board is renewed once a scrape at most."""
+    """The provisioning file names a folder, and no board is renewed or drawn finer than it is scraped."""
     files = write(tmp_path, "export", "grafana")
     assert yaml.safe_load(files["provisioning/stretto.yml"])["providers"][0]["type"] == "file"
     boards = [json.loads(text) for name, text in files.items() if name.startswith("dashboards/")]
     assert len(boards) >= 8
     assert {board["refresh"] for board in boards} == {"60s"}
+    panels = [panel for board in boards for panel in board["panels"] if panel["type"] != "row"]
+    steps = [part["interval"] for panel in panels for part in (panel, *panel["targets"])]
+    assert len(steps) > 2 * len(panels)
+    assert set(steps) == {"60s"}
 
 
 def test_operator_objects_carry_the_namespace(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,6 +30,16 @@ class BoardId(StrEnum):
         return f"stretto-{self.value}"
 
 
+SESSION_FILTERS: Mapping[Label, str] = {
+    Label.TASK_TYPE: "type",
+    Label.AGENT: "agent",
+    Label.PATTERN: "pattern",
+    Label.TOOL: "tool",
+    Label.MODEL: "model",
+}
+"""Label → the parameter by which the service's list of sessions is filtered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A link to a board, filtered by the clicked value of the label ``by`` if there is one."""
@@ -42,7 +53,7 @@ class Link:
 class ServiceLink:
     """A link to a page of the service; in a table, a column's value may end the path.
 
-    ``by`` is a label whose clicked value becomes a parameter of the page, beside the window.
+    ``by`` is a label whose clicked value filters the sessions of the page, beside the window.
     """
 
     path: str
@@ -52,8 +63,8 @@ class ServiceLink:
 
 
 def list_sessions(by: Label) -> ServiceLink:
-    """Return the link to the sessions of the clicked value: an agent, a pattern or a source."""
-    return ServiceLink("/sessions", f"Sessions of this {by}", by=by)
+    """Return the link to the sessions of the clicked value of a label that filters sessions."""
+    return ServiceLink("/sessions", f"Sessions of this {by.replace('_', ' ')}", by=by)
 
 
 def build_url(link: Link | ServiceLink, carried: tuple[str, ...], column: str = "") -> str:
@@ -64,8 +75,8 @@ def build_url(link: Link | ServiceLink, carried: tuple[str, ...], column: str = 
     """
     if isinstance(link, ServiceLink):
         if link.by:
-            value = _refer_clicked(link.by, column)
-            return f"${{{SERVICE}}}{link.path}?{link.by}={value}&{Label.WINDOW}=${{{Label.WINDOW}}}"
+            chosen = f"{SESSION_FILTERS[link.by]}={_refer_clicked(link.by, column)}"
+            return f"${{{SERVICE}}}{link.path}?{chosen}&{Label.WINDOW}=${{{Label.WINDOW}}}"
         end = f'${{__data.fields["{link.column}"]:percentencode}}' if link.column else ""
         return f"${{{SERVICE}}}{link.path}{end}"
     parts = [f"${{{name}:queryparam}}" for name in carried if name != link.by]

@@ -29,8 +29,10 @@ user and the password that `stretto servers` names.
   single numbers and tables come from the same rule file, `prometheus/rules/thresholds.yml`, when the boards
   are built: after changing a limit, run `make dashboards`.
 - A click on a bar, a line or a name leads to the board with the details, for that task type, agent, pattern
-  or tool. "Sessions of this …" opens the service's list of sessions, filtered by that agent or pattern and
-  the window; single sessions are no labels."""
+  or tool. "Sessions of this …" opens the service's list of sessions, filtered by that agent, pattern,
+  task type, tool or model and the window; single sessions are no labels.
+- No panel has points between two scrapes, and rates are taken over four: 5 s apart as shipped, what
+  `--interval` says in exported boards, whatever interval your data source has."""
 
 
 def render_page(mark: str) -> str:

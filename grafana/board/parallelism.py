@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana.board import change
 from grafana.board.board import Board, Row
 from grafana.board.limit import INFO, make_steps
-from grafana.board.link import BoardId, Link
+from grafana.board.link import BoardId, Link, list_sessions
 from grafana.board.panel import (
     Column,
     Unit,
@@ -127,7 +127,10 @@ _TYPES = Row(
                 "Delivered", sum_by(select_series("parallel_delivered_tasks"), Label.TASK_TYPE), Unit.COUNT
             ),
             Column("Work", sum_by(select_series("parallel_work_seconds"), Label.TASK_TYPE), Unit.SECONDS),
-            links=(Link(BoardId.QUALITY, "Quality of this type", Label.TASK_TYPE),),
+            links=(
+                Link(BoardId.QUALITY, "Quality of this type", Label.TASK_TYPE),
+                list_sessions(Label.TASK_TYPE),
+            ),
         ),
         make_lines(
             "Improvement against target",
@@ -297,7 +300,7 @@ _TREE = Row(
             Column("Executions", sum_by(select_series("window_fanouts"), Label.PATTERN), Unit.COUNT),
             width=12,
             height=8,
-            links=(Link(BoardId.PATTERNS, "This pattern", Label.PATTERN),),
+            links=(Link(BoardId.PATTERNS, "This pattern", Label.PATTERN), list_sessions(Label.PATTERN)),
         ),
     ),
 )

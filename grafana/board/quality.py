@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana.board import change
 from grafana.board.board import Board, Row
 from grafana.board.limit import FALLING, make_steps
-from grafana.board.link import BoardId, Link
+from grafana.board.link import BoardId, Link, list_sessions
 from grafana.board.panel import Column, Unit, draw_limit, make_bars, make_lines, make_stat, make_table
 from grafana.board.query import (
     divide_sums,
@@ -127,6 +127,7 @@ _QUALITY = Row(
             links=(
                 Link(BoardId.QUALITY, "This task type only", Label.TASK_TYPE),
                 Link(BoardId.AGENTS, "Agents at it", Label.TASK_TYPE),
+                list_sessions(Label.TASK_TYPE),
             ),
         ),
         make_lines(
@@ -287,7 +288,7 @@ _ADOPTION = Row(
             max_by(select_series("agent_parallel_ratio"), Label.AGENT),
             legend="{{agent}}",
             high=1,
-            links=(Link(BoardId.AGENTS, "This agent", Label.AGENT),),
+            links=(Link(BoardId.AGENTS, "This agent", Label.AGENT), list_sessions(Label.AGENT)),
         ),
     ),
 )

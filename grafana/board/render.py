@@ -22,6 +22,12 @@ Carried = Mapping[BoardId, tuple[str, ...]]
 LONGEST_SPAN_MILLISECONDS = 3_900_000
 """The longest gap that a line bridges: an hour, and the steps of a query beside it."""
 
+SHORTEST_STEP = "5s"
+"""The least time between two points: the interval of scrapes in the shipped Prometheus configuration.
+
+Grafana takes rates over four of these, whatever interval the data source has; an export writes its own.
+"""
+
 BROAD = 12
 """Panels at least this wide have the legend beside the lines, with the last values."""
 
@@ -31,6 +37,7 @@ def build_panel(panel: Panel, carried: Carried) -> PanelBuilder:
     built: PanelBuilder = _BY_KIND[panel.kind](panel)
     built.id(panel.id).title(panel.title).description(panel.description)
     built.height(panel.height).span(panel.width).datasource(refer_datasource()).no_value(panel.absent)
+    built.interval(SHORTEST_STEP)
     for number, query in enumerate(panel.asked):
         ref = chr(ord("A") + number)
         built.with_target(_build_target(panel, query, ref))
@@ -53,6 +60,7 @@ def build_panel(panel: Panel, carried: Carried) -> PanelBuilder:
 
 def _build_target(panel: Panel, query: Query, ref: str) -> prometheus.Dataquery:
     built = prometheus.Dataquery().datasource(refer_datasource()).ref_id(ref).expr(query.expr)
+    built.interval(SHORTEST_STEP)
     if panel.kind is Kind.TABLE:
         return built.instant().format(model.PromQueryFormat.TABLE)
     built.legend_format(query.legend or "__auto")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana.board.board import Board, Row
 from grafana.board.limit import ANY, INFO, make_steps
-from grafana.board.link import BoardId, Link
+from grafana.board.link import BoardId, Link, list_sessions
 from grafana.board.panel import LIVE, Column, Unit, draw_limit, make_bars, make_lines, make_stat, make_table
 from grafana.board.query import (
     RATE,
@@ -56,7 +56,7 @@ _TOOLS = Row(
                 Unit.SECONDS,
             ),
             Column("Slack", max_by(select_series("slack_tool_seconds"), Label.TOOL), Unit.SECONDS),
-            links=(Link(BoardId.TOOLS, "This tool only", Label.TOOL),),
+            links=(Link(BoardId.TOOLS, "This tool only", Label.TOOL), list_sessions(Label.TOOL)),
         ),
         make_lines(
             "Tool time, p95",
@@ -145,7 +145,7 @@ _MODELS = Row(
             Column(
                 "Unpriced", sum_by(select_series("window_unpriced_model_calls"), Label.MODEL), Unit.COUNT, ANY
             ),
-            links=(Link(BoardId.TOOLS, "This model only", Label.MODEL),),
+            links=(Link(BoardId.TOOLS, "This model only", Label.MODEL), list_sessions(Label.MODEL)),
         ),
         make_lines(
             "Tokens by kind",

@@ -15,10 +15,12 @@ from typing import Any
 
 import promql_parser as promql
 import pytest
-from grafana.board.board import COLUMNS
+import yaml
+from grafana.board.board import COLUMNS, Board
 from grafana.board.boards import BOARDS
 from grafana.board.build import DASHBOARDS, find_stale, render_files
 from grafana.board.limit import BEYOND_NONE, COLOURS, LEVEL, read_limits
+from grafana.board.link import SESSION_FILTERS
 from grafana.board.panel import Kind, Panel, Query, Unit
 from grafana.board.unused import UNUSED
 from grafana.board.variable import DATASOURCE_UID, VARIABLES
@@ -29,6 +31,7 @@ from tests.promql_units import MIXED, unit_of
 from tests.test_rules import KNOWN, RULES
 
 from stretto.names import LIVE, METRICS, MetricKind
+from stretto.web.session_query import PARAMETERS
 
 FILES = sorted(DASHBOARDS.glob("*.json"))
 LOADED: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in FILES}
@@ -247,6 +250,15 @@ def test_every_panel_says_what_it_is(name: str) -> None:
 
 
 @each_file
+def test_no_point_lies_between_two_scrapes(name: str) -> None:
+    """Panels and queries have the shipped interval of scrapes, so rates see four of them in any Grafana."""
+    shipped = yaml.safe_load((DASHBOARDS.parents[1] / "prometheus/prometheus.yml").read_text())
+    for panel in drawn(name):
+        for part in (panel, *panel["targets"]):
+            assert part["interval"] == shipped["global"]["scrape_interval"], panel["title"]
+
+
+@each_file
 def test_single_values_are_of_now(name: str) -> None:
     """Numbers, bars and tables query the current instant, so that a former value is not shown as current."""
     for panel in drawn(name):
@@ -356,6 +368,13 @@ def test_links_lead_somewhere(name: str) -> None:
     found = list(urls(name))
     assert found
     for url in found:
+        if url.startswith("${service}/sessions?"):
+            chosen = dict(pair.split("=") for pair in url.split("?")[1].split("&"))
+            assert chosen.keys() <= set(PARAMETERS), url
+            assert {"window"} < chosen.keys(), url
+            assert chosen["window"] == "${window}"
+            assert "window" in own
+            continue
         if url.startswith("${service}/"):
             continue
         uid, query = re.fullmatch(r"/d/stretto-(\w+)\?(.*)", url).groups()  # type: ignore[union-attr]  # None fails the test
@@ -365,6 +384,24 @@ def test_links_lead_somewhere(name: str) -> None:
         assert carried <= own & theirs, url
         assert set_here <= theirs, url
         assert query.endswith("${__url_time_range}")
+
+
+WITHOUT_SESSIONS = {"itself": "no figure on it is of an agent, pattern, task type, tool or model"}
+"""Board → why nothing on it can filter a list of sessions."""
+
+
+def test_every_board_leads_to_sessions() -> None:
+    """A board with a figure of something that sessions are filtered by links to the sessions of it."""
+    leading = {name for name in LOADED if any("/sessions?" in url for url in urls(name))}
+    assert LOADED.keys() - leading == WITHOUT_SESSIONS.keys()
+    labels = {label for board in BOARDS if board.id in WITHOUT_SESSIONS for label in list_labels(board)}
+    assert labels.isdisjoint(SESSION_FILTERS)
+
+
+def list_labels(board: Board) -> set[str]:
+    """Return the labels by which the figures of a board are told apart."""
+    exprs = [query.expr for panel in board.panels for query in panel.asked]
+    return set().union(*(labels_of(promql.parse(substituted(expr)), KNOWN) or set() for expr in exprs))
 
 
 def test_every_board_can_be_reached_from_the_first() -> None:

@@ -235,7 +235,10 @@ def _read_groups(shipped: ShippedFiles, settings: ExportSettings) -> list[dict[s
 
 
 def _read_dashboards(shipped: ShippedFiles, settings: ExportSettings) -> Files:
-    """Return the text of each dashboard with job and address replaced, renewed once a scrape at most."""
+    """Return the text of each dashboard with job and address replaced, and nothing finer than a scrape.
+
+    It is renewed once a scrape at most, has no points between two scrapes, and rates over four scrapes.
+    """
     boards = {}
     for path in sorted(shipped.dashboards.glob("*.json")):
         board = json.loads(
@@ -244,6 +247,10 @@ def _read_dashboards(shipped: ShippedFiles, settings: ExportSettings) -> Files:
             .replace(f'job=\\"{SHIPPED_JOB}\\"', f'job=\\"{settings.job}\\"')
         )
         board["refresh"] = f"{max(30, settings.interval)}s"
+        for panel in board["panels"]:
+            for part in (panel, *panel.get("targets", ())):
+                if "interval" in part:
+                    part["interval"] = f"{settings.interval}s"
         boards[path.name] = _dump_json(board)
     return boards
 
