@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from stretto.clock import SECOND
+from stretto.figures.finished_run_statistics import RunProfile
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.store.session_search import SessionQuery
 from stretto.summaries.calls_of_latest_sessions import ListedCalls, read_latest_calls
 from stretto.summaries.run_statistics_by_kind import ProfileKind, read_run_profile
-from stretto.summaries.time_window import ALL, make_named_window
+from stretto.summaries.time_window import ALL, TimeWindow, make_named_window
 from tests.fakes import store
 from tests.scenes import Drawing, at
 from tests.web_page import read, shown
-from tests.web_served import NOON, Store, Work
+from tests.web_served import NOON, Store, Work, served
 
 CLASSIFY = TaskTypes().classify
 
@@ -87,3 +91,23 @@ def test_the_page_of_a_tool_lists_its_calls_with_links(tmp_path: Path) -> None:
     assert "The slowest calls" in text
     assert "None of them failed." in text
     assert "/sessions/slow" in page.addresses
+
+
+@pytest.mark.parametrize(("name", "windows"), [("Grep", [ALL]), ("nobody", [ALL]), ("Bash", ["24h"])])
+def test_the_page_of_a_tool_reads_its_calls_once(tmp_path: Path, name: str, windows: list[str]) -> None:
+    """In the window that has any, else in all the time recorded: reading them takes whole sessions."""
+    made = Store(tmp_path)
+    noon = (NOON - at(0)) / SECOND
+    old = Drawing("old").opens(noon - 9e5).prompt(noon - 9e5)
+    made.events(old.call("c", noon - 9e5, noon - 8.9e5, tool="Grep").ends(noon - 8.9e5).events)
+    made.events(draw_calls("new", noon - 3600).events)
+    made.refresh()
+    standard, asked = made.make_backend(), []
+
+    def read(kind: ProfileKind, tool: str, window: TimeWindow) -> RunProfile:
+        asked.append(window.name)
+        return standard.run_profile(kind, tool, window)
+
+    with served(replace(standard, run_profile=read)) as client:
+        client.get(f"/tools/{name}")
+    assert asked == windows

@@ -20,8 +20,7 @@ from stretto.store.session_search import SessionQuery
 from stretto.summaries.agents_at_work_in_window import ActivitySummary
 from stretto.summaries.time_window import make_named_window
 from stretto.web.activity_lanes import lay_out_lanes, lay_out_machine
-from stretto.web.backend import Backend
-from stretto.web.renderer import Renderer
+from stretto.web.page_endpoints import PageEndpoints
 from stretto.web.window_parameters import QueryError, parse_window
 
 FIRST = "24h"
@@ -83,13 +82,8 @@ def rank_conflicts(summary: ActivitySummary) -> list[tuple[str, SessionConflict]
     return sorted(found, key=lambda item: -len(item[1].files))
 
 
-class ActivityPage:
+class ActivityPage(PageEndpoints):
     """The endpoint of the activity."""
-
-    def __init__(self, backend: Backend, renderer: Renderer) -> None:
-        self._backend = backend
-        self._page = renderer.render_page
-        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the route."""

@@ -11,21 +11,15 @@ from starlette.routing import Route
 from stretto.notifications.alert_episodes import RuleAlerts, group_by_rule
 from stretto.notifications.alert_states_from_notifications import find_newest_alert_states
 from stretto.web import markdown
-from stretto.web.backend import Backend
-from stretto.web.renderer import Renderer
+from stretto.web.page_endpoints import PageEndpoints
 from stretto.web.runbook_lookup import get_runbook_markdown
 
 EPISODES_SHOWN = 20
 """Most episodes that are over, of each rule on the page of all; a rule's page has every one that is kept."""
 
 
-class AlertPages:
+class AlertPages(PageEndpoints):
     """The endpoints of alerts."""
-
-    def __init__(self, backend: Backend, renderer: Renderer) -> None:
-        self._backend = backend
-        self._page = renderer.render_page
-        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the routes. The names of rules are chosen outside Stretto and may hold a slash."""

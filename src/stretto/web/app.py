@@ -42,6 +42,7 @@ from stretto.web.operation_routes import OperationRoutes
 from stretto.web.orchestrator_feed_routes import OrchestratorFeedRoutes
 from stretto.web.otlp_routes import OtlpRoutes
 from stretto.web.overview_page import OverviewPage
+from stretto.web.page_endpoints import PageEndpoints
 from stretto.web.parallel_execution_pages import ExecutionPages
 from stretto.web.rebuild_route import RebuildRoute
 from stretto.web.renderer import Renderer
@@ -64,6 +65,11 @@ COMPRESSION_LEVEL = 4
 SIMULATED = Refusal(409, "this service shows a simulated month and receives nothing", "run 'stretto up'")
 """The answer to what is sent to a service whose sessions are all simulated."""
 
+_PAGES: tuple[type[PageEndpoints], ...] = (
+    OverviewPage, DimensionPages, ExecutionPages, AlertPages, ComparisonPages, ActivityPage, FindingPage,
+    PageRoutes,
+)  # fmt: skip
+
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -76,15 +82,8 @@ def create_app(backend: Backend) -> ASGIApp:
     }
     renderer = Renderer(backend, addresses, static["stretto.css"][0].decode())
     pages = [
-        *OverviewPage(backend, renderer).list_routes(),
-        *DimensionPages(backend, renderer).list_routes(),
-        *ExecutionPages(backend, renderer).list_routes(),
-        *AlertPages(backend, renderer).list_routes(),
-        *ComparisonPages(backend, renderer).list_routes(),
-        *ActivityPage(backend, renderer).list_routes(),
-        *FindingPage(backend, renderer).list_routes(),
+        *(route for page in _PAGES for route in page(backend, renderer).list_routes()),
         *ReportRoutes(backend).list_page_routes(),
-        *PageRoutes(backend, renderer).list_routes(),
     ]
     api = list_api_routes(backend)
     app = Starlette(

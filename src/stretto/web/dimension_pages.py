@@ -12,13 +12,12 @@ from starlette.routing import Route
 from stretto.names import NONE, OTHER, WINDOWS
 from stretto.store.session_search import SessionQuery
 from stretto.summaries.run_statistics_by_kind import ProfileKind
-from stretto.summaries.time_window import ALL, make_named_window
+from stretto.summaries.time_window import ALL, TimeWindow, make_named_window
 from stretto.web import dimension_views, session_list_columns, tool_and_model_views
-from stretto.web.backend import Backend
 from stretto.web.collaboration_network import draw_network
-from stretto.web.renderer import Renderer
+from stretto.web.page_endpoints import PageEndpoints
 from stretto.web.run_statistics_view import describe_profile
-from stretto.web.snapshot_of_requested_window import choose_window_snapshot_if_any
+from stretto.web.snapshot_of_requested_window import WindowChoice, choose_window_snapshot_if_any
 from stretto.web.window_parameters import QueryError
 
 SESSIONS_LISTED = 10
@@ -70,13 +69,8 @@ DIMENSIONS = {
 """First part of a view's path → the view."""
 
 
-class DimensionPages:
+class DimensionPages(PageEndpoints):
     """The endpoints of the views."""
-
-    def __init__(self, backend: Backend, renderer: Renderer) -> None:
-        self._backend = backend
-        self._page = renderer.render_page
-        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the routes. Names are chosen outside Stretto and may hold a slash."""
@@ -121,12 +115,10 @@ class DimensionPages:
         latest = self._backend.snapshot()
         rows = [] if latest is None else dimension_views.list_detail_rows(latest, dimension.kind.value, name)
         window, profile = None, None
-        if choice is not None:
-            window = choice.window
+        for window in () if choice is None else _list_windows(choice, rows, now):
             profile = self._backend.run_profile(dimension.kind, name, window)
-            if not choice.is_asked and not profile.runs:
-                window = make_named_window(ALL, now)
-                profile = self._backend.run_profile(dimension.kind, name, window)
+            if profile.runs:
+                break
         sessions = self._backend.sessions(
             SessionQuery(
                 limit=SESSIONS_LISTED, **{_QUERY_FIELDS.get(dimension.parameter, dimension.parameter): name}
@@ -155,6 +147,20 @@ class DimensionPages:
             most_conversations=CONVERSATIONS_LISTED,
             windows=list(WINDOWS),
         )
+
+
+def _list_windows(
+    choice: WindowChoice, rows: Sequence[dimension_views.DetailRow], now: int
+) -> list[TimeWindow]:
+    """Return the windows to look for runs of a name in, in this order.
+
+    A window without a figure about the name has no run of it. With one it may have none that is finished.
+    """
+    if choice.is_asked:
+        return [choice.window]
+    place = list(WINDOWS).index(choice.window.name)
+    has_figures = any(row.cells[place] is not None for row in rows)
+    return [*([choice.window] if has_figures else []), make_named_window(ALL, now)]
 
 
 _QUERY_FIELDS = {"type": "task_type"}

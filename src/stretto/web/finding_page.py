@@ -19,9 +19,8 @@ from stretto.model.findings import EFFECT_PREFIX, RECOMMENDATION_PREFIX, Finding
 from stretto.store.finding_history_and_last_answers import StoredFinding
 from stretto.store.queries import SessionRow
 from stretto.store.session_search import SessionQuery
-from stretto.web.backend import Backend
 from stretto.web.findings_view import describe_stored
-from stretto.web.renderer import Renderer
+from stretto.web.page_endpoints import PageEndpoints
 
 _WRITERS: Mapping[str, Callable[[float], str]] = {
     "ratio": quantities.format_speedup,
@@ -59,13 +58,8 @@ class EvidenceRun:
     session: SessionRow | None
 
 
-class FindingPage:
+class FindingPage(PageEndpoints):
     """The endpoint of one finding. Its address can be sent to somebody, also after the finding ended."""
-
-    def __init__(self, backend: Backend, renderer: Renderer) -> None:
-        self._backend = backend
-        self._page = renderer.render_page
-        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the route."""

@@ -19,10 +19,9 @@ from stretto.store.session_search import CursorError, SessionQuery
 from stretto.summaries.session_json import build_page_document
 from stretto.summaries.time_window import ALL, make_named_window
 from stretto.web import findings_view, markdown, session_list_columns, session_timeline, session_view
-from stretto.web.backend import Backend
 from stretto.web.collaboration_network import draw_network
+from stretto.web.page_endpoints import PageEndpoints
 from stretto.web.page_terms import ABSENT
-from stretto.web.renderer import Renderer
 from stretto.web.runbook_lookup import get_runbook_markdown
 from stretto.web.session_query import parse_session_query
 from stretto.web.window_parameters import PAGE_PARAMETERS, WINDOW_PARAMETERS, QueryError, parse_window
@@ -38,13 +37,8 @@ LIKE_SHOWN = 5
 """Earlier sessions that a session's page offers to be compared with."""
 
 
-class PageRoutes:
+class PageRoutes(PageEndpoints):
     """The endpoints that answer HTML."""
-
-    def __init__(self, backend: Backend, renderer: Renderer) -> None:
-        self._backend = backend
-        self._page = renderer.render_page
-        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the routes. Names and ids are chosen outside Stretto and may hold a slash."""

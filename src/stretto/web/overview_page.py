@@ -25,19 +25,14 @@ from stretto.web import (
     verdict_in_words,
 )
 from stretto.web.backend import Backend
-from stretto.web.renderer import Renderer
+from stretto.web.page_endpoints import PageEndpoints
 from stretto.web.runbook_lookup import get_runbook_markdown
 from stretto.web.snapshot_of_requested_window import WindowChoice, choose_window_snapshot_if_any
 from stretto.web.window_parameters import QueryError
 
 
-class OverviewPage:
+class OverviewPage(PageEndpoints):
     """The endpoint of the overview."""
-
-    def __init__(self, backend: Backend, renderer: Renderer) -> None:
-        self._backend = backend
-        self._page = renderer.render_page
-        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the route."""

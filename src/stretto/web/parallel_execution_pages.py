@@ -15,8 +15,7 @@ from stretto.store.fanout_list import MOST_PAGES, FanoutQuery, FanoutSort
 from stretto.summaries.running_tasks import ExpectedFanout
 from stretto.summaries.session_json import build_page_document
 from stretto.web import session_timeline, session_view
-from stretto.web.backend import Backend
-from stretto.web.renderer import Renderer
+from stretto.web.page_endpoints import PageEndpoints
 from stretto.web.window_parameters import (
     PAGE_PARAMETERS,
     WINDOW_PARAMETERS,
@@ -54,13 +53,8 @@ def parse_fanout_query(parameters: Mapping[str, str], now: int) -> FanoutQuery:
     )
 
 
-class ExecutionPages:
+class ExecutionPages(PageEndpoints):
     """The endpoints of parallel executions."""
-
-    def __init__(self, backend: Backend, renderer: Renderer) -> None:
-        self._backend = backend
-        self._page = renderer.render_page
-        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the routes. Agents choose the ids of sessions, so an id may hold a slash."""

@@ -16,8 +16,7 @@ from stretto.summaries.session_json import build_session_document
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot_of_any_window import find_window_before
 from stretto.web import period_comparison, session_timeline, session_view
-from stretto.web.backend import Backend
-from stretto.web.renderer import Renderer
+from stretto.web.page_endpoints import PageEndpoints
 from stretto.web.window_parameters import PAGE_PARAMETERS, QueryError, check_names, parse_window
 
 PERIOD = "7d"
@@ -31,13 +30,8 @@ SIDES = ("first", "second")
 _SESSIONS = "The page /sessions lists the sessions."
 
 
-class ComparisonPages:
+class ComparisonPages(PageEndpoints):
     """The endpoints of comparisons. Their addresses can be sent to somebody."""
-
-    def __init__(self, backend: Backend, renderer: Renderer) -> None:
-        self._backend = backend
-        self._page = renderer.render_page
-        self._refuse = renderer.render_error
 
     def list_routes(self) -> list[Route]:
         """Return the routes."""
