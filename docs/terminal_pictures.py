@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import structs
 
 from stretto import journal
-from stretto.cli import text_tables
+from stretto.cli.session_table import format_session_table
 from stretto.cli.session_text import format_session
 from stretto.cli.statusline import format_line
 from stretto.cli.top import format_frame
@@ -57,6 +57,7 @@ def _drawn(config: Config, ended: str) -> dict[str, str]:
     with closing(open_reader(config.database)) as connection:
         seen = summarise_session(connection, ended, config.task_types.classify, config.hours)
         rows = queries.list_sessions(connection)
+        short_ids = queries.shorten_session_ids(connection, (row.id for row in rows))
     if seen is None:
         raise AssertionError("the recording is gone")
     # Beside a running service there is no such problem.
@@ -64,7 +65,7 @@ def _drawn(config: Config, ended: str) -> dict[str, str]:
     return {
         "statusline": format_line(read_session_brief(config.database, ended)),
         "top": format_frame(frame),
-        "sessions": text_tables.format_sessions(rows, NOON, {}).strip("\n"),
+        "sessions": format_session_table(rows, NOON, {}, short_ids).strip("\n"),
         "show": format_session(seen),
     }
 

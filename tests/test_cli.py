@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -554,6 +555,27 @@ def test_sessions_can_be_picked(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "sessions", "--since", "yesterday")
     assert (code, out) == (2, "")
     assert "'yesterday' is not a time" in err
+
+
+def test_a_listed_session_is_shown_by_its_short_id(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The title stands first, on one line with the id; a narrow terminal lacks columns and says which."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"), str(RECORDED / "two-phase.jsonl"))
+    (first, *_) = answer(capsys, "sessions")["sessions"]
+    heading, _, row = run(capsys, "sessions", "--limit", "1")[1].strip().splitlines()
+    title, id = re.split(r" {3,}", row.strip())[:2]
+    monkeypatch.setenv("COLUMNS", "90")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    narrow = run(capsys, "sessions", "--limit", "1")[1]
+
+    assert heading.split()[:2] == ["session", "id"]
+    assert title.startswith("claude-code · project ·")
+    assert (len(id), first["id"][:8]) == (8, id)
+    assert answer(capsys, "show", id)["id"] == first["id"]
+    assert max(map(len, narrow.splitlines())) <= 90
+    assert title in narrow
+    assert "not shown in 90 columns: calls, parallel, cost" in narrow
 
 
 def test_the_parser_knows_every_outcome() -> None:

@@ -65,6 +65,17 @@ def test_a_session_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
         assert queries.find_session_ids(opened.connection, "zz") == []
 
 
+def test_an_id_is_as_short_as_it_can_be_to_name_its_session(tmp_path: Path) -> None:
+    """Eight characters where they suffice; an id that begins another one is whole."""
+    with store(tmp_path) as opened:
+        names = ("0199aaaa-1111-a", "0199aaaa-1111-b", "5b1e0c77-4f0e", "session", "session-of-today")
+        for name in names:
+            opened.take(Drawing(name).opens().events)
+        short = queries.shorten_session_ids(opened.connection, names)
+
+    assert [*short.values()] == ["0199aaaa-1111-a", "0199aaaa-1111-b", "5b1e0c77", "session", "session-"]
+
+
 def test_a_session_comes_whole_or_not_at_all(tmp_path: Path) -> None:
     """It has its tool calls; an unknown id gives None; a lost session stays lost."""
     with store(tmp_path) as opened:

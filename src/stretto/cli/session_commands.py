@@ -6,8 +6,8 @@ import argparse
 import sqlite3
 from contextlib import closing
 
-from stretto.cli import text_tables
 from stretto.cli.command_context import CommandContext
+from stretto.cli.session_table import format_session_table
 from stretto.cli.session_text import format_session, format_what_if
 from stretto.cli.time_args import parse_since
 from stretto.clock import read_wall_clock
@@ -41,10 +41,11 @@ def list_sessions(context: CommandContext, options: argparse.Namespace) -> int:
             connection, now, context.config.timezone, switched_off=context.config.features.off_analyses
         )
         rows = find_sessions(connection, order_by_holdup_seconds(query, state)).rows
+        short_ids = queries.shorten_session_ids(connection, (row.id for row in rows))
         has_sessions = bool(rows) or bool(queries.list_sessions(connection, limit=1))
     found = find_session_findings(state, {row.id: row.pattern for row in rows})
     text = (
-        text_tables.format_sessions(rows, now, found)
+        format_session_table(rows, now, found, short_ids)
         if rows or not has_sessions
         else "no session matches these filters"
     )

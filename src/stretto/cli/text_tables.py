@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -13,53 +12,27 @@ from rich.table import Table
 from stretto.clock import SECOND
 from stretto.config.configuration import Config
 from stretto.figures.work_signature import list_signature_task_types
-from stretto.findings.session_findings import SessionFinding
-from stretto.format import quantities
-from stretto.store.queries import SessionRow
 from stretto.summaries.baseline_catalog import BaselineCatalog, explain_no_interval
-from stretto.summaries.session_json import name_session
 
 ABSENT = "—"
 WIDTH = 150
 """Width of a table in characters in a pipe or a file, where no window decides."""
+MOST_WIDTH = 1_000
+"""Columns in which every table has room."""
 LEAST_WIDTH = 60
 """A table in a narrower window is wrapped by the terminal: folded columns could not be read."""
 
 
+def has_window() -> bool:
+    """Return whether the answer goes to a terminal, so that its width counts."""
+    return sys.stdout.isatty()
+
+
 def find_width() -> int:
     """Return the columns of the terminal that the answer goes to."""
-    if not sys.stdout.isatty():
+    if not has_window():
         return WIDTH
     return max(LEAST_WIDTH, shutil.get_terminal_size((WIDTH, 0)).columns)
-
-
-def format_sessions(rows: Iterable[SessionRow], now: int, findings: Mapping[str, SessionFinding]) -> str:
-    """Return a table of sessions; ``findings`` are by id."""
-    table = make_table(
-        *("session", "what", "when", "lasted", "speed-up", "delivered", "cost", "calls", "parallel"),
-        *("outcome", "held up by"),
-    )
-    for row in rows:
-        finding = findings.get(row.id)
-        lasted = (row.end or row.last) - row.start
-        table.add_row(
-            row.id,
-            name_session(row),
-            f"{format_nanoseconds(now - row.last)} ago",
-            format_nanoseconds(lasted),
-            ABSENT if row.speedup is None else quantities.format_speedup(row.speedup),
-            f"{row.delivered} of {row.tasks}" if row.tasks else ABSENT,
-            ABSENT
-            if row.dollars is None
-            else ("≥ " if row.is_cost_lower_bound else "") + quantities.format_dollars(row.dollars),
-            f"≥ {row.tool_calls}" if row.has_more_calls else str(row.tool_calls),
-            str(row.fanouts),
-            "recording" if row.recording else row.outcome.value,
-            ABSENT if finding is None or finding.short is None else finding.short,
-        )
-    if not table.row_count:
-        return "no session yet: 'stretto hooks install' connects Claude Code"
-    return render_text(table)
 
 
 def format_config(config: Config) -> str:
@@ -169,12 +142,26 @@ def make_table(*names: str) -> Table:
     return table
 
 
-def render_text(renderable: RenderableType) -> str:
-    """Return a renderable as plain text, without colours."""
-    # Text of others may hold brackets: it must not be read as markup.
-    console = Console(
-        width=find_width(), no_color=True, highlight=False, force_terminal=False, markup=False, emoji=False
-    )
+def render_text(renderable: RenderableType, width: int | None = None) -> str:
+    """Return a renderable as plain text, without colours, as wide as the terminal unless a width is given."""
+    console = _make_plain_console(width)
     with console.capture() as capture:
         console.print(renderable)
     return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+
+
+def measure_width(table: Table) -> int:
+    """Return the columns that a table takes without a folded cell."""
+    return _make_plain_console(MOST_WIDTH).measure(table).maximum
+
+
+def _make_plain_console(width: int | None) -> Console:
+    # Text of others may hold brackets: it must not be read as markup.
+    return Console(
+        width=width or find_width(),
+        no_color=True,
+        highlight=False,
+        force_terminal=False,
+        markup=False,
+        emoji=False,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,6 +22,9 @@ from stretto.sources.redact import redact_id_if_secret
 from stretto.store.complete_old_sums import OLD_DEFINITION_UNTIL
 from stretto.store.rollup import SLOTS
 from stretto.store.stored_facts import load_all_facts, load_facts_without_parts
+
+SHORTEST_ID = 8
+"""Least characters of an id that is shortened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,28 @@ def find_session_ids(connection: sqlite3.Connection, prefix: str) -> list[str]:
         "SELECT id FROM sessions WHERE id >= ? AND id < ? ORDER BY id LIMIT 3", (prefix, end)
     )
     return [id for (id,) in rows]
+
+
+def shorten_session_ids(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, str]:
+    """Return for each id its shortest beginning that no other id has, of ``SHORTEST_ID`` characters or more.
+
+    Example: with 0199a and 0199b stored beside 5b1e0c77-4f0e, the last one is 5b1e0c77.
+    """
+    return {id: id[: max(SHORTEST_ID, 1 + _count_shared(connection, id))] for id in ids}
+
+
+def _count_shared(connection: sqlite3.Connection, id: str) -> int:
+    """Return how many first characters an id shares with another one: in order, a neighbour shares most."""
+    neighbours = connection.execute(
+        "SELECT (SELECT max(id) FROM sessions WHERE id < :id), (SELECT min(id) FROM sessions WHERE id > :id)",
+        {"id": id},
+    ).fetchone()
+    return max(_count_same(id, other or "") for other in neighbours)
+
+
+def _count_same(id: str, other: str) -> int:
+    pairs = enumerate(zip(id, other, strict=False))
+    return next((place for place, (one, two) in pairs if one != two), min(len(id), len(other)))
 
 
 def read_session(connection: sqlite3.Connection, id: str, classify: Classify) -> Session | None:
