@@ -29,8 +29,11 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def looking(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
-    """Open a page in a window of its own; fail where it says an error or asks for anything elsewhere."""
+def looking(browser: Browser, address: str, *, is_refused: bool = False, **options: Any) -> Iterator[Page]:
+    """Open a page in a window of its own; fail where it says an error or asks for anything elsewhere.
+
+    With ``is_refused`` the browser may say once that the page itself was refused, and must.
+    """
     context = browser.new_context(base_url=address, **{"viewport": WIDE, **options})
     context.set_default_timeout(1000 * PATIENCE)
     page = context.new_page()
@@ -43,6 +46,8 @@ def looking(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
         yield page
     finally:
         context.close()
-    assert said == []
+    refusals = [text for text in said if text.startswith("Failed to load resource: the server responded")]
+    assert len(refusals) == is_refused
+    assert said == refusals
     assert asked
     assert [url for url in asked if not url.startswith(f"{address}/")] == []

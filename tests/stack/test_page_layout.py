@@ -1,4 +1,7 @@
-"""Every page at five widths and before axe: a thousand sessions, every name long, both colour schemes."""
+"""Every page at five widths, before axe in both colour schemes, and without scripts.
+
+The store has a thousand sessions, and every name is long.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from stretto.clock import DAY
 from stretto.findings.findings_snapshot import FindingsState
@@ -21,8 +24,9 @@ from stretto.reports.report_period import parse_period
 from stretto.store.database import open_reader
 from stretto.store.finding_history_and_last_answers import AnalysisResult, StoredFinding
 from tests.scenes import orchestrated
-from tests.stack.browsing import looking
+from tests.stack.browsing import WIDE, looking
 from tests.test_notification_log import alert, message
+from tests.waiting import PATIENCE
 from tests.web_crowd import AGENTS, MODEL, PATTERN, TEXTS, TOOL, add_crowd
 from tests.web_page import full
 from tests.web_served import NOON, Store, served
@@ -31,7 +35,11 @@ pytestmark = pytest.mark.stack
 
 WIDTHS = (390, 768, 1024, 1280, 1920)
 READ_ALOUD: dict[int, Literal["light", "dark"]] = {390: "dark", 1280: "light"}
-"""Widths at which axe looks, each in a colour scheme."""
+"""Widths at which axe looks, each with the scheme for all of its rules; in the other it reads contrast."""
+
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+CONTRAST = "color-contrast"
+"""The rule of axe that reads colours: no other can have another answer in another scheme."""
 
 CROWD = "crowd-of-sessions-with-long-ids-0000"
 OTHER = "crowd-of-sessions-with-long-ids-0013"
@@ -84,6 +92,9 @@ PATHS = (
     "/alerts", "/alerts/StrettoDown", "/runbook", "/runbook/StrettoDown",
 )  # fmt: skip
 
+REFUSED = ("/sessions/no-such-session", "/sessions?sort=no-such-column")
+"""Addresses that are answered by the page of an error."""
+
 FIND_WIDE = """() => [...document.querySelectorAll("table, .scroll, .timeline, svg.columns")]
   .filter((each) => each.getBoundingClientRect().width && !each.matches(".scroll table"))
   .filter((each) => {
@@ -109,6 +120,22 @@ FIND_CUT = """() => [...document.querySelectorAll(".axis span")]
 """Returns the labels of axes that are cut by their card or run into the next one."""
 
 
+FIND_UNSEEN = """() => [...document.querySelectorAll("main :is(h2, h3, table, form, svg[role])")]
+  .filter((each) => !each.checkVisibility() && !each.closest("details:not([open])"))
+  .map((each) => each.outerHTML.slice(0, 200))"""
+"""Returns the headings, tables, forms and drawings that nobody sees, although no fold hides them."""
+
+FIND_DEAD = """() => [...document.querySelectorAll("button, a, form")]
+  .filter((each) => each.checkVisibility())
+  .filter((each) => {
+    if (each.matches("a")) return !each.getAttribute("href");
+    if (each.matches("form")) return !each.querySelector("button") || !each.getAttribute("action");
+    return !each.closest("form") && !document.getElementById(each.getAttribute("popovertarget"));
+  })
+  .map((each) => each.outerHTML.slice(0, 200))"""
+"""Returns the visible controls that lead nowhere, open nothing and send nothing."""
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve the crowd beside a few sessions of every kind, with findings, alerts and a report."""
@@ -131,16 +158,32 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield str(client.base_url).rstrip("/")
 
 
-def list_violations(page: Page) -> list[tuple[str, str]]:
-    """Return what axe finds: the rule, and the first element that breaks it."""
-    found = Axe().run(page).response["violations"]
+@pytest.fixture(scope="module")
+def without_scripts(browser: Browser, address: str) -> Iterator[BrowserContext]:
+    """Return windows that run no script."""
+    context = browser.new_context(base_url=address, viewport=WIDE, java_script_enabled=False)
+    context.set_default_timeout(1000 * PATIENCE)
+    yield context
+    context.close()
+
+
+def list_violations(page: Page, *rules: str) -> list[tuple[str, str]]:
+    """Return what axe finds by some rules or by all: the rule, and the first element that breaks it."""
+    options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
+    found = Axe().run(page, options=options).response["violations"]
     return [(violation["id"], violation["nodes"][0]["html"]) for violation in found]
 
 
-@pytest.mark.parametrize("path", PATHS)
+def read_brightness(page: Page) -> int:
+    """Return the brightest channel of the page's ground, 0 to 255."""
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return max(int(part) for part in ground.removeprefix("rgb(").rstrip(")").split(","))
+
+
+@pytest.mark.parametrize("path", [*PATHS, *REFUSED])
 def test_a_page_fits_every_width_and_reads_well_aloud(browser: Browser, address: str, path: str) -> None:
-    """No table or drawing leaves its card, no label of an axis is cut, and axe finds nothing."""
-    with looking(browser, address, reduced_motion="reduce") as page:
+    """No table or drawing leaves its card, no label of an axis is cut; in both schemes axe finds nothing."""
+    with looking(browser, address, is_refused=path in REFUSED, reduced_motion="reduce") as page:
         page.goto(path)
         expect(page.locator("h1")).to_be_visible()
         page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
@@ -149,6 +192,18 @@ def test_a_page_fits_every_width_and_reads_well_aloud(browser: Browser, address:
             assert page.evaluate(FIND_WIDE) == [], width
             assert page.evaluate(FIND_CUT) == [], width
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
-            if width in READ_ALOUD:
-                page.emulate_media(color_scheme=READ_ALOUD[width])
-                assert list_violations(page) == [], width
+            for scheme in SCHEMES if width in READ_ALOUD else ():
+                page.emulate_media(color_scheme=scheme)
+                assert (read_brightness(page) < 64) == (scheme == "dark")
+                rules = () if scheme == READ_ALOUD[width] else (CONTRAST,)
+                assert list_violations(page, *rules) == [], (width, scheme)
+
+
+@pytest.mark.parametrize("path", [*PATHS, *REFUSED])
+def test_a_page_is_whole_without_scripts(without_scripts: BrowserContext, path: str) -> None:
+    """All that it has to say is in sight; every control that is in sight leads, opens or sends."""
+    with closing(without_scripts.new_page()) as page:
+        page.goto(f"{path}{'&' if '?' in path else '?'}refresh=off")  # or it renews itself meanwhile
+        expect(page.locator("h1")).to_be_visible()
+        assert page.evaluate(FIND_UNSEEN) == []
+        assert page.evaluate(FIND_DEAD) == []
