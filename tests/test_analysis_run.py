@@ -317,13 +317,14 @@ def test_experiments_and_the_cost_of_analyses_are_series(tmp_path: Path) -> None
 
 
 def test_only_what_is_due_is_worked_out_again() -> None:
-    """Changes are due after five minutes, widths after an hour; an analysis without an answer at once."""
+    """What may ask for an act is due after five minutes, the rest after an hour; without an answer at once."""
     second = 10**9
     answered_at: dict[str, int | None] = dict.fromkeys(NAMES, BEGIN)
     assert list_due(answered_at, BEGIN + 299 * second) == []
-    assert "changes" in list_due(answered_at, BEGIN + 300 * second)
-    assert "widths" not in list_due(answered_at, BEGIN + 300 * second)
-    assert "widths" in list_due(answered_at, BEGIN + 3_600 * second)
+    urgent = {"changes", "holdups", "experiments", "unusual"}
+    assert set(list_due(answered_at, BEGIN + 300 * second)) == urgent
+    assert set(list_due(answered_at, BEGIN + 3_599 * second)) == urgent
+    assert list_due(answered_at, BEGIN + 3_600 * second) == [*NAMES]
     assert list_due({}, BEGIN) == [*NAMES]
 
 

@@ -296,7 +296,21 @@ def test_the_usual_is_compared_by_the_difference(month: OperatedStore) -> None:
     benchmark = answer["benchmark"]
     assert benchmark["difference"] == pytest.approx(benchmark["efficiency"] - benchmark["average_before"])
     assert benchmark["low"] <= benchmark["difference"] <= benchmark["high"]
-    assert "the three weeks before" in answer["summary"][1]
+    assert "the three weeks before" in answer["summary"][-1]
+
+
+def test_the_score_rises_stays_or_falls(month: OperatedStore) -> None:
+    """The slower tests cost the pattern points beyond chance; without samples no day has a score of all."""
+    answer = run(month, "efficiency", PATTERN)["result"]["analysis_results"]
+    trend = answer["trend"]
+    assert (trend["verdict"], trend["reason"]) == ("falls", None)
+    assert trend["low"] < trend["change"] < trend["high"] < 0
+    assert answer["summary"][1].startswith(f"The score falls: {trend['change']:.0f} points in 30 days [")
+    unknown = run(month, "efficiency")["result"]["analysis_results"]["trend"]
+    assert (unknown["verdict"], unknown["days"]) == (None, 0)
+    assert unknown["reason"] == "no day of the last thirty has a score that is known well enough"
+    session = run(month, "efficiency", f"d{DAYS - 1}n0")["result"]["analysis_results"]["trend"]
+    assert (session["verdict"], session["reason"]) == (None, "a session is no series of days")
 
 
 def test_a_month_costs_what_the_known_days_cost() -> None:

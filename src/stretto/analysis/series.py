@@ -48,6 +48,8 @@ class SeriesKind(StrEnum):
     QUALITY = "quality"
     ADOPTION = "adoption"
     """Whether a turn whose tasks could run in parallel ran them so."""
+    EFFICIENCY = "efficiency"
+    """Efficiency score of a day, as a share of its full points."""
     PROCESSOR_TIME = "processor_time"
     MEMORY_PEAK = "memory_peak"
     """Of a session's processes, as they were sampled."""
@@ -69,6 +71,7 @@ SCALES = {
     SeriesKind.FAILURE_SHARE: SeriesScale.SHARE,
     SeriesKind.QUALITY: SeriesScale.POINTS,
     SeriesKind.ADOPTION: SeriesScale.SHARE,
+    SeriesKind.EFFICIENCY: SeriesScale.POINTS,
 }
 """The scale of each kind that is not compared as a ratio."""
 
@@ -223,6 +226,17 @@ def make_adoption_series(subject: Mapping[str, str], days: Iterable[tuple[int, i
         values += [1.0] * parallel + [0.0] * (eligible - parallel)
     return Series(
         SeriesKind.ADOPTION, subject, np.array(times, dtype=np.int64), np.array(values, dtype=np.float64)
+    )
+
+
+def make_efficiency_series(subject: Mapping[str, str], days: Iterable[tuple[int, float]]) -> Series:
+    """Return the series of an efficiency score, known by day as (time, share of the full points)."""
+    rows = sorted(days)
+    return Series(
+        SeriesKind.EFFICIENCY,
+        subject,
+        np.array([time for time, _ in rows], dtype=np.int64),
+        np.array([score for _, score in rows], dtype=np.float64),
     )
 
 

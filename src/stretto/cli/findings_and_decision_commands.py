@@ -37,9 +37,11 @@ from stretto.findings.findings_snapshot import (
 from stretto.format.quantities import format_age, format_count_with_noun
 from stretto.model.findings import HOLDUP_PREFIX, FindingVerdict
 from stretto.service.analysis_schedule import run_analysis_process
+from stretto.service.configured_snapshot import make_score_settings
 from stretto.state.lock import find_lock_holder
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import append_decisions
+from stretto.store.declared_baseline_file import load_declared_baselines
 from stretto.store.finding_history_and_last_answers import AnalysisResult
 from stretto.store.queries import read_session
 
@@ -182,7 +184,10 @@ def read_state(context: CommandContext, *names: str, run: bool = True) -> Findin
         if state.missing is not None:
             context.print_note(state.missing)
         return state
-    done = run_analysis_process(AnalysisRequest(str(config.database), now, stale, config.timezone))
+    settings = make_score_settings(config, load_declared_baselines(config.state))
+    done = run_analysis_process(
+        AnalysisRequest(str(config.database), now, stale, config.timezone, scoring=settings)
+    )
     results = dict(state.results)
     for reply in () if done.replies is None else done.replies.replies:
         if reply.error is None:

@@ -13,7 +13,7 @@ OPERATION_HELP = {
     "patterns": "find circumstances that go with success, failure or speed",
     "comparative": "hold a session or pattern against others, its like and its past",
     "regression": "find what got worse or better, since when, by how much and why",
-    "efficiency": "score time, resources, quality and workflow, against the usual",
+    "efficiency": "score time, resources, quality and workflow, and say which way the score goes",
     "throughput": "count tasks an hour, sessions a day and seconds saved a day",
     "resource-efficiency": "price a delivered task and a saved second: processors, memory, tokens, money",
     "agent-performance": "compare agents by length, success and cost at the same work",

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from stretto.figures.cache_figures_and_faults import CacheUse
+from stretto.findings.efficiency_score_by_day import DayScore
 from stretto.model.decisions import Decision
 from stretto.model.findings import Finding
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
@@ -50,6 +51,8 @@ class AnalysisInput:
     """How long agents waited for hooks, of each whole day of UTC."""
     turns: Mapping[str | None, Sequence[DayTurns]] = field(default_factory=dict)
     """Turns of each named pattern, and under None of all, of each whole day of UTC."""
+    efficiency: Mapping[str | None, Sequence[DayScore]] = field(default_factory=dict)
+    """Efficiency scores of each named pattern, and under None of all, of each whole day of UTC."""
     cache_uses: Mapping[str, CacheUse] = field(default_factory=dict)
     """What happened lately in each cache that programs report."""
 

@@ -29,7 +29,8 @@ from stretto.figures.quantile_sketch import get_bucket_value
 from stretto.figures.scores.sums_by_pattern_type_or_agent import PARALLEL
 from stretto.figures.sums_by_dimension import collect_quantile_sketches, sum_by
 from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput, DayLengths, DayTurns
-from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS
+from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS, TRENDS
+from stretto.findings.efficiency_score_by_day import ScoreSettings, read_efficiency_by_day
 from stretto.findings.useless_or_small_cache_findings import CACHE_DAYS
 from stretto.model.findings import Finding
 from stretto.names import NONE
@@ -60,6 +61,7 @@ class AnalysisRequest(msgspec.Struct, frozen=True):
     machine_memory: float | None = None
     growth: float = 0.0
     """Share by which work is to grow, such as .25."""
+    scoring: ScoreSettings = msgspec.field(default_factory=ScoreSettings)
 
 
 class AnalysisReply(msgspec.Struct, frozen=True):
@@ -91,6 +93,10 @@ def answer_request(
                 connection, request.instant, request.zone, machine_memory=request.machine_memory
             ),
             growth=request.growth,
+            # The scores of thirty days take longer than all else that is read, and only trends need them.
+            efficiency=read_efficiency_by_day(connection, request.instant, request.scoring)
+            if TRENDS in request.names
+            else {},
         )
     replies = []
     for analysis in ANALYSES:

@@ -41,6 +41,12 @@ MOST_EXPLAINED = 40
 """Sessions, the latest first, for which it is worked out what held them up."""
 
 
+TRENDS = "trends"
+
+ALL_PATTERNS: Mapping[str, str] = {"patterns": "all"}
+"""The subject of the trend of the efficiency score over all patterns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """A row of the table."""
@@ -83,14 +89,22 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
 
 
 def find_trends(given: AnalysisInput) -> AnalysisAnswer:
-    """Answer which way lengths, failures, resources, money and adoption went over the last 30 days."""
-    from stretto.analysis.series import make_adoption_series, make_resource_series  # noqa: PLC0415  # loads numpy
+    """Answer which way lengths, failures, resources, money, adoption and efficiency went over 30 days."""
+    from stretto.analysis.series import (  # noqa: PLC0415  # loads numpy
+        make_adoption_series,
+        make_efficiency_series,
+        make_resource_series,
+    )
     from stretto.analysis.series_trends import judge_trends  # noqa: PLC0415  # loads scipy
 
     series = [*given.run_series, *make_resource_series(given.sessions)]
     series += [
         make_adoption_series({"turns": "all"} if pattern is None else {"pattern": pattern}, days)
         for pattern, days in given.turns.items()
+    ]
+    series += [
+        make_efficiency_series(ALL_PATTERNS if pattern is None else {"pattern": pattern}, days)
+        for pattern, days in given.efficiency.items()
     ]
     return AnalysisAnswer(judge_trends(series, given.instant, ZoneInfo(given.zone)))
 
@@ -238,7 +252,7 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis("widths", HOUR_SECONDS, plan_widths),
     Analysis("gains", HOUR_SECONDS, fit_width_gains),
     Analysis("conditions", HOUR_SECONDS, find_conditions),
-    Analysis("trends", HOUR_SECONDS, find_trends),
+    Analysis(TRENDS, HOUR_SECONDS, find_trends),
     Analysis("unusual", FIVE_MINUTES, find_unusual_runs),
     Analysis("caches", HOUR_SECONDS, find_cache_faults),
     Analysis("agents", HOUR_SECONDS, compare_agents, has_findings=False),

@@ -34,6 +34,7 @@ KINDS = {
     "task_dollars": "Cost of tasks",
     "quality": "Quality",
     "adoption": "Adoption of parallel work",
+    "efficiency": "Efficiency score",
     "processor_time": "Processor time of sessions",
     "memory_peak": "Memory of sessions",
     "week": "Sessions of the last week",

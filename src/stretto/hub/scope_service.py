@@ -38,7 +38,7 @@ from stretto.reports.make_report import make_report
 from stretto.reports.report_document import Report
 from stretto.reports.report_period import PeriodKind, get_last_period
 from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule, run_analysis_process
-from stretto.service.configured_snapshot import take_configured_snapshot
+from stretto.service.configured_snapshot import make_score_settings, take_configured_snapshot
 from stretto.service.operation_sources_of_a_store import make_store_sources
 from stretto.service.rebuild_progress_and_store_damage import RebuildRequest, find_damage
 from stretto.service.report_schedule import make_report_rules
@@ -112,6 +112,7 @@ class ScopeService:
                 zone=config.timezone,
                 switched_off=config.features.off_analyses,
                 run=self._run_analyses,
+                score_settings=lambda: make_score_settings(self.config, NOTHING_DECLARED),
             )
             if has_findings
             else None

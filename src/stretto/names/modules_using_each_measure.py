@@ -136,6 +136,11 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.AGENTS_IO_SAMPLES, measures.AGENTS_MEMORY, measures.MACHINE_AVAILABLE,
         measures.MACHINE_BUSY, measures.SAMPLED,
     ),
+    "findings.efficiency_score_by_day": (
+        measures.CALLS, measures.MEMORY_EVENNESS, measures.MODEL_CALLS, measures.PROMPT_TOKENS,
+        measures.SAMPLED_SESSIONS, measures.SESSIONS, measures.SESSION_MACHINE_USE, measures.TOKENS,
+        measures.WALL,
+    ),
     "figures.scores.agent_score": (
         measures.AGENT_CALLS, measures.AGENT_TIME, measures.TASK_TIME, measures.WORK_ENDS,
     ),

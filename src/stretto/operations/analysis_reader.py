@@ -120,6 +120,7 @@ class AnswerReader:
                     self.sources.zone,
                     self.sources.machine_memory,
                     growth,
+                    self.sources.score_settings(),
                 )
             )
             answer: KnownAnswer | str = replies if isinstance(replies, str) else "it gave no answer"

@@ -25,6 +25,7 @@ from stretto.operations.measure_finished_runs import (
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall, RunSelection
 from stretto.operations.operation_errors import lack_data
+from stretto.operations.score_trend import describe_score_trend, judge_score_trend
 from stretto.store.queries import find_first_slot_time
 
 FEWEST_FANOUTS = 5
@@ -77,13 +78,14 @@ def answer_efficiency(call: OperationCall) -> OperationAnswer:
             "dimensions",
             "the parts of the score are those of all patterns; the score itself is the pattern's",
         )
-    analysis = {"benchmark": compare_week_with_earlier_weeks(call, runs)}
+    analysis = {"benchmark": compare_week_with_earlier_weeks(call, runs), "trend": judge_score_trend(call)}
     value = score.get("score", score.get("value"))
     shown = "withheld, its range is too wide" if value is None else f"{value:.0f} of 100"
     count = quantities.format_count_with_noun(fanouts, "parallel execution")
     return OperationAnswer(
         [
             f"Efficiency of {call.workflow.name}: {shown}{_format_range(score)}, {count}.",
+            *describe_score_trend(analysis["trend"]),
             *_describe_benchmark(analysis["benchmark"]),
         ],
         performance,

@@ -27,7 +27,13 @@ HISTORY = 154 * DAY
 
 TREND_KINDS: Mapping[str, frozenset[str]] = {
     "efficiency": frozenset(
-        {"fanout_elapsed_trend", "quality_trend", "failure_share_trend", "adoption_trend"}
+        {
+            "efficiency_trend",
+            "fanout_elapsed_trend",
+            "quality_trend",
+            "failure_share_trend",
+            "adoption_trend",
+        }
     ),
     "execution_time": frozenset(
         {

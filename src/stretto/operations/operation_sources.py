@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from stretto.clock import Clock
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest
+from stretto.findings.efficiency_score_by_day import ScoreSettings
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.notifications.notification_log import Notification
 from stretto.servers.alert_limits import AlertLimits
@@ -45,5 +46,7 @@ class OperationSources:
     """Whether a service works the analyses out again when they are due; else they are worked out here."""
     alert_limits: AlertLimits = field(default_factory=dict)
     """Limits of alerts that differ from the shipped ones."""
+    score_settings: Callable[[], ScoreSettings] = ScoreSettings
+    """Returns the rules and baselines by which days are scored."""
     machine_memory: float | None = None
     """Bytes of the machine."""

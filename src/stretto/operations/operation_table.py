@@ -194,7 +194,7 @@ _ROWS: tuple[Operation, ...] = (
     Operation(
         "efficiency",
         OperationGroup.EFFICIENCY,
-        "score time, resources, quality and workflow, against the usual",
+        "score time, resources, quality and workflow, and say which way the score goes",
         "5 parallel executions in seven days; 1 of a session",
         efficiency_answers.answer_efficiency,
         (

@@ -26,6 +26,7 @@ from stretto.clock import HOUR, Clock
 from stretto.errors import StoreError
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest
 from stretto.findings.analysis_table import list_due, list_runnable
+from stretto.findings.efficiency_score_by_day import ScoreSettings
 from stretto.findings.finding_changes import list_finding_changes
 from stretto.findings.findings_snapshot import FindingsState, describe_missing_extra, read_findings_state
 from stretto.store.database import open_reader, open_transaction
@@ -85,6 +86,7 @@ class AnalysisSchedule:
         switched_off: frozenset[str] = frozenset(),
         run: Callable[[AnalysisRequest], AnalysisRound] | None = None,
         count_checks: Callable[[Mapping[str, int]], None] = lambda _: None,
+        score_settings: Callable[[], ScoreSettings] = ScoreSettings,
     ) -> None:
         self._database = database
         self._journal = journal
@@ -96,6 +98,7 @@ class AnalysisSchedule:
         self._stopping = threading.Event()
         self._run_process = run or partial(run_analysis_process, stopping=self._stopping)
         self._count_checks = count_checks
+        self._make_score_settings = score_settings
         self.rounds: queue.SimpleQueue[AnalysisRound] = queue.SimpleQueue()
         """Answers that the worker has not stored yet."""
         self.state = FindingsState(
@@ -156,7 +159,12 @@ class AnalysisSchedule:
             due = list_due(self._answered, now, self._analyses)
             if due and self._has_news(now):
                 request = AnalysisRequest(
-                    str(self._database), now, tuple(due), self._zone, self._machine_memory
+                    str(self._database),
+                    now,
+                    tuple(due),
+                    self._zone,
+                    self._machine_memory,
+                    scoring=self._make_score_settings(),
                 )
                 answer = self._run_process(request)
                 if not self._stopping.is_set():

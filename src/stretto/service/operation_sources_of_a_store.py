@@ -16,7 +16,7 @@ from stretto.operations.operation_sources import OperationSources
 from stretto.resources import machine
 from stretto.service.analysis_schedule import ask_analysis_process
 from stretto.service.configured_session_summary import summarise_configured_session
-from stretto.service.configured_snapshot import take_configured_snapshot
+from stretto.service.configured_snapshot import make_score_settings, take_configured_snapshot
 from stretto.store.database import open_reader
 from stretto.store.declared_baseline_file import load_declared_baselines
 from stretto.summaries.running_tasks import (
@@ -95,5 +95,6 @@ def make_store_sources(
         alerting_gap=lambda: "no service runs, so nothing watches the limits now",
         is_followed=False,
         alert_limits=config.alert_limits,
+        score_settings=lambda: make_score_settings(config, store.declared()),
         machine_memory=machine.read().memory,
     )

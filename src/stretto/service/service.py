@@ -32,6 +32,7 @@ from stretto.features.feature_switches import FEATURES
 from stretto.feeds.orchestrator_feed_items import FeedInput
 from stretto.figures.figure import Figure
 from stretto.figures.name_budget import describe_folded_names
+from stretto.findings.efficiency_score_by_day import ScoreSettings
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.findings.regression_and_experiment_figures import (
     compute_answer_age_and_cost_figures,
@@ -55,6 +56,7 @@ from stretto.resources.sampler import Sampler, WatchedSession
 from stretto.resources.sampler_thread import SamplerThread
 from stretto.servers.post_to_alertmanager import AlertmanagerTarget, find_alertmanager
 from stretto.service.analysis_schedule import AnalysisSchedule, ask_analysis_process
+from stretto.service.configured_snapshot import make_score_settings
 from stretto.service.execution_start_and_end_notices import ParallelNotices, wants_notices
 from stretto.service.forgetting import ForgetRequest
 from stretto.service.health import Health, describe_lag
@@ -124,6 +126,7 @@ class Service:
             machine_memory=self._machine_memory,
             switched_off=config.features.off_analyses,
             count_checks=self._live.count_checks,
+            score_settings=self._make_score_settings,
         )
         self._notices = (
             ParallelNotices(
@@ -288,8 +291,12 @@ class Service:
             notifications=notifications,
             alerting_gap=alerting_gap,
             alert_limits=self.config.alert_limits,
+            score_settings=self._make_score_settings,
             machine_memory=machine.read().memory,
         )
+
+    def _make_score_settings(self) -> ScoreSettings:
+        return make_score_settings(self.config, self.declared())
 
     def _refuse_unready(self) -> None:
         """Raise StoreError while the store is not that of the journal."""

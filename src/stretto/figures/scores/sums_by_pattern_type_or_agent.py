@@ -42,7 +42,7 @@ _SPLIT_BY_ANY = frozenset(
 )
 """Measures of work and of judgements on it: they have pattern, task type and agent."""
 
-_SPLIT_BY_PATTERN = _SPLIT_BY_ANY | {
+SPLIT_BY_PATTERN = _SPLIT_BY_ANY | {
     measures.TURNS,
     measures.AGENTS_BUSY,
     measures.AGENTS_CAPACITY,
@@ -73,7 +73,7 @@ _SPLIT_BY_AGENT = _SPLIT_BY_ANY | {
 }
 """Measures that an agent is scored by."""
 
-_SPLIT_BY = {Dimension.PATTERN: _SPLIT_BY_PATTERN, Dimension.AGENT: _SPLIT_BY_AGENT}
+_SPLIT_BY = {Dimension.PATTERN: SPLIT_BY_PATTERN, Dimension.AGENT: _SPLIT_BY_AGENT}
 
 
 @dataclass(frozen=True, slots=True)
