@@ -317,7 +317,7 @@ def test_experiments_and_the_cost_of_analyses_are_series(tmp_path: Path) -> None
 
 
 def test_only_what_is_due_is_worked_out_again() -> None:
-    """What may ask for an act is due after five minutes, the rest after an hour; without an answer at once."""
+    """What may ask for an act is due after five minutes, the rest hourly; without an answer at once."""
     second = 10**9
     answered_at: dict[str, int | None] = dict.fromkeys(NAMES, BEGIN)
     assert list_due(answered_at, BEGIN + 299 * second) == []
