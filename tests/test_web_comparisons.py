@@ -68,6 +68,7 @@ def test_a_session_leads_to_its_comparison(client: httpx.Client) -> None:
         ("/periods?window=9d", 400),
         ("/periods?from=0001-01-01", 400),
         ("/periods?from=9999-01-01", 400),
+        ("/periods?form=2026-11-01", 400),
     ],
 )
 def test_what_cannot_be_compared_is_refused(client: httpx.Client, path: str, status: int) -> None:
@@ -93,6 +94,75 @@ def test_a_period_of_days_has_the_days_before(client: httpx.Client) -> None:
 
     assert "2026-11-18 to 2026-11-19, beside the time before" in text
     assert "The time before is 2026-11-16 to 2026-11-17" in text
+
+
+THIS_WEEK = "from=2026-11-16&to=2026-11-22"
+WEEK_OF_LAST_MONTH = "before_from=2026-10-12&before_to=2026-10-18"
+DAY_BEFORE = "before_from=2026-11-11&before_to=2026-11-12T00:00:00Z"
+
+
+def test_two_periods_that_are_chosen_stand_side_by_side(client: httpx.Client) -> None:
+    """The address has all bounds, the fields have them, and each period leads to its sessions."""
+    page = read(client, f"/periods?{THIS_WEEK}&{DAY_BEFORE}")
+    text = page.text.replace("\N{NO-BREAK SPACE}", " ")
+    fields = {str(field["name"]): field.get("value") for field in page.attributes("input")}
+    other_window = next(address for address in page.addresses if "window=30d" in address)
+
+    assert "2026-11-16 to 2026-11-22, beside 2026-11-11" in text
+    assert "The two are of different lengths" in text
+    assert "Parallel executions 1 1 as before" in text
+    assert (fields["before_from"], fields["before_to"]) == ("2026-11-11", "2026-11-12T00:00:00")
+    assert (fields["from"], fields["to"]) == ("2026-11-16", "2026-11-22")
+    before = "/sessions?from=2026-11-11T00:00:00.000000Z&to=2026-11-12T00:00:00.000000Z"
+    assert {f"/sessions?{THIS_WEEK}", before, f"?{THIS_WEEK}"} <= set(page.addresses)
+    assert "before" not in other_window
+
+
+def test_a_week_of_last_month_has_the_same_length(client: httpx.Client) -> None:
+    """Nothing is said of lengths, and the table is taken along with its periods."""
+    path = f"/periods?from=2026-11-09&to=2026-11-15&{WEEK_OF_LAST_MONTH}"
+    text = read(client, path).text
+    (first, *_) = client.get(f"{path}&format=json").json()
+
+    assert "beside 2026-10-12 to 2026-10-18" in text
+    assert "different lengths" not in text
+    assert first == {"Figure": "Parallel executions", "Now": "1", "Before": "0", "Difference": "+1"}
+
+
+def test_programs_have_the_same_comparison(client: httpx.Client) -> None:
+    """The numbers of both periods with their difference, by the names and units of the API."""
+    answer = client.get(f"/api/periods?{THIS_WEEK}&{DAY_BEFORE}").json()
+    (architecture,) = [row for row in answer["task_types"] if row["task_type"] == "architecture"]
+
+    assert answer["now"]["window"] == "2026-11-16T00:00:00Z/2026-11-23T00:00:00Z"
+    assert answer["before"]["start"] == "2026-11-11T00:00:00.000000Z"
+    assert answer["figures"]["time_saved_seconds"] == {
+        "now": 10.0, "before": 20.0, "difference": -10.0, "reason": None,
+    }  # fmt: skip
+    assert architecture["median_seconds"]["difference"] == pytest.approx(15, rel=0.04)
+    assert client.get("/api/periods").json()["now"]["window"] == "7d"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "rule"),
+    [
+        ("before_from=2026-11-01", "before_from and before_to must be given together"),
+        ("before_to=2026-11-01", "before_from and before_to must be given together"),
+        ("before_from=2026-11-02&before_to=2026-11-01", "before_to must be later than before_from"),
+        ("before_from=yesterday&before_to=2026-11-01", "before_from must be a date or an RFC 3339 time"),
+        (
+            "before_from=2026-11-01&before_to=2026-11-16",
+            "before the other period begins, by 2026-11-16",
+        ),
+        ("before_since=2026-11-01", "there is no parameter before_since"),
+    ],
+)
+def test_bounds_that_are_none_are_refused(client: httpx.Client, parameters: str, rule: str) -> None:
+    """The page and the API answer with the rule that is broken."""
+    for path in ("/periods", "/api/periods"):
+        answer = client.get(f"{path}?{THIS_WEEK}&{parameters}")
+        assert answer.status_code == 400
+        assert rule in answer.text
 
 
 def test_a_day_that_is_not_over_stands_beside_as_much_of_the_day_before(client: httpx.Client) -> None:

@@ -88,6 +88,7 @@ PATHS = (
     "/models?window=7d", f"/models/{MODEL}?window=7d",
     "/executions", f"/executions/{CROWD}/1",
     f"/compare?first={quote(CROWD)}&second={quote(OTHER)}", "/periods?window=7d",
+    "/periods?from=2026-11-19T09:00:00Z&before_from=2026-11-01&before_to=2026-11-07T12:00:00Z",
     "/findings", "/findings/a1b2", "/findings/c3d4", "/reports", "/reports/latest",
     "/alerts", "/alerts/StrettoDown", "/runbook", "/runbook/StrettoDown",
 )  # fmt: skip

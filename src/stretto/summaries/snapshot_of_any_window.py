@@ -89,16 +89,30 @@ def _find_stretch(connection: sqlite3.Connection, window: TimeWindow, now: int) 
 def find_window_before(window: TimeWindow, now: int) -> TimeWindow | None:
     """Return the window of the same length before another one; None if that has no length or none before it.
 
-    A window that is not over yet is as long as what has passed of it. The window before ends with the last
-    slot of sums that the other one does not begin in, so that no sum counts in both.
+    A window that is not over yet is as long as what has passed of it.
     """
-    end = now if window.end is None else min(now, window.end)
-    if window.start is None or window.start >= end:
+    length, border = measure_window(window, now), find_latest_end_before(window, now)
+    if length is None or border is None:
         return None
-    length = end - window.start
-    slot = (SLOTS[0] if length // SECOND <= SLOTS[1] else SLOTS[1]) * SECOND
-    border = window.start - window.start % slot
     return make_bounded_window(border - length, border) if border - length >= -FARTHEST else None
+
+
+def find_latest_end_before(window: TimeWindow, now: int) -> int | None:
+    """Return the latest end (ns) of a window before another one; None if that has no beginning or no length.
+
+    It is the end of the last slot of sums that the other one does not begin in: no sum counts in both.
+    """
+    length = measure_window(window, now)
+    if length is None or window.start is None:
+        return None
+    slot = (SLOTS[0] if length // SECOND <= SLOTS[1] else SLOTS[1]) * SECOND
+    return window.start - window.start % slot
+
+
+def measure_window(window: TimeWindow, now: int) -> int | None:
+    """Return the length (ns) of what has passed of a window; None without a beginning that is over."""
+    end = now if window.end is None else min(now, window.end)
+    return None if window.start is None or window.start >= end else end - window.start
 
 
 class WindowedSnapshots:

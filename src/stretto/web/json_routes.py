@@ -1,4 +1,4 @@
-"""Answer the JSON routes: snapshot, trends, sessions, problems and notifications."""
+"""Answer the JSON routes: snapshot, trends, periods, sessions, problems and notifications."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ from stretto.summaries.session_json import build_row_document, build_session_doc
 from stretto.summaries.time_window import TimeWindow
 from stretto.web import responses
 from stretto.web.backend import Backend
+from stretto.web.requested_periods import (
+    PERIOD_PARAMETERS,
+    build_periods_document,
+    compare_requested_periods,
+    parse_periods,
+)
 from stretto.web.session_query import parse_session_query
 from stretto.web.window_parameters import WINDOW_PARAMETERS, QueryError, check_names, parse_window
 
@@ -40,6 +46,7 @@ class JsonRoutes:
         return [
             Route("/api/snapshot", self.get_snapshot),
             Route("/api/trends", self.get_trends),
+            Route("/api/periods", self.compare_periods),
             Route("/api/baselines", self.get_baselines),
             Route("/api/sessions", self.list_sessions),
             # Agents choose the ids, so an id may hold a slash.
@@ -75,6 +82,19 @@ class JsonRoutes:
         except QueryError as error:
             return responses.build_error(request.url.path, 400, str(error))
         return responses.build_json(self._backend.trends(window))
+
+    def compare_periods(self, request: Request) -> Response:
+        """Answer the figures of a window beside those of the time before it, or of another earlier period."""
+        path = request.url.path
+        try:
+            check_names(request.query_params, PERIOD_PARAMETERS)
+            choice = parse_periods(request.query_params, self._backend.clock())
+        except QueryError as error:
+            return responses.build_error(path, 400, str(error))
+        compared = compare_requested_periods(self._backend, choice)
+        if compared is None:
+            return responses.build_error(path, 503, "there are no figures yet", "try again in a second")
+        return responses.build_json(build_periods_document(choice, compared.comparison))
 
     def get_baselines(self, request: Request) -> Response:  # noqa: ARG002  # the shape of an endpoint
         """Answer all baselines, the runs that are refused with their reasons, and the use of each."""

@@ -17,8 +17,8 @@ from starlette.routing import Route
 
 from stretto.model.event import Outcome
 from stretto.store.session_search import SessionSort
-from stretto.summaries.time_window import WINDOW_NAMES
-from stretto.web import live_updates, operation_routes, responses, session_query
+from stretto.summaries.time_window import WINDOW_LENGTHS, WINDOW_NAMES
+from stretto.web import live_updates, operation_routes, requested_periods, responses, session_query
 from stretto.web.window_parameters import WINDOW_PARAMETERS
 
 PATH = "/api/openapi.json"
@@ -27,6 +27,7 @@ QUERIES: Mapping[str, tuple[str, ...]] = {
     "/api/sessions": session_query.PARAMETERS,
     "/api/snapshot": WINDOW_PARAMETERS,
     "/api/trends": WINDOW_PARAMETERS,
+    "/api/periods": requested_periods.PERIOD_PARAMETERS,
     f"{operation_routes.PATH}/{{name}}": operation_routes.PARAMETERS,
 }
 """Path → the parameters of its query; any other is refused."""
@@ -34,6 +35,7 @@ QUERIES: Mapping[str, tuple[str, ...]] = {
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "/api/sessions": ("sessions", "next"),
     "/api/baselines": ("baselines", "fanouts"),
+    "/api/periods": ("now", "before", "figures", "task_types"),
     "/api/problems": ("problems",),
     "/api/notifications": ("watchdog_heard", "notifications"),
     "/api/findings": ("at", "missing", "open", "settled"),
@@ -52,6 +54,12 @@ _VALUES: Mapping[str, dict[str, Any]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": session_query.MOST},
 }
 """Parameter → schema of its values; any other is a text."""
+
+_VALUES_AT: Mapping[tuple[str, str], dict[str, Any]] = {
+    # All the time recorded has no time before it.
+    ("/api/periods", "window"): {"type": "string", "enum": list(WINDOW_LENGTHS)},
+}
+"""(path, parameter) → schema of its values, where they are not those of other paths."""
 
 _NAME_IN_PATH = re.compile(r"\{(\w+)(?::\w+)?\}")
 _ERROR = {"$ref": "#/components/schemas/Error"}
@@ -123,7 +131,7 @@ def _describe_route(route: Route, template: str) -> Iterator[tuple[str, dict[str
         ]
         if method == "GET":
             parameters += [
-                {"name": name, "in": "query", "schema": _VALUES.get(name, {"type": "string"})}
+                {"name": name, "in": "query", "schema": _get_schema(template, name)}
                 for name in QUERIES.get(template, ())
             ]
             operation["responses"]["200"] = _describe_answer(template)
@@ -133,6 +141,10 @@ def _describe_route(route: Route, template: str) -> Iterator[tuple[str, dict[str
         if parameters:
             operation["parameters"] = parameters
         yield method.lower(), operation
+
+
+def _get_schema(template: str, parameter: str) -> dict[str, Any]:
+    return _VALUES_AT.get((template, parameter)) or _VALUES.get(parameter, {"type": "string"})
 
 
 def _describe_answer(template: str) -> dict[str, Any]:

@@ -5,14 +5,15 @@ This describes only: whether a difference is more than chance, the findings say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from stretto.figures.figure import Figure
 from stretto.figures.window_gain_verdict import BaselineComparison
 from stretto.format import quantities
 from stretto.summaries.snapshot import Snapshot
-from stretto.web.dimension_views import FigureIndex, list_type_rows, sum_counts
+from stretto.web.dimension_views import FigureIndex, TypeRow, list_type_rows, sum_counts
 
 UNKNOWN = "not known"
 OTHER_BASELINE = "by another baseline"
@@ -24,12 +25,43 @@ SnapshotOfWindow = tuple[Snapshot, str]
 
 @dataclass(frozen=True, slots=True)
 class PeriodCell:
-    """A figure of both periods; a text that is None is not known."""
+    """A figure of both periods as numbers and as texts; None where it is not known."""
 
     name: str
-    now: str | None
-    before: str | None
-    difference: str | None
+    field: str
+    """Its name in JSON."""
+    values: tuple[float | None, float | None]
+    """That of now, and that of before."""
+    write: Callable[[float], str]
+    write_difference: Callable[[float], str]
+    by_other_baseline: bool = False
+    """Whether the two are compared with different things, so that their difference says nothing."""
+
+    @property
+    def now(self) -> str | None:
+        """The figure of now in words."""
+        return None if self.values[0] is None else self.write(self.values[0])
+
+    @property
+    def before(self) -> str | None:
+        """The figure of before in words."""
+        return None if self.values[1] is None else self.write(self.values[1])
+
+    @property
+    def change(self) -> float | None:
+        """That of now less that of before."""
+        now, before = self.values
+        return None if now is None or before is None or self.by_other_baseline else now - before
+
+    @property
+    def difference(self) -> str | None:
+        """The change in words."""
+        if self.by_other_baseline:
+            return OTHER_BASELINE
+        if self.change is None:
+            return None
+        sign = "+" if self.change > 0 else quantities.MINUS
+        return sign + self.write_difference(abs(self.change)) if self.change else "as before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,48 +87,77 @@ def compare_periods(now: SnapshotOfWindow, before: SnapshotOfWindow) -> PeriodCo
     """Return the figures of a period beside those of another."""
     indexes = (FigureIndex(now[0]), FigureIndex(before[0]))
     leads = [snapshot.verdicts[window].lead for snapshot, window in (now, before)]
-    cells = [_make_cell(title, [read(lead) for lead in leads], write) for title, read, write in _LEAD_FIGURES]
-    if len({lead.provenance for lead in leads if lead is not None}) > 1:
-        cells = [
-            replace(cell, difference=OTHER_BASELINE) if cell.name in _COMPARED else cell for cell in cells
-        ]
-    for title, name, write in _SUMMED_FIGURES:
-        values = [_sum_figures(indexes[0], name, now[1]), _sum_figures(indexes[1], name, before[1])]
-        cells.append(_make_cell(title, values, write))
+    differ = len({lead.provenance for lead in leads if lead is not None}) > 1
+    cells = [
+        PeriodCell(
+            title, field, (read(leads[0]), read(leads[1])), write, write, differ and field in _COMPARED
+        )
+        for title, field, read, write in _LEAD_FIGURES
+    ]
+    for title, field, name, write in _SUMMED_FIGURES:
+        values = _sum_figures(indexes[0], name, now[1]), _sum_figures(indexes[1], name, before[1])
+        cells.append(PeriodCell(title, field, values, write, write))
     return PeriodComparison(tuple(cells), tuple(_compare_types(indexes, (now[1], before[1]))))
 
 
+def build_comparison_document(comparison: PeriodComparison) -> dict[str, Any]:
+    """Return the figures and the task types of both periods as JSON."""
+    return {
+        "figures": {cell.field: _build_cell(cell) for cell in comparison.cells},
+        "task_types": [
+            {"task_type": row.task_type}
+            | {cell.field: _build_cell(cell) for cell in (row.tasks, row.median, row.success)}
+            for row in comparison.types
+        ],
+    }
+
+
+def _build_cell(cell: PeriodCell) -> dict[str, Any]:
+    now, before = cell.values
+    reason = OTHER_BASELINE if cell.by_other_baseline else None
+    return {"now": now, "before": before, "difference": cell.change, "reason": reason}
+
+
 def _compare_types(indexes: tuple[FigureIndex, ...], windows: tuple[str, str]) -> list[TypeChange]:
-    rows = [
+    now, before = (
         {row.task_type: row for row in list_type_rows(index, window)}
         for index, window in zip(indexes, windows, strict=True)
+    )
+    changes = [
+        _compare_type(task_type, indexes, windows, (now.get(task_type), before.get(task_type)))
+        for task_type in sorted({*now, *before})
     ]
-    changes = []
-    for task_type in sorted({*rows[0], *rows[1]}):
-        sides = tuple(side.get(task_type) for side in rows)
-        counts = tuple(
-            float(sum_counts(index, "stretto_window_tasks", task_type=task_type, window=window))
-            for index, window in zip(indexes, windows, strict=True)
-        )
-        medians = tuple(None if row is None else row.median.value for row in sides)
-        success = tuple(None if row is None else row.success.value for row in sides)
-        changes.append(
-            (
-                counts[0],
-                TypeChange(
-                    task_type,
-                    _make_cell("Tasks", counts, _format_count),
-                    _make_cell("Median task", medians, quantities.format_duration),
-                    _make_cell(
-                        "Success",
-                        success,
-                        quantities.format_percent,
-                        quantities.format_size_of_difference_in_points,
-                    ),
-                ),
-            )
-        )
-    return [change for _, change in sorted(changes, key=lambda item: -item[0])]
+    return sorted(changes, key=lambda change: -(change.tasks.values[0] or 0.0))
+
+
+def _compare_type(
+    task_type: str,
+    indexes: tuple[FigureIndex, ...],
+    windows: tuple[str, str],
+    rows: tuple[TypeRow | None, TypeRow | None],
+) -> TypeChange:
+    now, before = (
+        float(sum_counts(index, "stretto_window_tasks", task_type=task_type, window=window))
+        for index, window in zip(indexes, windows, strict=True)
+    )
+    medians = _read_both(rows, lambda row: row.median.value)
+    success = _read_both(rows, lambda row: row.success.value)
+    points = quantities.format_size_of_difference_in_points
+    return TypeChange(
+        task_type,
+        PeriodCell("Tasks", "tasks", (now, before), _format_count, _format_count),
+        PeriodCell(
+            "Median task", "median_seconds", medians, quantities.format_duration, quantities.format_duration
+        ),
+        PeriodCell("Success", "success_ratio", success, quantities.format_percent, points),
+    )
+
+
+def _read_both(
+    rows: tuple[TypeRow | None, TypeRow | None], read: Callable[[TypeRow], float | None]
+) -> tuple[float | None, float | None]:
+    now, before = rows
+    return None if now is None else read(now), None if before is None else read(before)
 
 
 def _sum_figures(index: FigureIndex, name: str, window: str) -> float | None:
@@ -107,24 +168,6 @@ def _sum_figures(index: FigureIndex, name: str, window: str) -> float | None:
 
 def _find(index: FigureIndex, name: str, labels: dict[str, str]) -> Figure:
     return index.find_figure(name, UNKNOWN, **labels)
-
-
-def _make_cell(
-    name: str,
-    values: Sequence[float | None],
-    write: Callable[[float], str],
-    write_difference: Callable[[float], str] | None = None,
-) -> PeriodCell:
-    """Return a figure of both periods; ``values`` are that of now and that of before."""
-    now, before = values
-    difference = None
-    if now is not None and before is not None:
-        change = now - before
-        sign = "+" if change > 0 else quantities.MINUS
-        difference = sign + (write_difference or write)(abs(change)) if change else "as before"
-    return PeriodCell(
-        name, None if now is None else write(now), None if before is None else write(before), difference
-    )
 
 
 def _count(read: Callable[[BaselineComparison], int]) -> Callable[[BaselineComparison | None], float]:
@@ -143,23 +186,33 @@ def _format_count(value: float) -> str:
 
 
 _LEAD_FIGURES: tuple[
-    tuple[str, Callable[[BaselineComparison | None], float | None], Callable[[float], str]], ...
+    tuple[str, str, Callable[[BaselineComparison | None], float | None], Callable[[float], str]], ...
 ] = (
-    ("Parallel executions", _count(lambda lead: lead.fanouts), _format_count),
-    ("Their tasks", _count(lambda lead: lead.tasks), _format_count),
-    ("Their delivered tasks", _count(lambda lead: lead.delivered + lead.taken), _format_count),
-    ("Speed-up", _measure(lambda lead: lead.speedup), quantities.format_speedup),
-    ("Time saved", _measure(lambda lead: lead.time_saved), quantities.format_duration),
-    ("Together", _measure(lambda lead: lead.elapsed), quantities.format_duration),
+    ("Parallel executions", "fanouts", _count(lambda lead: lead.fanouts), _format_count),
+    ("Their tasks", "parallel_tasks", _count(lambda lead: lead.tasks), _format_count),
+    (
+        "Their delivered tasks",
+        "delivered_tasks",
+        _count(lambda lead: lead.delivered + lead.taken),
+        _format_count,
+    ),
+    ("Speed-up", "speedup", _measure(lambda lead: lead.speedup), quantities.format_speedup),
+    (
+        "Time saved",
+        "time_saved_seconds",
+        _measure(lambda lead: lead.time_saved),
+        quantities.format_duration,
+    ),
+    ("Together", "elapsed_seconds", _measure(lambda lead: lead.elapsed), quantities.format_duration),
 )
-"""Title, reader and format of the figures of the headline."""
+"""Title, name in JSON, reader and format of the figures of the headline."""
 
-_COMPARED = frozenset({"Speed-up", "Time saved"})
+_COMPARED = frozenset({"speedup", "time_saved_seconds"})
 """Those that a baseline is needed for."""
 
 _SUMMED_FIGURES = (
-    ("Sessions", "stretto_window_sessions", _format_count),
-    ("Tool calls", "stretto_window_tool_calls", _format_count),
-    ("Cost", "stretto_window_cost_usd", quantities.format_dollars),
+    ("Sessions", "sessions", "stretto_window_sessions", _format_count),
+    ("Tool calls", "tool_calls", "stretto_window_tool_calls", _format_count),
+    ("Cost", "cost_usd", "stretto_window_cost_usd", quantities.format_dollars),
 )
-"""Title, name and format of figures that are added up over their labels."""
+"""Title, name in JSON, name and format of figures that are added up over their labels."""

@@ -14,14 +14,17 @@ from stretto.figures.matched_tasks_of_two_sessions import match_tasks
 from stretto.model.interval import Interval
 from stretto.summaries.session_json import build_session_document
 from stretto.summaries.session_summary import SessionSummary
-from stretto.summaries.snapshot_of_any_window import find_window_before
-from stretto.web import period_comparison, session_timeline, session_view
+from stretto.web import session_timeline, session_view
 from stretto.web.page_endpoints import PageEndpoints
-from stretto.web.window_parameters import PAGE_PARAMETERS, QueryError, check_names, parse_window
-
-PERIOD = "7d"
-"""The period that is compared with the one before, unless another is asked for."""
-
+from stretto.web.requested_periods import PERIOD_PARAMETERS, compare_requested_periods, parse_periods
+from stretto.web.window_form import make_bound_fields
+from stretto.web.window_parameters import (
+    BEFORE_PARAMETERS,
+    PAGE_PARAMETERS,
+    WINDOW_PARAMETERS,
+    QueryError,
+    check_names,
+)
 
 SIDES = ("first", "second")
 """The parameters that name two sessions."""
@@ -80,33 +83,25 @@ class ComparisonPages(PageEndpoints):
         }
 
     def compare_periods(self, request: Request) -> Response:
-        """Answer a window beside the time of the same length before it."""
+        """Answer a window beside the time of the same length before it, or beside a period that is chosen."""
         now, parameters = self._backend.clock(), request.query_params
         try:
-            window = parse_window(parameters, now) or parse_window({"window": PERIOD}, now)
+            check_names(parameters, (*PERIOD_PARAMETERS, *PAGE_PARAMETERS))
+            choice = parse_periods(parameters, now)
         except QueryError as error:
-            return self._refuse(request, 400, str(error))
-        latest = self._backend.snapshot()
-        before = None if window is None else find_window_before(window, now)
-        if window is None or before is None:
             return self._refuse(
-                request,
-                400,
-                "The time before has no length.",
-                "Choose a window with a beginning that is over.",
+                request, 400, str(error), "The page /periods compares the last 7 days with those before."
             )
-        if latest is None:
+        compared = compare_requested_periods(self._backend, choice)
+        if compared is None:
             return self._refuse(request, 503, "There are no figures yet.")
-        snapshots = [(each, self._backend.windowed_snapshot(latest, each)) for each in (window, before)]
         return self._page(
             "periods.html",
             request,
             now,
             live=True,
-            window=window.name,
-            before=before.name,
-            coarser=snapshots[0][1].coarser,
-            comparison=period_comparison.compare_periods(
-                *((snapshot, each.name) for each, snapshot in snapshots)
-            ),
+            choice=choice,
+            compared=compared,
+            before_bounds=make_bound_fields(parameters, BEFORE_PARAMETERS),
+            kept_window={name: parameters[name] for name in WINDOW_PARAMETERS if parameters.get(name)},
         )

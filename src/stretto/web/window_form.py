@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from stretto.clock import to_rfc3339
 from stretto.web.window_parameters import (
+    BEFORE_PARAMETERS,
     PAGE_PARAMETERS,
     WINDOW_PARAMETERS,
     QueryError,
@@ -32,12 +33,15 @@ class BoundField:
     value: str
 
 
-def make_bound_fields(given: Mapping[str, str]) -> list[BoundField]:
+def make_bound_fields(
+    given: Mapping[str, str], parameters: tuple[str, str] = ("from", "to")
+) -> list[BoundField]:
     """Return the fields of the first and the last bound.
 
     A bound with a time has a field with a time, in UTC, so that the form gives it back as it was.
     """
-    return [_make_bound_field(given, name, title) for name, title in (("from", "From"), ("to", "To"))]
+    titles = zip(parameters, ("From", "To"), strict=True)
+    return [_make_bound_field(given, name, title) for name, title in titles]
 
 
 def _make_bound_field(given: Mapping[str, str], parameter: str, title: str) -> BoundField:
@@ -55,7 +59,12 @@ def _make_bound_field(given: Mapping[str, str], parameter: str, title: str) -> B
 
 def list_kept_parameters(given: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters that stay when the form chooses another window, such as filters and order."""
-    dropped = {*WINDOW_PARAMETERS, *PLACES, *(name for name in PAGE_PARAMETERS if name != "refresh")}
+    dropped = {
+        *WINDOW_PARAMETERS,
+        *BEFORE_PARAMETERS,
+        *PLACES,
+        *(name for name in PAGE_PARAMETERS if name != "refresh"),
+    }
     return {name: text for name, text in given.items() if text and name not in dropped}
 
 

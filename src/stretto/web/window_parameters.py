@@ -16,6 +16,9 @@ from stretto.summaries.time_window import (
 
 WINDOW_PARAMETERS = ("window", "from", "to")
 
+BEFORE_PARAMETERS = ("before_from", "before_to")
+"""The bounds of the period that a window is compared with."""
+
 PAGE_PARAMETERS = ("refresh", "format", "number")
 """Parameters of every page: whether it renews itself, and which table or drawing is taken along."""
 
