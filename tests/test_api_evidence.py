@@ -15,6 +15,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 import stretto
 from stretto import journal
 from stretto.api import written_files
+from stretto.cli.session_text import format_session
 from stretto.clock import read_wall_clock
 from stretto.figures.fanout_conflict_and_test_checks import (
     IntegrationCheck,
@@ -345,6 +346,32 @@ def test_a_task_reports_its_progress_and_what_blocks_it(written: Journal) -> Non
     ]
     assert all(message.is_report for message in session.messages)
     assert read_by_otlp(written).messages == session.messages
+
+
+def test_a_phase_reports_its_progress_and_what_blocks_it(written: Journal, tmp_path: Path) -> None:
+    """Each report is about the phase with its id, also below a task, by journal and by OTLP alike."""
+    phases = []
+    with stretto.session(id="s1"), stretto.task("plan", agent="planner"):
+        for share in (0.25, 0.75):
+            with stretto.phase("review") as phase:
+                phase.progress(share)
+            phases.append(phase.id or "")
+        with stretto.phase("release") as phase:
+            phase.progress(0.5)
+            phase.blocked("waits for a licence")
+        phases.append(phase.id or "")
+    session = read_both(written)
+    reports = session.latest_phase_reports
+    assert [(reports[id].share, reports[id].description) for id in phases] == [
+        (0.25, None), (0.75, None), (None, "waits for a licence"),
+    ]  # fmt: skip
+    assert session.latest_reports == {}
+    assert read_by_otlp(written).messages == session.messages
+    with store(tmp_path) as opened:
+        opened.take(written.events())
+        summary = summarise_session(opened.connection, "s1", by_description, {})
+    assert summary is not None
+    assert "success, blocked: waits for a licence" in format_session(summary)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])

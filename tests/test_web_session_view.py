@@ -219,6 +219,39 @@ def test_a_task_shows_its_latest_report(store: Store) -> None:
     ]
 
 
+def test_a_phase_shows_its_latest_report(store: Store) -> None:
+    """Of two phases of one name the first was at a half and is over, the second waits; no task is meant."""
+    reports: list[tuple[float, str, str, dict[str, Any]]] = [
+        (2, "first", "progress", {"share": 0.5}),
+        (6, "second", "progress", {"share": 0.1}),
+        (7, "second", "blocked", {"description": "waits for <b>a licence</b>"}),
+    ]
+    store.events(
+        [
+            event(Kind.SESSION_START, 0),
+            event(Kind.PHASE_START, 1, id="first", name="review"),
+            event(Kind.PHASE_END, 4, id="first", name="review", outcome=Outcome.SUCCESS),
+            event(Kind.PHASE_START, 5, id="second", name="review"),
+            event(Kind.TASK_START, 5, id="a", name="reviewer"),
+            *(
+                event(Kind.MESSAGE, at, id=f"m{at}", type=kind, attributes={"phase": phase, **attributes})
+                for at, phase, kind, attributes in reports
+            ),
+        ]
+    )
+    with shown(store) as client:
+        page = read(client, "/sessions/told")
+        document = client.get("/api/sessions/told").json()
+
+    assert "success 50 % done, its last report" in page.text
+    assert "running blocked: waits for <b>a licence</b>" in page.text
+    assert [(phase["outcome"], phase["progress"], phase["blocked"]) for phase in document["phases"]] == [
+        ("success", 0.5, None),
+        ("running", None, "waits for <b>a licence</b>"),
+    ]
+    assert [(task["progress"], task["blocked"]) for task in document["tasks"]] == [(None, None)]
+
+
 def test_what_no_source_tells_has_a_reason_and_no_section(store: Store) -> None:
     """A session by hooks alone shows no empty tables, and lists the absent figures with reasons."""
     full(store)

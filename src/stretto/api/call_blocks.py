@@ -199,7 +199,7 @@ class MessageBlock(SpanBlock):
 
 
 class ReportBlock(MessageBlock):
-    """A report of a task about itself: a message without a receiver."""
+    """A report of a task or a phase about itself: a message without a receiver."""
 
     __slots__ = ("_attributes",)
 

@@ -24,7 +24,7 @@ from stretto.api.span_block import (
     build_attributes,
     get_tracer,
     name_span,
-    trim_name,
+    trim_description,
 )
 from stretto.api.written_files import WrittenFiles, read_key_if_any
 from stretto.clock import SECOND
@@ -35,6 +35,8 @@ from stretto.model.message_kinds import BLOCKED, PROGRESS
 from stretto.names import SpanAttribute
 
 _log = logging.getLogger(__name__)
+
+NO_REASON = "no reason recorded"
 
 _TASK_CONFLICT = SpanAttribute.TASK_CONFLICT.value
 _TASK_ID = SpanAttribute.TASK_ID.value
@@ -67,6 +69,32 @@ class GatedBlock(JudgedBlock):
             record()
         finally:
             detach(token)
+
+
+class ReportingBlock(GatedBlock):
+    """A block that reports how far its work is, and what it waits for."""
+
+    __slots__ = ()
+
+    PROGRESS_ATTRIBUTE: str
+    """Name of the attribute of a report with the share that is done."""
+    BLOCKED_ATTRIBUTE: str
+    """Name of the attribute of a report with the reason why it cannot go on."""
+
+    def progress(self, share: float) -> None:
+        """Report how much of the work is done, from 0 to 1: a sign of life, which takes back ``blocked``."""
+        number = float(share)
+        if not 0 <= number <= 1:
+            _log.warning("progress of a %s was left out: it must be from 0 to 1, not %r", self.WORD, share)
+            return
+        self._report(PROGRESS, **{self.PROGRESS_ATTRIBUTE: number})
+
+    def blocked(self, reason: str) -> None:
+        """Report that the work cannot go on, and why, until the next ``progress`` or its end."""
+        self._report(BLOCKED, **{self.BLOCKED_ATTRIBUTE: trim_description(reason) or NO_REASON})
+
+    def _report(self, kind: str, **attributes: float | str | None) -> None:
+        self._record_inside(ReportBlock(kind, build_attributes(**attributes)).sent)
 
 
 class SessionBlock(GatedBlock):
@@ -137,12 +165,16 @@ class SessionBlock(GatedBlock):
         span.set_attribute(SpanAttribute.CONVERSATION_ID.value, self.session)
 
 
-class PhaseBlock(GatedBlock):
+class PhaseBlock(ReportingBlock):
     """A named stage of a session."""
 
     __slots__ = ("_stage",)
 
     WORD = scoring.PHASE
+    PROGRESS_ATTRIBUTE, BLOCKED_ATTRIBUTE = (
+        SpanAttribute.PHASE_PROGRESS.name,
+        SpanAttribute.PHASE_BLOCKED.name,
+    )
 
     def __init__(self, stage: str | None) -> None:
         super().__init__()
@@ -158,18 +190,23 @@ class PhaseBlock(GatedBlock):
         self.phase = self._stage
         return name_span("phase", self._stage), {}
 
+    def _report(self, kind: str, **attributes: float | str | None) -> None:
+        """Report on this phase: others of its name may have been before."""
+        super()._report(kind, MESSAGE_PHASE_ID=self.id, **attributes)
+
     def _set_id(self, span: Span, id: str) -> None:
         """Set the id to the span's id."""
         self.id = id
         span.set_attribute(SpanAttribute.PHASE_ID.value, id)
 
 
-class TaskBlock(GatedBlock):
+class TaskBlock(ReportingBlock):
     """A delegated piece of work."""
 
     __slots__ = ("_description", "_doer", "_files", "_type")
 
     WORD = scoring.TASK
+    PROGRESS_ATTRIBUTE, BLOCKED_ATTRIBUTE = SpanAttribute.TASK_PROGRESS.name, SpanAttribute.TASK_BLOCKED.name
 
     def __init__(
         self, description: str | None, type: str | None, agent: str | None, id: str | None = None
@@ -195,21 +232,6 @@ class TaskBlock(GatedBlock):
         """
         if self._span is not None and self._span.is_recording():
             self._span.set_attribute(_TASK_CONFLICT, bool(found))
-
-    def progress(self, share: float) -> None:
-        """Report how much of the work is done, from 0 to 1: a sign of life, which takes back ``blocked``."""
-        number = float(share)
-        if not 0 <= number <= 1:
-            _log.warning("progress of a task was left out: it must be from 0 to 1, not %r", share)
-            return
-        self._report(PROGRESS, TASK_PROGRESS=number)
-
-    def blocked(self, reason: str) -> None:
-        """Report that the task cannot go on, and why, until the next ``progress`` or its end."""
-        self._report(BLOCKED, TASK_BLOCKED=trim_name(reason) or "no reason given")
-
-    def _report(self, kind: str, **attributes: float | str) -> None:
-        self._record_inside(ReportBlock(kind, build_attributes(**attributes)).sent)
 
     def _make_copy(self) -> Self:
         """Return a new block with the same settings."""

@@ -48,6 +48,9 @@ UNNAMED_ERROR = "_OTHER"
 DISABLED = os.environ.get("STRETTO_DISABLED", "").strip().lower() in {"1", "true"}
 """Whether recording is disabled, whatever SDK is set."""
 
+_DESCRIBES = os.environ.get("STRETTO_DESCRIPTIONS") != "0"
+"""Whether descriptions are recorded; the hook client reads the same variable."""
+
 # These values are looked up once, because each lookup of an enum's value is slow.
 AGENT_NAME = SpanAttribute.AGENT_NAME.value
 ERROR_TYPE = SpanAttribute.ERROR_TYPE.value
@@ -87,6 +90,11 @@ def trim_name(text: object) -> str | None:
     if type(text) is not str:
         text = "" if text is None else str(text)
     return text[:NAME_LIMIT] or None
+
+
+def trim_description(text: object) -> str | None:
+    """Return a description like a name; None where descriptions are not recorded."""
+    return trim_name(text) if _DESCRIBES else None
 
 
 def name_span(operation: str, subject: str | None) -> str:

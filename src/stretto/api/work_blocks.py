@@ -8,20 +8,16 @@ github.com/open-telemetry/semantic-conventions-genai); all others begin with ``s
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from math import isfinite
 
 from stretto.api.call_blocks import MessageBlock, ModelCallBlock, ToolCallBlock
 from stretto.api.session_blocks import PhaseBlock, SessionBlock, TaskBlock
-from stretto.api.span_block import trim_name
+from stretto.api.span_block import trim_description, trim_name
 from stretto.hook.client.client import list_labels
 from stretto.model.event import Outcome
 
 __all__ = ["message", "model_call", "phase", "record", "session", "task", "tool_call"]
-
-_DESCRIBES = os.environ.get("STRETTO_DESCRIPTIONS") != "0"
-"""Whether descriptions are recorded; the hook client reads the same variable."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +41,7 @@ def session(
     A different ``id`` opens a new session anyway.
     """
     return SessionBlock(
-        _trim_description(description),
+        trim_description(description),
         trim_name(pattern),
         trim_name(project),
         trim_name(id),
@@ -63,7 +59,7 @@ def task(
 ) -> TaskBlock:
     """Wrap a delegated piece of work by ``agent``; without ``type``, the type is derived from the names."""
     return TaskBlock(
-        _trim_description(_check_name(description)), trim_name(type), trim_name(agent), trim_name(id)
+        trim_description(_check_name(description)), trim_name(type), trim_name(agent), trim_name(id)
     )
 
 
@@ -134,7 +130,3 @@ def _check_name(name: object) -> object:
     if callable(name) and not isinstance(name, str):
         raise TypeError(f"give a name first, as in @stretto.task('…'), not {name!r}")
     return name
-
-
-def _trim_description(text: object) -> str | None:
-    return trim_name(text) if _DESCRIBES else None

@@ -251,7 +251,7 @@ def _format_tasks(session: Session) -> str:
 
 
 def _format_report(report: Message | None) -> str:
-    """Return what a task reported last about itself, as a part of a sentence; empty without a report."""
+    """Return what a task or phase reported last, as a part of a sentence; empty without a report."""
     if report is None:
         return ""
     return f", blocked: {report.description}" if report.share is None else f", {report.share:.0%} done"
@@ -261,6 +261,7 @@ def _format_phases(session: Session) -> str:
     table = make_table("phase", "id", "started", "took", "tasks", "outcome")
     # Without a phase on any task the count of a phase is unknown, not 0.
     has_phases = any(task.phase for task in session.tasks)
+    reports = session.latest_phase_reports
     for phase in session.phases:
         interval = phase.interval
         table.add_row(
@@ -269,7 +270,7 @@ def _format_phases(session: Session) -> str:
             ABSENT if phase.start is None else f"+{format_nanoseconds(phase.start - session.start)}",
             format_nanoseconds(interval.length if interval else None),
             str(sum(task.phase == phase.name for task in session.tasks)) if has_phases else ABSENT,
-            phase.outcome.value,
+            phase.outcome.value + _format_report(reports.get(phase.id)),
         )
     return render_text(table)
 

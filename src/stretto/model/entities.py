@@ -233,13 +233,15 @@ class Message:
     type: str | None = None
     """Its kind, as the orchestrator declared it."""
     share: float | None = None
-    """How much of its work the task has done, from 0 to 1, in a report of progress."""
+    """How much of its work the task or phase has done, from 0 to 1, in a report of progress."""
     description: str | None = None
-    """Why the task cannot go on, in a report that it is blocked."""
+    """Why the task or phase cannot go on, in a report that it is blocked."""
+    phase: str | None = None
+    """The id of the phase that it reports on; None in a report of a task."""
 
     @property
     def is_report(self) -> bool:
-        """Whether it is a report of a task about itself, without a receiver who answers."""
+        """Whether it is a report of a task or phase about itself, without a receiver who answers."""
         return self.type in REPORTS and self.receiver is None
 
 
@@ -403,7 +405,18 @@ class Session:
     @property
     def latest_reports(self) -> dict[str | None, Message]:
         """The latest report of each task about itself: of its progress, or that it is blocked."""
-        return {message.task: message for message in self.messages if message.is_report}
+        return {
+            message.task: message for message in self.messages if message.is_report and message.phase is None
+        }
+
+    @property
+    def latest_phase_reports(self) -> dict[str, Message]:
+        """The latest report on each phase, by its id."""
+        return {
+            message.phase: message
+            for message in self.messages
+            if message.is_report and message.phase is not None
+        }
 
 
 def _make_interval(start: int | None, end: int | None) -> Interval | None:

@@ -47,6 +47,7 @@ def _fold_message(facts: SessionFacts, event: Event, rank: int) -> Touched:
         (fact_fields.AGENT_ID, event.parent),
         (fact_fields.OUTCOME, event.outcome),
         (fact_fields.DESCRIPTION, read_text(event.attributes, "description")),
+        (fact_fields.PHASE, read_text(event.attributes, "phase")),
     )
     share = event.attributes.get("share")
     if isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1:

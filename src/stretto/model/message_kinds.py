@@ -8,7 +8,7 @@ from stretto.names import NONE
 PROGRESS, BLOCKED = "progress", "blocked"
 
 REPORTS = frozenset({PROGRESS, BLOCKED})
-"""Reports of a task about itself: they have no receiver who answers."""
+"""Reports of a task or a phase about itself: they have no receiver who answers."""
 
 MESSAGE_KINDS = frozenset(
     {"request", "answer", "handover", "review", "question", "status", "conflict", "decision", *REPORTS}

@@ -84,6 +84,7 @@ def conclude_messages(facts: SessionFacts) -> tuple[Message, ...]:
             type=get_text(message_facts, fact_fields.TYPE),
             share=_get_share(message_facts),
             description=get_text(message_facts, fact_fields.DESCRIPTION),
+            phase=get_text(message_facts, fact_fields.PHASE),
         )
         for message_id, message_facts in _list_leaves(facts, EntityKind.MESSAGE)
     ]

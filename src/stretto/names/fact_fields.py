@@ -370,8 +370,9 @@ _MESSAGE = (
     FactField(EntityKind.MESSAGE, SENDER, _TEXT, "The name of the sending agent."),
     FactField(EntityKind.MESSAGE, AGENT_ID, _TEXT, "The id of the sending agent; none is the main agent."),
     FactField(EntityKind.MESSAGE, TYPE, _TEXT, "Its kind, such as request or handover."),
-    FactField(EntityKind.MESSAGE, SHARE, _COUNT, "Millionths of its work that the sending task has done."),
-    FactField(EntityKind.MESSAGE, DESCRIPTION, _TEXT, "Why the sending task cannot go on."),
+    FactField(EntityKind.MESSAGE, SHARE, _COUNT, "Millionths of its work that the task or phase has done."),
+    FactField(EntityKind.MESSAGE, DESCRIPTION, _TEXT, "Why the task or phase cannot go on."),
+    FactField(EntityKind.MESSAGE, PHASE, _TEXT, "The id of the phase that it reports on."),
     FactField(EntityKind.MESSAGE, OUTCOME, _OUTCOME, "Whether it was answered."),
 )
 

@@ -290,6 +290,7 @@ def build_spending_document(part: Spending) -> dict[str, Any]:
 
 def _build_side_records(session: Session, scales: Scales) -> dict[str, list[dict[str, Any]]]:
     """Return the session's phases, messages, scores, and the hook runs that the agent timed itself."""
+    reports = session.latest_phase_reports
     return {
         "phases": [
             {
@@ -299,6 +300,8 @@ def _build_side_records(session: Session, scales: Scales) -> dict[str, list[dict
                 "end": _format_time(phase.end),
                 "seconds": _to_seconds(phase.interval.length if phase.interval else None),
                 "outcome": phase.outcome.value,
+                "progress": None if (report := reports.get(phase.id)) is None else report.share,
+                "blocked": None if report is None else report.description,
             }
             for phase in session.phases
         ],

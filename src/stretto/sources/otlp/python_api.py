@@ -6,8 +6,9 @@ writes: phases, messages, cache reports and the names of sessions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -18,6 +19,8 @@ from stretto.sources.otlp import conventions, evaluations
 from stretto.sources.otlp.cache_reports import make_cache_report
 from stretto.sources.otlp.genai import make_session_events, make_span_event
 from stretto.sources.otlp.plain_records import Attributes, Span, get_id, get_number, get_text, to_duration
+
+Content = TypeVar("Content")
 
 _OF_SESSION = {
     "pattern": SpanAttribute.PATTERN,
@@ -39,10 +42,13 @@ def make_events_of_any_span(span: Span, session: str) -> list[Event]:
     return events
 
 
+_PROGRESS_MARKS = (SpanAttribute.TASK_PROGRESS, SpanAttribute.PHASE_PROGRESS)
+_BLOCKED_MARKS = (SpanAttribute.TASK_BLOCKED, SpanAttribute.PHASE_BLOCKED)
+
 _MESSAGE_MARKS = frozenset(
-    mark.value for mark in (SpanAttribute.MESSAGE_TO, SpanAttribute.TASK_PROGRESS, SpanAttribute.TASK_BLOCKED)
+    mark.value for mark in (SpanAttribute.MESSAGE_TO, *_PROGRESS_MARKS, *_BLOCKED_MARKS)
 )
-"""Attributes of a span that is a message: a report of a task about itself has no receiver."""
+"""Attributes of a span that is a message: a report of a task or phase about itself has no receiver."""
 
 
 def _make_api_events(span: Span, session: str) -> list[Event]:
@@ -84,10 +90,19 @@ def _make_message_event(span: Span, new_event: Callable[..., Event]) -> Event:
         outcome=conventions.get_outcome(span),
         attributes=omit_none(
             sender=get_text(attributes, SpanAttribute.MESSAGE_FROM.value),
-            share=get_number(attributes, SpanAttribute.TASK_PROGRESS.value),
-            description=get_text(attributes, SpanAttribute.TASK_BLOCKED.value),
+            share=_get_first(get_number, attributes, _PROGRESS_MARKS),
+            description=_get_first(get_text, attributes, _BLOCKED_MARKS),
+            phase=get_text(attributes, SpanAttribute.MESSAGE_PHASE_ID.value),
         ),
     )
+
+
+def _get_first(
+    read: Callable[[Attributes, str], Content | None], attributes: Attributes, marks: Iterable[SpanAttribute]
+) -> Content | None:
+    """Return what is read of the first attribute that is there."""
+    values = (read(attributes, mark.value) for mark in marks)
+    return next((value for value in values if value is not None), None)
 
 
 def _add_api_fields(event: Event, span: Span) -> Event:
