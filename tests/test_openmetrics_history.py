@@ -69,6 +69,18 @@ def test_old_days_are_in_hours_and_the_last_in_minutes() -> None:
     assert list_hourly_then_fine_instants(now - MINUTE, now) == []
 
 
+def test_old_hours_are_full_in_the_time_of_their_reader() -> None:
+    """Where clocks are half an hour from UTC, so are the old samples, and the last fortnight begins there."""
+    now = 100 * DAY
+    instants = list_hourly_then_fine_instants(80 * DAY, now, "Asia/Kolkata")
+
+    assert instants[0] == 80 * DAY + HOUR // 2
+    steps = [later - earlier for earlier, later in pairwise(instants)]
+    assert steps == sorted(steps, reverse=True)
+    assert sorted(set(steps)) == [5 * MINUTE, HOUR]
+    assert instants[steps.index(5 * MINUTE)] == now - 14 * DAY + HOUR // 2
+
+
 def test_the_past_begins_where_it_is_asked_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With --since earlier hours are left out; a time after everything leaves nothing to write."""
     state = ["--state", str(tmp_path / "state")]

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import shutil
 import subprocess
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,7 +21,8 @@ from grafana.board.panel import Kind, Panel
 from tests.dashboards import substituted
 from tests.ports import find_free_port
 from tests.simulated import DAY, exposition, month
-from tests.stack.running import PATIENCE, ROOT, Running, require_servers, running, until
+from tests.stack.running import ROOT, Running, require_servers, running, until
+from tests.stack.running_prometheus import Prometheus, create_blocks, run_prometheus
 
 pytestmark = pytest.mark.stack
 
@@ -48,41 +43,6 @@ def promtool(request: pytest.FixtureRequest) -> str:
     if not named:
         pytest.skip("STRETTO_PROMTOOL3 names no promtool of Prometheus 3")
     return named
-
-
-@dataclass(frozen=True)
-class Prometheus:
-    """A Prometheus with a month behind it, by address."""
-
-    address: str
-
-    def is_ready(self) -> bool:
-        """Return whether it answers queries: before that it replays what it has on disk."""
-        try:
-            with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=5):
-                return True
-        except OSError:
-            return False
-
-    def instant(self, expr: str, at: float | None = None) -> list[dict[str, Any]]:
-        """Return the series of an instant query."""
-        return self._ask("query", query=expr, time=str(at or time.time()))
-
-    def range(self, expr: str, length: float, step: float) -> list[dict[str, Any]]:
-        """Return the series of a query over the time up to now."""
-        now = time.time()
-        return self._ask("query_range", query=expr, start=str(now - length), end=str(now), step=str(step))
-
-    def _ask(self, path: str, **fields: str) -> list[dict[str, Any]]:
-        request = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(fields)}"
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                told = json.load(answer)
-        except urllib.error.HTTPError as refused:
-            pytest.fail(f"{fields['query']}: {refused.read().decode()}")
-        assert not told.get("warnings"), told["warnings"]
-        found: list[dict[str, Any]] = told["data"]["result"]
-        return found
 
 
 @contextmanager
@@ -117,21 +77,9 @@ def exposed() -> Iterator[str]:
 
 def past(folder: Path, until_time: float) -> Path:
     """Return a folder of Prometheus blocks with the simulated month."""
-    promtool = shutil.which("promtool")
-    assert promtool is not None
     text, data = folder / "month.om", folder / "data"
     text.write_text("\n".join(month(until_time, EVERY)) + "\n", encoding="utf-8")
-    made = subprocess.run(
-        [
-            *(promtool, "tsdb", "create-blocks-from", "--max-block-duration=744h", "openmetrics"),
-            *(str(text), str(data)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert made.returncode == 0, made.stderr
+    create_blocks(text, data)
     return data
 
 
@@ -163,32 +111,14 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     require_servers()
     folder = tmp_path_factory.mktemp("prometheus")
     own = f"127.0.0.1:{find_free_port()}"
-    program = shutil.which("prometheus")
-    assert program is not None
-    with exposed() as target, (folder / "log").open("w") as log:
+    with exposed() as target:
         data = past(folder, time.time() - DAY / 24)
-        server = subprocess.Popen(
-            [
-                program,
-                f"--config.file={configuration(folder, target, own)}",
-                f"--storage.tsdb.path={data}",
-                "--storage.tsdb.retention.time=60d",
-                f"--web.listen-address={own}",
-                # The past is sparse, so that a month fits into a test.
-                f"--query.lookback-delta={2 * EVERY}s",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            found = Prometheus(own)
-            until("Prometheus to be ready", found.is_ready)
+        # The past is sparse, so that a month fits into a test.
+        look_back = f"--query.lookback-delta={2 * EVERY}s"
+        with run_prometheus(configuration(folder, target, own), data, own, look_back) as found:
             until("an alert", lambda: found.instant('ALERTS{alertstate="firing",severity="critical"}'))
             until("a rate", lambda: found.instant("rate(stretto_tasks_total[1m])"))
             yield found
-        finally:
-            server.terminate()
-            server.wait(timeout=PATIENCE)
 
 
 def bounds(panel: Panel, number: int) -> tuple[float, float]:

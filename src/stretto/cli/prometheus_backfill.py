@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from stretto.cli.command_context import CommandContext
 from stretto.cli.import_command import show_progress
 from stretto.cli.time_args import parse_since
-from stretto.clock import DAY, HOUR, MINUTE, read_wall_clock
+from stretto.clock import DAY, HOUR, MINUTE, SECOND, read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import UsageError
 from stretto.exporter.openmetrics_history import END, At, generate_openmetrics
@@ -68,15 +70,19 @@ def write_openmetrics_backfill(context: CommandContext, options: argparse.Namesp
     return 0
 
 
-def list_hourly_then_fine_instants(first: int, end: int) -> list[int]:
+def list_hourly_then_fine_instants(first: int, end: int, zone: str = "UTC") -> list[int]:
     """Return the instants (ns) from ``first`` until ``end``: every full hour, then every five minutes.
 
-    Example: of sixteen days, the first two in steps of an hour, the other fourteen in steps of five minutes.
+    Hours are full in the time of ``zone``: Grafana asks for its reader's full hours, and Prometheus looks
+    back for five minutes from each. Example: of sixteen days, the first two in steps of an hour, the other
+    fourteen in steps of five minutes.
     """
+    ahead = datetime.fromtimestamp(end / SECOND, ZoneInfo(zone)).utcoffset() or timedelta()
+    past_hour = round(ahead.total_seconds()) * SECOND % HOUR
     fine_from = max(first, end - FINE_DAYS * DAY)
     # A full hour is a full five minutes too, so the steps meet.
-    fine_from += -fine_from % HOUR
-    hours = range(first + -first % HOUR, fine_from, HOUR)
+    fine_from += -(fine_from + past_hour) % HOUR
+    hours = range(first + -(first + past_hour) % HOUR, fine_from, HOUR)
     return [*hours, *range(fine_from, end, FINE_STEP)]
 
 
@@ -87,7 +93,7 @@ def _compute_past(config: Config, since: int, until: int) -> Iterator[At]:
         first = queries.find_first_slot_time(connection)
         if first is None:
             return
-        instants = list_hourly_then_fine_instants(max(first + HOUR, since), until)
+        instants = list_hourly_then_fine_instants(max(first + HOUR, since), until, config.timezone)
         with show_progress(len(instants), "instants") as progress:
             for at in progress(instants):
                 find = make_baseline_finder(connection, config.hours, declared, now=at)
