@@ -26,7 +26,10 @@ def _empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write(folder: Path, *words: str) -> dict[str, str]:
-    """Run an export for another job, address and interval; return its files by relative path."""
+    """Run an export for another job, address and interval; return its files by relative path.
+
+    Further words come last: of an option that is given twice, the last value counts.
+    """
     options = ["--job", "agents", "--url", URL, "--interval", "60s"]
     assert main([*words[:2], str(folder), *options, *words[2:]]) == 0
     files = (path for path in folder.rglob("*") if path.is_file())
@@ -64,15 +67,16 @@ def test_the_down_alert_looks_at_the_job(tmp_path: Path) -> None:
     assert configuration["scrape_configs"][0]["static_configs"] == [{"targets": ["stretto.example.org:443"]}]
 
 
-def test_no_alert_waits_for_less_than_two_scrapes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("interval", [15, 30, 60])
+def test_no_alert_waits_for_less_than_two_scrapes(tmp_path: Path, interval: int) -> None:
     """At 60 s between scrapes a wait of 15 s would alarm on a single sample."""
-    files = write(tmp_path, "export", "prometheus")
+    files = write(tmp_path, "export", "prometheus", "--interval", f"{interval}s")
     waits = [
         int(number) * {"s": 1, "m": 60, "h": 3600}[unit]
         for text in files.values()
         for number, unit in WAIT.findall(text)
     ]
-    assert min(waits) == 120
+    assert min(waits) == 2 * interval
     assert 300 in waits
 
 
