@@ -35,6 +35,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of this suite."""
+    parser.addoption("--boards", help="folder below the root that keeps the pictures of dashboards")
+
+
 COLLECTOR_OF_GARBAGE = (10_000, 20, 20)
 """Its thresholds while tests run: what they keep, such as syntax trees, is looked through less often."""
 

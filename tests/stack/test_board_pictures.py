@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import yaml
-from grafana.board.board import Board
+from grafana.board.board import FIRING, Board
 from grafana.board.boards import BOARDS
+from grafana.board.link import SESSION_FILTERS, list_sessions
+from grafana.board.panel import Kind
 
 from stretto.clock import DAY, HOUR, SECOND, read_wall_clock
 from stretto.config.loading import load_config
 from stretto.exporter.openmetrics_history import At, generate_openmetrics
+from stretto.names import NONE, OTHER, Label
 from stretto.store.database import open_reader
 from stretto.store.declared_baseline_file import load_declared_baselines
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
@@ -25,13 +28,15 @@ from stretto.summaries.window_figures import compute_windows
 from tests.board_pictures import Series, draw_board
 from tests.dashboards import substituted
 from tests.ports import find_free_port
-from tests.stack.running import PATIENCE, ROOT, require_servers, running, until
-from tests.stack.test_dashboards import Prometheus
+from tests.stack.running import ROOT, Running, require_servers, running, until
+from tests.stack.running_prometheus import Prometheus, create_blocks, run_prometheus
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 STEP = 4 * HOUR
 """Time between two instants of the past: a month fits into a test."""
+WINDOW = "7d"
+"""The period over which the figures of the pictures are computed."""
 
 PICTURES = ROOT / "docs" / "pictures"
 IN_DOCS = {"overview", "trends"}
@@ -51,7 +56,6 @@ EMPTY: dict[str, str] = {
     ),
     **dict.fromkeys(("Memory left", "Memory over time"), MACHINE),
     **dict.fromkeys(("Forecast of spending", "Spent of the budget", "Whole workflows"), UNSET),
-    "Alerts over time": "rules run for seconds only, and its steps are hours apart",
     "Caches": "no program reports a cache",
     "Calls for agents that were refused": "no call for an agent is refused",
     "Effect of experiments": "no experiment is defined",
@@ -76,78 +80,63 @@ def compute_past(state: Path, now: int) -> Iterator[At]:
             yield at, compute_windows(connection, at, find, config.scoring, rule).figures
 
 
+@dataclass(frozen=True)
+class Month:
+    """The service that shows the simulated month, and a Prometheus that scrapes it and has its past."""
+
+    service: Running
+    prometheus: Prometheus
+
+    def ask_now(self, expr: str) -> Series:
+        """Return the series of a panel's query, as they are now."""
+        return self.prometheus.instant(substituted(expr, window=WINDOW))
+
+    def ask_range(self, expr: str) -> Series:
+        """Return the series of a panel's query over the month."""
+        return self.prometheus.range(substituted(expr, window=WINDOW), 30 * 24 * 3_600, STEP / SECOND)
+
+
 @pytest.fixture(scope="module")
-def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """A Prometheus with the simulated month behind it, which scrapes the service that shows it."""
+def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
+    """Start the service with its month, and a Prometheus with the past in large steps."""
     require_servers()
     folder = tmp_path_factory.mktemp("month")
-    programs = {name: shutil.which(name) for name in ("prometheus", "promtool")}
-    with ExitStack() as stack:
-        service = stack.enter_context(running(folder / "state", "--demo", "month"))
+    with running(folder / "state", "--demo", "month") as service:
         until("the findings", lambda: service.get("/api/findings")["open"])
         now = read_wall_clock()
         text, data = folder / "month.om", folder / "data"
         lines = generate_openmetrics(compute_past(folder / "state-simulated", now), service.stretto)
         text.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        subprocess.run(
-            [
-                *(str(programs["promtool"]), "tsdb", "create-blocks-from", "--max-block-duration=744h"),
-                *("openmetrics", str(text), str(data)),
-            ],
-            check=True,
-            capture_output=True,
-            timeout=PATIENCE,
-        )
+        create_blocks(text, data)
         scrape = {"job_name": "stretto", "static_configs": [{"targets": [service.stretto]}]}
-        configuration = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "rule_files": [str(ROOT / "prometheus/rules/*.yml")],
-            "scrape_configs": [scrape],
-        }
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
-        address = f"127.0.0.1:{find_free_port()}"
-        log = stack.enter_context((folder / "log").open("w"))
-        server = subprocess.Popen(
-            [
-                str(programs["prometheus"]),
-                f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={data}",
-                "--storage.tsdb.retention.time=60d",
-                f"--web.listen-address={address}",
-                # The past is sparse, so that a month fits into a test.
-                f"--query.lookback-delta={2 * STEP // SECOND}s",
-            ],
-            stdout=log,
-            stderr=log,
+        configuration = folder / "prometheus.yml"
+        configuration.write_text(
+            yaml.safe_dump(
+                {
+                    "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+                    "rule_files": [str(ROOT / "prometheus/rules/*.yml")],
+                    "scrape_configs": [scrape],
+                }
+            )
         )
-        try:
-            found = Prometheus(address)
-            until("Prometheus to be ready", found.is_ready)
+        # The past is sparse, so that a month fits into a test.
+        look_back = f"--query.lookback-delta={2 * STEP // SECOND}s"
+        with run_prometheus(configuration, data, f"127.0.0.1:{find_free_port()}", look_back) as found:
             until("the past and the present", lambda: found.instant("stretto_verdict_speedup offset 7d"))
             until("a scrape", lambda: found.instant("stretto:threshold:min_tasks and on () up"))
+            until("an alert", lambda: found.instant(substituted(FIRING)))
             until("a rate", lambda: found.instant("rate(stretto_ingest_events[1m])"))
-            yield found
-        finally:
-            server.terminate()
-            server.wait(timeout=PATIENCE)
+            yield Month(service, found)
 
 
-def ask_now(month: Prometheus, expr: str) -> Series:
-    return month.instant(substituted(expr, window="7d"))
-
-
-def ask_range(month: Prometheus, expr: str) -> Series:
-    return month.range(substituted(expr, window="7d"), 30 * 24 * 3_600, STEP / SECOND)
-
-
-def test_what_is_empty_has_a_reason(month: Prometheus) -> None:
+def test_what_is_empty_has_a_reason(month: Month) -> None:
     """Every panel has an answer over the month, now or in the past, or a reason in the table."""
     empty = {
         panel.title
         for board in BOARDS
         for panel in board.panels
         if not any(
-            ask_now(month, query.expr) or ask_range(month, query.expr)
+            month.ask_now(query.expr) or month.ask_range(query.expr)
             for query in panel.asked
             if not query.colour
         )
@@ -157,21 +146,40 @@ def test_what_is_empty_has_a_reason(month: Prometheus) -> None:
     assert all(len(reason.split()) > 3 for reason in EMPTY.values())
 
 
+@pytest.mark.parametrize("label", SESSION_FILTERS)
+def test_a_clicked_value_has_sessions(month: Month, label: Label) -> None:
+    """Each value that a board's table links to sessions from filters the service's list to at least one."""
+    asked = {
+        panel.columns[0].expr
+        for board in BOARDS
+        for panel in board.panels
+        if panel.kind is Kind.TABLE and list_sessions(label) in panel.links
+    }
+    assert asked
+    values = {
+        series["metric"][label]
+        for expr in asked
+        for series in month.ask_now(expr)
+        if float(series["value"][1])
+    } - {OTHER, NONE}
+    assert values
+    for value in values:
+        chosen = urlencode({SESSION_FILTERS[label]: value, Label.WINDOW: WINDOW})
+        assert month.service.get(f"/api/sessions?{chosen}")["sessions"], chosen
+
+
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: str(board.id))
-def test_each_board_is_drawn(month: Prometheus, board: Board, tmp_path: Path) -> None:
-    """A picture of each board, kept in the folder that STRETTO_BOARDS names and two of them in the docs."""
+def test_each_board_is_drawn(month: Month, board: Board, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """A picture of each board, kept in the folder that --boards names, and two of them in the docs."""
     begun = time.time()
-    folder = Path(os.environ.get("STRETTO_BOARDS") or tmp_path)
+    kept = pytestconfig.getoption("--boards")
+    folder = tmp_path if kept is None else pytestconfig.rootpath / kept
     if os.environ.get("STRETTO_PICTURES") == "1" and board.id in IN_DOCS:
         folder = PICTURES
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"board-{board.id}.png"
 
-    draw_board(
-        board,
-        path,
-        ask_now=lambda expr: ask_now(month, expr),
-        ask_range=lambda expr: ask_range(month, expr),
-    )
+    draw_board(board, path, ask_now=month.ask_now, ask_range=month.ask_range)
 
     assert path.stat().st_size > 20_000
     assert path.stat().st_mtime >= begun - 1
