@@ -57,6 +57,29 @@ def test_a_task_type_has_its_runs_in_words(client: httpx.Client) -> None:
     ]
 
 
+def test_a_day_has_the_runs_of_all_its_tasks(client: httpx.Client) -> None:
+    """How many, the spread of their lengths, the slowest and the failed one, and its sessions."""
+    page = read(client, "/?from=2026-11-16&to=2026-11-16")
+    text = page.text.replace("\N{NO-BREAK SPACE}", " ")
+
+    assert "Tasks on 2026-11-16 2 tasks in 1 session. The longest took 50 s. 1 of 2 with a known" in text
+    assert "Tasks by length" in text
+    assert "testing by tester site failure" in text[text.index("The latest that failed") :]
+    day = "/sessions?from=2026-11-16&to=2026-11-16"
+    assert {day, f"{day}&failed=yes", f"{day}&parallel=yes", "/sessions/failed"} <= set(page.addresses)
+    assert "/sessions/together" not in page.addresses
+
+
+def test_some_days_have_their_medians_and_an_empty_one_says_so(client: httpx.Client) -> None:
+    """Each day of the trend leads to its page; a window that moves on has no list of runs."""
+    days = read(client, "/?from=2026-11-15&to=2026-11-17")
+
+    assert "Median task by day" in days.text
+    assert "?from=2026-11-16&to=2026-11-16" in days.addresses
+    assert "No finished task." in read(client, "/?from=2026-11-01&to=2026-11-01").text
+    assert "The slowest tasks" not in read(client, "/?window=7d").text
+
+
 @pytest.mark.parametrize(
     ("path", "filter"),
     [

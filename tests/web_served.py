@@ -33,12 +33,13 @@ from stretto.store import score_targets as judged
 from stretto.store.database import open_reader, open_writer
 from stretto.store.fanout_list import FanoutPage, FanoutQuery, list_fanouts
 from stretto.store.ingest import Ingest
+from stretto.store.run_points import RunField
 from stretto.store.session_search import SessionPage, SessionQuery, find_sessions
 from stretto.summaries import snapshot
 from stretto.summaries.agents_at_work_in_window import ActivitySummary, read_activity_summary
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
 from stretto.summaries.remembered_session_writes import WritesOfSessions
-from stretto.summaries.run_statistics_by_kind import ProfileKind, read_run_profile
+from stretto.summaries.run_statistics_by_kind import ProfileKind, read_run_profile, read_task_profile
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.snapshot_of_any_window import SnapshotRules, read_windowed_snapshot
@@ -184,6 +185,7 @@ class Store:
             "sessions": self._sessions,
             "fanouts": self._fanouts,
             "run_profile": self._profile,
+            "task_profile": self._task_profile,
             "activity": self._activity,
             "session_summary": self._insight,
             "trends": self._trends,
@@ -217,6 +219,10 @@ class Store:
             return read_run_profile(
                 connection, kind, name, window, self.now, classify=self.config.task_types.classify
             )
+
+    def _task_profile(self, chosen: Mapping[RunField, str | None], window: TimeWindow) -> RunProfile:
+        with closing(open_reader(self.config.database)) as connection:
+            return read_task_profile(connection, chosen, window)
 
     def _activity(self, window: TimeWindow) -> ActivitySummary:
         with closing(open_reader(self.config.database)) as connection:

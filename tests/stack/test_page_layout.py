@@ -78,7 +78,8 @@ STATE = FindingsState(
 )  # fmt: skip
 
 PATHS = (
-    "/", "/?window=90d", "/sessions", "/sessions?q=nothing-of-that-name", f"/sessions/{CROWD}",
+    "/", "/?window=90d", "/?from=2026-11-19&to=2026-11-19", "/?from=2026-11-13&to=2026-11-19",
+    "/sessions", "/sessions?q=nothing-of-that-name", f"/sessions/{CROWD}",
     "/sessions/together", "/sessions/orchestrated", "/activity?window=7d",
     "/types?window=7d", "/types/testing?window=7d",
     "/agents?window=7d", f"/agents/{AGENTS[0]}?window=7d",

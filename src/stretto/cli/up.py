@@ -304,6 +304,7 @@ def _build_backend(
         sessions=service.answers.find_sessions,
         fanouts=service.answers.list_fanouts,
         run_profile=service.answers.read_run_profile,
+        task_profile=service.answers.read_task_profile,
         activity=service.answers.read_activity,
         session_summary=service.answers.summarise_session,
         trends=service.answers.summarise_trends,

@@ -199,6 +199,7 @@ class ScopeService:
             sessions=self.answers.find_sessions,
             fanouts=self.answers.list_fanouts,
             run_profile=self.answers.read_run_profile,
+            task_profile=self.answers.read_task_profile,
             activity=self.answers.read_activity,
             session_summary=_refuse_page,
             trends=self.answers.summarise_trends,

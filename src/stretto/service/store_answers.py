@@ -6,7 +6,7 @@ The running service and a hub answer from stores of the same schema, so they sha
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -17,11 +17,12 @@ from stretto.figures.sequential_baseline_choice import DeclaredBaselines
 from stretto.service.configured_session_summary import summarise_configured_session
 from stretto.store import fanout_list, session_search
 from stretto.store.fanout_list import FanoutPage, FanoutQuery
+from stretto.store.run_points import RunField
 from stretto.store.session_search import SessionPage, SessionQuery
 from stretto.summaries.agents_at_work_in_window import ActivitySummary, read_activity_summary
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
 from stretto.summaries.remembered_session_writes import WritesOfSessions
-from stretto.summaries.run_statistics_by_kind import ProfileKind, read_run_profile
+from stretto.summaries.run_statistics_by_kind import ProfileKind, read_run_profile, read_task_profile
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.snapshot_of_any_window import SnapshotRules, WindowedSnapshots, read_windowed_snapshot
@@ -65,6 +66,11 @@ class StoreAnswers:
             return read_run_profile(
                 connection, kind, name, window, self._clock(), classify=self._config.task_types.classify
             )
+
+    def read_task_profile(self, chosen: Mapping[RunField, str | None], window: TimeWindow) -> RunProfile:
+        """Return the profile of the finished tasks with some values; of all tasks without any."""
+        with self._connect() as connection:
+            return read_task_profile(connection, chosen, window)
 
     def read_activity(self, window: TimeWindow) -> ActivitySummary:
         """Return who was at work in a window."""

@@ -26,6 +26,7 @@ from stretto.web import (
 )
 from stretto.web.backend import Backend
 from stretto.web.page_endpoints import PageEndpoints
+from stretto.web.run_statistics_view import ProfileView, describe_profile
 from stretto.web.runbook_lookup import get_runbook_markdown
 from stretto.web.snapshot_of_requested_window import WindowChoice, choose_window_snapshot_if_any
 from stretto.web.window_parameters import QueryError
@@ -84,6 +85,7 @@ class OverviewPage(PageEndpoints):
                 snapshot, window, are_tasks_slower=findings.has_slower_tasks
             ),
             "newest": self._find_newest_parallel(choice),
+            "tasks": self._describe_tasks(choice.window),
             "verdicts": {**choice.latest.verdicts, **snapshot.verdicts},
             "open": snapshot.open_sessions,
             "bottleneck": snapshot.bottlenecks.get(window),
@@ -104,6 +106,12 @@ class OverviewPage(PageEndpoints):
             "rejects": dimension_views.rank_reject_reasons(snapshot),
             "stale": (now - snapshot.at) / SECOND > backend.fresh_seconds and choice.window.is_named,
         }
+
+    def _describe_tasks(self, window: TimeWindow) -> ProfileView | None:
+        """Return the tasks of a window with bounds, such as a day; None for one that moves on."""
+        if window.is_named:
+            return None
+        return describe_profile(self._backend.task_profile({}, window), "task")
 
     def _find_newest_parallel(self, choice: WindowChoice) -> SessionRow | None:
         """Return the newest session with a parallel execution if the window has none, as far as known."""
