@@ -146,6 +146,8 @@ def _attributes(
             "tests_failed": st.integers(0, 3),
             "tests_skipped": st.integers(0, 3),
             "tests_deselected": st.integers(0, 3),
+            "test_parts": st.integers(0, 3),
+            "test_parts_cached": st.integers(0, 3),
             "hits": st.integers(0, 3),
             "entries": st.integers(0, 3),
             "wrote": st.sampled_from(["one", "two"]),

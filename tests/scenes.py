@@ -440,7 +440,7 @@ def spender(session: str = "spender") -> Drawing:
         m3       gpt-5    2 s    its source reports the cost
         m4       homemade 1 s    its price is unknown
         pytest   #############    0 - 12   10 passed, 2 failed, exit code lost in a pipe
-        cargo                #### 12 - 16  4 passed
+        bazel                #### 12 - 16  4 passed, 3 of 4 targets answered by its cache
         Write    #                12 - 13
     """
     drawing = Drawing(session).task("a", 20, 40, "review")
@@ -457,7 +457,10 @@ def spender(session: str = "spender") -> Drawing:
         "pytest", 0, 12, test_framework="pytest",
         tests_passed=10, tests_failed=2, tests_skipped=1, tests_deselected=39,
     )  # fmt: skip
-    drawing.call("cargo", 12, 16, test_framework="cargo", tests_passed=4, tests_failed=0)
+    drawing.call(
+        "bazel", 12, 16, test_framework="bazel",
+        tests_passed=4, tests_failed=0, test_parts=4, test_parts_cached=3,
+    )  # fmt: skip
     drawing.call("write", 12, 13, tool="Write", wrote="00112233aabbccdd")
     drawing.cached(10, "summaries", hits=30, misses=10, evictions=0, invalidations=1, entries=9)
     drawing.cached(20, "summaries", hits=30, misses=0, evictions=4, invalidations=0, entries=5)

@@ -262,6 +262,75 @@ def test_tests_that_did_not_run_are_counted_where_they_are_reported(
     assert (counts.get("tests_skipped"), counts.get("tests_deselected")) == (skipped, deselected)
 
 
+GO = """ok  \tacme/shop\t(cached)
+ok  \tacme/shop/cart\t(cached)\tcoverage: 81.0% of statements
+ok  \tacme/shop/till\t0.412s
+--- FAIL: TestTax (0.00s)
+FAIL
+FAIL\tacme/shop/tax\t0.020s
+FAIL\tacme/shop/mail [build failed]
+?   \tacme/shop/docs\t[no test files]
+FAIL
+"""
+
+BAZEL = """//shop:cart_test                             \x1b[0m(cached) \x1b[32mPASSED\x1b[0m in 0.3s
+//shop:till_test                                      PASSED in 1.2s
+//shop:tax_test                                       FAILED in 0.4s
+//shop:mail_test                                      FLAKY, failed in 1 out of 2 in 0.5s
+@tools//lint:lint_test                       (cached) PASSED in 0.1s
+//shop:slow_test                            NO STATUS
+//shop:new_test                       FAILED TO BUILD
+
+Executed 3 out of 7 tests: 4 tests pass, 1 fails to build, 1 fails locally and 1 was skipped.
+"""
+
+GRADLE = """> Task :shop:compileTestJava UP-TO-DATE
+> Task :shop:testClasses UP-TO-DATE
+> Task :shop:test FROM-CACHE
+> Task :till:test UP-TO-DATE
+> Task :app:testDebugUnitTest
+> Task :app:integrationTest FAILED
+
+BUILD FAILED in 12s
+"""
+
+TURBO = """shop:test: cache hit, replaying logs 5d9c
+ Tasks:    6 successful, 6 total
+Cached:    4 cached, 6 total
+  Time:    571ms
+"""
+
+NX = """ NX   Successfully ran target test for 5 projects (2s)
+
+Nx read the output from the cache instead of running the command for 3 out of 5 tasks.
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "cached"),
+    [
+        (GO, 4, 2),
+        (BAZEL, 5, 2),
+        (GRADLE, 4, 2),
+        (TURBO, 6, 4),
+        (NX, 5, 3),
+        ("Cached:    0 cached, 2 total", 2, 0),
+        ("ok 1 - adds\nok 2 - divides # (cached)\n1..2", None, None),
+        ("Cached: many cached, 2 total", None, None),
+        ("Cached:    3 cached, 2 total", None, None),
+        ("Nx read the output from the cache", None, None),
+        ("// a comment in Go\n@decorator in Python", None, None),
+        ("97 passed in 1.23s", None, None),
+        ("ok  \tacme\t(cached)" + " " * (1 << 20), None, None),
+    ],
+    ids=lambda value: value[:12] if isinstance(value, str) else "",
+)
+def test_parts_that_a_cache_answered_are_counted(text: str, parts: int | None, cached: int | None) -> None:
+    """By each line of Go, Bazel and Gradle, by the sum of Nx and Turborepo; what has no result is no part."""
+    counts = count_tests([text])
+    assert (counts.get("test_parts"), counts.get("test_parts_cached")) == (parts, cached)
+
+
 def test_a_run_without_counts_has_its_framework_alone() -> None:
     """Unreported counts are left out."""
     payload: dict[str, Any] = {

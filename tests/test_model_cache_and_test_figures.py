@@ -88,16 +88,20 @@ def test_the_scenes_tests_are_as_on_paper(tmp_path: Path) -> None:
         opened.take(spender().events)
         found = figures(opened)
     assert figure(found, "window_test_runs", framework="pytest", outcome="failure") == 1
-    assert figure(found, "window_test_runs", framework="cargo", outcome="success") == 1
+    assert figure(found, "window_test_runs", framework="bazel", outcome="success") == 1
     assert figure(found, "window_tests", framework="pytest", result="passed") == 10
     assert figure(found, "window_tests", framework="pytest", result="failed") == 2
-    assert figure(found, "window_tests", framework="cargo", result="passed") == 4
-    assert absent(found, "window_tests", framework="cargo", result="failed")
+    assert figure(found, "window_tests", framework="bazel", result="passed") == 4
+    assert absent(found, "window_tests", framework="bazel", result="failed")
     assert figure(found, "window_tests_skipped", framework="pytest") == 1
     assert figure(found, "window_tests_selected", framework="pytest") == 13
     assert figure(found, "window_tests_collected", framework="pytest") == 52
     assert figure(found, "test_selection_ratio", framework="pytest") == 0.25
-    assert absent(found, "test_selection_ratio", framework="cargo")
+    assert absent(found, "test_selection_ratio", framework="bazel")
+    assert figure(found, "window_test_parts", framework="bazel") == 4
+    assert figure(found, "window_test_parts_cached", framework="bazel") == 3
+    assert figure(found, "test_cache_ratio", framework="bazel") == 0.75
+    assert absent(found, "test_cache_ratio", framework="pytest")
     assert figure(found, "window_test_seconds") == 16
     assert figure(found, "window_tool_seconds") == 17
     assert figure(found, "test_time_ratio") == pytest.approx(16 / 17)
@@ -205,6 +209,7 @@ def test_a_session_document_has_its_spending(tmp_path: Path) -> None:
     tests = {call["id"]: call["tests"] for call in told["tool_calls"]}
     assert tests["pytest"] == {
         "framework": "pytest", "passed": 10, "failed": 2, "skipped": 1, "deselected": 39,
+        "parts": None, "parts_cached": None,
         "outcome": "failure",
     }  # fmt: skip
     assert tests["write"] is None

@@ -345,6 +345,16 @@ _TESTS = Row(
                 high=1,
             ),
             Column(
+                "Answered by a cache",
+                divide_sums(
+                    select_series("window_test_parts_cached"),
+                    select_series("window_test_parts"),
+                    Label.FRAMEWORK,
+                ),
+                Unit.RATIO,
+                high=1,
+            ),
+            Column(
                 "Choices compared",
                 sum_by(select_series("window_test_selection_runs"), Label.FRAMEWORK),
                 Unit.COUNT,

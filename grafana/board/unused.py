@@ -55,6 +55,7 @@ UNUSED: dict[str, str] = {
             "stretto_parallel_failure_ratio",
             "stretto_pattern_adoption_ratio",
             "stretto_speedup_ratio",
+            "stretto_test_cache_ratio",
             "stretto_test_selection_ratio",
             "stretto_test_selection_saved_ratio",
             "stretto_test_time_ratio",

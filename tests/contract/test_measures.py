@@ -153,8 +153,9 @@ def test_what_is_written_has_the_declared_dimensions(tmp_path: Path) -> None:
         slack = Drawing("slack").run("a", 0, 10, agent="writer").run("b", 0, 30, agent="reader")
         opened.take(frame_drawing(slack, 30).events)
         tested = Drawing("tested").call(
-            "all", 1, 3, test_framework="pytest", tests_passed=4, tests_failed=0, tests_deselected=0
-        )
+            "all", 1, 3, test_framework="pytest", tests_passed=4, tests_failed=0, tests_deselected=0,
+            test_parts=2, test_parts_cached=1,
+        )  # fmt: skip
         tested.call("write", 4, 5, tool="Write", wrote="one", new_files=1)
         opened.take(frame_drawing(tested, 30).events)
         often = Drawing("often").opens().prompt(0)

@@ -52,7 +52,15 @@ def read_tool_result(
 
 
 def count_tests(results: list[str], framework: object = None) -> Fields:
-    """Return the test counts from the first of a call's result texts that contains them.
+    """Return the counts of a test run: those of its summary, and those of its parts that a cache answered.
+
+    Each is from the first of the call's result texts that contains it.
+    """
+    return {**_count_single_tests(results, framework), **_count_parts(results)}
+
+
+def _count_single_tests(results: list[str], framework: object) -> Fields:
+    """Return the tests that passed and failed.
 
     Skipped and deselected tests are there if they were reported; pytest reports no number only if it is 0.
     """
@@ -425,6 +433,73 @@ def _read_out_of(words: list[str]) -> list[tuple[str, str]]:
     if words[-3:-1] != ["out", "of"]:
         return []
     return [("failed", words[-6]), ("tests", words[-1])] if words[-4:-3] == ["failed"] else []
+
+
+# Parts of a test run that a cache may answer: Go's packages, Bazel's targets, tasks of Gradle and others.
+
+_CACHE_MARKS = ("ok  \t", "FAIL\t", "//", "> Task :", "Cached:", "Nx read the output from")
+"""Each result that names parts contains one of these texts; others are skipped early."""
+
+_RESULT_LIMIT = 1 << 20  # characters of a result that are examined
+_TARGET_RESULTS = frozenset({"PASSED", "FAILED", "FLAKY,", "TIMEOUT"})
+
+
+def _count_parts(results: list[str]) -> Fields:
+    """Return how many parts a test run had, and of how many a cache gave the result, if it names them."""
+    for text in results:
+        if len(text) > _RESULT_LIMIT or not [mark for mark in _CACHE_MARKS if mark in text]:
+            continue
+        states = []
+        for line in _strip_colours(text).split("\n"):
+            total = _read_total_of_parts(line)
+            if total is not None:
+                return {"test_parts": total[1], "test_parts_cached": total[0]}
+            states.append(_is_cached_part(line))
+        ran, cached = states.count(False), states.count(True)
+        if ran + cached:
+            return {"test_parts": ran + cached, "test_parts_cached": cached}
+    return {}
+
+
+def _read_total_of_parts(line: str) -> tuple[int, int] | None:
+    """Return (cached, all) tasks of Nx or Turborepo, if the line sums them up.
+
+    Examples: ``Nx read the output from the cache instead of running the command for 3 out of 5 tasks.``,
+    ``Cached:    3 cached, 5 total``.
+    """
+    if not line.lstrip().startswith(("Cached:", "Nx read the output from")):
+        return None
+    words = line.split()
+    if words[2:3] == ["cached,"] and words[4:] == ["total"]:
+        numbers = words[1], words[3]
+    elif words[-4:-2] == ["out", "of"]:
+        numbers = words[-5], words[-2]
+    else:
+        return None
+    cached, total = [int(number) if number.isdigit() and len(number) < _DIGITS else -1 for number in numbers]
+    return (cached, total) if 0 <= cached <= total and total else None
+
+
+def _is_cached_part(line: str) -> bool | None:
+    """Return whether a line is of a part whose result is cached; None if it is of no part that has a result.
+
+    Examples: ``ok acme/shop (cached)`` and ``FAIL acme/shop 0.02s`` of Go, with tabs; ``//shop:test (cached)
+    PASSED in 0.3s`` of Bazel; ``> Task :shop:test UP-TO-DATE`` of Gradle.
+    """
+    if line.startswith(("ok  \t", "FAIL\t")):
+        words = line.split()
+        # A package that was not built has no result, cached or not.
+        return words[2] == "(cached)" if len(words) > 2 and not words[2].startswith("[") else None  # noqa: PLR2004  # result, package, time
+    if line.startswith(("//", "@")):
+        words = line.split()[1:]
+        known = " in " in line and not _TARGET_RESULTS.isdisjoint(words[:2])
+        return words[0].endswith("cached)") if known else None
+    if line.startswith("> Task :"):
+        words = line[len("> Task :") :].split() or [""]
+        name, state = words[0].rpartition(":")[2], words[1:2]
+        if name == "test" or name.endswith("Test"):
+            return state[0] in ("FROM-CACHE", "UP-TO-DATE") if state and state != ["FAILED"] else False
+    return None
 
 
 def _strip_colours(text: str) -> str:

@@ -35,12 +35,18 @@ class ToolCallBlock(SpanBlock):
         self._files.add(self._span, paths)
 
     def tests(
-        self, framework: str | None = None, *, passed: int | None = None, failed: int | None = None
+        self,
+        framework: str | None = None,
+        *,
+        passed: int | None = None,
+        failed: int | None = None,
+        parts: int | None = None,
+        parts_cached: int | None = None,
     ) -> None:
         """Record that the call ran tests; ``framework`` is their kind, such as pytest, else the tool's name.
 
-        Without counts the call's outcome is the tests'. A count that cannot be right is left out with a
-        warning.
+        ``parts`` are what a cache of tests may answer, such as packages; of ``parts_cached`` it did. Without
+        other counts the call's outcome is the tests'. An impossible count is left out with a warning.
         """
         span = self._span
         if span is None or not span.is_recording():
@@ -50,6 +56,8 @@ class ToolCallBlock(SpanBlock):
                 TEST_FRAMEWORK=trim_name(framework) or self._tool or "tests",
                 TESTS_PASSED=_check_count(passed),
                 TESTS_FAILED=_check_count(failed),
+                TEST_PARTS=_check_count(parts),
+                TEST_PARTS_CACHED=_check_count(parts_cached),
             )
         )
 

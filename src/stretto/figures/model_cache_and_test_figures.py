@@ -82,6 +82,13 @@ def _compute_test_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
         yield Figure("stretto_window_tests_selected", labels, chosen, count)
         yield Figure("stretto_window_tests_collected", labels, count, count)
         yield make_ratio("stretto_test_selection_ratio", labels, chosen, count, count)
+    cached = sum_by(sums, measures.TEST_PARTS_CACHED, Dimension.FRAMEWORK)
+    for framework, count in sorted(sum_by(sums, measures.TEST_PARTS, Dimension.FRAMEWORK).items()):
+        labels = (("framework", framework), *at)
+        answered = cached.get(framework, 0)
+        yield Figure("stretto_window_test_parts", labels, count, count)
+        yield Figure("stretto_window_test_parts_cached", labels, answered, count)
+        yield make_ratio("stretto_test_cache_ratio", labels, answered, count, count)
     yield from compute_selection_gain_figures(at, sums)
     name = "stretto_test_run_duration_quantile_seconds"
     yield from compute_quantile_figures(at, sums, measures.TEST_RUN_TIME, name, Dimension.FRAMEWORK)

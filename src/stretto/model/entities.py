@@ -28,6 +28,10 @@ class TestRun:
     skipped: int | None = None
     deselected: int | None = None
     """Tests that exist and were not chosen to run."""
+    parts: int | None = None
+    """Parts of the run that a cache may answer, such as the packages of Go."""
+    parts_cached: int | None = None
+    """Those whose result a cache gave."""
 
     @property
     def selected(self) -> int | None:

@@ -134,6 +134,8 @@ TASK_OUTPUT_TOKENS: Final = "task_output_tokens"
 TASK_PROMPT_TOKENS: Final = "task_prompt_tokens"
 TASK_TOOL_CALLS: Final = "task_tool_calls"
 TESTS_DESELECTED: Final = "tests_deselected"
+TEST_PARTS: Final = "test_parts"
+TEST_PARTS_CACHED: Final = "test_parts_cached"
 TESTS_FAILED: Final = "tests_failed"
 TESTS_PASSED: Final = "tests_passed"
 TESTS_SKIPPED: Final = "tests_skipped"
@@ -156,7 +158,9 @@ A transcript repeats them with every block of an answer, each time at least as m
 COVARIATES = (CLIENT_VERSION, EFFORT, PERMISSION_MODE, BRANCH, MACHINE)
 """Circumstances of a session that may explain a difference between two of them."""
 
-TEST_COUNTS = (TESTS_PASSED, TESTS_FAILED, TESTS_SKIPPED, TESTS_DESELECTED)
+TEST_COUNTS = (
+    TESTS_PASSED, TESTS_FAILED, TESTS_SKIPPED, TESTS_DESELECTED, TEST_PARTS, TEST_PARTS_CACHED,
+)  # fmt: skip
 """The results of the tests that a tool call ran."""
 
 SAMPLE_AMOUNTS = (
@@ -327,10 +331,14 @@ _CALL = (
     FactField(EntityKind.CALL, TESTS_FAILED, _COUNT, "Tests that failed."),
     FactField(EntityKind.CALL, TESTS_SKIPPED, _COUNT, "Tests that were skipped."),
     FactField(EntityKind.CALL, TESTS_DESELECTED, _COUNT, "Tests that were not chosen to run."),
+    FactField(EntityKind.CALL, TEST_PARTS, _COUNT, "Parts of the test run, such as packages."),
+    FactField(EntityKind.CALL, TEST_PARTS_CACHED, _COUNT, "Those whose result a cache gave."),
     _define_stamped(EntityKind.CALL, TESTS_PASSED, _COUNT, "Tests that passed in a call without an id."),
     _define_stamped(EntityKind.CALL, TESTS_FAILED, _COUNT, "Tests that failed in a call without an id."),
     _define_stamped(EntityKind.CALL, TESTS_SKIPPED, _COUNT, "Tests skipped in a call without an id."),
     _define_stamped(EntityKind.CALL, TESTS_DESELECTED, _COUNT, "Tests not chosen in a call without an id."),
+    _define_stamped(EntityKind.CALL, TEST_PARTS, _COUNT, "Parts of the test run of a call without an id."),
+    _define_stamped(EntityKind.CALL, TEST_PARTS_CACHED, _COUNT, "Those that are cached, likewise."),
     FactField(EntityKind.CALL, BATCHED, _TIME, "When the parallel batch of the call ended."),
     FactField(EntityKind.CALL, COPIED, _FLAG, "It belongs to another session."),
 )
@@ -458,6 +466,8 @@ _SPAN = (
     FactField(EntityKind.SPAN, TESTS_FAILED, _COUNT, "Tests that failed."),
     FactField(EntityKind.SPAN, TESTS_SKIPPED, _COUNT, "Tests that were skipped."),
     FactField(EntityKind.SPAN, TESTS_DESELECTED, _COUNT, "Tests that were not chosen to run."),
+    FactField(EntityKind.SPAN, TEST_PARTS, _COUNT, "Parts of the test run, such as packages."),
+    FactField(EntityKind.SPAN, TEST_PARTS_CACHED, _COUNT, "Those whose result a cache gave."),
     FactField(EntityKind.SPAN, COST, ValueType.MONEY, "The cost that the source reported."),
 )
 

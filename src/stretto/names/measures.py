@@ -309,6 +309,15 @@ TESTS_SELECTED = define_measure(
 TESTS_COLLECTED = define_measure(
     "tests_collected", (_D.FRAMEWORK,), _U.COUNT, "These tests, and those that were not chosen."
 )
+TEST_PARTS = define_measure(
+    "test_parts",
+    (_D.FRAMEWORK,),
+    _U.COUNT,
+    "Parts of test runs whose runner says which ones a cache answered.",
+)
+TEST_PARTS_CACHED = define_measure(
+    "test_parts_cached", (_D.FRAMEWORK,), _U.COUNT, "Those whose result a cache gave."
+)
 _SUITE = (_D.FRAMEWORK, _D.SUITE)
 SELECTED_TEST_RUNS = define_measure(
     "selected_test_runs", _SUITE, _U.COUNT, "Test runs that chose some of the tests they found."

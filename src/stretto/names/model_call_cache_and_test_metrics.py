@@ -184,6 +184,26 @@ USAGE: tuple[Metric, ...] = (
         "stretto_window_tests_collected",
     ),
     define_gauge(
+        "stretto_window_test_parts",
+        "1",
+        (Label.FRAMEWORK, _W),
+        "Parts of test runs, such as packages, of runners that say which ones a cache answered.",
+    ),
+    define_gauge(
+        "stretto_window_test_parts_cached",
+        "1",
+        (Label.FRAMEWORK, _W),
+        "Those whose result a cache gave.",
+    ),
+    define_gauge(
+        "stretto_test_cache_ratio",
+        "1",
+        (Label.FRAMEWORK, _W),
+        "Share of the parts of test runs whose result a cache gave.",
+        "stretto_window_test_parts_cached",
+        "stretto_window_test_parts",
+    ),
+    define_gauge(
         "stretto_window_test_selection_runs",
         "1",
         (Label.FRAMEWORK, _W),

@@ -89,7 +89,8 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.FULL_TEST_RUNS, measures.FULL_TEST_SECONDS, measures.SELECTED_TEST_RUNS,
         measures.SELECTED_TEST_SECONDS,
         measures.OVERHEAD, measures.TESTS, measures.TESTS_COLLECTED, measures.TESTS_SELECTED,
-        measures.TESTS_SKIPPED, measures.TEST_RUNS, measures.TEST_RUN_TIME,
+        measures.TESTS_SKIPPED, measures.TEST_PARTS, measures.TEST_PARTS_CACHED,
+        measures.TEST_RUNS, measures.TEST_RUN_TIME,
         measures.TEST_SECONDS, measures.TOOL_SECONDS,
     ),
 }  # fmt: skip
@@ -200,7 +201,8 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.CALLS, measures.COST,
         measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME, measures.PRICED_CALLS,
         measures.PROMPT_TOKENS, measures.TESTS, measures.TESTS_COLLECTED, measures.TESTS_SELECTED,
-        measures.TESTS_SKIPPED, measures.TEST_RUNS, measures.TEST_RUN_TIME,
+        measures.TESTS_SKIPPED, measures.TEST_PARTS, measures.TEST_PARTS_CACHED,
+        measures.TEST_RUNS, measures.TEST_RUN_TIME,
         measures.TEST_SECONDS, measures.TOKENS, measures.TOOL_SECONDS, measures.UNPRICED_CALLS,
     ),
     "figures.written_file_figures": (

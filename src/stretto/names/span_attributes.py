@@ -80,6 +80,8 @@ class SpanAttribute(StrEnum):
     TESTS_PASSED = "stretto.tests.passed"
     TESTS_SKIPPED = "stretto.tests.skipped"
     TESTS_DESELECTED = "stretto.tests.deselected"
+    TEST_PARTS = "stretto.tests.parts"
+    TEST_PARTS_CACHED = "stretto.tests.parts_cached"
     TEST_FRAMEWORK = "stretto.tests.framework"
     TOOL_EXECUTION_SECONDS = "stretto.tool.execution_seconds"
     TOOL_OVERHEAD_SECONDS = "stretto.tool.overhead_seconds"

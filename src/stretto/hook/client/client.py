@@ -106,7 +106,8 @@ MINIMAL_KINDS = ("session.start", "session.end", "turn.start", "turn.end", "task
 """Events that every level of collection keeps."""
 
 TEST_ATTRIBUTES = (
-    "test_framework", "tests_passed", "tests_failed", "tests_skipped", "tests_deselected",
+    "test_framework", "tests_passed", "tests_failed", "tests_skipped", "tests_deselected", "test_parts",
+    "test_parts_cached",
 )  # fmt: skip
 
 WORKING = frozenset({

@@ -124,6 +124,8 @@ def _get_specific_values(span: Span, role: SpanRole) -> dict[str, Value | None]:
             "tests_failed": get_count(attributes, SpanAttribute.TESTS_FAILED.value),
             "tests_skipped": get_count(attributes, SpanAttribute.TESTS_SKIPPED.value),
             "tests_deselected": get_count(attributes, SpanAttribute.TESTS_DESELECTED.value),
+            "test_parts": get_count(attributes, SpanAttribute.TEST_PARTS.value),
+            "test_parts_cached": get_count(attributes, SpanAttribute.TEST_PARTS_CACHED.value),
         }
     if role in _DELEGATED:
         is_from_api = conventions.is_from_api(span)

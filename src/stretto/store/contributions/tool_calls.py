@@ -84,6 +84,10 @@ def _yield_test_amounts(slot: int, call: ToolCall, tests: TestRun) -> Iterator[A
             (slot, measures.TESTS_COLLECTED, (tests.framework,)),
             tests.selected + (tests.deselected or 0),
         )
+    if tests.parts:
+        yield (slot, measures.TEST_PARTS, (tests.framework,)), tests.parts
+        if tests.parts_cached:
+            yield (slot, measures.TEST_PARTS_CACHED, (tests.framework,)), tests.parts_cached
     if call.duration is not None and not is_orchestrator_check(call):
         yield (slot, measures.TEST_RUN_TIME, (tests.framework, find_bucket(call.duration))), 1
         if tests.selected and tests.deselected is not None:
