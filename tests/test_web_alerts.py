@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stretto.clock import MINUTE
-from stretto.notifications.alert_episodes import group_by_rule
+from stretto.clock import DAY, MINUTE
+from stretto.notifications.alert_episodes import count_by_day, group_by_rule
 from stretto.notifications.alert_states_from_notifications import find_newest_alert_states
 from stretto.notifications.notification_log import Notification, parse_webhook
 from tests.test_notification_log import alert, message
@@ -19,7 +19,9 @@ from tests.web_served import NOON, Store
 
 def make_alert(agent: str, value: str, status: str = "firing", **more: object) -> dict[str, object]:
     """Return an alert of the rule SlowAgent about an agent."""
-    labels = {"alertname": "SlowAgent", "severity": "warning", "job": "stretto", "agent": agent}
+    labels = {
+        "alertname": "SlowAgent", "severity": "warning", "job": "stretto", "agent": agent, "window": "1h",
+    }  # fmt: skip
     texts = {"summary": "Agents are slow.", "description": f"{agent} takes {value}."}
     return alert("SlowAgent", status, labels=labels, annotations=texts, fingerprint=agent, **more)
 
@@ -85,6 +87,42 @@ def test_earlier_times_are_history(client: httpx.Client) -> None:
 
     assert "1 earlier time" in text
     assert "qa takes 9 s." in text
+
+
+def test_labels_lead_to_their_pages_and_sessions(client: httpx.Client) -> None:
+    """Of the time from the beginning of the figure's window to the end of the alert, if it is over."""
+    page = read(client, "/alerts/SlowAgent")
+    over = "from=2026-11-19T07:00:00Z&to=2026-11-19T09:00:00Z"
+    firing = "from=2026-11-20T10:58:03Z"
+
+    assert {f"/agents/qa?{over}", f"/sessions?agent=qa&{over}"} <= set(page.addresses)
+    assert {f"/agents/tester?{firing}", f"/sessions?agent=tester&{firing}"} <= set(page.addresses)
+    assert "/sessions?from=2026-11-20T11:58:03Z" in read(client, "/alerts/StrettoDown").addresses
+
+
+def test_alerts_are_drawn_by_the_day_on_which_they_fired(client: httpx.Client) -> None:
+    """One on the 19th and two of the rule on the 20th, which lead to these days; of all rules one more."""
+    page, of_all = read(client, "/alerts/SlowAgent"), read(client, "/alerts")
+    explained = [text.replace("\N{NO-BREAK SPACE}", " ") for text in page.explanations]
+
+    assert "2026-11-19: 1 alert fired" in explained
+    assert "2026-11-20: 2 alerts fired" in explained
+    assert {"/?from=2026-11-19&to=2026-11-19", "/?from=2026-11-20&to=2026-11-20"} <= set(page.addresses)
+    assert "2026-11-20: 3 alerts fired" in " ".join(of_all.explanations).replace("\N{NO-BREAK SPACE}", " ")
+    assert "by the day on which" not in read(client, "/alerts/StrettoDown").text
+
+
+def test_the_days_of_alerts_reach_from_the_first_to_today() -> None:
+    """Days without one are among them, at most 92; a time that is none is that of the first report."""
+    notifications = list_notifications(
+        message(make_alert("qa", "9 s", startsAt="2026-11-17T23:59:59Z")),
+        message(make_alert("tester", "9 s", startsAt="yesterday")),
+    )
+    (group,) = group_by_rule(notifications, find_newest_alert_states(notifications))
+    days = count_by_day(group.episodes, NOON)
+
+    assert [day.fired for day in days] == [1, 0, 0, 1]
+    assert len(count_by_day(group.episodes, NOON + 100 * DAY)) == 92
 
 
 def test_the_overview_has_a_line_a_rule(client: httpx.Client) -> None:

@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from stretto.clock import DAY
+from stretto.clock import DAY, to_rfc3339
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
@@ -153,7 +153,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         reports=lambda: [report],
         report=lambda _: report,
     )
-    agents = [alert(labels={"alertname": "StrettoDown", "agent": name}, fingerprint=name) for name in AGENTS]
+    agents = [
+        alert(
+            labels={"alertname": "StrettoDown", "agent": name, "window": "24h"},
+            fingerprint=name,
+            startsAt=to_rfc3339(NOON - number * DAY),
+        )
+        for number, name in enumerate(AGENTS)
+    ]
     backend.notifications.add_notifications(parse_webhook(message(*agents), NOON))
     with served(backend) as client:
         store.refresh()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from stretto.clock import DAY
+from stretto.format.rfc3339 import parse_rfc3339
 from stretto.notifications.alert_states_from_notifications import CurrentAlerts, rank_severity
 from stretto.notifications.notification_log import Notification
 from stretto.notifications.silence_link import build_silence_url
@@ -13,6 +16,9 @@ UNNAMED = "An alert without a name"
 
 HIDDEN_LABELS = frozenset({"alertname", "severity", "job", "instance"})
 """Labels that the heading of a rule has already, or that are alike for all alerts of a service."""
+
+MOST_DAYS = 92
+"""Most days of a trend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,16 @@ class AlertEpisode:
     def is_firing(self) -> bool:
         """Whether no end was reported."""
         return self.newest.status == "firing"
+
+    @property
+    def begin(self) -> int:
+        """When it fired (ns); when that was first reported, if no report says when it was."""
+        return _parse_time(self.newest.starts_at) or self.first.received
+
+    @property
+    def end(self) -> int | None:
+        """When it ended (ns); None while it fires, and if no report says when."""
+        return None if self.is_firing else _parse_time(self.newest.ends_at)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -48,9 +64,14 @@ class RuleAlerts:
     over: Sequence[AlertEpisode]
 
     @property
+    def episodes(self) -> Sequence[AlertEpisode]:
+        """Those that fire, and those that are over."""
+        return (*self.firing, *self.over)
+
+    @property
     def newest(self) -> Notification:
         """The newest notification."""
-        return (*self.firing, *self.over)[0].newest
+        return self.episodes[0].newest
 
     @property
     def silence_url(self) -> str | None:
@@ -61,6 +82,29 @@ class RuleAlerts:
             if alertmanager is None or name is None
             else build_silence_url(alertmanager, {"alertname": name})
         )
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfAlerts:
+    """The alerts that fired on a day of UTC, counted from 1970."""
+
+    day: int
+    fired: int
+
+
+def count_by_day(episodes: Iterable[AlertEpisode], now: int) -> list[DayOfAlerts]:
+    """Return how many alerts fired on each day, from the first one to today, ``MOST_DAYS`` at most."""
+    fired = Counter(episode.begin // DAY for episode in episodes)
+    today = now // DAY
+    first = max(min(fired, default=today), today - MOST_DAYS + 1)
+    return [DayOfAlerts(day, fired[day]) for day in range(first, today + 1)]
+
+
+def _parse_time(text: str | None) -> int | None:
+    try:
+        return None if text is None else parse_rfc3339(text)
+    except ValueError:
+        return None
 
 
 def group_by_rule(notifications: Iterable[Notification], current: CurrentAlerts) -> list[RuleAlerts]:

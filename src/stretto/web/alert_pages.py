@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stretto.notifications.alert_episodes import RuleAlerts, group_by_rule
+from stretto.clock import DAY, SECOND
+from stretto.format import quantities
+from stretto.names import WINDOWS, Label
+from stretto.notifications.alert_episodes import AlertEpisode, RuleAlerts, count_by_day, group_by_rule
 from stretto.notifications.alert_states_from_notifications import find_newest_alert_states
 from stretto.web import markdown
+from stretto.web.bar_chart import BarInput, ChartBar, lay_out_upright_bars
 from stretto.web.page_endpoints import PageEndpoints
 from stretto.web.runbook_lookup import get_runbook_markdown
+from stretto.web.subject_links import SubjectLink, link_sessions, link_subjects
 
 EPISODES_SHOWN = 20
 """Most episodes that are over, of each rule on the page of all; a rule's page has every one that is kept."""
+
+FEWEST_DAYS = 2
+"""Fewest days that are drawn side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDay:
+    """A day on which so many alerts fired, and its bar."""
+
+    date: str
+    fired: int
+    bar: ChartBar
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeLinks:
+    """The values that an alert is about, and the address of their sessions of its time."""
+
+    subjects: Sequence[SubjectLink]
+    sessions: str
 
 
 class AlertPages(PageEndpoints):
@@ -62,5 +88,33 @@ class AlertPages(PageEndpoints):
             rule=rule,
             most=most,
             alerts=find_newest_alert_states(log.list_newest(), log.watchdog_heard, now),
+            link_episode=link_episode,
+            days=draw_days(groups, now),
             meanings={name: markdown.find_first_sentence(text) for name, text in texts.items() if text},
         )
+
+
+def link_episode(episode: AlertEpisode) -> EpisodeLinks:
+    """Return the links of an alert. Its figure is of a window, so the time begins with that window."""
+    length = WINDOWS.get(episode.labels.get(Label.WINDOW, ""), 0)
+    begin = episode.begin - length * SECOND
+    return EpisodeLinks(
+        link_subjects(episode.labels, begin, episode.end), link_sessions(episode.labels, begin, episode.end)
+    )
+
+
+def draw_days(groups: Iterable[RuleAlerts], now: int) -> Sequence[AlertDay]:
+    """Return the days with the alerts that fired on them; none if there would be one day alone."""
+    days = count_by_day((episode for group in groups for episode in group.episodes), now)
+    if len(days) < FEWEST_DAYS:
+        return ()
+    dates = [quantities.format_instant(day.day * DAY)[:10] for day in days]
+    bars = lay_out_upright_bars(
+        BarInput(
+            day.fired,
+            f"{date}: {quantities.format_count_with_noun(day.fired, 'alert')} fired",
+            f"/?from={date}&to={date}" if day.fired else None,
+        )
+        for date, day in zip(dates, days, strict=True)
+    )
+    return [AlertDay(date, day.fired, bar) for date, day, bar in zip(dates, days, bars, strict=True)]

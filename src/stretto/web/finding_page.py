@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +20,7 @@ from stretto.store.queries import SessionRow
 from stretto.store.session_search import SessionQuery
 from stretto.web.findings_view import describe_stored
 from stretto.web.page_endpoints import PageEndpoints
+from stretto.web.subject_links import link_subjects
 
 _WRITERS: Mapping[str, Callable[[float], str]] = {
     "ratio": quantities.format_speedup,
@@ -30,24 +30,6 @@ _WRITERS: Mapping[str, Callable[[float], str]] = {
     "share": quantities.format_percent,
 }
 """Unit of an effect → its format; others are plain numbers."""
-
-_VIEWS = {
-    "type": ("types", "type"), "task_type": ("types", "type"), "agent": ("agents", "agent"),
-    "pattern": ("patterns", "pattern"), "tool": ("tools", "tool"), "model": ("models", "model"),
-    "project": ("", "project"),
-}  # fmt: skip
-"""Dimension of a subject → the view of its values, and the filter of lists of sessions."""
-
-
-@dataclass(frozen=True, slots=True)
-class SubjectLink:
-    """A value that a finding is about; addresses are empty where no page is about it."""
-
-    dimension: str
-    value: str
-    address: str
-    sessions: str
-    """The address of its sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +64,7 @@ class FindingPage(PageEndpoints):
             stored=stored,
             is_open=stored in state.open_findings,
             evidence=describe_evidence(stored.finding),
-            subjects=list_subjects(stored.finding),
+            subjects=link_subjects(stored.finding.subject),
             runs=self._find_runs(stored.finding.evidence.runs),
             details=sorted(stored.finding.details.items()),
             brought=describe_result(state, stored),
@@ -140,22 +122,6 @@ _SIZES = {
     "rho": "Rank correlation: 1 is together, 0 is neither, below 0 is against each other.",
 }
 """Unit → the meaning of an effect."""
-
-
-def list_subjects(finding: Finding) -> list[SubjectLink]:
-    """Return the values that a finding is about, with the addresses of their pages and of their sessions."""
-    links = []
-    for dimension, value in finding.subject.items():
-        view, filter = _VIEWS.get(dimension, ("", ""))
-        links.append(
-            SubjectLink(
-                dimension.replace("_", " "),
-                value,
-                f"/{view}/{quote(value, safe='')}" if view else "",
-                f"/sessions?{urlencode({filter: value})}" if filter else "",
-            )
-        )
-    return links
 
 
 def describe_result(state: FindingsState, stored: StoredFinding) -> list[str]:
