@@ -607,6 +607,7 @@ def orchestrated(session: str = "orchestrated") -> Drawing:
             attributes={"sender": "lead"},
         )
     drawing.stroke(Kind.HOOKS_RUN, 3, id="h1", name="PreToolUse", parent="left", duration=SECOND // 4)
+    drawing.stroke(Kind.API_COST, 3, id="cost", duration=SECOND // 8, source="stretto", channel=Channel.API)
     for second, of, id, name, value in (
         (23, "task", "right", "quality", 4.0),
         (29, "task", "right", "quality", 8.0),

@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,13 +24,15 @@ from stretto import journal
 from stretto.api.context import read_context
 from stretto.api.failed_journal_write_retry import RecordWriter
 from stretto.api.journal_exporter import OPEN_LIMIT, JournalSpanExporter, JournalSpanProcessor, SessionStamp
-from stretto.clock import SECOND, read_wall_clock
+from stretto.api.recording_costs import RecordingCosts, note_block
+from stretto.clock import MINUTE, SECOND, read_wall_clock
 from stretto.hook.client.client import identify_boot_and_pid_namespace, identify_process
 from stretto.model.conclude_session import conclude_session
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
+from stretto.model.phases_messages_and_scores_from_facts import sum_up_api_costs
 from stretto.sources.otlp.receive import Receiver, Signal
 from stretto.store import queries
 from tests.fakes import store
@@ -59,6 +62,11 @@ class Journal:
 
 
 def events(folder: Path) -> list[Event]:
+    """Return the events of a journal but for what recording cost; every line of it must be valid."""
+    return [event for event in all_events(folder) if event.kind is not Kind.API_COST]
+
+
+def all_events(folder: Path) -> list[Event]:
     """Return all events of a journal; every line of it must be valid."""
     batches = [journal.read_batch(folder, file, 0) for file in journal.list_file_sizes(folder)]
     assert [reject for batch in batches for reject in batch.rejects] == []
@@ -607,3 +615,43 @@ def test_a_forked_process_writes_what_is_its_own(written: Journal) -> None:
 
     assert sorted(str(event.id) for event in written.list_events(Kind.TASK_END)) == ["childs", "parents"]
     assert {event.session for event in written.events()} == {"s1"}
+
+
+# What recording costs.
+
+
+def test_what_recording_took_is_reported_when_its_session_ends(tmp_path: Path) -> None:
+    """Blocks and writer together, once, less than the program's whole time, and no sign of life."""
+    began = time.perf_counter_ns()
+    with journalled(tmp_path) as written:
+        with stretto.session(id="s1"), stretto.task("look", agent="a"):
+            pass
+        recorded = written.events()
+        passed = time.perf_counter_ns() - began
+        (cost,) = [event for event in all_events(tmp_path) if event.kind is Kind.API_COST]
+    assert (cost.session, cost.channel) == ("s1", Channel.API)
+    assert cost.duration is not None
+    assert 0 < cost.duration < passed
+    facts = SessionFacts("s1")
+    fold_events(facts, [*recorded, cost, cost])
+    assert sum_up_api_costs(facts) == cost.duration
+    assert conclude_session(facts, lost=False, classify=by_description) == conclude_events(recorded)
+
+
+def test_a_session_that_goes_on_reports_its_costs_every_minute() -> None:
+    """Costs are shared among the sessions of a batch by their spans; another program's sessions have none."""
+    now = [0]
+    costs = RecordingCosts(lambda: now[0], "1:2")
+    note_block("other", 5)
+    note_block(None, 7)
+    note_block("a", 11)
+    costs.add_batch({"a": 3, "b": 1}, 400)
+    assert costs.take_reports(ended=()) == []
+    now[0] = MINUTE
+    assert [(event.session, event.duration) for event in costs.take_reports(ended=())] == [
+        ("a", 311),
+        ("b", 100),
+    ]
+    costs.add_batch({"b": 2}, 8)
+    assert [(event.session, event.duration) for event in costs.take_reports(ended={"b"})] == [("b", 8)]
+    assert costs.take_all() == []

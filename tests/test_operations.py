@@ -287,7 +287,8 @@ def test_accuracy_is_that_of_the_back_test_or_null(month: OperatedStore) -> None
     other = run(month, "throughput")["metrics"]
     assert other["analysis_accuracy"] is None
     assert other["reasons"]["analysis_accuracy"] == "it forecasts nothing"
-    assert other["monitoring_overhead"] == 0
+    assert other["monitoring_overhead"] is None
+    assert other["reasons"]["monitoring_overhead"] == "nothing measured what watching cost"
 
 
 def test_the_usual_is_compared_by_the_difference(month: OperatedStore) -> None:

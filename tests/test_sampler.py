@@ -126,6 +126,23 @@ def test_sessions_of_one_process_are_not_counted_twice(busy: Busy) -> None:
     assert 0.05 < cpu(rest) < 0.2
 
 
+def test_the_services_own_use_is_shared_among_those_sampled(busy: Busy, tmp_path: Path) -> None:
+    """What the service uses from one reading to the next is charged once, however many sessions run."""
+    (tmp_path / "other").mkdir()
+    with busy_process(tmp_path / "other") as other:
+        rounds = Rounds()
+        used = iter((100, 500, 700, 900, 1_000))
+        rounds.sampler.service_cpu = lambda: next(used)
+        both = watched(busy, "a"), watched(other, "b")
+        rounds.look(*both, times=2)
+        rounds.look(both[0], times=2)
+    # The first reading has nothing before it; at the third, b is read a last time.
+    ends = {event.session: event.attributes["service_cpu"] for event in rounds.samples}
+    (last,) = rounds.sampler.finish()
+    assert ends == {"b": 300}
+    assert last.attributes["service_cpu"] == 500
+
+
 def test_the_machine_is_shared_among_those_sampled(busy: Busy, tmp_path: Path) -> None:
     """The sessions' shares of the machine's time sum to the machine's time."""
     (tmp_path / "other").mkdir()

@@ -10,7 +10,6 @@ from stretto.clock import SECOND
 from stretto.figures.sums_by_dimension import Sums
 from stretto.figures.wall_time_parts import (
     WallPart,
-    compute_hook_overhead_figures,
     compute_wall_figures,
     measure_wall_time,
 )
@@ -181,21 +180,6 @@ def test_each_part_is_a_figure_of_the_window() -> None:
     }
     found = list(compute_wall_figures("1h", sums))
     assert [(dict(f.labels)["part"], f.value, f.count) for f in found] == [("idle", 1, 2), ("single", 3, 2)]
-
-
-def test_overhead_is_a_share_of_the_time_in_which_agents_work() -> None:
-    """Of 100 s a person was waited for in 50 s and nobody was there in 10 s: 2 s of hooks are a twentieth."""
-    parts = {"single": 38, "hooks": 2, "waiting": 50, "idle": 10}
-    sums: Sums = {
-        "wall": {(part,): length * SECOND for part, length in parts.items()},
-        "sessions": {("a", "b", "success"): 2},
-    }
-    found = {figure.name: figure.value for figure in compute_hook_overhead_figures("1h", sums)}
-    assert found["stretto_window_hook_seconds"] == 2
-    assert found["stretto_window_working_seconds"] == 40
-    assert found["stretto_overhead_ratio"] == 0.05
-    (unknown,) = compute_hook_overhead_figures("1h", {})
-    assert (unknown.value, unknown.reason is not None) == (None, True)
 
 
 # Properties.

@@ -242,8 +242,9 @@ _SESSIONS = Row(
         ),
         make_lines(
             "Critical path and overhead",
-            "Critical path over wall time of the sessions that ended, and which share of their working time"
-            " went to the main agents' hooks, those of other tools too.",
+            "Critical path over wall time of the sessions that ended, and the cost of watching as a share of"
+            " the agents' own time: hooks, those of other tools too, the Python API and the service, and each"
+            " of these parts where it is known.",
             "How much of a session could not have been shorter however many agents ran, and what does"
             " watching cost?",
             Unit.RATIO,
@@ -251,8 +252,13 @@ _SESSIONS = Row(
                 "critical path": divide_sums(
                     select_series("critical_path_seconds"), select_series("session_wall_seconds")
                 ),
-                "hooks": divide_sums(
-                    select_series("window_hook_seconds"), select_series("window_working_seconds")
+                "watching": divide_sums(
+                    select_series("window_overhead_seconds"), select_series("window_agents_working_seconds")
+                ),
+                "{{part}}": divide_sums(
+                    select_series("window_overhead_part_seconds"),
+                    select_series("window_overhead_known_seconds"),
+                    Label.PART,
                 ),
             },
             draw_limit("overhead_ratio", "warning"),

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import OrderedDict
+import time
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,11 @@ from stretto import journal
 from stretto.api import spans_to_events
 from stretto.api.context import get_context, get_surroundings
 from stretto.api.failed_journal_write_retry import RecordWriter
+from stretto.api.recording_costs import RecordingCosts
 from stretto.clock import Clock, read_wall_clock
 from stretto.features.collection_filter import EVERYTHING, Collection
 from stretto.hook.client.client import identify_boot_and_pid_namespace, identify_process
-from stretto.model.event import Event
+from stretto.model.event import Event, Kind
 from stretto.names import API_SCOPE
 from stretto.sources.otlp import conventions, genai
 from stretto.sources.otlp import plain_records as records
@@ -128,12 +130,18 @@ class JournalSpanExporter(SpanExporter):
         self._process_name = identify_process(self._process)
         self._host = identify_boot_and_pid_namespace()
         self._writer = RecordWriter(folder, clock)
+        self._costs = RecordingCosts(clock, self._process_name)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Append the events of the spans, or keep them until the folder can be written again."""
+        began = time.thread_time_ns()
         try:
             self._reset_after_fork()
-            self._writer.write(list(self._build_lines(spans)))
+            events = list(self._build_events(spans))
+            self._writer.write(_encode_events(events, self._collection))
+            self._costs.add_batch(Counter(event.session for event in events), time.thread_time_ns() - began)
+            ended = {event.session for event in events if event.kind is Kind.SESSION_END}
+            self._write_costs(self._costs.take_reports(ended))
         except Exception as error:  # noqa: BLE001  # a failure must not disturb the observed program
             _log.warning("events of a program could not be recorded: %s", error, exc_info=True)
             return SpanExportResult.FAILURE
@@ -142,6 +150,7 @@ class JournalSpanExporter(SpanExporter):
     def shutdown(self) -> None:
         """Write what waits, or report after a moment how much is lost."""
         self._reset_after_fork()
+        self._write_costs(self._costs.take_all())
         self._writer.close()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002  # the SDK's shape
@@ -156,8 +165,13 @@ class JournalSpanExporter(SpanExporter):
             self._writer = RecordWriter(self._folder, self._clock)
             self._process = os.getpid()
             self._process_name = identify_process(self._process)
+            self._costs = RecordingCosts(self._clock, self._process_name)
 
-    def _build_lines(self, spans: Iterable[ReadableSpan]) -> Iterator[bytes]:
+    def _write_costs(self, reports: Sequence[Event]) -> None:
+        if reports:
+            self._writer.write(_encode_events(reports, self._collection))
+
+    def _build_events(self, spans: Iterable[ReadableSpan]) -> Iterator[Event]:
         traces: dict[str, dict[str, _BatchSpan]] = {}
         for span in spans:
             member = self._link_span(span)
@@ -165,7 +179,7 @@ class JournalSpanExporter(SpanExporter):
             # If a span began and ended since the last batch, its end replaces its start.
             traces.setdefault(record.trace, {})[record.id] = member
         for trace_id, members in traces.items():
-            yield from _encode_events(self._build_trace_events(trace_id, members), self._collection)
+            yield from self._build_trace_events(trace_id, members)
 
     def _link_span(self, span: ReadableSpan) -> _BatchSpan:
         """Return a span, linked to its open parents."""

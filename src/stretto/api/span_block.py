@@ -12,7 +12,7 @@ import inspect
 import os
 from collections.abc import Callable
 from functools import wraps
-from time import time_ns
+from time import perf_counter_ns, time_ns
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -32,6 +32,7 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import AttributeValue
 
 from stretto.api.context import KEY, Surroundings, get_context, get_surroundings
+from stretto.api.recording_costs import note_block
 from stretto.clock import SECOND
 from stretto.model.event import Outcome
 from stretto.names import API_SCOPE, SpanAttribute
@@ -153,17 +154,19 @@ class SpanBlock(Surroundings):
             raise RuntimeError(
                 "this block has been entered before: make a new one each time, or use it as a decorator"
             )
+        began = perf_counter_ns()
         self._entered = True
         self._start = time_ns()
         tracer = get_tracer()
         if tracer is not None:
             self._open_span(tracer)
+            note_block(self.session, perf_counter_ns() - began)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        end = time_ns()
+        began, end = perf_counter_ns(), time_ns()
         outcome = _SUCCESS if kind is None else self._classify_exception(kind, error)
         if self._fault is not None:
             outcome = _FAILURE
@@ -172,6 +175,8 @@ class SpanBlock(Surroundings):
             self._close_span(self._span, outcome, end)
         if not DISABLED:
             self._record_duration(max(0, end - self._start) / SECOND)
+        if self._span is not None:
+            note_block(self.session, perf_counter_ns() - began)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

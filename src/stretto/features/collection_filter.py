@@ -20,7 +20,7 @@ _CALLS = frozenset({Kind.TOOL_START, Kind.TOOL_END, Kind.BATCH_END})
 
 _CALL_ROLES = frozenset({SpanRole.TOOL, SpanRole.MODEL})
 
-_DETAILS = frozenset({Kind.MODEL_CALL, Kind.HOOKS_RUN, Kind.SAMPLE})
+_DETAILS = frozenset({Kind.MODEL_CALL, Kind.HOOKS_RUN, Kind.SAMPLE, Kind.API_COST})
 """What only the level ``detailed`` has, beside the calls."""
 
 _ACCOMPANYING = frozenset(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stretto.clock import SECOND
-from stretto.figures.figure import Figure, Labels, make_ratio
+from stretto.figures.figure import Figure, Labels
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
 from stretto.figures.work_tree import (
     LONGEST_SESSION,
@@ -99,7 +99,7 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
         WallPart.MODEL: (
             Interval(inner.start, inner.end) for inner in root.inner if inner.worker is WorkerKind.MODEL
         ),
-        WallPart.HOOKS: _find_hooks(session),
+        WallPart.HOOKS: find_hooks_by_agent(session).get(None, ()),
         WallPart.AGENTS: [overlap for overlap, runs in waits if runs],
         WallPart.NOTHING: [overlap for overlap, runs in waits if not runs],
         WallPart.WAITING: [
@@ -130,24 +130,6 @@ def compute_wall_figures(window: str, sums: Sums) -> Iterator[Figure]:
 
 OUT_OF_WORK = frozenset({WallPart.WAITING, WallPart.IDLE})
 """Parts in which nobody works: a person is thinking, or away."""
-
-
-def compute_hook_overhead_figures(window: str, sums: Sums) -> Iterator[Figure]:
-    """Yield which share of the time in which agents worked went to hooks of the main agents.
-
-    Hooks of other tools count, those inside of subagents do not: the share is no bound of Stretto's own.
-
-    Example: of 100 s of which 60 s waited for a person, 1 s of hooks is a share of 0.025.
-    """
-    at: Labels = (("window", window),)
-    by_part = sum_by(sums, measures.WALL, Dimension.PART)
-    sessions = sum_up(sums, measures.SESSIONS)
-    working = sum(length for part, length in by_part.items() if part not in OUT_OF_WORK)
-    hooks = by_part.get(WallPart.HOOKS, 0)
-    if working:
-        yield Figure("stretto_window_hook_seconds", at, hooks / SECOND, sessions)
-        yield Figure("stretto_window_working_seconds", at, working / SECOND, sessions)
-    yield make_ratio("stretto_overhead_ratio", at, hooks, working, sessions)
 
 
 def find_main_agent_turn_times(session: Session, root: Stretch) -> TurnTimes:
@@ -258,14 +240,18 @@ def find_waits_for_agents(
     return [wait for call in calls if (wait := find_call_execution(call, matched)) is not None]
 
 
-def _find_hooks(session: Session) -> Iterator[Interval]:
-    """Yield when the main agent's hooks ran: the hooks of a call run before it executes."""
+def find_hooks_by_agent(session: Session) -> dict[str | None, list[Interval]]:
+    """Return when hooks ran, by the task whose agent waited for them; None is the main agent.
+
+    The hooks of a call run before it executes.
+    """
+    hooks: dict[str | None, list[Interval]] = {}
     for call in session.tool_calls:
-        if call.task is None and call.overhead and call.start is not None:
-            yield Interval(call.start, call.start + call.overhead)
+        if call.overhead and call.start is not None:
+            hooks.setdefault(call.task, []).append(Interval(call.start, call.start + call.overhead))
     for run in session.hooks_run:
-        if run.task is None:
-            yield Interval(run.start, run.start + run.duration)
+        hooks.setdefault(run.task, []).append(Interval(run.start, run.start + run.duration))
+    return hooks
 
 
 def _find_permission_waits(session: Session, requests: Mapping[str, AskedCall]) -> Iterator[Interval]:

@@ -314,6 +314,9 @@ class Sample:
     """Bytes of memory of the machine."""
     machine_memory_available: int | None = None
     """Bytes available at the lowest reading."""
+    service_cpu: int | None = None
+    """This session's share of the processor time of Stretto's service, in nanoseconds: each instant is
+    divided equally among sampled sessions."""
 
     @property
     def cpu_use(self) -> int | None:

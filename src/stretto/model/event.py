@@ -79,6 +79,8 @@ class Kind(StrEnum):
     """Hooks that the agent waited for and timed; ``time`` is their start, ``name`` the hook event."""
     SAMPLE = "sample"
     """Resource use of the session's processes for ``duration`` from ``time``; the amounts are attributes."""
+    API_COST = "api.cost"
+    """What recording took a program, ``duration``, since it last reported that; ``id`` names the report."""
     PROCESSES_GONE = "processes.gone"
     """All processes of the session have ended, by ``attributes["processes"]``; ``time`` is the second look.
 

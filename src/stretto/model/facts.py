@@ -46,6 +46,7 @@ LEAF_KINDS = (
     EntityKind.SAMPLE,
     EntityKind.LABEL,
     EntityKind.CACHE,
+    EntityKind.API_COST,
 )
 """The kinds of entity that no other entity refers to."""
 

@@ -51,7 +51,7 @@ _OUTCOME_OF_STATUS = {
 }
 """The status words in Claude Code's ``<task-notification>`` about a background task."""
 
-NO_SIGN_OF_LIFE = frozenset({Kind.SAMPLE, Kind.SCORE, Kind.LABEL, Kind.PROCESSES_GONE})
+NO_SIGN_OF_LIFE = frozenset({Kind.SAMPLE, Kind.API_COST, Kind.SCORE, Kind.LABEL, Kind.PROCESSES_GONE})
 """Samples are taken of any process that still exists; people score and label long after the session."""
 
 _TASK_TEXTS = (fact_fields.DELEGATED_BY, fact_fields.DESCRIPTION, fact_fields.PHASE, fact_fields.SPAN_PARENT)

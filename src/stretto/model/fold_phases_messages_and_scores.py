@@ -106,6 +106,14 @@ def _fold_sample(facts: SessionFacts, event: Event, rank: int) -> Touched:
     return ((EntityKind.SAMPLE, key),)
 
 
+def _fold_api_cost(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    key = event.id or f"@{event.time}"
+    cost = facts.get_entity(EntityKind.API_COST, key)
+    merge_fact(cost, fact_fields.TIME, rank, event.time)
+    merge_plausible_duration(cost, fact_fields.DURATION, event, rank)
+    return ((EntityKind.API_COST, key),)
+
+
 def merge_declared_labels(facts: SessionFacts, time: int, labels: Sequence[str], rank: int) -> Touched:
     """Merge the labels that a session's program declares, each as ``key=value``; the latest value counts."""
     touched = []
@@ -150,6 +158,7 @@ LEAF_HANDLERS: Mapping[Kind, Callable[[SessionFacts, Event, int], Touched]] = {
     Kind.SCORE: _fold_score,
     Kind.HOOKS_RUN: _fold_hooks_run,
     Kind.SAMPLE: _fold_sample,
+    Kind.API_COST: _fold_api_cost,
     Kind.CACHE_REPORT: _fold_cache_report,
     Kind.LABEL: _fold_label,
 }

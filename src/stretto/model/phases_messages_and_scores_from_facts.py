@@ -187,6 +187,16 @@ def conclude_samples(facts: SessionFacts) -> tuple[Sample, ...]:
     return tuple(sorted(samples, key=lambda sample: sample.start))
 
 
+def sum_up_api_costs(facts: SessionFacts) -> int | None:
+    """Return the nanoseconds that recording took the session's programs; None if none reported any."""
+    costs = [
+        cost
+        for _, cost_facts in _list_leaves(facts, EntityKind.API_COST)
+        if (cost := get_number(cost_facts, fact_fields.DURATION)) is not None
+    ]
+    return sum(costs) if costs else None
+
+
 def conclude_host_processes(facts: SessionFacts) -> HostProcesses | None:
     """Return the processes in which the session runs on this machine, or None if no source reported any."""
     packed = get_text(facts.session, fact_fields.PROCESSES)

@@ -32,6 +32,7 @@ class EntityKind:
     SAMPLE: Final = "sample"
     LABEL: Final = "label"
     CACHE: Final = "cache"
+    API_COST: Final = "api_cost"
     SPAN: Final = "span"
     ALIAS: Final = "alias"
 
@@ -120,6 +121,7 @@ RUNNING: Final = "running"
 SAID: Final = "said"
 SAVED: Final = "saved"
 SENDER: Final = "sender"
+SERVICE_CPU: Final = "service_cpu"
 SHARE: Final = "share"
 SOURCE: Final = "source"
 SPAN: Final = "span"
@@ -176,6 +178,7 @@ SAMPLE_AMOUNTS = (
     MACHINE_AVAILABLE_SHARE,
     MACHINE_MEMORY,
     MACHINE_MEMORY_AVAILABLE,
+    SERVICE_CPU,
 )
 """The amounts of a process sample, in the order of ``entities.Sample``."""
 
@@ -414,6 +417,12 @@ _SAMPLE = (
     FactField(EntityKind.SAMPLE, MACHINE_AVAILABLE_SHARE, _DURATION, "The session's share of what it had."),
     FactField(EntityKind.SAMPLE, MACHINE_MEMORY, _BYTES, "The machine's memory."),
     FactField(EntityKind.SAMPLE, MACHINE_MEMORY_AVAILABLE, _BYTES, "Least free memory at a reading."),
+    FactField(EntityKind.SAMPLE, SERVICE_CPU, _DURATION, "The session's share of what the service used."),
+)
+
+_API_COST = (
+    FactField(EntityKind.API_COST, TIME, _TIME, "When the report was made."),
+    FactField(EntityKind.API_COST, DURATION, _DURATION, "What recording took since the last report."),
 )
 
 _LABEL = (
@@ -486,6 +495,7 @@ FIELDS: tuple[FactField, ...] = (
     *_SAMPLE,
     *_LABEL,
     *_CACHE,
+    *_API_COST,
     *_SPAN,
     *_ALIAS,
 )

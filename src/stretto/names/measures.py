@@ -450,6 +450,15 @@ WORKFLOW_ELAPSED = define_measure(
 
 # Wall time, critical paths and slack of the sessions that are over.
 WALL = define_measure("wall", (_D.PART,), _U.NANOSECONDS, "Wall time by part.")
+AGENTS_WORKING = define_measure(
+    "agents_working", (), _U.NANOSECONDS, "Time in which each agent was at work itself, summed over agents."
+)
+OVERHEAD_TIME = define_measure(
+    "overhead_time", (_D.PART,), _U.NANOSECONDS, "What watching these agents cost, by part."
+)
+OVERHEAD_KNOWN = define_measure(
+    "overhead_known", (_D.PART,), _U.NANOSECONDS, "This time of the sessions in which a part is known."
+)
 CRITICAL_PATH = define_measure("critical_path", (), _U.NANOSECONDS, "Length of critical paths.")
 CRITICAL_PATH_AGENT = define_measure(
     "critical_path_agent", (_D.AGENT,), _U.NANOSECONDS, "Part of the critical paths by agent."

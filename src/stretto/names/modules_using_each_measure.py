@@ -37,6 +37,9 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "store.contributions.missed_parallelism": (
         measures.OPPORTUNITY, measures.SEQUENTIAL_RUNS,
     ),
+    "store.contributions.monitoring_overhead_sums": (
+        measures.AGENTS_WORKING, measures.OVERHEAD_KNOWN, measures.OVERHEAD_TIME,
+    ),
     "store.contributions.path_and_wall_time": (
         measures.CRITICAL_PATH, measures.CRITICAL_PATH_AGENT, measures.CRITICAL_PATH_TASK_TYPE,
         measures.CRITICAL_PATH_TOOL, measures.SLACK_AGENT, measures.SLACK_AGENT_SESSIONS,
@@ -224,6 +227,9 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.AGENT_COST, measures.AGENT_COST_TASKS, measures.AGENT_TOKENS, measures.AGENT_TOKEN_TASKS,
         measures.DELIVERIES, measures.WASTED_COST, measures.WASTED_COST_TASKS, measures.WASTED_TASKS,
         measures.WASTED_TIME, measures.WASTED_TOKENS, measures.WASTED_TOKEN_TASKS,
+    ),
+    "figures.monitoring_overhead": (
+        measures.AGENTS_WORKING, measures.OVERHEAD_KNOWN, measures.OVERHEAD_TIME, measures.SESSIONS,
     ),
     "figures.wall_time_parts": (
         measures.SESSIONS, measures.WALL,

@@ -153,17 +153,17 @@ class OperationRunner:
                 return
 
     def _measure_overhead(self, call: OperationCall) -> tuple[float | None, str]:
-        """Return the share of the sessions' working time that hooks took, or why it is not known.
+        """Return what watching cost of the agents' own time, or why it is not known.
 
-        Hooks of others count, too: it is an upper bound.
+        It counts hooks, those of others too, the Python API and the service.
         """
         taken = call.__dict__.get("snapshot")
         if taken is None and call.at is None:
             taken = self.sources.snapshot(None)
         if taken is None:
             return None, "there are no figures of that instant at hand"
-        overhead = FigureTable(taken.figures).find_value("stretto_overhead_ratio", window=OVERHEAD_WINDOW)
-        return overhead, "" if overhead is not None else "no session ended in the last 24 hours"
+        overhead = FigureTable(taken.figures).list_figures("stretto_overhead_ratio", window=OVERHEAD_WINDOW)
+        return overhead[0].value, overhead[0].reason or ""
 
 
 def _find_workflow(sources: OperationSources, workflow: str | None) -> ChosenWorkflow:

@@ -364,6 +364,7 @@ def build_capture_section(given: ReportFigures, rejects: int) -> ReportSection:
         given.compare("Use that was reported", lambda f: make_cell(f.find("usage_coverage_ratio"))),
         given.compare("Tasks whose outcome was reported", _read_reported),
         given.compare("Calls without a known price", _read_unpriced),
+        given.compare("Cost of watching", lambda f: make_cell(f.find("overhead_ratio"))),
     ]
     sentences: list[str] = []
     if rejects:

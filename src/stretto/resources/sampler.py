@@ -60,6 +60,7 @@ class _OpenSample:
     available_share: int | None = None
     machine_memory: int | None = None
     machine_memory_available: int | None = None
+    service_cpu: int | None = None
 
 
 @dataclass(slots=True)
@@ -90,6 +91,8 @@ class Sampler:
     """The boot and pid namespace of this process: processes reported from elsewhere cannot be read."""
     ticking: Callable[[], int] = time.monotonic_ns
     """The monotonic clock that measures durations, in nanoseconds: the wall clock may be changed."""
+    service_cpu: Callable[[], int | None] = lambda: None
+    """Processor time of the service so far, in nanoseconds; None if it is not to be reported."""
     use: ResourceUse = field(default_factory=ResourceUse)
     """The use in the last reading."""
     _trees: ProcessTrees = field(default_factory=ProcessTrees)
@@ -100,6 +103,7 @@ class Sampler:
     _load_since: Machine | None = None
     """The reading from which the machine's load is counted."""
     _last_tick: int = 0
+    _last_service_cpu: int | None = None
 
     def take_reading(self, watched: Iterable[WatchedSession]) -> list[Event]:
         """Take a reading of the busy sessions and return the complete samples.
@@ -114,7 +118,7 @@ class Sampler:
         if self._sessions:
             self._read_trees(now, machine_use)
         else:
-            self._trees, self._machine = ProcessTrees(), None
+            self._trees, self._machine, self._last_service_cpu = ProcessTrees(), None, None
             reason = "no busy session's process is known on this machine" if busy else "no session is busy"
             self.use = ResourceUse(machine=machine_use, reason=reason, machine_reason=NOT_REPORTED)
         for id in list(self._sessions):
@@ -179,6 +183,7 @@ class Sampler:
         for id, session in sorted(self._sessions.items(), key=lambda item: (item[1].watched.start, item[0])):
             owners.setdefault(session.root, id)
         tick, machine_before = self.ticking(), self._machine
+        service, service_before = self.service_cpu(), self._last_service_cpu
         usage = self._trees.read_usage(owners)
         elapsed = max(1, tick - self._last_tick)
         # A tree's first reading is only a starting point.
@@ -194,6 +199,9 @@ class Sampler:
             _add_reading(session.open_sample, usage[root], elapsed)
             if machine_before is not None:
                 _add_machine(session.open_sample, machine_before, machine_now, len(counted))
+            if service is not None and service_before is not None:
+                share = max(0, service - service_before) // len(counted)
+                session.open_sample.service_cpu = _add_optional(session.open_sample.service_cpu, share)
         for session in self._sessions.values():
             session.read = session.root in usage
         self.use = ResourceUse(
@@ -206,7 +214,7 @@ class Sampler:
             else "the sessions' processes have ended",
             machine_reason=NOT_REPORTED,
         )
-        self._machine, self._last_tick = machine_now, tick
+        self._machine, self._last_tick, self._last_service_cpu = machine_now, tick, service
 
     def _drop_session(self, id: str) -> list[Event]:
         samples = self._complete_sample(id)
@@ -297,5 +305,6 @@ def _build_sample(session: str, open_sample: _OpenSample) -> Event:
             machine_available_share=open_sample.available_share,
             machine_memory=open_sample.machine_memory,
             machine_memory_available=open_sample.machine_memory_available,
+            service_cpu=open_sample.service_cpu,
         ),
     )

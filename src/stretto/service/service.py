@@ -112,7 +112,7 @@ class Service:
         describe_own_process(self.registry)
         self._live = LiveMetrics(self.registry, since=clock(), version=version)
         self.sampling = SamplerThread(
-            Sampler(clock, host=identify_boot_and_pid_namespace()),
+            Sampler(clock, host=identify_boot_and_pid_namespace(), service_cpu=self._measure_cpu),
             self._find_watched,
             self._append_samples,
             interval=config.resources_interval_seconds,
@@ -507,6 +507,10 @@ class Service:
             running,
         )
         yield from compute_running_fanout_figures(expectations, now)
+
+    def _measure_cpu(self) -> int:
+        """Return the nanoseconds of processor time of this process and of its analyses so far."""
+        return time.process_time_ns() + round(self.analyses.cpu_seconds * SECOND)
 
     def _yield_own_figures(self) -> Iterator[Figure]:
         snapshot = self.snapshot

@@ -17,7 +17,14 @@ from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind, make_stamped_key
 
 _HARMLESS = frozenset(
-    {EntityKind.HOOKS, EntityKind.SAMPLE, EntityKind.SCORE, EntityKind.MESSAGE, EntityKind.CACHE}
+    {
+        EntityKind.HOOKS,
+        EntityKind.SAMPLE,
+        EntityKind.SCORE,
+        EntityKind.MESSAGE,
+        EntityKind.CACHE,
+        EntityKind.API_COST,
+    }
 )
 """Kinds of entity that neither turns nor tasks depend on."""
 

@@ -14,6 +14,7 @@ from stretto.figures.efficiency_tree import compute_efficiency_figures
 from stretto.figures.expected_and_missed_gains import compute_gain_figures
 from stretto.figures.figure import Figure
 from stretto.figures.model_cache_and_test_figures import compute_usage_figures
+from stretto.figures.monitoring_overhead import compute_overhead_figures
 from stretto.figures.parallel_work_against_baselines import build_mixes, sum_parallel_by_type
 from stretto.figures.resource_figures import compute_resource_figures
 from stretto.figures.scores.score_rules import Scoring
@@ -27,7 +28,7 @@ from stretto.figures.sequential_baseline_choice import FindBaseline, Hours, Prov
 from stretto.figures.sessions_against_configured_hours import compute_workflow_figures
 from stretto.figures.speedup_cost import compute_speedup_price_figures
 from stretto.figures.sums_by_dimension import Sums, sum_by
-from stretto.figures.wall_time_parts import compute_hook_overhead_figures, compute_wall_figures
+from stretto.figures.wall_time_parts import compute_wall_figures
 from stretto.figures.waste import compute_waste_figures
 from stretto.figures.window_gain_verdict import (
     BY_WORK,
@@ -134,7 +135,7 @@ def compute_sum_figures(
         *compute_efficiency_figures(window, sums),
         *compute_path_figures(window, sums),
         *compute_wall_figures(window, sums),
-        *compute_hook_overhead_figures(window, sums),
+        *compute_overhead_figures(window, sums),
         *compute_workflow_figures(window, sums, rules.workflows),
         *compute_gain_figures(window, sums, parallel, scoring.target),
         *compute_speedup_price_figures(window, sums, verdict, rules.headline),

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from stretto.clock import HOUR, SECOND
 from stretto.errors import StoreError
 from stretto.figures.bottleneck_agent import Bottleneck
+from stretto.figures.monitoring_overhead import OverheadPart
 from stretto.names import PREFIX
 from stretto.notifications import alert_states_from_notifications as alerts
 from stretto.notifications.alert_episodes import group_by_rule
@@ -30,6 +31,14 @@ from stretto.web.run_statistics_view import ProfileView, describe_profile
 from stretto.web.runbook_lookup import get_runbook_markdown
 from stretto.web.snapshot_of_requested_window import WindowChoice, choose_window_snapshot_if_any
 from stretto.web.window_parameters import QueryError
+
+OVERHEAD_PARTS = {
+    OverheadPart.MAIN_HOOKS: "hooks of main agents",
+    OverheadPart.AGENT_HOOKS: "hooks of the other agents",
+    OverheadPart.API: "the Python API",
+    OverheadPart.SERVICE: "the service",
+}
+"""The parts of the cost of watching as people read them."""
 
 
 class OverviewPage(PageEndpoints):
@@ -98,6 +107,16 @@ class OverviewPage(PageEndpoints):
                 figures.find_figure("stretto_capture_completeness_ratio", "", window=window),
                 "no task or tool call is over",
             ),
+            "overhead": figures.find_figure("stretto_overhead_ratio", "", window=window),
+            "overhead_parts": [
+                (
+                    title,
+                    figures.find_figure(
+                        "stretto_window_overhead_part_seconds", "", part=part.value, window=window
+                    ),
+                )
+                for part, title in OVERHEAD_PARTS.items()
+            ],
             "self_figures": {
                 figure.name.removeprefix(PREFIX): figure
                 for figure in backend.self_figures()

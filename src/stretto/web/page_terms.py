@@ -24,6 +24,7 @@ _FROM_TABLE = (
     "critical_path_agent_seconds",
     "critical_path_tool_seconds",
     "capture_completeness_ratio",
+    "overhead_ratio",
 )
 
 DEFINITIONS: dict[str, str] = {

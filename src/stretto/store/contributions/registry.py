@@ -14,6 +14,7 @@ from stretto.store.contributions.fitting_results_and_task_completeness import (
 )
 from stretto.store.contributions.headline_sums import list_headline_parts
 from stretto.store.contributions.missed_parallelism import list_sequential_parts
+from stretto.store.contributions.monitoring_overhead_sums import add_up_overhead
 from stretto.store.contributions.path_and_wall_time import add_up_whole_session
 from stretto.store.contributions.phases_messages_hooks_and_caches import (
     add_up_cache_reports,
@@ -39,7 +40,7 @@ from stretto.store.contributions.task_outcomes_retries_and_delegating_turns impo
 from stretto.store.contributions.tasks_and_fanouts import list_task_and_fanout_parts
 from stretto.store.contributions.usage_coverage import add_up_usage_coverage, count_tasks_with_all_tool_calls
 
-SUMS_VERSION = 21
+SUMS_VERSION = 22
 """The version of the sums. Raise it with every change of the amounts that anything adds."""
 
 # The names are stored with the version, so that a store made by another list is made anew.
@@ -63,6 +64,7 @@ CONTRIBUTIONS: dict[str, Contribution] = {
     "hooks": Contribution(frozenset({EntityKind.HOOKS}), add_up_hook_runs),
     "caches": Contribution(frozenset({EntityKind.CACHE}), add_up_cache_reports),
     "whole": Contribution(frozenset({SessionAspect.WHOLE}), add_up_whole_session),
+    "overhead": Contribution(frozenset({SessionAspect.WHOLE}), add_up_overhead),
     "work": Contribution.of_parts({SessionAspect.TASKS, SessionAspect.PATTERN}, list_outcome_parts),
     # A failure may be made good by any later task of its type or agent.
     "recoveries": Contribution.of_parts({SessionAspect.TASKS}, list_recovery_parts, is_of_tasks=False),
