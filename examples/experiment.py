@@ -23,7 +23,7 @@ from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvid
 
 import stretto
 from stretto.caching import cached, get_cache
-from stretto.features.experiment_arms import choose_arm
+from stretto.features.choose_experiment_arm import choose_arm
 
 NAME = "cached-plans"
 USUAL, NEW = "A", "B"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.demo.recorded_sessions import parse_hook_payload
-from stretto.model.call_cost_and_added_usage import Price, get_reported_cost
+from stretto.model.call_cost_and_usage_types import Price, get_reported_cost
 from stretto.model.conclude_tasks import Classify
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.span_tree import SpanRole

@@ -25,7 +25,7 @@ from stretto.model.event import Event, Kind
 from stretto.model.events_from_spans import make_events_of_spans
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
-from stretto.sources.otlp.receive import Receiver, RequestResult, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, RequestResult, Signal
 from stretto.store.traces_joined_to_sessions import (
     find_session_home,
     find_session_joins,
@@ -169,10 +169,10 @@ def entity_events(events: Iterable[Event]) -> list[Event]:
 
 
 def receive(
-    request: Mapping[str, Any], signal: Signal = Signal.TRACES, receiver: Receiver | None = None
+    request: Mapping[str, Any], signal: Signal = Signal.TRACES, receiver: OtlpTranslator | None = None
 ) -> RequestResult:
     """Return the result of a request in JSON."""
-    receiver = receiver or Receiver(journal.encode_event)
+    receiver = receiver or OtlpTranslator(journal.encode_event)
     return receiver.receive_request(signal, as_json(request), content_type=JSON, now=NOW)
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from scipy import special
 
-from stretto.analysis.day_checks import draw_errors_together
+from stretto.analysis.daily_change_tests import draw_errors_together
 from stretto.analysis.level_wander import compute_error_inflation
-from stretto.analysis.regression import ComparisonBoundary, judge_changes
+from stretto.analysis.performance_regressions import ComparisonBoundary, judge_changes
 from stretto.analysis.remove_weekday_pattern import measure_weekdays
-from stretto.analysis.series import Series, SeriesKind, make_quality_series, make_task_series
+from stretto.analysis.series_of_run_values import Series, SeriesKind, make_quality_series, make_task_series
 from stretto.analysis.skewness_correction import pool_skewness, straighten_t
 from stretto.analysis.slow_tail_changes import judge_tails
 from stretto.analysis.tracked_change_episodes import (

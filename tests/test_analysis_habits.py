@@ -18,7 +18,7 @@ from stretto.analysis.daily_task_length_forecasts import (
     sum_covers_by_level,
 )
 from stretto.analysis.pattern_week_comparison import compare_last_week_with_month_before
-from stretto.analysis.series import Series, SeriesKind
+from stretto.analysis.series_of_run_values import Series, SeriesKind
 from stretto.analysis.session_startup_slowing_and_end import judge_session_lives, measure_session_lives
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.findings.analysis_input_and_answer import AnalysisInput

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from stretto.analysis.series import (
+from stretto.analysis.series_of_run_values import (
     SeriesKind,
     SeriesScale,
     choose_by_rank,

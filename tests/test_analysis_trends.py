@@ -12,7 +12,12 @@ import pytest
 
 from stretto.analysis.calendar_patterns import find_hour_pattern, find_weekday_pattern, read_local_hour
 from stretto.analysis.correlations import find_correlations, list_pairs
-from stretto.analysis.series import Series, SeriesKind, make_adoption_series, make_resource_series
+from stretto.analysis.series_of_run_values import (
+    Series,
+    SeriesKind,
+    make_adoption_series,
+    make_resource_series,
+)
 from stretto.analysis.series_trends import correct_autocorrelation, estimate_trend, judge_trends
 from stretto.analysis.session_startup_slowing_and_end import SessionLife, measure_session_life
 from stretto.clock import DAY, HOUR, MINUTE, SECOND

@@ -30,7 +30,7 @@ from stretto.model.entities import Session
 from stretto.model.entities import TestRun as Run
 from stretto.model.event import Event, Outcome
 from stretto.sources.otlp.conventions import FILES_LIMIT, get_written_files
-from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 from stretto.summaries.session_json import build_session_document
 from stretto.summaries.session_summary import summarise_session
 from tests.fakes import store
@@ -60,7 +60,7 @@ def written(state: Path) -> Iterator[Journal]:
 
 def read_by_otlp(written: Journal) -> Session:
     """Return the session that a receiver makes of the same spans."""
-    received = Receiver(journal.encode_event).receive_request(
+    received = OtlpTranslator(journal.encode_event).receive_request(
         Signal.TRACES,
         encode_spans(written.spans.all()).SerializeToString(),
         content_type="application/x-protobuf",

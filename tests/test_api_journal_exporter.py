@@ -288,7 +288,7 @@ def test_by_otlp_it_is_the_same_story(written: Journal) -> None:
     """The spans sent to the receiver give the tasks, tool calls and model calls that the journal gave."""
     asyncio.run(_orchestrate())
     body = encode_spans(written.spans.all()).SerializeToString()
-    received = Receiver(journal.encode_event).receive_request(
+    received = OtlpTranslator(journal.encode_event).receive_request(
         Signal.TRACES, body, content_type="application/x-protobuf", now=read_wall_clock()
     )
     by_otlp = [journal.parse_line(line) for line in received.records.split(b"\n") if line]

@@ -11,9 +11,9 @@ from stretto.analysis.rank_session_holdups import explain_each_session, find_bot
 from stretto.analysis.session_holdups import WALL_PARTS, HoldupKind
 from stretto.analysis.session_lane_schedule import (
     balance_lanes,
-    build_schedule,
     measure_late_lane_starts,
     measure_time_lost_to_imbalance,
+    order_tasks_of_known_length,
     simulate_span,
 )
 from stretto.analysis.two_session_comparison import NOT_WORK
@@ -138,7 +138,7 @@ def test_other_lengths_give_the_elapsed_time_of_the_what_if() -> None:
         starts, lengths = rng.integers(0, 60, 6), rng.integers(5, 60, 6)
         tasks = [task(f"t{n}", int(starts[n]), int(starts[n] + lengths[n])) for n in range(6)]
         for fanout in find_fanouts(tasks):
-            schedule = build_schedule(
+            schedule = order_tasks_of_known_length(
                 [
                     replace(make_task(each.id, 0, 0), start=each.start, length=each.end - each.start)
                     for each in fanout.tasks
@@ -157,12 +157,12 @@ def test_other_lengths_give_the_elapsed_time_of_the_what_if() -> None:
 def test_a_schedule_follows_its_example() -> None:
     """A shorter task moves those after it, not those beside it."""
     tasks = [make_task("a", 0, 10), make_task("b", 12, 8), make_task("c", 5, 9)]
-    schedule = build_schedule([*tasks, replace(make_task("unknown", 1, 1), length=None)])
+    schedule = order_tasks_of_known_length([*tasks, replace(make_task("unknown", 1, 1), length=None)])
     assert schedule.span == 20 * SECOND
     assert [run.task for run in schedule.tasks] == ["a", "c", "b"]
     shorter = [5 * SECOND, 9 * SECOND, 8 * SECOND]
     assert simulate_span(schedule, shorter) == 15 * SECOND
-    assert simulate_span(build_schedule([]), []) == 0
+    assert simulate_span(order_tasks_of_known_length([]), []) == 0
 
 
 def test_lanes_are_those_of_agents() -> None:
@@ -171,16 +171,16 @@ def test_lanes_are_those_of_agents() -> None:
         *(make_task(f"a{n}", n * 1.01, 1, "a", phase="build") for n in range(5)),
         *(make_task(name, 0, 1, name, phase="build") for name in "bcd"),
     ]
-    schedule = build_schedule(tasks)
+    schedule = order_tasks_of_known_length(tasks)
     assert measure_time_lost_to_imbalance(schedule, schedule.lengths) == 3 * SECOND
     assert measure_late_lane_starts(schedule) == 0
 
 
 def test_late_starts_count_if_they_end_last() -> None:
     """A lane that began 8 s late and ends last would have saved 8 s, of which 2 s are hidden by the other."""
-    schedule = build_schedule([make_task("a", 0, 10, "a"), make_task("b", 8, 4, "b")])
+    schedule = order_tasks_of_known_length([make_task("a", 0, 10, "a"), make_task("b", 8, 4, "b")])
     assert measure_late_lane_starts(schedule) == 2 * SECOND
-    together = build_schedule([make_task("a", 0, 10, "a"), make_task("b", 0, 12, "b")])
+    together = order_tasks_of_known_length([make_task("a", 0, 10, "a"), make_task("b", 0, 12, "b")])
     assert measure_late_lane_starts(together) == 0
 
 

@@ -12,7 +12,7 @@ from stretto import journal
 from stretto.hook.client.client import build_record
 from stretto.journal import parse_line
 from stretto.model.event import Event, Kind
-from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 from tests.otlp_requests import NOW, as_json, as_protobuf, log, logs, only_session, receive, span, traces
 from tests.otlp_requests import events_of as otlp_events
 from tests.scenes import Drawing, conclude_scene
@@ -76,7 +76,7 @@ def test_otlp_labels_a_session_by_attributes_of_span_or_resource(encoding: str) 
         if encoding == "json"
         else (as_protobuf(Signal.TRACES, request), "application/x-protobuf")
     )
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     result = receiver.receive_request(Signal.TRACES, body, content_type=content_type, now=NOW)
     assert only_session(otlp_events(result.records)).labels == (("arm", "B"), ("team", "core"))
 

@@ -23,7 +23,7 @@ from stretto.demo.recorded_sessions import parse_hook_payload
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Outcome
-from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 from stretto.sources.read_hook_recordings import read_recording
 from stretto.sources.transcript.reading import find_transcripts, read_transcript
 from tests.fakes import ROOT
@@ -81,7 +81,7 @@ def read_hooks(run: Path) -> list[Event]:
 
 def read_telemetry(run: Path) -> list[Event]:
     """Return the events of the spans and log events."""
-    receiver, events = Receiver(journal.encode_event), list[Event]()
+    receiver, events = OtlpTranslator(journal.encode_event), list[Event]()
     for line in (run / "otlp.jsonl").read_text("utf-8").splitlines():
         request = json.loads(line)
         body = request.get("body", request)

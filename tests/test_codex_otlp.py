@@ -11,7 +11,7 @@ from stretto import journal
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
-from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 from stretto.store import queries
 from tests.fakes import rebuilt, store
 from tests.otlp_requests import JSON, NOW, as_json, events_of, log, logs, sessions, span, traces
@@ -88,10 +88,10 @@ NESTED: list[Request] = [
 
 def receive(requests: Iterable[Request], *, restart_at: int = -1) -> list[Event]:
     """Return the events of requests; the receiver may be restarted before one of them."""
-    receiver, events = Receiver(journal.encode_event), list[Event]()
+    receiver, events = OtlpTranslator(journal.encode_event), list[Event]()
     for number, (signal, body) in enumerate(requests):
         if number == restart_at:
-            receiver = Receiver(journal.encode_event)
+            receiver = OtlpTranslator(journal.encode_event)
             receiver.recall_sessions(events)
         result = receiver.receive_request(signal, as_json(body), content_type=JSON, now=NOW)
         events += events_of(result.records)
@@ -294,7 +294,7 @@ def test_the_program_ends_the_session() -> None:
 
 def test_the_rest_of_its_spans_is_counted_and_not_complained_about() -> None:
     """Thousands of spans of its machinery tell nothing: they are counted, and nobody calls Codex silent."""
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     machinery = [span("session_loop", number, at=0, lasts=1, thread__id="4") for number in range(1, 40)]
     requests = [(Signal.TRACES, traces(machinery, service="codex_exec", scope="codex_exec")), NESTED[-1]]
     for signal, body in requests:

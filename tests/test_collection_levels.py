@@ -23,7 +23,7 @@ from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind
 from stretto.model.span_tree import SpanRole
-from stretto.sources.otlp.receive import Receiver, RequestResult, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, RequestResult, Signal
 from tests.otlp_requests import JSON, NOW, PROTOBUF, as_json, events_of, only_session, span, traces
 from tests.test_api_journal_exporter import conclude_events, events
 from tests.test_api_tracing import Spans, sdk
@@ -76,12 +76,12 @@ def receive_spans(spans: Spans, level: str) -> RequestResult:
     )
 
 
-def make_receiver(collection: Collection) -> Receiver:
+def make_receiver(collection: Collection) -> OtlpTranslator:
     def encode(event: Event) -> bytes:
         kept = collection.keep_event(event)
         return b"" if kept is None else journal.encode_event(kept)
 
-    return Receiver(encode, dropped=collection.dropped_roles)
+    return OtlpTranslator(encode, dropped=collection.dropped_roles)
 
 
 def describe_story(session: Session) -> list[object]:

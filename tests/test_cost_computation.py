@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from stretto.clock import SECOND
 from stretto.cost_computation import Prices, read_list_version
-from stretto.model.call_cost_and_added_usage import Cost, CostOrigin
+from stretto.model.call_cost_and_usage_types import Cost, CostOrigin
 from stretto.model.configured_token_prices import Rates
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.event import Outcome

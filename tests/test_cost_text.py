@@ -5,7 +5,7 @@ from __future__ import annotations
 from stretto.cli.cost_text import format_cost_and_tokens, format_model_calls
 from stretto.cli.session_kpi_text import format_kpis
 from stretto.figures.session_spending import Priced, Spending
-from stretto.model.call_cost_and_added_usage import Cost, CostOrigin
+from stretto.model.call_cost_and_usage_types import Cost, CostOrigin
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.event import Outcome
 

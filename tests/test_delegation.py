@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from stretto.model.delegation import SLACK, match_delegations
 from stretto.model.event import Kind, Outcome
+from stretto.model.match_agents_with_delegating_calls import SLACK, match_delegations
 from tests.scenes import Drawing, background, fold_scene, nested
 
 

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from stretto.analysis.series import make_efficiency_series
+from stretto.analysis.series_of_run_values import make_efficiency_series
 from stretto.analysis.series_trends import judge_trends
 from stretto.clock import DAY, HOUR
 from stretto.config.loading import load_config

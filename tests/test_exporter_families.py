@@ -40,14 +40,14 @@ def test_within_the_budget_nothing_changes() -> None:
     """Figures without a value are no series; the rest pass in their order."""
     absent = Figure("stretto_tool_success_ratio", (("tool", "a"), ("window", "1h")), None, 0, "no calls")
     found = fit_budget([*MANY, absent, OPEN], 21)
-    assert (found.figures, dict(found.folded)) == ((*MANY, OPEN), {})
+    assert (found.figures, dict(found.names_in_other)) == ((*MANY, OPEN), {})
 
 
 def test_beyond_the_budget_the_rarest_values_become_other() -> None:
     """The most common values keep their names; the rest are summed, and the folded values are counted."""
     found = fit_budget([*MANY, OPEN], 20)
     assert found.figures == (*MANY[:KEPT], OPEN, calls(OTHER, 8, count=sum(100 - n for n in range(KEPT, 20))))
-    assert found.folded == {"tool": 8}
+    assert found.names_in_other == {"tool": 8}
 
 
 def test_what_is_other_already_takes_the_rest_in() -> None:
@@ -103,7 +103,10 @@ def test_every_label_from_outside_gives_way(label: Label) -> None:
         for n in range(100)
     ]
     found = fit_budget([*many, OPEN], 50)
-    assert (found.figures[-2:], dict(found.folded)) == ((OPEN, found.figures[-1]), {label.value: 100 - KEPT})
+    assert (found.figures[-2:], dict(found.names_in_other)) == (
+        (OPEN, found.figures[-1]),
+        {label.value: 100 - KEPT},
+    )
 
 
 @pytest.mark.parametrize("label", [Label.PHASE, Label.SOURCE, Label.MODEL, Label.SCORE, Label.CACHE])
@@ -117,7 +120,7 @@ def test_the_last_resort_is_to_drop_what_stands_last() -> None:
     gauges = [Figure("stretto_window_ends_seen", (("window", str(n)),), 1, 1) for n in range(10)]
     found = fit_budget(gauges, 4)
     assert found.figures == tuple(gauges[:4])
-    assert found.folded == {"all": 6}
+    assert found.names_in_other == {"all": 6}
 
 
 def test_figures_about_stretto_itself_stay() -> None:
@@ -166,7 +169,7 @@ def test_the_budget_holds_and_no_count_is_lost_by_folding(figures: list[Figure],
     assert len(found.figures) <= budget
     keys = [(figure.name, figure.labels) for figure in found.figures]
     assert len(keys) == len(set(keys))
-    if "all" not in found.folded:
+    if "all" not in found.names_in_other:
         sums = [Counter[str](), Counter[str]()]
         for side, total in zip((figures, found.figures), sums, strict=True):
             for figure in side:

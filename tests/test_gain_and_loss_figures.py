@@ -6,7 +6,7 @@ import pytest
 
 from stretto.clock import SECOND
 from stretto.figures.expected_and_missed_gains import (
-    average_target_improvement,
+    average_targets,
     compute_gain_figures,
     compute_record_speedup_figures,
     find_baseline_doubt,
@@ -23,7 +23,7 @@ from stretto.figures.sequential_baseline_choice import (
     choose_baseline,
 )
 from stretto.figures.sums_by_dimension import Sums
-from stretto.store.contributions.amounts_by_task_or_fanout import add_up_parts
+from stretto.store.contributions.contribution_parts import add_up_parts
 from stretto.store.contributions.missed_parallelism import list_sequential_parts
 from tests.scenes import Drawing, conclude_scene, fork_join, one_by_one, straggler
 from tests.test_speedup_cost import settling
@@ -54,9 +54,7 @@ def test_the_expected_improvement_of_a_fanout_is_the_mean_over_its_tasks() -> No
     """Two reviews and a test: the mean of three targets."""
     drawing = Drawing().task("a", 0, 9, "review").task("b", 1, 9, "review").task("c", 2, 9, "testing")
     (fanout,) = find_fanouts(conclude_scene(drawing.ends(10).events).tasks)
-    assert average_target_improvement(fanout, {"review": 0.3, "testing": 0.9}.__getitem__) == pytest.approx(
-        0.5
-    )
+    assert average_targets(fanout, {"review": 0.3, "testing": 0.9}.__getitem__) == pytest.approx(0.5)
 
 
 def test_contention_is_work_over_what_the_tasks_take_alone() -> None:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from stretto import journal
 from stretto.errors import ServiceError
-from stretto.sources.otlp.receive import Receiver, RequestResult, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, RequestResult, Signal
 from stretto.web import grpc_server
 from stretto.web.explain_grpc_on_http_port import HINT, PREFACE, make_frame, watch_protocol
 from stretto.web.grpc_server import start_grpc_server
@@ -99,7 +99,7 @@ class Inbox:
     """A receiver that keeps its records."""
 
     def __init__(self) -> None:
-        self.receiver = Receiver(journal.encode_event)
+        self.receiver = OtlpTranslator(journal.encode_event)
         self.records = b""
 
     def receive(self, signal: Signal, body: bytes, content_type: str, encoding: str) -> RequestResult:

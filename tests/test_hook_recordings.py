@@ -12,7 +12,7 @@ import pytest
 from stretto.demo.recorded_sessions import parse_hook_payload
 from stretto.model.entities import Session
 from stretto.sources import read_hook_recordings
-from stretto.sources.recognise_recorded_agent import recognise_agent
+from stretto.sources.recognise_agent_by_hook_payloads import recognise_agent
 from tests.fakes import ROOT
 from tests.histories import conclude_only
 

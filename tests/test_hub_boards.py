@@ -22,7 +22,7 @@ from grafana.board.hub_boards import HUB_BOARDS, LIST_TEAMS
 
 from stretto.clock import DAY, HOUR
 from stretto.hub.engine import ReceivedSession
-from stretto.hub.reader_statements import write_reader_statements
+from stretto.hub.grant_database_reader import write_reader_statements
 from stretto.hub.release_due_days import release_due_days
 from stretto.names import measures
 from tests.fakes import ROOT

@@ -30,8 +30,8 @@ from stretto.hub.enough_people_release_rule import (
     decode_day_release,
     encode_day_release,
 )
-from stretto.hub.reader_statements import write_reader_statements
-from stretto.hub.release_table import StoredRelease
+from stretto.hub.grant_database_reader import write_reader_statements
+from stretto.hub.released_days_table import StoredRelease
 from stretto.names import measures
 from tests.hub_engines import (
     ENGINES,

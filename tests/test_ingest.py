@@ -15,7 +15,7 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.figures.fanouts import find_fanouts, find_sequential_runs
 from stretto.figures.quantile_sketch import find_bucket
-from stretto.model.call_cost_and_added_usage import get_reported_cost
+from stretto.model.call_cost_and_usage_types import get_reported_cost
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.score_scales import Scale, Scales
 from stretto.store import ingest, queries

@@ -14,7 +14,7 @@ from stretto.exporter.scrape import create_empty_registry
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
 from stretto.figures.sequential_baseline_choice import WORK_BASELINE
 from stretto.figures.work_signature import build_work_signature
-from stretto.model.call_cost_and_added_usage import NewUsage
+from stretto.model.call_cost_and_usage_types import NewUsage
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes

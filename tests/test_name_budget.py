@@ -212,7 +212,7 @@ def test_a_large_window_is_folded_while_it_is_read(tmp_path: Path) -> None:
                 for most in (10**9, 0)
             )
             assert at_once == by_row
-            assert at_once.folded[Dimension.TOOL] == tools - 7
+            assert at_once.names_in_other[Dimension.TOOL] == tools - 7
     finally:
         connection.close()
 

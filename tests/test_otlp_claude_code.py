@@ -16,7 +16,7 @@ from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.sources.otlp import claude_code
 from stretto.sources.otlp.claude_code_values import CallWork
-from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 from tests.otlp_requests import (
     T0,
     TRACE,
@@ -622,7 +622,7 @@ def test_order_and_repetition_in_a_request() -> None:
 
 def in_requests(groups: Iterable[list[dict[str, Any]]]) -> list[Event]:
     """Return the events of spans that come in several requests."""
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     return [
         event
         for group in groups
@@ -647,7 +647,7 @@ def test_spans_in_two_requests(cut: int) -> None:
 
 def test_trace_of_a_session() -> None:
     """Other spans in a trace of the client, such as an agent's script, join the session."""
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     receive(traces(waiting(), scope=SCOPE), receiver=receiver)
     script = span("invoke_agent helper", 50, 12, at=5, gen_ai__operation__name="invoke_agent")
     events = events_of(receive(traces([script]), receiver=receiver).records)
@@ -657,7 +657,7 @@ def test_trace_of_a_session() -> None:
 
 def test_span_without_a_session() -> None:
     """A span that does not name its session gets the session of its trace."""
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     receive(traces(waiting(), scope=SCOPE), receiver=receiver)
     bare = span("claude_code.tool", 60, 1, tool_name="Read", tool_use_id="t")
     events = events_of(receive(traces([bare], scope=SCOPE), receiver=receiver).records)
@@ -745,7 +745,7 @@ KEY = b"k" * 32
 
 def with_key(request: dict[str, Any], signal: Signal = Signal.TRACES) -> list[Event]:
     """Return the events of a request to a receiver that has the installation's secret."""
-    found = Receiver(journal.encode_event, work=CallWork(KEY, ("acme test",))).receive_request(
+    found = OtlpTranslator(journal.encode_event, work=CallWork(KEY, ("acme test",))).receive_request(
         signal, as_json(request), content_type="application/json", now=T0 + SECOND
     )
     return events_of(found.records)

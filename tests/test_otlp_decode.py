@@ -24,7 +24,7 @@ from stretto.sources.otlp import claude_code, conventions
 from stretto.sources.otlp.receive import (
     EARLIEST,
     Limits,
-    Receiver,
+    OtlpTranslator,
     RefusedError,
     RequestResult,
     Signal,
@@ -74,7 +74,7 @@ def receive_bytes(
     signal: Signal, body: bytes, content_type: str, encoding: str = "", limits: Limits | None = None
 ) -> RequestResult:
     """Return the result of a body given to a new receiver."""
-    receiver = Receiver(journal.encode_event, limits)
+    receiver = OtlpTranslator(journal.encode_event, limits)
     return receiver.receive_request(
         signal, body, content_type=content_type, content_encoding=encoding, now=NOW
     )
@@ -542,7 +542,7 @@ BOMBS = {
 HOSTILE = """
 import gzip, resource, sys
 from stretto import journal
-from stretto.sources.otlp.receive import Receiver, RefusedError, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, RefusedError, Signal
 from tests.test_otlp_decode import field, json_of
 MIB = 1024 * 1024
 body = gzip.compress(eval(sys.argv[2]), 1)
@@ -550,7 +550,7 @@ used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 400 * MIB, used + 400 * MIB))
 content_type = "application/json" if "json" in sys.argv[1] else "application/x-protobuf"
 try:
-    received = Receiver(journal.encode_event).receive_request(
+    received = OtlpTranslator(journal.encode_event).receive_request(
         Signal.TRACES, body, content_type=content_type, content_encoding="gzip", now=1)
 except RefusedError as error:
     print("refused", error.status, error.message)

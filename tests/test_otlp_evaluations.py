@@ -12,7 +12,7 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.model.event import Event, Kind
 from stretto.sources.otlp.plain_records import SPAN_JUDGEMENT_LIMIT
-from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 from tests.otlp_requests import (
     JSON,
     NOW,
@@ -105,7 +105,7 @@ def test_a_result_in_a_log(above: int, judged: tuple[str, str], first: Signal) -
     """A log event in the context of a span is about that span, even if another request brings the span."""
     values: dict[str, Any] = {"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.value": -1.5}
     record = log("gen_ai.evaluation.result", at=5, above=above, **values)
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     requests = [(Signal.TRACES, traces(agents())), (Signal.LOGS, logs([record], service="judge"))]
     events = [
         event
@@ -164,7 +164,7 @@ def test_both_encodings_read_events(content_type: str) -> None:
     other = {"name": "gen_ai.request.attempt", "timeUnixNano": str(T0), "attributes": []}
     request = traces(agents(task=[other, *many]))
     body = as_json(request) if content_type == JSON else as_protobuf(Signal.TRACES, request)
-    received = Receiver(journal.encode_event).receive_request(
+    received = OtlpTranslator(journal.encode_event).receive_request(
         Signal.TRACES, body, content_type=content_type, now=NOW
     )
 
@@ -217,7 +217,7 @@ def test_names_in_snake_case() -> None:
         ("parentSpanId", "parent_span_id"),
     ):
         body = body.replace(f'"{camel}"', f'"{snake}"')
-    received = Receiver(journal.encode_event).receive_request(
+    received = OtlpTranslator(journal.encode_event).receive_request(
         Signal.TRACES, body.encode(), content_type=JSON, now=NOW
     )
 
@@ -227,7 +227,7 @@ def test_names_in_snake_case() -> None:
 def test_a_judge_may_send_nothing_but_results() -> None:
     """An evaluation's span that comes alone, in the trace of its target, is read."""
     values: dict[str, Any] = {"gen_ai.evaluation.name": "clarity", "gen_ai.evaluation.score.value": 3}
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     first = receive(traces(agents()), receiver=receiver)
     later = receive(traces([span("evaluate", 9, TASK, at=60, **values)]), receiver=receiver)
 

@@ -9,7 +9,7 @@ import pytest
 from stretto import journal
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
-from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 from tests.otlp_requests import T0, events_of, log, logs, only_session, receive, span, traces
 
 CONVERSATION = {"gen_ai.conversation.id": "talk", "gen_ai.agent.name": "gemini-cli"}
@@ -30,7 +30,7 @@ def read_task(*records: dict[str, Any], logs_first: bool = False) -> Task:
         (traces(spans, service="gemini-cli"), Signal.TRACES),
         (logs(records, service="gemini-cli"), Signal.LOGS),
     ]
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     events = [
         event
         for request, signal in (requests[::-1] if logs_first else requests)

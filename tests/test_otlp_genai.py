@@ -13,7 +13,7 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.model.event import Event, Kind, Outcome
 from stretto.otlp_export.session_spans import build_spans
-from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 from stretto.sources.otlp.remembered_trace_sessions import TraceSessions
 from tests.otlp_requests import (
     NOW,
@@ -410,7 +410,7 @@ def test_parent_in_another_request() -> None:
 def test_one_trace_in_two_requests(cut: int) -> None:
     """A trace cut into requests is the same session with the same tasks, calls and lengths."""
     spans = team()
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     events = [
         event
         for part in (spans[:cut], spans[cut:])
@@ -492,7 +492,7 @@ def test_session_named_by_one_span() -> None:
 
 def test_first_name_of_a_trace_is_final() -> None:
     """A trace is its own session until a span names another; a second name does not count."""
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     requests = [
         span("chat", 2, 1, **CHAT),
         span("chat", 3, 1, **CHAT, session__id="mine"),
@@ -564,7 +564,7 @@ def test_what_goes_out_comes_in_again() -> None:
     written = receive(logs([prompt], service="claude-code"), Signal.LOGS)
     session = only_session([*span_events(*waiting(), scope=SCOPE), *events_of(written.records)])
     body = encode_spans(build_spans(session, version="1")).SerializeToString()
-    received = Receiver(journal.encode_event).receive_request(
+    received = OtlpTranslator(journal.encode_event).receive_request(
         Signal.TRACES, body, content_type=PROTOBUF, now=NOW
     )
     found = sessions(events_of(received.records))[session.id]

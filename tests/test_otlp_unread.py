@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stretto import journal
-from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 from stretto.sources.otlp.unread import LEAST_WORTH_A_WORD, MOST_ORIGINS, OTHER, ItemSender
 from tests.otlp_requests import JSON, as_json, log, logs, receive, span, traces
 from tests.test_service import configured, started
@@ -21,7 +21,7 @@ def plain(count: int) -> list[dict[str, Any]]:
 
 def test_spans_and_logs_are_counted_by_sender() -> None:
     """Source and instrumentation scope of what told nothing, with its number."""
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     receive(traces(plain(3), service="shop", scope="http"), receiver=receiver)
     receive(logs([log("something")], service="shop", scope="app"), Signal.LOGS, receiver)
 
@@ -30,7 +30,7 @@ def test_spans_and_logs_are_counted_by_sender() -> None:
 
 def test_a_source_of_which_nothing_is_understood_is_told() -> None:
     """The sentence names the source, the number and the attributes that would help."""
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     receive(traces(plain(LEAST_WORTH_A_WORD), service="shop"), receiver=receiver)
     (sentence,) = receiver.unread.describe_silent_sources()
 
@@ -40,7 +40,7 @@ def test_a_source_of_which_nothing_is_understood_is_told() -> None:
 
 def test_a_source_that_tells_something_is_not_told() -> None:
     """The web requests of a program whose agents are understood need no word."""
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     receive(traces(plain(LEAST_WORTH_A_WORD), service="shop"), receiver=receiver)
     receive(traces([span("invoke_agent a", 1, **AGENT)], service="shop"), receiver=receiver)
 
@@ -49,7 +49,7 @@ def test_a_source_that_tells_something_is_not_told() -> None:
 
 def test_links_of_an_agents_trace_are_not_counted() -> None:
     """A span that links an agent with the top of its trace told something."""
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     receive(traces([span("invoke_agent a", 2, 1, **AGENT), span("main", 1)]), receiver=receiver)
 
     assert receiver.unread.list_counts() == []
@@ -57,7 +57,7 @@ def test_links_of_an_agents_trace_are_not_counted() -> None:
 
 def test_the_number_of_senders_is_bounded() -> None:
     """Beyond the limit, senders are counted together."""
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     for number in range(MOST_ORIGINS + 5):
         receive(traces(plain(1), service=f"s{number}"), receiver=receiver)
     counts = dict(receiver.unread.list_counts())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stretto.clock import DAY, SECOND
 from stretto.model.event import Channel, Event, Kind
-from stretto.store.joinable_sessions import suggest_joining_sessions
+from stretto.store.joinable_sessions import describe_sessions_that_seem_one_run
 from tests.fakes import store
 from tests.scenes import at
 
@@ -45,7 +45,7 @@ def describe(folder: Path, *traces: list[Event], later: int = 60) -> list[str]:
     with store(folder) as opened:
         for events in traces:
             opened.take(events)
-        return suggest_joining_sessions(opened.connection, at(later))
+        return describe_sessions_that_seem_one_run(opened.connection, at(later))
 
 
 def test_agents_without_a_common_span_are_named_with_what_would_help(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from stretto.findings.analysis_table import ANALYSES
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.names import METRICS
 from stretto.reports.html_report import print_html
-from stretto.reports.kpi_targets_met_or_missed import KPIS, KpiInput, KpiValue, judge_period
+from stretto.reports.kpi_targets_met_or_missed import KPIS, KpiInput, KpiValue, read_period_kpis
 from stretto.reports.make_report import ReportRules, make_report
 from stretto.reports.markdown_report import print_markdown, print_summary
 from stretto.reports.report_document import Report, ReportCell, decode_report, encode_report
@@ -337,7 +337,7 @@ def test_patterns_that_use_parallel_work_are_counted() -> None:
 
 def test_every_kpi_without_data_has_a_reason() -> None:
     """No target is judged on nothing."""
-    judged = judge_period(
+    judged = read_period_kpis(
         parse_period("24h", NOON, "UTC"),
         KpiInput({}, lambda *_: pytest.fail("nothing to compare"), ScoreRules()),
     )

@@ -17,7 +17,7 @@ from stretto.model.conclude_session import conclude_session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.store.concluded_session import NewlyEnded, Rules
-from stretto.store.contributions.amounts_by_task_or_fanout import Part, PartSums
+from stretto.store.contributions.contribution_parts import Part, PartSums
 from stretto.store.database_schema import create_tables
 from stretto.store.rollup import Additions
 from stretto.store.session_in_memory import SETTLES_AT, SessionState

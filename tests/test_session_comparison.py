@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stretto.analysis.best_three_days import find_best_three_days
+from stretto.analysis.fastest_three_days_in_a_row import find_best_three_days
 from stretto.analysis.session_group_comparison import compare_groups
 from stretto.analysis.standing_among_like_sessions import rank_session_by_time_per_task
 from stretto.analysis.two_session_comparison import describe_pair, list_similar, measure_similarity

@@ -21,7 +21,7 @@ from stretto.names import MAIN_AGENT
 from stretto.store.database import open_reader
 from stretto.store.tasks_and_sessions_in_window import read_timed_sessions
 from stretto.summaries.agents_at_work_in_window import read_parallel_sessions
-from stretto.summaries.remembered_session_writes import WritesOfSessions
+from stretto.summaries.remembered_written_files import RememberedWrittenFiles
 from tests.web_page import read
 from tests.web_served import NOON, Store, Work, served
 
@@ -74,7 +74,7 @@ def test_what_was_not_written_by_both_meanwhile_is_no_conflict(other: SessionWri
 
 def test_only_the_newest_sessions_are_read(tmp_path: Path) -> None:
     """Of two, one is looked at; what it wrote is remembered until it has new events."""
-    store, written = make_pair(tmp_path, "bbbb"), WritesOfSessions()
+    store, written = make_pair(tmp_path, "bbbb"), RememberedWrittenFiles()
     extent = Interval(NOON - 24 * HOUR, NOON)
     with closing(open_reader(store.config.database)) as connection:
         sessions = read_timed_sessions(connection, extent)

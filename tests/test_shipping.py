@@ -22,7 +22,7 @@ from stretto.clock import MINUTE, read_wall_clock
 from stretto.config.loading import load_config
 from stretto.errors import ConfigError, HubError
 from stretto.fleet.hidden_names import NameRules
-from stretto.fleet.hub_exchange import Enrolment, ForgetOrder, encode_message
+from stretto.fleet.hub_exchange import Enrolment, ForgetRequestToHub, encode_message
 from stretto.fleet.session_document import SessionDocument, encode_session_document
 from stretto.model.event import Event
 from stretto.otlp_export.span_sender import NullSender
@@ -363,7 +363,7 @@ def test_a_hub_that_is_away_or_something_else_is_told_with_the_cause(
     """No address answers; the token is unknown; the answer is no hub's."""
     with reserve_dead_address() as address, closing(HubClient(f"http://{address}", TOKEN)) as client:
         with pytest.raises(HubError, match="refused") as away:
-            client.forget_sessions(ForgetOrder(("a",)))
+            client.forget_sessions(ForgetRequestToHub(("a",)))
         assert away.value.status is None
     with store(tmp_path) as opened, closing(HubClient(hub.url, TOKEN)) as client:
         opened.take(fork_join().events)

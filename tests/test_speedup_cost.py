@@ -12,7 +12,7 @@ from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.figures.speedup_cost import compute_speedup_price_figures
 from stretto.figures.sums_by_dimension import Sums
 from stretto.figures.window_gain_verdict import BY_WORK, HeadlineRule, build_verdict
-from stretto.model.call_cost_and_added_usage import Cost, CostOrigin, Price, get_reported_cost
+from stretto.model.call_cost_and_usage_types import Cost, CostOrigin, Price, get_reported_cost
 from stretto.model.conclude_session import conclude_session
 from stretto.model.event import Kind
 from stretto.store.contributions.contribution import SessionContext

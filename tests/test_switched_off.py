@@ -14,7 +14,7 @@ from openfeature.provider.no_op_provider import NoOpProvider
 import stretto
 from stretto.caching import cached, get_cache
 from stretto.config.loading import load_config
-from stretto.features.experiment_arms import choose_arm
+from stretto.features.choose_experiment_arm import choose_arm
 from stretto.features.feature_switches import DEFAULT_STATES, FEATURES, FeatureStates, decide_feature_states
 from stretto.features.open_feature_provider import StrettoProvider
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, AnalysisRequest

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stretto.figures.session_spending import Spending, sum_spending
 from stretto.figures.unreported_model_calls import UsageGaps
-from stretto.model.call_cost_and_added_usage import Cost, CostOrigin
+from stretto.model.call_cost_and_usage_types import Cost, CostOrigin
 from stretto.model.entities import ModelCall
 from stretto.sources.transcript import identify_transcript, read_transcript
 from tests.scenes import conclude_scene

@@ -71,7 +71,7 @@ class Store:
         self.folder = folder
         self.now = NOON
         self.config = load_config({}, folder, state=str(folder / "state"))
-        self._otlp = otlp.Receiver(journal.encode_event)
+        self._otlp = otlp.OtlpTranslator(journal.encode_event)
         self._taken: Snapshot | None = None
         self._problems: list[str] = []
         self.updates = UpdateStreams()
@@ -226,7 +226,7 @@ class Store:
 
     def _activity(self, window: TimeWindow) -> ActivitySummary:
         with closing(open_reader(self.config.database)) as connection:
-            return read_activity_summary(connection, window, self.now, WritesOfSessions())
+            return read_activity_summary(connection, window, self.now, RememberedWrittenFiles())
 
     def _insight(self, id: str) -> SessionSummary | None:
         with closing(open_reader(self.config.database)) as connection:

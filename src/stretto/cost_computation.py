@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from stretto.clock import SECOND
-from stretto.model.call_cost_and_added_usage import DOLLAR, MOST_DOLLARS, Cost, CostOrigin, get_reported_cost
+from stretto.model.call_cost_and_usage_types import DOLLAR, MOST_DOLLARS, Cost, CostOrigin, get_reported_cost
 from stretto.model.configured_token_prices import Rates
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.model_name import normalise_model

@@ -40,7 +40,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from stretto import journal
 from stretto.clock import SECOND, read_wall_clock
-from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 
 BUDGET = 20_000
 """Spans per second on one core."""
@@ -223,7 +223,7 @@ def json_attribute(pair: KeyValue) -> dict[str, object]:
 
 def measure(workload: str, encoding: str, bodies: list[bytes], folder: Path) -> Rate:
     """Take every body once and tell the rate beside that of the bare parsing."""
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     path = folder / f"{workload}-{encoding}.jsonl"
     content_type = JSON if encoding == "json" else PROTOBUF
     events = 0
@@ -270,7 +270,7 @@ class Served:
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serve Stretto's receiver on loopback and yield its address: it appends, then answers."""
-    receiver = Receiver(journal.encode_event)
+    receiver = OtlpTranslator(journal.encode_event)
     path = folder / "served.jsonl"
 
     class Handler(BaseHTTPRequestHandler):

@@ -31,7 +31,7 @@ from tests.promql_units import MIXED, unit_of
 from tests.test_rules import KNOWN, RULES
 
 from stretto.names import LIVE, METRICS, MetricKind
-from stretto.web.session_query import PARAMETERS
+from stretto.web.session_list_parameters import PARAMETERS
 
 FILES = sorted(DASHBOARDS.glob("*.json"))
 LOADED: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in FILES}

@@ -33,7 +33,7 @@ FACT_MODULES = tuple(
         "conclude_session",
         "calls_from_facts",
         "phases_messages_and_scores_from_facts",
-        "delegation",
+        "match_agents_with_delegating_calls",
     )
 )
 """The modules that read and write facts: no field name may be spelled out in them at all."""

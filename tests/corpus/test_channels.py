@@ -26,7 +26,7 @@ from stretto.demo.recorded_sessions import parse_hook_payload
 from stretto.figures.fanouts import Fanout, find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
-from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 from stretto.sources.read_hook_recordings import read_recording
 
 CLIENTS = ROOT.parent / "shared" / "data" / "agents-real-clients"
@@ -154,10 +154,10 @@ def list_requests(client: Path) -> list[dict[str, Any]]:
 
 def receive_all(requests: Iterable[dict[str, Any]], *, restart_at: int = -1) -> list[Event]:
     """Return the events of requests; the receiver may be restarted before one of them."""
-    receiver, events = Receiver(journal.encode_event), list[Event]()
+    receiver, events = OtlpTranslator(journal.encode_event), list[Event]()
     for number, body in enumerate(requests):
         if number == restart_at:
-            receiver = Receiver(journal.encode_event)
+            receiver = OtlpTranslator(journal.encode_event)
             receiver.recall_sessions(events)
         signal = Signal.TRACES if "resourceSpans" in body else Signal.LOGS
         if "resourceMetrics" not in body:

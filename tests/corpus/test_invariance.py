@@ -22,7 +22,7 @@ from stretto.clock import SECOND
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Outcome
-from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 from stretto.store import queries
 
 FRAMEWORKS = ROOT.parent / "shared" / "data" / "otel-frameworks"
@@ -172,10 +172,10 @@ def split_requests(requests: Requests) -> Iterator[dict[str, Any]]:
 
 def receive_requests(requests: Requests, *, restart: bool = False) -> list[Event]:
     """Return the events of requests; the receiver may be restarted in the middle."""
-    receiver, events = Receiver(journal.encode_event), list[Event]()
+    receiver, events = OtlpTranslator(journal.encode_event), list[Event]()
     for number, request in enumerate(requests):
         if restart and number == len(requests) // 2:
-            receiver = Receiver(journal.encode_event)
+            receiver = OtlpTranslator(journal.encode_event)
             receiver.recall_sessions(events)
         result = receiver.receive_request(Signal.TRACES, as_json(request), content_type=JSON, now=LATER)
         events += events_of(result.records)

@@ -33,7 +33,7 @@ from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session, Tokens
 from stretto.model.event import Event, Kind, Outcome
 from stretto.sources import read_hook_recordings, transcript
-from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 
 DATA = Path(__file__).parents[3] / "shared/data"
 SCRIPTED = DATA / "claude-code-scripted"
@@ -72,10 +72,10 @@ def requests_of(run: str) -> list[Request]:
 
 
 def by_otlp(
-    requests: Iterable[Request], *, protobuf: bool = False, receiver: Receiver | None = None
+    requests: Iterable[Request], *, protobuf: bool = False, receiver: OtlpTranslator | None = None
 ) -> list[Event]:
     """Return the events of recorded requests, given to a single receiver; none may be rejected."""
-    receiver = receiver or Receiver(journal.encode_event)
+    receiver = receiver or OtlpTranslator(journal.encode_event)
     events = []
     for signal, body, at in requests:
         data = gzip.compress(as_protobuf(signal, body)) if protobuf else as_json(body)

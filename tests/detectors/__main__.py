@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from stretto.analysis.regression import judge_changes
+from stretto.analysis.performance_regressions import judge_changes
 from stretto.clock import DAY
 from tests.detectors import change_rows, journal_rows, other_rows
 from tests.detectors.advice_rates import list_advice_rates

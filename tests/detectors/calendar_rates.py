@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from stretto.analysis.calendar_patterns import find_hour_pattern, find_weekday_pattern
-from stretto.analysis.series import Series, SeriesKind
+from stretto.analysis.series_of_run_values import Series, SeriesKind
 from stretto.analysis.series_trends import TREND_LEVEL, estimate_trend
 from stretto.clock import DAY
 from tests.detectors.scenarios import FIRST_DAY, draw_series, follow, place_ends

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from stretto.analysis.series import Series
+from stretto.analysis.series_of_run_values import Series
 from stretto.analysis.tracked_change_episodes import TrackedSeries, track_changes
 from stretto.analysis.values_by_local_day import LocalDays
 from tests.detectors.scenarios import draw_series, list_days

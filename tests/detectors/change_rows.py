@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 from scipy import optimize
 
-from stretto.analysis.regression import judge_changes
-from stretto.analysis.series import Series, SeriesKind, make_task_series
+from stretto.analysis.performance_regressions import judge_changes
+from stretto.analysis.series_of_run_values import Series, SeriesKind, make_task_series
 from stretto.analysis.slow_tail_changes import judge_tails
 from stretto.clock import DAY
 from stretto.model.findings import FindingVerdict

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from stretto.analysis.regression import judge_changes
-from stretto.analysis.series import make_task_series
+from stretto.analysis.performance_regressions import judge_changes
+from stretto.analysis.series_of_run_values import make_task_series
 from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_run import AnalysisRequest, answer_request
 from stretto.model.event import Event, Outcome

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from stretto.analysis.series import Series, SeriesKind
+from stretto.analysis.series_of_run_values import Series, SeriesKind
 from stretto.analysis.values_by_local_day import LocalDays, list_local_days
 from stretto.clock import DAY, SECOND
 from stretto.model.event import Outcome

@@ -6,7 +6,7 @@ import http.client
 import json
 from collections.abc import Iterator, Mapping
 
-from stretto.servers.running_servers import find_running_server
+from stretto.servers.find_running_server import find_running_server
 from stretto.servers.supervised_server_password import ServerCredentials, read_credentials
 from stretto.servers.supervisor import BINARIES, find_program
 from tests.trial.case import NotTriedError, Row, Scope

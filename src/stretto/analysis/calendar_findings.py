@@ -15,7 +15,7 @@ from stretto.analysis.calendar_patterns import (
     find_weekday_pattern,
 )
 from stretto.analysis.recent_days_rank_tests import select_discoveries
-from stretto.analysis.series import Series, SeriesKind
+from stretto.analysis.series_of_run_values import Series, SeriesKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

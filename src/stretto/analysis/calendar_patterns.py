@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from stretto.analysis.remove_weekday_pattern import WEEK, measure_weekdays, subtract_line
-from stretto.analysis.series import Floats, Series
+from stretto.analysis.series_of_run_values import Floats, Series
 from stretto.analysis.series_trends import FEWEST_DAYS, average_days, describe_lacking_days
 from stretto.analysis.values_by_local_day import list_local_days
 from stretto.clock import SECOND

@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from stretto.analysis.series import Floats
+from stretto.analysis.series_of_run_values import Floats
 
 PENALTY = 3.0
 """Multiple of variance × log n that a further segment must gain."""

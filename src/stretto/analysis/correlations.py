@@ -13,7 +13,7 @@ from scipy import special, stats
 
 from stretto.analysis.recent_days_rank_tests import select_discoveries
 from stretto.analysis.remove_weekday_pattern import WEEK
-from stretto.analysis.series import Floats
+from stretto.analysis.series_of_run_values import Floats
 from stretto.analysis.series_trends import correct_autocorrelation
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 

@@ -23,7 +23,7 @@ from stretto.analysis.forecast import (
     back_test,
     forecast_values,
 )
-from stretto.analysis.series import Floats, Series, SeriesKind
+from stretto.analysis.series_of_run_values import Floats, Series, SeriesKind
 from stretto.analysis.series_trends import average_days, describe_lacking_days
 from stretto.clock import SECOND
 from stretto.model.findings import FORECAST_SUFFIX, Finding, FindingEvidence, FindingVerdict

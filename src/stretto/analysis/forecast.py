@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from stretto.analysis.series import Floats
+from stretto.analysis.series_of_run_values import Floats
 
 WEEK = 7
 FEWEST_PERIODS_FOR_MODEL = 4

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from stretto.analysis.forecast import Forecast
-from stretto.analysis.series import Floats
+from stretto.analysis.series_of_run_values import Floats
 
 DAY_HOURS = 24
 WEEK_HOURS = 168

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from stretto.analysis.series import Floats
+from stretto.analysis.series_of_run_values import Floats
 
 GAP = 14
 """Days before a check that say nothing about it: a change of the last two weeks must not hide itself."""

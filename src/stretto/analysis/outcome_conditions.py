@@ -15,7 +15,7 @@ from enum import StrEnum
 import numpy as np
 from scipy import special, stats
 
-from stretto.analysis.series import JUDGED
+from stretto.analysis.series_of_run_values import JUDGED
 from stretto.analysis.two_session_comparison import measure_seconds_per_task
 from stretto.clock import DAY, HOUR
 from stretto.model.event import Outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
-from stretto.analysis.best_three_days import PERIOD_DAYS, BestPeriod, find_best_three_days
+from stretto.analysis.fastest_three_days_in_a_row import PERIOD_DAYS, BestPeriod, find_best_three_days
 from stretto.analysis.session_group_comparison import LEVEL, GroupComparison, compare_groups
 from stretto.clock import DAY, SECOND
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict

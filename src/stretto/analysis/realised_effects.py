@@ -17,7 +17,7 @@ from stretto.analysis.effect_estimates import EffectEstimate, estimate_ratio_of_
 from stretto.analysis.experiment_definition_and_plan import find_detectable_ratio
 from stretto.analysis.rule_inputs_and_promised_gains import measure_log_span_per_work
 from stretto.analysis.session_holdups import UsualLengths
-from stretto.analysis.session_lane_schedule import build_schedule
+from stretto.analysis.session_lane_schedule import order_tasks_of_known_length
 from stretto.clock import DAY, SECOND
 from stretto.model.findings import EFFECT_PREFIX, Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
@@ -113,7 +113,7 @@ def judge_applied(
             reason=f"{old} sessions before and {new} after, {FEWEST_SESSIONS} are needed",
         )
     logs = [_measure_sides(group, tasks, usual) for group in (before, after)]
-    spans = [build_schedule(tasks.get(run.session, ())).span / SECOND for run in before]
+    spans = [order_tasks_of_known_length(tasks.get(run.session, ())).span / SECOND for run in before]
     length = float(np.mean([span for span in spans if span]))
     estimate = estimate_ratio_of_geometric_means(
         [math.exp(value) for value in logs[0]], [math.exp(value) for value in logs[1]]
@@ -181,7 +181,7 @@ def _measure_sides(
 
     Sessions of a day resemble each other; days are what is independent.
     """
-    schedules = [build_schedule(tasks.get(run.session, ())) for run in sessions]
+    schedules = [order_tasks_of_known_length(tasks.get(run.session, ())) for run in sessions]
     values = measure_log_span_per_work(schedules, usual)
     days: dict[int, list[float]] = defaultdict(list)
     for place, value in values.items():

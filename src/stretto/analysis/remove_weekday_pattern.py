@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from stretto.analysis.series import Floats
+from stretto.analysis.series_of_run_values import Floats
 from stretto.analysis.values_by_local_day import Clusters, LocalDays
 
 FEWEST_WEEKS = 4

@@ -14,7 +14,7 @@ from stretto.analysis.recommendation import Effort, Gain, Recommendation, Recomm
 from stretto.analysis.session_holdups import UsualLengths
 from stretto.analysis.session_lane_schedule import (
     RunSchedule,
-    build_schedule,
+    order_tasks_of_known_length,
 )
 from stretto.analysis.simulated_time_by_width import CapacityPlan, plan_capacity
 from stretto.clock import DAY, SECOND
@@ -44,7 +44,7 @@ class RuleInputs:
     @cached_property
     def schedules(self) -> list[RunSchedule]:
         """The schedule of each session."""
-        return [build_schedule(self.tasks.get(run.session, ())) for run in self.sessions]
+        return [order_tasks_of_known_length(self.tasks.get(run.session, ())) for run in self.sessions]
 
     @cached_property
     def usual(self) -> UsualLengths:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from stretto.analysis.series import Floats
+from stretto.analysis.series_of_run_values import Floats
 
 LEVEL_WINDOW = 6_400
 """Values before that make up the usual level."""

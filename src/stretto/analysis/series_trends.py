@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special, stats
 
 from stretto.analysis.recent_days_rank_tests import select_discoveries
-from stretto.analysis.series import Floats, Series, SeriesScale
+from stretto.analysis.series_of_run_values import Floats, Series, SeriesScale
 from stretto.analysis.values_by_local_day import list_local_days
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 

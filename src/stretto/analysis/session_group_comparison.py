@@ -14,7 +14,7 @@ from stretto.analysis.effect_estimates import (
     estimate_score_difference,
     estimate_share_difference,
 )
-from stretto.analysis.series import JUDGED
+from stretto.analysis.series_of_run_values import JUDGED
 from stretto.analysis.two_session_comparison import measure_seconds_per_task
 from stretto.clock import DAY
 from stretto.model.event import Outcome

@@ -17,9 +17,9 @@ from statistics import fmean, median
 
 from stretto.analysis.session_lane_schedule import (
     RunSchedule,
-    build_schedule,
     measure_late_lane_starts,
     measure_time_lost_to_imbalance,
+    order_tasks_of_known_length,
     simulate_span,
 )
 from stretto.clock import SECOND
@@ -113,7 +113,7 @@ def measure_holdups(
         for kind, parts in WALL_PARTS.items()
         if session.wall_parts
     }
-    schedule = build_schedule(tasks)
+    schedule = order_tasks_of_known_length(tasks)
     if schedule.tasks:
         costs |= _measure_task_holdups(schedule, usual)
     for kind, part in ((HoldupKind.TOOL, "main_tools"), (HoldupKind.MODEL, "model")):

@@ -41,8 +41,8 @@ class RunSchedule:
         ]
 
 
-def build_schedule(tasks: Sequence[TaskRun]) -> RunSchedule:
-    """Return the schedule of a session's tasks; those without a length are left out."""
+def order_tasks_of_known_length(tasks: Sequence[TaskRun]) -> RunSchedule:
+    """Return a session's tasks in the order of their starts, without those of unknown length."""
     known = sorted((run for run in tasks if run.length), key=lambda run: (run.start, run.task))
     return RunSchedule(
         tuple(known), tuple(run.start for run in known), tuple(run.length or 0 for run in known)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from stretto.analysis.recent_days_rank_tests import select_discoveries
-from stretto.analysis.series import Floats
+from stretto.analysis.series_of_run_values import Floats
 from stretto.clock import SECOND
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun

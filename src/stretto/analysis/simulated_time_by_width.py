@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import stats
 
-from stretto.analysis.session_lane_schedule import build_schedule, split_fanouts
+from stretto.analysis.session_lane_schedule import order_tasks_of_known_length, split_fanouts
 from stretto.analysis.slowdown_fit import LengthCells, Slowdown, build_cells, fit_cells
 from stretto.clock import SECOND
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
@@ -241,7 +241,7 @@ def _split_stages(group: Sequence[TaskRun], slowdown: Slowdown, growth: float) -
 
     Example: with a growth of .25 each fourth task of a phase comes twice.
     """
-    schedule = build_schedule(group)
+    schedule = order_tasks_of_known_length(group)
     stretch_of = {place: number for number, places in enumerate(split_fanouts(schedule)) for place in places}
     stages: list[tuple[str | int, list[float]]] = []
     for place, run in enumerate(schedule.tasks):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from stretto.analysis.recent_days_rank_tests import WindowChecks
-from stretto.analysis.series import Floats
+from stretto.analysis.series_of_run_values import Floats
 
 PRIOR_SERIES = 5.0
 """Weight of "days scatter evenly", in series, when skewness is pooled."""

@@ -11,9 +11,9 @@ from datetime import UTC, tzinfo
 
 import numpy as np
 
+from stretto.analysis.performance_regressions import ComparisonBoundary, judge_changes, list_history_days
 from stretto.analysis.recent_days_rank_tests import LONGEST_BASELINE, WINDOWS
-from stretto.analysis.regression import ComparisonBoundary, judge_changes, list_history_days
-from stretto.analysis.series import Series, SeriesKind
+from stretto.analysis.series_of_run_values import Series, SeriesKind
 from stretto.analysis.values_by_local_day import LocalDays
 from stretto.model.findings import Finding, FindingVerdict
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stretto.analysis.series import Series
+from stretto.analysis.series_of_run_values import Series
 
 FEWEST_OF_STRATUM = 10
 """Fewest values of a task type that has a level; rarer types are left out of a pooled series."""

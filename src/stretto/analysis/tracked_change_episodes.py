@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from stretto.analysis.day_checks import CheckedSeries, check_all_days, prepare_checks
+from stretto.analysis.daily_change_tests import CheckedSeries, check_all_days, prepare_checks
 from stretto.analysis.effect_estimates import estimate_share_difference
 from stretto.analysis.recent_days_rank_tests import (
     LONGEST_BASELINE,
@@ -23,7 +23,7 @@ from stretto.analysis.recent_days_rank_tests import (
     select_discoveries,
 )
 from stretto.analysis.remove_weekday_pattern import remove_weekday_pattern
-from stretto.analysis.series import Floats, Series, SeriesScale, choose_by_rank, thin_by_rank
+from stretto.analysis.series_of_run_values import Floats, Series, SeriesScale, choose_by_rank, thin_by_rank
 from stretto.analysis.values_by_local_day import LocalDays, merge_days_into_clusters
 
 LEVEL = 0.01

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from stretto.analysis.series import Floats
+from stretto.analysis.series_of_run_values import Floats
 from stretto.clock import DAY
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.model.run_rows_for_analyses import TaskRun

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta, tzinfo
 import numpy as np
 from numpy.typing import NDArray
 
-from stretto.analysis.series import Floats, Integers
+from stretto.analysis.series_of_run_values import Floats, Integers
 from stretto.clock import SECOND
 
 FEWEST_PER_CLUSTER = 5

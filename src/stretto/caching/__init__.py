@@ -9,8 +9,8 @@ It needs the extra ``stretto[caching]``. Nothing else of the package imports thi
 from stretto.caching.cached_subresults import Level, call_part
 from stretto.caching.call_keys import Environment, UncacheableArgumentError
 from stretto.caching.decorator import cached, get_cache
+from stretto.caching.frequent_calls_to_warm_up import FrequentCalls
 from stretto.caching.function_cache import CacheCounts, FunctionCache
-from stretto.caching.most_frequent_calls import FrequentCalls
 from stretto.caching.task_structure_similarity import SimilarAnswer, compute_similarity
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from stretto.caching.call_keys import CallBinder, Environment, freeze, list_environment_versions
 from stretto.caching.entries_in_memory import CacheEntry
-from stretto.caching.most_frequent_calls import FrequentCalls
+from stretto.caching.frequent_calls_to_warm_up import FrequentCalls
 from stretto.caching.task_structure_similarity import Traits, count_traits
 
 ABSENT = "\0absent"

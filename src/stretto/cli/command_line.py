@@ -208,7 +208,7 @@ def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     up = _add_command(
         commands,
         "up",
-        "up:run_up",
+        "up:run_service_and_servers",
         "run the service, with Prometheus and Alertmanager if they are installed",
         json=False,
     )
@@ -394,7 +394,7 @@ def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     record = _add_command(
         actions,
         "record",
-        "sequential_baseline_commands:record_session_as_baseline",
+        "sequential_baseline_commands:record_sequential_runs_as_baseline",
         "record the sequential tasks of a session as a baseline",
     )
     record.add_argument("session", metavar="SESSION", help="its id, the beginning of it, or 'last'")

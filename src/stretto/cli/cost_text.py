@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from stretto.figures.session_spending import Priced, Spending, sum_spending
 from stretto.figures.unreported_model_calls import UsageGaps
 from stretto.format import quantities
-from stretto.model.call_cost_and_added_usage import DOLLAR
+from stretto.model.call_cost_and_usage_types import DOLLAR
 from stretto.model.entities import Session
 from stretto.names import MAIN_AGENT
 

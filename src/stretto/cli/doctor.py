@@ -29,8 +29,8 @@ from stretto.config.configuration import Config
 from stretto.errors import StoreError, StrettoError
 from stretto.features.switched_off_texts import describe_switched_off
 from stretto.otlp_export.span_sender import NullSender, build_sender
+from stretto.servers.find_running_server import find_running_server
 from stretto.servers.merge_receivers import check_receivers, read_receivers
-from stretto.servers.running_servers import find_running_server
 from stretto.servers.supervised_server_password import read_credentials
 from stretto.servers.supervisor import BINARIES, PACKAGES, explain_missing, find_program
 from stretto.service.enrolment_file import find_hub_settings

@@ -30,7 +30,7 @@ from stretto.findings.findings_snapshot import (
     FindingsState,
     build_finding_document,
     build_findings_document,
-    list_extra,
+    get_extra_value,
     list_latest_answers,
     read_findings_state,
 )
@@ -104,8 +104,10 @@ def _explain_session(context: CommandContext, state: FindingsState, name: str) -
     if session is None:
         context.print_note(explain_no_match(name, ids))
         return UNKNOWN_SESSION
-    holdups: list[dict[str, Any]] | None = (list_extra(state, "holdups", "sessions") or {}).get(session.id)
-    standing = (list_extra(state, "holdups", "standings") or {}).get(session.id)
+    holdups: list[dict[str, Any]] | None = (get_extra_value(state, "holdups", "sessions") or {}).get(
+        session.id
+    )
+    standing = (get_extra_value(state, "holdups", "standings") or {}).get(session.id)
     late = list_slower_than_usual_tasks(state, session.pattern, session.tasks)
     findings = [
         build_finding_document(finding, state.zone)

@@ -21,9 +21,9 @@ from stretto.errors import EngineError, UsageError
 from stretto.fleet.hub_exchange import LEAST_KEY_BYTES, Enrolment
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.engine_opening import HubDatabase, open_engine
+from stretto.hub.grant_database_reader import write_reader_statements
 from stretto.hub.hub_app import HubApp
 from stretto.hub.open_scopes import ALL_TEAMS
-from stretto.hub.reader_statements import write_reader_statements
 from stretto.hub.receive_metrics import make_receive_registry
 from stretto.servers.supervised_server_password import write_private
 from stretto.version import read_version

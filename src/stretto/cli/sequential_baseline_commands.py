@@ -37,7 +37,7 @@ def list_baselines(context: CommandContext, options: argparse.Namespace) -> int:
     return 0
 
 
-def record_session_as_baseline(context: CommandContext, options: argparse.Namespace) -> int:
+def record_sequential_runs_as_baseline(context: CommandContext, options: argparse.Namespace) -> int:
     """Record the sequential runs of a session, or the session as a whole, as a baseline."""
     config = context.config
     with closing(open_reader(config.database)) as connection:

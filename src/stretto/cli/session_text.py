@@ -20,7 +20,7 @@ from stretto.figures.machine_contention import detect_contention, measure_sessio
 from stretto.figures.memory_growth import measure_memory_growth_at_constant_load
 from stretto.figures.session_analysis import SessionAnalysis, WhatIf
 from stretto.figures.synthesis import measure_synthesis_time
-from stretto.figures.unseen_tool_calls import ToolCallGaps
+from stretto.figures.unreported_tool_calls import ToolCallGaps
 from stretto.format import quantities
 from stretto.model.entities import Message, Session
 from stretto.model.score_scales import Scales

@@ -14,7 +14,7 @@ from stretto.cli.ingest_progress import ingest_with_progress
 from stretto.cli.machine_identity import find_machine_identity
 from stretto.clock import read_wall_clock, to_rfc3339
 from stretto.errors import HubError, ServiceError, StoreError, UsageError
-from stretto.fleet.hub_exchange import Enrolment, ForgetOrder
+from stretto.fleet.hub_exchange import Enrolment, ForgetRequestToHub
 from stretto.service.configured_ingest import create_ingest
 from stretto.service.configured_session_shipper import make_document_maker, make_shipper
 from stretto.service.enrolment_file import JOIN_HINT, find_hub_settings
@@ -137,7 +137,7 @@ def _forget_at_hub(context: CommandContext, enrolment: Enrolment, session: str) 
                 names |= {maker.hider.hide_session(each), maker.name_session(connection, each)}
     client = HubClient(enrolment.hub_url, enrolment.token)
     with closing(client):
-        forgotten = client.forget_sessions(ForgetOrder(tuple(sorted(names))))
+        forgotten = client.forget_sessions(ForgetRequestToHub(tuple(sorted(names))))
     context.print_answer({"forgotten": forgotten}, f"the hub forgot {forgotten} session(s)")
     return 0 if forgotten else SOME_WAIT
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stretto.cli.command_context import CommandContext
 from stretto.errors import ServiceError
-from stretto.servers.running_servers import find_running_server
+from stretto.servers.find_running_server import find_running_server
 from stretto.servers.supervised_server_password import (
     USER,
     find_password_problem,

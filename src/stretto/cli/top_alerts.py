@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from stretto.format.quantities import format_count
-from stretto.notifications.alert_episodes import UNNAMED
+from stretto.notifications.group_notifications_by_alert import UNNAMED
 from stretto.notifications.notification_log import Notification
 
 ALERTS_OF_RULE = 3

@@ -75,7 +75,7 @@ OTLP_HTTP_PORT = 4318
 """The port of OTLP over HTTP (OTLP specification), to which SDKs send unless they are configured."""
 
 
-def run_up(context: CommandContext, options: argparse.Namespace) -> int:
+def run_service_and_servers(context: CommandContext, options: argparse.Namespace) -> int:
     """Run until Ctrl-C or SIGTERM, then stop everything that was started."""
     shows_month = options.demo == "month"
     context = _adapt_to_month(context, options) if shows_month else context

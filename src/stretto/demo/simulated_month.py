@@ -21,7 +21,7 @@ from random import Random
 from typing import Any
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
-from stretto.model.decisions import Decision, DecisionKind, make_decision_event
+from stretto.model.decisions import Decision, DecisionKind, make_finding_decision_event
 from stretto.model.event import Channel, Event, Kind, Outcome
 
 DAYS = 30
@@ -110,7 +110,9 @@ def draw_month(end: int, seed: int = 1) -> Iterator[Event]:
     random = Random(seed)  # noqa: S311  # a drawing, not a secret
     for number, (day, text) in enumerate(_DECISIONS):
         time = end - day * DAY - 12 * HOUR
-        yield make_decision_event(Decision(f"{SIMULATED}-{number}", time, DecisionKind.ANNOTATION, text=text))
+        yield make_finding_decision_event(
+            Decision(f"{SIMULATED}-{number}", time, DecisionKind.ANNOTATION, text=text)
+        )
     for day in range(DAYS - 1, -1, -1):
         day_end = end - day * DAY
         # 1970-01-01 was a Thursday, and Monday is 0.

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout, SequentialTime
-from stretto.model.call_cost_and_added_usage import DOLLAR, NewUsage
+from stretto.model.call_cost_and_usage_types import DOLLAR, NewUsage
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.model.tools_with_length import takes_time_of_its_own

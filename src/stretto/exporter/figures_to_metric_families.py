@@ -33,7 +33,7 @@ class BudgetedFigures:
     """Figures within the budget, and the number of folded values by label."""
 
     figures: tuple[Figure, ...]
-    folded: Mapping[str, int]
+    names_in_other: Mapping[str, int]
 
 
 def fit_budget(figures: Sequence[Figure], budget: int) -> BudgetedFigures:

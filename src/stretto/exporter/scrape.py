@@ -81,7 +81,7 @@ class FigureCollector(Collector):
         yield from build_families(figure for group in collected for figure in group.about_stretto)
         yield success
         yield seconds
-        yield from self._report_budget(len(fitted.budgeted.figures), fitted.budgeted.folded)
+        yield from self._report_budget(len(fitted.budgeted.figures), fitted.budgeted.names_in_other)
 
     def _check_group(self, name: str, figures: Iterable[Figure]) -> _CheckedGroup:
         """Check the figures of a group; those of a snapshot that was scraped before were checked then."""

@@ -8,10 +8,10 @@ from typing import TypeVar
 Answer = TypeVar("Answer", bool, str)
 
 
-def ask_open_feature(flag: str, *, default: Answer, session: str | None = None) -> Answer:
+def ask_open_feature(flag: str, *, default: Answer, targeting_key: str | None = None) -> Answer:
     """Return the provider's answer; the default if there is no provider, no such flag, or an error.
 
-    ``session`` is the targeting key of the question.
+    ``targeting_key`` tells the provider whom the answer is for.
     """
     if "openfeature.api" not in sys.modules:
         # A program that uses OpenFeature has loaded it.
@@ -23,7 +23,7 @@ def ask_open_feature(flag: str, *, default: Answer, session: str | None = None) 
     client = api.get_client()
     if isinstance(client.provider, NoOpProvider):
         return default
-    context = EvaluationContext(targeting_key=session)
+    context = EvaluationContext(targeting_key=targeting_key)
     if isinstance(default, bool):
         return client.get_boolean_value(flag, default, context)
     return client.get_string_value(flag, default, context)

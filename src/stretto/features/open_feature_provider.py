@@ -16,7 +16,7 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
 from openfeature.provider import AbstractProvider, Metadata
 
-from stretto.features.experiment_arms import EXPERIMENTS, FLAG, read_assigned_arm
+from stretto.features.choose_experiment_arm import EXPERIMENTS, FLAG, read_assigned_arm
 from stretto.features.feature_state_in_program import is_part_on_for_program
 from stretto.features.feature_switches import FEATURES
 

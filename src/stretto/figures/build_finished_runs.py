@@ -21,7 +21,7 @@ from stretto.figures.retries_and_recoveries import find_retries
 from stretto.figures.run_circumstances import describe_circumstances
 from stretto.figures.session_spending import Spending
 from stretto.figures.wall_time_parts import WallPart
-from stretto.model.call_cost_and_added_usage import DOLLAR, Price
+from stretto.model.call_cost_and_usage_types import DOLLAR, Price
 from stretto.model.entities import PATTERN_LABEL, Sample, Session, Task
 from stretto.model.event import Outcome
 from stretto.model.model_name import normalise_model

@@ -99,7 +99,7 @@ def find_baseline_doubt(fanout: Fanout, sequential: SequentialTime) -> str | Non
     return f"its tasks took {ratio:.2g} times as long as the runs; by their own lengths it is {own:.2f}×"
 
 
-def average_target_improvement(fanout: Fanout, target: Target) -> float:
+def average_targets(fanout: Fanout, target: Target) -> float:
     """Return the mean target of the tasks in a fan-out."""
     return fmean(target(task.task_type) for task in fanout.tasks)
 

@@ -14,7 +14,7 @@ from stretto.figures.usage_reporting_coverage import (
     compute_coverage_figures,
     compute_incomplete_usage_coverage,
 )
-from stretto.model.call_cost_and_added_usage import DOLLAR
+from stretto.model.call_cost_and_usage_types import DOLLAR
 from stretto.names import measures
 from stretto.names.measures import Dimension
 

@@ -56,7 +56,7 @@ class NameBudget:
     kept: Mapping[Dimension, frozenset[str]]
     kept_mixes: frozenset[str]
     """The mixes of task types that keep sums of their own where the identity of the work is dropped."""
-    folded: Mapping[str, int]
+    names_in_other: Mapping[str, int]
     """Number of folded names by dimension."""
 
     _signatures: dict[tuple[str, bool], str] = field(default_factory=dict, repr=False, compare=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stretto.figures.unreported_model_calls import UsageGaps
-from stretto.model.call_cost_and_added_usage import Cost
+from stretto.model.call_cost_and_usage_types import Cost
 from stretto.model.entities import ModelCall
 from stretto.model.model_name import normalise_model
 

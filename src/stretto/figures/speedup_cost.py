@@ -10,7 +10,7 @@ from stretto.figures.figure import Figure, Labels
 from stretto.figures.sequential_baseline_choice import WORK_BASELINE
 from stretto.figures.sums_by_dimension import Sums, sum_by_dimensions, sum_up
 from stretto.figures.window_gain_verdict import BY_WORK, HeadlineRule, Verdict
-from stretto.model.call_cost_and_added_usage import DOLLAR
+from stretto.model.call_cost_and_usage_types import DOLLAR
 from stretto.names import measures
 from stretto.names.measures import Dimension
 

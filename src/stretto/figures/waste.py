@@ -12,7 +12,7 @@ from typing import NamedTuple
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
-from stretto.model.call_cost_and_added_usage import DOLLAR
+from stretto.model.call_cost_and_usage_types import DOLLAR
 from stretto.model.delivered_and_wasted_tasks import get_agent_id_of_task
 from stretto.model.entities import Task
 from stretto.model.interval import Interval, measure_union_length

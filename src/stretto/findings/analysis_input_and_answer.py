@@ -15,7 +15,7 @@ from stretto.model.findings import Finding
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 if TYPE_CHECKING:
-    from stretto.analysis.series import Series
+    from stretto.analysis.series_of_run_values import Series
 
 NEW_NORMAL = "new_normal"
 """The detail of an annotation after which earlier runs are no longer compared."""
@@ -67,7 +67,7 @@ class AnalysisInput:
     @cached_property
     def run_series(self) -> Sequence[Series]:
         """The series of tasks and of parallel work."""
-        from stretto.analysis.series import make_fanout_elapsed_series, make_task_series  # noqa: PLC0415  # loads numpy
+        from stretto.analysis.series_of_run_values import make_fanout_elapsed_series, make_task_series  # noqa: PLC0415  # loads numpy
 
         return [*make_task_series(self.tasks), *make_fanout_elapsed_series(self.sessions)]
 

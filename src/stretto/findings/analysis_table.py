@@ -63,8 +63,8 @@ class Analysis:
 
 def find_changes(given: AnalysisInput) -> AnalysisAnswer:
     """Answer whether lengths, failures, tokens or money of any series changed, since when and by how much."""
-    from stretto.analysis.regression import ComparisonBoundary, judge_changes  # noqa: PLC0415  # loads scipy
-    from stretto.analysis.series import SeriesKind, make_series_of_day_sums  # noqa: PLC0415  # likewise
+    from stretto.analysis.performance_regressions import ComparisonBoundary, judge_changes  # noqa: PLC0415  # loads scipy
+    from stretto.analysis.series_of_run_values import SeriesKind, make_series_of_day_sums  # noqa: PLC0415  # likewise
     from stretto.analysis.slow_tail_changes import judge_tails  # noqa: PLC0415  # likewise
 
     boundaries = [
@@ -90,7 +90,7 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
 
 def find_trends(given: AnalysisInput) -> AnalysisAnswer:
     """Answer which way lengths, failures, resources, money, adoption and efficiency went over 30 days."""
-    from stretto.analysis.series import (  # noqa: PLC0415  # loads numpy
+    from stretto.analysis.series_of_run_values import (  # noqa: PLC0415  # loads numpy
         make_adoption_series,
         make_efficiency_series,
         make_resource_series,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stretto.analysis.calendar_patterns import CalendarPattern
     from stretto.analysis.daily_task_length_forecasts import LengthOutlook
     from stretto.analysis.forecast import Forecast
-    from stretto.analysis.series import Floats
+    from stretto.analysis.series_of_run_values import Floats
 
 LOAD_DAYS = 56
 """Days whose load by hour and weekday is counted: those that calendars look at."""

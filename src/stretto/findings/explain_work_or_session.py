@@ -8,7 +8,7 @@ from typing import Any
 
 from stretto.clock import SECOND
 from stretto.findings.finding_changes import is_notable
-from stretto.findings.findings_snapshot import FindingsState, list_extra
+from stretto.findings.findings_snapshot import FindingsState, get_extra_value
 from stretto.format.quantities import format_duration
 from stretto.model.entities import Task
 from stretto.model.findings import Finding
@@ -61,7 +61,7 @@ def list_slower_than_usual_tasks(
     state: FindingsState, pattern: str | None, tasks: Iterable[Task]
 ) -> list[LateTask]:
     """Return the tasks of a session that took longer than their kind, the one that lost most first."""
-    rows: Sequence[Mapping[str, Any]] = list_extra(state, EXPECTING, "expected") or ()
+    rows: Sequence[Mapping[str, Any]] = get_extra_value(state, EXPECTING, "expected") or ()
     usual = {row["type"]: row for row in rows if row["pattern"] == pattern}
     late = [
         LateTask(task.id, task.task_type, task.length / SECOND, row["seconds"], row["low"], row["high"])

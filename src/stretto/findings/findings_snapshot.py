@@ -249,7 +249,7 @@ def list_latest_answers(result: AnalysisResult) -> list[Finding]:
     return ordered[:MOST_ANSWERS]
 
 
-def list_extra(state: FindingsState, analysis: str, name: str) -> Any:
+def get_extra_value(state: FindingsState, analysis: str, name: str) -> Any:
     """Return a further value of an analysis' last good answer, or None."""
     result = state.results.get(analysis)
     return None if result is None else result.extra.get(name)

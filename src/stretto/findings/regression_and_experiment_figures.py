@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels
 from stretto.findings.analysis_table import ANALYSES
-from stretto.findings.findings_snapshot import FindingsState, list_extra
+from stretto.findings.findings_snapshot import FindingsState, get_extra_value
 from stretto.model.findings import EFFECT_PREFIX, RECOMMENDATION_PREFIX, Finding
 
 MOST_REGRESSIONS = 50
@@ -25,7 +25,7 @@ def compute_finding_figures(state: FindingsState) -> Iterator[Figure]:
     for analysis, count in sorted(Counter(stored.analysis for stored in state.open_findings).items()):
         yield Figure("stretto_open_findings", (("analysis", analysis),), count, count)
     yield from _yield_recommendations(state)
-    for cover in list_extra(state, "outlooks", "covers") or ():
+    for cover in get_extra_value(state, "outlooks", "covers") or ():
         labels: Labels = (("level", f"{cover['level']:.2f}"),)
         yield Figure(
             "stretto_forecast_coverage_ratio", labels, cover["inside"] / cover["days"], cover["days"]

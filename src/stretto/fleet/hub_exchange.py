@@ -46,7 +46,7 @@ class ShipAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetOrder:
+class ForgetRequestToHub:
     """The sessions that the hub is to forget: hashes of ids, or of a project."""
 
     sessions: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ encode_message = msgspec.json.Encoder().encode
 """Encode an order or an answer as JSON."""
 
 decode_ship_answer = msgspec.json.Decoder(ShipAnswer).decode
-decode_forget_order = msgspec.json.Decoder(ForgetOrder).decode
+decode_forget_order = msgspec.json.Decoder(ForgetRequestToHub).decode
 decode_forget_answer = msgspec.json.Decoder(ForgetAnswer).decode
 decode_enrolment = msgspec.json.Decoder(Enrolment).decode
 """Each of these raises msgspec.DecodeError, or its ValidationError, for something else."""

@@ -18,7 +18,7 @@ from stretto.figures.scores.sums_by_pattern_type_or_agent import (
 from stretto.figures.selected_test_gain import SUITE_STEPS
 from stretto.figures.wall_time_parts import WallPart
 from stretto.hook.client.tests_and_written_files import RUNNERS, TARGETS
-from stretto.model.call_cost_and_added_usage import CostOrigin
+from stretto.model.call_cost_and_usage_types import CostOrigin
 from stretto.model.entities import Tokens
 from stretto.model.event import Outcome
 from stretto.model.message_kinds import MESSAGE_KINDS

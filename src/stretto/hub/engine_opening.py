@@ -10,7 +10,7 @@ from stretto.errors import UsageError
 from stretto.hub.access_tokens import TokenTable
 from stretto.hub.engine import Engine
 from stretto.hub.engines.sqlite_engine import SqliteEngine
-from stretto.hub.release_table import ReleaseTable
+from stretto.hub.released_days_table import ReleaseTable
 from stretto.version import describe_extra_install
 
 

@@ -16,7 +16,7 @@ from stretto.hub.enough_people_release_rule import (
     list_changed_owners,
     release_day,
 )
-from stretto.hub.release_table import StoredRelease
+from stretto.hub.released_days_table import StoredRelease
 from stretto.hub.session_entries import SLOTS_PER_DAY
 
 LATE = 14 * DAY

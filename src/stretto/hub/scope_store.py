@@ -21,7 +21,7 @@ from stretto.errors import StrettoError
 from stretto.fleet.session_document import SessionDocument, decode_session_document, encode_session_document
 from stretto.hub.engine import REREAD, Engine, FleetScope, Mark, SessionChange, SessionKey
 from stretto.hub.enough_people_release_rule import ReleasedCell, decode_day_release
-from stretto.hub.release_table import ReleaseTable
+from stretto.hub.released_days_table import ReleaseTable
 from stretto.hub.session_entries import SLOTS_PER_DAY, compress_document, decompress_document, list_cells
 from stretto.journal.pruned_session_records import KeptRecord
 from stretto.names import NONE

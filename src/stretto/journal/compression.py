@@ -33,7 +33,7 @@ IN_MEMORY = 1 << 24
 _CHUNK = 1 << 20
 
 
-def get_part_path(folder: Path, file: str, suffix: str) -> Path:
+def get_content_part_path(folder: Path, file: str, suffix: str) -> Path:
     """Return the path of a part of a journal file."""
     return folder / (file + suffix)
 
@@ -48,7 +48,7 @@ def read_content_size(path: Path, mark: str) -> int:  # noqa: ARG001  # the mark
 
 def open_joined_parts(folder: Path, file: str) -> BinaryIO:
     """Open the content of a journal file. Raises OSError, also if a compressed part is damaged."""
-    if not any(get_part_path(folder, file, suffix).exists() for suffix in (COMPRESSED, CLOSING)):
+    if not any(get_content_part_path(folder, file, suffix).exists() for suffix in (COMPRESSED, CLOSING)):
         return (folder / file).open("rb")
     content = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=str(folder))  # noqa: SIM115  # the caller closes it
     try:
@@ -63,12 +63,12 @@ def open_joined_parts(folder: Path, file: str) -> BinaryIO:
 
 def is_compressed(folder: Path, file: str) -> bool:
     """Return whether a journal file has a compressed part."""
-    return get_part_path(folder, file, COMPRESSED).exists()
+    return get_content_part_path(folder, file, COMPRESSED).exists()
 
 
 def has_uncompressed_part(folder: Path, file: str) -> bool:
     """Return whether a journal file has lines that are not compressed."""
-    paths = (get_part_path(folder, file, suffix) for suffix in (CLOSING, ""))
+    paths = (get_content_part_path(folder, file, suffix) for suffix in (CLOSING, ""))
     return any(path.exists() and path.stat().st_size > 0 for path in paths)
 
 
@@ -78,7 +78,7 @@ def compress_file(folder: Path, file: str) -> bool:
     Killed at any moment, the content stays whole: only between replacing the compressed part and deleting
     the closing part are lines there twice, which ``delete_parts_already_compressed`` mends. Raises OSError.
     """
-    plain, closing = folder / file, get_part_path(folder, file, CLOSING)
+    plain, closing = folder / file, get_content_part_path(folder, file, CLOSING)
     _drop_closing_if_done(folder, file)
     if not closing.exists():
         if not plain.exists() or plain.stat().st_size == 0:
@@ -87,14 +87,14 @@ def compress_file(folder: Path, file: str) -> bool:
         plain.rename(closing)
     if sum(_measure_parts(folder, file)) > LARGEST:
         return False
-    new = get_part_path(folder, file, ".gz.new")
+    new = get_content_part_path(folder, file, ".gz.new")
     size = closing.stat().st_size
     checksum = write_compressed(new, _read_parts(folder, file, (COMPRESSED, CLOSING)))
     if closing.stat().st_size != size or checksum != _sum_content(new):
         # A writer that had the file open was late, or the disk lies: the next pass tries again.
         new.unlink()
         return False
-    new.replace(get_part_path(folder, file, COMPRESSED))
+    new.replace(get_content_part_path(folder, file, COMPRESSED))
     _sync_folder(folder)
     closing.unlink()
     return True
@@ -110,7 +110,7 @@ def delete_parts_already_compressed(folder: Path) -> None:
 def delete_all_parts(folder: Path, file: str) -> None:
     """Delete a journal file with all of its parts."""
     for suffix in PARTS:
-        get_part_path(folder, file, suffix).unlink(missing_ok=True)
+        get_content_part_path(folder, file, suffix).unlink(missing_ok=True)
 
 
 class ContentCheck(NamedTuple):
@@ -140,7 +140,10 @@ def write_compressed(path: Path, chunks: Iterator[bytes]) -> ContentCheck:
 
 def _drop_closing_if_done(folder: Path, file: str) -> None:
     """Delete the closing part if the compressed part ends with it already: its compression was killed."""
-    closing, compressed = get_part_path(folder, file, CLOSING), get_part_path(folder, file, COMPRESSED)
+    closing, compressed = (
+        get_content_part_path(folder, file, CLOSING),
+        get_content_part_path(folder, file, COMPRESSED),
+    )
     if not closing.exists() or not compressed.exists():
         return
     size = closing.stat().st_size
@@ -161,7 +164,7 @@ def _drop_closing_if_done(folder: Path, file: str) -> None:
 def _read_parts(folder: Path, file: str, suffixes: tuple[str, ...]) -> Iterator[bytes]:
     """Yield the content of some parts of a file in chunks; missing parts are empty."""
     for suffix in suffixes:
-        path = get_part_path(folder, file, suffix)
+        path = get_content_part_path(folder, file, suffix)
         try:
             with _open_part(path, suffix) as part:
                 while chunk := part.read(_CHUNK):
@@ -179,7 +182,10 @@ def _open_part(path: Path, suffix: str) -> IO[bytes]:
 
 
 def _measure_parts(folder: Path, file: str) -> Iterator[int]:
-    compressed, closing = get_part_path(folder, file, COMPRESSED), get_part_path(folder, file, CLOSING)
+    compressed, closing = (
+        get_content_part_path(folder, file, COMPRESSED),
+        get_content_part_path(folder, file, CLOSING),
+    )
     yield read_content_size(compressed, str(compressed.stat().st_mtime_ns)) if compressed.exists() else 0
     yield closing.stat().st_size if closing.exists() else 0
 

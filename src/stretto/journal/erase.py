@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from errno import EIO
 from pathlib import Path
 
-from stretto.journal.compression import COMPRESSED, PARTS, get_part_path, write_compressed
+from stretto.journal.compression import COMPRESSED, PARTS, get_content_part_path, write_compressed
 from stretto.journal.event_lines import LONGEST_LINE
 
 MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ")
@@ -54,7 +54,7 @@ def erase_from_file(folder: Path, file: str, is_erased: Callable[[bytes], bool])
     """
     erased = 0
     for suffix in PARTS:
-        path = get_part_path(folder, file, suffix)
+        path = get_content_part_path(folder, file, suffix)
         if path.exists():
             erase = _rewrite_compressed if suffix == COMPRESSED else erase_lines
             erased += erase(path, is_erased)

@@ -19,7 +19,7 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from stretto.clock import SECOND
-from stretto.journal.compression import CLOSING, COMPRESSED, get_part_path, write_compressed
+from stretto.journal.compression import CLOSING, COMPRESSED, get_content_part_path, write_compressed
 from stretto.journal.read_and_write_event_files import (
     SUFFIX,
     Reject,
@@ -157,13 +157,13 @@ def drop_rows_from_file(folder: Path, file: str, tables: frozenset[str]) -> None
     Killed at any moment, each record is there at least once. Raises OSError if the file cannot be written.
     """
     # Only the process that prunes appends to these files, so nothing is lost between reading and replacing.
-    new = get_part_path(folder, file, f"{COMPRESSED}.new")
+    new = get_content_part_path(folder, file, f"{COMPRESSED}.new")
     with open_content(folder, file) as content:
         write_compressed(new, (_drop_rows(line, tables) for line in content if not line.isspace()))
-    new.replace(get_part_path(folder, file, COMPRESSED))
+    new.replace(get_content_part_path(folder, file, COMPRESSED))
     sync_folder(folder)
     for suffix in (CLOSING, ""):
-        get_part_path(folder, file, suffix).unlink(missing_ok=True)
+        get_content_part_path(folder, file, suffix).unlink(missing_ok=True)
 
 
 def _drop_rows(line: bytes, tables: frozenset[str]) -> bytes:

@@ -22,7 +22,7 @@ from stretto.journal.compression import (
     COMPRESSED,
     compress_file,
     delete_all_parts,
-    get_part_path,
+    get_content_part_path,
     has_uncompressed_part,
     is_compressed,
     open_joined_parts,
@@ -284,17 +284,19 @@ def rewrite_with_kept_sessions(
         rewrite = PlannedRewrite(events, size, compute_identity(output, size) or "")
         target = folder / file
         if compressed and events and dropped:
-            target = get_part_path(folder, file, COMPRESSED)
+            target = get_content_part_path(folder, file, COMPRESSED)
             output.seek(0)
-            write_compressed(get_part_path(folder, file, ".gz.new"), iter(lambda: output.read(CHUNK), b""))
+            write_compressed(
+                get_content_part_path(folder, file, ".gz.new"), iter(lambda: output.read(CHUNK), b"")
+            )
     # Without events the file is deleted even if nothing was dropped: it is blank.
     if (events and not dropped) or scan_file_states(folder).get(file) != before:
         new.unlink()
-        get_part_path(folder, file, ".gz.new").unlink(missing_ok=True)
+        get_content_part_path(folder, file, ".gz.new").unlink(missing_ok=True)
         return None
     announce(rewrite)
     if events:
-        (get_part_path(folder, file, ".gz.new") if compressed else new).replace(target)
+        (get_content_part_path(folder, file, ".gz.new") if compressed else new).replace(target)
         new.unlink(missing_ok=True)
     else:
         new.unlink()

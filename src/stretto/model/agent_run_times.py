@@ -12,9 +12,9 @@ import msgspec
 
 from stretto.clock import SECOND
 from stretto.model.calls_from_facts import keep_plausible_start
-from stretto.model.delegation import Delegation
 from stretto.model.event import LATEST, Channel
 from stretto.model.facts import RANK, SessionFacts, StampedFacts
+from stretto.model.match_agents_with_delegating_calls import Delegation
 from stretto.names import fact_fields
 
 HOOK_DOUBT = SECOND // 2

@@ -8,7 +8,6 @@ from itertools import zip_longest
 from stretto.model.agent_run_times import Run, RunTimes, determine_run_times
 from stretto.model.calls_from_facts import OUTCOMES, is_call_over
 from stretto.model.client_internal_agents import is_helper, is_warm_up
-from stretto.model.delegation import AGENT_REPORTING_SOURCES, Delegation, match_delegations
 from stretto.model.entities import Task
 from stretto.model.event import LATEST, Channel, Outcome
 from stretto.model.facts import (
@@ -20,6 +19,11 @@ from stretto.model.facts import (
     find_enclosing_task,
     get_text,
     make_permission_key_of_call,
+)
+from stretto.model.match_agents_with_delegating_calls import (
+    AGENT_REPORTING_SOURCES,
+    Delegation,
+    match_delegations,
 )
 from stretto.model.task_type import OTHER, to_label_value
 from stretto.model.unchanged_task_memory import TaskMemory

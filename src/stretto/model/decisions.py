@@ -53,7 +53,7 @@ class Decision:
     details: Mapping[str, Value] = field(default_factory=dict)
 
 
-def make_decision_event(decision: Decision) -> Event:
+def make_finding_decision_event(decision: Decision) -> Event:
     """Return the event that carries a decision in the journal."""
     text = {TEXT_ATTRIBUTE: decision.text} if decision.text else {}
     return Event(

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from stretto.model.delegation import Delegation, match_delegations
 from stretto.model.delivered_and_wasted_tasks import normalise_description
 from stretto.model.event import Outcome
 from stretto.model.facts import EntityFacts, SessionFacts, get_text
+from stretto.model.match_agents_with_delegating_calls import Delegation, match_delegations
 from stretto.names import fact_fields
 
 _REFUSED = frozenset({Outcome.FAILURE, Outcome.CANCELLED})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from stretto.model.call_cost_and_added_usage import DOLLAR
+from stretto.model.call_cost_and_usage_types import DOLLAR
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
 from stretto.model.facts import HEARSAY, RANK, EntityFacts, get_number, get_text
 from stretto.model.span_tree import SpanKind, SpanNode, SpanRole, order_spans_by_tree

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stretto.model.call_cost_and_added_usage import DOLLAR, MOST_DOLLARS
+from stretto.model.call_cost_and_usage_types import DOLLAR, MOST_DOLLARS
 from stretto.model.calls_from_facts import LONGEST_ACTIVITY
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import (

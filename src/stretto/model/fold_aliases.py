@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from stretto.model.call_cost_and_added_usage import DOLLAR, MOST_DOLLARS
+from stretto.model.call_cost_and_usage_types import DOLLAR, MOST_DOLLARS
 from stretto.model.event import Event, Kind
 from stretto.model.facts import HEARSAY, EntityFacts, SessionFacts, merge_fact
 from stretto.model.fold_phases_messages_and_scores import merge_declared_labels

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from operator import is_
 from typing import NamedTuple
 
-from stretto.model.delegation import Delegation, DelegationMemory
 from stretto.model.entities import Task
 from stretto.model.facts import SessionFacts, find_enclosing_task
+from stretto.model.match_agents_with_delegating_calls import Delegation, DelegationMemory
 from stretto.names.fact_fields import EntityKind
 
 

@@ -54,7 +54,7 @@ def define_self_gauge(name: str, unit: str, labels: tuple[Label, ...], text: str
     return Metric(name, MetricKind.GAUGE, MetricOrigin.SELF, unit, labels, text)
 
 
-def define_counter(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:
+def define_live_counter(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:
     """Return a live counter."""
     return Metric(name, MetricKind.COUNTER, MetricOrigin.LIVE, unit, labels, text)
 

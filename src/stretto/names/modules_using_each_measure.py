@@ -50,7 +50,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "store.contributions.refused_delegations": (
         measures.REFUSED_DELEGATIONS, measures.REPAIRED_DELEGATIONS,
     ),
-    "store.contributions.fitting_results_and_task_completeness": (
+    "store.contributions.result_consistency_and_completeness": (
         measures.CHECKED, measures.CHECKED_IN_PHASE, measures.COMPLETE, measures.COMPLETE_TASKS,
         measures.CONSISTENT, measures.AGENT_CALLS,
     ),
@@ -208,7 +208,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.TEST_RUNS, measures.TEST_RUN_TIME,
         measures.TEST_SECONDS, measures.TOKENS, measures.TOOL_SECONDS, measures.UNPRICED_CALLS,
     ),
-    "figures.written_file_figures": (
+    "figures.written_and_created_file_counts": (
         measures.FILES_WRITTEN, measures.FILES_KNOWN, measures.FILES_CREATED,
     ),
     "figures.selected_test_gain": (
@@ -247,7 +247,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.sessions_against_configured_hours": (
         measures.SESSIONS, measures.WORKFLOW_ELAPSED, measures.WORKFLOW_SESSIONS, measures.WORKFLOW_SHARE,
     ),
-    "store.complete_old_sums": (
+    "store.derive_missing_measures_of_old_sums": (
         measures.COST_DELIVERED, measures.COST_FANOUTS, measures.DELIVERIES,
         measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK, measures.PARALLEL_ELAPSED,
         measures.PARALLEL_TASKS, measures.PARALLEL_WORK, measures.PATTERN_DELIVERED,

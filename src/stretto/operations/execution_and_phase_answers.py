@@ -38,7 +38,7 @@ SMALL_SECONDS = 1.0
 MOST_ROWS = 10
 
 
-def answer_execution_analysis(call: OperationCall) -> OperationAnswer:
+def answer_session_run_analysis(call: OperationCall) -> OperationAnswer:
     """Answer how sessions ran: wall time by part, critical path, start-up, fastest and slowest task."""
     runs = call.read_runs(find_span(call))
     if call.workflow.session is not None:

@@ -187,7 +187,7 @@ def answer_regression(call: OperationCall) -> OperationAnswer:
         if finding.verdict in _CHANGED
         and call.is_about(finding)
         and (finding.since or 0) >= since
-        and measure_effect_as_share(finding) >= least
+        and measure_size_of_change_either_way(finding) >= least
         and not call.state.is_settled(finding)
     ]
     worse = [finding for finding in changes if finding.verdict is FindingVerdict.REGRESSION]
@@ -221,7 +221,7 @@ def answer_regression(call: OperationCall) -> OperationAnswer:
     )
 
 
-def measure_effect_as_share(finding: Finding) -> float:
+def measure_size_of_change_either_way(finding: Finding) -> float:
     """Return the size of a change as a share: .5 for a ratio of 1.5 and for one of .667 alike."""
     effect = finding.evidence.effect or 0.0
     if finding.evidence.unit == "ratio":

@@ -344,7 +344,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.WORKFLOW,
         "see where wall time went, and the fastest and slowest tasks",
         "1 session",
-        execution_and_phase_answers.answer_execution_analysis,
+        execution_and_phase_answers.answer_session_run_analysis,
         _list_spans(),
     ),
     Operation(

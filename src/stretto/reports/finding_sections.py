@@ -8,7 +8,7 @@ from typing import Any
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_finding
-from stretto.findings.findings_snapshot import FindingsState, list_extra
+from stretto.findings.findings_snapshot import FindingsState, get_extra_value
 from stretto.format.quantities import format_count_with_noun, format_duration, format_percent
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import RECOMMENDATION_PREFIX, FindingVerdict
@@ -146,7 +146,7 @@ def build_forecast_section(given: PeriodFindings) -> ReportSection:
 
     A report of a time long ago has no forecast: only the last one is kept.
     """
-    known: list[dict[str, Any]] = list_extra(given.state, FORECAST, "series") or []
+    known: list[dict[str, Any]] = get_extra_value(given.state, FORECAST, "series") or []
     rows = [_make_forecast_row(series) for series in known if series["forecast"] is not None]
     if not given.is_current:
         sentence = "What was forecast then is not kept: see the current report."
@@ -238,7 +238,7 @@ def _describe_no_holdup(given: PeriodFindings) -> str:
 
 
 def _describe_calibration(state: FindingsState) -> Sequence[str]:
-    calibration = list_extra(state, "effects", "calibration")
+    calibration = get_extra_value(state, "effects", "calibration")
     if not calibration or not calibration["judged"]:
         return ()
     share = format_percent(calibration["within"] / calibration["judged"])

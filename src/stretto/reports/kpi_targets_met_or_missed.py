@@ -110,25 +110,25 @@ class Kpi:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedPeriod:
+class PeriodKpis:
     """A period with the value of each KPI, by key."""
 
     period: ReportPeriod
     values: dict[str, KpiValue]
 
 
-def judge_period(period: ReportPeriod, given: KpiInput) -> JudgedPeriod:
+def read_period_kpis(period: ReportPeriod, given: KpiInput) -> PeriodKpis:
     """Return the value of each KPI in a period."""
-    return JudgedPeriod(period, {kpi.key: kpi.read(given) for kpi in KPIS})
+    return PeriodKpis(period, {kpi.key: kpi.read(given) for kpi in KPIS})
 
 
-def build_kpi_table(now: JudgedPeriod, earlier: Sequence[JudgedPeriod]) -> ReportTable:
+def build_kpi_table(now: PeriodKpis, earlier: Sequence[PeriodKpis]) -> ReportTable:
     """Return the sheet; ``earlier`` are the periods before, the latest first."""
     columns = ("KPI", "target", f"this {now.period.word}", f"the {now.period.word} before", "state", "since")
     return ReportTable("kpis", "Targets", columns, tuple(_build_row(kpi, now, earlier) for kpi in KPIS))
 
 
-def count_targets(now: JudgedPeriod) -> tuple[int, int, list[str]]:
+def count_targets(now: PeriodKpis) -> tuple[int, int, list[str]]:
     """Return how many targets are met and known, and the titles of the missed ones."""
     states = {kpi: kpi.is_met(now.values[kpi.key], now.period.days) for kpi in KPIS}
     missed = [kpi.title for kpi, is_met in states.items() if is_met is False]
@@ -136,7 +136,7 @@ def count_targets(now: JudgedPeriod) -> tuple[int, int, list[str]]:
     return known - len(missed), known, missed
 
 
-def _build_row(kpi: Kpi, now: JudgedPeriod, earlier: Sequence[JudgedPeriod]) -> tuple[ReportCell, ...]:
+def _build_row(kpi: Kpi, now: PeriodKpis, earlier: Sequence[PeriodKpis]) -> tuple[ReportCell, ...]:
     days, value = now.period.days, now.values[kpi.key]
     target, is_met = kpi.find_target(days), kpi.is_met(value, days)
     sign = "below" if kpi.is_most else "above"
@@ -165,7 +165,7 @@ def _make_cell(kpi: Kpi, value: KpiValue) -> ReportCell:
     return ReportCell(MISSING, None, "", None, labels, value.reason or "not known")
 
 
-def _describe_run(kpi: Kpi, is_met: bool | None, now: JudgedPeriod, earlier: Sequence[JudgedPeriod]) -> str:
+def _describe_run(kpi: Kpi, is_met: bool | None, now: PeriodKpis, earlier: Sequence[PeriodKpis]) -> str:
     """Return since when the state holds. Periods in which it is not known do not end it.
 
     Example: met today, unknown yesterday, met the day before, missed before that: since the day before

@@ -41,10 +41,10 @@ from stretto.reports.finding_sections import (
 )
 from stretto.reports.kpi_targets_met_or_missed import (
     KPI_MEASURES,
-    JudgedPeriod,
+    PeriodKpis,
     KpiInput,
     build_kpi_table,
-    judge_period,
+    read_period_kpis,
 )
 from stretto.reports.report_cells import LabelledFigures, index_figures
 from stretto.reports.report_document import Report, ReportSection
@@ -138,9 +138,9 @@ class _ReportMaker:
             self._read_charts(provenance),
         )
         findings = PeriodFindings(self._read_findings(), period, self._made)
-        judged = self._judge(period)
+        kpis = self._read_kpis(period)
         builders: Mapping[ReportPart, Callable[[], ReportSection]] = {
-            ReportPart.TARGETS: lambda: self._build_target_section(judged),
+            ReportPart.TARGETS: lambda: self._build_target_section(kpis),
             ReportPart.WORK: lambda: build_work_section(figures),
             ReportPart.DELIVERY: lambda: build_delivery_section(figures),
             ReportPart.COST: lambda: build_cost_section(figures),
@@ -168,7 +168,7 @@ class _ReportMaker:
             about=period.about,
             made=to_rfc3339(self._made),
             version=self._rules.version,
-            state=describe_state(figures, findings, judged, is_over=period.end <= self._made + 1),
+            state=describe_state(figures, findings, kpis, is_over=period.end <= self._made + 1),
             sections=tuple(sections),
             is_quiet=is_quiet,
             window=period.window,
@@ -228,19 +228,19 @@ class _ReportMaker:
             missing=describe_missing_extra(),
         )
 
-    def _judge(self, period: ReportPeriod) -> JudgedPeriod:
+    def _read_kpis(self, period: ReportPeriod) -> PeriodKpis:
         sums = read_some_period_sums(self._connection, period.start, period.end, KPI_MEASURES)
         rules = self._rules
         scale = rules.scoring.rules.scales.find_scale("quality")
         judged = read_judged_sessions(self._connection, period.start, period.end, scale)
-        return judge_period(
+        return read_period_kpis(
             period,
             KpiInput(sums, self._find_baseline, rules.scoring.rules, rules.rule, period.days, judged),
         )
 
-    def _build_target_section(self, judged: JudgedPeriod) -> ReportSection:
-        earlier = [self._judge(each) for each in self._list_earlier()]
-        return ReportSection(ReportPart.TARGETS.value, "Targets", tables=(build_kpi_table(judged, earlier),))
+    def _build_target_section(self, kpis: PeriodKpis) -> ReportSection:
+        earlier = [self._read_kpis(each) for each in self._list_earlier()]
+        return ReportSection(ReportPart.TARGETS.value, "Targets", tables=(build_kpi_table(kpis, earlier),))
 
     def _list_earlier(self) -> list[ReportPeriod]:
         """Return the periods before, the latest first, as far back as sums reach."""

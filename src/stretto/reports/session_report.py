@@ -8,7 +8,7 @@ from typing import Any
 
 from stretto.clock import to_rfc3339
 from stretto.findings.finding_sentences import describe_session_holdup, describe_standing
-from stretto.findings.findings_snapshot import FindingsState, list_extra
+from stretto.findings.findings_snapshot import FindingsState, get_extra_value
 from stretto.format.quantities import (
     format_count,
     format_count_with_noun,
@@ -214,7 +214,7 @@ def _build_score_section(document: Mapping[str, Any]) -> ReportSection | None:
 
 
 def _build_holdup_section(findings: FindingsState, session: str) -> ReportSection:
-    standing = (list_extra(findings, "holdups", "standings") or {}).get(session)
+    standing = (get_extra_value(findings, "holdups", "standings") or {}).get(session)
     items = _list_holdups(findings, session)
     sentences = [] if standing is None else [f"It was {describe_standing(standing)}."]
     if not items:
@@ -223,7 +223,7 @@ def _build_holdup_section(findings: FindingsState, session: str) -> ReportSectio
 
 
 def _list_holdups(findings: FindingsState, session: str) -> Sequence[str]:
-    known = (list_extra(findings, "holdups", "sessions") or {}).get(session)
+    known = (get_extra_value(findings, "holdups", "sessions") or {}).get(session)
     return [describe_session_holdup(holdup) for holdup in known or ()]
 
 

@@ -6,7 +6,7 @@ from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.format.quantities import format_count_with_noun, format_duration, format_speedup
 from stretto.model.task_delivery_classes import Delivery
 from stretto.reports.finding_sections import PeriodFindings
-from stretto.reports.kpi_targets_met_or_missed import JudgedPeriod, count_targets
+from stretto.reports.kpi_targets_met_or_missed import PeriodKpis, count_targets
 from stretto.reports.report_period import PeriodKind
 from stretto.reports.work_sections import ReportFigures, count_ended_tasks
 
@@ -24,13 +24,13 @@ _AGAINST = {
 
 
 def describe_state(
-    figures: ReportFigures, findings: PeriodFindings, judged: JudgedPeriod, *, is_over: bool
+    figures: ReportFigures, findings: PeriodFindings, kpis: PeriodKpis, *, is_over: bool
 ) -> tuple[str, ...]:
     """Return three sentences: what ran, what running side by side brought, and what to look at."""
     return (
         _describe_work(figures, is_over=is_over),
         _describe_gain(figures, findings),
-        _describe_attention(findings, judged),
+        _describe_attention(findings, kpis),
     )
 
 
@@ -75,13 +75,13 @@ def _describe_gain(figures: ReportFigures, findings: PeriodFindings) -> str:
     return f"{text}."
 
 
-def _describe_attention(findings: PeriodFindings, judged: JudgedPeriod) -> str:
+def _describe_attention(findings: PeriodFindings, kpis: PeriodKpis) -> str:
     """Return what to look at first: what got worse, else missed targets, else advice."""
     if findings.regressions:
         more = len(findings.regressions) - 1
         rest = f" And {more} more." if more else ""
         return f"Look at this first: {findings.describe(findings.regressions[0])}{rest}"
-    met, known, missed = count_targets(judged)
+    met, known, missed = count_targets(kpis)
     looked = "" if findings.state.missing is None else "; whether anything got worse was not looked at"
     if missed:
         names = ", ".join(missed[:3]) + (" and others" if len(missed) > 3 else "")  # noqa: PLR2004  # a sentence

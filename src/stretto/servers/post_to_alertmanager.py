@@ -16,7 +16,7 @@ from pathlib import Path
 
 from stretto.clock import to_rfc3339
 from stretto.errors import ServiceError
-from stretto.servers.running_servers import find_running_server
+from stretto.servers.find_running_server import find_running_server
 from stretto.servers.supervised_server_password import ServerCredentials, read_credentials
 
 PATH = "/api/v2/alerts"

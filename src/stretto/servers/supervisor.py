@@ -24,8 +24,8 @@ import psutil
 from stretto.errors import ServiceError
 from stretto.servers import alert_limits
 from stretto.servers.alert_limits import AlertLimits
+from stretto.servers.find_running_server import find_running_server
 from stretto.servers.merge_receivers import ReceiversFile, merge_receivers
-from stretto.servers.running_servers import find_running_server
 from stretto.servers.supervised_server_password import ServerCredentials, write_private
 
 SHIPPED = {"stretto": "stretto:9464", "prometheus": "prometheus:9090", "alertmanager": "alertmanager:9093"}

@@ -75,14 +75,14 @@ from stretto.service.store_update_worker import Worker
 from stretto.shipping.back_off import BackOff
 from stretto.shipping.ship_batches import Shipper
 from stretto.sources.otlp.claude_code_values import CallWork
-from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, Receiver, RequestResult, Signal
+from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, OtlpTranslator, RequestResult, Signal
 from stretto.sources.redact import redact_for_journal
 from stretto.store import queries
 from stretto.store import score_targets as judged
 from stretto.store.database import get_store_size
 from stretto.store.decision_rows import append_decisions
 from stretto.store.declared_baseline_file import DeclaredBaselineFile
-from stretto.store.joinable_sessions import suggest_joining_sessions
+from stretto.store.joinable_sessions import describe_sessions_that_seem_one_run
 from stretto.summaries.running_tasks import ExpectedFanout, ExpectedTask, compute_running_fanout_figures
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.spending_outlook import compute_spending_figures
@@ -180,7 +180,7 @@ class Service:
         self._collection = decide_collection(config.features)
         write_collection_words(config.state, self._collection.to_hook_line())
         write_test_commands(config.state, config.test_commands)
-        self._otlp = Receiver(
+        self._otlp = OtlpTranslator(
             self._encode_collected,
             work=CallWork(self._secret, config.test_commands),
             dropped=self._collection.dropped_roles,
@@ -230,7 +230,7 @@ class Service:
         problems += self._otlp.unread.describe_silent_sources()
         if unready is None:
             with self._reader.use() as connection:
-                problems += suggest_joining_sessions(connection, self._clock())
+                problems += describe_sessions_that_seem_one_run(connection, self._clock())
         folded = None if self.snapshot is None else describe_folded_names(self.snapshot.folded_names)
         if folded is not None:
             problems.append(folded)

@@ -47,7 +47,7 @@ class StoreAnswers:
         self._clock = clock
         self._declared = declared
         self._connect = connect
-        self._written = WritesOfSessions()
+        self._written = RememberedWrittenFiles()
         self._windowed = WindowedSnapshots(self._read_windowed_snapshot)
 
     def find_sessions(self, query: SessionQuery) -> SessionPage:

@@ -22,7 +22,7 @@ from stretto.fleet.hub_exchange import (
     FORGET_PATH,
     NDJSON,
     SESSIONS_PATH,
-    ForgetOrder,
+    ForgetRequestToHub,
     ShipAnswer,
     decode_forget_answer,
     decode_ship_answer,
@@ -59,7 +59,7 @@ class HubClient:
         with self._refusing_nonsense():
             return decode_ship_answer(answer)
 
-    def forget_sessions(self, order: ForgetOrder) -> int:
+    def forget_sessions(self, order: ForgetRequestToHub) -> int:
         """Let the hub delete sessions; return how many it had. Raises HubError."""
         headers = {"Content-Type": "application/json"}
         answer = self._post(FORGET_PATH, encode_message(order), headers, "the hub did not forget")

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from stretto.errors import SourceError
 from stretto.model.event import LATEST, Event
 from stretto.sources.histories.records import decode_records
-from stretto.sources.recognise_recorded_agent import CLAUDE_CODE, recognise_agent
+from stretto.sources.recognise_agent_by_hook_payloads import CLAUDE_CODE, recognise_agent
 
 __all__ = [
     "CLAUDE_CODE",

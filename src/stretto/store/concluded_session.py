@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stretto.figures.fanouts import Executions, Fanout, SequentialRun
-from stretto.model.call_cost_and_added_usage import NewUsage, Price, get_reported_cost
+from stretto.model.call_cost_and_usage_types import NewUsage, Price, get_reported_cost
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.score_scales import SCALES, Scales

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from stretto import journal
-from stretto.model.decisions import Decision, DecisionKind, make_decision_event, read_decision
+from stretto.model.decisions import Decision, DecisionKind, make_finding_decision_event, read_decision
 from stretto.model.event import Event
 from stretto.sources.redact import redact_event
 from stretto.store.database import bound_instant
@@ -27,7 +27,7 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 def append_decisions(folder: Path, decisions: Iterable[Decision]) -> None:
     """Append decisions to the journal, redacted, and wait until they are on the disk. Raises OSError."""
-    events = [redact_event(make_decision_event(decision)) for decision in decisions]
+    events = [redact_event(make_finding_decision_event(decision)) for decision in decisions]
     journal.append_records(folder / FILE, b"".join(map(journal.encode_event, events)), sync=True)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from operator import add
 from typing import NamedTuple
 
-from stretto.model.call_cost_and_added_usage import Cost, NewUsage, Price
+from stretto.model.call_cost_and_usage_types import Cost, NewUsage, Price
 from stretto.model.calls_from_facts import conclude_model_calls
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.facts import SessionFacts, get_number, get_text

@@ -23,7 +23,7 @@ from stretto.journal import pruned_session_records
 from stretto.journal.compression import delete_parts_already_compressed
 from stretto.journal.file_identity import compute_identity
 from stretto.journal.pruned_session_records import KeptRecord, hash_session_id, is_kept_file
-from stretto.model.call_cost_and_added_usage import Price, get_reported_cost
+from stretto.model.call_cost_and_usage_types import Price, get_reported_cost
 from stretto.model.conclude_session import is_known_by_telemetry_alone
 from stretto.model.conclude_tasks import Classify
 from stretto.model.event import Event, Kind, Outcome

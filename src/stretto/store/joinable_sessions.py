@@ -18,7 +18,7 @@ _MOST_ROWS = 5_000
 _TRACE_ID = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
-def suggest_joining_sessions(connection: sqlite3.Connection, now: int) -> list[str]:
+def describe_sessions_that_seem_one_run(connection: sqlite3.Connection, now: int) -> list[str]:
     """Return a sentence on each service of which sessions without tasks overlapped in the last day."""
     rows = connection.execute(
         'SELECT source, id, start, COALESCE("end", last) FROM sessions'

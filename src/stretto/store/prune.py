@@ -119,10 +119,10 @@ def measure_bytes_over_cap(connection: sqlite3.Connection, folder: Path, retenti
     return used - retention.most_bytes if used > retention.most_bytes + tolerance else 0
 
 
-def list_aside_store_files(folder: Path) -> list[Path]:
-    """Return the files of stores that were moved aside, given the journal's folder."""
+def list_aside_store_files(journal: Path) -> list[Path]:
+    """Return the files of stores that were moved aside, beside the journal's folder."""
     try:
-        return sorted((folder.parent / ASIDE).iterdir())
+        return sorted((journal.parent / ASIDE).iterdir())
     except FileNotFoundError:
         return []
 

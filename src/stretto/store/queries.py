@@ -19,7 +19,7 @@ from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.phases_messages_and_scores_from_facts import conclude_host_processes
 from stretto.sources.redact import redact_id_if_secret
-from stretto.store.complete_old_sums import OLD_DEFINITION_UNTIL
+from stretto.store.derive_missing_measures_of_old_sums import OLD_DEFINITION_UNTIL
 from stretto.store.rollup import SLOTS
 from stretto.store.stored_facts import load_all_facts, load_facts_without_parts
 
@@ -355,12 +355,12 @@ def read_host_processes(connection: sqlite3.Connection, session_id: str) -> Host
     return conclude_host_processes(load_facts_without_parts(connection, session_id))
 
 
-def list_sessions_with_running_tasks(connection: sqlite3.Connection, before: int) -> list[SessionRow]:
+def list_sessions_with_running_tasks(connection: sqlite3.Connection, began_before: int) -> list[SessionRow]:
     """Return the open sessions that began before a time (ns) and have a running task."""
     rows = connection.execute(
         f"SELECT {SESSION_COLUMNS} FROM sessions WHERE outcome = 'running' AND running AND start < ?"  # noqa: S608  # a constant
         " ORDER BY start, id",
-        (before,),
+        (began_before,),
     )
     return [to_session_row(row) for row in rows]
 

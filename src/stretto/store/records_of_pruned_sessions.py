@@ -9,14 +9,14 @@ import msgspec
 
 from stretto.clock import SECOND
 from stretto.journal.pruned_session_records import KeptRecord, KeptRow, KeptSum, hash_session_id
-from stretto.store.complete_old_sums import (
+from stretto.store.contributions.registry import get_sums_version
+from stretto.store.database_schema import KEPT_TABLES
+from stretto.store.derive_missing_measures_of_old_sums import (
     OLD_DEFINITION_UNTIL,
     Amounts,
     complete_old_sums,
     is_old_definition,
 )
-from stretto.store.contributions.registry import get_sums_version
-from stretto.store.database_schema import KEPT_TABLES
 from stretto.store.finding_history_and_last_answers import write_finding_changes
 from stretto.store.rollup import SLOTS, Additions, Cells, add_kept_sums
 from stretto.store.shipped_sessions import restore_shipped_rows

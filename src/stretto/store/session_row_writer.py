@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from stretto.figures.overlapping_fanouts import CountedFanout, count_fanouts_once
-from stretto.figures.unseen_tool_calls import ToolCallGaps
+from stretto.figures.unreported_tool_calls import ToolCallGaps
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.model.model_name import normalise_model

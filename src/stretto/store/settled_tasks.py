@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 from stretto.figures.retries_and_recoveries import find_retries
 from stretto.model.conclude_session import is_session_over
-from stretto.model.delegation import Delegation
 from stretto.model.delivered_and_wasted_tasks import WorkKey, get_agent_id_of_task, make_work_key
 from stretto.model.entities import Session, Task, Turn
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts, get_number, get_text
+from stretto.model.match_agents_with_delegating_calls import Delegation
 from stretto.model.unchanged_task_memory import TaskMemory
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind, list_stamped_facts

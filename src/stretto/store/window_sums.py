@@ -32,7 +32,7 @@ class WindowSums:
     """The sums of a window, and how many names of each dimension were folded into ``other``."""
 
     sums: Sums
-    folded: Mapping[str, int] = field(default_factory=dict)
+    names_in_other: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_window_sums(
@@ -81,14 +81,14 @@ def _read_within_budget(
     if _count_rows(connection, slots, most_cells + 1) <= most_cells:
         sums = read_sums_of_slots(connection, slots)
         budget = choose_name_budget(list_cells_that_rank_names(sums), most_names, most_signatures)
-        return WindowSums(fold_sums(sums, budget), {} if budget is None else budget.folded)
+        return WindowSums(fold_sums(sums, budget), {} if budget is None else budget.names_in_other)
     weighed = (
         (measure, decode_dims(dims), value)
         for measure, dims, value in _iterate_rows(connection, slots, WEIGHING_MEASURES)
     )
     budget = choose_name_budget(weighed, most_names, most_signatures)
     sums = _read_folded(connection, slots, budget)
-    return WindowSums(sums, {} if budget is None else budget.folded)
+    return WindowSums(sums, {} if budget is None else budget.names_in_other)
 
 
 def fold_slots(by_slot: Mapping[int, Sums]) -> dict[int, Sums]:

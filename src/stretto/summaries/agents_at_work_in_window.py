@@ -28,7 +28,7 @@ from stretto.store.tasks_and_sessions_in_window import (
     read_timed_sessions,
     sum_person_waits,
 )
-from stretto.summaries.remembered_session_writes import WritesOfSessions
+from stretto.summaries.remembered_written_files import RememberedWrittenFiles
 from stretto.summaries.time_window import TimeWindow
 
 MOST_SLOTS = 2_500
@@ -66,7 +66,7 @@ class ActivitySummary:
 
 
 def read_activity_summary(
-    connection: sqlite3.Connection, window: TimeWindow, now: int, written: WritesOfSessions
+    connection: sqlite3.Connection, window: TimeWindow, now: int, written: RememberedWrittenFiles
 ) -> ActivitySummary:
     """Return the activity of a window as of ``now`` (ns); ``written`` remembers what sessions wrote."""
     end = now if window.end is None else min(now, window.end)
@@ -88,7 +88,7 @@ def read_activity_summary(
 def read_parallel_sessions(
     connection: sqlite3.Connection,
     sessions: Iterable[TimedSession],
-    written: WritesOfSessions,
+    written: RememberedWrittenFiles,
     *,
     most: int = MOST_COMPARED,
 ) -> tuple[ParallelSessions, ...]:

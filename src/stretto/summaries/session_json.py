@@ -9,7 +9,7 @@ from typing import Any
 
 from stretto.clock import SECOND, to_rfc3339
 from stretto.figures.confidence_intervals import LEVEL, compute_improvement_bounds
-from stretto.figures.expected_and_missed_gains import average_target_improvement, find_baseline_doubt
+from stretto.figures.expected_and_missed_gains import average_targets, find_baseline_doubt
 from stretto.figures.fanout_conflict_and_test_checks import IntegrationCheck, find_phase_of_task
 from stretto.figures.fanouts import (
     Fanout,
@@ -28,9 +28,9 @@ from stretto.figures.session_analysis import (
 )
 from stretto.figures.session_spending import Priced, SessionSpending, Spending, sum_spending
 from stretto.figures.synthesis import make_synthesis_meter
-from stretto.figures.unseen_tool_calls import ToolCallGaps
+from stretto.figures.unreported_tool_calls import ToolCallGaps
 from stretto.format import quantities
-from stretto.model.call_cost_and_added_usage import DOLLAR, Cost
+from stretto.model.call_cost_and_usage_types import DOLLAR, Cost
 from stretto.model.entities import Message, Sample, Score, Session, Task, Tokens, ToolCall
 from stretto.model.score_scales import MOST, Scales, build_scale_document
 from stretto.model.task_type import to_label_value
@@ -367,7 +367,7 @@ def _build_fanout(
         "concurrency": fanout.concurrency,
         "delivery": fanout.delivery,
         **build_added_fanout_keys(fanout),
-        "expected_improvement": average_target_improvement(fanout, target),
+        "expected_improvement": average_targets(fanout, target),
         "contention": asdict(detect_contention(fanout, sequential, samples)),
         "confidence": _build_confidence(fanout, sequential),
     }

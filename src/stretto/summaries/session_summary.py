@@ -37,7 +37,7 @@ from stretto.figures.unreported_model_calls import UsageGaps
 from stretto.figures.wall_time_parts import compute_wall_figures
 from stretto.figures.work_signature import identify_work
 from stretto.figures.work_tree import LONGEST_SESSION
-from stretto.model.call_cost_and_added_usage import Price, get_reported_cost
+from stretto.model.call_cost_and_usage_types import Price, get_reported_cost
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome

@@ -13,7 +13,7 @@ from stretto.clock import DAY, HOUR, SECOND
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.spending_forecast import BudgetForecast, forecast_budget
 from stretto.figures.sums_by_dimension import sum_up
-from stretto.model.call_cost_and_added_usage import DOLLAR
+from stretto.model.call_cost_and_usage_types import DOLLAR
 from stretto.names import measures
 from stretto.store import queries
 

@@ -38,7 +38,7 @@ from stretto.figures.window_gain_verdict import (
     compute_verdict_figures,
 )
 from stretto.figures.window_work_and_outcome_figures import compute_window_figures
-from stretto.figures.written_file_figures import compute_written_file_figures
+from stretto.figures.written_and_created_file_counts import compute_written_file_figures
 from stretto.names import WINDOWS, measures
 from stretto.names.measures import Dimension
 from stretto.store import queries
@@ -165,7 +165,7 @@ def _add_window(
     window = stretch.name
     read = read_window_sums(connection, stretch.end, stretch.seconds)
     sums = read.sums
-    for name, count in read.folded.items():
+    for name, count in read.names_in_other.items():
         computed.folded_names[name] = max(count, computed.folded_names.get(name, 0))
     computed.patterns |= sum_by(sums, measures.FANOUTS, Dimension.PATTERN).keys()
     summed = compute_sum_figures(window, sums, rules)

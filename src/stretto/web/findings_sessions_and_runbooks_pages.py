@@ -23,7 +23,7 @@ from stretto.web.collaboration_network import draw_network
 from stretto.web.page_endpoints import PageEndpoints
 from stretto.web.page_terms import ABSENT
 from stretto.web.runbook_lookup import get_runbook_markdown
-from stretto.web.session_query import parse_session_query
+from stretto.web.session_list_parameters import parse_session_query
 from stretto.web.window_parameters import PAGE_PARAMETERS, WINDOW_PARAMETERS, QueryError, parse_window
 
 SESSIONS_SHOWN = 50

@@ -14,7 +14,7 @@ from stretto.findings.finding_sentences import (
     describe_session_holdup,
     describe_standing,
 )
-from stretto.findings.findings_snapshot import FindingsState, list_extra, list_latest_answers
+from stretto.findings.findings_snapshot import FindingsState, get_extra_value, list_latest_answers
 from stretto.findings.session_findings import SessionFinding, find_session_findings
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.decisions import Decision, DecisionKind
@@ -136,10 +136,10 @@ def describe_answers(state: FindingsState, now: int) -> list[AnswerView]:
 
 def list_session_holdups(state: FindingsState, session: str) -> list[str] | None:
     """Return how a session stands among its like and what held it up; None if it was not analysed."""
-    holdups = (list_extra(state, "holdups", "sessions") or {}).get(session)
+    holdups = (get_extra_value(state, "holdups", "sessions") or {}).get(session)
     if holdups is None:
         return None
-    standing = (list_extra(state, "holdups", "standings") or {}).get(session)
+    standing = (get_extra_value(state, "holdups", "standings") or {}).get(session)
     sentences = [] if standing is None else [describe_standing(standing)]
     return [*sentences, *map(describe_session_holdup, holdups)]
 

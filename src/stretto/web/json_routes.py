@@ -28,7 +28,7 @@ from stretto.web.requested_periods import (
     compare_requested_periods,
     parse_periods,
 )
-from stretto.web.session_query import parse_session_query
+from stretto.web.session_list_parameters import parse_session_query
 from stretto.web.window_parameters import WINDOW_PARAMETERS, QueryError, check_names, parse_window
 
 NOTIFICATIONS = "/api/notifications"

@@ -18,13 +18,13 @@ from starlette.routing import Route
 from stretto.model.event import Outcome
 from stretto.store.session_search import SessionSort
 from stretto.summaries.time_window import WINDOW_LENGTHS, WINDOW_NAMES
-from stretto.web import live_updates, operation_routes, requested_periods, responses, session_query
+from stretto.web import live_updates, operation_routes, requested_periods, responses, session_list_parameters
 from stretto.web.window_parameters import WINDOW_PARAMETERS
 
 PATH = "/api/openapi.json"
 
 QUERIES: Mapping[str, tuple[str, ...]] = {
-    "/api/sessions": session_query.PARAMETERS,
+    "/api/sessions": session_list_parameters.PARAMETERS,
     "/api/snapshot": WINDOW_PARAMETERS,
     "/api/trends": WINDOW_PARAMETERS,
     "/api/periods": requested_periods.PERIOD_PARAMETERS,
@@ -51,7 +51,7 @@ _VALUES: Mapping[str, dict[str, Any]] = {
     "failed": {"type": "string", "enum": ["yes", "no"]},
     "parallel": {"type": "string", "enum": ["yes", "no"]},
     "sort": {"type": "string", "enum": _SORTS},
-    "limit": {"type": "integer", "minimum": 1, "maximum": session_query.MOST},
+    "limit": {"type": "integer", "minimum": 1, "maximum": session_list_parameters.MOST},
 }
 """Parameter → schema of its values; any other is a text."""
 

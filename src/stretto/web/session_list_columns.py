@@ -10,7 +10,7 @@ from stretto.findings.session_findings import SessionFinding, find_session_findi
 from stretto.store.queries import SessionRow
 from stretto.store.session_search import SessionSort
 from stretto.summaries.time_window import ALL
-from stretto.web.session_query import TEXTS
+from stretto.web.session_list_parameters import TEXTS
 
 FILTER_TITLES = {
     "q": "words", "project": "project", "worktree": "worktree", "repository": "repository",

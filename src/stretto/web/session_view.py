@@ -12,7 +12,7 @@ import msgspec
 from stretto.clock import SECOND
 from stretto.figures.critical_path import CriticalPath
 from stretto.figures.fanouts import Fanout, SequentialTime
-from stretto.figures.unseen_tool_calls import ToolCallGaps
+from stretto.figures.unreported_tool_calls import ToolCallGaps
 from stretto.format import quantities
 from stretto.model.entities import Message, Session, Task, ToolCall
 from stretto.model.event import Outcome

@@ -24,7 +24,7 @@ from stretto.hub.engines.clickhouse_tables import (
     list_table_statements,
 )
 from stretto.hub.engines.token_lookup import TokenLookup
-from stretto.hub.release_table import StoredRelease
+from stretto.hub.released_days_table import StoredRelease
 from stretto.hub.session_entries import (
     SLOTS_PER_DAY,
     SessionEntry,

@@ -23,7 +23,7 @@ from stretto.hub.engines.postgresql_tables import (
     write_cell_move,
 )
 from stretto.hub.engines.token_lookup import TokenLookup
-from stretto.hub.release_table import StoredRelease
+from stretto.hub.released_days_table import StoredRelease
 from stretto.hub.session_entries import (
     SessionEntry,
     StoredVersion,

@@ -20,7 +20,7 @@ from stretto.errors import EngineError
 from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_token
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
 from stretto.hub.engines.token_lookup import TokenLookup
-from stretto.hub.release_table import StoredRelease
+from stretto.hub.released_days_table import StoredRelease
 from stretto.hub.session_entries import (
     SLOTS_PER_DAY,
     SessionEntry,

@@ -1,8 +1,9 @@
 """Receive OTLP requests: turn the spans and log events of other programs into events.
 
-``receive.Receiver`` is the entry point. It takes the bytes of a request and returns journal records and the
-response to the client. ``decode`` turns bytes into plain records, and two mappings turn records into events:
-``claude_code`` for that client's spans and log events, ``genai`` for the conventions that frameworks share.
+``receive.OtlpTranslator`` is the entry point. It takes the bytes of a request and returns journal records and
+the response to the client. ``decode`` turns bytes into plain records, and two mappings turn records into
+events: ``claude_code`` for that client's spans and log events, ``genai`` for the conventions that frameworks
+share.
 ``evaluations`` adds judgements, and ``python_api`` adds the facts of Stretto's Python API. Everything is
 pure: the caller passes the time, and writes the records before it responds. The session of each trace is kept
 in memory, and noted on the events so that it survives a restart.

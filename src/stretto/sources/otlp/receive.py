@@ -42,7 +42,7 @@ from stretto.sources.otlp.remembered_trace_sessions import TraceSessions
 from stretto.sources.otlp.span_selection import SpanLinks
 from stretto.sources.otlp.unread import UnreadItems
 
-__all__ = ["Limits", "Receiver", "RefusedError", "RequestResult", "Signal", "make_refusal"]
+__all__ = ["Limits", "OtlpTranslator", "RefusedError", "RequestResult", "Signal", "make_refusal"]
 
 EARLIEST = 946_684_800 * SECOND
 """2000-01-01. A sender of earlier times uses another unit than nanoseconds."""
@@ -109,7 +109,7 @@ class _ResultBuilder:
         return False
 
 
-class Receiver:
+class OtlpTranslator:
     """Turns requests into journal records. Safe to use from several threads.
 
     ``encode`` turns an event into a line of the journal; the line is empty if the event is not collected.

@@ -14,7 +14,7 @@ from stretto.figures.fanouts import Fanout, SequentialRun, find_tasks_without_ov
 from stretto.figures.unreported_model_calls import iterate_usage_reports
 from stretto.figures.wall_time_parts import WallPart, split_wall_time, sum_wall_parts
 from stretto.figures.work_tree import Stretch, build_work_tree
-from stretto.model.call_cost_and_added_usage import Price, get_reported_cost
+from stretto.model.call_cost_and_usage_types import Price, get_reported_cost
 from stretto.model.calls_from_facts import assign_to_runs, conclude_calls, conclude_model_calls
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session, Task, ToolCall
@@ -23,7 +23,7 @@ from stretto.model.facts import SessionFacts
 from stretto.model.interval import Interval
 from stretto.model.phases_messages_and_scores_from_facts import conclude_hooks_run, conclude_permissions
 from stretto.model.score_scales import SCALES, Scales
-from stretto.store.contributions.amounts_by_task_or_fanout import Part, add_up_parts
+from stretto.store.contributions.contribution_parts import Part, add_up_parts
 from stretto.store.rollup import Additions
 
 # Looking up a member of an enumeration takes ten times as long as a name, and every call is counted.

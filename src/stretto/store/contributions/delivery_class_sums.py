@@ -8,8 +8,8 @@ from stretto.figures.waste import find_wasted_tasks
 from stretto.model.entities import Task
 from stretto.model.task_delivery_classes import WasteReason
 from stretto.names import NONE, measures
-from stretto.store.contributions.amounts_by_task_or_fanout import Part
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.contributions.contribution_parts import Part
 from stretto.store.rollup import Additions, find_slot_number
 
 

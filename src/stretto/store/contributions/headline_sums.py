@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from stretto.figures.overlapping_fanouts import CountedFanout, count_fanouts_once
 from stretto.figures.work_signature import make_work_identity
 from stretto.names import NONE, measures
-from stretto.store.contributions.amounts_by_task_or_fanout import Part, add_up_parts
 from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.contribution_parts import Part, add_up_parts
 from stretto.store.rollup import Additions, find_slot_number
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from stretto.figures.fanouts import SequentialRun
 from stretto.names import NONE, measures
-from stretto.store.contributions.amounts_by_task_or_fanout import Part
 from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.contribution_parts import Part
 from stretto.store.rollup import Additions, find_slot_number
 
 

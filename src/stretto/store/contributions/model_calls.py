@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stretto.figures.quantile_sketch import find_bucket
-from stretto.model.call_cost_and_added_usage import Cost
+from stretto.model.call_cost_and_usage_types import Cost
 from stretto.model.entities import ModelCall
 from stretto.model.model_name import normalise_model
 from stretto.names import measures

@@ -9,9 +9,6 @@ from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import Contribution, SessionAspect
 from stretto.store.contributions.delivery_class_sums import list_delivery_parts
 from stretto.store.contributions.files_by_agent import add_up_written_files
-from stretto.store.contributions.fitting_results_and_task_completeness import (
-    add_up_fanout_checks_and_known_ends,
-)
 from stretto.store.contributions.headline_sums import list_headline_parts
 from stretto.store.contributions.missed_parallelism import list_sequential_parts
 from stretto.store.contributions.monitoring_overhead_sums import add_up_overhead
@@ -24,6 +21,9 @@ from stretto.store.contributions.phases_messages_hooks_and_caches import (
     add_up_phases,
 )
 from stretto.store.contributions.refused_delegations import add_up_refused_delegations
+from stretto.store.contributions.result_consistency_and_completeness import (
+    add_up_fanout_checks_and_known_ends,
+)
 from stretto.store.contributions.samples import add_up_samples
 from stretto.store.contributions.scores_message_balance_and_phase_coverage import (
     add_up_messages_by_receiver,

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from stretto.store.contributions.amounts_by_task_or_fanout import PartSums, add_difference
 from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.contribution_parts import PartSums, add_difference
 from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.rollup import Additions
 

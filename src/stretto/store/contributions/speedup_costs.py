@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from stretto.figures.fanouts import Fanout
 from stretto.figures.work_signature import build_work_signature
-from stretto.model.call_cost_and_added_usage import Price
+from stretto.model.call_cost_and_usage_types import Price
 from stretto.model.entities import ModelCall, Task
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time

@@ -14,8 +14,8 @@ from stretto.figures.retries_and_recoveries import Recovery, find_recoveries, fi
 from stretto.figures.scores.sums_by_pattern_type_or_agent import ALONE, PARALLEL, UNPLACED
 from stretto.model.entities import Task
 from stretto.names import NONE, measures
-from stretto.store.contributions.amounts_by_task_or_fanout import Part
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.contributions.contribution_parts import Part
 from stretto.store.rollup import Additions, find_slot_number
 
 

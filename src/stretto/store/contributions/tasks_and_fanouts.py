@@ -10,8 +10,8 @@ from stretto.figures.quantile_sketch import find_bucket
 from stretto.figures.work_signature import make_work_identity
 from stretto.model.entities import Session, Task
 from stretto.names import NONE, measures
-from stretto.store.contributions.amounts_by_task_or_fanout import Part, add_up_parts
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.contributions.contribution_parts import Part, add_up_parts
 from stretto.store.rollup import Additions, find_slot_number
 
 

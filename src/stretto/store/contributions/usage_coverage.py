@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.unseen_tool_calls import ToolCallGaps
+from stretto.figures.unreported_tool_calls import ToolCallGaps
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
 from stretto.store.rollup import Additions, find_slot_number

@@ -14,7 +14,7 @@ MOST_REMEMBERED = 1_000
 """Sessions whose writes are remembered, the last ones read."""
 
 
-class WritesOfSessions:
+class RememberedWrittenFiles:
     """What sessions wrote. Several threads may ask at once; a session with new events is read again."""
 
     def __init__(self) -> None:

@@ -34,11 +34,11 @@ def choose_arm(
     """
     environ = os.environ if environ is None else environ
     if not ask_open_feature(
-        f"stretto.{EXPERIMENTS}", default=is_part_on_for_program(EXPERIMENTS, environ), session=session
+        f"stretto.{EXPERIMENTS}", default=is_part_on_for_program(EXPERIMENTS, environ), targeting_key=session
     ):
         return usual
     assigned = read_assigned_arm(environ, label) or usual
-    return ask_open_feature(FLAG + experiment, default=assigned, session=session)
+    return ask_open_feature(FLAG + experiment, default=assigned, targeting_key=session)
 
 
 def read_assigned_arm(environ: Mapping[str, str], label: str = "arm") -> str | None:

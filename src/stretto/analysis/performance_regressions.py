@@ -20,7 +20,7 @@ from stretto.analysis.recent_days_rank_tests import (
     WINDOW_WEIGHTS,
     WINDOWS,
 )
-from stretto.analysis.series import Floats, Series, SeriesKind, SeriesScale, thin_by_rank
+from stretto.analysis.series_of_run_values import Floats, Series, SeriesKind, SeriesScale, thin_by_rank
 from stretto.analysis.task_mix_adjustment import describe_mix_change, level_strata
 from stretto.analysis.tracked_change_episodes import (
     LEAST_POINTS,

@@ -27,7 +27,7 @@ from stretto.analysis.recent_days_rank_tests import (
     compute_variance_factors,
     estimate_autocorrelation,
 )
-from stretto.analysis.series import Floats
+from stretto.analysis.series_of_run_values import Floats
 from stretto.analysis.skewness_correction import estimate_baseline_skewness, pool_skewness, straighten_t
 from stretto.analysis.values_by_local_day import Clusters
 
