@@ -27,7 +27,7 @@ from stretto.figures.window_gain_verdict import (
     choose_headline_provenance,
 )
 from stretto.findings.findings_snapshot import FindingsState, describe_missing_extra
-from stretto.model.call_cost_and_added_usage import DOLLAR
+from stretto.model.call_cost_and_usage_types import DOLLAR
 from stretto.model.task_delivery_classes import Delivery
 from stretto.names import measures
 from stretto.names.measures import Dimension
@@ -41,8 +41,8 @@ from stretto.reports.finding_sections import (
 )
 from stretto.reports.kpi_targets_met_or_missed import (
     KPI_MEASURES,
-    PeriodKpis,
     KpiInput,
+    PeriodKpis,
     build_kpi_table,
     read_period_kpis,
 )
