@@ -38,7 +38,7 @@ from stretto.store.session_search import SessionPage, SessionQuery, find_session
 from stretto.summaries import snapshot
 from stretto.summaries.agents_at_work_in_window import ActivitySummary, read_activity_summary
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
-from stretto.summaries.remembered_session_writes import WritesOfSessions
+from stretto.summaries.remembered_written_files import RememberedWrittenFiles
 from stretto.summaries.run_statistics_by_kind import ProfileKind, read_run_profile, read_task_profile
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
