@@ -9,9 +9,8 @@ import httpx
 import pytest
 
 from stretto.clock import DAY, MINUTE
-from stretto.notifications.alert_episodes import count_by_day, group_by_rule
 from stretto.notifications.alert_states_from_notifications import find_newest_alert_states
-from stretto.notifications.group_notifications_by_alert import group_by_rule
+from stretto.notifications.group_notifications_by_alert import count_by_day, group_by_rule
 from stretto.notifications.notification_log import Notification, parse_webhook
 from tests.test_notification_log import alert, message
 from tests.web_page import Page, read, shown

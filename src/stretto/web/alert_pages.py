@@ -12,9 +12,13 @@ from starlette.routing import Route
 from stretto.clock import DAY, SECOND
 from stretto.format import quantities
 from stretto.names import WINDOWS, Label
-from stretto.notifications.alert_episodes import AlertEpisode, RuleAlerts, count_by_day, group_by_rule
 from stretto.notifications.alert_states_from_notifications import find_newest_alert_states
-from stretto.notifications.group_notifications_by_alert import RuleAlerts, group_by_rule
+from stretto.notifications.group_notifications_by_alert import (
+    AlertEpisode,
+    RuleAlerts,
+    count_by_day,
+    group_by_rule,
+)
 from stretto.web import markdown
 from stretto.web.bar_chart import BarInput, ChartBar, lay_out_upright_bars
 from stretto.web.page_endpoints import PageEndpoints
