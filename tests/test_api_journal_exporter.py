@@ -33,7 +33,7 @@ from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.phases_messages_and_scores_from_facts import sum_up_api_costs
-from stretto.sources.otlp.receive import Signal
+from stretto.sources.otlp.receive import OtlpTranslator, Signal
 from stretto.store import queries
 from tests.fakes import store
 from tests.otlp_requests import entity_events
