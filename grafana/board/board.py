@@ -26,6 +26,8 @@ from grafana_foundation_sdk.builders import prometheus
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
+from stretto.names import Label
+
 TAG = "stretto"
 COLUMNS = 24
 STRETTO_ALERTS = (
@@ -191,7 +193,7 @@ def _link_service() -> build.DashboardLink:
         build.DashboardLink("Sessions")
         .type(model.DashboardLinkType.LINK)
         .icon("external link")
-        .tooltip("Single sessions are on the service's page; they are not labels.")
-        .url(f"${{{SERVICE}}}/")
+        .tooltip("Sessions of the window, on the service's page; single sessions are not labels.")
+        .url(f"${{{SERVICE}}}/sessions?{Label.WINDOW}=${{{Label.WINDOW}}}")
         .target_blank(True)
     )
