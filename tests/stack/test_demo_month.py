@@ -6,12 +6,14 @@ import os
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, ViewportSize
 
-from tests.stack.browsing import PICTURES, looking
+from tests.stack.browsing import PICTURES, WIDE, looking
 from tests.stack.running import Running, running, until
+from tests.stack.test_page_layout import FIND_WIDE
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -56,20 +58,44 @@ def test_the_user_s_own_folder_stays_as_it_was(month: Running) -> None:
     assert not (month.state.with_name("state-simulated") / "servers").exists()
 
 
-def test_the_slow_down_is_found(month: Running, tmp_path: Path, browser: Browser) -> None:  # a fixture
-    """The analyses find by themselves that surveys take longer, and the documentation shows it."""
-    until(
-        "the finding",
-        lambda: [
-            finding
-            for finding in month.get("/api/findings")["open"]
-            if finding["kind"] == "task_length" and finding["verdict"] == "regression"
-        ],
-    )
+def find_slow_down(month: Running) -> list[dict[str, Any]]:
+    """Return the open findings that say of a kind of task that it takes longer."""
+    return [
+        finding
+        for finding in month.get("/api/findings")["open"]
+        if finding["kind"] == "task_length" and finding["verdict"] == "regression"
+    ]
 
+
+def test_the_slow_down_is_found(month: Running) -> None:
+    """The analyses find by themselves that surveys take longer."""
+    until("the finding", lambda: find_slow_down(month))
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "height"),
+    [
+        ("month", "/", 900),
+        ("month-findings", "/findings", 900),
+        ("overview", "/", None),
+        ("session", "/sessions/{session}", 2_200),
+        ("types", "/types?window=7d", None),
+    ],
+)
+def test_each_view_has_its_picture(
+    month: Running, browser: Browser, tmp_path: Path, *, name: str, path: str, height: int | None
+) -> None:
+    """The documentation's pictures are of this month: a whole page, or its beginning; no table overlaps."""
+    until("the finding", lambda: find_slow_down(month))
+    sessions = month.get("/api/sessions?parallel=yes&failed=yes&limit=500")["sessions"]
+    address = path.format(session=max(sessions, key=lambda row: int(row["tasks"]))["id"])
     folder = PICTURES if os.environ.get("STRETTO_PICTURES") == "1" else tmp_path
-    for name, path in (("month", "/"), ("month-findings", "/findings")):
-        with looking(browser, f"http://{month.stretto}") as page:
-            page.goto(f"{path}?refresh=off")
-            page.screenshot(path=folder / f"{name}.png")
-        assert (folder / f"{name}.png").stat().st_size > 20_000
+    picture = folder / f"{name}.png"
+
+    size: ViewportSize = {"width": WIDE["width"], "height": height or WIDE["height"]}
+    with looking(browser, f"http://{month.stretto}", viewport=size) as page:
+        page.goto(f"{address}{'&' if '?' in address else '?'}refresh=off")
+        assert page.evaluate(FIND_WIDE) == []
+        page.screenshot(path=picture, full_page=height is None)
+
+    assert picture.stat().st_size > 20_000

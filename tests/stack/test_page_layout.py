@@ -100,13 +100,14 @@ REFUSED = ("/sessions/no-such-session", "/sessions?sort=no-such-column")
 FIND_WIDE = """() => [...document.querySelectorAll("table, .scroll, .timeline, svg.columns")]
   .filter((each) => each.getBoundingClientRect().width && !each.matches(".scroll table"))
   .filter((each) => {
-    const card = (each.closest("section, .sheet, article") || document.body).getBoundingClientRect();
+    const within = each.closest("section, .sheet, article, .columns > div") || document.body;
+    const card = within.getBoundingClientRect();
     const box = each.getBoundingClientRect();
     return box.left < card.left || box.right > card.right + 0.5
       || (each.scrollWidth > each.clientWidth + 1 && !each.matches(".scroll"));
   })
   .map((each) => each.outerHTML.slice(0, 200))"""
-"""Returns the tables and drawings that reach beyond their card; a report's tables scroll within theirs."""
+"""Returns tables and drawings that leave their card or column; a report's tables scroll within theirs."""
 
 FIND_CUT = """() => [...document.querySelectorAll(".axis span")]
   .filter((each) => each.getBoundingClientRect().width)
