@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -62,6 +63,33 @@ def make_session(session: str = "s", **rest: Any) -> ReceivedSession:
         part = envelope if name in envelope else document
         part[name] = tuple(value) if name == "sums" else value
     return ReceivedSession(document=SessionDocument(session=session, **document), **envelope)
+
+
+def make_slower_teams(tenant: str, days: int = 21, slower_by: int = 7) -> list[ReceivedSession]:
+    """Make a session a day for seven people of red and five of blue, up to the day before TODAY.
+
+    Tasks of red take 1.5 times as long (ten buckets of 4 %) in the last ``slower_by`` days.
+    """
+    rng = random.Random(1)
+    sessions = []
+    for team, people in (("red", 7), ("blue", 5)):
+        for owner in range(people):
+            usual = rng.randrange(400, 500)
+            for number in range(days):
+                shift = 10 if team == "red" and number >= days - slower_by else 0
+                lengths = Counter(usual + shift + rng.randrange(-6, 7) for _ in range(4))
+                day = TODAY - days + number
+                sums: list[tuple[int, str, tuple[str | int, ...], int]] = [
+                    (day * SLOTS_A_DAY, "task_time", ("tests", bucket), count)
+                    for bucket, count in sorted(lengths.items())
+                ]
+                sums.append((day * SLOTS_A_DAY, "tasks", ("tests", "critic", "success"), 4))
+                sessions.append(
+                    make_session(
+                        f"{day}", tenant=tenant, team=team, owner=f"person-{team}-{owner}", day=day, sums=sums
+                    )
+                )
+    return sessions
 
 
 def add_up(sessions: Iterable[ReceivedSession], first: int = 0, last: int = 1 << 40) -> Sums:

@@ -17,7 +17,7 @@ from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.scrape import create_empty_registry
 from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, AnalysisRequest, answer_request
-from stretto.findings.analysis_table import ANALYSES, Analysis, list_due
+from stretto.findings.analysis_table import ABSENT_FOR_TEAMS, ANALYSES, Analysis, list_due
 from stretto.findings.applied_advice import collect_feedback, judge_all_applied
 from stretto.findings.finding_changes import list_finding_changes
 from stretto.findings.findings_snapshot import build_findings_document, read_findings_state
@@ -216,6 +216,31 @@ def test_answers_are_stored_with_their_history_and_a_failure_keeps_them(tmp_path
         assert (result.at, result.failed_at, result.error) == (BEGIN + 100, BEGIN + 200, "out of memory")
         assert [stored.is_open for stored in read_finding_history(opened.connection)] == [True]
         assert schedule.cpu_seconds == 1.5
+
+
+def test_leads_have_changes_and_of_every_other_analysis_a_reason() -> None:
+    """An analysis that is new must say whether it answers about five people and more."""
+    assert ABSENT_FOR_TEAMS.keys() == set(NAMES) - {"changes"}
+
+
+def test_without_a_journal_findings_are_kept_in_the_store(tmp_path: Path) -> None:
+    """At a hub no journal is read: what began is open at once, and what answers do not repeat has ended."""
+    with store(tmp_path) as opened:
+        schedule = AnalysisSchedule(
+            tmp_path / "stretto.db",
+            None,
+            clock=lambda: BEGIN + 1_000,
+            zone="UTC",
+            absent={"weeks": "it is of one person"},
+        )
+        schedule.rounds.put(answered(slower(), at=BEGIN + 100))
+        assert schedule.store_round(opened.connection)
+        assert [stored.id for stored in schedule.state.open_findings] == [TESTS_ID]
+        assert build_findings_document(schedule.state)["absent"] == {"weeks": "it is of one person"}
+        schedule.rounds.put(answered(at=BEGIN + 200))
+        schedule.store_round(opened.connection)
+        assert schedule.state.open_findings == []
+        assert [stored.ended for stored in schedule.state.settled_findings] == [BEGIN + 200]
 
 
 def test_an_accepted_finding_is_settled_until_it_begins_again(tmp_path: Path) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import html
 import random
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from threading import Event as Signal
 from threading import Semaphore
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -25,6 +28,7 @@ from stretto.clock import DAY, SECOND
 from stretto.config.loading import load_config
 from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
 from stretto.findings.analysis_run import AnalysisRequest
+from stretto.findings.analysis_table import ABSENT_FOR_TEAMS
 from stretto.fleet.hidden_names import NameHider
 from stretto.fleet.hub_exchange import FORGET_PATH, MOST_DOCUMENTS, SESSIONS_PATH
 from stretto.fleet.session_document import MOST_BYTES, SessionDocument, encode_session_document
@@ -36,7 +40,7 @@ from stretto.hub.engine import DAYS_KEPT, FleetScope, ReceivedSession
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.enough_people_release_rule import decode_day_release
 from stretto.hub.hub_app import HubApp
-from stretto.hub.open_scopes import ALL_TEAMS
+from stretto.hub.open_scopes import ALL_TEAMS, OpenScopes
 from stretto.hub.receive_metrics import make_receive_registry
 from stretto.hub.receive_sessions import MOST_TEXT_BYTES, SessionReceiver
 from stretto.model.event import Event
@@ -49,12 +53,21 @@ from stretto.store.database_schema import VERSION
 from stretto.store.queries import read_sums
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 from tests.fakes import store
-from tests.hub_engines import ENGINES, FIRST_SLOT, SLOTS_A_DAY, TODAY, make_session, run_engine
+from tests.hub_engines import (
+    ENGINES,
+    FIRST_SLOT,
+    SLOTS_A_DAY,
+    TODAY,
+    make_session,
+    make_slower_teams,
+    run_engine,
+)
 from tests.scenes import BEGIN, Drawing, by_description, fork_join, paid, sampled, straggler
 from tests.waiting import until
 
 NOW = BEGIN + 3_600 * SECOND
 TOMORROW = (TODAY + 1) * DAY + 7 * 3_600 * SECOND
+_EPOCH = date(1970, 1, 1).toordinal()
 SCENES = (fork_join, straggler, paid, sampled)
 
 
@@ -134,15 +147,23 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 @contextmanager
-def run_hub(folder: Path, database: HubDatabase, **settings: Any) -> Iterator[Hub]:
+def run_hub(
+    folder: Path,
+    database: HubDatabase,
+    environment: Mapping[str, str] = MappingProxyType({"STRETTO_FEATURE_ANALYSIS_CHANGES": "off"}),
+    **settings: Any,
+) -> Iterator[Hub]:
     """Provide a hub until the block ends."""
     now = [NOW]
-    config = load_config({"STRETTO_FEATURE_ANALYSIS_CHANGES": "off"}, folder, state=str(folder / "state"))
-    app = HubApp(config, folder / "scopes", database, clock=lambda: now[0], version="1.0", **settings)
+    config = load_config(environment, folder, state=str(folder / "state"))
+    scopes = OpenScopes(
+        config, folder / "scopes", database, clock=lambda: now[0], version="1.0", hosts=frozenset()
+    )
+    app = HubApp(database, scopes, clock=lambda: now[0], **settings)
     try:
         yield Hub(app, database, now)
     finally:
-        app.close()
+        scopes.close()
 
 
 def list_figures(snapshot: Snapshot) -> list[Any]:
@@ -646,6 +667,36 @@ def test_leads_see_released_days_of_five_people_and_more(hub: Hub) -> None:
     assert lead.get("/api/sessions").json()["sessions"] == []
     assert lead.get("/").status_code == 200
     assert _count_tasks(hub.client("leo", "blue", TokenRole.LEAD)) == 0
+
+
+def test_leads_learn_what_got_worse_and_nothing_of_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page and API say since when, by how much and for how many people; no answer names one of them."""
+    monkeypatch.setattr(scope_service, "REFRESH_SECONDS", 0.0)
+    with run_engine("sqlite", tmp_path) as database, run_hub(tmp_path, database, {}) as hub:
+        database.write_sessions(make_slower_teams("acme"))
+        lead = hub.client("lea", role=TokenRole.LEAD)
+        hub.now[0] = (TODAY + 1) * DAY
+        assert hub.app.release_days() == 21
+        assert until(lambda: lead.get("/api/findings").json()["analyses"])
+        answer = lead.get("/api/findings")
+        document = answer.json()
+        (result,) = document["analyses"]
+        assert (result["name"], result["error"]) == ("changes", None)
+        whole, tests = sorted(document["open"], key=lambda each: len(each["subject"]))
+        assert (whole["subject"], tests["subject"]) == ({}, {"type": "tests"})
+        assert whole["since"].startswith(date.fromordinal(_EPOCH + TODAY - 7).isoformat())
+        assert whole["evidence"]["n"] == 7
+        assert whole["evidence"]["runs"] == []
+        assert document["absent"].keys() == ABSENT_FOR_TEAMS.keys()
+        page = lead.get("/findings").text
+        assert "7\N{NO-BREAK SPACE}people" in page
+        assert ABSENT_FOR_TEAMS["experiments"] in html.unescape(page)
+        detail = lead.get(f"/findings/{whole['id']}").text
+        assert "<form" not in page + detail, "the hub would refuse what a form sends"
+        for text in (answer.text, page, detail):
+            assert "person-" not in text
 
 
 def test_sums_beyond_64_bits_take_no_page_away(hub: Hub) -> None:

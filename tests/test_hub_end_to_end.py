@@ -15,6 +15,7 @@ from stretto.hub import scope_service
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.engine_opening import open_engine
 from stretto.hub.hub_app import HubApp
+from stretto.hub.open_scopes import OpenScopes
 from stretto.web.live_updates import UpdateStreams
 from tests.fakes import append
 from tests.scenes import straggler
@@ -43,7 +44,10 @@ def test_what_a_machine_ships_is_what_its_owner_reads_at_the_hub(
         )
     )
     config = load_config({}, tmp_path, state=str(tmp_path / "hub"))
-    hub = HubApp(config, tmp_path / "scopes", database, clock=read_wall_clock, version="1")
+    scopes = OpenScopes(
+        config, tmp_path / "scopes", database, clock=read_wall_clock, version="1", hosts=frozenset()
+    )
+    hub = HubApp(database, scopes, clock=read_wall_clock)
     append(state / "journal", move_to_now(straggler("a-session-id").events))
     with serve_app(hub, UpdateStreams()) as client:
         client.headers["Authorization"] = f"Bearer {TOKEN}"
@@ -58,5 +62,5 @@ def test_what_a_machine_ships_is_what_its_owner_reads_at_the_hub(
         assert own["speedup"] > 1
         assert run("ship", "--forget", "a-session-id") == {"forgotten": 1}
         assert client.get("/api/sessions").json()["sessions"] == []
-    hub.close()
+    scopes.close()
     database.close()

@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -19,6 +20,8 @@ import pytest
 
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.errors import EngineError, UsageError
+from stretto.findings.analysis_run import read_analysis_input
+from stretto.findings.analysis_table import find_changes
 from stretto.fleet.hub_exchange import MOST_DOCUMENTS
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.document_row_checks import MOST_AMOUNT
@@ -31,7 +34,9 @@ from stretto.hub.enough_people_release_rule import (
     encode_day_release,
 )
 from stretto.hub.grant_database_reader import write_reader_statements
+from stretto.hub.release_due_days import release_due_days
 from stretto.hub.released_days_table import StoredRelease
+from stretto.hub.scope_store import add_released_days, open_scope_store
 from stretto.names import measures
 from tests.hub_engines import (
     ENGINES,
@@ -40,6 +45,7 @@ from tests.hub_engines import (
     TODAY,
     add_up,
     make_session,
+    make_slower_teams,
     prepare_engine,
     read_sums,
     run_database,
@@ -570,6 +576,29 @@ def test_a_reader_needs_a_plain_name_and_a_database_with_users() -> None:
     ):
         with pytest.raises(UsageError, match=why):
             write_reader_statements(url, tenant="t", user=user, password="p")
+
+
+def test_what_got_worse_for_a_team_is_the_same_on_each_database(
+    engine: HubDatabase, tenant: str, tmp_path: Path
+) -> None:
+    """Seven people of red became slower, five of blue did not: red's leads learn it, and blue's do not."""
+    engine.write_sessions(make_slower_teams(tenant))
+    assert release_due_days(engine, tenant, lambda: (TODAY + 1) * DAY) == 21
+    found = {}
+    for team in ("red", "blue"):
+        with closing(open_scope_store(tmp_path / team)) as store:
+            add_released_days(store, engine, tenant, team)
+            given = read_analysis_input(store, TODAY * DAY - 1, "UTC")
+        found[team] = {
+            (each.kind, *each.subject.values()): each
+            for each in find_changes(given).findings
+            if each.since is not None
+        }
+    assert found["blue"] == {}
+    assert found["red"].keys() == {("task_length",), ("task_length", "tests")}
+    whole = found["red"]["task_length",]
+    assert (whole.since, whole.evidence.n) == ((TODAY - 7) * DAY, 7)
+    assert whole.evidence.effect == pytest.approx(1.49, abs=0.1)
 
 
 def test_tenants_are_those_with_tokens(engine: HubDatabase, tenant: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.clock import DAY, HOUR
+from stretto.clock import DAY, HOUR, SECOND
+from stretto.figures.quantile_sketch import find_bucket
 from stretto.hub.engine import OwnerSum
 from stretto.hub.enough_people_release_rule import (
     COHORT,
@@ -20,6 +22,7 @@ from stretto.hub.enough_people_release_rule import (
     is_day_over,
     release_day,
 )
+from stretto.hub.owner_work import list_owner_days
 from stretto.names import OTHER, measures
 
 TODAY = 20_000
@@ -302,6 +305,47 @@ def find_changed(
     for (name, owner, _), value in totals.items():
         changed.setdefault(name, set()).update({owner} if value else ())
     return changed
+
+
+def make_work(names: Iterable[str], type_: str = "tests") -> list[OwnerSum]:
+    """Make two tasks of a minute and one that failed for each owner."""
+    bucket = find_bucket(60 * SECOND)
+    return [
+        OwnerSum(name, measure, dims, value)
+        for name in names
+        for measure, dims, value in (
+            (measures.TASK_TIME, (type_, bucket), 2),
+            (measures.TASKS, (type_, "critic", "success"), 1),
+            (measures.TASKS, (type_, "critic", "failure"), 1),
+        )
+    ]
+
+
+def test_a_release_keeps_what_each_owner_did_by_type_and_shows_types_of_five_people_alone() -> None:
+    """Lengths and failures by owner, never of runners; a type of two people is one of several in a sum."""
+    people, runners = list(map("a{}".format, range(8))), frozenset({"ci"})
+    sums = make_work([*people, "ci"]) + make_work(people[:2], "docs") + make_work(people[2:], "review")
+    released = decode_day_release(encode_day_release(release({"a": sums}, opted_in=runners)))
+    days = [*list_owner_days(TODAY, "a", released.work["a"], released.names["a"]["task_type"])]
+    assert {each.owner for each in days} == set(people)
+    assert {each.type: each.is_shown for each in days} == {"tests": True, "docs": False, "review": False}
+    assert days[0].work.tasks == 2
+    assert days[0].work.log_length == pytest.approx(math.log(60 * SECOND), abs=0.02)
+    assert (days[0].work.failures, days[0].work.judged) == (1, 2)
+
+
+def test_late_and_forgotten_work_is_kept_like_the_sums() -> None:
+    """One late session changes no work; a withdrawn group keeps none, and a released one that of its sums."""
+    names = list(map("a{}".format, range(9)))
+    first = release({"a": make_work(names)})
+    late = release({"a": make_work([*names, "a0"])}, first)
+    assert late.work == first.work
+    forgotten = frozenset({("a", "a0")})
+    alone = release({"a": make_work(names[1:])}, first, forgotten=forgotten)
+    assert set(alone.work["a"]["tests"]) == set(names[1:])
+    withdrawn = release({"a": make_work([*names[1:], "a1"])}, first, forgotten=forgotten)
+    assert withdrawn.work == {}
+    assert release({"a": make_work(names[:4])}).work == {}
 
 
 def test_a_day_is_over_some_hours_after_midnight() -> None:

@@ -457,6 +457,14 @@ def test_with_all_analyses_off_the_rest_answers(month: OperatedStore, name: str)
         )
 
 
+def test_an_analysis_that_cannot_answer_about_a_store_says_why(month: OperatedStore) -> None:
+    """Leads of a team have no advice: the reason is in the answer, and nothing is worked out."""
+    state = replace(month.sources.findings(), results={}, absent={"advice": "it is about one person"})
+    envelope = run(month, "recommendations", None, None, findings=lambda: state)
+    assert envelope["error"]["code"] == "ANALYSIS_OFF"
+    assert envelope["error"]["details"]["reason"] == "it is about one person"
+
+
 def test_an_analysis_that_fails_leaves_the_last_good_answer(month: OperatedStore) -> None:
     """It is marked with age and reason; after a week it is too old, and nothing is asked again."""
 

@@ -110,6 +110,26 @@ def estimate_paired_ratio(pairs: Sequence[tuple[float, float]]) -> EffectEstimat
     return _make_ratio(float(differences.mean()), error, len(pairs) - 1, counts)
 
 
+def estimate_paired_change(means: Sequence[tuple[float, float]], *, is_ratio: bool) -> EffectEstimate | None:
+    """Return the mean change from the first of each pair to the second, by Student's t over the pairs.
+
+    The means are logarithms, and the change a ratio, or they are shares. None below two pairs or without
+    scatter. Example: the shares (.1, .2) and (.2, .4) changed by .15.
+    """
+    if len(means) < FEWEST_VALUES:
+        return None
+    differences = np.array([after - before for before, after in means])
+    change, error = float(differences.mean()), float(differences.std(ddof=1)) / math.sqrt(len(means))
+    if error <= 0:
+        return None
+    counts, freedom = (len(means), len(means)), len(means) - 1
+    if is_ratio:
+        return _make_ratio(change, error, freedom, counts)
+    half = -float(special.stdtrit(freedom, LEVEL / 2)) * error
+    p = float(2 * special.stdtr(freedom, -abs(change) / error))
+    return EffectEstimate(*counts, change, max(-1.0, change - half), min(1.0, change + half), p, unit="share")
+
+
 def estimate_share_difference(first: tuple[int, int], second: tuple[int, int]) -> EffectEstimate | None:
     """Return the difference of two shares, each given as (hits, cases), by Barnard's test.
 

@@ -23,7 +23,7 @@ from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
 from stretto.hub.engine_opening import HubDatabase, open_engine
 from stretto.hub.grant_database_reader import write_reader_statements
 from stretto.hub.hub_app import HubApp
-from stretto.hub.open_scopes import ALL_TEAMS
+from stretto.hub.open_scopes import ALL_TEAMS, OpenScopes
 from stretto.hub.receive_metrics import make_receive_registry
 from stretto.servers.supervised_server_password import write_private
 from stretto.version import read_version
@@ -53,15 +53,16 @@ def run_hub(context: CommandContext, options: argparse.Namespace) -> int:
     interrupt_on_sigterm()
     database = _open_database(context, options)
     folder = Path(options.cache) if options.cache else context.config.state / "hub"
-    app = HubApp(
+    hosts = frozenset[str](options.host_name)
+    scopes = OpenScopes(
         context.config,
         folder / name_store_folder(_find_url(context, options)),
         database,
         clock=read_wall_clock,
         version=read_version(),
-        hosts=frozenset(options.host_name),
-        is_behind_proxy=options.behind_proxy,
+        hosts=hosts,
     )
+    app = HubApp(database, scopes, clock=read_wall_clock, hosts=hosts, is_behind_proxy=options.behind_proxy)
     scraped = None if options.metrics_listen is None else _parse_address(options.metrics_listen)
     stopping = threading.Event()
     releasing = threading.Thread(target=_release_days, args=(context, app, stopping), daemon=True)
@@ -79,7 +80,7 @@ def run_hub(context: CommandContext, options: argparse.Namespace) -> int:
         context.print_note(describe_stop(stop))
     finally:
         stopping.set()
-        app.close()
+        scopes.close()
         database.close()
     return 0
 

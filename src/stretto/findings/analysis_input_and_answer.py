@@ -12,6 +12,7 @@ from stretto.figures.cache_figures_and_faults import CacheUse
 from stretto.findings.efficiency_score_by_day import DayScore
 from stretto.model.decisions import Decision
 from stretto.model.findings import Finding
+from stretto.model.owner_days import OwnerDay
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class AnalysisInput:
     """Efficiency scores of each named pattern, and under None of all, of each whole day of UTC."""
     cache_uses: Mapping[str, CacheUse] = field(default_factory=dict)
     """What happened lately in each cache that programs report."""
+    owner_days: Sequence[OwnerDay] | None = None
+    """The released days of a team by owner; None if the store is not that of a team."""
 
     @cached_property
     def tasks_by_session(self) -> Mapping[str, Sequence[TaskRun]]:

@@ -38,6 +38,7 @@ from stretto.names.measures import CALL_TIME, HOOKS_TIME, TURNS, Dimension
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import read_decisions
 from stretto.store.finding_history_and_last_answers import read_finding_history
+from stretto.store.owner_day_rows import read_owner_days
 from stretto.store.queries import list_slot_numbers, read_sums_by_slot
 from stretto.store.rollup import SLOTS
 from stretto.store.run_queries import read_session_runs, read_task_runs_begun_between
@@ -134,6 +135,7 @@ def read_analysis_input(
         hook_lengths=hooks,
         turns=read_day_turns(connection, instant),
         cache_uses=read_cache_uses(connection, instant),
+        owner_days=read_owner_days(connection, range(start // DAY, (instant + 1) // DAY)),
     )
 
 

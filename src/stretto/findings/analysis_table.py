@@ -63,6 +63,11 @@ class Analysis:
 
 def find_changes(given: AnalysisInput) -> AnalysisAnswer:
     """Answer whether lengths, failures, tokens or money of any series changed, since when and by how much."""
+    if given.owner_days is not None:
+        from stretto.analysis.changes_among_owners import judge_changes_among_owners  # noqa: PLC0415  # loads scipy
+
+        # The clock of a team stands in the last moment of its newest released day, which is whole.
+        return AnalysisAnswer(judge_changes_among_owners(given.owner_days, given.instant + 1))
     from stretto.analysis.performance_regressions import ComparisonBoundary, judge_changes  # noqa: PLC0415  # loads scipy
     from stretto.analysis.series_of_run_values import SeriesKind, make_series_of_day_sums  # noqa: PLC0415  # likewise
     from stretto.analysis.slow_tail_changes import judge_tails  # noqa: PLC0415  # likewise
@@ -266,9 +271,35 @@ ANALYSES: tuple[Analysis, ...] = (
 )
 
 
-def list_runnable() -> tuple[Analysis, ...]:
+_SINGLE_RUNS = "it compares single sessions and tasks, which leads do not see"
+_SUMS_OF_OTHERS = "from day to day a team's sums are of other people: a difference would be theirs"
+
+ABSENT_FOR_TEAMS: Mapping[str, str] = {
+    "holdups": _SINGLE_RUNS,
+    "experiments": "an answer would change with each run, so that two of them would show one person's run",
+    "advice": _SINGLE_RUNS,
+    "effects": "recommendations are made and applied on a person's machine",
+    "widths": _SINGLE_RUNS,
+    "gains": _SINGLE_RUNS,
+    "conditions": _SINGLE_RUNS,
+    "trends": _SUMS_OF_OTHERS,
+    "unusual": "unusually long runs are runs of few people",
+    "caches": "caches are each program's own",
+    "agents": _SINGLE_RUNS,
+    "comparisons": _SINGLE_RUNS,
+    "slow_times": _SINGLE_RUNS,
+    "lives": _SINGLE_RUNS,
+    "correlations": _SUMS_OF_OTHERS,
+    "weeks": _SUMS_OF_OTHERS,
+    "outlooks": _SUMS_OF_OTHERS,
+    "lengths": _SINGLE_RUNS,
+}
+"""Analysis → why a team's leads have no answer of it. The others answer about five people and more."""
+
+
+def list_runnable(analyses: Iterable[Analysis] = ANALYSES) -> tuple[Analysis, ...]:
     """Return the analyses whose packages are installed."""
-    return tuple(analysis for analysis in ANALYSES if find_missing_package(analysis.extra) is None)
+    return tuple(analysis for analysis in analyses if find_missing_package(analysis.extra) is None)
 
 
 def list_due(

@@ -64,7 +64,9 @@ SLOWER_TASKS = "Tasks got slower, so part of that is no gain."
 
 
 def describe_run_count(finding: Finding) -> str:
-    """Return how many runs, or lookups of a cache, a finding rests on."""
+    """Return how many runs, lookups of a cache, or people of a team a finding rests on."""
+    if "people" in finding.details:
+        return format_count_with_noun(finding.evidence.n, "person", "people")
     noun = "lookup" if "cache" in finding.subject else "run"
     return format_count_with_noun(finding.evidence.n, noun)
 

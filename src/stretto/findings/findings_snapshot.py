@@ -47,6 +47,8 @@ class FindingsState:
     """Why no analysis can run here, and what to install; None if they can."""
     switched_off: frozenset[str] = frozenset()
     """The analyses that are switched off; findings and answers of theirs are left out."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Analysis that cannot answer about this store → why."""
 
     @cached_property
     def open_findings(self) -> list[StoredFinding]:
@@ -141,12 +143,13 @@ def read_findings_state(
     zone: str = "UTC",
     *,
     switched_off: frozenset[str] = frozenset(),
+    absent: Mapping[str, str] | None = None,
 ) -> FindingsState:
-    """Read the findings of a store at ``now`` (ns), without those of analyses that are switched off.
+    """Read the findings of a store at ``now`` (ns), without those of analyses that are off or ``absent``.
 
     Answers of analyses that this version does not have are left out: nothing would ever renew or end them.
     """
-    shown = {analysis.name for analysis in ANALYSES} - switched_off
+    shown = {analysis.name for analysis in ANALYSES} - switched_off - (absent or {}).keys()
     return FindingsState(
         at=now,
         findings=tuple(stored for stored in read_finding_history(connection) if stored.analysis in shown),
@@ -155,6 +158,7 @@ def read_findings_state(
         zone=zone,
         missing=describe_missing_extra(),
         switched_off=switched_off,
+        absent=absent or {},
     )
 
 
@@ -172,6 +176,7 @@ def build_findings_document(state: FindingsState) -> dict[str, Any]:
         "at": to_exact_rfc3339(state.at),
         "missing": state.missing,
         "switched_off": sorted(state.switched_off),
+        "absent": dict(state.absent),
         "open": [_build_stored(state, stored) for stored in state.open_findings],
         "settled": [_build_stored(state, stored) for stored in state.settled_findings],
         "quiet_checks": state.quiet_checks,

@@ -24,6 +24,7 @@ import msgspec
 from stretto.clock import DAY, HOUR
 from stretto.hub.engine import OwnerSum
 from stretto.hub.one_name_per_released_sum import find_kept_name, fold_sums
+from stretto.hub.owner_work import WorkByType, sum_up_owner_work
 from stretto.names import OTHER
 from stretto.names.measures import Dims
 
@@ -75,6 +76,8 @@ class DayRelease:
     """Group → dimension → name → the name under which its cells are released."""
     forgotten: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Group that was withdrawn → the owners who had sessions forgotten since leads saw it."""
+    work: Mapping[str, WorkByType] = field(default_factory=dict)
+    """Group that is shown → what its owners did, without those who opted in. It never leaves the hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class _Group:
     cells: tuple[ReleasedCell, ...]
     names: Mapping[str, Mapping[str, str]]
     members: Mapping[str, Mapping[str, str]]
+    work: WorkByType
 
 
 decode_day_release = msgspec.json.Decoder(DayRelease).decode
@@ -158,7 +162,7 @@ def release_day(
         if again is not None:
             groups[group], counts[group] = again, count
         else:
-            groups[group] = _Group(before.groups.get(group, ()), names, seen)
+            groups[group] = _Group(before.groups.get(group, ()), names, seen, before.work.get(group, {}))
             counts[group] = before.people.get(group, 0)
             if leaving or not is_shown:
                 withdrawn[group] = tuple(sorted(leaving))
@@ -174,6 +178,7 @@ def release_day(
         teams={group: composition[group] for group in groups},
         names={group: each.names for group, each in groups.items()},
         forgotten=withdrawn,
+        work={group: groups[group].work for group in sorted(shown)},
     )
 
 
@@ -260,7 +265,9 @@ def _release_group(
                 becomes.update((_split(part)[1], _split(group)[1]) for part in members)
         before = {**(known or {}).get(dimension, {}), **shown.get(dimension, {})}
         names[dimension] = {name: becomes[old] for name, old in sorted(before.items()) if old in becomes}
-    return _Group(_add_up(sums, names, opted_in), names, _digest_parts(sums, names))
+    return _Group(
+        _add_up(sums, names, opted_in), names, _digest_parts(sums, names), sum_up_owner_work(sums, opted_in)
+    )
 
 
 def _split(part: str) -> tuple[str, str]:

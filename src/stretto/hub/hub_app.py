@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import msgspec
 from anyio import to_thread
@@ -23,7 +22,6 @@ from starlette.routing import Mount, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from stretto.clock import DAY, Clock
-from stretto.config.configuration import Config
 from stretto.errors import EngineError, StrettoError
 from stretto.fleet.hub_exchange import (
     FORGET_PATH,
@@ -72,16 +70,14 @@ LOG = logging.getLogger(__name__)
 
 
 class HubApp:
-    """The application. It keeps nothing that the database does not have."""
+    """The application. It keeps nothing that the database does not have; its parts are the caller's."""
 
     def __init__(
         self,
-        config: Config,
-        folder: Path,
         database: HubDatabase,
+        scopes: OpenScopes,
         *,
         clock: Clock,
-        version: str,
         hosts: frozenset[str] = frozenset(),
         is_behind_proxy: bool = False,
     ) -> None:
@@ -89,7 +85,7 @@ class HubApp:
         self._clock = clock
         self._is_behind_proxy = is_behind_proxy
         self.receiver = SessionReceiver(database)
-        self.scopes = OpenScopes(config, folder, database, clock=clock, version=version, hosts=hosts)
+        self.scopes = scopes
         self._cleaned_on: int | None = None
         """Number of the UTC day on which old days were deleted."""
         self._known: dict[str, tuple[float, AccessToken | None]] = {}
@@ -123,10 +119,6 @@ class HubApp:
                 await refusal(scope, receive, send)
                 return
         await self._app(scope, receive, send)
-
-    def close(self) -> None:
-        """Close the stores of the scopes; the database is the caller's."""
-        self.scopes.close()
 
     def release_days(self) -> int:
         """Release the days that are due, of all tenants; return how many. Raises EngineError.

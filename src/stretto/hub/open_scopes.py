@@ -213,6 +213,7 @@ class OpenScopes:
             None if token.team == ALL_TEAMS else token.team,
             clock=self._clock,
             version=self._version,
+            analysis_turn=self._analysis_turn,
         )
 
 

@@ -20,15 +20,18 @@ from stretto.exporter.scrape import Exposition, FigureCollector, create_empty_re
 from stretto.figures.figure import Figure
 from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
 from stretto.findings.analysis_run import AnalysisRequest
+from stretto.findings.analysis_table import ABSENT_FOR_TEAMS
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.gates.service_baseline_folder import BaselineFolder
 from stretto.hub.engine import DAYS_KEPT, FleetScope
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.scope_store import (
+    RefreshResult,
     add_released_days,
     add_session_changes,
     count_sessions_by_rules,
     find_end_of_released_days,
+    find_newest_release,
     open_scope_store,
     remove_days_before,
 )
@@ -44,6 +47,7 @@ from stretto.service.rebuild_progress_and_store_damage import RebuildRequest, fi
 from stretto.service.report_schedule import make_report_rules
 from stretto.service.store_answers import StoreAnswers
 from stretto.service.store_reader import StoreReader
+from stretto.store.run_queries import read_newest_run_time
 from stretto.summaries.snapshot import Snapshot
 from stretto.web.backend import Backend
 from stretto.web.guard import Refusal
@@ -79,8 +83,7 @@ class ScopeService:
         *,
         clock: Clock,
         version: str,
-        refresh: Callable[[sqlite3.Connection], object],
-        has_findings: bool,
+        refresh: Callable[[sqlite3.Connection], RefreshResult],
         reads_released_days: bool,
         analysis_turn: threading.Semaphore | None = None,
     ) -> None:
@@ -104,18 +107,17 @@ class ScopeService:
         """Reports, and the snapshot of the refresh for which they were made."""
         self._registry = create_empty_registry()
         self._registry.register(FigureCollector({"snapshot": self._get_figures}, config.series_budget))
-        self._analyses = (
-            AnalysisSchedule(
-                self.config.database,
-                self.config.journal,
-                clock=clock,
-                zone=config.timezone,
-                switched_off=config.features.off_analyses,
-                run=self._run_analyses,
-                score_settings=lambda: make_score_settings(self.config, NOTHING_DECLARED),
-            )
-            if has_findings
-            else None
+        self._analyses = AnalysisSchedule(
+            self.config.database,
+            None,
+            clock=self.read_clock,
+            # Days that are released are those of UTC.
+            zone="UTC" if reads_released_days else config.timezone,
+            switched_off=config.features.off_analyses,
+            run=self._run_analyses,
+            score_settings=lambda: make_score_settings(self.config, NOTHING_DECLARED),
+            absent=ABSENT_FOR_TEAMS if reads_released_days else None,
+            read_newest=find_newest_release if reads_released_days else read_newest_run_time,
         )
         self._analysis_turn = analysis_turn or threading.Semaphore()
         self._is_closed = threading.Event()
@@ -130,7 +132,7 @@ class ScopeService:
             if self._refreshed is not None and time.monotonic() - self._refreshed < REFRESH_SECONDS:
                 return
             try:
-                self._fill_store()
+                changed = self._fill_store()
             except sqlite3.Error as error:
                 self.is_damaged = self.is_damaged or find_damage(error) is not None
                 raise StoreError(
@@ -138,30 +140,32 @@ class ScopeService:
                     cause=str(error),
                     hint="it is made again from the database" if self.is_damaged else "try again in a second",
                 ) from error
-            if self._analyses is not None and self._refreshed is None:
+            if self._refreshed is None:
                 # Before, there is nothing to analyse.
                 self._analyses.start(self._writer)
+            if changed.days:
+                # The clock stands still between two releases, and what was forgotten must leave the answers.
+                self._analyses.run_soon()
             self._refreshed = time.monotonic()
 
     def close(self) -> None:
         """Stop the analyses and close the store."""
         self._is_closed.set()
-        if self._analyses is not None:
-            self._analyses.stop()
+        self._analyses.stop()
         with self._lock:
             self._reader.close()
             self._writer.close()
 
-    def _fill_store(self) -> None:
-        self._refresh_store(self._writer)
+    def _fill_store(self) -> RefreshResult:
+        changed = self._refresh_store(self._writer)
         remove_days_before(self._writer, self._wall_clock() // DAY - DAYS_KEPT)
         if self._reads_released_days:
             self._end = find_end_of_released_days(self._writer)
-        if self._analyses is not None:
-            self._analyses.store_round(self._writer)
+        self._analyses.store_round(self._writer)
         self.snapshot = take_configured_snapshot(
             self._writer, self.config, self.read_clock(), NOTHING_DECLARED
         )
+        return changed
 
     def _list_problems(self) -> list[str]:
         with self._reader.use() as connection:
@@ -237,7 +241,7 @@ class ScopeService:
         )
 
     def _get_findings(self) -> FindingsState:
-        return FindingsState(self.read_clock()) if self._analyses is None else self._analyses.state
+        return self._analyses.state
 
     def _get_figures(self) -> Iterable[Figure]:
         return () if self.snapshot is None else self.snapshot.figures
@@ -284,7 +288,6 @@ def make_owner_service(
         clock=clock,
         version=version,
         refresh=partial(add_session_changes, engine=database, scope=scope),
-        has_findings=True,
         reads_released_days=False,
         analysis_turn=analysis_turn,
     )
@@ -299,21 +302,23 @@ def make_lead_service(
     *,
     clock: Clock,
     version: str,
+    analysis_turn: threading.Semaphore | None = None,
 ) -> ScopeService:
     """Return the service of the leads of a team, or of a whole tenant.
 
     It has released days, and the sessions of owners who opted in, such as pools of runners.
     """
 
-    def refresh(connection: sqlite3.Connection) -> None:
-        add_released_days(connection, database, tenant, team)
+    def refresh(connection: sqlite3.Connection) -> RefreshResult:
+        released = add_released_days(connection, database, tenant, team)
         opted_in = {
             (token.team, token.owner)
             for token in database.list_tokens(tenant)
             if token.opted_in and token.revoked is None and team in {None, token.team}
         }
         scope = FleetScope(tenant=tenant, owners=tuple(sorted(opted_in)))
-        add_session_changes(connection, database, scope, with_sums=False)
+        listed = add_session_changes(connection, database, scope, with_sums=False)
+        return replace(listed, days=released.days)
 
     return ScopeService(
         config,
@@ -321,8 +326,8 @@ def make_lead_service(
         clock=clock,
         version=version,
         refresh=refresh,
-        has_findings=False,
         reads_released_days=True,
+        analysis_turn=analysis_turn,
     )
 
 

@@ -20,14 +20,17 @@ from stretto.clock import DAY
 from stretto.errors import StrettoError
 from stretto.fleet.session_document import SessionDocument, decode_session_document, encode_session_document
 from stretto.hub.engine import REREAD, Engine, FleetScope, Mark, SessionChange, SessionKey
-from stretto.hub.enough_people_release_rule import ReleasedCell, decode_day_release
+from stretto.hub.enough_people_release_rule import DayRelease, ReleasedCell, decode_day_release
+from stretto.hub.owner_work import list_owner_days
 from stretto.hub.released_days_table import ReleaseTable
 from stretto.hub.session_entries import SLOTS_PER_DAY, compress_document, decompress_document, list_cells
 from stretto.journal.pruned_session_records import KeptRecord
 from stretto.names import NONE
+from stretto.names.measures import Dimension
 from stretto.store import queries
 from stretto.store.database import open_transaction, open_writer
 from stretto.store.database_schema import KEPT_TABLES
+from stretto.store.owner_day_rows import create_owner_days, delete_owner_days_before, replace_owner_days
 from stretto.store.records_of_pruned_sessions import add_kept_record
 from stretto.store.rollup import SLOTS, Cells, add_kept_sums
 from stretto.store.session_search import delete_words, encode_items, number_words, write_words
@@ -113,15 +116,14 @@ def add_released_days(
     A release may become visible after later ones, so those of a whole day are read again and compared with
     what was added.
     """
+    create_owner_days(connection)
     note = queries.read_note(connection, _RELEASED)
     after, count = 0 if note is None else int(note), 0
     for stored in table.list_releases(tenant, max(0, after - DAY)):
         release = decode_day_release(stored.document)
-        cells = [
-            cell for name, group in release.groups.items() if team is None or name == team for cell in group
-        ]
+        groups = [name for name in release.groups if team is None or name == team]
         with open_transaction(connection):
-            count += _replace_day(connection, stored.day, stored.at, cells)
+            count += _replace_day(connection, release, stored.at, groups)
             after = max(after, stored.at)
             queries.write_note(connection, _RELEASED, str(after))
     return RefreshResult(days=count)
@@ -142,12 +144,19 @@ def remove_days_before(connection: sqlite3.Connection, day: int) -> None:
         for released, cells in connection.execute(query, (day,)).fetchall():
             add_kept_sums(connection, _make_day_cells(released, _decode_cells(cells), sign=-1))
         connection.execute("DELETE FROM hub_releases WHERE day < ?", (day,))
+        delete_owner_days_before(connection, day)
 
 
 def find_end_of_released_days(connection: sqlite3.Connection) -> int | None:
     """Return the end (ns) of the newest released day in a store; None without any."""
     (day,) = connection.execute("SELECT MAX(day) FROM hub_releases").fetchone()
     return None if day is None else (day + 1) * DAY - 1
+
+
+def find_newest_release(connection: sqlite3.Connection) -> int | None:
+    """Return when the newest release in a store was made (ns); None without any."""
+    (at,) = connection.execute("SELECT MAX(at) FROM hub_releases").fetchone()
+    return None if at is None else int(at)
 
 
 def count_sessions_by_rules(connection: sqlite3.Connection) -> list[tuple[str, int]]:
@@ -269,16 +278,31 @@ def _write_session_row(connection: sqlite3.Connection, id: str, document: Sessio
     connection.execute(query, tuple(known.values()))
 
 
-def _replace_day(connection: sqlite3.Connection, day: int, at: int, cells: Iterable[ReleasedCell]) -> bool:
-    """Put the cells of a day in place of those of an earlier release; return whether there is a change."""
+def _replace_day(connection: sqlite3.Connection, release: DayRelease, at: int, groups: Iterable[str]) -> bool:
+    """Put a day's groups in place of those of an earlier release; return whether there is a change."""
+    day = release.day
     row = connection.execute("SELECT at, cells FROM hub_releases WHERE day = ?", (day,)).fetchone()
     if row is not None and row[0] == at:
         return False
     if row is not None:
         add_kept_sums(connection, _make_day_cells(day, _decode_cells(row[1]), sign=-1))
-    released = tuple(cells)
+    released = tuple(cell for group in groups for cell in release.groups[group])
     add_kept_sums(connection, _make_day_cells(day, released, sign=1))
     connection.execute("INSERT OR REPLACE INTO hub_releases VALUES (?, ?, ?)", (day, at, _encode(released)))
+    replace_owner_days(
+        connection,
+        day,
+        (
+            row
+            for group in groups
+            for row in list_owner_days(
+                day,
+                group,
+                release.work.get(group, {}),
+                release.names.get(group, {}).get(Dimension.TASK_TYPE, {}),
+            )
+        ),
+    )
     return True
 
 

@@ -52,13 +52,19 @@ class AnswerReader:
     def read_answer(self, name: str, at: int | None, growth: float = 0.0) -> KnownAnswer:
         """Return the answer of an analysis, now or at an instant (ns).
 
-        Raises OperationError: ANALYSIS_OFF, ANALYSIS_NOT_INSTALLED, or ANALYSIS_STALE if it fails or is too
-        old.
+        Raises OperationError: ANALYSIS_OFF (too if it cannot answer about this store),
+        ANALYSIS_NOT_INSTALLED, or ANALYSIS_STALE if it fails or is too old.
         """
         state = self.sources.findings()
         if name in state.switched_off:
             raise OperationError(
                 ErrorCode.ANALYSIS_OFF, f"the analysis {name} is switched off", {"analysis": name}
+            )
+        if name in state.absent:
+            raise OperationError(
+                ErrorCode.ANALYSIS_OFF,
+                f"the analysis {name} has no answer here: {state.absent[name]}",
+                {"analysis": name, "reason": state.absent[name]},
             )
         if at is None and not growth:
             known = self._find_stored(state, name)

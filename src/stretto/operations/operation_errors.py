@@ -26,7 +26,7 @@ CODE_MEANINGS: Mapping[ErrorCode, str] = {
     ErrorCode.STORE_UNAVAILABLE: "the store cannot be read, and no earlier answer is at hand",
     ErrorCode.ANALYSIS_NOT_INSTALLED: "the answer needs an extra of Stretto that is not installed",
     ErrorCode.ANALYSIS_STALE: "the analysis fails, and its last good answer is too old or missing",
-    ErrorCode.ANALYSIS_OFF: "the analysis is switched off: `stretto features list`",
+    ErrorCode.ANALYSIS_OFF: "the analysis is switched off (`stretto features list`), or leads cannot have it",
 }
 """Each code in words, for the reference."""
 

@@ -34,6 +34,7 @@ from stretto.store.finding_history_and_last_answers import (
     AnalysisResult,
     append_finding_changes,
     read_finding_history,
+    store_finding_changes,
     write_analysis_result,
 )
 from stretto.store.run_queries import read_newest_run_time
@@ -78,7 +79,7 @@ class AnalysisSchedule:
     def __init__(
         self,
         database: Path,
-        journal: Path,
+        journal: Path | None,
         *,
         clock: Clock,
         zone: str,
@@ -87,14 +88,27 @@ class AnalysisSchedule:
         run: Callable[[AnalysisRequest], AnalysisRound] | None = None,
         count_checks: Callable[[Mapping[str, int]], None] = lambda _: None,
         score_settings: Callable[[], ScoreSettings] = ScoreSettings,
+        absent: Mapping[str, str] | None = None,
+        read_newest: Callable[[sqlite3.Connection], int | None] = read_newest_run_time,
     ) -> None:
+        """Prepare it. Without a journal, changes of findings are kept in the store alone.
+
+        ``absent`` are analyses that cannot answer about the store, with the reason. ``read_newest`` returns a
+        number that changes with what is to be analysed, or None while there is nothing.
+        """
         self._database = database
         self._journal = journal
         self._clock = clock
         self._zone = zone
         self._machine_memory = machine_memory
         self._switched_off = switched_off
-        self._analyses = [analysis for analysis in list_runnable() if analysis.name not in switched_off]
+        self._absent = absent or {}
+        self._read_newest = read_newest
+        self._analyses = [
+            analysis
+            for analysis in list_runnable()
+            if analysis.name not in switched_off and analysis.name not in self._absent
+        ]
         self._stopping = threading.Event()
         self._run_process = run or partial(run_analysis_process, stopping=self._stopping)
         self._count_checks = count_checks
@@ -102,7 +116,11 @@ class AnalysisSchedule:
         self.rounds: queue.SimpleQueue[AnalysisRound] = queue.SimpleQueue()
         """Answers that the worker has not stored yet."""
         self.state = FindingsState(
-            clock(), zone=zone, missing=describe_missing_extra(), switched_off=switched_off
+            clock(),
+            zone=zone,
+            missing=describe_missing_extra(),
+            switched_off=switched_off,
+            absent=self._absent,
         )
         """The findings as last stored."""
         self.cpu_seconds = 0.0
@@ -149,14 +167,14 @@ class AnalysisSchedule:
     def refresh_state(self, connection: sqlite3.Connection) -> None:
         """Read the findings again."""
         self.state = read_findings_state(
-            connection, self._clock(), self._zone, switched_off=self._switched_off
+            connection, self._clock(), self._zone, switched_off=self._switched_off, absent=self._absent
         )
 
     def _follow(self) -> None:
         self._asked.wait(FIRST_SECONDS)
         while not self._stopping.is_set():
-            now = self._clock()
-            due = list_due(self._answered, now, self._analyses)
+            now, answered = self._clock(), self._answered
+            due = list_due(answered, now, self._analyses)
             if due and self._has_news(now):
                 request = AnalysisRequest(
                     str(self._database),
@@ -169,7 +187,8 @@ class AnalysisSchedule:
                 answer = self._run_process(request)
                 if not self._stopping.is_set():
                     self.rounds.put(answer)
-                self._answered |= dict.fromkeys(due, now)
+                # If all were asked for meanwhile, this is no longer what counts as answered.
+                answered |= dict.fromkeys(due, now)
             self._asked.wait(TICK_SECONDS)
             self._asked.clear()
 
@@ -177,7 +196,7 @@ class AnalysisSchedule:
         """Return whether a new answer could differ: runs or decisions came, or an hour has passed."""
         try:
             with closing(open_reader(self._database)) as connection:
-                mark = (read_newest_run_time(connection), _count_rows(connection, "decisions"), now // HOUR)
+                mark = (self._read_newest(connection), _count_rows(connection, "decisions"), now // HOUR)
         except (StoreError, sqlite3.Error):
             # The store is made again just now.
             return False
@@ -204,7 +223,7 @@ class AnalysisSchedule:
             if result.failed_at is None
             for change in list_finding_changes(result.kind, result.findings, known, done.instant)
         ]
-        if changes:
+        if changes and self._journal is not None:
             append_finding_changes(self._journal, changes)
         self._count_checks(
             Counter(finding.verdict.value for result in results for finding in result.findings)
@@ -212,6 +231,8 @@ class AnalysisSchedule:
         with open_transaction(connection):
             for result in results:
                 write_analysis_result(connection, result)
+            if self._journal is None:
+                store_finding_changes(connection, changes)
 
 
 def _count_rows(connection: sqlite3.Connection, table: str) -> int:

@@ -109,6 +109,11 @@ def append_finding_changes(folder: Path, changes: Sequence[FindingChange]) -> No
     )
 
 
+def store_finding_changes(connection: sqlite3.Connection, changes: Iterable[FindingChange]) -> None:
+    """Store changes of findings in a store that no journal is read into."""
+    write_finding_changes(connection, map(_make_row, changes))
+
+
 def write_finding_changes(connection: sqlite3.Connection, rows: Iterable[KeptRow]) -> None:
     """Store the changes of a record; a row that lacks something is left out."""
     connection.executemany(

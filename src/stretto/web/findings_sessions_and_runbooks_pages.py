@@ -69,6 +69,7 @@ class PageRoutes(PageEndpoints):
             annotations=findings_view.list_annotations(state),
             expected=findings_view.describe_expected(backend.expected_tasks()),
             answers=findings_view.describe_answers(state, now),
+            absent=findings_view.list_absent(state),
         )
 
     def show_reports(self, request: Request) -> Response:

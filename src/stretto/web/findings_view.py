@@ -134,6 +134,14 @@ def describe_answers(state: FindingsState, now: int) -> list[AnswerView]:
     ]
 
 
+def list_absent(state: FindingsState) -> list[tuple[str, str]]:
+    """Return the analyses that cannot answer about the store, together if for one reason."""
+    names: dict[str, list[str]] = {}
+    for name, reason in sorted(state.absent.items()):
+        names.setdefault(reason, []).append(name)
+    return [(", ".join(of_reason), reason) for reason, of_reason in names.items()]
+
+
 def list_session_holdups(state: FindingsState, session: str) -> list[str] | None:
     """Return how a session stands among its like and what held it up; None if it was not analysed."""
     holdups = (get_extra_value(state, "holdups", "sessions") or {}).get(session)

@@ -105,6 +105,7 @@ class Renderer:
             events=live_updates.PATH,
             version=backend.version,
             is_simulated=backend.is_simulated,
+            refuses_input=backend.input_refusal is not None,
             switched_off=describe_switched_off(backend.features),
             define=DEFINITIONS,
             meaning=verdict_in_words.explain_baseline,
