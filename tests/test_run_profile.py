@@ -10,6 +10,7 @@ from stretto.figures.finished_run_statistics import (
     MOST_LISTED,
     DayOfCalls,
     RunPoint,
+    align_ranges,
     build_call_profile,
     build_run_profile,
 )
@@ -51,6 +52,22 @@ def test_runs_are_counted_by_day_length_and_outcome() -> None:
     ]
     assert [run.session for run in profile.slowest] == ["s1", "s4", "s3", "s2"]
     assert [run.session for run in profile.failing] == ["s1"]
+
+
+def test_spreads_are_aligned_over_all_their_lengths() -> None:
+    """Of 3 s and of 12 and 30 s: the ranges between them are there too; no run at all has no range."""
+    spreads = [
+        build_run_profile([make_run(number, length) for number, length in enumerate(lengths)]).ranges
+        for lengths in ([3.0], [12.0, 30.0], [])
+    ]
+
+    assert [(each.low, each.high, each.runs) for each in align_ranges(spreads)] == [
+        (2, 5, (1, 0, 0)),
+        (5, 10, (0, 0, 0)),
+        (10, 20, (0, 1, 0)),
+        (20, 50, (0, 1, 0)),
+    ]
+    assert align_ranges([(), ()]) == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Literal
 from urllib.parse import quote
 
@@ -59,6 +60,7 @@ STATE = FindingsState(
     findings=(
         StoredFinding("a1b2", "changes", FINDING, NOON - DAY, NOON - DAY),
         StoredFinding("c3d4", "changes", FINDING, NOON - 9 * DAY, NOON - DAY, ended=NOON - DAY),
+        StoredFinding("e5f6", "changes", replace(FINDING, subject={"agent": AGENTS[0]}), NOON, NOON),
     ),
     decisions=(Decision("1", NOON, DecisionKind.APPLIED, "a1b2", TEXTS[0], {}),),
     results={
@@ -90,7 +92,7 @@ PATHS = (
     "/executions", f"/executions/{CROWD}/1",
     f"/compare?first={quote(CROWD)}&second={quote(OTHER)}", "/periods?window=7d",
     "/periods?from=2026-11-19T09:00:00Z&before_from=2026-11-01&before_to=2026-11-07T12:00:00Z",
-    "/findings", "/findings/a1b2", "/findings/c3d4", "/reports", "/reports/latest",
+    "/findings", "/findings/a1b2", "/findings/c3d4", "/findings/e5f6", "/reports", "/reports/latest",
     "/alerts", "/alerts/StrettoDown", "/runbook", "/runbook/StrettoDown",
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from stretto.clock import DAY, SECOND
 from stretto.figures.messages_between_agents import Conversation
@@ -194,6 +194,29 @@ def _count_ranges(lengths: Sequence[tuple[float, int]]) -> tuple[LengthRange, ..
     return tuple(
         LengthRange(low, high, count) for low, high, count in zip(bounds, bounds[1:], counts, strict=False)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedRange:
+    """The runs of each of several spreads with a length from ``low`` to below ``high``, in seconds."""
+
+    low: float
+    high: float
+    runs: tuple[int, ...]
+
+
+def align_ranges(spreads: Sequence[Sequence[LengthRange]]) -> list[AlignedRange]:
+    """Return all ranges from the least length of any spread to the most, with the runs of each spread."""
+    known = [each for spread in spreads for each in spread]
+    if not known:
+        return []
+    counts = [{each.low: each.runs for each in spread} for spread in spreads]
+    bounds = [min(each.low for each in known)]
+    while bounds[-1] < max(each.high for each in known):
+        bounds.append(_find_next_bound(bounds[-1]))
+    return [
+        AlignedRange(low, high, tuple(runs.get(low, 0) for runs in counts)) for low, high in pairwise(bounds)
+    ]
 
 
 _LEAST = 0.1

@@ -11,6 +11,10 @@ HEIGHT = 96.0
 LEAST_HEIGHT = 1.5
 """Least height in pixels of a bar that is not 0."""
 
+GAIN = "gain"
+BEFORE = "before"
+"""The colours: that of most bars, and that of the time before a change."""
+
 
 @dataclass(frozen=True, slots=True)
 class BarInput:
@@ -20,6 +24,8 @@ class BarInput:
     about: str
     """The number and its subject in words."""
     address: str | None = None
+    tone: str = GAIN
+    """The class of its colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ class ChartBar:
     height: float
     about: str
     address: str | None
+    tone: str
 
 
 def lay_out_upright_bars(numbers: Iterable[BarInput]) -> list[ChartBar]:
@@ -53,6 +60,7 @@ def lay_out_upright_bars(numbers: Iterable[BarInput]) -> list[ChartBar]:
                 height=round(height, 1),
                 about=number.about,
                 address=number.address,
+                tone=number.tone,
             )
         )
     return bars

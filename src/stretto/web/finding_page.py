@@ -20,6 +20,7 @@ from stretto.store.queries import SessionRow
 from stretto.store.session_search import SessionQuery
 from stretto.web.findings_view import describe_stored
 from stretto.web.page_endpoints import PageEndpoints
+from stretto.web.runs_around_finding import describe_runs_around
 from stretto.web.subject_links import link_subjects
 
 _WRITERS: Mapping[str, Callable[[float], str]] = {
@@ -54,17 +55,18 @@ class FindingPage(PageEndpoints):
         if len(found) != 1:
             problem = "Several findings begin so." if found else "There is no such finding."
             return self._refuse(request, 404, problem, "The page /findings lists them.")
-        stored = found[0]
+        stored, now = found[0], self._backend.clock()
         return self._page(
             "finding.html",
             request,
-            self._backend.clock(),
+            now,
             live=False,
             finding=describe_stored(state, stored),
             stored=stored,
             is_open=stored in state.open_findings,
             evidence=describe_evidence(stored.finding),
             subjects=link_subjects(stored.finding.subject),
+            around=describe_runs_around(self._backend, stored, now),
             runs=self._find_runs(stored.finding.evidence.runs),
             details=sorted(stored.finding.details.items()),
             brought=describe_result(state, stored),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stretto.clock import DAY, SECOND
-from stretto.figures.finished_run_statistics import DayOfRuns, LengthRange, RunPoint, RunProfile
+from stretto.figures.finished_run_statistics import DayOfRuns, RunPoint, RunProfile
 from stretto.format import quantities
 from stretto.web.bar_chart import BarInput, ChartBar, lay_out_upright_bars
 
@@ -49,18 +49,18 @@ def describe_profile(profile: RunProfile, noun: str, plural: str | None = None) 
         profile=profile,
         sentence=_describe_runs(profile, noun, plural),
         trend=lay_out_upright_bars(
-            BarInput(day.median, _describe_day(day, noun, plural),
-                     f"?from={_format_day(day.day)}&to={_format_day(day.day)}" if day.runs else None)
+            BarInput(day.median, describe_day(day, noun, plural),
+                     f"?from={format_day(day.day)}&to={format_day(day.day)}" if day.runs else None)
             for day in days
         ),
-        first_day=_format_day(days[0].day) if days else "",
-        last_day=_format_day(days[-1].day) if days else "",
+        first_day=format_day(days[0].day) if days else "",
+        last_day=format_day(days[-1].day) if days else "",
         spread=lay_out_upright_bars(
-            BarInput(each.runs, f"{_format_range(each)}: "
+            BarInput(each.runs, f"{format_range(each.low, each.high)}: "
                      f"{quantities.format_count_with_noun(each.runs, noun, plural)}")
             for each in ranges
         ),
-        ranges=[(_format_range(each), each.runs) for each in profile.ranges],
+        ranges=[(format_range(each.low, each.high), each.runs) for each in profile.ranges],
         slowest=[RunRow(_name_run(run), run) for run in profile.slowest],
         failing=[RunRow(_name_run(run), run) for run in profile.failing],
     )  # fmt: skip
@@ -87,22 +87,24 @@ def _describe_runs(profile: RunProfile, noun: str, plural: str | None) -> str:
     return f"{'. '.join(sentences)}."
 
 
-def _describe_day(day: DayOfRuns, noun: str, plural: str | None) -> str:
+def describe_day(day: DayOfRuns, noun: str, plural: str | None) -> str:
+    """Return the runs of a day in words. Example: ``2026-11-17: 3 tasks, half of them 20 s or less``."""
     if not day.runs:
-        return f"{_format_day(day.day)}: none"
-    text = f"{_format_day(day.day)}: {quantities.format_count_with_noun(day.runs, noun, plural)}"
+        return f"{format_day(day.day)}: none"
+    text = f"{format_day(day.day)}: {quantities.format_count_with_noun(day.runs, noun, plural)}"
     if day.median is not None:
         text += f", half of them {quantities.format_duration(day.median)} or less"
     return text + (f", {quantities.format_count(day.failed)} failed" if day.failed else "")
 
 
-def _format_day(day: int) -> str:
+def format_day(day: int) -> str:
+    """Return the date of a day, which is counted from 1970 in UTC."""
     return datetime.fromtimestamp(day * DAY // SECOND, UTC).date().isoformat()
 
 
-def _format_range(lengths: LengthRange) -> str:
-    low, high = map(quantities.format_duration, (lengths.low, lengths.high))
-    return f"{low} to {high}"
+def format_range(low: float, high: float) -> str:
+    """Return a range of lengths in seconds. Example: ``10 s to 20 s``."""
+    return f"{quantities.format_duration(low)} to {quantities.format_duration(high)}"
 
 
 def _name_run(run: RunPoint) -> str:
