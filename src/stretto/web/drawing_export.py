@@ -18,7 +18,7 @@ NAMES_WIDTH = 200
 _FIGURE = re.compile(r"<figure\b.*?</figure>", re.DOTALL)
 _TAG = re.compile(r"<svg\b[^>]*>|</svg>")
 _HEIGHT = re.compile(r'\bheight="([\d.]+)"')
-_NAME = re.compile(r"<li>(.*?)</li>", re.DOTALL)
+_NAME = re.compile(r"<li\b[^>]*>(.*?)</li>", re.DOTALL)
 _NAMES = re.compile(r'<ol class="names".*?</ol>', re.DOTALL)
 _AXIS = re.compile(r'<p class="axis".*?</p>', re.DOTALL)
 _MARK = re.compile(r"<span>(.*?)</span>", re.DOTALL)
@@ -26,7 +26,7 @@ _ANY_TAG = re.compile(r"<[^>]+>")
 _ROOT = re.compile(r":root \{(.*?)\}", re.DOTALL)
 _VARIABLE = re.compile(r"--([\w-]+):\s*([^;]+);")
 _USE = re.compile(r"var\(--([\w-]+)\)")
-_LANE_HEIGHT, _LANES_TOP, _LINE = 34, 24, 26
+_LANES_TOP, _LINE = 24, 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,12 @@ def draw_figure(html: str, number: int, style: str) -> str | None:
     names = [_to_text(name) for text in _NAMES.findall(figure) for name in _NAME.findall(text)]
     left = NAMES_WIDTH if names else 10
     width, parts, y = WIDTH - left - 10, [], 10.0
+    lane_height = (pieces[-1].height - _LANES_TOP) / len(names) if names else 0.0
     for piece in pieces:
         parts.append(f'<svg x="{left}" y="{y}" width="{width}" height="{piece.height}">{piece.markup}</svg>')
         lanes_top, y = y + _LANES_TOP, y + piece.height + 8
     parts += [
-        f'<text class="name" x="8" y="{lanes_top + _LANE_HEIGHT * place + 18}">{escape(name)}</text>'
+        f'<text class="name" x="8" y="{round(lanes_top + lane_height * (place + 1 / 3) + 7, 1)}">{escape(name)}</text>'
         for place, name in enumerate(names)
     ]
     marks = [_to_text(mark) for text in _AXIS.findall(figure) for mark in _MARK.findall(text)]

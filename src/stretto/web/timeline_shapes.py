@@ -164,7 +164,9 @@ def write_bars(bars: Iterable[Bar], y: int, height: int, kind: str) -> Markup:
 
 def _write_bar(bar: Bar, y: int, height: int, kind: str, corner: str) -> str:
     many = " many" if bar.count > 1 else ""
-    text = f'<text x="6" y="12.5">{escape(bar.label)}</text>' if bar.label and bar.width > LABELLED else ""
+    # A task's calls are drawn at the foot of its bar: the text stands above them.
+    base = round(0.57 * height, 1)
+    text = f'<text x="6" y="{base}">{escape(bar.label)}</text>' if bar.label and bar.width > LABELLED else ""
     return (
         f'<svg class="bar {kind} {bar.outcome}{many}" x="{bar.x}%" y="{y}" width="{bar.width}%"'
         f' height="{height}" tabindex="-1"><title>{escape(bar.about)}</title>'
