@@ -20,6 +20,20 @@ TESTS = Work(0, 20, "write tests", "tester")
 ONE_BY_ONE = (ARCHITECTURE, Work(31, 51, "write tests", "tester"))
 
 
+def make_waves(at_once: int, tasks: int = 40) -> list[Work]:
+    """Return tasks of eight agents in waves of so many at once, each wave a little over two minutes long."""
+    agents = ("architect", "tester", "researcher", "writer", "reviewer", "designer", "operator", "developer")
+    kinds = ("write tests", "review architecture", "research the market", "fix the parser")
+    work = []
+    for number in range(tasks):
+        wave, place = divmod(number, at_once)
+        start = 125 * wave + place
+        length = 60 + 7 * (number * 5 % 9)
+        title = f"{kinds[number % len(kinds)]} {number}"
+        work.append(Work(start, start + length, title, agents[number % len(agents)], ok=number % 13 != 5))
+    return work
+
+
 class Page(HTMLParser):
     """A page taken apart: its addresses, its elements and its text; fails on markup that does not close."""
 

@@ -15,7 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from stretto.clock import DAY, to_rfc3339
+from stretto.clock import DAY, HOUR, to_rfc3339
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
@@ -29,7 +29,7 @@ from tests.stack.browsing import WIDE, looking
 from tests.test_notification_log import alert, message
 from tests.waiting import PATIENCE
 from tests.web_crowd import AGENTS, MODEL, PATTERN, TEXTS, TOOL, add_crowd
-from tests.web_page import full
+from tests.web_page import full, make_waves
 from tests.web_served import NOON, Store, served
 
 pytestmark = pytest.mark.stack
@@ -82,7 +82,7 @@ STATE = FindingsState(
 PATHS = (
     "/", "/?window=90d", "/?from=2026-11-19&to=2026-11-19", "/?from=2026-11-13&to=2026-11-19",
     "/sessions", "/sessions?q=nothing-of-that-name", f"/sessions/{CROWD}",
-    "/sessions/together", "/sessions/orchestrated", "/activity?window=7d",
+    "/sessions/together", "/sessions/orchestrated", "/sessions/forty-by-eight", "/activity?window=7d",
     "/types?window=7d", "/types/testing?window=7d",
     "/agents?window=7d", f"/agents/{AGENTS[0]}?window=7d",
     "/patterns?window=7d", f"/patterns/{PATTERN}?window=7d",
@@ -147,6 +147,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store = Store(tmp_path_factory.mktemp("crowd"))
     full(store)
     store.events(orchestrated().events)
+    store.scene("forty-by-eight", NOON - 5 * HOUR, make_waves(8))
+    store.scene("forty-by-twenty", NOON - 6 * HOUR, make_waves(20))
     add_crowd(store)
     store.refresh()
     with closing(open_reader(store.config.database)) as connection:
@@ -219,3 +221,17 @@ def test_a_page_is_whole_without_scripts(without_scripts: BrowserContext, path: 
         expect(page.locator("h1")).to_be_visible()
         assert page.evaluate(FIND_UNSEEN) == []
         assert page.evaluate(FIND_DEAD) == []
+
+
+@pytest.mark.parametrize(
+    ("session", "width", "height"), [("forty-by-eight", 1440, 900), ("forty-by-twenty", 1920, 1080)]
+)
+def test_forty_tasks_fit_two_screens(
+    browser: Browser, address: str, session: str, width: int, height: int
+) -> None:
+    """All its tasks are drawn, and each part that can be unfolded has a line, at usual desktop sizes."""
+    with looking(browser, address, viewport={"width": width, "height": height}) as page:
+        page.goto(f"/sessions/{session}")
+        expect(page.locator("#fold-tasks summary")).to_contain_text("40 tasks")
+        expect(page.locator(".timeline .bar.task")).to_have_count(40)
+        assert page.evaluate("document.documentElement.scrollHeight") <= 2 * height
