@@ -59,10 +59,9 @@ def draw_figure(html: str, number: int, style: str) -> str | None:
     for piece in pieces:
         parts.append(f'<svg x="{left}" y="{y}" width="{width}" height="{piece.height}">{piece.markup}</svg>')
         lanes_top, y = y + _LANES_TOP, y + piece.height + 8
-    parts += [
-        f'<text class="name" x="8" y="{round(lanes_top + lane_height * (place + 1 / 3) + 7, 1)}">{escape(name)}</text>'
-        for place, name in enumerate(names)
-    ]
+    for place, name in enumerate(names):
+        base = round(lanes_top + lane_height * (place + 1 / 3) + 7, 1)
+        parts.append(f'<text class="name" x="8" y="{base}">{escape(name)}</text>')
     marks = [_to_text(mark) for text in _AXIS.findall(figure) for mark in _MARK.findall(text)]
     for place, mark in enumerate(marks):
         share = place / (len(marks) - 1) if len(marks) > 1 else 0.0

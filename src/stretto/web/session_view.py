@@ -26,7 +26,7 @@ TASKS_SHOWN = 100
 """Tasks on a page of the table."""
 
 TASKS_UNFOLDED = 20
-"""Most tasks of a session whose parts are all open: those of a longer one are folded, and two screens hold it."""
+"""Most tasks of a session whose parts are all open; a longer session is folded, to fit two screens."""
 
 ROWS_SHOWN = 50
 """Rows of any other table."""
