@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,26 @@ def test_a_folder_with_nothing_in_it_is_told(capsys: pytest.CaptureFixture[str],
     assert "~/.claude/projects" in err
 
 
+COLOUR = re.compile(r"\x1b\[[\d;]*3[\d;]*m")
+"""The sequence by which a terminal is asked for a colour of ink."""
+
+
+@pytest.mark.parametrize("is_coloured", [True, False])
+def test_no_color_reaches_a_command(monkeypatch: pytest.MonkeyPatch, is_coloured: bool) -> None:
+    """The bar of an import has colours on a terminal, and none where NO_COLOR is set."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if not is_coloured:
+        monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+
+    assert main(["import", str(recorded("projects"))]) == 0
+
+    assert "files" in terminal.getvalue()
+    assert bool(COLOUR.search(terminal.getvalue())) is is_coloured
+
+
 class TestHistory:
     """Earlier sessions of the user, offered at the first start."""
 
@@ -177,6 +198,23 @@ class TestHistory:
         assert len(asked) == 1
         assert "1 earlier session(s)" in asked[0]
         assert (context.config.journal / "import-transcripts.jsonl").exists()
+
+    def test_offer_and_result_give_one_number(self, context: CommandContext) -> None:
+        """Files of agents, empty files and files without a dated line are not counted as sessions."""
+        project = context.home / ".claude" / "projects" / "-home-dev-old"
+        old = Path(__file__).parent / "recorded" / "claude-code" / "client-2.0.76" / "projects"
+        shutil.copytree(next(old.iterdir()), project)
+        (project / "11111111-1111-4111-8111-111111111111.jsonl").touch()
+        summary = {"type": "summary", "summary": "text", "leafUuid": "u1"}
+        (project / "22222222-2222-4222-8222-222222222222.jsonl").write_text(json.dumps(summary) + "\n")
+        assert len(list(project.glob("agent-*.jsonl"))) == 4
+        asked: list[str] = []
+
+        imported = import_history(context, "ask", lambda question: (asked.append(question), "yes")[1])
+
+        assert asked[0].startswith("2 earlier session(s) in ")
+        assert imported[0].startswith("2 session(s) imported from ")
+        assert import_history(context, "ask", lambda _: pytest.fail("asked again")) == []
 
     def test_no_is_an_answer(self, context: CommandContext) -> None:
         """After a no nothing is read, now and at the next start."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from stretto.cli.prometheus_backfill import list_hourly_then_fine_instants
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.exporter.openmetrics_history import generate_openmetrics
 from stretto.figures.figure import Figure
+from tests.test_import_command import Terminal
 
 UNTIL = ("--until", "2026-11-20T18:00:00Z")
 """Two hours after the recording."""
@@ -31,6 +33,19 @@ def written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     assert said["file"] == str(target)
     assert said["samples"] > 0
     return target
+
+
+def test_a_backfill_shows_how_far_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal a bar counts the instants, to the last."""
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+
+    written(tmp_path, capsys)
+
+    counts = re.findall(r"instants.*?(\d+)/(\d+)", terminal.getvalue())
+    assert counts[-1][0] == counts[-1][1] != "0"
 
 
 def test_each_family_stands_in_one_piece() -> None:

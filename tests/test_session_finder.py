@@ -14,10 +14,11 @@ import httpx
 import pytest
 
 from stretto.cli.command_line import SORTS
+from stretto.cli.main import main
 from stretto.clock import HOUR
 from stretto.findings.analysis_table import MOST_EXPLAINED
 from stretto.findings.findings_snapshot import FindingsState
-from stretto.model.event import Outcome
+from stretto.model.event import Event, Kind, Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.store.database import open_reader, open_writer
 from stretto.store.finding_history_and_last_answers import AnalysisResult, StoredFinding
@@ -25,6 +26,7 @@ from stretto.store.session_search import CursorError, SessionQuery, SessionSort,
 from stretto.summaries.session_json import name_session
 from tests.web_served import NOON, Store, Work, served
 
+REPOSITORY = "5f1d2c3b4a59"
 FAILING = Work(0, 30, "check the wheel", "tester", ok=False)
 PAIR = (Work(0, 60, "build the wheel", "builder"), Work(0, 30, "write the changelog", "writer"))
 RUNNING = (Work(0, None, "build the wheel", "builder"), Work(0, None, "write the changelog", "writer"))
@@ -38,6 +40,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store.scene("failed", NOON - 3 * HOUR, (*PAIR, FAILING), prompt="/release go", cwd="/srv/shop")
     store.scene("single", NOON - 2 * HOUR, PAIR[:1], prompt="/nightly go", cwd="/srv/infra")
     store.scene("open", NOON - HOUR, RUNNING, prompt="/release go", cwd="/srv/shop", over=False)
+    place = {"worktree": "fix-wheel", "repository": REPOSITORY}
+    store.events(
+        [
+            Event(kind=Kind.SESSION_START, session="pair", time=NOON - 4 * HOUR, attributes=place),
+            Event(
+                kind=Kind.LABEL, session="single", time=NOON, name="team", attributes={"value": "platform"}
+            ),
+        ]
+    )
     store.refresh()
     return store
 
@@ -69,6 +80,12 @@ def find(store: Store, **wanted: Any) -> list[str]:
         ({"words": "."}, ["open", "single", "failed", "pair"]),
         ({"project": "shop"}, ["open", "failed"]),
         ({"pattern": "nightly"}, ["single"]),
+        ({"worktree": "fix-wheel"}, ["pair"]),
+        ({"repository": REPOSITORY}, ["pair"]),
+        ({"source": "claude-code"}, ["open", "single", "failed", "pair"]),
+        ({"source": "codex"}, []),
+        ({"label": ("team", "platform")}, ["single"]),
+        ({"label": ("team", "web")}, []),
         ({"agent": "tester"}, ["failed"]),
         ({"agent": "test"}, []),
         ({"task_type": "documentation"}, ["open", "failed", "pair"]),
@@ -86,6 +103,31 @@ def find(store: Store, **wanted: Any) -> list[str]:
 def test_each_filter_keeps_its_sessions(store: Store, wanted: dict[str, Any], ids: list[str]) -> None:
     """Words are beginnings of words in any order, every other filter is exact, and all must hold."""
     assert find(store, **wanted) == ids
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        ("--worktree fix-wheel", ["pair"]),
+        (f"--repository {REPOSITORY}", ["pair"]),
+        ("--source claude-code", ["open", "single", "failed", "pair"]),
+        ("--agent tester", ["failed"]),
+        ("--label team=platform", ["single"]),
+        ("--failed", ["failed"]),
+        ("--parallel", ["failed", "pair"]),
+        ("--parallel --worktree fix-wheel --failed", []),
+    ],
+)
+def test_each_filter_is_an_option_of_the_command_line(
+    store: Store, capsys: pytest.CaptureFixture[str], words: str, ids: list[str]
+) -> None:
+    """``stretto sessions`` keeps the same sessions as the page."""
+    arguments = ["--state", str(store.config.state), "sessions", *words.split(), "--json"]
+
+    code = main([*arguments, "--since", "2026-11-20"])
+
+    assert code == 0
+    assert [row["id"] for row in json.loads(capsys.readouterr().out)["sessions"]] == ids
 
 
 @pytest.mark.parametrize("sort", SessionSort)

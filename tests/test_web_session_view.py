@@ -167,6 +167,28 @@ def test_every_source_has_its_part(store: Store) -> None:
     assert "Model calls no source told" not in text
 
 
+def test_a_judgement_names_its_task_and_its_scale(store: Store) -> None:
+    """Whoever reads it sees of what it is, and of how much."""
+    told(store)
+    store.refresh()
+    store.append_scores([{"task": "a", "name": "quality", "value": 8.5, "by": "lead"}])
+    with shown(store) as client:
+        text = read(client, "/sessions/told").text
+
+    assert "quality task architect lead 8.5 on a scale from 0 to 10" in text
+    assert "satisfaction session reviewer 4.5 on" not in text
+
+
+def test_the_weight_of_a_part_is_short() -> None:
+    """What is a fifth reads 0.2, although sums of decimals are not exact in binary."""
+    part = {"applies": True, "reason": None, "weight": 0.3 - 0.1, "score": 0.5, "low": 0.5, "high": 0.5}
+
+    (line,) = session_view.describe_score_parts({"parts": {"test_success": part}})
+
+    assert line.startswith("test success: ")
+    assert line.endswith(", weight 0.2")
+
+
 def test_a_failure_stands_in_the_efficiency_of_the_page(store: Store) -> None:
     """Two tasks of 20 s, one failed, then 5 s to the session's end: delivery is half of the efficiency."""
     store.events(

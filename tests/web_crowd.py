@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from stretto.clock import HOUR, MINUTE, SECOND
@@ -18,6 +19,44 @@ TEXTS = ("write tests for every branch of the payment module", "research the mar
 BESIDE = "session-in-another-terminal-of-the-same-worktree"
 """A copy of the newest session, so that two of a project were open at once."""
 
+FIRST = "crowd-of-sessions-with-long-ids-0000"
+OTHER = "crowd-of-sessions-with-long-ids-0013"
+FINDING = Finding(
+    "task_length",
+    {"pattern": PATTERN, "type": "a-task-type-with-a-name-that-is-long", "agent": AGENTS[0]},
+    FindingVerdict.REGRESSION,
+    FindingEvidence(
+        n=1_097, effect=1.5, low=1.4, high=1.6, p=1e-6, detectable=1.1, coverage=0.9,
+        runs=(RunLink(FIRST, "t0", "before"), RunLink(OTHER, "t1", "after"), RunLink("gone")),
+    ),
+    since=NOON - 7 * DAY,
+    details={"a_number_with_a_name_that_is_rather_long": 1_234_567.891, "cause": TEXTS[0]},
+)  # fmt: skip
+STATE = FindingsState(
+    at=NOON,
+    findings=(
+        StoredFinding("a1b2", "changes", FINDING, NOON - DAY, NOON - DAY),
+        StoredFinding("c3d4", "changes", FINDING, NOON - 9 * DAY, NOON - DAY, ended=NOON - DAY),
+        StoredFinding("e5f6", "changes", replace(FINDING, subject={"agent": AGENTS[0]}), NOON, NOON),
+    ),
+    decisions=(Decision("1", NOON, DecisionKind.APPLIED, "a1b2", TEXTS[0], {}),),
+    results={
+        "holdups": AnalysisResult(
+            "holdups", NOON, 0.5, (), {
+                "sessions": {
+                    FIRST: [
+                        {
+                            "kind": "agent", "name": AGENTS[0], "seconds": 156.0, "low": 90.0, "high": 200.0,
+                            "share": 0.4, "cause": TEXTS[1],
+                        }
+                    ]
+                },
+            },
+        ),
+    },
+)  # fmt: skip
+"""A finding that holds, one that is over, a decision, and what held the first session up."""
+
 SAMPLED = 40
 """The newest sessions: their agents talk, and the machine was sampled; every other one used it up."""
 
@@ -25,9 +64,9 @@ EVERY = HOUR // 2
 """Time between two sessions: the oldest began three weeks before noon."""
 
 
-def add_crowd(store: Store) -> None:
+def add_crowd(store: Store, sessions: int = SESSIONS) -> None:
     """Put the sessions in, the newest two hours before noon."""
-    store.events([event for number in range(SESSIONS) for event in _make_session(number)])
+    store.events([event for number in range(sessions) for event in _make_session(number)])
     store.events([*_make_session(0, BESIDE)])
 
 

@@ -42,43 +42,6 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 CONTRAST = "color-contrast"
 """The rule of axe that reads colours: no other can have another answer in another scheme."""
 
-CROWD = "crowd-of-sessions-with-long-ids-0000"
-OTHER = "crowd-of-sessions-with-long-ids-0013"
-FINDING = Finding(
-    "task_length",
-    {"pattern": PATTERN, "type": "a-task-type-with-a-name-that-is-long", "agent": AGENTS[0]},
-    FindingVerdict.REGRESSION,
-    FindingEvidence(
-        n=1_097, effect=1.5, low=1.4, high=1.6, p=1e-6, detectable=1.1, coverage=0.9,
-        runs=(RunLink(CROWD, "t0", "before"), RunLink(OTHER, "t1", "after"), RunLink("gone")),
-    ),
-    since=NOON - 7 * DAY,
-    details={"a_number_with_a_name_that_is_rather_long": 1_234_567.891, "cause": TEXTS[0]},
-)  # fmt: skip
-STATE = FindingsState(
-    at=NOON,
-    findings=(
-        StoredFinding("a1b2", "changes", FINDING, NOON - DAY, NOON - DAY),
-        StoredFinding("c3d4", "changes", FINDING, NOON - 9 * DAY, NOON - DAY, ended=NOON - DAY),
-        StoredFinding("e5f6", "changes", replace(FINDING, subject={"agent": AGENTS[0]}), NOON, NOON),
-    ),
-    decisions=(Decision("1", NOON, DecisionKind.APPLIED, "a1b2", TEXTS[0], {}),),
-    results={
-        "holdups": AnalysisResult(
-            "holdups", NOON, 0.5, (), {
-                "sessions": {
-                    CROWD: [
-                        {
-                            "kind": "agent", "name": AGENTS[0], "seconds": 156.0, "low": 90.0, "high": 200.0,
-                            "share": 0.4, "cause": TEXTS[1],
-                        }
-                    ]
-                },
-            },
-        ),
-    },
-)  # fmt: skip
-
 PATHS = (
     "/", "/?window=90d", "/?from=2026-11-19&to=2026-11-19", "/?from=2026-11-13&to=2026-11-19",
     "/sessions", "/sessions?q=nothing-of-that-name", f"/sessions/{CROWD}",

@@ -14,7 +14,7 @@ from stretto.cli.command_context import CommandContext
 from stretto.cli.history_import import import_histories, list_imported_history_paths
 from stretto.cli.hooks import find_hook_status
 from stretto.cli.import_command import show_progress
-from stretto.cli.transcript_import import find_unread, import_transcripts
+from stretto.cli.transcript_import import find_unread_sessions, import_transcripts
 from stretto.errors import SourceError
 from stretto.sources import transcript
 from stretto.sources.histories.folders import HistoryFolder, list_history_folders
@@ -113,7 +113,7 @@ def find_prompt() -> Callable[[str], str] | None:
 def _list_offers(context: CommandContext) -> list[HistoryOffer]:
     root = find_transcripts_folder(context)
     transcripts = list(root.glob("*/*.jsonl")) if root.is_dir() else []
-    unread = tuple(find_unread(context.config, transcripts))
+    unread = tuple(find_unread_sessions(context.config, transcripts))
     read = list_imported_history_paths(context.config)
     return [
         HistoryOffer(CLAUDE_CODE, "Claude Code", root, unread, "session"),

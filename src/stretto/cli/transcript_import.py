@@ -70,11 +70,21 @@ def import_transcripts(config: Config, transcripts: Iterable[TranscriptFile]) ->
     return imported
 
 
-def find_unread(config: Config, transcripts: Iterable[Path]) -> list[Path]:
-    """Return the transcripts that no import has read yet."""
+def find_unread_sessions(config: Config, transcripts: Iterable[Path]) -> list[Path]:
+    """Return the transcripts of sessions that no import has read yet.
+
+    An agent's transcript belongs to a session that has one, and a file without a dated line is no session:
+    an import does not count them either.
+    """
     with closing(_open_positions(config)) as positions:
         read = positions.list_files()
-    return [path for path in transcripts if _get_position_key(path) not in read]
+    unread = (path for path in transcripts if _get_position_key(path) not in read)
+    return [path for path in unread if _is_session(path)]
+
+
+def _is_session(path: Path) -> bool:
+    is_agent = transcript.identify_transcript(path).agent is not None
+    return not is_agent and transcript.find_newest_time(path) is not None
 
 
 def _open_positions(config: Config) -> ImportPositions[TranscriptPosition]:
