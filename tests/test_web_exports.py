@@ -15,18 +15,18 @@ import pytest
 from stretto.clock import HOUR
 from stretto.web.drawing_export import draw_figure
 from stretto.web.table_export import read_tables, to_csv, to_json, to_markdown
-from tests.web_page import ARCHITECTURE, TESTS, full, read, shown
-from tests.web_served import NOON, Store
+from tests.test_notification_log import alert, message
+from tests.web_crowd import FIRST, PATTERN, STATE, add_crowd
+from tests.web_page import ARCHITECTURE, TESTS, full, make_waves, read, shown
+from tests.web_served import NOON, Store, served
 
 PATHS = (
-    "/",
-    "/sessions",
-    "/sessions/together",
-    "/types",
-    "/types/testing",
-    "/executions",
-    "/executions/together/1",
-)
+    "/", "/sessions", "/sessions/together", "/types", "/types/testing", f"/patterns/{PATTERN}?window=7d",
+    "/executions", "/executions/together/1", f"/compare?first={FIRST}&second=together", "/periods?window=7d",
+    "/activity?window=7d", "/findings/a1b2", "/alerts", "/alerts/StrettoDown",
+)  # fmt: skip
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 TABLE = """
 <table><caption>Runs</caption>
@@ -42,10 +42,15 @@ TABLE = """
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """Serve a full store."""
+    """Serve sessions of every kind, one with many lanes, some whose agents talk; findings, an alert."""
     store = Store(tmp_path_factory.mktemp("exports"))
     full(store)
-    with shown(store) as client:
+    store.scene("forty", NOON - 3 * HOUR, make_waves(20))
+    add_crowd(store, 4)
+    store.refresh()
+    with served(store.make_backend(findings=lambda: STATE)) as client:
+        store.refresh()
+        client.post("/api/notifications", content=message(alert()))
         yield client
 
 
@@ -115,11 +120,26 @@ def test_a_drawing_needs_nothing_else(client: httpx.Client) -> None:
     """It is XML with its own colours, the names of the lanes and the marks of the axis."""
     answer = client.get("/sessions/together?format=svg")
     root = ET.fromstring(answer.text)  # the project's own answer
-    texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
+    texts = {element.text for element in root.iter(f"{SVG}text")}
 
     assert answer.headers["Content-Type"].startswith("image/svg+xml")
     assert {"main agent", "architect", "tester"} <= texts
     assert "var(--" not in answer.text
+
+
+@pytest.mark.parametrize(("path", "lanes"), [("/sessions/together", 3), ("/sessions/forty", 25)])
+def test_a_lane_has_its_name_beside_it(client: httpx.Client, path: str, lanes: int) -> None:
+    """However close the lanes are: the names go down the drawing in steps of a lane, to its last."""
+    root = ET.fromstring(client.get(f"{path}?format=svg").text)  # the project's own answer
+    names = [float(text.get("y", "")) for text in root.iter(f"{SVG}text") if text.get("x") == "8"]
+    tracks = [rect for rect in root.iter(f"{SVG}rect") if (rect.get("class") or "").startswith("track")]
+    drawing = next(svg for svg in root.iter(f"{SVG}svg") if tracks[0] in list(svg))
+    top = next(float(svg.get("y", "")) for svg in root.iter(f"{SVG}svg") if drawing in list(svg))
+
+    assert len(names) == len(tracks) == lanes
+    for name, track in zip(names, tracks, strict=True):
+        place, height = float(track.get("y", "")), float(track.get("height", ""))
+        assert top + place < name < top + place + height + 1
 
 
 @pytest.mark.parametrize(

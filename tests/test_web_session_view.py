@@ -176,7 +176,7 @@ def test_a_judgement_names_its_task_and_its_scale(store: Store) -> None:
         text = read(client, "/sessions/told").text
 
     assert "quality task architect lead 8.5 on a scale from 0 to 10" in text
-    assert "satisfaction session reviewer 4.5 on" not in text
+    assert "satisfaction session reviewer 4.5 on a scale from 0 to 5" in text
 
 
 def test_the_weight_of_a_part_is_short() -> None:

@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from stretto.clock import HOUR, MINUTE, SECOND
+from stretto.clock import DAY, HOUR, MINUTE, SECOND
+from stretto.findings.findings_snapshot import FindingsState
+from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.event import Event, Kind, Outcome
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
+from stretto.store.finding_history_and_last_answers import AnalysisResult, StoredFinding
 from tests.web_served import NOON, Store
 
 SESSIONS = 1_097

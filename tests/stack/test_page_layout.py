@@ -15,20 +15,16 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from stretto.clock import DAY, HOUR, to_rfc3339
-from stretto.findings.findings_snapshot import FindingsState
-from stretto.model.decisions import Decision, DecisionKind
-from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
+from stretto.clock import HOUR, to_rfc3339
 from stretto.notifications.notification_log import parse_webhook
 from stretto.reports.make_report import ReportRules, make_report
 from stretto.reports.report_period import parse_period
 from stretto.store.database import open_reader
-from stretto.store.finding_history_and_last_answers import AnalysisResult, StoredFinding
 from tests.scenes import orchestrated
 from tests.stack.browsing import WIDE, looking
 from tests.test_notification_log import alert, message
 from tests.waiting import PATIENCE
-from tests.web_crowd import AGENTS, MODEL, PATTERN, TEXTS, TOOL, add_crowd
+from tests.web_crowd import AGENTS, FIRST, MODEL, OTHER, PATTERN, STATE, TOOL, add_crowd
 from tests.web_page import full, make_waves
 from tests.web_served import NOON, Store, served
 
@@ -44,7 +40,7 @@ CONTRAST = "color-contrast"
 
 PATHS = (
     "/", "/?window=90d", "/?from=2026-11-19&to=2026-11-19", "/?from=2026-11-13&to=2026-11-19",
-    "/sessions", "/sessions?q=nothing-of-that-name", f"/sessions/{CROWD}",
+    "/sessions", "/sessions?q=nothing-of-that-name", f"/sessions/{FIRST}",
     "/sessions/together", "/sessions/orchestrated", "/sessions/forty-by-eight", "/activity?window=7d",
     "/types?window=7d", "/types/testing?window=7d",
     "/agents?window=7d", f"/agents/{AGENTS[0]}?window=7d",
@@ -52,8 +48,8 @@ PATHS = (
     "/patterns/fan-out?from=2026-01-01&to=2026-01-02",
     "/tools?window=7d", f"/tools/{TOOL}?window=7d",
     "/models?window=7d", f"/models/{MODEL}?window=7d",
-    "/executions", f"/executions/{CROWD}/1",
-    f"/compare?first={quote(CROWD)}&second={quote(OTHER)}", "/periods?window=7d",
+    "/executions", f"/executions/{FIRST}/1",
+    f"/compare?first={quote(FIRST)}&second={quote(OTHER)}", "/periods?window=7d",
     "/periods?from=2026-11-19T09:00:00Z&before_from=2026-11-01&before_to=2026-11-07T12:00:00Z",
     "/findings", "/findings/a1b2", "/findings/c3d4", "/findings/e5f6", "/reports", "/reports/latest",
     "/alerts", "/alerts/StrettoDown", "/runbook", "/runbook/StrettoDown",
