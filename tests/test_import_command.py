@@ -210,7 +210,11 @@ class TestHistory:
         assert len(list(project.glob("agent-*.jsonl"))) == 4
         asked: list[str] = []
 
-        imported = import_history(context, "ask", lambda question: (asked.append(question), "yes")[1])
+        def ask(question: str) -> str:
+            asked.append(question)
+            return "yes"
+
+        imported = import_history(context, "ask", ask)
 
         assert asked[0].startswith("2 earlier session(s) in ")
         assert imported[0].startswith("2 session(s) imported from ")

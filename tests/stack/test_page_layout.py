@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from typing import Literal
 from urllib.parse import quote
 
@@ -15,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from stretto.clock import HOUR, to_rfc3339
+from stretto.clock import DAY, HOUR, to_rfc3339
 from stretto.notifications.notification_log import parse_webhook
 from stretto.reports.make_report import ReportRules, make_report
 from stretto.reports.report_period import parse_period

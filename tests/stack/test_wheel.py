@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,14 +59,14 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**kept, "HOME": str(tmp_path / "home"), "STRETTO_STATE": str(tmp_path / "state")}
 
 
-@pytest.fixture
-def address(program: Path, environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    """A running service from the wheel, by address."""
+@contextmanager
+def started(program: Path, environment: dict[str, str], folder: Path, *arguments: str) -> Iterator[str]:
+    """Run the service from the wheel until the block ends, and give its address."""
     address = f"127.0.0.1:{find_free_port()}"
-    with (tmp_path / "log").open("w") as log:
+    with (folder / "log").open("w") as log:
         service = subprocess.Popen(
-            [str(program), "up", "--no-servers", "--history=no", f"--listen={address}"],
-            cwd=tmp_path, env=environment, stdout=log, stderr=log,
+            [str(program), "up", "--no-servers", "--history=no", f"--listen={address}", *arguments],
+            cwd=folder, env=environment, stdout=log, stderr=log,
         )  # fmt: skip
         try:
             until("the service to answer", lambda: is_ready(address))
@@ -73,6 +74,13 @@ def address(program: Path, environment: dict[str, str], tmp_path: Path) -> Itera
         finally:
             service.terminate()
             service.wait(timeout=PATIENCE)
+
+
+@pytest.fixture
+def address(program: Path, environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
+    """A running service from the wheel, by address."""
+    with started(program, environment, tmp_path) as address:
+        yield address
 
 
 def is_ready(address: str) -> bool:
@@ -96,6 +104,15 @@ def test_the_installed_service_shows_its_recording(address: str) -> None:
     assert '"recording":true' in read_text(address, "/api/sessions").replace(" ", "")
     assert "stretto_verdict_speedup{" in read_text(address, "/metrics")
     assert "StrettoDown" in read_text(address, "/runbook/StrettoDown")
+
+
+def test_the_installed_service_shows_a_month(
+    program: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The simulated month is made from the wheel alone, with sessions in it."""
+    with started(program, environment, tmp_path, "--demo", "month") as address:
+        assert "<title>Simulated" in read_text(address, "/")
+        assert json.loads(read_text(address, "/api/sessions?window=30d&limit=5"))["sessions"]
 
 
 def test_a_hook_reaches_the_installed_service(
