@@ -9,6 +9,7 @@ import pytest
 
 import stretto
 from stretto.clock import SECOND, read_wall_clock
+from stretto.figures.machine_contention import measure_session_machine_use
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
 from tests.test_api_journal_exporter import conclude_events, journalled
@@ -68,6 +69,55 @@ def test_a_record_that_cannot_be_right_is_left_out(
 def test_without_an_sdk_a_record_does_nothing() -> None:
     """An unconfigured program runs as before."""
     stretto.record("review a", start=BEGIN, seconds=1)
+    stretto.record_resources(start=BEGIN, seconds=1, cpu_seconds=1)
+
+
+def test_resources_that_somebody_else_measured_count_like_readings(tmp_path: Path) -> None:
+    """Two stretches of work elsewhere: 40 s of processor time in 60 s, then 10 s in 20 s, at most 3 GB."""
+    with journalled(tmp_path) as written:
+        with stretto.session("release", id="s1"), stretto.task("build", agent="builder"):
+            stretto.record_resources(
+                start=BEGIN, seconds=60, cpu_seconds=40.0, memory_bytes=10**9, memory_peak_bytes=3 * 10**9,
+                read_bytes=7, written_bytes=0,
+            )  # fmt: skip
+            stretto.record_resources(start=BEGIN + 60.5, seconds=20, cpu_seconds=10)
+        session = conclude_events(written.events())
+    first, second = session.samples
+    assert (first.start, first.duration) == (BEGIN * SECOND, 60 * SECOND)
+    assert (first.cpu, first.memory, first.memory_peak) == (40 * SECOND, 10**9, 3 * 10**9)
+    assert (first.read, first.written) == (7, 0)
+    assert (second.start, second.cpu, second.memory) == (
+        (BEGIN + 60) * SECOND + SECOND // 2,
+        10 * SECOND,
+        None,
+    )
+    use = measure_session_machine_use(session.samples, (0.75, 0.85))
+    assert use is not None
+    assert (use.sampled_seconds, use.cpu_seconds, use.memory_peak_bytes) == (80, 50, 3 * 10**9)
+    assert len(session.tasks) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"seconds": 0, "cpu_seconds": 1},
+        {"seconds": float("nan"), "cpu_seconds": 1},
+        {"seconds": 1},
+        {"seconds": 1, "cpu_seconds": -1},
+        {"seconds": 1, "memory_bytes": float("inf")},
+        {"seconds": 1, "memory_bytes": 1.5},
+    ],
+)
+def test_resources_that_cannot_be_right_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, wrong: dict[str, float]
+) -> None:
+    """They are named in the log, as is a record outside of any session."""
+    with journalled(tmp_path) as written, caplog.at_level(logging.WARNING):
+        with stretto.session("release", id="s1"):
+            stretto.record_resources(start=BEGIN, **wrong)  # type: ignore[arg-type]  # wrong on purpose
+        stretto.record_resources(start=BEGIN, seconds=1, cpu_seconds=1)
+        assert conclude_events(written.events()).samples == ()
+    assert len([line for line in caplog.messages if "resources was left out" in line]) == 2
 
 
 def test_messages_have_types(tmp_path: Path) -> None:

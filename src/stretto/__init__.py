@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stretto.api.cache_counters import cache
     from stretto.api.carry import carry
     from stretto.api.context import environ
+    from stretto.api.recorded_resources import record_resources
     from stretto.api.score_events import score
     from stretto.api.setup import configure, flush
     from stretto.api.work_blocks import message, model_call, phase, record, session, task, tool_call
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__", "cache", "carry", "configure", "context", "environ", "flush", "message", "model_call",
-    "phase", "record", "score", "session", "task", "tool_call",
+    "phase", "record", "record_resources", "score", "session", "task", "tool_call",
 ]  # fmt: skip
 
 _MODULES = {
@@ -37,6 +38,7 @@ _MODULES = {
     "model_call": "work_blocks",
     "phase": "work_blocks",
     "record": "work_blocks",
+    "record_resources": "recorded_resources",
     "score": "score_events",
     "session": "work_blocks",
     "task": "work_blocks",

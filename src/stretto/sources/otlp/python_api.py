@@ -19,6 +19,7 @@ from stretto.sources.otlp import conventions, evaluations
 from stretto.sources.otlp.cache_reports import make_cache_report
 from stretto.sources.otlp.genai import make_session_events, make_span_event
 from stretto.sources.otlp.plain_records import Attributes, Span, get_id, get_number, get_text, to_duration
+from stretto.sources.otlp.samples_from_api_spans import make_recorded_sample
 
 Content = TypeVar("Content")
 
@@ -54,6 +55,8 @@ _MESSAGE_MARKS = frozenset(
 def _make_api_events(span: Span, session: str) -> list[Event]:
     if SpanAttribute.CACHE_NAME.value in span.attributes:
         return [make_cache_report(span, session)]
+    if SpanAttribute.RESOURCES_SECONDS.value in span.attributes:
+        return make_recorded_sample(span, session)
     attributes = span.attributes
     new_event = partial(
         Event, session=session, source=conventions.get_source(span), channel=Channel.OTLP, id=span.id
