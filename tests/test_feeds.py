@@ -22,7 +22,7 @@ from stretto.findings.findings_snapshot import FindingsState
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.state.lock import StateLock
 from stretto.store.finding_history_and_last_answers import AnalysisResult
-from stretto.summaries.running_tasks import ExpectedTask, RunningTask
+from stretto.summaries.running_tasks import ExpectedFanout, ExpectedTask, RunningFanout, RunningTask
 from tests.web_page import full
 from tests.web_served import NOON, Store, served
 
@@ -98,6 +98,25 @@ def test_the_hub_learns_what_runs_and_what_is_late(given: FeedInput) -> None:
     assert [each["task"] for each in hub["warnings"]["value"]] == ["call0"]
     assert hub["priorities"]["value"][0]["pattern"] == "fan-out"
     assert {each["agent"] for each in hub["assignments"]["value"]} == {"architect", "explorer", "tester"}
+
+
+def test_the_hub_learns_of_conflicts_and_blocks_while_tasks_run(given: FeedInput) -> None:
+    """Each task in conflict is a warning, and each that says it is blocked; phase and agents are named."""
+    task = RunningTask("live", "b", ("release", "tests"), "tester", NOON, blocked="no key")
+    fanout = RunningFanout("live", "release", "shop", NOON, 3, (task,), frozenset({"b", "a"}), ("build",))
+    expected = ExpectedTask(task, 0, None, None)
+    hub = items("hub", replace(given, fanouts=(ExpectedFanout(fanout, 0, None),), expected=(expected,)))
+
+    (running,) = hub["running"]["value"]["fanouts"]
+    assert (running["phases"], running["agents"], running["conflicts"]) == (["build"], ["tester"], ["a", "b"])
+    assert running["sentence"].startswith(
+        "2 of 3\N{NO-BREAK SPACE}tasks are over; 2\N{NO-BREAK SPACE}tasks in conflict"
+    )
+    warnings = hub["warnings"]["value"]
+    assert [(each["kind"], each["task"]) for each in warnings] == [
+        ("blocked", "b"), ("conflict", "a"), ("conflict", "b"),
+    ]  # fmt: skip
+    assert warnings[0]["sentence"] == "it reports that it cannot go on: no key"
 
 
 def test_alerts_that_nothing_watches_are_no_quiet(given: FeedInput) -> None:

@@ -17,6 +17,7 @@ from stretto.figures.overdue_limits_and_time_left import (
     find_overdue_limit,
 )
 from stretto.findings.finding_sentences import describe_fanout_progress
+from stretto.model.event import Kind as EventKind
 from stretto.otlp_export.span_sender import NullSender
 from stretto.service.service import Service
 from stretto.summaries.running_tasks import (
@@ -130,6 +131,7 @@ def test_running_parallel_executions_have_progress_and_an_end(tmp_path: Path) ->
     drawing = Drawing("live").opens(0, pattern="release").prompt(0)
     for name, start, end in (("a", 1, 5), ("b", 2, None), ("c", 3, None)):
         drawing.run(name, start, end)
+    drawing.phase("build", 0, None).phase("plan", 0, 1)
     lone = Drawing("lone").opens(0).prompt(0).run("d", 2)
     with store(tmp_path, idle=10**9) as opened:
         opened.take(drawing.events)
@@ -144,6 +146,7 @@ def test_running_parallel_executions_have_progress_and_an_end(tmp_path: Path) ->
     fanout = expected.running
     assert (fanout.session, fanout.pattern, fanout.start, fanout.over) == ("live", "release", at(1), 1)
     assert [task.task for task in fanout.running] == ["b", "c"]
+    assert (fanout.conflicts, fanout.phases) == (None, ("build",))
     assert expected.elapsed == 2 * SECOND
     assert expected.left is not None
     progress = describe_fanout_progress(expected).replace("\N{NO-BREAK SPACE}", " ")
@@ -168,6 +171,30 @@ def test_running_parallel_executions_have_progress_and_an_end(tmp_path: Path) ->
     assert describe_fanout_progress(late[0]).endswith(
         "too few finished tasks like those that run to expect an end"
     )
+
+
+def test_conflicts_and_what_blocks_are_known_while_tasks_run(tmp_path: Path) -> None:
+    """The one that is over wrote the file of a running one; the third wrote another file, and is blocked."""
+    drawing = Drawing("live").opens(0, pattern="release").prompt(0)
+    for name, start, end in (("a", 1, 5), ("b", 2, None), ("c", 3, None)):
+        drawing.run(name, start, end)
+    with store(tmp_path, idle=10**9) as opened:
+        opened.take(drawing.events)
+        reader = RunningSessionReader(by_description)
+        (before,) = list_running_fanouts(reader.read_sessions(opened.connection, at(10)))
+        for task, second, file in (("a", 4, "one"), ("b", 6, "one two"), ("c", 7, "three")):
+            drawing.call(f"{task}-w", second, second + 0.5, tool="Write", parent=task, wrote=file)
+        drawing.stroke(
+            EventKind.MESSAGE, 8, id="m", parent="c", type="blocked", attributes={"description": "no key"}
+        )
+        opened.take(drawing.events)
+        sessions = reader.read_sessions(opened.connection, at(10))
+    (after,) = list_running_fanouts(sessions)
+    assert (before.conflicts, after.conflicts) == (None, frozenset({"a", "b"}))
+    assert {task.task: task.blocked for task in list_running_tasks(sessions)} == {"b": None, "c": "no key"}
+    (expected,) = TaskExpectations((), {}, (after,)).list_expected_fanouts(at(10))
+    progress = describe_fanout_progress(expected).replace("\N{NO-BREAK SPACE}", " ")
+    assert progress.startswith("1 of 3 tasks are over; 2 tasks in conflict; too few")
 
 
 def test_where_nothing_runs_in_parallel_the_figures_say_so() -> None:

@@ -69,6 +69,9 @@ def _build_running_fanout(expected: ExpectedFanout, now: int) -> dict[str, Any]:
         "tasks": fanout.tasks,
         "tasks_over": fanout.over,
         "elapsed_seconds": expected.elapsed / SECOND,
+        "phases": list(fanout.phases),
+        "agents": sorted({task.agent for task in fanout.running if task.agent is not None}),
+        "conflicts": None if fanout.conflicts is None else sorted(fanout.conflicts),
         **_build_eta(expected.left, now),
         "sentence": describe_fanout_progress(expected),
     }
@@ -133,7 +136,7 @@ def _build_eta(left: TimeLeft | None, now: int) -> dict[str, Any]:
 
 
 def _list_warnings(given: FeedInput) -> FeedItem:
-    """Return the tasks that are overdue or have been silent for long."""
+    """Return the tasks that are overdue, blocked, in conflict with others, or have been silent for long."""
     overdue = [
         {
             "kind": "overdue",
@@ -154,7 +157,27 @@ def _list_warnings(given: FeedInput) -> FeedItem:
         }
         for each in stuck
     ]
-    value = [*overdue, *silent][:MOST_ENTRIES]
+    blocked = [
+        {
+            "kind": "blocked",
+            "session": task.running.session,
+            "task": task.running.task,
+            "sentence": f"it reports that it cannot go on: {task.running.blocked}",
+        }
+        for task in given.expected
+        if task.running.blocked is not None
+    ]
+    conflicting = [
+        {
+            "kind": "conflict",
+            "session": each.running.session,
+            "task": task,
+            "sentence": "its result is in conflict with that of a task beside it, by a file or as it said",
+        }
+        for each in given.fanouts
+        for task in sorted(each.running.conflicts or ())
+    ]
+    value = [*overdue, *blocked, *conflicting, *silent][:MOST_ENTRIES]
     return FeedItem(value, given.now, 0.99, "a task is overdue beyond 99 % of its kind")
 
 

@@ -58,7 +58,8 @@ def find_conflicts_and_tests(
     tasks write ``a.py``: both conflict.
     """
     tasks, calls = tuple(tasks), tuple(calls)
-    writers = _find_writers(fanouts, tasks, calls)
+    fanout_of = {task.id: number for number, fanout in enumerate(fanouts) for task in fanout.tasks}
+    writers = _find_writers(fanout_of, tasks, calls)
     test_calls = [call for call in calls if call.tests is not None and call.start is not None]
     starts_by_parent: dict[str | None, list[int]] = {}
     for fanout in fanouts:
@@ -82,12 +83,30 @@ def find_conflicts_and_tests(
     return tuple(checks)
 
 
+def find_conflicts_so_far(
+    group: Sequence[Task], tasks: Iterable[Task], calls: Iterable[ToolCall]
+) -> frozenset[str] | None:
+    """Return the tasks of a running fan-out that are in conflict by now; None if it is not known.
+
+    They wrote a file that another of them also wrote, or were declared to conflict. Nothing is known before
+    one of the tasks was seen to write, or was declared.
+    """
+    files = _find_writers(dict.fromkeys((task.id for task in group), 0), tuple(tasks), calls).get(0, {})
+    declared = [task for task in group if task.conflicts is not None]
+    if not files and not declared:
+        return None
+    shared = [writers for writers in files.values() if len(writers) > 1]
+    return frozenset(task.id for task in declared if task.conflicts).union(*shared)
+
+
 def _find_writers(
-    fanouts: Sequence[Fanout], tasks: Sequence[Task], calls: Iterable[ToolCall]
+    fanout_of: Mapping[str, int], tasks: Sequence[Task], calls: Iterable[ToolCall]
 ) -> dict[int, dict[str, set[str]]]:
-    """Return fan-out number → file → tasks that wrote it, by themselves, by a call or by a subtask."""
+    """Return fan-out number → file → tasks that wrote it, by themselves, by a call or by a subtask.
+
+    ``fanout_of`` has the number of each task's fan-out.
+    """
     parents = {task.id: task.parent for task in tasks}
-    fanout_of = {task.id: number for number, fanout in enumerate(fanouts) for task in fanout.tasks}
     writers: dict[int, dict[str, set[str]]] = {}
     for write in list_file_writes(tasks, calls):
         for task_id in walk_ancestry(write.task, parents):

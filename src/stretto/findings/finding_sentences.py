@@ -244,6 +244,8 @@ def describe_fanout_progress(expected: ExpectedFanout) -> str:
     """
     fanout = expected.running
     done = f"{fanout.over} of {format_count_with_noun(fanout.tasks, 'task')} are over"
+    if fanout.conflicts:
+        done += f"; {format_count_with_noun(len(fanout.conflicts), 'task')} in conflict"
     if expected.left is None:
         return f"{done}; too few finished tasks like those that run to expect an end"
     return (

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stretto.clock import DAY, SECOND
+from stretto.figures.fanout_conflict_and_test_checks import find_conflicts_so_far
 from stretto.figures.fanouts import group_overlapping
 from stretto.figures.figure import Figure, make_ratio
 from stretto.figures.overdue_limits_and_time_left import (
@@ -43,6 +44,8 @@ class RunningTask:
     agent: str | None
     start: int
     description: str | None = None
+    blocked: str | None = None
+    """Why it cannot go on, if that is what it reported last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,10 @@ class RunningFanout:
     tasks: int
     """Tasks that have begun; more may begin."""
     running: tuple[RunningTask, ...]
+    conflicts: frozenset[str] | None = None
+    """Its tasks that wrote a file which another of them also wrote; None before any was seen to write."""
+    phases: tuple[str, ...] = ()
+    """The phases of its session that run."""
 
     @property
     def over(self) -> int:
@@ -231,6 +238,7 @@ def list_running_fanouts(sessions: Iterable[RunningSession]) -> tuple[RunningFan
 
 def _list_fanouts(session: Session, running: Iterable[RunningTask]) -> tuple[RunningFanout, ...]:
     by_id = {task.task: task for task in running}
+    phases = tuple(phase.name for phase in session.phases if phase.outcome is Outcome.RUNNING)
     fanouts = [
         RunningFanout(
             session.id,
@@ -239,6 +247,8 @@ def _list_fanouts(session: Session, running: Iterable[RunningTask]) -> tuple[Run
             min(task.start for task in group if task.start is not None),
             len(group),
             tuple(by_id[task.id] for task in group if task.id in by_id),
+            find_conflicts_so_far(group, session.tasks, session.tool_calls),
+            phases,
         )
         for _, group in group_overlapping(session.tasks)
         if len(group) > 1 and any(task.id in by_id for task in group)
@@ -247,6 +257,7 @@ def _list_fanouts(session: Session, running: Iterable[RunningTask]) -> tuple[Run
 
 
 def _list_tasks(session: Session) -> tuple[RunningTask, ...]:
+    reports = session.latest_reports
     return tuple(
         RunningTask(
             session.id,
@@ -255,6 +266,7 @@ def _list_tasks(session: Session) -> tuple[RunningTask, ...]:
             task.agent,
             task.start,
             task.description,
+            None if (report := reports.get(task.id)) is None else report.description,
         )
         for task in session.tasks
         if task.outcome is Outcome.RUNNING and task.start is not None
