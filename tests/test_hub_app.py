@@ -34,7 +34,7 @@ from stretto.fleet.hub_exchange import FORGET_PATH, MOST_DOCUMENTS, SESSIONS_PAT
 from stretto.fleet.session_document import MOST_BYTES, SessionDocument, encode_session_document
 from stretto.hub import hub_app, open_scopes, scope_service
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
-from stretto.hub.document_checks import RefusalReason
+from stretto.hub.document_checks import RefusalReason, find_document_fault
 from stretto.hub.document_row_checks import MOST_AMOUNT, MOST_COUNT
 from stretto.hub.engine import DAYS_KEPT, FleetScope, ReceivedSession
 from stretto.hub.engine_opening import HubDatabase
@@ -52,6 +52,7 @@ from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database_schema import VERSION
 from stretto.store.queries import read_sums
 from stretto.summaries.snapshot import Snapshot, take_snapshot
+from tests.bench.bench_hub import draw_session
 from tests.fakes import store
 from tests.hub_engines import (
     ENGINES,
@@ -62,7 +63,19 @@ from tests.hub_engines import (
     make_slower_teams,
     run_engine,
 )
-from tests.scenes import BEGIN, Drawing, by_description, fork_join, paid, sampled, straggler
+from tests.scenes import (
+    BEGIN,
+    Drawing,
+    by_description,
+    conflict,
+    delivery,
+    fork_join,
+    orchestrated,
+    paid,
+    sampled,
+    spender,
+    straggler,
+)
 from tests.waiting import until
 
 NOW = BEGIN + 3_600 * SECOND
@@ -478,6 +491,16 @@ def _change_fields(line: bytes, change: dict[str, Any]) -> bytes:
         else:
             fields[name] = value
     return msgspec.json.encode(fields)
+
+
+def test_what_machines_ship_is_accepted(tmp_path: Path) -> None:
+    """Each measure's words are known to the hub, those of the cost of watching too."""
+    drawings = [*(scene() for scene in (*SCENES, conflict, delivery, orchestrated, spender)), draw_session()]
+    documents = make_documents(tmp_path, "laptop", [drawing.events for drawing in drawings])
+    assert len(documents) == len(drawings)
+    assert measures.OVERHEAD_KNOWN in {measure for each in documents for _, measure, *_ in each.sums}
+    for document in documents:
+        assert find_document_fault(document, encode_session_document(document), NOW) is None
 
 
 @pytest.mark.parametrize("counted_by", ["x", get_sums_version()])

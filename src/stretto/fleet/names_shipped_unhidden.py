@@ -6,6 +6,7 @@ Everybody can read them in a manual, so they reveal nothing about anybody's work
 
 from __future__ import annotations
 
+from stretto.figures.monitoring_overhead import OverheadPart
 from stretto.figures.scores.sums_by_pattern_type_or_agent import (
     ALONE,
     CONFLICT,
@@ -76,7 +77,7 @@ CLOSED_WORDS: dict[Dimension, frozenset[str]] = {
     Dimension.KIND: MESSAGE_KINDS | Tokens().to_counts().keys() | {NONE, OTHER},
     Dimension.ORIGIN: frozenset(CostOrigin),
     Dimension.OUTCOME: frozenset(Outcome),
-    Dimension.PART: frozenset(WallPart),
+    Dimension.PART: frozenset({*WallPart, *OverheadPart}),
     Dimension.PLACE: frozenset({PARALLEL, ALONE, UNPLACED}),
     Dimension.REASON: frozenset({*WasteReason, "eviction", "invalidation"}),
     Dimension.RESULT: frozenset({INTEGRATED, CONFLICT, FAILED, FINE, "hit", "miss", "passed"}),
