@@ -606,7 +606,15 @@ def orchestrated(session: str = "orchestrated") -> Drawing:
             outcome=Outcome.SUCCESS,
             attributes={"sender": "lead"},
         )
-    drawing.stroke(Kind.HOOKS_RUN, 3, id="h1", name="PreToolUse", parent="left", duration=SECOND // 4)
+    drawing.stroke(
+        Kind.HOOKS_RUN,
+        3,
+        id="h1",
+        name="PreToolUse",
+        parent="left",
+        duration=SECOND // 4,
+        attributes={"command": "ruff"},
+    )
     drawing.stroke(Kind.API_COST, 3, id="cost", duration=SECOND // 8, source="stretto", channel=Channel.API)
     for second, of, id, name, value in (
         (23, "task", "right", "quality", 4.0),

@@ -48,6 +48,8 @@ VALUES: dict[Label, tuple[str, ...]] = {
     Label.DIMENSION: ("time", "resource", "quality", "workflow"),
     Label.DIRECTION: ("read", "write"),
     Label.CORE: ("0", "1"),
+    Label.EVENT: ("PreToolUse", "Stop"),
+    Label.COMMAND: ("stretto", "ruff"),
     Label.REASON: ("torn",),
     Label.DELIVERY: ("delivered", "taken", "wasted"),
     Label.SCOPE: ("prefect",),

@@ -137,7 +137,13 @@ def test_an_orchestrators_session_document_is_complete(tmp_path: Path) -> None:
         "reason": None,
     }
     assert found["hooks_run"] == [
-        {"event": "PreToolUse", "task": "left", "start": "2026-01-01T00:00:03.000000Z", "seconds": 0.25}
+        {
+            "event": "PreToolUse",
+            "command": "ruff",
+            "task": "left",
+            "start": "2026-01-01T00:00:03.000000Z",
+            "seconds": 0.25,
+        }
     ]
 
 

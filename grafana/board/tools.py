@@ -110,10 +110,19 @@ _HOOKS = Row(
         ),
         make_lines(
             "Time in hooks",
-            "How long an agent waited for its hooks, as the agent itself measured it.",
+            "How long an agent waited for its hooks, as the agent itself measured it: all, by hook event,"
+            " and by command where the client times each.",
             "How much of the time around calls is the hooks' own?",
             Unit.SECONDS,
-            {"{{stat}}": max_by(select_series("hook_duration_quantile_seconds"), Label.STAT)},
+            {
+                "{{stat}}": max_by(select_series("hook_duration_quantile_seconds"), Label.STAT),
+                "{{event}} p95": max_by(
+                    select_series("hook_event_duration_quantile_seconds", stat="p95"), Label.EVENT
+                ),
+                "{{command}} p95": max_by(
+                    select_series("hook_command_duration_quantile_seconds", stat="p95"), Label.COMMAND
+                ),
+            },
         ),
     ),
 )

@@ -38,6 +38,8 @@ WEIGHED_BY: dict[Dimension, tuple[str, ...]] = {
     Dimension.SCORE: (measures.SCORE_COUNT, measures.SCORE_OUTSIDE),
     Dimension.CACHE: (measures.CACHE_LOOKUPS,),
     Dimension.FRAMEWORK: (measures.TEST_RUNS,),
+    Dimension.EVENT: (measures.HOOK_EVENT_TIME,),
+    Dimension.COMMAND: (measures.HOOK_COMMAND_TIME,),
     Dimension.SENDER: (measures.CONVERSATIONS,),
     Dimension.SOURCE: (measures.SESSIONS,),
     Dimension.SIGNATURE: (measures.VERDICT_TASKS,),

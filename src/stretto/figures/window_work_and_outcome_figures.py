@@ -136,6 +136,8 @@ def _compute_durations(at: Labels, sums: Sums) -> Iterator[Figure]:
         (measures.PHASE_TIME, Dimension.PHASE, "stretto_phase_duration_quantile_seconds"),
         (measures.OVERHEAD, None, "stretto_overhead_quantile_seconds"),
         (measures.HOOKS_TIME, None, "stretto_hook_duration_quantile_seconds"),
+        (measures.HOOK_EVENT_TIME, Dimension.EVENT, "stretto_hook_event_duration_quantile_seconds"),
+        (measures.HOOK_COMMAND_TIME, Dimension.COMMAND, "stretto_hook_command_duration_quantile_seconds"),
         (measures.MESSAGE_TIME, None, "stretto_message_response_quantile_seconds"),
         (measures.RECOVERY_TIME, Dimension.TASK_TYPE, "stretto_recovery_quantile_seconds"),
         (measures.MESSAGE_TIME, Dimension.AGENT, "stretto_agent_response_quantile_seconds"),

@@ -274,6 +274,8 @@ class HooksRun:
     task: str | None
     start: int
     duration: int
+    command: str | None = None
+    """The name of the only command that ran; None for all hooks of an event together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ def _fold_hooks_run(facts: SessionFacts, event: Event, rank: int) -> Touched:
         hooks_run,
         rank,
         (fact_fields.EVENT, event.name),
+        (fact_fields.COMMAND, read_text(event.attributes, "command")),
         (fact_fields.AGENT_ID, event.parent),
         (fact_fields.SPAN, read_text(event.attributes, "span")),
     )

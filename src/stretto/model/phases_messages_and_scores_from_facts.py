@@ -157,6 +157,7 @@ def conclude_hooks_run(facts: SessionFacts) -> tuple[HooksRun, ...]:
             _find_task(facts, run_facts) or task_of_span.get(get_text(run_facts, fact_fields.SPAN) or ""),
             get_number(run_facts, fact_fields.START) or 0,
             duration,
+            get_text(run_facts, fact_fields.COMMAND),
         )
         for run_id, run_facts in _list_leaves(facts, EntityKind.HOOKS)
         if (duration := get_number(run_facts, fact_fields.DURATION)) is not None

@@ -399,6 +399,7 @@ _HOOKS = (
     FactField(EntityKind.HOOKS, START, _TIME, "When the hooks started."),
     FactField(EntityKind.HOOKS, DURATION, _DURATION, "How long the agent waited for them."),
     FactField(EntityKind.HOOKS, EVENT, _TEXT, "The hook event."),
+    FactField(EntityKind.HOOKS, COMMAND, _TEXT, "The name of the one command that ran, if told of one."),
     FactField(EntityKind.HOOKS, AGENT_ID, _TEXT, "The id of the agent that waited; none is the main agent."),
     FactField(EntityKind.HOOKS, SPAN, _TEXT, "The id of the span in which they ran."),
 )

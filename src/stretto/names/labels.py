@@ -48,6 +48,8 @@ class Label(StrEnum):
     DIMENSION = "dimension"
     DIRECTION = "direction"
     CORE = "core"
+    EVENT = "event"
+    COMMAND = "command"
     REASON = "reason"
     GROUP = "group"
     VERSION = "version"

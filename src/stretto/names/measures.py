@@ -26,10 +26,14 @@ class Dimension(StrEnum):
     BUCKET = "bucket"
     """A bucket of a quantile sketch (``figures.quantile_sketch``), the only dimension that is a number."""
     CACHE = "cache"
+    COMMAND = "command"
+    """The name of a hook's command."""
     DELIVERY = "delivery"
     """The class of a task that is over: ``delivered``, ``taken`` or ``wasted``."""
     DIRECTION = "direction"
     """``read`` from or ``write`` to disk."""
+    EVENT = "event"
+    """A hook event, as its client names it."""
     FRAMEWORK = "framework"
     KIND = "kind"
     """A kind of tokens (``input``, ``output``, ``cache_read``, ``cache_write``) or of messages."""
@@ -411,6 +415,18 @@ CONVERSATION_TIME = define_measure(
 )
 HOOKS_TIME = define_measure(
     "hooks_time", (_D.BUCKET,), _U.SKETCH_NANOSECONDS, "How long an agent waited for its hooks."
+)
+HOOK_EVENT_TIME = define_measure(
+    "hook_event_time",
+    (_D.EVENT, _D.BUCKET),
+    _U.SKETCH_NANOSECONDS,
+    "How long an agent waited for its hooks, by hook event.",
+)
+HOOK_COMMAND_TIME = define_measure(
+    "hook_command_time",
+    (_D.COMMAND, _D.BUCKET),
+    _U.SKETCH_NANOSECONDS,
+    "How long an agent waited for a hook, by its command.",
 )
 CACHE_LOOKUPS = define_measure(
     "cache_lookups", (_D.CACHE, _D.RESULT), _U.COUNT, "Lookups in a reported cache."

@@ -23,6 +23,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "store.contributions.phases_messages_hooks_and_caches": (
         measures.CACHE_EVICTED_MISSES, measures.CACHE_LOOKUPS, measures.CACHE_LOOKUP_TIME,
         measures.CACHE_REFUSED, measures.CACHE_REMOVALS, measures.CACHE_SAVED, measures.HOOKS_TIME,
+        measures.HOOK_EVENT_TIME, measures.HOOK_COMMAND_TIME,
         measures.MESSAGES, measures.MESSAGES_SENT, measures.MESSAGE_TIME, measures.PHASES,
         measures.PHASE_TIME, measures.MESSAGE_KINDS, measures.CONVERSATIONS, measures.CONVERSATION_TIME,
     ),
@@ -238,6 +239,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.MESSAGES_SENT, measures.RECOVERY_TIME,
         measures.AGENT_TIME, measures.ANSWERS, measures.ANSWER_TIME, measures.CALLS, measures.CALL_TIME,
         measures.ENDS_EXPECTED, measures.ENDS_SEEN, measures.HOOKS_TIME,
+        measures.HOOK_EVENT_TIME, measures.HOOK_COMMAND_TIME,
         measures.MESSAGES, measures.MESSAGE_TIME, measures.OVERHEAD,
         measures.PARALLEL_OUTCOMES, measures.PHASES, measures.PHASE_TIME,
         measures.SESSIONS, measures.SESSION_TIME, measures.TASKS, measures.TASK_TIME,
@@ -257,7 +259,8 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.VERDICT_WORK, measures.WASTED_TASKS, measures.WORK_DELIVERED, measures.WORK_ENDS,
     ),
     "figures.name_budget": (
-        measures.CACHE_LOOKUPS, measures.CALLS, measures.CONVERSATIONS, measures.MESSAGES,
+        measures.CACHE_LOOKUPS, measures.CALLS, measures.CONVERSATIONS, measures.HOOK_COMMAND_TIME,
+        measures.HOOK_EVENT_TIME, measures.MESSAGES,
         measures.MODEL_CALLS, measures.PHASES, measures.SCORE_COUNT, measures.SCORE_OUTSIDE,
         measures.SESSIONS, measures.TALK_MESSAGES, measures.TEST_RUNS, measures.VERDICT_FANOUTS,
         measures.VERDICT_TASKS, measures.WORK_ENDS,

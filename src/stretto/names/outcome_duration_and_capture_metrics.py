@@ -278,4 +278,16 @@ OUTCOMES: tuple[Metric, ...] = (
         (_STAT, _W),
         "How long an agent waited for its hooks, as the agent itself measured it, within 2 %.",
     ),
+    define_gauge(
+        "stretto_hook_event_duration_quantile_seconds",
+        "s",
+        (Label.EVENT, _STAT, _W),
+        "The same by hook event, as the client names it.",
+    ),
+    define_gauge(
+        "stretto_hook_command_duration_quantile_seconds",
+        "s",
+        (Label.COMMAND, _STAT, _W),
+        "How long an agent waited for a hook, by its command, where the client times each. Within 2 %.",
+    ),
 )

@@ -324,6 +324,7 @@ def _build_side_records(session: Session, scales: Scales) -> dict[str, list[dict
         "hooks_run": [
             {
                 "event": run.event,
+                "command": run.command,
                 "task": run.task,
                 "start": to_rfc3339(run.start),
                 "seconds": _to_seconds(run.duration),

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stretto.names import NONE, OTHER, WINDOWS
+from stretto.names import NONE, OTHER, WINDOWS, Label
 from stretto.store.session_search import SessionQuery
 from stretto.summaries.run_statistics_by_kind import ProfileKind
 from stretto.summaries.time_window import ALL, TimeWindow, make_named_window
@@ -88,10 +88,15 @@ class DimensionPages(PageEndpoints):
             return self._refuse(request, 400, str(error))
         window = None if choice is None else choice.window.name
         rows: Sequence[object] = ()
+        hooks: dict[str, Sequence[object]] = {}
         if choice is not None:
-            rows = DIMENSIONS[view].list_rows(
-                dimension_views.FigureIndex(choice.snapshot), choice.window.name
-            )
+            figures = dimension_views.FigureIndex(choice.snapshot)
+            rows = DIMENSIONS[view].list_rows(figures, choice.window.name)
+            if view == "tools":
+                hooks = {
+                    label: tool_and_model_views.list_hook_figures(figures, choice.window.name, label)
+                    for label in (Label.EVENT.value, Label.COMMAND.value)
+                }
         return self._page(
             "view.html",
             request,
@@ -102,6 +107,7 @@ class DimensionPages(PageEndpoints):
             window=window,
             coarser=None if choice is None else choice.snapshot.coarser,
             rows=rows,
+            hooks=hooks,
         )
 
     def show_detail(self, request: Request) -> Response:

@@ -36,6 +36,30 @@ class ModelFigures:
     cost: Figure
 
 
+@dataclass(frozen=True, slots=True)
+class HookFigures:
+    """A hook event, or the command of hooks: how often an agent waited for it, and how long."""
+
+    name: str
+    runs: int
+    median: Figure
+    p95: Figure
+
+
+def list_hook_figures(figures: FigureIndex, window: str, label: str) -> list[HookFigures]:
+    """Return a row for each ``event`` or ``command`` of hooks in a window, the most often run first."""
+    metric = f"stretto_hook_{label}_duration_quantile_seconds"
+    names = {labels[label] for labels in figures.list_labels(metric, window=window)}
+    rows = []
+    for name in sorted(names):
+        median, p95 = (
+            figures.find_figure(metric, "no run is known", stat=stat, window=window, **{label: name})
+            for stat in ("p50", "p95")
+        )
+        rows.append(HookFigures(name, median.count, median, p95))
+    return sorted(rows, key=lambda row: -row.runs)
+
+
 def list_tool_figures(figures: FigureIndex, window: str) -> list[ToolFigures]:
     """Return a row for each tool that was called in a window, the most called first."""
     tools = {labels["tool"] for labels in figures.list_labels("stretto_window_tool_calls", window=window)}

@@ -251,6 +251,8 @@ class OtlpTranslator:
             return partial(self._translate_codex_item, translate=codex.translate_client_log)
         if gemini_agent_logs.is_agent_log(log):
             return gemini_agent_logs.translate_agent_log
+        if gemini_agent_logs.is_hook_log(log):
+            return gemini_agent_logs.translate_hook_log
         return self._translate_evaluation if evaluations.is_result(log) else None
 
     def _translate_client_log(self, log: LogRecord) -> list[Event]:

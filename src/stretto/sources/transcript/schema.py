@@ -60,6 +60,7 @@ class TranscriptLine(msgspec.Struct, rename="camel"):
     content: msgspec.Raw = ABSENT
     subtype: Any = None
     compact_metadata: msgspec.Raw = ABSENT
+    hook_infos: msgspec.Raw = ABSENT
     id: Any = None
     request_ref: Any = None
     request_id: Any = None
@@ -153,6 +154,13 @@ class TaskStarted(msgspec.Struct):
     description: Any = None
 
 
+class StopHook(msgspec.Struct, rename="camel"):
+    """A hook that ran at the end of an answer; newer clients time each."""
+
+    command: Any = None
+    duration_ms: Any = None
+
+
 class CompactionBoundary(msgspec.Struct, rename="camel"):
     """The metadata of a compaction."""
 
@@ -192,6 +200,7 @@ TOOL_INPUT: Final = make_decoder(ToolInput)
 TOOL_RESULT: Final = make_decoder(ToolResult)
 PROGRESS: Final = make_decoder(ProgressReport)
 TASK_STARTED: Final = make_decoder(TaskStarted)
+STOP_HOOKS: Final = make_decoder(list[StopHook])
 COMPACTION: Final = make_decoder(CompactionBoundary)
 SIDECAR: Final = make_decoder(AgentSidecar)
 TEXT: Final = make_decoder(str)

@@ -23,6 +23,7 @@ from stretto.hook.client.client import WORKING
 from stretto.model.event import LATEST, Kind, Outcome, Value, omit_none
 from stretto.model.facts import DELEGATING_TOOLS
 from stretto.sources.counts_of_tests import read_counts_of_tests
+from stretto.sources.hook_command_names import name_hook_command
 from stretto.sources.transcript import schema
 from stretto.sources.transcript.collect_transcript_events import EventLog, LineContext
 from stretto.sources.transcript.reading_state import Checkpoint, TranscriptFile
@@ -383,7 +384,23 @@ class LineTranslator:
                 duration=schema.from_milliseconds(compaction.duration_ms),
             )
         elif context.main and line.subtype in ("turn_duration", "stop_hook_summary"):
+            self._add_stop_hooks(line, context)
             self.log.end_answered_turn(context.session)
+
+    def _add_stop_hooks(self, line: schema.TranscriptLine, context: LineContext) -> None:
+        """Add the hooks that ran at the end of an answer, where the client timed them."""
+        hooks = schema.decode_part(schema.STOP_HOOKS, line.hook_infos)
+        for place, hook in enumerate(hooks or ()):
+            duration = schema.from_milliseconds(hook.duration_ms)
+            if duration is not None and duration < context.time:
+                self.log.add_event(
+                    Kind.HOOKS_RUN,
+                    context._replace(time=context.time - duration),
+                    id=f"{context.time}/stop/{place}",
+                    name="Stop",
+                    duration=duration,
+                    attributes=omit_none(command=name_hook_command(hook.command)),
+                )
 
 
 def _read_tokens(message: schema.TranscriptMessage) -> dict[str, int]:

@@ -62,10 +62,20 @@ def add_up_conversations(context: SessionContext) -> Additions:
 
 
 def add_up_hook_runs(context: SessionContext) -> Additions:
-    """Return the sums of the hook runs that the agent itself timed."""
+    """Return the sums of the hook runs that the agent itself timed, in all, by event and by command.
+
+    Where all hooks of an event were timed together, single commands of it are not counted as runs again.
+    """
     added: Additions = Counter()
-    for run in conclude_hooks_run(context.facts):
-        added[find_slot_number(run.start), measures.HOOKS_TIME, (find_bucket(run.duration),)] += 1
+    runs = conclude_hooks_run(context.facts)
+    together = {run.event for run in runs if run.command is None}
+    for run in runs:
+        slot, bucket = find_slot_number(run.start), find_bucket(run.duration)
+        if run.command is not None:
+            added[slot, measures.HOOK_COMMAND_TIME, (run.command, bucket)] += 1
+        if run.command is None or run.event not in together:
+            added[slot, measures.HOOKS_TIME, (bucket,)] += 1
+            added[slot, measures.HOOK_EVENT_TIME, (run.event or NONE, bucket)] += 1
     return added
 
 

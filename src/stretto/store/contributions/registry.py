@@ -40,7 +40,7 @@ from stretto.store.contributions.task_outcomes_retries_and_delegating_turns impo
 from stretto.store.contributions.tasks_and_fanouts import list_task_and_fanout_parts
 from stretto.store.contributions.usage_coverage import add_up_usage_coverage, count_tasks_with_all_tool_calls
 
-SUMS_VERSION = 22
+SUMS_VERSION = 23
 """The version of the sums. Raise it with every change of the amounts that anything adds."""
 
 # The names are stored with the version, so that a store made by another list is made anew.
