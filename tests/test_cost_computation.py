@@ -13,7 +13,7 @@ from genai_prices.data import providers
 from msgspec.structs import replace
 
 from stretto.clock import SECOND
-from stretto.cost_computation import Prices, read_list_version
+from stretto.cost_computation import Prices, find_context_window, read_list_version
 from stretto.model.call_cost_and_usage_types import Cost, CostOrigin
 from stretto.model.configured_token_prices import Rates
 from stretto.model.entities import ModelCall, Tokens
@@ -198,3 +198,18 @@ def test_an_unfinished_answer_costs_at_least_its_cost() -> None:
     cost = LIST.compute_cost(replace(call("claude-opus-4-6", Tokens(output=1)), is_lower_bound=True))
     assert cost is not None
     assert cost.is_lower_bound
+
+
+@pytest.mark.parametrize(
+    ("model", "window"),
+    [
+        ("claude-sonnet-4-5", 200_000),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", 200_000),
+        ("claude-sonnet-4-5[1m]", 1_000_000),
+        ("homemade", None),
+        (None, None),
+    ],
+)
+def test_the_context_window_is_the_listed_one_or_not_known(model: str | None, window: int | None) -> None:
+    """In every spelling of the model; ``[1m]`` asks for a larger one; an unlisted model has none."""
+    assert find_context_window(model) == window

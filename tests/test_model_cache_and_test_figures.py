@@ -79,6 +79,8 @@ def test_the_cache_share_covers_prompts_with_reported_cache(tmp_path: Path) -> N
     assert figure(found, "window_cache_read_tokens", **SONNET) == 8_000
     assert figure(found, "cache_read_ratio", **SONNET) == 0.8
     assert figure(found, "cache_read_ratio", **OWN) == 0
+    assert figure(found, "context_fill_quantile", **SONNET, stat="p95") == pytest.approx(0.05, rel=0.02)
+    assert absent(found, "context_fill_quantile", **OWN)
     assert absent(found, "cache_read_ratio", **GPT)
 
 

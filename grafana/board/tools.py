@@ -150,6 +150,12 @@ _MODELS = Row(
                 make_steps("cache_read_ratio", low=True, of=INFO),
                 high=1,
             ),
+            Column(
+                "Window filled, p95",
+                _take_stat("context_fill_quantile", "p95", Label.MODEL),
+                Unit.RATIO,
+                high=1,
+            ),
             Column("Cost, at least", sum_by(select_series("window_cost_usd"), Label.MODEL), Unit.MONEY),
             Column(
                 "Unpriced", sum_by(select_series("window_unpriced_model_calls"), Label.MODEL), Unit.COUNT, ANY

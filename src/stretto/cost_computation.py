@@ -28,6 +28,9 @@ PACKAGE = "genai-prices"
 _PRICES = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok")
 """The package's prices of the kinds of token that are counted."""
 
+_MILLION_MARK, _MILLION = "[1m]", 1_000_000
+"""How a model's name says that its context window is larger, and how large."""
+
 _PARTS = 1_000_000
 """Parts of a billionth of a dollar: in this unit the price of a token is a whole number."""
 
@@ -70,6 +73,19 @@ def _read_listed_names() -> frozenset[str]:
 
     providers = data_snapshot.get_snapshot().providers
     return frozenset(normalise_model(model.id) for provider in providers for model in provider.models)
+
+
+def find_context_window(model: str | None) -> int | None:
+    """Return how many tokens a request to a model may have in all, or None if the list does not say.
+
+    Claude Code writes ``[1m]`` behind the name of a model that it asks for a window of a million tokens.
+    """
+    if model is None:
+        return None
+    if model.strip().lower().endswith(_MILLION_MARK):
+        return _MILLION
+    listed = _find_model(model)
+    return None if listed is None else listed.context_window
 
 
 def _compute_list_cost(call: ModelCall) -> Cost | None:

@@ -8,6 +8,7 @@ from stretto.clock import SECOND
 from stretto.figures.cache_figures_and_faults import compute_cache_figures
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.outcome_and_quantile_figures import compute_outcome_figures, compute_quantile_figures
+from stretto.figures.scores.sums_by_pattern_type_or_agent import MICRO
 from stretto.figures.selected_test_gain import compute_selection_gain_figures
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
 from stretto.figures.usage_reporting_coverage import (
@@ -40,6 +41,9 @@ def _compute_model_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     )
     yield from compute_quantile_figures(
         at, sums, measures.FIRST_TOKEN_TIME, "stretto_first_token_quantile_seconds", Dimension.MODEL
+    )
+    yield from compute_quantile_figures(
+        at, sums, measures.CONTEXT_FILL, "stretto_context_fill_quantile", Dimension.MODEL, unit=MICRO
     )
     tokens = sum_by_dimensions(sums, measures.TOKENS, Dimension.MODEL, Dimension.KIND)
     for (model, kind), count in sorted(tokens.items()):

@@ -75,6 +75,7 @@ class Unit(StrEnum):
     """Shares from 0 to 1, or scores in their own scale, times 1,000,000."""
     SKETCH_NANOSECONDS = "count by bucket of ns"
     SKETCH_BYTES = "count by bucket of By"
+    SKETCH_MILLIONTHS = "count by bucket of millionths"
     SKETCH_PERCENT = "count by bucket of whole percents"
     SKETCH_CORES = "count by bucket of billionths of a processor"
 
@@ -355,6 +356,12 @@ FIRST_TOKEN_TIME = define_measure(
 TOKENS = define_measure("tokens", (_D.MODEL, _D.KIND), _U.COUNT, "Tokens that model calls used.")
 PROMPT_TOKENS = define_measure(
     "prompt_tokens", (_D.MODEL,), _U.COUNT, "Tokens read by the model calls that report their cache reads."
+)
+CONTEXT_FILL = define_measure(
+    "context_fill",
+    (_D.MODEL, _D.BUCKET),
+    _U.SKETCH_MILLIONTHS,
+    "Share of the model's context window that a prompt filled, of calls that report their cache reads.",
 )
 PRICED_CALLS = define_measure("priced_calls", (_D.MODEL, _D.ORIGIN), _U.COUNT, "Model calls with known cost.")
 COST = define_measure("cost", (_D.MODEL, _D.ORIGIN), _U.NANO_USD, "Cost of model calls.")

@@ -24,6 +24,12 @@ USAGE: tuple[Metric, ...] = (
         "Time from a model call's request to its first token, if its source reports it, within 2 %.",
     ),
     define_gauge(
+        "stretto_context_fill_quantile",
+        "1",
+        (Label.MODEL, _STAT, _W),
+        "Share of the model's context window that prompts filled, where its size is listed, within 2 %.",
+    ),
+    define_gauge(
         "stretto_window_tokens",
         "1",
         (Label.MODEL, Label.KIND, _W),

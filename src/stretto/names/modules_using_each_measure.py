@@ -28,7 +28,8 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.PHASE_TIME, measures.MESSAGE_KINDS, measures.CONVERSATIONS, measures.CONVERSATION_TIME,
     ),
     "store.contributions.model_calls": (
-        measures.COST, measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME,
+        measures.CONTEXT_FILL, measures.COST, measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS,
+        measures.MODEL_TIME,
         measures.PRICED_CALLS, measures.PROMPT_TOKENS, measures.TOKENS, measures.UNPRICED_CALLS,
     ),
     "store.contributions.usage_coverage": (
@@ -202,7 +203,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.CACHE_REFUSED, measures.CACHE_REMOVALS, measures.CACHE_SAVED,
     ),
     "figures.model_cache_and_test_figures": (
-        measures.CALLS, measures.COST,
+        measures.CALLS, measures.CONTEXT_FILL, measures.COST,
         measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME, measures.PRICED_CALLS,
         measures.PROMPT_TOKENS, measures.TESTS, measures.TESTS_COLLECTED, measures.TESTS_SELECTED,
         measures.TESTS_SKIPPED, measures.TEST_PARTS, measures.TEST_PARTS_CACHED,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stretto.cost_computation import find_context_window
 from stretto.figures.quantile_sketch import find_bucket
+from stretto.figures.scores.sums_by_pattern_type_or_agent import MICRO
 from stretto.model.call_cost_and_usage_types import Cost
 from stretto.model.entities import ModelCall
 from stretto.model.model_name import normalise_model
@@ -34,6 +36,11 @@ def _yield_amounts(call: ModelCall, end: int, cost: Cost | None) -> Iterator[Amo
         prompt = (tokens.input or 0) + tokens.cache_read + (tokens.cache_write or 0)
         if prompt:
             yield (slot, measures.PROMPT_TOKENS, (model,)), prompt
+            window = find_context_window(call.model)
+            # A prompt that does not fit shows that the window is not the listed one.
+            if window is not None and prompt <= window:
+                fill = max(1, prompt * MICRO // window)
+                yield (slot, measures.CONTEXT_FILL, (model, find_bucket(fill))), 1
     if cost is not None:
         yield (slot, measures.PRICED_CALLS, (model, cost.origin.value)), 1
         if cost.amount:
