@@ -80,6 +80,7 @@ def test_a_planted_slow_down_is_found_with_factor_and_date(month: Store) -> None
     assert tests.since is not None
     assert abs(tests.since - (BEGIN + SLOW_DAY * DAY)) <= DAY
     assert {link.role for link in tests.evidence.runs} == {"before", "after"}
+    assert tests.details["coincides"] == "the client's version is 2.1.0 instead of 2.0.0"
     assert findings["task_lengthreview"].verdict is not FindingVerdict.REGRESSION
 
 

@@ -22,6 +22,7 @@ from stretto.findings.calendar_trend_and_forecast_analyses import (
     forecast_daily_lengths,
     predict_lengths,
 )
+from stretto.findings.circumstances_of_a_change import add_coinciding_circumstances
 from stretto.findings.useless_or_small_cache_findings import judge_caches
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import Finding
@@ -90,7 +91,7 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
         series.append(make_series_of_day_sums(SeriesKind.HOOK_LENGTH, {"event": "all"}, given.hook_lengths))
     findings = judge_changes(series, given.instant, ZoneInfo(given.zone), boundaries)
     tails = judge_tails(series, findings, given.instant, ZoneInfo(given.zone), boundaries)
-    return AnalysisAnswer([*findings, *tails])
+    return AnalysisAnswer(add_coinciding_circumstances([*findings, *tails], given.tasks))
 
 
 def find_trends(given: AnalysisInput) -> AnalysisAnswer:

@@ -12,6 +12,7 @@ from stretto.clock import SECOND
 from stretto.figures.overdue_limits_and_time_left import TimeLeft
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.findings import (
+    COINCIDES,
     EFFECT_PREFIX,
     FORECAST_SUFFIX,
     HOLDUP_PREFIX,
@@ -104,6 +105,7 @@ def describe_finding(finding: Finding, zone: str = "UTC") -> str:
         return f"{subject}: {quiet}{reason}{_describe_detectable(finding)}."
     return (
         f"{subject} {_describe_effect(finding)}{_describe_since(finding, zone)}{_describe_interval(finding)}."
+        f"{_describe_coincidence(finding)}"
     )
 
 
@@ -132,6 +134,12 @@ def _describe_interval(finding: Finding) -> str:
     if finding.evidence.unit == "share":
         return f" [{low:.0%}, {high:.0%}]"
     return f" [{low:.2f}, {high:.2f}]"
+
+
+def _describe_coincidence(finding: Finding) -> str:
+    """Return what else changed when a series did, as a sentence; nothing without any."""
+    changed = finding.details.get(COINCIDES)
+    return f" Since then, too: {changed}." if changed else ""
 
 
 def _describe_feedback(finding: Finding) -> str:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+COINCIDES = "coincides"
+"""The detail of a change with the circumstances that changed at the same time."""
+
 HOLDUP_PREFIX = "holdup_"
 RECOMMENDATION_PREFIX = "recommendation_"
 EFFECT_PREFIX = "effect_"

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_finding
-from stretto.model.findings import Finding, FindingVerdict
+from stretto.model.findings import COINCIDES, Finding, FindingVerdict
 from stretto.operations.measure_finished_runs import measure_outcomes, measure_timing
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall, RunSelection
@@ -230,8 +230,8 @@ def measure_size_of_change_either_way(finding: Finding) -> float:
 
 
 def describe_change(call: OperationCall, finding: Finding) -> dict[str, Any]:
-    """Return a change as JSON, with its cause if one explains it."""
-    cause = finding.details.get("cause")
+    """Return a change as JSON, with what changed at the same time, which may be its cause."""
+    cause = finding.details.get(COINCIDES)
     return {
         **call.describe(finding),
         "metric": finding.kind,
@@ -240,7 +240,7 @@ def describe_change(call: OperationCall, finding: Finding) -> dict[str, Any]:
         "status": "open",
         "absent": {}
         if cause
-        else {"probable_cause": "it is no change of the mix of tasks; other causes are not tried"},
+        else {"probable_cause": "nothing that is known of the runs changed on that day"},
     }
 
 
