@@ -95,6 +95,7 @@ def test_resources_that_somebody_else_measured_count_like_readings(tmp_path: Pat
     assert use is not None
     assert (use.sampled_seconds, use.cpu_seconds, use.memory_peak_bytes) == (80, 50, 3 * 10**9)
     assert len(session.tasks) == 1
+    assert session.start >= (BEGIN + 600) * SECOND
 
 
 @pytest.mark.parametrize(

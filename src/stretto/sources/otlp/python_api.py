@@ -34,6 +34,9 @@ _OF_SESSION = {
 
 def make_events_of_any_span(span: Span, session: str) -> list[Event]:
     """Return all events of a span, from any framework; scores come last."""
+    if conventions.is_from_api(span) and SpanAttribute.RESOURCES_SECONDS.value in span.attributes:
+        # What was used in a stretch of the past is no sign that the session had begun by then.
+        return make_recorded_sample(span, session)
     events = make_session_events(span, session)
     if conventions.is_from_api(span):
         events = [_add_api_fields(event, span) for event in events] + _make_api_events(span, session)
@@ -55,8 +58,6 @@ _MESSAGE_MARKS = frozenset(
 def _make_api_events(span: Span, session: str) -> list[Event]:
     if SpanAttribute.CACHE_NAME.value in span.attributes:
         return [make_cache_report(span, session)]
-    if SpanAttribute.RESOURCES_SECONDS.value in span.attributes:
-        return make_recorded_sample(span, session)
     attributes = span.attributes
     new_event = partial(
         Event, session=session, source=conventions.get_source(span), channel=Channel.OTLP, id=span.id
