@@ -13,8 +13,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from stretto.clock import HOUR, MINUTE
+from stretto.model.decisions import Decision, DecisionKind
 from tests.stack.browsing import looking
 from tests.test_notification_log import alert, message
+from tests.web_crowd import STATE
 from tests.web_page import full, make_waves
 from tests.web_served import NOON, Store, Work, served
 
@@ -22,6 +24,10 @@ pytestmark = pytest.mark.stack
 
 STOPS = 250
 """Most presses of Tab to the end of a page of these tests."""
+
+
+DECIDED: list[Decision] = []
+"""What was decided about findings on the served pages."""
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +41,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ]
     store.scene("forty", NOON - 5 * HOUR, slower)
     store.refresh()
-    with served(store.make_backend()) as client:
+    backend = store.make_backend(findings=lambda: STATE, append_decision=DECIDED.append)
+    with served(backend) as client:
         store.refresh()
         both = [{"alertname": "StrettoDown", "agent": agent} for agent in ("architect", "tester")]
         alerts = [alert("StrettoDown", fingerprint=labels["agent"], labels=labels) for labels in both]
@@ -172,6 +179,23 @@ def test_an_alert_leads_to_what_to_do(page: Page) -> None:
     page.goto(page.url)
     follow(page, page.get_by_role("link", name="What to do: StrettoDown"))
     expect(page.get_by_role("heading", level=1)).to_have_text("StrettoDown")
+
+
+@with_and_without_scripts
+def test_a_finding_is_decided_about(page: Page) -> None:
+    """From the list to its page, a note is typed and sent with the decision, and the page is there again."""
+    DECIDED.clear()
+    page.goto("/findings?refresh=off")
+    follow(page, page.locator("main a[href='/findings/a1b2']").first)
+    expect(page).to_have_url(re.compile(r"/findings/a1b2"))
+    page.goto("/findings/a1b2?refresh=off")
+    reach(page, page.get_by_label("Note").first)
+    page.keyboard.type("two agents fewer")
+    follow(page, page.get_by_role("button", name="Applied").first)
+    expect(page).to_have_url(re.compile(r"/findings/a1b2$"))
+    assert [(each.kind, each.subject, each.text) for each in DECIDED] == [
+        (DecisionKind.APPLIED, "a1b2", "two agents fewer")
+    ]
 
 
 def test_a_long_session_is_unfolded(page: Page) -> None:
