@@ -39,6 +39,9 @@ UNUSED: dict[str, str] = {
         ),
         "of the very moment: the page of parallel executions says it of each, the overview how many run",
     ),
+    "stretto_window_failed_tasks": (
+        "the page of agents and stretto phase-performance list it; the boards show how many fail, and where"
+    ),
     "stretto_identity_info": "about the machine: read by the rules of teams, not by boards of one machine",
     **dict.fromkeys(
         (

@@ -92,6 +92,10 @@ def _compute_tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
         share="stretto_agent_error_ratio",
         of=Outcome.FAILURE,
     )
+    failed = sum_by_dimensions(sums, measures.FAILED_TASKS, Dimension.PHASE, Dimension.AGENT, Dimension.KIND)
+    for (phase, agent, kind), count in sorted(failed.items()):
+        labels: Labels = (("phase", phase), ("agent", agent), ("kind", kind), *at)
+        yield Figure("stretto_window_failed_tasks", labels, count, count)
     parallel = sum_by(sums, measures.PARALLEL_OUTCOMES, Dimension.OUTCOME)
     if parallel:
         yield from compute_outcome_figures(

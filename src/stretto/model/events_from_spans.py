@@ -228,7 +228,9 @@ def _make_task_events(node: SpanNode, around: _Surroundings) -> list[Event]:
 def _get_task_evidence(node: SpanNode) -> dict[str, Value]:
     conflict = get_number(node.facts, fact_fields.CONFLICT)
     return omit_none(
-        wrote=get_text(node.facts, fact_fields.WROTE), conflict=None if conflict is None else bool(conflict)
+        wrote=get_text(node.facts, fact_fields.WROTE),
+        conflict=None if conflict is None else bool(conflict),
+        error=get_text(node.facts, fact_fields.ERROR),
     )
 
 
@@ -246,6 +248,7 @@ def _make_tool_events(node: SpanNode, around: _Surroundings) -> list[Event]:
     attributes = omit_none(
         call=get_text(node.facts, fact_fields.CALL),
         task=around.first_tasks.get(call),
+        error=get_text(node.facts, fact_fields.ERROR),
         wrote=get_text(node.facts, fact_fields.WROTE),
         test_framework=get_text(node.facts, fact_fields.TEST_FRAMEWORK),
         **{name: get_number(node.facts, name) for name in fact_fields.TEST_COUNTS},
@@ -278,7 +281,13 @@ def _make_model_events(node: SpanNode, around: _Surroundings) -> list[Event]:
             duration=get_number(node.facts, fact_fields.DURATION),
             name=node.name or _get_first_text(node, fact_fields.NAME),
             outcome=_get_outcome(node),
-            attributes={**tokens, **omit_none(cost_usd=max(costs) / DOLLAR if costs else None)},
+            attributes={
+                **tokens,
+                **omit_none(
+                    cost_usd=max(costs) / DOLLAR if costs else None,
+                    error=_get_first_text(node, fact_fields.ERROR),
+                ),
+            },
         )
     ]
 

@@ -236,6 +236,9 @@ def _merge_task_evidence(task: EntityFacts, event: Event, rank: int) -> None:
     conflict = event.attributes.get("conflict")
     if isinstance(conflict, bool):
         merge_fact(task, make_stamped_key(fact_fields.CONFLICT, event.time), rank, int(conflict))
+    error = read_text(event.attributes, "error")
+    if error:
+        merge_fact(task, make_stamped_key(fact_fields.ERROR, event.time), rank, error)
     called = read_plausible_count(event, fact_fields.TASK_TOOL_CALLS)
     if called is not None:
         merge_fact(task, make_stamped_key(fact_fields.TASK_TOOL_CALLS, event.time), rank, called)
@@ -299,6 +302,9 @@ def _fold_tool_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
     merge_plausible_duration(call, fact_fields.DURATION, event, rank)
     touched: Touched = ((EntityKind.CALL, call_id),)
     if event.attributes:
+        error = read_text(event.attributes, "error")
+        if error and event.id is not None:
+            merge_fact(call, fact_fields.ERROR, rank, error)
         status, task_id = read_text(event.attributes, "status"), read_text(event.attributes, "task")
         span = read_text(event.attributes, "span")
         if span:
@@ -407,6 +413,7 @@ def _fold_model_call(facts: SessionFacts, event: Event, rank: int) -> Touched:
         (fact_fields.AGENT_ID, event.parent),
         (fact_fields.OUTCOME, event.outcome),
         (fact_fields.REQUEST, request),
+        (fact_fields.ERROR, read_text(event.attributes, "error")),
     ):
         if value:
             merge_fact(model_call, name, rank, value)

@@ -31,6 +31,7 @@ _SPAN_TEXTS = (
     fact_fields.DELEGATED_BY,
     fact_fields.RESPONSE,
     fact_fields.TEST_FRAMEWORK,
+    fact_fields.ERROR,
 )
 """Attributes of a span's event that become fields of the same name."""
 

@@ -68,6 +68,7 @@ END: Final = "end"
 ENDED: Final = "ended"
 ENTITY: Final = "entity"
 ENTRIES: Final = "entries"
+ERROR: Final = "error"
 EVENT: Final = "event"
 EVICTIONS: Final = "evictions"
 FIRST: Final = "first"
@@ -303,6 +304,7 @@ _TASK = (
     FactField(EntityKind.TASK, OUTCOME, _OUTCOME, "How it ended."),
     FactField(EntityKind.TASK, COPIED, _FLAG, "It belongs to another session."),
     _define_stamped(EntityKind.TASK, TASK_TOOL_CALLS, _COUNT, "How many tools the run called, by its end."),
+    _define_stamped(EntityKind.TASK, ERROR, _TEXT, "The class of the error that ended the run."),
     _define_stamped(EntityKind.TASK, WROTE, _TEXT, "Keyed hashes of the paths that the run wrote."),
     _define_stamped(
         EntityKind.TASK, CONFLICT, _FLAG, "1: the run's result conflicts with another's; 0: with none."
@@ -317,6 +319,7 @@ _CALL = (
     _define_stamped(EntityKind.CALL, START, _TIME, "A start of a call without an id."),
     _define_stamped(EntityKind.CALL, END, _OUTCOME, "An end of a call without an id."),
     FactField(EntityKind.CALL, OUTCOME, _OUTCOME, "How the call ended."),
+    FactField(EntityKind.CALL, ERROR, _TEXT, "The class of its error."),
     FactField(EntityKind.CALL, DURATION, _DURATION, "Its execution as the source measured it."),
     FactField(EntityKind.CALL, AGENT, _TEXT, "The kind of agent that a delegating call asks for."),
     FactField(EntityKind.CALL, DESCRIPTION, _TEXT, "The description of the task that it delegates."),
@@ -352,6 +355,7 @@ _MODEL = (
     FactField(EntityKind.MODEL, MODEL, _TEXT, "The model's name as the source spells it."),
     FactField(EntityKind.MODEL, AGENT_ID, _TEXT, "The id of the agent that called; none is the main agent."),
     FactField(EntityKind.MODEL, OUTCOME, _OUTCOME, "How the call ended."),
+    FactField(EntityKind.MODEL, ERROR, _TEXT, "The class of its error."),
     FactField(EntityKind.MODEL, REQUEST, _TEXT, "The id of the request, where the key is the response's."),
     FactField(EntityKind.MODEL, ANONYMOUS, _FLAG, "The source knows no id of the call."),
     _define_largest(EntityKind.MODEL, INPUT_TOKENS, _COUNT, "Input tokens without those of the cache."),
@@ -469,6 +473,7 @@ _SPAN = (
     _define_largest(EntityKind.SPAN, OUTPUT_TOKENS, _COUNT, "Output tokens."),
     _define_largest(EntityKind.SPAN, CACHE_READ_TOKENS, _COUNT, "Tokens read from the cache."),
     _define_largest(EntityKind.SPAN, CACHE_WRITE_TOKENS, _COUNT, "Tokens written to the cache."),
+    FactField(EntityKind.SPAN, ERROR, _TEXT, "The class of its error."),
     FactField(EntityKind.SPAN, WROTE, _TEXT, "Keyed hashes of the paths that it wrote, space-separated."),
     FactField(EntityKind.SPAN, CONFLICT, _FLAG, "1: its result conflicts with another task's; 0: with none."),
     FactField(EntityKind.SPAN, TEST_FRAMEWORK, _TEXT, "The tests that it ran."),

@@ -126,6 +126,12 @@ TASK_TIME = define_measure("task_time", (_D.TASK_TYPE, _D.BUCKET), _U.SKETCH_NAN
 AGENT_TIME = define_measure(
     "agent_time", (_D.AGENT, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of an agent's tasks."
 )
+FAILED_TASKS = define_measure(
+    "failed_tasks",
+    (_D.PHASE, _D.AGENT, _D.KIND),
+    _U.COUNT,
+    "Failed and cancelled tasks of sessions that are over, by the kind of error.",
+)
 ENDS_EXPECTED = define_measure("ends_expected", (), _U.COUNT, "Tasks and tool calls that are over.")
 ENDS_SEEN = define_measure("ends_seen", (), _U.COUNT, "Tasks and tool calls whose end a source reported.")
 FANOUTS = define_measure("fanouts", (_D.PATTERN,), _U.COUNT, "Finished parallel executions.")

@@ -86,6 +86,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.PATTERN_ELAPSED, measures.PATTERN_TASKS, measures.PATTERN_WORK, measures.TASKS,
         measures.TASK_TIME,
     ),
+    "store.contributions.failed_tasks_by_kind": (measures.FAILED_TASKS,),
     "store.contributions.files_by_agent": (
         measures.FILES_WRITTEN, measures.FILES_KNOWN, measures.FILES_CREATED,
     ),
@@ -237,7 +238,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.SESSIONS, measures.WALL,
     ),
     "figures.window_work_and_outcome_figures": (
-        measures.MESSAGES_SENT, measures.RECOVERY_TIME,
+        measures.FAILED_TASKS, measures.MESSAGES_SENT, measures.RECOVERY_TIME,
         measures.AGENT_TIME, measures.ANSWERS, measures.ANSWER_TIME, measures.CALLS, measures.CALL_TIME,
         measures.ENDS_EXPECTED, measures.ENDS_SEEN, measures.HOOKS_TIME,
         measures.HOOK_EVENT_TIME, measures.HOOK_COMMAND_TIME,

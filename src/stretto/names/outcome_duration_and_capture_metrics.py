@@ -32,6 +32,12 @@ OUTCOMES: tuple[Metric, ...] = (
         "Tasks that ended in the window, by agent and outcome.",
     ),
     define_gauge(
+        "stretto_window_failed_tasks",
+        "1",
+        (Label.PHASE, _A, Label.KIND, _W),
+        "Failed and cancelled tasks of sessions that are over, by phase, agent and kind of error.",
+    ),
+    define_gauge(
         "stretto_agent_error_ratio",
         "1",
         (_A, _W),

@@ -10,7 +10,7 @@ from typing import Any
 from stretto.clock import SECOND
 from stretto.format import quantities
 from stretto.model.run_rows_for_analyses import TaskRun
-from stretto.names import NONE
+from stretto.names import NONE, Label
 from stretto.operations.advice_rows import describe_advice
 from stretto.operations.efficiency_answers import (
     BENCHMARK_TIME,
@@ -19,6 +19,7 @@ from stretto.operations.efficiency_answers import (
     compare_week_with_earlier_weeks,
     find_span,
 )
+from stretto.operations.figure_lookup import FigureTable
 from stretto.operations.history_answers import describe_startup_and_slowing
 from stretto.operations.measure_finished_runs import (
     describe_task,
@@ -124,6 +125,7 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
             {"phase": dict(figure.labels)["phase"], "conflicts": figure.value}
             for figure in call.figures.list_figures("stretto_window_phase_conflicts", window=SCORE_WINDOW)
         ]
+        performance["failure_kinds"] = list_failure_kinds(call.figures)
     changes = [
         each for each in call.select_findings(call.try_answer("changes")) if each.kind == "phase_length"
     ]
@@ -181,6 +183,16 @@ def count_failures_by_phase_and_agent(tasks: Sequence[TaskRun]) -> list[dict[str
         if failed
     ]
     return sorted(rows, key=lambda row: (-int(str(row["failed"])), str(row["phase"]), str(row["agent"])))
+
+
+def list_failure_kinds(figures: FigureTable) -> list[dict[str, Any]]:
+    """Return how tasks failed in a week, by phase, agent and kind of error, most first."""
+    rows = [
+        {name: value for name, value in figure.labels if name != Label.WINDOW}
+        | {"tasks": round(figure.value or 0)}
+        for figure in figures.list_figures("stretto_window_failed_tasks", window=SCORE_WINDOW)
+    ]
+    return sorted(rows, key=lambda row: (-int(row["tasks"]), row["phase"], row["agent"], row["kind"]))
 
 
 def answer_task_optimization(call: OperationCall) -> OperationAnswer:

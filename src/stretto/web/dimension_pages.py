@@ -89,9 +89,12 @@ class DimensionPages(PageEndpoints):
         window = None if choice is None else choice.window.name
         rows: Sequence[object] = ()
         hooks: dict[str, Sequence[object]] = {}
+        failed: Sequence[object] = ()
         if choice is not None:
             figures = dimension_views.FigureIndex(choice.snapshot)
             rows = DIMENSIONS[view].list_rows(figures, choice.window.name)
+            if view == "agents":
+                failed = tool_and_model_views.list_failed_tasks(figures, choice.window.name)
             if view == "tools":
                 hooks = {
                     label: tool_and_model_views.list_hook_figures(figures, choice.window.name, label)
@@ -108,6 +111,7 @@ class DimensionPages(PageEndpoints):
             coarser=None if choice is None else choice.snapshot.coarser,
             rows=rows,
             hooks=hooks,
+            failed=failed,
         )
 
     def show_detail(self, request: Request) -> Response:

@@ -46,6 +46,16 @@ class HookFigures:
     p95: Figure
 
 
+def list_failed_tasks(figures: FigureIndex, window: str) -> list[tuple[dict[str, str], Figure]]:
+    """Return how tasks failed in a window, by phase, agent and kind of error, most first."""
+    name = "stretto_window_failed_tasks"
+    rows = [
+        (labels, figures.find_figure(name, "", **labels))
+        for labels in figures.list_labels(name, window=window)
+    ]
+    return sorted(rows, key=lambda row: (-(row[1].value or 0), *sorted(row[0].items())))
+
+
 def list_hook_figures(figures: FigureIndex, window: str, label: str) -> list[HookFigures]:
     """Return a row for each ``event`` or ``command`` of hooks in a window, the most often run first."""
     metric = f"stretto_hook_{label}_duration_quantile_seconds"

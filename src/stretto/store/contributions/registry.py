@@ -8,6 +8,7 @@ from __future__ import annotations
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import Contribution, SessionAspect
 from stretto.store.contributions.delivery_class_sums import list_delivery_parts
+from stretto.store.contributions.failed_tasks_by_kind import add_up_failed_tasks
 from stretto.store.contributions.files_by_agent import add_up_written_files
 from stretto.store.contributions.headline_sums import list_headline_parts
 from stretto.store.contributions.missed_parallelism import list_sequential_parts
@@ -40,7 +41,7 @@ from stretto.store.contributions.task_outcomes_retries_and_delegating_turns impo
 from stretto.store.contributions.tasks_and_fanouts import list_task_and_fanout_parts
 from stretto.store.contributions.usage_coverage import add_up_usage_coverage, count_tasks_with_all_tool_calls
 
-SUMS_VERSION = 23
+SUMS_VERSION = 24
 """The version of the sums. Raise it with every change of the amounts that anything adds."""
 
 # The names are stored with the version, so that a store made by another list is made anew.
@@ -94,6 +95,7 @@ CONTRIBUTIONS: dict[str, Contribution] = {
         frozenset({EntityKind.PHASE, SessionAspect.PATTERN, SessionAspect.WHOLE}),
         add_up_phase_outcomes_and_gaps,
     ),
+    "failures": Contribution(frozenset({SessionAspect.WHOLE}), add_up_failed_tasks),
     "files": Contribution(frozenset({SessionAspect.WHOLE}), add_up_written_files),
     "samples": Contribution(frozenset({EntityKind.SAMPLE}), add_up_samples),
 }
