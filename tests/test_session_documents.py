@@ -21,6 +21,7 @@ from stretto.fleet.names_shipped_unhidden import CLOSED_DIMENSIONS, PUBLIC_NAMES
 from stretto.fleet.session_document import (
     MOST_BYTES,
     MOST_CELLS,
+    decode_and_clean_document,
     decode_session_document,
     encode_session_document,
 )
@@ -201,13 +202,27 @@ def test_the_sums_of_all_documents_are_those_of_the_store(
     assert dict(shipped) == stored
 
 
+def test_a_line_is_cleaned_of_what_no_document_has(tmp_path: Path) -> None:
+    """What a hub stores is the line as this version writes it, whatever else came along."""
+    with store(tmp_path) as opened:
+        opened.take(recorded("fanout"))
+        document = make_all(opened.connection, make_maker()).popitem()[1]
+    line = encode_session_document(document)
+    more = line.removesuffix(b"}") + b', "prompt": "secret"}'
+    decoded, cleaned = decode_and_clean_document(more)
+    assert (cleaned, encode_session_document(decoded)) == (line, line)
+    assert decoded == decode_session_document(line)
+
+
 def test_a_document_comes_back_as_it_was_and_grows_in_revision(tmp_path: Path) -> None:
     """A later revision is above an earlier one; day and digest depend on what the session tells."""
     with store(tmp_path) as opened:
         opened.take(recorded("fanout"))
         maker = make_maker()
         ((id, document),) = make_all(opened.connection, maker).items()
-        assert decode_session_document(encode_session_document(document)) == document
+        returned = decode_session_document(encode_session_document(document))
+        assert sorted(returned.sums, key=repr) == sorted(document.sums, key=repr)
+        assert replace(returned, sums=document.sums) == document
         assert document.revision == document.last
         assert document.day == document.last // DAY
         again = maker.make_document(opened.connection, id, previous=document.revision, day=7)

@@ -106,9 +106,22 @@ def encode_session_document(document: SessionDocument) -> bytes:
 def decode_session_document(line: bytes) -> SessionDocument:
     """Return the document of a line of JSON; unknown fields are ignored.
 
-    Raises msgspec.DecodeError, or its ValidationError, for a line that is not a document.
+    Sums are in the order of the line, those of a measure together. Raises msgspec.DecodeError, or its
+    ValidationError, for a line that is not a document.
+    """
+    return _make_document(_decode_line(line))
+
+
+def decode_and_clean_document(line: bytes) -> tuple[SessionDocument, bytes]:
+    """Return the document of a line, and the line without unknown fields. Raises msgspec.DecodeError.
+
+    It spares the encoding of the document, which takes ten times as long.
     """
     decoded = _decode_line(line)
+    return _make_document(decoded), _encode_line(decoded)
+
+
+def _make_document(decoded: _DocumentLine) -> SessionDocument:
     sums = []
     for measure, cells in decoded.sums.items():
         for dims, amounts in cells:
@@ -116,7 +129,6 @@ def decode_session_document(line: bytes) -> SessionDocument:
                 raise msgspec.ValidationError(f"sums of {measure} are no pairs of slot and value")
             pairs = zip(amounts[::2], amounts[1::2], strict=True)
             sums += [(decoded.first + slot, measure, dims, value) for slot, value in pairs]
-    sums.sort(key=repr)
     plain = {name: getattr(decoded, name) for name in _PLAIN_FIELDS}
     plain["rows"] = {
         table: tuple(_number_row(table, number, row) for number, row in enumerate(rows))
@@ -135,5 +147,6 @@ def _drop_number(number: int, row: KeptRow) -> KeptRow:
 
 
 def _number_row(table: str, number: int, row: KeptRow) -> KeptRow:
-    given = {"number": number} | ({"task": str(number)} if table == TASK_ROWS else {})
-    return given | dict(row)
+    if table == TASK_ROWS:
+        return {"number": number, "task": str(number), **row}
+    return {"number": number, **row}

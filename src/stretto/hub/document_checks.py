@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from stretto.clock import DAY
 from stretto.fleet.names_shipped_unhidden import CLOSED_WORDS
@@ -31,6 +32,9 @@ HIGHEST_BUCKET = 2_000
 
 _LENGTHS_AND_AMOUNTS = frozenset({Unit.NANOSECONDS, Unit.BYTES, Unit.NANO_USD, Unit.MILLIONTHS})
 """Units of sums that may be as large as MOST_AMOUNT; all others are counts."""
+
+MOST_KNOWN_CELLS = 16_384
+"""Pairs of measure and dimensions whose check is remembered: the same come with every document of a team."""
 
 _MAY_BE_NEGATIVE = frozenset({SCORE_SUM})
 """The scale of a criterion may begin below 0."""
@@ -159,6 +163,7 @@ def _find_most(measure: str) -> int:
     return MOST_AMOUNT if known is None or known.unit in _LENGTHS_AND_AMOUNTS else MOST_COUNT
 
 
+@lru_cache(maxsize=MOST_KNOWN_CELLS)
 def _find_dimensions_fault(measure: str, dims: tuple[str | int, ...]) -> str | None:
     """Return what is wrong with the dimensions of a measure; nothing if it is of a newer machine."""
     known = MEASURES.get(measure)

@@ -78,9 +78,8 @@ class _ColumnRule(NamedTuple):
 def find_row_fault(table: str, row: KeptRow, latest: int) -> str | None:
     """Return why a row of a table cannot be taken, or None. No time of it may be after ``latest`` (ns)."""
     rules = _read_column_rules()[table]
-    given = {name for name, value in row.items() if value is not None}
-    if missing := {name for name, rule in rules.items() if rule.is_needed} - given:
-        return f"a row of {table} lacks {', '.join(sorted(missing))}"
+    if missing := [name for name in _list_needed_columns(table) if row.get(name) is None]:
+        return f"a row of {table} lacks {', '.join(missing)}"
     if taken := _OF_THE_STORE & row.keys():
         return f"a row of {table} has the column {', '.join(sorted(taken))}, which the hub fills"
     for name, value in row.items():
@@ -118,6 +117,11 @@ def _has_shape(name: str, text: str) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return False
     return True
+
+
+@cache
+def _list_needed_columns(table: str) -> tuple[str, ...]:
+    return tuple(sorted(name for name, rule in _read_column_rules()[table].items() if rule.is_needed))
 
 
 @cache

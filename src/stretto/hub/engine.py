@@ -48,6 +48,8 @@ class ReceivedSession:
     received: int
     """When the hub received it (ns)."""
     document: SessionDocument
+    line: bytes = b""
+    """The document as it is stored; empty to encode it anew."""
 
 
 @dataclass(frozen=True, slots=True)

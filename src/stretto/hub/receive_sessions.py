@@ -13,7 +13,7 @@ import msgspec
 from stretto.clock import MINUTE, SECOND
 from stretto.errors import EngineError, StrettoError
 from stretto.fleet.hub_exchange import MOST_BATCH_BYTES, MOST_DOCUMENTS, RefusedSession, ShipAnswer
-from stretto.fleet.session_document import MOST_BYTES, SessionDocument, decode_session_document
+from stretto.fleet.session_document import MOST_BYTES, SessionDocument, decode_and_clean_document
 from stretto.hub.access_tokens import AccessToken
 from stretto.hub.document_checks import DocumentFault, RefusalReason, find_document_fault
 from stretto.hub.engine import Engine, ReceivedSession
@@ -108,13 +108,19 @@ class SessionReceiver:
         sessions: list[ReceivedSession] = []
         refused: list[_RefusedLine] = []
         for line in lines:
-            document = _read_document(line, now)
-            if isinstance(document, _RefusedLine):
-                refused.append(document)
+            read = _read_document(line, now)
+            if isinstance(read, _RefusedLine):
+                refused.append(read)
                 continue
+            document, stored_line = read
             sessions.append(
                 ReceivedSession(
-                    tenant=token.tenant, team=token.team, owner=token.owner, received=now, document=document
+                    tenant=token.tenant,
+                    team=token.team,
+                    owner=token.owner,
+                    received=now,
+                    document=document,
+                    line=stored_line,
                 )
             )
         unwritten = self._write_sessions(sessions)
@@ -194,20 +200,23 @@ def _split_lines(text: bytes) -> list[bytes]:
     return lines
 
 
-def _read_document(line: bytes, now: int) -> SessionDocument | _RefusedLine:
-    """Return the document of a line, or why it is refused. A line that is too long is not decoded."""
+def _read_document(line: bytes, now: int) -> tuple[SessionDocument, bytes] | _RefusedLine:
+    """Return the document of a line and the line to store, or why it is refused.
+
+    A line that is too long is not decoded.
+    """
     if len(line) > MOST_BYTES:
         fault = DocumentFault(
             RefusalReason.SIZE, f"the document has {len(line)} bytes, more than {MOST_BYTES}"
         )
         return _RefusedLine(_read_name(line), fault)
     try:
-        document = decode_session_document(line)
+        document, stored_line = decode_and_clean_document(line)
     except (msgspec.DecodeError, RecursionError) as error:
         malformed = DocumentFault(RefusalReason.MALFORMED, f"not a document: {error}")
         return _RefusedLine(_read_name(line), malformed)
     found = find_document_fault(document, line, now)
-    return document if found is None else _RefusedLine(document.session, found)
+    return (document, stored_line) if found is None else _RefusedLine(document.session, found)
 
 
 def _read_name(line: bytes) -> str:

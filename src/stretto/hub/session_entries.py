@@ -112,7 +112,7 @@ def _make_entry(received: ReceivedSession, before: StoredVersion | None) -> Sess
         project=str(document.row.get("project") or ""),
         days=tuple(sorted(days if before is None else days.union(before.days))),
         cells=cells,
-        document=encode_session_document(document),
+        document=received.line or encode_session_document(document),
     )
 
 
