@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.figures.quantile_sketch import find_bucket
+from stretto.fleet.names_shipped_unhidden import CLOSED_DIMENSIONS
 from stretto.hub.engine import OwnerSum
 from stretto.hub.enough_people_release_rule import (
     COHORT,
@@ -22,8 +23,10 @@ from stretto.hub.enough_people_release_rule import (
     is_day_over,
     release_day,
 )
+from stretto.hub.one_name_per_released_sum import NAMES
 from stretto.hub.owner_work import list_owner_days
 from stretto.names import OTHER, measures
+from stretto.names.measures import Dimension
 
 TODAY = 20_000
 
@@ -305,6 +308,20 @@ def find_changed(
     for (name, owner, _), value in totals.items():
         changed.setdefault(name, set()).update({owner} if value else ())
     return changed
+
+
+def test_every_name_from_outside_is_folded() -> None:
+    """A dimension that is no closed set of words has names, and those of few people are not shown."""
+    assert set(Dimension) == set(NAMES) | CLOSED_DIMENSIONS
+    people = list(map("a{}".format, range(9)))
+    sums = [OwnerSum(name, measures.HOOK_COMMAND_TIME, ("~ours", 7), 1) for name in people]
+    sums += [OwnerSum(people[0], measures.HOOK_COMMAND_TIME, ("~mine", 7), 1)]
+    sums += [OwnerSum(name, measures.CONVERSATIONS, ("fix", name, "critic"), 1) for name in people]
+    values = list_values(release({"a": sums}), "a")
+    assert values == {
+        (measures.HOOK_COMMAND_TIME, (OTHER, 7)): 10,
+        (measures.CONVERSATIONS, ("fix", OTHER, OTHER)): 9,
+    }
 
 
 def make_work(names: Iterable[str], type_: str = "tests") -> list[OwnerSum]:

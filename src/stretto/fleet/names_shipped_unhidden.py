@@ -53,6 +53,12 @@ _SOURCES = (
     "nextflow", "opencode", "otlp", "pi", "python", "qwen-code", "stretto", "vibe",
 )  # fmt: skip
 
+_HOOK_EVENTS = (
+    "Notification", "PermissionRequest", "PostToolUse", "PostToolUseFailure", "PreCompact", "PreToolUse",
+    "SessionEnd", "SessionStart", "Stop", "SubagentStart", "SubagentStop", "UserPromptSubmit",
+)  # fmt: skip
+"""The hook events of Claude Code and of clients with its hooks."""
+
 _EVERYWHERE = frozenset({NONE, OTHER, ""})
 """Stretto's words for an absent name and for several names together."""
 
@@ -63,6 +69,8 @@ PUBLIC_NAMES: dict[Dimension, frozenset[str]] = {
     Dimension.SOURCE: frozenset(_SOURCES) | _EVERYWHERE,
     Dimension.FRAMEWORK: frozenset({*RUNNERS.values(), *TARGETS.values()}) | _EVERYWHERE,
     Dimension.CACHE: _EVERYWHERE,
+    Dimension.COMMAND: _EVERYWHERE,
+    Dimension.EVENT: frozenset(_HOOK_EVENTS) | _EVERYWHERE,
     Dimension.MODEL: _EVERYWHERE,
     Dimension.PATTERN: _EVERYWHERE,
     Dimension.PHASE: _EVERYWHERE,

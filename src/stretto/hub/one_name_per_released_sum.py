@@ -9,9 +9,10 @@ from stretto.hub.engine import OwnerSum
 from stretto.names import OTHER
 from stretto.names.measures import MEASURES, Dimension, Dims
 
-_NAMES = (
+NAMES = (
     Dimension.SCORE, Dimension.TASK_TYPE, Dimension.PATTERN, Dimension.AGENT, Dimension.TOOL, Dimension.MODEL,
     Dimension.PHASE, Dimension.CACHE, Dimension.SOURCE, Dimension.FRAMEWORK, Dimension.SIGNATURE,
+    Dimension.SENDER, Dimension.EVENT, Dimension.COMMAND,
 )  # fmt: skip
 """The dimensions whose values can stand for few people. A cell keeps the first that it has.
 
@@ -57,7 +58,7 @@ def _find_kept_dimension(dimensions: Iterable[Dimension]) -> Dimension | None:
     present = frozenset(dimensions)
     if Dimension.SIGNATURE in present:
         present &= {Dimension.TASK_TYPE}
-    return next((dimension for dimension in _NAMES if dimension in present), None)
+    return next((dimension for dimension in NAMES if dimension in present), None)
 
 
 def _make_folder(
@@ -70,7 +71,7 @@ def _make_folder(
     dropped = {
         place: _UNNAMED.get(dimension, OTHER)
         for place, dimension in enumerate(dimensions)
-        if dimension in _NAMES and dimension is not kept
+        if dimension in NAMES and dimension is not kept
     }
 
     def fold(dims: Dims) -> Dims | None:
