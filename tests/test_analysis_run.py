@@ -12,6 +12,7 @@ from threading import Event
 import pytest
 
 from stretto.analysis.installed_extras import EXTRAS
+from stretto.analysis.realised_effects import RealisedEffect
 from stretto.clock import DAY, SECOND
 from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.scrape import create_empty_registry
@@ -36,6 +37,7 @@ from stretto.store.finding_history_and_last_answers import (
     ENDED,
     AnalysisResult,
     StoredFinding,
+    append_finding_changes,
     make_finding_id,
     read_analysis_results,
     read_finding_history,
@@ -437,3 +439,38 @@ def test_feedback_and_realised_effects_come_from_decisions() -> None:
         ("effect_load_balance", FindingVerdict.TOO_LITTLE_DATA)
     ]
     assert answer.extra["calibration"]["judged"] == 0
+
+
+def test_a_verdict_on_applied_advice_outlives_its_sessions(tmp_path: Path) -> None:
+    """The record answers when the sessions are gone: feedback and calibration follow it; it is not open."""
+    advice = Finding(
+        "recommendation_batching",
+        {"pattern": "release"},
+        FindingVerdict.NO_EVIDENCE,
+        FindingEvidence(n=20, effect=30.0, low=20.0, high=40.0, unit="seconds"),
+        advice="Do it.",
+    )
+    effect = RealisedEffect(FindingVerdict.NO_EVIDENCE, 20, 14, 3.0, -9.0, 15.0, False, 14.0, "none", 30.0)
+    verdict = effect.to_finding("batching", advice.subject, BEGIN)
+    (change,) = list_finding_changes("effects", [verdict], [], BEGIN + 7 * DAY)
+    with store(tmp_path) as opened:
+        append_finding_changes(opened.folder, [change])
+        opened.take()
+        kept = read_finding_history(opened.connection)
+        state = read_findings_state(opened.connection, BEGIN + 8 * DAY)
+    assert [(stored.id, stored.finding) for stored in kept] == [(change.id, verdict)]
+    assert state.open_findings == []
+    assert state.settled_findings == kept
+    history = {"a": advice, change.id: verdict}
+    applied = Decision("d", BEGIN, DecisionKind.APPLIED, "a")
+    given = AnalysisInput(BEGIN + 300 * DAY, (), (), [applied], history=history)
+    answer = judge_all_applied(given)
+    assert answer.findings == [verdict]
+    assert answer.extra["calibration"]["ratio"] == pytest.approx(0.1)
+    assert {kind.value: counts.without_effect for kind, counts in collect_feedback(given).items()} == {
+        "batching": 1
+    }
+    assert list_finding_changes("effects", answer.findings, kept, given.instant) == []
+    again = replace(applied, id="e", time=BEGIN + 296 * DAY)
+    (anew,) = judge_all_applied(replace(given, decisions=[applied, again])).findings
+    assert (anew.verdict, anew.reason) == (FindingVerdict.TOO_LITTLE_DATA, "it is judged in 3 days")

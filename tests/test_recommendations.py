@@ -119,7 +119,7 @@ def test_every_kind_is_recommended_or_has_its_reason() -> None:
 def test_a_fix_lands_in_its_promise_and_no_fix_has_no_effect() -> None:
     """Fixed splits land within the promised limits, and what changed nothing is without effect."""
     within = without = 0
-    judged: list[tuple[float, RealisedEffect]] = []
+    judged: list[RealisedEffect] = []
     for seed in range(6):
         before = spread_over_days(generate_runs(42, seed, fault="imbalance"), 2)
         found, _ = apply_rules(make_inputs(before))
@@ -130,7 +130,7 @@ def test_a_fix_lands_in_its_promise_and_no_fix_has_no_effect() -> None:
             if fault is None:
                 within += bool(effect.within_promise)
                 assert effect.outcome == "helped"
-                judged.append((promise.gain.seconds, effect))
+                judged.append(effect)
             else:
                 without += effect.outcome == "without_effect"
                 assert effect.detectable is not None
@@ -153,14 +153,54 @@ def test_an_effect_is_judged_after_seven_days_with_enough_sessions() -> None:
     )  # fmt: skip
     few = judge_applied((1, 0, 2), applied, made.sessions, tasks, instant=applied + 8 * DAY)
     assert few.reason == "16 sessions before and 4 after, 5 are needed"
-    assert (
-        few.to_finding("recommendation_batching", {"pattern": "release"}).kind
-        == "effect_recommendation_batching"
-    )
+    assert few.to_finding("batching", {"pattern": "release"}, applied).kind == "effect_batching"
     assert [link.role for link in link_sessions_around_application(made.sessions, applied)] == [
         "before",
         "after",
     ]
+
+
+def test_what_changes_after_the_verdict_does_not_change_it() -> None:
+    """A fix that helped in 14 sessions helped, also three weeks and half a year after another fault began."""
+    before = spread_over_days(generate_runs(42, 1, fault="imbalance"), 2)
+    helped = spread_over_days(generate_runs(14, 51, first=42), 2)
+    worse = spread_over_days(generate_runs(60, 52, fault="imbalance", first=56), 2)
+    applied = helped.sessions[0].start
+    sessions = [*before.sessions, *helped.sessions, *worse.sessions]
+    tasks = before.by_session | helped.by_session | worse.by_session
+    verdicts = [
+        judge_applied((1, 0, 9_999), applied, sessions, tasks, instant=applied + days * DAY)
+        for days in (7, 21, 180)
+    ]
+    assert verdicts[0].verdict is FindingVerdict.IMPROVEMENT
+    assert verdicts[0].after == 14
+    assert verdicts[1:] == verdicts[:1] * 2
+    finding = verdicts[0].to_finding("batching", {"pattern": "release"}, applied)
+    assert RealisedEffect.from_finding(finding) == verdicts[0]
+
+
+def test_rare_sessions_are_waited_for_up_to_28_days() -> None:
+    """The fifth session closes the time after; without it there is no verdict, however many come later."""
+    before = spread_over_days(generate_runs(20, 1), 2)
+    rare = spread_over_days(generate_runs(40, 2, first=20), 2)
+    applied = rare.sessions[0].start
+    tasks = before.by_session | rare.by_session
+
+    def judge(every: int, days: int) -> RealisedEffect:
+        """Judge at a day with a session every few days after."""
+        moved = [
+            replace(run, start=run.start + shift, end=run.end + shift)
+            for number, run in enumerate(rare.sessions)
+            for shift in [applied + number * every * DAY - run.start]
+        ]
+        return judge_applied(
+            (1, 0, 2), applied, [*before.sessions, *moved], tasks, instant=applied + days * DAY
+        )
+
+    assert judge(3, 8).reason == "20 sessions before and 3 after, 5 are needed"
+    assert judge(3, 13).after == 5
+    assert judge(3, 100) == judge(3, 13)
+    assert judge(8, 100).reason == "20 sessions before and 4 in the 28 days after, 5 are needed"
 
 
 def test_the_luckiest_of_twenty_equal_agents_is_not_recommended() -> None:

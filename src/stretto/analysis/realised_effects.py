@@ -1,7 +1,8 @@
 """Judge recommendations that were applied: the effect they had, and whether it is within the promise.
 
 The sessions of the pattern before and after are compared by their elapsed time per usual work, so that larger
-work afterwards is no failure of the advice, and smaller work no success.
+work afterwards is no failure of the advice, and smaller work no success. The time after has a fixed end: what
+changes later has other causes, and must not change the verdict.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from stretto.model.findings import EFFECT_PREFIX, Finding, FindingEvidence, Find
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 WAIT = 7 * DAY
-"""Time after which an applied recommendation is judged."""
+"""Time after which an applied recommendation is judged, by the sessions up to then."""
+LONGEST_WAIT = 28 * DAY
+"""Time up to which it waits for enough sessions; later ones are never compared."""
 BEFORE = 28 * DAY
 """Time before it that is compared."""
 FEWEST_SESSIONS = 5
@@ -48,6 +51,25 @@ class RealisedEffect:
     detectable: float | None = None
     """The smallest saving (s) that would have been seen."""
     reason: str = ""
+    promised: float | None = None
+    """Seconds per session that were promised; None without a verdict."""
+
+    @classmethod
+    def from_finding(cls, finding: Finding) -> RealisedEffect:
+        """Return the effect that ``to_finding`` made a finding of."""
+        evidence, details = finding.evidence, finding.details
+        return cls(
+            finding.verdict,
+            _read_count(details, "before"),
+            _read_count(details, "after"),
+            evidence.effect,
+            evidence.low,
+            evidence.high,
+            {"yes": True, "no": False}.get(str(details.get("within_promise"))),
+            evidence.detectable,
+            finding.reason,
+            promised if isinstance(promised := details.get("promised"), int | float) else None,
+        )
 
     @property
     def outcome(self) -> str | None:
@@ -56,8 +78,8 @@ class RealisedEffect:
             return None
         return "helped" if self.verdict is FindingVerdict.IMPROVEMENT else "without_effect"
 
-    def to_finding(self, kind: str, subject: Mapping[str, str]) -> Finding:
-        """Return the effect as a finding about the recommendation's subject."""
+    def to_finding(self, kind: str, subject: Mapping[str, str], applied: int) -> Finding:
+        """Return the effect as a finding about the recommendation's subject, since it was applied (ns)."""
         return Finding(
             kind=f"{EFFECT_PREFIX}{kind}",
             subject=subject,
@@ -70,6 +92,7 @@ class RealisedEffect:
                 unit="seconds",
                 detectable=self.detectable,
             ),
+            since=applied,
             reason=self.reason,
             details={
                 "before": float(self.before),
@@ -79,6 +102,7 @@ class RealisedEffect:
                 else "yes"
                 if self.within_promise
                 else "no",
+                "promised": self.promised,
             },
         )
 
@@ -94,10 +118,12 @@ def judge_applied(
     """Return the effect of a recommendation that was applied at a time (ns), by the sessions of its pattern.
 
     ``promised`` are the seconds per session with their limits. Sessions up to 28 days before are compared
-    with those since. The verdict is too little data until 7 days have passed and both sides have 5 sessions.
+    with those of the 7 days after. Where these are fewer than 5, the time after lasts until the fifth, at
+    most 28 days. The verdict is too little data until then, and the same at every later instant.
     """
+    closing = find_closing(applied, [run for run in sessions if tasks.get(run.session)])
     before = [run for run in sessions if applied - BEFORE <= run.start and run.end <= applied]
-    after = [run for run in sessions if run.start >= applied and run.end <= instant]
+    after = [run for run in sessions if run.start >= applied and run.end <= min(instant, closing)]
     if instant - applied < WAIT:
         days = math.ceil((WAIT - (instant - applied)) / DAY)
         return RealisedEffect(
@@ -106,11 +132,12 @@ def judge_applied(
     usual = UsualLengths(task for run in before for task in tasks.get(run.session, ()))
     old, new = (sum(bool(tasks.get(run.session)) for run in group) for group in (before, after))
     if min(old, new) < FEWEST_SESSIONS:
+        since = "after" if instant < closing else f"in the {LONGEST_WAIT // DAY} days after"
         return RealisedEffect(
             FindingVerdict.TOO_LITTLE_DATA,
             old,
             new,
-            reason=f"{old} sessions before and {new} after, {FEWEST_SESSIONS} are needed",
+            reason=f"{old} sessions before and {new} {since}, {FEWEST_SESSIONS} are needed",
         )
     logs = [_measure_sides(group, tasks, usual) for group in (before, after)]
     spans = [order_tasks_of_known_length(tasks.get(run.session, ())).span / SECOND for run in before]
@@ -133,7 +160,19 @@ def judge_applied(
         promised[1] <= seconds <= promised[2],
         length * (1 - 1 / ratio),
         "" if estimate.p <= LEVEL else "no effect that can be seen",
+        promised[0],
     )
+
+
+def find_closing(applied: int, sessions: Sequence[SessionRun]) -> int:
+    """Return when the time ends (ns) by whose sessions a recommendation is judged that was applied at a time.
+
+    It is 7 days after, or the end of the fifth session since if that is later, at most 28 days after.
+    """
+    ends = sorted(run.end for run in sessions if run.start >= applied)
+    if len(ends) < FEWEST_SESSIONS:
+        return applied + LONGEST_WAIT
+    return min(max(applied + WAIT, ends[FEWEST_SESSIONS - 1]), applied + LONGEST_WAIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +191,14 @@ class Calibration:
         return self.realised_seconds / self.promised_seconds if self.promised_seconds > 0 else None
 
 
-def calibrate_promises(judged: Sequence[tuple[float, RealisedEffect]]) -> Calibration:
-    """Return how promises, each with its realised effect, held; undecided effects do not count."""
-    known = [(promised, effect.seconds, effect) for promised, effect in judged if effect.seconds is not None]
+def calibrate_promises(effects: Sequence[RealisedEffect]) -> Calibration:
+    """Return how the promises held that effects are known of; undecided effects do not count."""
+    known = [effect for effect in effects if effect.seconds is not None]
     return Calibration(
         judged=len(known),
-        within=sum(bool(effect.within_promise) for *_, effect in known),
-        promised_seconds=sum(promised for promised, *_ in known),
-        realised_seconds=sum(seconds for _, seconds, _ in known),
+        within=sum(bool(effect.within_promise) for effect in known),
+        promised_seconds=sum(effect.promised or 0.0 for effect in known),
+        realised_seconds=sum(effect.seconds or 0.0 for effect in known),
     )
 
 
@@ -189,6 +228,11 @@ def _measure_sides(
     if len(days) < FEWEST_DAYS:
         return [*values.values()]
     return [float(np.mean(group)) for group in days.values()]
+
+
+def _read_count(details: Mapping[str, float | str | None], name: str) -> int:
+    count = details.get(name)
+    return round(count) if isinstance(count, int | float) else 0
 
 
 def _conclude(estimate: EffectEstimate) -> FindingVerdict:

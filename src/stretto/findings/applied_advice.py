@@ -1,4 +1,7 @@
-"""What was done about recommendations: feedback by kind, and the effect of those that were applied."""
+"""What was done about recommendations: feedback by kind, and the effect of those that were applied.
+
+An effect is judged once. The history of findings keeps the verdict, which outlives the sessions behind it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from stretto.analysis.realised_effects import RealisedEffect, calibrate_promises
 from stretto.analysis.recommendation import FeedbackCounts, RecommendationKind, count_feedback
 from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput
 from stretto.model.decisions import Decision, DecisionKind
-from stretto.model.findings import RECOMMENDATION_PREFIX, Finding
+from stretto.model.findings import EFFECT_PREFIX, RECOMMENDATION_PREFIX, Finding
+from stretto.store.finding_history_and_last_answers import make_finding_id
 
 
 def collect_feedback(given: AnalysisInput) -> dict[RecommendationKind, FeedbackCounts]:
@@ -17,22 +21,19 @@ def collect_feedback(given: AnalysisInput) -> dict[RecommendationKind, FeedbackC
         if decision.kind is not DecisionKind.APPLIED
     ]
     outcomes += [
-        (RecommendationKind(finding.kind.removeprefix(RECOMMENDATION_PREFIX)), effect.outcome)
-        for finding, effect in _judge(given)
-        if effect.outcome is not None
+        (RecommendationKind(finding.kind.removeprefix(EFFECT_PREFIX)), outcome)
+        for finding in _judge(given)
+        if (outcome := RealisedEffect.from_finding(finding).outcome) is not None
     ]
     return count_feedback(outcomes)
 
 
 def judge_all_applied(given: AnalysisInput) -> AnalysisAnswer:
     """Return the effect of each applied recommendation as a finding, and how promises held."""
-    judged = _judge(given)
-    calibration = calibrate_promises([(finding.evidence.effect or 0.0, effect) for finding, effect in judged])
+    findings = _judge(given)
+    calibration = calibrate_promises([RealisedEffect.from_finding(finding) for finding in findings])
     return AnalysisAnswer(
-        [
-            effect.to_finding(finding.kind.removeprefix(RECOMMENDATION_PREFIX), finding.subject)
-            for finding, effect in judged
-        ],
+        findings,
         extra={
             "calibration": {
                 "judged": calibration.judged,
@@ -45,20 +46,26 @@ def judge_all_applied(given: AnalysisInput) -> AnalysisAnswer:
     )
 
 
-def _judge(given: AnalysisInput) -> list[tuple[Finding, RealisedEffect]]:
-    """Return each applied recommendation with the effect that it had."""
-    judged = []
-    for decision, finding in _list_decided(given):
-        evidence = finding.evidence
+def _judge(given: AnalysisInput) -> list[Finding]:
+    """Return the effect of each applied recommendation: the kept verdict, or that of the sessions."""
+    effects = []
+    for decision, advice in _list_decided(given):
+        evidence = advice.evidence
         if decision.kind is not DecisionKind.APPLIED or evidence.effect is None:
             continue
+        kind = advice.kind.removeprefix(RECOMMENDATION_PREFIX)
+        kept = given.history.get(make_finding_id(f"{EFFECT_PREFIX}{kind}", advice.subject))
+        # Applied again, it is judged again: a verdict is about the time at which the advice was applied.
+        if kept is not None and kept.since == decision.time and kept.evidence.effect is not None:
+            effects.append(kept)
+            continue
         promised = (evidence.effect, evidence.low or 0.0, evidence.high or evidence.effect)
-        sessions = given.sessions_by_pattern.get(finding.subject.get("pattern", ""), ())
+        sessions = given.sessions_by_pattern.get(advice.subject.get("pattern", ""), ())
         effect = judge_applied(
             promised, decision.time, sessions, given.tasks_by_session, instant=given.instant
         )
-        judged.append((finding, effect))
-    return judged
+        effects.append(effect.to_finding(kind, advice.subject, decision.time))
+    return effects
 
 
 def _list_decided(given: AnalysisInput) -> list[tuple[Decision, Finding]]:

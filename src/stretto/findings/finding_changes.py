@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from stretto.model.findings import Finding, FindingVerdict
+from stretto.model.findings import EFFECT_PREFIX, Finding, FindingVerdict
 from stretto.store.finding_history_and_last_answers import (
     BEGAN,
     CHANGED,
@@ -23,6 +23,18 @@ def is_notable(finding: Finding) -> bool:
     return finding.verdict in NOTABLE or bool(finding.advice and finding.evidence.effect is not None)
 
 
+def is_quiet_effect(finding: Finding) -> bool:
+    """Return whether the finding is the verdict that advice which was applied brought nothing.
+
+    It is no reason to look, but its record must be there when the sessions are gone.
+    """
+    return (
+        finding.kind.startswith(EFFECT_PREFIX)
+        and finding.verdict is FindingVerdict.NO_EVIDENCE
+        and finding.evidence.effect is not None
+    )
+
+
 def list_finding_changes(
     analysis: str, answer: Iterable[Finding], known: Iterable[StoredFinding], now: int
 ) -> list[FindingChange]:
@@ -31,11 +43,13 @@ def list_finding_changes(
     A finding changed if its verdict did, or if its size left the interval that was stored.
     """
     before = {each.id: each for each in known if each.analysis == analysis and each.is_open}
-    notable: Mapping[str, Finding] = {
-        make_finding_id(finding.kind, finding.subject): finding for finding in answer if is_notable(finding)
+    kept: Mapping[str, Finding] = {
+        make_finding_id(finding.kind, finding.subject): finding
+        for finding in answer
+        if is_notable(finding) or is_quiet_effect(finding)
     }
     changes = []
-    for id, finding in notable.items():
+    for id, finding in kept.items():
         if id not in before:
             changes.append(FindingChange(id, now, BEGAN, analysis, finding))
         elif _differs(before[id].finding, finding):
@@ -43,7 +57,7 @@ def list_finding_changes(
     changes += [
         FindingChange(id, now, ENDED, analysis, stored.finding)
         for id, stored in before.items()
-        if id not in notable
+        if id not in kept
     ]
     return sorted(changes, key=lambda change: change.id)
 

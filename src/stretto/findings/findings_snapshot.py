@@ -12,7 +12,7 @@ from typing import Any
 from stretto.analysis.installed_extras import find_missing_package
 from stretto.clock import SECOND
 from stretto.findings.analysis_table import ANALYSES
-from stretto.findings.finding_changes import NOTABLE, is_notable
+from stretto.findings.finding_changes import NOTABLE, is_notable, is_quiet_effect
 from stretto.findings.finding_sentences import describe_finding
 from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.decisions import ABOUT_FINDINGS, Decision, DecisionKind
@@ -52,8 +52,12 @@ class FindingsState:
 
     @cached_property
     def open_findings(self) -> list[StoredFinding]:
-        """The findings that hold now, without those that a person rejected or accepted since they began."""
-        return [stored for stored in self.findings if stored.is_open and stored.id not in self._settled_ids]
+        """The findings to look at now, without those that a person rejected or accepted since they began."""
+        return [
+            stored
+            for stored in self.findings
+            if stored.is_open and stored.id not in self._settled_ids and not is_quiet_effect(stored.finding)
+        ]
 
     def is_settled(self, finding: Finding) -> bool:
         """Return whether a person rejected or accepted a finding of an answer since it began."""
@@ -70,7 +74,7 @@ class FindingsState:
 
     @property
     def settled_findings(self) -> list[StoredFinding]:
-        """The findings that ended, or that were accepted or rejected, the latest change first."""
+        """The findings that ended, were accepted or rejected, or need no look; the latest change first."""
         open_ids = {stored.id for stored in self.open_findings}
         return [stored for stored in self.findings if stored.id not in open_ids]
 
