@@ -98,6 +98,7 @@ BASE: dict[str, float] = {
     "collector_duration_seconds": 0.01, "snapshot_duration_seconds": 0.02,
     "ingest_lag_seconds": 0.1, "tool_duration_quantile_seconds": 30, "agents_cpu": 1.5,
     "agents_cpu_quantile": 1.5, "saved_second_cost_usd": 0.01, "retry_ratio": 0.05,
+    "context_fill_quantile": 0.3, "window_test_parts_cached": 12,
 }  # fmt: skip
 """What a metric is about, where its kind does not say enough. Names are without their prefix."""
 
