@@ -35,6 +35,7 @@ from stretto.operations.live_answers import describe_verdict
 from stretto.operations.measure_finished_runs import (
     FEWEST_FOR_SPREAD,
     find_quantile,
+    group_tasks,
     measure_resources,
     measure_spread,
     measure_usage,
@@ -312,6 +313,22 @@ def test_the_score_rises_stays_or_falls(month: OperatedStore) -> None:
     assert unknown["reason"] == "no day of the last thirty has a score that is known well enough"
     session = run(month, "efficiency", f"d{DAYS - 1}n0")["result"]["analysis_results"]["trend"]
     assert (session["verdict"], session["reason"]) == (None, "a session is no series of days")
+
+
+def test_phases_and_types_have_their_share_of_the_work(month: OperatedStore) -> None:
+    """All types together are all of the work; tasks outside of any phase count for the whole of it, too."""
+    rows = run(month, "throughput")["result"]["performance_data"]["by_task_type"]
+    assert sum(row["share_of_work"] for row in rows) == pytest.approx(1)
+    tasks = [
+        TaskRun("s", f"t{length}", 0, length * SECOND, Outcome.SUCCESS, "tests", phase=phase)
+        for length, phase in ((10, "validation"), (20, "build"), (50, "build"), (20, None))
+    ]
+    shares = {
+        row["phase"]: row["share_of_work"] for row in group_tasks(tasks, lambda run: run.phase, "phase")
+    }
+    assert shares == {"build": 0.7, "validation": 0.1}
+    unknown = [TaskRun("s", "t", 0, None, Outcome.SUCCESS, "tests", phase="build")]
+    assert group_tasks(unknown, lambda run: run.phase, "phase")[0]["share_of_work"] is None
 
 
 def test_a_month_costs_what_the_known_days_cost() -> None:

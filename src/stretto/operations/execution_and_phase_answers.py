@@ -130,7 +130,8 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
         each for each in call.select_findings(call.try_answer("changes")) if each.kind == "phase_length"
     ]
     sentences = [
-        f"{row['phase']}: {row['tasks']} tasks of {quantities.format_duration(row['median_seconds'])}."
+        f"{row['phase']}: {row['tasks']} tasks of {quantities.format_duration(row['median_seconds'])},"
+        f" {quantities.format_percent(row['share_of_work'])} of the work."
         for row in phases[:3]
         if row["median_seconds"] is not None
     ]

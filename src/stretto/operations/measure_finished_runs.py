@@ -193,9 +193,14 @@ def measure_session_efficiency(fanouts: Iterable[FanoutRun]) -> dict[str, float]
 def group_tasks(
     tasks: Iterable[TaskRun], key: Callable[[TaskRun], str | None], name: str
 ) -> list[dict[str, Any]]:
-    """Return a row of lengths and outcomes for each value of a key, the most work first."""
+    """Return a row of lengths and outcomes for each value of a key, the most work first.
+
+    ``share_of_work`` is the share of the length of all tasks, those without a value included.
+    """
     groups: dict[str, list[TaskRun]] = defaultdict(list)
+    work = 0
     for run in tasks:
+        work += run.length or 0
         if (value := key(run)) is not None:
             groups[value].append(run)
     rows = []
@@ -209,6 +214,7 @@ def group_tasks(
                 name: value,
                 "tasks": len(group),
                 "total_task_seconds": timing["total_task_seconds"],
+                "share_of_work": sum(run.length or 0 for run in group) / work if work else None,
                 "median_seconds": timing["median_seconds"],
                 "mean_seconds": timing["mean_seconds"],
                 "p95_seconds": timing["p95_seconds"],
