@@ -100,7 +100,7 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python -m tests.bench.bench_first_paint --floor 3
 	$(BIN)/python -m tests.bench.bench_report
 	$(BIN)/python tests/bench/bench_otlp.py
-	$(BIN)/python -m tests.bench.bench_memory --floor 165
+	$(BIN)/python -m tests.bench.bench_memory --floor 155
 	$(BIN)/python tests/bench/bench_api.py
 	$(BIN)/python tests/bench/bench_transcript.py --floor 0.25
 	$(BIN)/python -m tests.bench.bench_resources

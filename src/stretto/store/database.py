@@ -112,7 +112,7 @@ def _prepare_connection(connection: sqlite3.Connection) -> str | None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA temp_store = MEMORY")
     # Kilobytes: a batch touches the newest sessions and the sums of the present, whatever the store's size.
-    connection.execute("PRAGMA cache_size = -16000")
+    connection.execute("PRAGMA cache_size = -8000")
     # Large enough that pages shared by many sessions are copied back once for several batches.
     connection.execute("PRAGMA wal_autocheckpoint = 8000")
     # A log that a long reader let grow is cut back to this size by the next checkpoint that resets it.
