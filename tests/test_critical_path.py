@@ -53,7 +53,7 @@ def test_a_scene_has_the_figures_in_the_docs(row: dict[str, str]) -> None:
     """Length, parts and slack of every scene are the numbers on paper, and no other part is there."""
     drawn = conclude_scene(SCENES[row["scene"]]().events)
     path = path_of(drawn)
-    computed = {"elapsed": path.elapsed, "path": path.length, **path.sum_by_agent(), **path.sum_by_tool()}
+    computed = {"elapsed": path.elapsed, "path": path.length, **path.by_agent, **path.by_tool}
     written = {name: float(cell) for name, cell in row.items() if name not in {"scene", "slack"}}
     assert {name: length / SECOND for name, length in computed.items()} == written
     slack = sorted(
@@ -98,9 +98,9 @@ def test_the_walk_enters_tools_and_models_of_the_task_that_decided() -> None:
         (30, 35, "b"),
         (35, 40, MAIN),
     ]
-    assert path_of(drawn).sum_by_agent() == {"b": 30, MAIN: 10}
-    assert path_of(drawn).sum_by_task_type() == {"review": 30}
-    assert path_of(drawn).sum_by_tool() == {"Bash": 4, "Read": 10}
+    assert path_of(drawn).by_agent == {"b": 30, MAIN: 10}
+    assert path_of(drawn).by_task_type == {"review": 30}
+    assert path_of(drawn).by_tool == {"Bash": 4, "Read": 10}
 
 
 def test_an_agent_that_outlives_its_delegator_decides_instead_of_it() -> None:
@@ -158,7 +158,7 @@ def test_a_call_that_started_an_agent_is_not_on_the_path() -> None:
 def test_an_agent_without_a_name_is_none() -> None:
     """The label value is the same as for every other agent label."""
     nameless = session(10, tasks=(task("a", 0, 10, agent=None),))
-    assert path_of(nameless).sum_by_agent() == {NONE: 10}
+    assert path_of(nameless).by_agent == {NONE: 10}
 
 
 # Slack.
@@ -216,10 +216,10 @@ def test_pieces_are_disjoint_and_sum_to_the_path(drawn: Session) -> None:
     path = path_of(drawn)
     assert all(one.end <= other.start for one, other in pairwise(path.pieces))
     assert all(drawn.start <= piece.start < piece.end <= (drawn.end or 0) for piece in path.pieces)
-    assert sum(path.sum_by_agent().values()) == path.length <= path.elapsed
+    assert sum(path.by_agent.values()) == path.length <= path.elapsed
     of_main = sum(piece.length for piece in path.pieces if piece.task is None)
-    assert sum(path.sum_by_task_type().values()) == sum(path.sum_by_task().values()) == path.length - of_main
-    assert sum(path.sum_by_tool().values()) <= path.length
+    assert sum(path.by_task_type.values()) == sum(path.by_task.values()) == path.length - of_main
+    assert sum(path.by_tool.values()) <= path.length
 
 
 @given(sessions_at_random())
@@ -248,7 +248,7 @@ def test_tasks_on_the_path_have_no_slack(tasks: tuple[object, ...]) -> None:
     """This holds if every task ends within its delegator; a task that outlives it cuts the path."""
     drawn = session(tasks=tasks)
     slack = compute_slack(build_work_tree(drawn)).tasks
-    assert all(slack[name] == 0 for name in path_of(drawn).sum_by_task())
+    assert all(slack[name] == 0 for name in path_of(drawn).by_task)
     assert all(length >= 0 for length in slack.values())
 
 
@@ -291,5 +291,5 @@ def test_a_deep_chain_of_delegations_is_walked() -> None:
     depth = 1_000
     tasks = tuple(task(str(n), n, 3 * depth - n, str(n - 1) if n else None) for n in range(depth))
     path = path_of(session(3 * depth, tasks=tasks))
-    assert path.length == sum(path.sum_by_task().values()) == 3 * depth
-    assert path.sum_by_task()["5"] == 2
+    assert path.length == sum(path.by_task.values()) == 3 * depth
+    assert path.by_task["5"] == 2

@@ -81,13 +81,13 @@ def assert_true(session: Session, runs: list[Run]) -> None:
     assert path is not None
     assert path.elapsed == sum(parts.values()) == makespan
     assert sum(task.interval.length for task in session.tasks if task.interval) == work
-    assert sum(path.sum_by_task().values()) == longest_chain(runs)
-    assert path.length == sum(path.sum_by_task().values()) + path.sum_by_agent().get(MAIN, 0)
+    assert sum(path.by_task.values()) == longest_chain(runs)
+    assert path.length == sum(path.by_task.values()) + path.by_agent.get(MAIN, 0)
     assert path.length <= path.elapsed
     busy = parts.get(WallPart.PARALLEL, 0) + parts.get(WallPart.SINGLE, 0)
-    assert sum(path.sum_by_task().values()) <= busy <= work
+    assert sum(path.by_task.values()) <= busy <= work
     slack = compute_slack(build_work_tree(session)).tasks
-    assert all(slack[name] == 0 for name in path.sum_by_task())
+    assert all(slack[name] == 0 for name in path.by_task)
     for found in find_fanouts(session.tasks):
         assert measure_fanout_path_length(found) <= found.elapsed <= found.work
 
@@ -225,7 +225,7 @@ def test_a_workflow_takes_its_longest_path_and_on_few_lanes_longer(row: dict[str
         path = find_critical_path(session)
         assert path is not None
         # Each task began when another finished or at once: nobody but tasks is on the path.
-        assert sum(path.sum_by_task().values()) == path.length == path.elapsed
+        assert sum(path.by_task.values()) == path.length == path.elapsed
         assert longest <= path.length <= sum(runtimes.values())
         if lanes == len(runtimes):
             assert path.length == longest

@@ -217,9 +217,9 @@ def _format_critical_path(analysis: SessionAnalysis) -> Iterator[str]:
     total = analysis.path.length
     yield f"critical path {format_nanoseconds(total)} of {format_nanoseconds(analysis.path.elapsed)}"
     parts = (
-        ("agents", analysis.path.sum_by_agent()),
-        ("tasks", analysis.path.sum_by_task()),
-        ("tools", analysis.path.sum_by_tool()),
+        ("agents", analysis.path.by_agent),
+        ("tasks", analysis.path.by_task),
+        ("tools", analysis.path.by_tool),
     )
     yield from (f"  {kind}: {_list_largest(lengths, total)}" for kind, lengths in parts if lengths)
     for what_if in analysis.simulate_what_ifs(1):

@@ -115,7 +115,7 @@ def build_session_run(  # each is a part of the session that the caller has conc
         longest_lane=sum(fanout.longest_lane for fanout in fanouts) if fanouts else None,
         width=max((fanout.width for fanout in fanouts), default=0),
         wall_parts={part.value: length for part, length in wall.items()},
-        path_by_agent={} if path is None else dict(sorted(path.sum_by_agent().items())),
+        path_by_agent={} if path is None else dict(sorted(path.by_agent.items())),
         tokens=_sum_known(spending.tokens.values()),
         dollars=_get_dollars(spending),
         usage_coverage=usage_coverage,

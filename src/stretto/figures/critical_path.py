@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ from stretto.names import MAIN, NONE, measures
 from stretto.names.measures import Dimension
 
 # Looking up a member of an enumeration takes ten times as long as a name, and a session has many stretches.
-_TASK, _TOOL = WorkerKind.TASK, WorkerKind.TOOL
+_TASK, _TOOL, _MODEL = WorkerKind.TASK, WorkerKind.TOOL, WorkerKind.MODEL
 
 
 class PathPiece(NamedTuple):
@@ -56,7 +57,8 @@ class PathPiece(NamedTuple):
         return get_agent_label(self.task)
 
 
-@dataclass(frozen=True, slots=True)
+# With a dictionary, so that its sums are made once for the figures and the page.
+@dataclass(frozen=True)
 class CriticalPath:
     """The critical path of a session that is over. Lengths are in nanoseconds."""
 
@@ -64,28 +66,36 @@ class CriticalPath:
     """By start. In a gap between two pieces no work was done: the main agent was outside a turn."""
     elapsed: int
 
-    @property
+    @cached_property
     def length(self) -> int:
         """The sum of the pieces, at most ``elapsed``."""
-        return sum(piece.length for piece in self.pieces)
+        return sum([end - start for start, end, *_ in self.pieces])
 
-    def sum_by_agent(self) -> Counter[str]:
-        """Return the length of the path by agent; it sums to ``length``."""
-        return _sum_lengths([(piece.agent, piece.length) for piece in self.pieces])
+    @cached_property
+    def by_agent(self) -> Counter[str]:
+        """The length of the path by agent; it sums to ``length``."""
+        return _sum_lengths([(get_agent_label(task), end - start) for start, end, _, task, _ in self.pieces])
 
-    def sum_by_task_type(self) -> Counter[str]:
-        """Return the length of the path by task type; the main agent's part is left out."""
-        return _sum_lengths([(piece.task.task_type, piece.length) for piece in self.pieces if piece.task])
-
-    def sum_by_tool(self) -> Counter[str]:
-        """Return the length of the path by tool."""
+    @cached_property
+    def by_task_type(self) -> Counter[str]:
+        """The length of the path by task type; the main agent's part is left out."""
         return _sum_lengths(
-            [(piece.name or NONE, piece.length) for piece in self.pieces if piece.worker is _TOOL]
+            [(task.task_type, end - start) for start, end, _, task, _ in self.pieces if task is not None]
         )
 
-    def sum_by_task(self) -> Counter[str]:
-        """Return the length of the path by task id."""
-        return _sum_lengths([(piece.task.id, piece.length) for piece in self.pieces if piece.task])
+    @cached_property
+    def by_tool(self) -> Counter[str]:
+        """The length of the path by tool."""
+        return _sum_lengths(
+            [(name or NONE, end - start) for start, end, worker, _, name in self.pieces if worker is _TOOL]
+        )
+
+    @cached_property
+    def by_task(self) -> Counter[str]:
+        """The length of the path by task id."""
+        return _sum_lengths(
+            [(task.id, end - start) for start, end, _, task, _ in self.pieces if task is not None]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +185,11 @@ def walk_path_backwards(root: Stretch) -> Iterator[tuple[int, int, Stretch]]:
         if idle_from < cursor:
             yield idle_from, cursor, stretch
             cursor = idle_from
-        if finisher is not None:
+        if finisher is not None and finisher.worker is not _TASK:
+            # A call has nothing inside, and its agent goes on where it began.
+            yield finisher.start, cursor, finisher
+            cursor = finisher.start
+        elif finisher is not None:
             stretch = finisher
         elif stretch is root:
             return
@@ -192,10 +206,12 @@ def compute_slack(root: Stretch) -> Slack:
     """
     slack = Slack({}, {}, {}, {})
     for stretch in walk_tasks(root):
+        if not stretch.inner:
+            continue
         outer_slack = 0 if stretch is root else slack.tasks[stretch.id]
         by_start = sorted(stretch.inner, key=_get_start)
         inner_slack: dict[Stretch, int] = {}
-        latest = stretch.inner[-1].end + outer_slack if stretch.inner else 0
+        latest = stretch.inner[-1].end + outer_slack
         """The latest finish at this point of the walk that delays nothing."""
         for inner in reversed(stretch.inner):
             end = inner.end
@@ -203,7 +219,8 @@ def compute_slack(root: Stretch) -> Slack:
                 # It keeps its distance to this finish, the last before its start.
                 latest = min(latest, end + inner_slack[by_start.pop()])
             inner_slack[inner] = own_slack = latest - end
-            slack.add_stretch(inner, own_slack)
+            if inner.worker is not _MODEL:
+                slack.add_stretch(inner, own_slack)
     return slack
 
 

@@ -72,7 +72,7 @@ class SessionAnalysis:
 
     def simulate_what_ifs(self, most: int = MOST_WHAT_IFS) -> Iterator[WhatIf]:
         """Yield the tasks with the largest parts of the path, each at ``FASTER_FACTOR`` of its time."""
-        largest = self.path.sum_by_task().most_common(most) if self.path else []
+        largest = self.path.by_task.most_common(most) if self.path else []
         for task_id, _ in largest:
             what_if = simulate_task_factor(self.work_tree, self.fanouts, task_id, FASTER_FACTOR)
             if what_if is not None:
@@ -184,7 +184,7 @@ def _build_path(
     path: CriticalPath, analysis: SessionAnalysis, tasks: AbstractSet[str] | None
 ) -> dict[str, Any]:
     slack = analysis.slack
-    task_lengths, task_slack = path.sum_by_task(), slack.tasks
+    task_lengths, task_slack = path.by_task, slack.tasks
     if tasks is not None:
         task_lengths = Counter({id: length for id, length in task_lengths.items() if id in tasks})
         task_slack = {id: length for id, length in task_slack.items() if id in tasks}
@@ -192,9 +192,9 @@ def _build_path(
     return {
         "seconds": path.length / SECOND,
         "elapsed_seconds": path.elapsed / SECOND,
-        "agents": _build_shares(path, "agent", path.sum_by_agent(), slack.agents),
-        "task_types": _build_shares(path, "task_type", path.sum_by_task_type(), slack.task_types),
-        "tools": _build_shares(path, "tool", path.sum_by_tool(), slack.tools),
+        "agents": _build_shares(path, "agent", path.by_agent, slack.agents),
+        "task_types": _build_shares(path, "task_type", path.by_task_type, slack.task_types),
+        "tools": _build_shares(path, "tool", path.by_tool, slack.tools),
         "tasks": _build_shares(path, "id", task_lengths, task_slack),
         "faster": [build_what_if_document(what_if) for what_if in what_ifs],
     }

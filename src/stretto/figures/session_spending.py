@@ -76,8 +76,9 @@ class Spending:
     def add_use(self, call: ModelCall, reported: Mapping[str, int], cost: Cost | None) -> None:
         """Add a model call of which these tokens were reported."""
         self.model_calls += 1
+        tokens = self.tokens
         for kind, count in reported.items():
-            self.tokens[kind] = self.tokens.get(kind, 0) + count
+            tokens[kind] = tokens.get(kind, 0) + count
         self.lower_bounds += call.is_lower_bound
         if cost is not None:
             self.cost_lower_bounds += cost.is_lower_bound
@@ -109,8 +110,12 @@ def sum_spending(calls: Iterable[Priced], gaps: UsageGaps | None = None) -> Sess
     """
     spending = SessionSpending(Spending(), {}, {})
     for call, cost in calls:
-        by_model = spending.by_model.setdefault(normalise_model(call.model), Spending())
-        by_task = spending.by_task.setdefault(call.task, Spending())
+        model = normalise_model(call.model)
+        by_model, by_task = spending.by_model.get(model), spending.by_task.get(call.task)
+        if by_model is None:
+            by_model = spending.by_model[model] = Spending()
+        if by_task is None:
+            by_task = spending.by_task[call.task] = Spending()
         reported = count_reported_tokens(call)
         for part in (spending.total, by_model, by_task):
             part.add_use(call, reported, cost)

@@ -8,7 +8,7 @@ time and what-ifs all walk this tree.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -52,8 +52,8 @@ class Stretch(msgspec.Struct, eq=False):
     name: str | None = None
     """The tool or the model."""
     parent: Stretch | None = None
-    """The stretch that delegated or called it."""
-    inner: list[Stretch] = msgspec.field(default_factory=list)
+    """The stretch that delegated a task; None of a call, which lies in the stretch of its agent."""
+    inner: Sequence[Stretch] = ()
     """Its own calls and the tasks directly inside it, in the order of ``get_end_sort_key``."""
 
     @property
@@ -89,14 +89,16 @@ def build_work_tree(session: Session) -> Stretch:
     for run in runs.all:
         run.parent = runs.find_parent(run)
     _break_rings(runs.all, root)
+    inner_of: dict[Stretch, list[Stretch]] = {stretch: [] for stretch in (root, *runs.all)}
     for run in runs.all:
         outer = run.parent or root
         while outer is not root and not run.is_within(outer):
             outer = outer.parent or root
-        outer.inner.append(run)
-    _add_calls(session, runs, root)
-    for stretch in (root, *runs.all):
-        stretch.inner.sort(key=get_end_sort_key)
+        inner_of[outer].append(run)
+    _add_calls(session, runs, root, inner_of)
+    for stretch, inner in inner_of.items():
+        inner.sort(key=get_end_sort_key)
+        stretch.inner = inner
     return root
 
 
@@ -184,11 +186,10 @@ def _break_rings(runs: Iterable[Stretch], root: Stretch) -> None:
         ring_free |= on_path
 
 
-def _add_calls(session: Session, runs: AgentRuns, root: Stretch) -> None:
-    """Add tool executions and model calls, without calls that delegate to agents or only wait for them.
-
-    The agents' tasks are already there.
-    """
+def _add_calls(
+    session: Session, runs: AgentRuns, root: Stretch, inner_of: Mapping[Stretch, list[Stretch]]
+) -> None:
+    """Add tool executions and model calls, without calls that delegate to agents or only wait for them."""
     requests = find_asked_calls(session)
     delegating = {task.delegated_by for task in session.tasks}
     for call in session.tool_calls:
@@ -202,20 +203,20 @@ def _add_calls(session: Session, runs: AgentRuns, root: Stretch) -> None:
         ):
             execution = find_call_execution(call, requests)
             if execution is not None:
-                _add_call(owner, _TOOL, call.id, tool, execution)
+                start, end = execution
+                _add_call(inner_of, owner, Stretch(_TOOL, call.id, start, end, owner.task, tool))
     for model_call in session.model_calls:
         if model_call.start is None or model_call.duration is None:
             continue
         owner = root if model_call.task is None else runs.by_id.get(model_call.task)
         if owner is not None:
-            execution = Interval(model_call.start, model_call.start + model_call.duration)
-            _add_call(owner, _MODEL, model_call.id, model_call.model, execution)
+            start, end = model_call.start, model_call.start + model_call.duration
+            call_stretch = Stretch(_MODEL, model_call.id, start, end, owner.task, model_call.model)
+            _add_call(inner_of, owner, call_stretch)
 
 
-def _add_call(owner: Stretch, worker: WorkerKind, id: str, name: str | None, execution: Interval) -> None:
-    start, end = execution
-    # Most calls lie within their owner.
-    start = max(start, owner.start)
-    end = min(end, owner.end)
-    if end > start:
-        owner.inner.append(Stretch(worker, id, start, end, owner.task, name, owner))
+def _add_call(inner_of: Mapping[Stretch, list[Stretch]], owner: Stretch, call: Stretch) -> None:
+    call.start = max(call.start, owner.start)
+    call.end = min(call.end, owner.end)
+    if call.end > call.start:
+        inner_of[owner].append(call)

@@ -168,6 +168,9 @@ def _format_significant(value: float) -> str:
 
 
 def _trim_zeros(value: float, digits: int) -> str:
+    if digits == 1:
+        # Durations: a page of a large session has thousands.
+        return f"{value:.1f}".removesuffix(".0")
     text = f"{value:.{digits}f}"
     return text.rstrip("0").rstrip(".") if digits else text
 

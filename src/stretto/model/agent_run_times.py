@@ -64,7 +64,7 @@ def determine_run_times(
         end = waiting_call.end
     length = None if waiting_call is None else waiting_call.task_duration
     reported = run.start
-    if not length:
+    if not length and fact_fields.DURATION in stamped:
         length = _find_length(stamped, run, next_run)
         if _confirms_edges(length, reported, end):
             return RunTimes(reported, end, 0)
@@ -82,8 +82,8 @@ def determine_run_times(
 
 def _find_length(stamped: StampedFacts, run: Run, next_run: Run | None) -> int | None:
     """Return the length that a channel reported at a run's end, or later but before the next run."""
-    end, lengths = run.end, stamped.get(fact_fields.DURATION, ())
-    if not lengths or end is None:
+    end, lengths = run.end, stamped[fact_fields.DURATION]
+    if end is None:
         return None
     earliest = end - _REPORTED_BEFORE_END
     until = LATEST if next_run is None or next_run.start is None else next_run.start
@@ -103,7 +103,7 @@ def _find_measured_run(stamped: StampedFacts, reported: int | None, next_run: Ru
     if reported is None:
         return None
     until = LATEST if next_run is None or next_run.start is None else next_run.start
-    for time, (_, length) in stamped.get(fact_fields.DURATION, ()):
+    for time, (_, length) in stamped[fact_fields.DURATION]:
         is_end = any(at == time for at, _ in stamped.get(fact_fields.END, ()))
         if (
             is_end

@@ -56,7 +56,7 @@ def conclude_calls(
     find_run = index_runs_by_agent(facts, tasks)
     calls: list[ToolCall] = []
     for key, call_facts in facts.calls.items():
-        agent_id = get_text(call_facts, fact_fields.AGENT_ID)
+        agent_id = get_text(call_facts, fact_fields.AGENT_ID) if fact_fields.AGENT_ID in call_facts else None
         if agent_id is not None and agent_id not in facts.tasks:
             agent_id = find_enclosing_task(facts, agent_id)
         for call in concluded.get(key) or conclude_calls_under_key(facts, key, closed=closed):
@@ -112,7 +112,7 @@ def _conclude_tool_call(
     elif start is not None and (start := keep_plausible_start(start, end)) is not None:
         if duration is None:
             duration = end - start
-        else:
+        elif known[fact_fields.START][0] == _HOOK:
             overhead = _compute_overhead(facts, call_facts, tool, end - start - duration)
     elif duration is not None:
         start = end - duration
@@ -167,10 +167,13 @@ def index_runs_by_agent(facts: SessionFacts, tasks: tuple[Task, ...]) -> Callabl
 def _compute_overhead(
     facts: SessionFacts, call_facts: EntityFacts, tool: str | None, surplus: int
 ) -> int | None:
-    """Return the time around an execution, or None unless hooks timed all of it and no person was asked."""
-    start_rank, start = call_facts[fact_fields.START]
-    if start_rank != _HOOK or tool in DELEGATING_TOOLS:
+    """Return the time around an execution whose start a hook reported.
+
+    None unless hooks timed all of it and no person was asked.
+    """
+    if tool in DELEGATING_TOOLS:
         return None
+    _, start = call_facts[fact_fields.START]
     end_rank, end = call_facts[fact_fields.END]
     if not end_rank == call_facts[fact_fields.DURATION][0] == _HOOK:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import zip_longest
 
 from stretto.model.agent_run_times import Run, RunTimes, determine_run_times
 from stretto.model.calls_from_facts import OUTCOMES, is_call_over
@@ -69,7 +68,8 @@ def conclude_tasks(
         runs = _split_runs(starts, ends, calls[0].start if calls else None)
         previous_call: Delegation | None = None
         first, ended_by_report = len(tasks), True
-        for index, (run, next_run) in enumerate(zip_longest(runs, runs[1:])):
+        for index, run in enumerate(runs):
+            next_run = runs[index + 1] if index + 1 < len(runs) else None
             call = _find_call_of_run(run, calls)
             # A call waits for a single run: a message started the runs that follow it.
             waiting_call = None if call is previous_call else call
@@ -198,10 +198,13 @@ def _find_declared_tool_calls(
     stamped: StampedFacts, waiting_call: Delegation | None, times: RunTimes
 ) -> int | None:
     """Return how many tools a run called, if the answer of its call or the report of its end counted them."""
-    reported = stamped.get(fact_fields.TASK_TOOL_CALLS, ())
+    answered = None if waiting_call is None else waiting_call.task_tool_calls
+    if fact_fields.TASK_TOOL_CALLS not in stamped:
+        return answered
+    reported = stamped[fact_fields.TASK_TOOL_CALLS]
     counts = [int(count) for at, (_, count) in reported if _is_of_run(at, times)]
-    if waiting_call is not None and waiting_call.task_tool_calls is not None:
-        counts.append(waiting_call.task_tool_calls)
+    if answered is not None:
+        counts.append(answered)
     return max(counts, default=None)
 
 
@@ -214,7 +217,9 @@ def _find_written_files(stamped: StampedFacts, times: RunTimes) -> str | None:
 
 
 def _find_conflict(stamped: StampedFacts, times: RunTimes) -> bool | None:
-    flags = [flag for at, (_, flag) in stamped.get(fact_fields.CONFLICT, ()) if _is_of_run(at, times)]
+    if fact_fields.CONFLICT not in stamped:
+        return None
+    flags = [flag for at, (_, flag) in stamped[fact_fields.CONFLICT] if _is_of_run(at, times)]
     return any(flags) if flags else None
 
 
@@ -235,6 +240,9 @@ def _split_runs(starts: _Edges, ends: _Edges, called_at: int | None) -> list[Run
 
     Example: starts 10, 11 and ends 20, 21 are one run [10, 20].
     """
+    if len(starts) == len(ends) == 1 and starts[0][0] <= ends[0][0]:
+        # Nearly every agent runs once.
+        return [Run(starts[0][0], ends[0][0])]
     edges = [(time, False) for time in _select_best_ranked(starts)]
     edges += [(time, True) for time in _select_best_ranked(ends)]
     runs: list[Run] = []
@@ -260,8 +268,10 @@ def _select_best_ranked(edges: _Edges) -> list[int]:
 
 def _find_call_of_run(run: Run, calls: tuple[Delegation, ...]) -> Delegation | None:
     """Return the call that started a run: the latest call before it."""
+    if len(calls) < 2:  # noqa: PLR2004  # nothing to choose from
+        return calls[0] if calls else None
     earlier = [call for call in calls if call.can_precede(run.start)]
-    return earlier[-1] if earlier else (calls[0] if calls else None)
+    return earlier[-1] if earlier else calls[0]
 
 
 def _get_waited_end(call: Delegation | None) -> int | None:
@@ -270,9 +280,11 @@ def _get_waited_end(call: Delegation | None) -> int | None:
 
 def _find_noticed_outcome(stamped: StampedFacts, run: Run, next_run: Run | None) -> Outcome | None:
     """Return the outcome in the host's last notice between the start of a run and that of the next."""
+    if fact_fields.NOTICE not in stamped:
+        return None
     start = run.start or 0
     until = LATEST if next_run is None else next_run.start or 0
-    notices = [notice for notice in stamped.get(fact_fields.NOTICE, ()) if start <= notice[0] < until]
+    notices = [notice for notice in stamped[fact_fields.NOTICE] if start <= notice[0] < until]
     if not notices:
         return None
     _, (_, outcome) = max(notices)

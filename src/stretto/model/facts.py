@@ -135,7 +135,15 @@ class SessionFacts:
         self.copied.update([(kind, key) for key, known in entities.items() if fact_fields.COPIED in known])
         if kind == EntityKind.CALL:
             self.delegating.difference_update(entities)
-            self.delegating.update([key for key, known in entities.items() if is_delegating_call(known)])
+            self.delegating.update(
+                [
+                    key
+                    for key, known in entities.items()
+                    # ``is_delegating_call``, without two calls for each of thousands.
+                    if fact_fields.TASK in known
+                    or (fact_fields.TOOL in known and known[fact_fields.TOOL][1] in DELEGATING_TOOLS)
+                ]
+            )
             self.unnamed_calls.update(
                 [key for key, known in entities.items() if fact_fields.STAMP in "".join(known)]
             )

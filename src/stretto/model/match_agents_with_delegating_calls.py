@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -19,7 +20,6 @@ from stretto.model.facts import (
     DELEGATING_TOOLS,
     EntityFacts,
     SessionFacts,
-    get_number,
     get_text,
     split_repeated_calls,
 )
@@ -119,7 +119,8 @@ class DelegationMemory:
             known = self._calls.get(key)
             if known is None:
                 split = split_repeated_calls(key, facts.calls[key])
-                known = self._calls[key] = tuple(_to_delegation(id, call_facts) for id, call_facts in split)
+                known = tuple([_to_delegation(id, call_facts) for id, call_facts in split])
+                self._calls[key] = known
             for call in known:
                 calls[call.id] = call
         return calls
@@ -226,24 +227,44 @@ def _can_start(call: Delegation, agent: str | None, start: int) -> bool:
     return call.can_precede(start) and (ended is None or ended >= start)
 
 
+_FIELDS = (
+    fact_fields.AGENT,
+    fact_fields.DESCRIPTION,
+    fact_fields.AGENT_ID,
+    fact_fields.START,
+    fact_fields.END,
+    fact_fields.OUTCOME,
+    fact_fields.STATUS,
+    fact_fields.TOOL,
+    fact_fields.TASK_DURATION,
+    fact_fields.TASK_TOOL_CALLS,
+    fact_fields.TASK_PROMPT_TOKENS,
+    fact_fields.TASK,
+    fact_fields.SPAN,
+)
+"""The facts of a delegating call, in the order in which ``_to_delegation`` takes them."""
+
+
 def _to_delegation(call_id: str, call_facts: EntityFacts) -> Delegation:
-    outcome = get_text(call_facts, fact_fields.OUTCOME)
-    status = get_text(call_facts, fact_fields.STATUS) or ""
+    # Look-ups without a function: a session may have thousands. A field has values of one type.
+    known: Mapping[str, tuple[int, Any]] = call_facts
+    agent, description, parent, start, end, outcome, status, tool, duration, calls, prompt, named, span = [
+        known[name][1] if name in known else None for name in _FIELDS
+    ]
     return Delegation(
-        id=call_id,
-        agent=get_text(call_facts, fact_fields.AGENT),
-        description=get_text(call_facts, fact_fields.DESCRIPTION),
-        parent=get_text(call_facts, fact_fields.AGENT_ID),
-        start=get_number(call_facts, fact_fields.START),
-        end=get_number(call_facts, fact_fields.END),
-        outcome=OUTCOMES[outcome] if outcome else None,
+        call_id,
+        agent,
+        description,
+        parent,
+        start,
+        end,
+        OUTCOMES[outcome] if outcome else None,
         # Another tool that names an agent sends it a message and does not wait for it.
-        launched=status.endswith("_launched")
-        or get_text(call_facts, fact_fields.TOOL) not in DELEGATING_TOOLS,
-        denied=status == "denied",
-        task_duration=get_number(call_facts, fact_fields.TASK_DURATION),
-        task_tool_calls=get_number(call_facts, fact_fields.TASK_TOOL_CALLS),
-        task_prompt_tokens=get_number(call_facts, fact_fields.TASK_PROMPT_TOKENS),
-        named_agent=get_text(call_facts, fact_fields.TASK),
-        span=get_text(call_facts, fact_fields.SPAN),
+        tool not in DELEGATING_TOOLS or (status is not None and status.endswith("_launched")),
+        status == "denied",
+        duration,
+        calls,
+        prompt,
+        named,
+        span,
     )

@@ -78,6 +78,9 @@ class TaskMemory:
 
     def share_tasks(self, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
         """Return the tasks, those that equal the last ones as these objects; all if none has changed."""
+        if not self._tasks:
+            self._tasks = tuple(tasks)
+            return self._tasks
         before = {task.id: task for task in self._tasks}
         shared = []
         for task in tasks:

@@ -175,13 +175,18 @@ def _explain_absences(session: Session, usage_gaps: UsageGaps, parallel: bool) -
     absent: dict[str, str] = {}
     if session.is_partial:
         absent["beginning"] = "it ran before its hooks were installed: what came before is not known"
-    ended = [task for task in session.tasks if task.outcome is not Outcome.RUNNING]
     if not parallel:
         absent["fanouts"] = _explain_no_fanout(session.tasks)
-    calls = [call for call in session.tool_calls if call.outcome is not Outcome.RUNNING]
+    running = Outcome.RUNNING
+    of_unknown_length = [
+        (call.start, call.end)
+        for call in session.tool_calls
+        if call.duration is None and call.outcome is not running
+    ]
+    of_ended_tasks = [(task.start, task.end) for task in session.tasks if task.outcome is not running]
     for name, things, parts in (
-        ("tasks.seconds", "task(s)", [(task.start, task.end) for task in ended]),
-        ("tool_calls.seconds", "tool call(s)", [(c.start, c.end) for c in calls if c.duration is None]),
+        ("tasks.seconds", "task(s)", of_ended_tasks),
+        ("tool_calls.seconds", "tool call(s)", of_unknown_length),
     ):
         reasons = _explain_missing_edges(things, parts)
         if reasons:

@@ -118,7 +118,7 @@ class ExecutionPages(PageEndpoints):
             self._backend.clock(),
             live=False,
             session=session,
-            number=number,
+            place=number,
             count=len(summary.fanouts),
             drawing=drawing,
             zooms={},

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
-from markupsafe import Markup, escape
+from markupsafe import escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -21,10 +21,18 @@ from stretto.names import METRICS, NONE, PREFIX
 from stretto.notifications import alert_states_from_notifications as alerts
 from stretto.summaries.session_json import make_session_title, name_session
 from stretto.summaries.time_window import WINDOW_NAMES
-from stretto.web import drawing_export, live_updates, responses, table_export, verdict_in_words, window_form
+from stretto.web import (
+    drawing_export,
+    live_updates,
+    responses,
+    table_export,
+    value_markup,
+    verdict_in_words,
+    window_form,
+)
 from stretto.web.backend import Backend
 from stretto.web.page_terms import DEFINITIONS
-from stretto.web.timeline_shapes import write_bars
+from stretto.web.timeline_shapes import write_bars, write_path
 
 REFRESH_SECONDS = 5
 """Seconds between reloads of a page without script or event stream; ``?refresh=off`` stops them."""
@@ -85,7 +93,8 @@ class Renderer:
         self._environment.filters.update(
             filters,
             bars=write_bars,
-            breakable=_allow_breaks,
+            path=write_path,
+            breakable=value_markup.allow_breaks,
             seconds=quantities.format_duration,
             nanoseconds=lambda length: quantities.format_duration(length / SECOND),
             short=_truncate_id,
@@ -108,6 +117,9 @@ class Renderer:
             refuses_input=backend.input_refusal is not None,
             switched_off=describe_switched_off(backend.features),
             define=DEFINITIONS,
+            number=value_markup.write_count,
+            outcome=value_markup.write_outcome,
+            outside=value_markup.isolate_text,
             meaning=verdict_in_words.explain_baseline,
             metrics=METRICS,
             NONE=NONE,
@@ -249,11 +261,6 @@ def _parse_instant(text: str | None) -> int | None:
 def _format_named_figure(value: float, name: str) -> str:
     """Return a figure's value in words; ``name`` is without prefix."""
     return quantities.format_figure(name, METRICS[PREFIX + name].unit, value)
-
-
-def _allow_breaks(text: str) -> Markup:
-    """Return a name as HTML that may wrap after underscores."""
-    return escape(text).replace("_", Markup("_<wbr>"))
 
 
 def _truncate_id(id: str) -> str:

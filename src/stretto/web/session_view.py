@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from stretto.clock import SECOND
 from stretto.figures.critical_path import CriticalPath
 from stretto.figures.fanouts import Fanout, SequentialTime
@@ -19,6 +17,7 @@ from stretto.model.event import Outcome
 from stretto.summaries.session_summary import SessionSummary
 from stretto.web.page_terms import PARTS
 from stretto.web.session_timeline import Drawing
+from stretto.web.timeline_shapes import PathLine
 
 FANOUTS_SHOWN = 40
 TOOLS_SHOWN = 40
@@ -106,16 +105,6 @@ class Share:
     seconds: float
     x: float
     width: float
-
-
-# A Struct, because a page has hundreds of them.
-class PathLine(msgspec.Struct, frozen=True, gc=False):
-    """A line of the critical path: within a lane, or from a lane to another."""
-
-    x1: float
-    x2: float
-    lane1: int
-    lane2: int
 
 
 def list_fanout_rows(summary: SessionSummary, document: Document, drawing: Drawing) -> list[FanoutRow]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -56,6 +57,16 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
     task: str | None = None
 
 
+# A Struct, because a page has hundreds of them.
+class PathLine(msgspec.Struct, frozen=True, gc=False):
+    """A line of the critical path: within a lane, or from a lane to another."""
+
+    x1: float
+    x2: float
+    lane1: int
+    lane2: int
+
+
 class BarSource(NamedTuple):
     """What a bar is drawn from. Most bars of a large session are merged, so only the others are described."""
 
@@ -66,10 +77,8 @@ class BarSource(NamedTuple):
     task: str | None = None
 
 
-class _PlacedBar(NamedTuple):
-    x: float
-    width: float
-    source: BarSource
+_PlacedBar = tuple[float, float, BarSource]
+"""Position and width of a bar in percent, and its source. A plain tuple: a session has a thousand of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,53 +107,47 @@ def place_bars(sources: Iterable[BarSource], view: Interval, noun: str) -> tuple
     Example: in a view of 1,000 s two bars of 2 s with a gap of 1 s are 0.2 % wide and 0.1 % apart. They are
     narrower than 0.6 % and closer than 0.12 %, so they become a single bar.
     """
-    bars: list[Bar] = []
-    group: list[_PlacedBar] = []
-
-    def close() -> None:
-        if len(group) > 1:
-            bars.append(_merge_bars(group, noun))
-        elif group:
-            bars.append(_draw_bar(group[0]))
-        group.clear()
-
-    view_start, view_end = view
+    groups: list[list[_PlacedBar]] = []
+    last_end, last_width = 0.0, 100.0
     for source in sorted(sources, key=_get_interval):
-        start, end = source.interval
-        touches = start == view_end or end == view_start
-        if start > view_end or end < view_start or (touches and end > start):
+        placed = _place_bar(source, view)
+        if placed is None:
             continue
-        at = _scale_bar(source, view)
-        near = bool(group) and at.x - (group[-1].x + group[-1].width) < APART
-        if not near or at.width >= SMALL or group[-1].width >= SMALL:
-            close()
-        group.append(at)
-    close()
-    return tuple(bars)
+        x, width, _ = placed
+        if groups and x - last_end < APART and width < SMALL and last_width < SMALL:
+            groups[-1].append(placed)
+        else:
+            groups.append([placed])
+        last_end, last_width = x + width, width
+    return tuple([_merge_bars(group, noun) if len(group) > 1 else _draw_bar(*group[0]) for group in groups])
 
 
-def _get_interval(source: BarSource) -> Interval:
-    return source.interval
+_get_interval: Callable[[BarSource], Interval] = attrgetter("interval")
 
 
-def _scale_bar(source: BarSource, view: Interval) -> _PlacedBar:
+def _place_bar(source: BarSource, view: Interval) -> _PlacedBar | None:
+    """Return a bar's place in the view; None if it lies outside, or only touches it."""
     view_start, view_end = view
     start, end = source.interval
-    start, end = max(start, view_start), min(end, view_end)
+    touches = start == view_end or end == view_start
+    # A moment at the edge of the view lies in it.
+    if start > view_end or end < view_start or (touches and end > start):
+        return None
     length = view_end - view_start
-    x = min((start - view_start) * 100 / length, 100 - NARROWEST)
-    width = min(max((end - start) * 100 / length, NARROWEST), 100 - x)
-    return _PlacedBar(round(x, 3), round(width, 3), source)
+    x = (max(start, view_start) - view_start) * 100 / length
+    width = (min(end, view_end) - max(start, view_start)) * 100 / length
+    x = min(x, 100 - NARROWEST)
+    return round(x, 3), round(min(max(width, NARROWEST), 100 - x), 3), source
 
 
-def _draw_bar(placed: _PlacedBar) -> Bar:
-    label, about = placed.source.describe()
-    return Bar(placed.x, placed.width, placed.source.outcome, label, about, task=placed.source.task)
+def _draw_bar(x: float, width: float, source: BarSource) -> Bar:
+    label, about = source.describe()
+    return Bar(x, width, source.outcome, label, about, task=source.task)
 
 
 def _merge_bars(group: Sequence[_PlacedBar], noun: str) -> Bar:
-    start, end = group[0].x, max(bar.x + bar.width for bar in group)
-    outcomes = Counter([bar.source.outcome for bar in group])
+    start, end = group[0][0], max(x + width for x, width, _ in group)
+    outcomes = Counter([source.outcome for _, _, source in group])
     by_outcome = ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
     worst = next(outcome.value for outcome in _GRAVITY if outcome.value in outcomes)
     # A single failure among hundreds of calls must not colour the bar: the text counts it, a zoom shows it.
@@ -160,6 +163,19 @@ def write_bars(bars: Iterable[Bar], y: int, height: int, kind: str) -> Markup:
     corner = ' rx="3"' if kind == "task" else ""
     written = [_write_bar(bar, y, height, kind, corner) for bar in bars]
     return Markup("\n".join(written))  # noqa: S704  # its texts are escaped
+
+
+def write_path(lines: Iterable[PathLine], pitch: int, y: int) -> Markup:
+    """Return the lines of a critical path as SVG; the first lane's is at ``y``, each next ``pitch`` lower."""
+    written = [
+        f'<line{_STEP if line.lane1 != line.lane2 else ""} x1="{line.x1}%" x2="{line.x2}%"'
+        f' y1="{y + pitch * line.lane1}" y2="{y + pitch * line.lane2}"/>'
+        for line in lines
+    ]
+    return Markup("".join(written))  # noqa: S704  # made of numbers
+
+
+_STEP = ' class="step"'
 
 
 def _write_bar(bar: Bar, y: int, height: int, kind: str, corner: str) -> str:
@@ -216,20 +232,27 @@ def draw_wall_time(
     Example: a session of 500 s has cells of 1 s. A cell with 0.7 s of model time and 0.3 s of tools shows
     model time; neighbouring cells of the same part become a single shape.
     """
-    cells: list[Counter[WallPart]] = [Counter() for _ in range(CELLS)]
-    for interval, part in parts:
-        start, end = max(interval.start, view.start), min(interval.end, view.end)
-        first = (start - view.start) * CELLS // view.length
-        last = -((end - view.start) * -CELLS // view.length)
+    cells: list[dict[WallPart, int]] = [{} for _ in range(CELLS)]
+    view_start, view_end = view
+    length = view.length
+    edges = [view_start + number * length // CELLS for number in range(CELLS + 1)]
+    for (start, end), part in parts:
+        start, end = max(start, view_start), min(end, view_end)  # noqa: PLW2901  # clipped
+        first = (start - view_start) * CELLS // length
+        last = -((end - view_start) * -CELLS // length)
         for number in range(first, last):
-            left = view.start + number * view.length // CELLS
-            right = view.start + (number + 1) * view.length // CELLS
-            cells[number][part] += max(0, min(end, right) - max(start, left))
+            cell = cells[number]
+            # Most parts of a large session lie within a single cell.
+            if last - first > 1:
+                covered = max(0, min(end, edges[number + 1]) - max(start, edges[number]))
+            else:
+                covered = end - start
+            cell[part] = cell.get(part, 0) + covered
     shapes: list[WallTimeShape] = []
-    of_cells = [next(iter(cell.most_common(1)), (WallPart.UNKNOWN, 0))[0] for cell in cells]
+    of_cells = [max(cell, key=cell.__getitem__) if cell else WallPart.UNKNOWN for cell in cells]
     for part, group in groupby(enumerate(of_cells), key=lambda cell: cell[1]):
         numbers = [number for number, _ in group]
-        left, right = (view.start + number * view.length // CELLS for number in (numbers[0], numbers[-1] + 1))
+        left, right = edges[numbers[0]], edges[numbers[-1] + 1]
         about = f"{PARTS[part][0]}, mostly\n{describe_interval(Interval(left, right), extent)}"
         x, width = numbers[0] * 100 / CELLS, len(numbers) * 100 / CELLS
         shapes.append(WallTimeShape(round(x, 3), round(width, 3), part.value, about))

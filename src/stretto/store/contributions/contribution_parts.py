@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from stretto.store.rollup import Additions
 
 
-class Part(NamedTuple):
+# A Struct, because a session has several for each of its tasks.
+class Part(msgspec.Struct, frozen=True):
     """A part of a contribution."""
 
     key: str

@@ -28,9 +28,9 @@ def add_up_whole_session(context: SessionContext) -> Additions:
     if path is not None:
         added[slot, measures.CRITICAL_PATH, ()] = path.length
         for measure, lengths in (
-            (measures.CRITICAL_PATH_AGENT, path.sum_by_agent()),
-            (measures.CRITICAL_PATH_TASK_TYPE, path.sum_by_task_type()),
-            (measures.CRITICAL_PATH_TOOL, path.sum_by_tool()),
+            (measures.CRITICAL_PATH_AGENT, path.by_agent),
+            (measures.CRITICAL_PATH_TASK_TYPE, path.by_task_type),
+            (measures.CRITICAL_PATH_TOOL, path.by_tool),
         ):
             for name, length in lengths.items():
                 added[slot, measure, (name,)] = length
