@@ -21,6 +21,7 @@ from stretto.figures.wall_time_parts import WallPart
 from stretto.hook.client.tests_and_written_files import RUNNERS, TARGETS
 from stretto.model.call_cost_and_usage_types import CostOrigin
 from stretto.model.entities import Tokens
+from stretto.model.error_kinds import ErrorKind
 from stretto.model.event import Outcome
 from stretto.model.message_kinds import MESSAGE_KINDS
 from stretto.model.task_delivery_classes import Delivery, WasteReason
@@ -82,7 +83,7 @@ PUBLIC_NAMES: dict[Dimension, frozenset[str]] = {
 CLOSED_WORDS: dict[Dimension, frozenset[str]] = {
     Dimension.DELIVERY: frozenset(Delivery),
     Dimension.DIRECTION: frozenset({"read", "write"}),
-    Dimension.KIND: MESSAGE_KINDS | Tokens().to_counts().keys() | {NONE, OTHER},
+    Dimension.KIND: MESSAGE_KINDS | Tokens().to_counts().keys() | frozenset(ErrorKind) | {NONE, OTHER},
     Dimension.ORIGIN: frozenset(CostOrigin),
     Dimension.OUTCOME: frozenset(Outcome),
     Dimension.PART: frozenset({*WallPart, *OverheadPart}),
