@@ -18,7 +18,7 @@ import jsonschema
 import pytest
 
 from stretto.cli.operation_verbs import FOLLOWED, OPERATION_HELP
-from stretto.clock import DAY, HOUR, MINUTE, SECOND
+from stretto.clock import DAY, HOUR, MINUTE, SECOND, to_rfc3339
 from stretto.errors import StoreError
 from stretto.figures.figure import Figure
 from stretto.findings.analysis_run import AnalysisRequest
@@ -70,6 +70,7 @@ from tests.operated import (
     strip_moment,
     without_answers,
 )
+from tests.scenes import BEGIN
 
 NAMES = tuple(OPERATIONS)
 LIVE = ("monitor", "live-metrics", "dashboard", "alerts")
@@ -228,6 +229,39 @@ def test_as_of_an_earlier_day_the_later_change_is_not_known(month: OperatedStore
     }
     future = run(month, "regression", None, {"current_date": "2027-01-19"})
     assert future["error"]["code"] == "INVALID_OPTIONS"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_session_that_had_not_begun_is_unknown(month: OperatedStore, name: str) -> None:
+    """As of an instant before it, no operation answers about a session, and the reason says when it began."""
+    session = f"d{DAYS - 1}n7"
+    refused = run(month, name, session, {}, BEGIN - DAY)
+    assert refused["error"]["code"] == "UNKNOWN_WORKFLOW"
+    assert f"the session {session!r} had not begun at 20" in refused["error"]["message"]
+    assert refused["error"]["details"]["began"] > to_rfc3339(BEGIN - DAY)
+
+
+def test_a_session_is_as_it_was_known_at_an_instant(month: OperatedStore) -> None:
+    """``last`` had begun by then; figures of what came later are marked, those of a finished session not."""
+    noon = BEGIN + 10 * DAY + 12 * HOUR
+    ended = run(month, "live-metrics", "last", {}, noon)
+    assert ended["workflow_id"] == "d10n4"  # sessions begin at 8:20 and each 50 minutes later
+    assert [each["part"] for each in ended["degraded"]] == []
+    begun = BEGIN + 10 * DAY + 30_010 * SECOND
+    (mark,) = run(month, "live-metrics", "last", {}, begun)["degraded"]
+    assert (mark["part"], mark["age_seconds"]) == ("session", None)
+    assert mark["reason"].endswith("its own figures are those of its whole run")
+    missing = run(month, "regression", "d28n7", {"current_date": "2026-01-10"})
+    assert missing["error"]["code"] == "UNKNOWN_WORKFLOW"
+
+
+def test_a_short_list_of_days_has_the_trends_of_the_month(month: OperatedStore) -> None:
+    """``timeframe`` cuts the days; whether trends can be told depends on the thirty days behind them."""
+    week = run(month, "trends", PATTERN, {"timeframe": "7_days"})["result"]
+    whole = run(month, "trends", PATTERN)["result"]
+    assert len(week["performance_data"]["days"]) == 7
+    assert len(whole["performance_data"]["days"]) == DAYS
+    assert week["analysis_results"] == whole["analysis_results"]
 
 
 def test_figures_of_an_operation_are_those_of_the_snapshot(month: OperatedStore) -> None:

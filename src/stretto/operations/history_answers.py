@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_finding
 from stretto.model.findings import COINCIDES, Finding, FindingVerdict
+from stretto.operations.find_named_workflow import refuse_later_session
 from stretto.operations.measure_finished_runs import measure_outcomes, measure_timing
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall, RunSelection
@@ -20,6 +21,8 @@ from stretto.operations.operation_errors import ErrorCode, OperationError, lack_
 from stretto.store.finding_history_and_last_answers import AnalysisResult
 
 FEWEST_TREND_DAYS = 14
+TREND_TIME = 30 * DAY
+"""Time (ns) of which trends are worked out."""
 FEWEST_REGRESSION_DAYS = 15
 FEWEST_PATTERN_SESSIONS = 100
 HISTORY = 154 * DAY
@@ -64,15 +67,19 @@ def answer_trends(call: OperationCall) -> OperationAnswer:
     span: int = call.options["timeframe"]
     runs = call.read_pattern_runs(span)
     days = describe_days(runs, call.sources.zone)
-    if len(days) < FEWEST_TREND_DAYS:
-        raise lack_data("days with runs", len(days), FEWEST_TREND_DAYS)
+    # A short list of days takes nothing from the trends, which are those of the last thirty days.
+    known = days
+    if span < TREND_TIME:
+        known = describe_days(call.read_pattern_runs(TREND_TIME), call.sources.zone)
+    if len(known) < FEWEST_TREND_DAYS:
+        raise lack_data("days with runs", len(known), FEWEST_TREND_DAYS)
     wanted = set().union(*(TREND_KINDS[metric] for metric in call.options["metrics"]))
     answer = call.read_answer("trends")
     about = [finding for finding in answer.findings if finding.kind in wanted and call.is_about(finding)]
     notable = [finding for finding in about if finding.verdict in _CHANGED]
     changes = call.select_findings(call.try_answer("changes"))
     analysis: dict[str, Any] = {
-        "trend_days": 30,
+        "trend_days": TREND_TIME // DAY,
         "trends": [call.describe(finding) for finding in notable],
         "quiet": len(about) - len(notable),
         "regressions": [
@@ -91,7 +98,7 @@ def answer_trends(call: OperationCall) -> OperationAnswer:
         analysis["correlations"] = pairs.extra.get("correlations", [])
     sentences = [each.advice for each in notable if each.advice]
     return OperationAnswer(
-        sentences or [f"No trend can be seen in {len(about)} series over {len(days)} days with runs."],
+        sentences or [f"No trend can be seen in {len(about)} series over {len(known)} days with runs."],
         {
             "days": days,
             "timing": measure_timing(runs.tasks),
@@ -320,6 +327,8 @@ def _move_to_day(call: OperationCall, day: date | None) -> None:
         )
     if end < now:
         call.at = end
+        with call.sources.connect() as connection:
+            refuse_later_session(connection, call.workflow, end)
 
 
 def _find_midnight(day: date | None, zone: str) -> int:

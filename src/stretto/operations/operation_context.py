@@ -98,12 +98,20 @@ class OperationCall:
 
     @LazyAttribute
     def session(self) -> dict[str, Any]:
-        """The document of the session that the call is about. Raises OperationError."""
+        """The document of the session that the call is about. Raises OperationError.
+
+        The store keeps the latest state of a session: what came after the instant of the call is noted.
+        """
         id = self.workflow.session
         summary = None if id is None else self.sources.session_summary(id)
         if summary is None:
             raise OperationError(
                 ErrorCode.UNKNOWN_WORKFLOW, f"the session {id!r} is not kept any more", {"workflow": id}
+            )
+        latest = summary.session.end or summary.session.last
+        if self.at is not None and latest > self.at:
+            self.note(
+                "session", f"it went on until {to_time(latest)}: its own figures are those of its whole run"
             )
         return build_session_document(summary)
 

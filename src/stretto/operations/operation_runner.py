@@ -90,7 +90,7 @@ class OperationRunner:
             )
         key = json.dumps([operation.name, workflow, given, at], sort_keys=True)
         try:
-            chosen = _find_workflow(self.sources, workflow)
+            chosen = _find_workflow(self.sources, workflow, at)
             call = OperationCall(self.sources, self.answers, values, chosen, at)
             answer = operation.answer(call)
             if call.at is not None:
@@ -166,12 +166,12 @@ class OperationRunner:
         return overhead[0].value, overhead[0].reason or ""
 
 
-def _find_workflow(sources: OperationSources, workflow: str | None) -> ChosenWorkflow:
+def _find_workflow(sources: OperationSources, workflow: str | None, at: int | None) -> ChosenWorkflow:
     """Return the workflow of a name; without a name the store is not read."""
     if workflow is None:
         return ALL_WORKFLOWS
     with sources.connect() as connection:
-        return choose_workflow(connection, workflow)
+        return choose_workflow(connection, workflow, at)
 
 
 def _list_attempts(

@@ -123,6 +123,20 @@ def list_sessions(connection: sqlite3.Connection, *, limit: int = 50) -> list[Se
     return [to_session_row(row) for row in connection.execute(query, (limit,))]
 
 
+def find_session_begun_last(connection: sqlite3.Connection, at: int) -> str | None:
+    """Return the id of the session that began last by ``at`` (ns); None if none had begun."""
+    row = connection.execute(
+        "SELECT id FROM sessions WHERE start <= ? ORDER BY start DESC, id LIMIT 1", (at,)
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def read_session_start(connection: sqlite3.Connection, id: str) -> int | None:
+    """Return when (ns) a session began; None if it is not stored."""
+    row = connection.execute("SELECT start FROM sessions WHERE id = ?", (id,)).fetchone()
+    return None if row is None else int(row[0])
+
+
 def find_session_ids(connection: sqlite3.Connection, prefix: str) -> list[str]:
     """Return at most three session ids that begin with a text, or the session of a whole redacted id."""
     prefix = redact_id_if_secret(prefix)
