@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -35,13 +36,13 @@ from stretto.store.finding_history_and_last_answers import (
     BEGAN,
     CHANGED,
     ENDED,
-    AnalysisResult,
     StoredFinding,
     append_finding_changes,
     make_finding_id,
     read_analysis_results,
     read_finding_history,
 )
+from stretto.web.findings_view import describe_answers
 from tests.fakes import Store, store
 from tests.month import end_of_day, month_of_sessions
 from tests.scenes import BEGIN, Drawing
@@ -196,7 +197,7 @@ def test_a_finding_begins_changes_and_ends() -> None:
 
 def answered(*findings: Finding, at: int) -> AnalysisRound:
     """Return a round in which the first analysis gave these findings."""
-    reply = AnalysisReply("changes", 0.5, findings, len(findings))
+    reply = AnalysisReply("changes", 0.5, findings)
     return AnalysisRound(at, ("changes",), AnalysisReplies((reply,), 1.5))
 
 
@@ -357,18 +358,45 @@ def test_only_what_is_due_is_worked_out_again() -> None:
 
 
 def test_silence_is_counted(tmp_path: Path) -> None:
-    """Three checks found nothing, one had too little data: four checks, three of them quiet."""
+    """Quiet are three findings and 23 checks that are none; not advice that is open, and not too little data.
+
+    The counts of the state, of the document and of the series are the same.
+    """
     quiet = [
         replace(slower(1.0, FindingVerdict.NO_EVIDENCE), subject={"type": str(number)}) for number in range(3)
     ]
     little = replace(slower(1.0, FindingVerdict.TOO_LITTLE_DATA), subject={"type": "few"})
+    advice = replace(quiet[0], kind="recommendation_batching", advice="Do it.")
+    replies = (
+        AnalysisReply("changes", 0.1, (*quiet, little)),
+        AnalysisReply("conditions", 0.1, unlisted={FindingVerdict.NO_EVIDENCE: 23}),
+        AnalysisReply("advice", 0.1, (advice,), {FindingVerdict.TOO_LITTLE_DATA: 2}),
+    )
+    counted: Counter[str] = Counter()
     with store(tmp_path) as opened:
-        schedule = AnalysisSchedule(tmp_path / "stretto.db", opened.folder, clock=lambda: BEGIN, zone="UTC")
-        schedule.rounds.put(answered(*quiet, little, at=BEGIN))
+        schedule = AnalysisSchedule(
+            tmp_path / "stretto.db",
+            opened.folder,
+            clock=lambda: BEGIN,
+            zone="UTC",
+            count_checks=counted.update,
+        )
+        names = tuple(reply.name for reply in replies)
+        schedule.rounds.put(AnalysisRound(BEGIN, names, AnalysisReplies(replies, 0.3)))
         schedule.store_round(opened.connection)
-        assert schedule.state.quiet_checks == 3
-        assert schedule.state.checks["too_little_data"] == 1
-        assert isinstance(schedule.state.results["changes"], AnalysisResult)
+        state = schedule.state
+    assert state.quiet_checks == 26
+    expected = {"no_evidence": 26, "too_little_data": 3, "advice": 1}
+    assert counted == expected
+    assert state.checks == {"regression": 0, "improvement": 0, **expected}
+    document = build_findings_document(state)
+    assert (document["quiet_checks"], document["checks"]) == (26, state.checks)
+    assert {each["name"]: each["checks"] for each in document["analyses"]} == {
+        "changes": 4,
+        "conditions": 23,
+        "advice": 3,
+    }
+    assert {answer.name: answer.checks for answer in describe_answers(state, BEGIN)}["conditions"] == 23
 
 
 def test_recommendations_promise_and_what_they_brought_are_series(tmp_path: Path) -> None:
@@ -387,9 +415,9 @@ def test_recommendations_promise_and_what_they_brought_are_series(tmp_path: Path
     calibration = {"judged": 1, "within": 1, "promised_seconds": 30.0, "realised_seconds": 24.0, "ratio": 0.8}
     covers = {"covers": [{"level": 0.8, "inside": 21.0, "days": 28}]}
     replies = (
-        AnalysisReply("advice", 0.1, (advice,), 1),
-        AnalysisReply("effects", 0.1, (effect,), 1, {"calibration": calibration}),
-        AnalysisReply("outlooks", 0.1, (), 0, covers),
+        AnalysisReply("advice", 0.1, (advice,)),
+        AnalysisReply("effects", 0.1, (effect,), extra={"calibration": calibration}),
+        AnalysisReply("outlooks", 0.1, extra=covers),
     )
     with store(tmp_path) as opened:
         schedule = AnalysisSchedule(

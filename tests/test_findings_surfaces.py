@@ -58,6 +58,7 @@ STATE = FindingsState(
     findings=(StoredFinding(ID, "changes", SLOWER, NOON - DAY, NOON - DAY),),
     results={
         "changes": AnalysisResult("changes", NOON - 60 * SECOND, 0.5, (SLOWER, QUIET)),
+        "conditions": AnalysisResult("conditions", NOON, 0.5, unlisted={FindingVerdict.NO_EVIDENCE: 23}),
         "holdups": AnalysisResult(
             "holdups", NOON, 0.5, (), {
                 "sessions": {"first": [HOLDUP]},
@@ -107,11 +108,12 @@ def test_the_first_page_says_first_what_got_worse_and_what_is_late(client: httpx
 
 
 def test_the_page_of_findings_says_what_changed_and_how_much_was_quiet(client: httpx.Client) -> None:
-    """The finding with its run, the late task, and that one check was quiet."""
+    """The finding with its run, the late task, and that 24 checks were quiet: one is listed, 23 are not."""
     page = client.get("/findings").text.replace(BLANK, " ")
     assert SENTENCE in page
     assert '<a href="/sessions/first">A run before</a>' in page
-    assert "1 finding to look at. 1 check was quiet" in page
+    assert "1 finding to look at. 24 checks were quiet" in page
+    assert "<li>conditions: 23 checks " in page
     assert "longer than 5 min, beyond 99 % of its kind" in page
     answers = page[page.index("Answers of changes") :]
     assert SENTENCE in answers
@@ -204,11 +206,12 @@ def test_programs_read_findings_with_ids_and_silence(client: httpx.Client) -> No
     document = client.get("/api/findings").json()
     assert [each["id"] for each in document["open"]] == [ID]
     assert document["open"][0]["sentence"] == SENTENCE
-    assert document["quiet_checks"] == 1
+    assert document["quiet_checks"] == 24
     answers = {each["name"]: each["answers"] for each in document["analyses"]}
     assert [each["verdict"] for each in answers["changes"]] == ["regression", "no_evidence"]
     assert {each["name"]: each["age_seconds"] for each in document["analyses"]} == {
         "changes": 60,
+        "conditions": 0,
         "holdups": 0,
     }
 

@@ -118,12 +118,13 @@ def test_the_service_asks_for_conditions() -> None:
     sessions = generate_conditions(300, 2, lambda each: 0.9 if each["c3"] == "1" else 0.3)
     answer = find_conditions(AnalysisInput(10**18, (), sessions))
     assert any(finding.subject == {"condition": "c3=0"} for finding in answer.findings)
-    assert answer.checks is not None
-    assert answer.checks >= len(answer.findings) > 0
+    assert len(answer.findings) > 0
+    assert len(answer.findings) + sum(answer.unlisted.values()) == answer.findings[0].details["checked"]
     sentence = describe_finding(answer.findings[0])
     assert sentence == answer.findings[0].advice
     few = find_conditions(AnalysisInput(10**18, (), sessions[:50]))
-    assert (few.findings, few.checks, few.extra["reason"]) == ([], 0, "50 sessions, 100 are needed")
+    assert (few.findings, few.extra["reason"]) == ([], "50 sessions, 100 are needed")
+    assert few.unlisted == {FindingVerdict.NO_EVIDENCE: 0, FindingVerdict.TOO_LITTLE_DATA: 1}
 
 
 def test_a_condition_without_which_nothing_succeeds_has_no_ratio() -> None:

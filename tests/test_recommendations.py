@@ -43,6 +43,8 @@ from stretto.analysis.workflow_rules import (
     find_savings_by_balanced_lanes,
 )
 from stretto.clock import DAY, HOUR, SECOND
+from stretto.findings.analysis_input_and_answer import AnalysisInput
+from stretto.findings.analysis_table import advise
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
@@ -114,6 +116,22 @@ def test_every_kind_is_recommended_or_has_its_reason() -> None:
     few, too_few = apply_rules(make_inputs(generate_runs(3, 3)))
     assert few == []
     assert set(too_few.values()) == {"3 sessions with tasks, 5 are needed"}
+
+
+def test_advice_counts_what_it_looked_for_in_vain() -> None:
+    """Each of the twelve kinds that can be advised is a finding, quiet or lacks data; with 3 all do."""
+    counts = []
+    for sessions in (20, 3):
+        made = generate_runs(sessions, 3)
+        last = max(run.end for run in made.sessions)
+        answer = advise(AnalysisInput(last, made.tasks, made.sessions))
+        assert len(answer.findings) + sum(answer.unlisted.values()) == 12
+        counts.append(answer.unlisted)
+    quiet, few = counts
+    # Processors and memory of the machine are not known: fewer agents, memory and staggered starts.
+    assert quiet[FindingVerdict.TOO_LITTLE_DATA] >= 3
+    assert quiet[FindingVerdict.NO_EVIDENCE] > 0
+    assert few == {FindingVerdict.TOO_LITTLE_DATA: 12}
 
 
 def test_a_fix_lands_in_its_promise_and_no_fix_has_no_effect() -> None:

@@ -12,6 +12,7 @@ from stretto.analysis.recommendation import Effort, Recommendation, Recommendati
 from stretto.analysis.rule_inputs_and_promised_gains import (
     LEAST_RATIO,
     LEVEL,
+    MissingDataReason,
     RuleInputs,
     Verdict,
     recommend,
@@ -56,7 +57,7 @@ def advise_agent(inputs: RuleInputs) -> Verdict:
     """Recommend the best agent of a task type, or another than the worst, if it differs beyond chance."""
     ranked = _rank_by_type(inputs)
     if not ranked:
-        return "no two agents ran enough tasks of the same type"
+        return MissingDataReason("no two agents ran enough tasks of the same type")
     candidates: list[Recommendation] = []
     for type_, effects in ranked.items():
         best = effects[0]
@@ -157,7 +158,7 @@ def advise_agents_to_team_up(inputs: RuleInputs) -> Verdict:
     """Recommend two agents whose joint sessions are shorter for the same work."""
     pairs = find_agent_pairs_with_shorter_sessions(inputs.sessions, inputs.tasks)
     if not pairs:
-        return "no two agents worked together in some sessions and apart in others"
+        return MissingDataReason("no two agents worked together in some sessions and apart in others")
     best = pairs[0]
     if best.p > LEVEL or best.ratio > LEAST_RATIO:
         return "no pair of agents is faster together beyond chance"

@@ -22,7 +22,12 @@ from stretto.analysis.resource_rules import (
     explain_no_cores_advice,
     explain_no_disk_advice,
 )
-from stretto.analysis.rule_inputs_and_promised_gains import FEWEST_SESSIONS, RuleInputs, Verdict
+from stretto.analysis.rule_inputs_and_promised_gains import (
+    FEWEST_SESSIONS,
+    MissingDataReason,
+    RuleInputs,
+    Verdict,
+)
 from stretto.analysis.workflow_rules import (
     advise_balance,
     advise_batching,
@@ -53,6 +58,17 @@ RULES: Mapping[RecommendationKind, Callable[[RuleInputs], Verdict]] = {
 }
 
 
+NEVER_ADVISED = frozenset(
+    {
+        RecommendationKind.DEPENDENCY_CHAINS,
+        RecommendationKind.CORES,
+        RecommendationKind.IO_BOUND,
+        RecommendationKind.STORAGE,
+    }
+)
+"""The kinds whose rules only explain why nothing is advised: they look for nothing."""
+
+
 def apply_rules(inputs: RuleInputs) -> tuple[list[Recommendation], dict[RecommendationKind, str]]:
     """Return the recommendations of all rules, and for each kind without one the reason."""
     found: list[Recommendation] = []
@@ -60,7 +76,7 @@ def apply_rules(inputs: RuleInputs) -> tuple[list[Recommendation], dict[Recommen
     count = int((inputs.spans > 0).sum()) if inputs.sessions else 0
     for kind, rule in RULES.items():
         verdict: Verdict = (
-            f"{count} sessions with tasks, {FEWEST_SESSIONS} are needed"
+            MissingDataReason(f"{count} sessions with tasks, {FEWEST_SESSIONS} are needed")
             if count < FEWEST_SESSIONS
             else rule(inputs)
         )

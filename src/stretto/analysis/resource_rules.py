@@ -13,6 +13,7 @@ from stretto.analysis.rule_inputs_and_promised_gains import (
     FEWEST_SESSIONS,
     LEAST_RATIO,
     LEVEL,
+    MissingDataReason,
     RuleInputs,
     Verdict,
     recommend,
@@ -31,7 +32,9 @@ def _find_cpu_share(inputs: RuleInputs) -> float | str:
         if run.cpu_seconds is not None and run.elapsed and inputs.cores
     ]
     if len(shares) < FEWEST_SESSIONS:
-        return "how busy the processors were is not known: sessions were not sampled, or run elsewhere"
+        return MissingDataReason(
+            "how busy the processors were is not known: sessions were not sampled, or run elsewhere"
+        )
     return float(np.median(shares))
 
 
@@ -93,7 +96,9 @@ class _ShortMemory:
 def _compare_short_memory(inputs: RuleInputs) -> _ShortMemory | str:
     """Return how sessions short of memory compare with the others, or the reason why they cannot be."""
     if not inputs.memory or sum(run.memory_peak is not None for run in inputs.sessions) < FEWEST_SESSIONS:
-        return "how much memory was used is not known: sessions were not sampled, or run elsewhere"
+        return MissingDataReason(
+            "how much memory was used is not known: sessions were not sampled, or run elsewhere"
+        )
     short = np.array([(run.memory_peak or 0) / inputs.memory >= FULL for run in inputs.sessions])
     groups = [
         [math.exp(value) for place, value in inputs.span_per_work.items() if bool(short[place]) is flag]
@@ -103,7 +108,9 @@ def _compare_short_memory(inputs: RuleInputs) -> _ShortMemory | str:
         return "memory is never short"
     estimate = estimate_ratio_of_geometric_means(groups[0], groups[1])
     if estimate is None:
-        return "every session is short of memory, or too few are: its effect cannot be compared"
+        return MissingDataReason(
+            "every session is short of memory, or too few are: its effect cannot be compared"
+        )
     return _ShortMemory(estimate.effect, estimate.p, short)
 
 

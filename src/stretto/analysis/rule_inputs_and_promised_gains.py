@@ -27,6 +27,13 @@ LIKELY = 1.96
 LEAST_RATIO = 0.95
 """Ratio of lengths at and below which another agent is worth a change."""
 
+
+class MissingDataReason(str):
+    """Why a rule could not look: it has not the data that it needs. A plain text is of a rule that did."""
+
+    __slots__ = ()
+
+
 Verdict = Recommendation | str
 """A recommendation, or the reason why there is none."""
 

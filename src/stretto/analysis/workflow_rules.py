@@ -13,6 +13,7 @@ from scipy import stats
 from stretto.analysis.recommendation import Effort, Gain, Recommendation, RecommendationKind
 from stretto.analysis.rule_inputs_and_promised_gains import (
     LIKELY,
+    MissingDataReason,
     RuleInputs,
     Verdict,
     recommend,
@@ -192,7 +193,7 @@ def advise_closing_gaps(inputs: RuleInputs) -> Verdict:
     is a gap.
     """
     if not any(run.wall_parts for run in inputs.sessions):
-        return "what the main agent does between its tasks is not known"
+        return MissingDataReason("what the main agent does between its tasks is not known")
     gaps = [
         min(
             schedule.span - measure_union_length(schedule.intervals),

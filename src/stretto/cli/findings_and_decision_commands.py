@@ -193,7 +193,9 @@ def read_state(context: CommandContext, *names: str, run: bool = True) -> Findin
     results = dict(state.results)
     for reply in () if done.replies is None else done.replies.replies:
         if reply.error is None:
-            results[reply.name] = AnalysisResult(reply.name, now, reply.seconds, reply.findings, reply.extra)
+            results[reply.name] = AnalysisResult(
+                reply.name, now, reply.seconds, reply.findings, reply.extra, unlisted=reply.unlisted
+            )
         else:
             context.print_note(f"{reply.name}: {reply.error}")
     return replace(state, results=results)

@@ -39,8 +39,7 @@ def compare_agents(given: AnalysisInput) -> AnalysisAnswer:
     pairs = find_agent_pairs_with_shorter_sessions(sessions, given.tasks_by_session)
     return AnalysisAnswer(
         (),
-        len(overall) + sum(map(len, by_type.values())) + len(pairs),
-        {
+        extra={
             "days": AGENT_DAYS,
             "overall": [asdict(effect) for effect in overall],
             "by_type": {type_: [asdict(effect) for effect in effects] for type_, effects in by_type.items()},
@@ -68,7 +67,7 @@ def compare_patterns(given: AnalysisInput) -> AnalysisAnswer:
         {"pattern": first, "other": second, **describe_groups(compare_groups(others, runs))}
         for (first, runs), (second, others) in combinations(by_size[:MOST_PATTERNS], 2)
     ]
-    return AnalysisAnswer((), 2 * len(patterns) + len(pairs), {"patterns": patterns, "pairs": pairs})
+    return AnalysisAnswer((), extra={"patterns": patterns, "pairs": pairs})
 
 
 def split_at(runs: Sequence[SessionRun], time: int) -> tuple[list[SessionRun], list[SessionRun]]:

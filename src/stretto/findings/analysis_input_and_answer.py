@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stretto.figures.cache_figures_and_faults import CacheUse
 from stretto.findings.efficiency_score_by_day import DayScore
 from stretto.model.decisions import Decision
-from stretto.model.findings import Finding
+from stretto.model.findings import Finding, FindingVerdict
 from stretto.model.owner_days import OwnerDay
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
@@ -89,7 +89,7 @@ class AnalysisAnswer:
     """The answer of an analysis."""
 
     findings: Sequence[Finding]
-    checks: int | None = None
-    """Comparisons that were made; None if each is a finding."""
+    unlisted: Mapping[FindingVerdict, int] = field(default_factory=dict)
+    """Checks that are no finding of the answer, by verdict: without them silence looks like not looking."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further values for surfaces, such as the hold-ups of single sessions."""

@@ -32,7 +32,7 @@ from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisI
 from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS, TRENDS
 from stretto.findings.efficiency_score_by_day import ScoreSettings, read_efficiency_by_day
 from stretto.findings.useless_or_small_cache_findings import CACHE_DAYS
-from stretto.model.findings import Finding
+from stretto.model.findings import Finding, FindingVerdict
 from stretto.names import NONE
 from stretto.names.measures import CALL_TIME, HOOKS_TIME, TURNS, Dimension
 from stretto.store.database import open_reader
@@ -71,7 +71,8 @@ class AnalysisReply(msgspec.Struct, frozen=True):
     name: str
     seconds: float = 0.0
     findings: tuple[Finding, ...] = ()
-    checks: int = 0
+    unlisted: Mapping[FindingVerdict, int] = {}
+    """Checks that are no finding, by verdict."""
     extra: Mapping[str, Any] = {}
     error: str | None = None
 
@@ -203,9 +204,7 @@ def run_as_process() -> None:
 
 
 def _make_reply(name: str, answer: AnalysisAnswer, seconds: float) -> AnalysisReply:
-    findings = tuple(answer.findings)
-    checks = len(findings) if answer.checks is None else answer.checks
-    return AnalysisReply(name, seconds, findings, checks, answer.extra)
+    return AnalysisReply(name, seconds, tuple(answer.findings), answer.unlisted, answer.extra)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ An analysis is a function of the runs, the decisions and an instant. It is impor
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from stretto.findings.calendar_trend_and_forecast_analyses import (
 from stretto.findings.circumstances_of_a_change import add_coinciding_circumstances
 from stretto.findings.useless_or_small_cache_findings import judge_caches
 from stretto.model.decisions import DecisionKind
-from stretto.model.findings import Finding
+from stretto.model.findings import Finding, FindingVerdict
 
 FIVE_MINUTES, HOUR_SECONDS = 300, 3_600
 
@@ -192,13 +193,14 @@ def advise(given: AnalysisInput) -> AnalysisAnswer:
         RecommendationFilters,
         order_recommendations,
     )
-    from stretto.analysis.recommendation_rules import apply_rules  # noqa: PLC0415  # likewise
-    from stretto.analysis.rule_inputs_and_promised_gains import RuleInputs  # noqa: PLC0415  # likewise
+    from stretto.analysis.recommendation_rules import NEVER_ADVISED, apply_rules  # noqa: PLC0415  # likewise
+    from stretto.analysis.rule_inputs_and_promised_gains import MissingDataReason, RuleInputs  # noqa: PLC0415  # likewise
     from stretto.findings.applied_advice import collect_feedback  # noqa: PLC0415  # likewise
 
     feedback = collect_feedback(given)
     findings: list[Finding] = []
     reasons: dict[str, dict[str, str]] = {}
+    unlisted: Counter[FindingVerdict] = Counter()
     since = given.instant - ADVICE_DAYS * DAY
     for pattern, runs in given.sessions_by_pattern.items():
         recent = tuple(run for run in runs if run.end >= since)
@@ -207,9 +209,15 @@ def advise(given: AnalysisInput) -> AnalysisAnswer:
         )
         advice = order_recommendations(found, why_not, feedback, RecommendationFilters())
         findings += [recommendation.to_finding() for recommendation in advice.recommendations]
-        reasons[pattern] = {kind.value: reason for kind, reason in advice.reasons.items()}
-    checks = sum(len(by_kind) for by_kind in reasons.values()) + len(findings)
-    return AnalysisAnswer(findings, checks, {"reasons": reasons})
+        reasons[pattern] = {kind.value: str(reason) for kind, reason in advice.reasons.items()}
+        unlisted.update(
+            FindingVerdict.TOO_LITTLE_DATA
+            if isinstance(reason, MissingDataReason)
+            else FindingVerdict.NO_EVIDENCE
+            for kind, reason in advice.reasons.items()
+            if kind not in NEVER_ADVISED
+        )
+    return AnalysisAnswer(findings, unlisted, {"reasons": reasons})
 
 
 def judge_applied_recommendations(given: AnalysisInput) -> AnalysisAnswer:
@@ -225,7 +233,10 @@ def find_conditions(given: AnalysisInput) -> AnalysisAnswer:
 
     answer = find_outcome_conditions([run for run in given.sessions if run.task_types])
     findings = answer.to_findings() if answer.found else []
-    return AnalysisAnswer(findings, answer.checked, {"reason": answer.reason, "sessions": answer.sessions})
+    unlisted = {FindingVerdict.NO_EVIDENCE: answer.checked - len(findings)}
+    if answer.reason:
+        unlisted[FindingVerdict.TOO_LITTLE_DATA] = 1
+    return AnalysisAnswer(findings, unlisted, {"reason": answer.reason, "sessions": answer.sessions})
 
 
 def judge_experiments(given: AnalysisInput) -> AnalysisAnswer:

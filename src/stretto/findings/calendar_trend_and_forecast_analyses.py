@@ -87,9 +87,10 @@ def correlate_days(given: AnalysisInput) -> AnalysisAnswer:
         ZoneInfo(given.zone),
     )
     pairs = list_pairs(quantities)
+    findings = judge_correlations(pairs, max(map(len, quantities.values()), default=0))
     return AnalysisAnswer(
-        judge_correlations(pairs, max(map(len, quantities.values()), default=0)),
-        max(1, len(pairs)),
+        findings,
+        {FindingVerdict.NO_EVIDENCE: max(0, len(pairs) - len(findings))},
         {"correlations": [asdict(pair) for pair in find_correlations(pairs)]},
     )
 

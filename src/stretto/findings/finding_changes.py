@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from stretto.model.findings import EFFECT_PREFIX, Finding, FindingVerdict
@@ -17,10 +18,25 @@ from stretto.store.finding_history_and_last_answers import (
 NOTABLE = frozenset({FindingVerdict.REGRESSION, FindingVerdict.IMPROVEMENT})
 """The verdicts that are findings to look at; the others are quiet checks."""
 
+ADVICE = "advice"
+"""The badge and the count of findings about which something can be done, though nothing changed."""
+
 
 def is_notable(finding: Finding) -> bool:
     """Return whether a person should see the finding: something differs, or there is something to do."""
     return finding.verdict in NOTABLE or bool(finding.advice and finding.evidence.effect is not None)
+
+
+def count_checks(findings: Iterable[Finding], unlisted: Mapping[FindingVerdict, int]) -> dict[str, int]:
+    """Return how many checks of an answer had each verdict, quiet ones as ``no_evidence``.
+
+    What there is to do, though nothing differs, counts as ``advice``: it is no quiet check.
+    """
+    counts = Counter({verdict.value: count for verdict, count in unlisted.items() if count})
+    for finding in findings:
+        is_advice = finding.verdict not in NOTABLE and is_notable(finding)
+        counts[ADVICE if is_advice else finding.verdict.value] += 1
+    return counts
 
 
 def is_quiet_effect(finding: Finding) -> bool:

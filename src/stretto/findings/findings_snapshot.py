@@ -12,7 +12,7 @@ from typing import Any
 from stretto.analysis.installed_extras import find_missing_package
 from stretto.clock import SECOND
 from stretto.findings.analysis_table import ANALYSES
-from stretto.findings.finding_changes import NOTABLE, is_notable, is_quiet_effect
+from stretto.findings.finding_changes import ADVICE, NOTABLE, count_checks, is_notable, is_quiet_effect
 from stretto.findings.finding_sentences import describe_finding
 from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.decisions import ABOUT_FINDINGS, Decision, DecisionKind
@@ -93,24 +93,19 @@ class FindingsState:
         """Whether the lengths of tasks or of parallel work got worse, so that time saved is no praise."""
         return any(stored.finding.kind in _LENGTHS for stored in self.regressions)
 
-    @property
+    @cached_property
     def checks(self) -> Mapping[str, int]:
         """The number of checks of the last good answers by verdict: silence differs from not looking."""
-        counts = {verdict.value: 0 for verdict in FindingVerdict}
+        counts = {verdict.value: 0 for verdict in FindingVerdict} | {ADVICE: 0}
         for result in self.results.values():
-            for finding in result.findings:
-                counts[finding.verdict.value] += 1
+            for verdict, count in count_checks(result.findings, result.unlisted).items():
+                counts[verdict] += count
         return counts
 
     @property
     def quiet_checks(self) -> int:
         """Checks with enough data that found nothing."""
-        return sum(
-            not is_notable(finding)
-            for result in self.results.values()
-            for finding in result.findings
-            if finding.verdict is FindingVerdict.NO_EVIDENCE
-        )
+        return self.checks[FindingVerdict.NO_EVIDENCE.value]
 
     def find_last_decision(self, stored: StoredFinding) -> DecisionKind | None:
         """Return the last decision about a finding since it began, if there is any."""
@@ -244,7 +239,7 @@ def _build_result(state: FindingsState, result: AnalysisResult) -> dict[str, Any
         "at": None if result.at is None else to_exact_rfc3339(result.at),
         "age_seconds": None if result.at is None else (state.at - result.at) / SECOND,
         "seconds": result.seconds,
-        "checks": len(result.findings),
+        "checks": result.checks,
         "notable": sum(finding.verdict in NOTABLE for finding in result.findings),
         "error": result.error,
         "answers": [build_finding_document(finding, state.zone) for finding in list_latest_answers(result)],

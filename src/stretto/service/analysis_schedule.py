@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from stretto.errors import StoreError
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest
 from stretto.findings.analysis_table import list_due, list_runnable
 from stretto.findings.efficiency_score_by_day import ScoreSettings
-from stretto.findings.finding_changes import list_finding_changes
+from stretto.findings.finding_changes import count_checks, list_finding_changes
 from stretto.findings.findings_snapshot import FindingsState, describe_missing_extra, read_findings_state
 from stretto.store.database import open_reader, open_transaction
 from stretto.store.finding_history_and_last_answers import (
@@ -211,7 +210,14 @@ class AnalysisSchedule:
         else:
             self.cpu_seconds += done.replies.cpu_seconds
             results = [
-                AnalysisResult(reply.name, done.instant, reply.seconds, reply.findings, reply.extra)
+                AnalysisResult(
+                    reply.name,
+                    done.instant,
+                    reply.seconds,
+                    reply.findings,
+                    reply.extra,
+                    unlisted=reply.unlisted,
+                )
                 if reply.error is None
                 else AnalysisResult(reply.name, failed_at=done.instant, error=reply.error)
                 for reply in done.replies.replies
@@ -225,9 +231,8 @@ class AnalysisSchedule:
         ]
         if changes and self._journal is not None:
             append_finding_changes(self._journal, changes)
-        self._count_checks(
-            Counter(finding.verdict.value for result in results for finding in result.findings)
-        )
+        for result in results:
+            self._count_checks(count_checks(result.findings, result.unlisted))
         with open_transaction(connection):
             for result in results:
                 write_analysis_result(connection, result)

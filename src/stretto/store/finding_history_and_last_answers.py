@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from stretto.journal.pruned_session_records import KeptRecord, KeptRow, append_kept_records, hash_session_id
-from stretto.model.findings import Finding
+from stretto.model.findings import Finding, FindingVerdict
 from stretto.store.database import bound_instant
 
 BEGAN, CHANGED, ENDED = "began", "changed", "ended"
@@ -76,6 +76,13 @@ class AnalysisResult:
     failed_at: int | None = None
     """When it failed since (ns); None if the last attempt was good."""
     error: str | None = None
+    unlisted: Mapping[FindingVerdict, int] = field(default_factory=dict)
+    """Checks that are no finding, by verdict."""
+
+    @property
+    def checks(self) -> int:
+        """All checks that the answer rests on."""
+        return len(self.findings) + sum(self.unlisted.values())
 
 
 class _Answer(msgspec.Struct):
@@ -83,6 +90,7 @@ class _Answer(msgspec.Struct):
 
     findings: tuple[Finding, ...] = ()
     extra: dict[str, Any] = {}
+    unlisted: dict[FindingVerdict, int] = {}
 
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
@@ -149,7 +157,8 @@ def write_analysis_result(connection: sqlite3.Connection, result: AnalysisResult
             (result.kind, result.failed_at, result.error),
         )
         return
-    document = _encode({"findings": result.findings, "extra": result.extra}).decode()
+    answer = {"findings": result.findings, "extra": result.extra, "unlisted": result.unlisted}
+    document = _encode(answer).decode()
     connection.execute(
         "INSERT OR REPLACE INTO analysis_results (kind, at, seconds, document) VALUES (?, ?, ?, ?)",
         (result.kind, result.at, result.seconds, document),
@@ -164,7 +173,9 @@ def read_analysis_results(connection: sqlite3.Connection) -> dict[str, AnalysisR
     results = {}
     for kind, at, seconds, document, failed_at, error in rows:
         answer = _decode_answer(document) if document else _Answer()
-        results[kind] = AnalysisResult(kind, at, seconds, answer.findings, answer.extra, failed_at, error)
+        results[kind] = AnalysisResult(
+            kind, at, seconds, answer.findings, answer.extra, failed_at, error, answer.unlisted
+        )
     return results
 
 

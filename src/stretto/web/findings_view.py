@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stretto.clock import SECOND
-from stretto.findings.finding_changes import NOTABLE
+from stretto.findings.finding_changes import ADVICE, NOTABLE
 from stretto.findings.finding_sentences import (
     describe_finding,
     describe_left,
@@ -24,8 +24,6 @@ from stretto.summaries.running_tasks import ExpectedTask
 
 MOST_SETTLED = 50
 MOST_NEWS = 3
-ADVICE = "advice"
-"""The badge of a finding about which something can be done, though nothing changed."""
 
 _RANKS = {FindingVerdict.REGRESSION: 0, FindingVerdict.IMPROVEMENT: 2}
 
@@ -126,7 +124,7 @@ def describe_answers(state: FindingsState, now: int) -> list[AnswerView]:
         AnswerView(
             result.kind,
             None if result.at is None else min(result.at, now),
-            len(result.findings),
+            result.checks,
             result.error,
             [describe_finding(finding, state.zone) for finding in list_latest_answers(result)],
         )
