@@ -16,7 +16,7 @@ from stretto.model.event import Channel, Event, Kind
 SOURCE = "stretto"
 """The source of these events: Stretto itself, not the observed program."""
 
-MOST_WAITING = 65_536
+MOST_WAITING = 8_192
 """Most timed blocks that wait for the writer; beyond that the oldest are forgotten."""
 
 _blocks: deque[tuple[str, int]] = deque(maxlen=MOST_WAITING)
