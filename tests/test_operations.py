@@ -293,6 +293,51 @@ def test_parallel_work_of_runs_is_that_of_the_figures(month: OperatedStore) -> N
     assert throughput["saved_seconds_per_day"] == pytest.approx(saved / 7)
 
 
+def test_a_pattern_has_the_speedup_of_the_verdict(month: OperatedStore) -> None:
+    """Of the only pattern it is the verdict's; what an agent did of each type has its rows."""
+    for span in ("24h", "7_days"):
+        data = run(month, "parallel-efficiency", None, {"time_range": span})["result"]["performance_data"]
+        (row,) = data["patterns"]
+        assert row["speedup"] == pytest.approx(data["verdict"]["lead"]["speedup"])
+        assert (row["pattern"], row["fanouts"]) == (PATTERN, data["fanouts"])
+        assert row["absent"]["cost_usd"]
+    data = run(month, "agent-performance")["result"]["performance_data"]
+    assert {(row["pattern"], row["task_type"]) for row in data["by_work"]} == {
+        (PATTERN, "review"),
+        (PATTERN, "tests"),
+    }
+    assert sum(row["tasks"] for row in data["by_work"]) == sum(row["tasks"] for row in data["agents"])
+    assert data["by_work_left_out"] == {"combinations": 0, "tasks": 0}
+
+
+def test_figures_are_of_the_asked_time_or_marked(month: OperatedStore) -> None:
+    """A day's answer has the day's figures; for a time without a window the answer names theirs."""
+    day = run(month, "parallel-efficiency", None, {"time_range": "24h"})
+    data = day["result"]["performance_data"]
+    assert (data["figures_window"], data["fanouts"]) == ("24h", data["parallel_work"]["fanouts"])
+    assert day["degraded"] == []
+    (sentence,) = day["result"]["analysis_results"]["summary"]
+    assert "parallel executions in 24h;" in sentence
+    week = run(month, "parallel-efficiency")["result"]["performance_data"]
+    assert (week["figures_window"], week["fanouts"]) == ("7d", 7 * data["fanouts"])
+
+    paths = {}
+    for span, window in (("24h", "24h"), ("7_days", "7d")):
+        data = run(month, "execution-analysis", None, {"time_range": span})["result"]["performance_data"]
+        assert data["figures_window"] == window
+        paths[window] = sum(each["count"] for each in data["critical_path_by_agent"].values())
+    assert paths["7d"] == 7 * paths["24h"]
+
+    for name, part in (
+        ("parallel-efficiency", "verdict, by_pattern, lost_seconds, quality"),
+        ("execution-analysis", "critical_path_by_agent"),
+    ):
+        envelope = run(month, name, None, {"time_range": "14_days"})
+        assert envelope["result"]["performance_data"]["figures_window"] == "7d"
+        (marked,) = [each for each in envelope["degraded"] if each["part"] == part]
+        assert marked["reason"].endswith("these are of 7d, not of 14 days")
+
+
 def test_an_error_points_to_the_newest_session(month: OperatedStore) -> None:
     """Months later nothing of the week is there: the error says when something was, and --at answers."""
     later = NOW + 90 * DAY

@@ -1,19 +1,19 @@
-"""Answer how agents fare, alone and by pattern."""
+"""Answer how agents fare: alone, by pattern, and by pattern and type of task."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from stretto.clock import SECOND
 from stretto.format import quantities
 from stretto.model.run_rows_for_analyses import TaskRun
-from stretto.names import NONE, WINDOWS
-from stretto.operations.efficiency_answers import find_span
+from stretto.names import NONE
+from stretto.operations.efficiency_answers import find_span, name_window
 from stretto.operations.measure_finished_runs import FEWEST_FOR_SPREAD, group_tasks
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall
 from stretto.operations.operation_errors import lack_data
+from stretto.operations.work_by_pattern import tabulate_work
 
 FEWEST_AGENT_TASKS = 5
 
@@ -33,11 +33,13 @@ def answer_agent_performance(call: OperationCall) -> OperationAnswer:
         "success_rate": ("success_share", "failed"),
         "efficiency": ("tokens", "cost_usd"),
     }
-    kept = {"agent", "tasks", "total_task_seconds"}.union(*(columns[metric] for metric in metrics))
+    kept = {"agent", "task_type", "tasks", "total_task_seconds"}.union(
+        *(columns[metric] for metric in metrics)
+    )
 
     def group_by_agent(group: Iterable[TaskRun]) -> list[dict[str, Any]]:
         rows = group_tasks(group, lambda run: run.agent, "agent")
-        return [{key: value for key, value in row.items() if key in kept} for row in rows]
+        return [_keep_columns(row, kept) for row in rows]
 
     rows = group_by_agent(tasks)
     patterns = sorted({run.pattern or NONE for run in tasks})
@@ -46,6 +48,7 @@ def answer_agent_performance(call: OperationCall) -> OperationAnswer:
         for pattern in patterns
         for row in group_by_agent(run for run in tasks if (run.pattern or NONE) == pattern)
     ]
+    by_work, left_out = tabulate_work(tasks)
     analysis: dict[str, Any] = {}
     sentences = [f"{quantities.format_count_with_noun(len(rows), 'agent')}, {len(tasks)} tasks."]
     if "efficiency" in metrics:
@@ -90,6 +93,8 @@ def answer_agent_performance(call: OperationCall) -> OperationAnswer:
         {
             "agents": rows,
             "by_pattern": by_pattern,
+            "by_work": [_keep_columns(row, {*kept, "pattern"}) for row in by_work],
+            "by_work_left_out": left_out,
             "judged": judged,
             "judged_window": window,
             "absent": {"spread": f"for fewer than {FEWEST_FOR_SPREAD} tasks of known length"},
@@ -99,7 +104,7 @@ def answer_agent_performance(call: OperationCall) -> OperationAnswer:
     )
 
 
-def name_window(span: int) -> str:
-    """Return the shortest window of the figures that holds a time span (ns), else the longest."""
-    fitting = [name for name, seconds in WINDOWS.items() if seconds * SECOND >= span]
-    return fitting[0] if fitting else [*WINDOWS][-1]
+def _keep_columns(row: Mapping[str, Any], kept: Collection[str]) -> dict[str, Any]:
+    """Return a row with some of its columns, and the reasons of those alone."""
+    absent = {name: reason for name, reason in row["absent"].items() if name in kept}
+    return {**{name: value for name, value in row.items() if name in kept}, "absent": absent}

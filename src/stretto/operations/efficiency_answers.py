@@ -11,6 +11,7 @@ from stretto.figures.confidence_intervals import compute_difference_bounds
 from stretto.findings.finding_sentences import SLOWER_TASKS, describe_finding, describe_session_holdup
 from stretto.format import quantities
 from stretto.model.run_rows_for_analyses import SessionRun
+from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_holdup_advice
 from stretto.operations.measure_finished_runs import (
     group_tasks,
@@ -25,6 +26,7 @@ from stretto.operations.measure_finished_runs import (
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall, RunSelection
 from stretto.operations.operation_errors import lack_data
+from stretto.operations.option_kinds import name_span
 from stretto.operations.score_trend import describe_score_trend, judge_score_trend
 from stretto.store.queries import find_first_slot_time
 
@@ -41,6 +43,22 @@ def find_span(call: OperationCall) -> int:
     """Return the time (ns) that the options ask for; a week without any."""
     span: int = call.options.get("time_range") or call.options.get("time_window") or WEEK
     return span
+
+
+def name_window(span: int) -> str:
+    """Return the shortest window of the figures that holds a time span (ns), else the longest."""
+    fitting = [name for name, seconds in WINDOWS.items() if seconds * SECOND >= span]
+    return fitting[0] if fitting else [*WINDOWS][-1]
+
+
+def choose_figure_window(call: OperationCall, parts: str) -> str:
+    """Return the window of figures for the asked time; notes it for ``parts`` where its length is another."""
+    span = find_span(call)
+    window = name_window(span)
+    if WINDOWS[window] * SECOND != span:
+        asked = name_span(span).replace("_", " ")
+        call.note(parts, f"figures are kept for {', '.join(WINDOWS)}: these are of {window}, not of {asked}")
+    return window
 
 
 def answer_efficiency(call: OperationCall) -> OperationAnswer:
@@ -242,6 +260,7 @@ def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
     }
     nothing = "nothing was saved" if saved <= 0 else "no session that saved time reported it"
     cpu = resources["cpu_seconds_per_delivered_task"]
+    window = choose_figure_window(call, "cache_hit_ratio, machine_cpu_ratio")
     return OperationAnswer(
         [
             f"A delivered task takes {quantities.format_duration(cpu)} of processor time."
@@ -256,8 +275,9 @@ def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
                 **per_saved,
                 "absent": keep_reasons(per_saved, dict.fromkeys(per_saved, nothing)),
             },
-            "cache_hit_ratio": call.figures.describe("stretto_cache_hit_ratio", window=SCORE_WINDOW),
-            "machine_cpu_ratio": call.figures.describe("stretto_machine_cpu_ratio", window=SCORE_WINDOW),
+            "cache_hit_ratio": call.figures.describe("stretto_cache_hit_ratio", window=window),
+            "machine_cpu_ratio": call.figures.describe("stretto_machine_cpu_ratio", window=window),
+            "figures_window": window,
         },
         {"by_task_type": group_tasks(runs.tasks, lambda run: run.type, "task_type")},
         next_steps=["stretto capacity-planning", "stretto recommendations"],

@@ -10,12 +10,13 @@ from typing import Any
 from stretto.clock import SECOND
 from stretto.format import quantities
 from stretto.model.run_rows_for_analyses import TaskRun
-from stretto.names import NONE, Label
+from stretto.names import NONE, WINDOWS, Label
 from stretto.operations.advice_rows import describe_advice
 from stretto.operations.efficiency_answers import (
     BENCHMARK_TIME,
     FEWEST_FANOUTS,
     SCORE_WINDOW,
+    choose_figure_window,
     compare_week_with_earlier_weeks,
     find_span,
 )
@@ -32,6 +33,8 @@ from stretto.operations.measure_finished_runs import (
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall
 from stretto.operations.operation_errors import lack_data
+from stretto.operations.option_kinds import name_span
+from stretto.operations.work_by_pattern import tabulate_patterns
 
 SMALL_SECONDS = 1.0
 """Calls below this length are candidates for batching."""
@@ -67,13 +70,15 @@ def answer_session_run_analysis(call: OperationCall) -> OperationAnswer:
             for part, length in run.wall_parts.items():
                 wall[part] += length / SECOND
         lengths = [(run.end - run.start) / SECOND for run in runs.sessions]
+        window = choose_figure_window(call, "critical_path_by_agent")
         performance = {
             "sessions": len(runs.sessions),
             "median_session_seconds": statistics.median(lengths),
             "wall_time": dict(wall),
             "critical_path_by_agent": call.figures.list_by(
-                "stretto_critical_path_agent_seconds", "agent", window=SCORE_WINDOW
+                "stretto_critical_path_agent_seconds", "agent", window=window
             ),
+            "figures_window": window,
             "timing": measure_timing(runs.tasks),
             "outcomes": measure_outcomes(runs.tasks),
             "usage": measure_usage(runs.tasks, runs.sessions),
@@ -270,28 +275,32 @@ def answer_parallel_efficiency(call: OperationCall) -> OperationAnswer:
         )
     else:
         labels = {"pattern": call.workflow.pattern} if call.workflow.pattern else {}
-        count = round(call.figures.sum_values("stretto_window_fanouts", window=SCORE_WINDOW, **labels) or 0)
+        window = choose_figure_window(call, "verdict, by_pattern, lost_seconds, quality")
+        length = name_span(WINDOWS[window] * SECOND).replace("_", " ")
+        count = round(call.figures.sum_values("stretto_window_fanouts", window=window, **labels) or 0)
         if count < FEWEST_FANOUTS:
-            raise lack_data("parallel executions in seven days", count, FEWEST_FANOUTS)
+            raise lack_data(f"parallel executions in {length}", count, FEWEST_FANOUTS)
         by_pattern = {
-            name: call.figures.list_by(f"stretto_{name}_ratio", "pattern", window=SCORE_WINDOW, **labels)
+            name: call.figures.list_by(f"stretto_{name}_ratio", "pattern", window=window, **labels)
             for name in ("parallel_efficiency", "load_balance", "concurrency", "delivery")
         }
         performance = {
             "fanouts": count,
-            "verdict": call.document["verdicts"][SCORE_WINDOW],
+            "verdict": call.document["verdicts"][window],
             "by_pattern": by_pattern,
             "lost_seconds": {
                 factor: call.figures.sum_values(
-                    "stretto_efficiency_lost_seconds", factor=factor, window=SCORE_WINDOW, **labels
+                    "stretto_efficiency_lost_seconds", factor=factor, window=window, **labels
                 )
                 for factor in ("load_balance", "concurrency", "delivery")
             },
             "parallel_work": measure_parallel_work(runs.fanouts),
+            "patterns": tabulate_patterns(runs, call.figures, window),
+            "figures_window": window,
         }
         worst = max(performance["lost_seconds"].items(), key=lambda item: item[1] or 0.0)
         sentence = (
-            f"{quantities.format_count_with_noun(count, 'parallel execution')} in seven days; most is lost by"
+            f"{quantities.format_count_with_noun(count, 'parallel execution')} in {length}; most is lost by"
             f" {worst[0].replace('_', ' ')}: {quantities.format_duration(worst[1] or 0.0)}."
         )
     gains = call.try_answer("gains")

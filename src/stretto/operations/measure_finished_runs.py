@@ -209,22 +209,25 @@ def group_tasks(
         lengths = sorted(run.length / SECOND for run in group if run.length is not None)
         tokens = [run.tokens for run in group if run.tokens is not None]
         dollars = [run.dollars for run in group if run.dollars is not None]
-        rows.append(
-            {
-                name: value,
-                "tasks": len(group),
-                "total_task_seconds": timing["total_task_seconds"],
-                "share_of_work": sum(run.length or 0 for run in group) / work if work else None,
-                "median_seconds": timing["median_seconds"],
-                "mean_seconds": timing["mean_seconds"],
-                "p95_seconds": timing["p95_seconds"],
-                "spread": measure_spread(lengths),
-                "success_share": outcomes["success_share"],
-                "failed": outcomes[Outcome.FAILURE.value],
-                "tokens": sum(tokens) if tokens else None,
-                "cost_usd": sum(dollars) if dollars else None,
-            }
-        )
+        row = {
+            name: value,
+            "tasks": len(group),
+            "total_task_seconds": timing["total_task_seconds"],
+            "share_of_work": sum(run.length or 0 for run in group) / work if work else None,
+            "median_seconds": timing["median_seconds"],
+            "mean_seconds": timing["mean_seconds"],
+            "p95_seconds": timing["p95_seconds"],
+            "spread": measure_spread(lengths),
+            "success_share": outcomes["success_share"],
+            "failed": outcomes[Outcome.FAILURE.value],
+            "tokens": sum(tokens) if tokens else None,
+            "cost_usd": sum(dollars) if dollars else None,
+        }
+        reasons = timing["absent"] | outcomes["absent"] | {"tokens": NO_USAGE, "cost_usd": NO_COST}
+        few = f"{len(lengths)} tasks of known length, {FEWEST_FOR_SPREAD} are needed"
+        reasons["share_of_work"] = NO_TASK
+        reasons["spread"] = few if len(lengths) < FEWEST_FOR_SPREAD else "half of them took no time"
+        rows.append({**row, "absent": keep_reasons(row, reasons)})
     return sorted(rows, key=lambda row: (-(row["total_task_seconds"] or 0), row[name]))
 
 

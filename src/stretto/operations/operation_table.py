@@ -367,7 +367,7 @@ _ROWS: tuple[Operation, ...] = (
         "parallel-efficiency",
         OperationGroup.WORKFLOW,
         "measure how well parallel work uses its lanes",
-        "5 parallel executions in seven days; 1 of a session",
+        "5 parallel executions in the time asked for, a week at most; 1 of a session",
         execution_and_phase_answers.answer_parallel_efficiency,
         _list_spans(),
         WHEN_SESSIONS_LACK,

@@ -1,0 +1,80 @@
+"""Tabulate work by pattern, agent and type of task, and speed-up, cost and quality by pattern.
+
+A row needs enough runs: of fewer, a table has only their number.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from stretto.clock import SECOND
+from stretto.model.run_rows_for_analyses import TaskRun
+from stretto.names import NONE
+from stretto.operations.figure_lookup import FigureTable
+from stretto.operations.measure_finished_runs import group_tasks, keep_reasons, measure_saved, measure_usage
+from stretto.operations.operation_context import RunSelection
+
+FEWEST_TASKS = 5
+"""Tasks of a type that an agent did in a pattern, from which they have a row."""
+
+FEWEST_FANOUTS_OF_PATTERN = 5
+"""Parallel executions of a pattern from which it has a speed-up."""
+
+FIRST_COLUMNS = ("task_type", "tasks", "success_share", "median_seconds", "tokens", "cost_usd")
+"""Columns that a page has room for."""
+
+
+def tabulate_work(tasks: Iterable[TaskRun]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return a row for each pattern, agent and type with enough tasks, and how many had too few.
+
+    Tasks without an agent's name are in neither.
+    """
+    groups: dict[tuple[str, str], list[TaskRun]] = defaultdict(list)
+    for run in tasks:
+        if run.agent is not None:
+            groups[run.pattern or NONE, run.agent].append(run)
+    rows = [
+        {"pattern": pattern, "agent": agent, **{key: row[key] for key in FIRST_COLUMNS}, **row}
+        for (pattern, agent), group in sorted(groups.items())
+        for row in group_tasks(group, lambda run: run.type, "task_type")
+    ]
+    few = [row["tasks"] for row in rows if row["tasks"] < FEWEST_TASKS]
+    left_out: dict[str, Any] = {"combinations": len(few), "tasks": sum(few)}
+    if few:
+        left_out["reason"] = f"fewer than {FEWEST_TASKS} tasks of a type by an agent in a pattern"
+    return [row for row in rows if row["tasks"] >= FEWEST_TASKS], left_out
+
+
+def tabulate_patterns(runs: RunSelection, figures: FigureTable, window: str) -> list[dict[str, Any]]:
+    """Return speed-up, seconds saved, cost and quality of each pattern, the most sessions first.
+
+    Speed-up is 1 + time saved over elapsed time, by the tasks' own lengths, as of the verdict. Quality is the
+    figure of the window; everything else is of the runs.
+    """
+    rows = []
+    for pattern in {run.pattern for run in runs.sessions}:
+        sessions = [run for run in runs.sessions if run.pattern == pattern]
+        ids = {run.session for run in sessions}
+        fanouts = [run for run in runs.fanouts if run.session in ids]
+        usage = measure_usage([run for run in runs.tasks if run.session in ids], sessions)
+        elapsed = sum(run.elapsed for run in fanouts) / SECOND
+        is_enough = len(fanouts) >= FEWEST_FANOUTS_OF_PATTERN and elapsed > 0
+        saved = measure_saved(fanouts)
+        row = {
+            "pattern": pattern or NONE,
+            "sessions": len(sessions),
+            "fanouts": len(fanouts),
+            "speedup": 1 + saved / elapsed if is_enough else None,
+            "saved_seconds": saved if is_enough else None,
+            "cost_usd": usage["cost_usd"],
+            "cost_per_delivered_task_usd": usage["cost_per_delivered_task_usd"],
+            "quality": figures.describe(
+                "stretto_pattern_quality_score", pattern=pattern or NONE, window=window
+            ),
+        }
+        few = f"{len(fanouts)} parallel executions, {FEWEST_FANOUTS_OF_PATTERN} are needed"
+        reasons = {**usage["absent"], "speedup": few, "saved_seconds": few}
+        rows.append({**row, "absent": keep_reasons(row, reasons)})
+    return sorted(rows, key=lambda row: (-int(row["sessions"]), row["pattern"]))
