@@ -17,11 +17,25 @@ import pytest
 
 from stretto.cli.main import main
 from stretto.cli.operation_text import add_unit_to_part_names, format_envelope, to_words
+from stretto.clock import SECOND
+from stretto.format.quantities import format_speedup
 from stretto.format.rfc3339 import to_exact_rfc3339
+from stretto.model.event import Outcome
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_table import OPERATIONS
 from stretto.state.lock import StateLock
-from tests.operated import DAYS, EXAMPLES, NOW, PATTERN, OperatedStore, make_nothing, strip_moment
+from tests.fakes import store
+from tests.operated import (
+    DAYS,
+    EXAMPLES,
+    NOW,
+    PATTERN,
+    OperatedStore,
+    make_nothing,
+    make_operated,
+    strip_moment,
+)
+from tests.scenes import BEGIN, Drawing
 from tests.test_operations import check_envelope
 from tests.test_plugin import fill_command_line, read_slash_command
 from tests.web_served import Store, served
@@ -33,6 +47,8 @@ EXIT_CODES = {
     "STORE_UNAVAILABLE": 3,
     "INSUFFICIENT_PERFORMANCE_DATA": 4,
 }
+SINCE = (NOW - BEGIN) // SECOND - 60_000
+"""A second of the last day of the month."""
 BLANK = "\N{NO-BREAK SPACE}"
 
 
@@ -162,6 +178,45 @@ def test_a_page_carries_units_and_reasons(month: Doors) -> None:
     efficiency = format_envelope(month.runner.run_operation("parallel-efficiency")).replace(BLANK, " ")
     assert "release  7" in efficiency
     assert "load balance  " in efficiency
+
+
+def test_pages_of_sessions_with_phases_have_counts_and_lengths(tmp_path: Path) -> None:
+    """Two parallel tasks in a phase, one of which fails after 20 of 36 s, and a phase of a minute alone."""
+    drawing = Drawing("s1").opens(SINCE, pattern=PATTERN).prompt(SINCE)
+    drawing.phase("plan", SINCE + 1, SINCE + 40).phase("check", SINCE + 41, SINCE + 101)
+    drawing.task("a", SINCE + 2, SINCE + 38, "review", agent="alpha")
+    drawing.task("b", SINCE + 2, SINCE + 22, "tests", agent="beta", outcome=Outcome.FAILURE)
+    with store(tmp_path / "state") as opened:
+        opened.take(drawing.stop(SINCE + 101).ends(SINCE + 101).events)
+    runner = make_operated(tmp_path).make_runner()
+
+    def read_page(name: str, workflow: str | None = None) -> list[str]:
+        page = format_envelope(runner.run_operation(name, workflow)).replace(BLANK, " ")
+        return [" ".join(line.split()) for line in page.splitlines()]
+
+    of_session = read_page("parallel-efficiency", "s1")
+    assert {"fanouts 1", "tasks 2", "delivered 1", "elapsed 36 s", "work 56 s"} <= {*of_session}
+    assert {"load balance 78 %", "delivery 64 %", "efficiency 50 %", "delivery 36 s"} <= {*of_session}
+    phases = read_page("phase-performance", "s1")
+    assert {"fanouts 1", "delivered 1", "elapsed 36 s", "delivery 36 s"} <= {*phases}
+    everything = read_page("phase-performance")
+    assert everything[2:4] == ["check: 1 in seven days, 59.5 s in the middle.",
+                               "plan: 1 in seven days, 38.3 s in the middle."]  # fmt: skip
+    assert "check 1 100 % 59.5 s 59.5 s" in " ".join(everything)
+    (mark,) = runner.run_operation("phase-performance", PATTERN)["degraded"]
+    assert mark["part"] == "declared"
+
+
+def test_a_page_of_comparisons_has_their_intervals(month: Doors) -> None:
+    """A ratio of active time with its interval; the best period begins on a day, for programs too."""
+    envelope = month.runner.run_operation("comparative", PATTERN)
+    page = format_envelope(envelope).replace(BLANK, " ")
+    (row,) = envelope["result"]["performance_data"]["comparisons"]
+    assert 1 < row["elapsed"]["low"] < row["elapsed"]["effect"] < row["elapsed"]["high"]
+    assert f"{format_speedup(row['elapsed']['effect'])} [".replace(BLANK, " ") in page
+    start = envelope["result"]["analysis_results"]["best_period"]["start"]
+    assert start.endswith("T00:00:00.000000000Z")
+    assert f"{start[:10]} 00:00:00 UTC" in page
 
 
 def test_as_of_an_earlier_time_the_doors_agree(month: Doors, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,12 +33,17 @@ HIDDEN = frozenset({"absent", "as_of", "evidence", "details", "decisions", "runs
 HIDDEN_COLUMNS = HIDDEN | {"recording", "source", "project", "worktree", "pattern", "start", "last"}
 """Columns of sessions that their title has in it."""
 
-IN_SECONDS = frozenset({"wall_time", "lost", "critical_path_by_agent"})
-"""Parts whose numbers are seconds though no name says so."""
+IN_SECONDS = frozenset({"wall_time", "lost", "critical_path_by_agent", "agent", "task_type", "tool"})
+"""Parts whose numbers are seconds though no name says so; the last three are those of a critical path."""
+
+_UNITS = ("_seconds", "_usd", "_bytes", "_ratio")
 
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
 _SHARES = ("share", "ratio", "improvement", "efficiency", "balance", "concurrency", "delivery", "similarity",
            "percentile", "growth", "month", "rank")  # fmt: skip
+
+_EFFECTS = {"elapsed": quantities.format_speedup, "success": quantities.format_percent}
+"""Comparisons of two groups of sessions: a ratio of active time, and a difference of shares."""
 
 
 def format_envelope(envelope: Mapping[str, Any]) -> str:
@@ -126,14 +131,26 @@ def _yield_mapping(values: Mapping[str, Any], depth: int) -> Iterator[str]:
 def add_unit_to_part_names(name: str, value: Any) -> Any:
     """Return the numbers of a part under names with the unit of the part: seconds of ``lost_seconds``.
 
+    A part whose numbers differ in kind names their units itself: ``{"efficiency": {"work_seconds": 9}}``
+    stays as it is.
     Example: ``{"lost_seconds": {"delivery": 3}}`` becomes ``{"delivery_seconds": 3}``.
     """
-    unit = "_seconds" if name in IN_SECONDS or name.endswith("_seconds") else ""
-    if not unit and name.rpartition("_")[2] in _SHARES:
-        unit = "_ratio"
-    if not unit or not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or any(key.endswith(_UNITS) for key in value):
         return value
-    return {key + unit if key != "absent" else key: item for key, item in value.items()}
+    if name in IN_SECONDS or name.endswith("_seconds"):
+        unit = "_seconds"
+    elif name.rpartition("_")[2] in _SHARES and not any(key.rpartition("_")[2] in _SHARES for key in value):
+        unit = "_ratio"
+    else:
+        return value
+    return {key + unit if _is_number(item) else key: item for key, item in value.items()}
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a number or a figure, known or not, rather than a part with parts."""
+    if isinstance(value, Mapping):
+        return _format_figure("", value) is not None
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _yield_part(value: Any, depth: int) -> Iterator[str]:
@@ -203,6 +220,9 @@ def _format_figure(name: str, value: Mapping[str, Any]) -> str | None:
         agent = f", {value['agent']}" if value["agent"] else ""
         length = format_value("seconds", value["seconds"], "")
         return f"{length}: {value['task']} ({value['task_type']}{agent}) in {value['session']}"
+    if name in _EFFECTS and {"effect", "low", "high"} <= value.keys():
+        effect, *bounds = (_EFFECTS[name](value[key]) for key in ("effect", "low", "high"))
+        return f"{effect} [{', '.join(bounds)}]"
     key = next((key for key in ("value", "score") if key in value and "reason" in {*value, "reason"}), None)
     is_figure = key is not None and not any(isinstance(item, Mapping | list) for item in value.values())
     if key is None or not is_figure or not {"count", "coverage", "low"} & value.keys():
@@ -246,7 +266,7 @@ def _format_number(name: str, value: float) -> str:  # noqa: PLR0911  # a unit p
 
 def to_words(name: str) -> str:
     """Return a key as words, without the unit that its value carries: ``median_seconds`` → ``median``."""
-    for unit in ("_seconds", "_usd", "_bytes", "_ratio"):
+    for unit in _UNITS:
         name = name.removesuffix(unit) if name != unit.lstrip("_") else name
     return name.replace("_", " ").strip() or name
 

@@ -123,9 +123,9 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
         performance["quality"] = session["kpis"]["phases"]
         performance["conflicts"] = _count_conflicts(session["fanouts"])
     else:
-        performance["success"] = call.figures.list_by(
-            "stretto_phase_success_ratio", "phase", window=SCORE_WINDOW
-        )
+        performance["declared"] = list_declared_phases(call.figures)
+        if call.workflow.pattern is not None and performance["declared"]:
+            call.note("declared", "phases are counted by name: these are of all patterns, of seven days")
         performance["conflicts"] = [
             {"phase": dict(figure.labels)["phase"], "conflicts": figure.value}
             for figure in call.figures.list_figures("stretto_window_phase_conflicts", window=SCORE_WINDOW)
@@ -140,11 +140,18 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
         for row in phases[:3]
         if row["median_seconds"] is not None
     ]
-    if not sentences:
+    if not sentences and call.workflow.session is not None:
         sentences = [
             f"{row['name']}: {quantities.format_duration(row['seconds'])}, {row['outcome']}."
-            for row in performance.get("declared", ())[:3]
+            for row in performance["declared"][:3]
             if row["seconds"] is not None
+        ]
+    elif not sentences:
+        sentences = [
+            f"{row['phase']}: {row['ended']} in seven days,"
+            f" {quantities.format_duration(row['median_seconds'])} in the middle."
+            for row in performance["declared"][:3]
+            if row["median_seconds"] is not None
         ]
     return OperationAnswer(
         sentences or ["No phase is declared: an orchestrator names phases by stretto.phase()."],
@@ -165,6 +172,35 @@ def _add_quality(
         parts = {"quality": "score", "quality_low": "low", "quality_high": "high"}
         rows.append({**phase, **{name: quality.get(key) for name, key in parts.items()}})
     return rows
+
+
+def list_declared_phases(figures: FigureTable) -> list[dict[str, Any]]:
+    """Return the phases that ended in seven days with length and success, the most frequent first.
+
+    The efficiency of a phase is that of its parallel executions in a session. Sums have it by pattern only.
+    """
+    rows = []
+    shares = figures.list_by("stretto_phase_success_ratio", Label.PHASE, window=SCORE_WINDOW)
+    for phase, share in shares.items():
+        labels: dict[str, str] = {Label.PHASE: phase, Label.WINDOW: SCORE_WINDOW}
+        lengths = {
+            f"{name}_seconds": figures.describe(
+                "stretto_phase_duration_quantile_seconds", **labels, **{Label.STAT: stat}
+            )
+            for name, stat in (("median", "p50"), ("p95", "p95"))
+        }
+        known = {"success_share": share, **lengths}
+        absent = {key: each["reason"] for key, each in known.items() if each["value"] is None}
+        rows.append(
+            {
+                "phase": phase,
+                "ended": round(figures.sum_values("stretto_window_phases", **labels) or 0),
+                **{key: each["value"] for key, each in known.items()},
+                "efficiency": None,
+                "absent": {**absent, "efficiency": "only an answer about a session has it by phase"},
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["ended"], row["phase"]))
 
 
 def _count_conflicts(fanouts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

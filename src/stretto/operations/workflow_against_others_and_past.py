@@ -13,7 +13,7 @@ from stretto.model.run_rows_for_analyses import SessionRun
 from stretto.operations.find_named_workflow import ChosenWorkflow
 from stretto.operations.measure_finished_runs import measure_timing
 from stretto.operations.operation import OperationAnswer
-from stretto.operations.operation_context import OperationCall, RunSelection
+from stretto.operations.operation_context import OperationCall, RunSelection, to_time
 from stretto.operations.operation_errors import ErrorCode, OperationError, lack_data
 from stretto.store.finding_history_and_last_answers import AnalysisResult
 
@@ -185,7 +185,7 @@ def _find_best_period(call: OperationCall, pattern: str | None) -> dict[str, Any
     answer = call.try_answer("comparisons")
     own = {} if answer is None else answer.extra.get("patterns", {}).get(pattern, {})
     best: dict[str, Any] | None = own.get("best_period")
-    return best
+    return None if best is None else {**best, "start": to_time(best["start"])}
 
 
 def describe_seconds_per_task_in_past_months(
