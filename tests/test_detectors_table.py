@@ -68,6 +68,20 @@ def test_the_command_fails_for_what_does_not_hold(
     assert "does not hold: | A | bad" in capsys.readouterr().err
 
 
+def test_only_what_the_command_writes_stands_between_the_marks() -> None:
+    """``--write`` replaces all between the marks of the page, so nothing of a person stands there."""
+    between = table.PAGE.read_text(encoding="utf-8").split(table.MARK)[1]
+    paragraphs = [text for text in between.split("\n\n") if text.strip()]
+    assert {text.lstrip().split()[0] for text in paragraphs} <= {"Measured", "|", "Known:"}
+
+
+def test_the_speed_has_a_bound_in_the_long_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 series take at most two processor seconds; the short form shows the number."""
+    monkeypatch.setattr(table, "judge_changes", lambda *_: [])
+    assert (table.measure_speed(long=True).at_most, table.measure_speed(long=True).holds) == (2.0, True)
+    assert table.measure_speed(long=False).at_most is None
+
+
 def test_change_points_are_scored_as_the_benchmark_does() -> None:
     """Two of three marked points met within five, and the segments' overlap by length."""
     assert score_points({"1": [10], "2": [10]}, [12]) == 1

@@ -30,6 +30,7 @@ HEADER = "| answer | number | measured | of | bound | verdict |\n| --- | --- | -
 PARTS: dict[str, Callable[..., Iterator[Row]]] = {
     "changes": change_rows.measure_changes,
     "journals": journal_rows.measure_journals,
+    "quiet-months": journal_rows.measure_quiet_months,
     "tails": change_rows.measure_tails,
     "slower-stores": change_rows.measure_slower_stores,
     "mixes": change_rows.measure_mixes,
@@ -48,8 +49,15 @@ LONG_ONLY = frozenset({"advice"})
 """Parts whose short form ``make shown`` runs."""
 
 
-def measure_speed() -> Row:
-    """Return the processor seconds that 200 series of 100 days take, the best of three."""
+MOST_SECONDS = 2.0
+"""Processor seconds in which 200 series are judged."""
+
+
+def measure_speed(*, long: bool) -> Row:
+    """Return the processor seconds that 200 series of 100 days take, the best of three.
+
+    The short form shows them only: it runs where other work takes the caches, and time is no error rate.
+    """
     import numpy as np  # noqa: PLC0415  # beside its only use
 
     rng = np.random.default_rng(1)
@@ -60,8 +68,9 @@ def measure_speed() -> Row:
         judge_changes(series, FIRST_DAY + 100 * DAY)
         seconds.append(time.process_time() - begin)
     return make_exact(
-        "A", "processor seconds for 200 series (bound 2)", min(seconds), cases="100 days of 20 runs"
-    )
+        "A", "processor seconds for 200 series", min(seconds),
+        at_most=MOST_SECONDS if long else None, cases="100 days of 20 runs",
+    )  # fmt: skip
 
 
 def measure_all(parts: list[str], data: Path, *, long: bool, first: int = 0) -> Iterator[Row]:
@@ -71,7 +80,7 @@ def measure_all(parts: list[str], data: Path, *, long: bool, first: int = 0) -> 
             redrawn = {"first": first} if first and name in REDRAWN else {}
             yield from PARTS[name](long=long, **redrawn)
     if not parts:
-        yield measure_speed()
+        yield measure_speed(long=long)
         yield from measure_benchmarks(data)
 
 
@@ -108,6 +117,7 @@ def main(arguments: list[str]) -> int:
         write_page(rows, long=not options.short)
     broken = [row for row in rows if not row.holds and not row.known]
     print(f"\n{len(rows) - len(broken)} of {len(rows)} numbers hold or are known not to", flush=True)
+    print(f"{time.process_time():.0f} processor seconds", flush=True)
     for row in broken:
         print(f"does not hold: {row.to_row()}", file=sys.stderr)
     return 1 if broken else 0
