@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,6 +31,7 @@ from stretto.findings.regression_and_experiment_figures import (
     compute_finding_figures,
 )
 from stretto.model.decisions import Decision, DecisionKind
+from stretto.model.event import Kind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.service import analysis_schedule
 from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule, run_analysis_process
@@ -109,6 +113,32 @@ def test_a_tool_that_gets_slower_is_a_regression(tmp_path: Path) -> None:
         assert before.verdict is not FindingVerdict.REGRESSION
 
 
+def test_hooks_of_an_event_that_get_slower_are_a_regression(tmp_path: Path) -> None:
+    """Each event has a series of its own: the hooks before a tool got slower, those at the end did not."""
+    random = Random(1)
+    with store(tmp_path) as opened:
+        for day in range(30):
+            begin = day * DAY // SECOND + 30_000
+            drawing = Drawing(f"d{day}").opens(begin).prompt(begin)
+            for number in range(8):
+                for name, factor in (("PreToolUse", 2 if day >= 24 else 1), ("Stop", 1)):
+                    length = factor * math.exp(random.gauss(0, 0.2))
+                    drawing.stroke(
+                        Kind.HOOKS_RUN, begin + 100 + number * 60,
+                        id=f"d{day}{name}{number}", name=name, duration=round(length * SECOND),
+                    )  # fmt: skip
+            opened.take(drawing.stop(begin + 1_000).ends(begin + 1_001).events)
+        hooks = {
+            each.subject["event"]: each
+            for each in ask(opened, 29, "changes")["changes"]
+            if each.kind == "hook_length"
+        }
+        assert hooks.keys() == {"PreToolUse", "Stop"}
+        assert hooks["PreToolUse"].verdict is FindingVerdict.REGRESSION
+        assert hooks["PreToolUse"].evidence.effect == pytest.approx(2, abs=0.3)
+        assert hooks["Stop"].verdict is not FindingVerdict.REGRESSION
+
+
 def test_before_the_change_the_month_is_quiet(month: Store) -> None:
     """On day 29 nothing differs, and what was known then does not include what came later."""
     assert all(
@@ -134,6 +164,27 @@ def test_the_process_answers_like_the_function(month: Store) -> None:
     assert done.replies is not None
     assert done.replies.replies[0].findings == ask(month, 37, "changes")["changes"]
     assert done.replies.cpu_seconds > 0
+
+
+def test_the_process_is_bounded_also_where_it_cannot_be_nice() -> None:
+    """More memory than the bound is an error, and the processor time ends the process."""
+    program = """
+import os, time
+def refuse(step):
+    raise PermissionError(step)
+os.nice = refuse
+from stretto.findings.analysis_run import bound_this_process
+bound_this_process(cpu_seconds=int(time.process_time()) + 2, memory_bytes=1 << 30)
+try:
+    bytearray(2 << 30)
+except MemoryError:
+    print("bounded", flush=True)
+while True:
+    pass
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.stdout == "bounded\n"
+    assert -ended.returncode in {signal.SIGXCPU, signal.SIGKILL}
 
 
 def test_a_process_without_a_store_gives_an_error_and_no_answer(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import httpx
@@ -13,16 +14,25 @@ import pytest
 from stretto import journal
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.figures.overdue_limits_and_time_left import OverdueLimit, TimeLeft
+from stretto.findings.explain_work_or_session import explain_unknown_holdups
 from stretto.findings.finding_sentences import describe_finding, describe_left, describe_standing
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
-from stretto.store.finding_history_and_last_answers import AnalysisResult, StoredFinding, make_finding_id
+from stretto.store.finding_history_and_last_answers import (
+    BEGAN,
+    AnalysisResult,
+    FindingChange,
+    StoredFinding,
+    append_finding_changes,
+    make_finding_id,
+)
+from stretto.store.queries import read_session
 from stretto.summaries.running_tasks import ExpectedTask, RunningTask
 from stretto.web.findings_view import rank_open
-from tests.fakes import append
+from tests.fakes import append, store
 from tests.month import end_of_day, month_of_sessions
-from tests.scenes import BEGIN
+from tests.scenes import BEGIN, Drawing, by_description
 from tests.test_cli import _own_world, answer, run  # noqa: F401  # the fixture applies by its name
 from tests.web_served import NOON, Store, Work, served
 
@@ -201,6 +211,40 @@ def test_the_page_of_a_session_says_where_it_stands_and_what_held_it_up(client: 
     assert "hooks: 2 min 36 s more than usual, 40% of it; explained by client 2.1" in page
 
 
+def test_a_session_that_is_not_explained_says_why(tmp_path: Path) -> None:
+    """Each reason, from an analysis that is off to more than forty later sessions."""
+    result = AnalysisResult("holdups", NOON, 0.5, (), {"sessions": {"first": []}})
+    state = FindingsState(at=NOON, results={"holdups": result})
+    with store(tmp_path) as opened:
+        opened.take(
+            Drawing("first")
+            .opens(0, pattern="release")
+            .prompt(0)
+            .task("t", 1, 9, "docs")
+            .stop(9)
+            .ends(9)
+            .events
+        )
+        session = read_session(opened.connection, "first", by_description)
+    assert session is not None
+    other = replace(session, id="other")
+    assert session.end is not None
+    end = session.end
+    known = replace(state, results={"holdups": replace(result, at=end)})
+    assert explain_unknown_holdups(known, session) is None
+    for given, about, reason in (
+        (replace(known, switched_off=frozenset({"holdups"})), other, "the analysis holdups is switched off"),
+        (replace(known, absent={"holdups": "of one person"}), other, "of one person"),
+        (known, replace(other, pattern=None), "it has no named pattern"),
+        (known, replace(other, tasks=()), "it delegated no task"),
+        (known, replace(other, end=None), "it is not over"),
+        (FindingsState(at=NOON), other, "there is no answer about hold-ups yet"),
+        (known, replace(other, end=end + 1), "it ended after the answer"),
+        (known, other, "only the latest 40 finished sessions of each pattern are explained"),
+    ):
+        assert (explain_unknown_holdups(given, about) or "").startswith(reason)
+
+
 def test_programs_read_findings_with_ids_and_silence(client: httpx.Client) -> None:
     """The document has the open finding, the count of quiet checks and the age of each answer."""
     document = client.get("/api/findings").json()
@@ -318,6 +362,8 @@ def test_the_terminal_finds_decides_and_explains(
         monkeypatch.setattr(f"stretto.cli.{module}.read_wall_clock", lambda: end_of_day(37))
     version = {0: "2.0.0", 30: "2.1.0"}
     append(tmp_path / "state/journal", list(month_of_sessions(38, slower={30: 1.6}, version=version)))
+    began = FindingChange(ID, end_of_day(37) - DAY, BEGAN, "changes", SLOWER)
+    append_finding_changes(tmp_path / "state/journal", [began])
     assert run(capsys, "annotate", "upgraded the client")[0] == 0
     document = answer(capsys, "findings")
     assert document["quiet_checks"] > 0
@@ -328,7 +374,11 @@ def test_the_terminal_finds_decides_and_explains(
     assert why["standing"]["similar"] > 0
     assert {each["subject"].get("pattern") for each in why["findings"]} <= {None, "release"}
     assert "task_length" in {each["kind"] for each in answer(capsys, "why")["findings"]}
+    applied = answer(capsys, "decide", "applied", ID, "--note", "two agents")
+    assert (applied["kind"], applied["finding"]) == ("applied", ID)
     listed = run(capsys, "findings", "--all")[1]
+    assert listed.startswith(f"{ID}  ")
+    assert "applied two agents" in listed.splitlines()[1]
     assert "\noutlooks\n    Tasks (review of release) of the next seven days: " in listed
     assert "\ncorrelations\n    " in listed
     assert "would have been seen" in listed
@@ -337,6 +387,38 @@ def test_the_terminal_finds_decides_and_explains(
     assert (code, "there is no finding 'nonesuch'" in error) == (2, True)
     lines = (tmp_path / "state/journal/decisions.jsonl").read_text().split()
     assert len([line for line in lines if "annotation" in line]) == 1
+    assert len([line for line in lines if ID in line]) == 1
+
+
+MISSING = "the analyses need numpy: pip install 'numpy>=1'"
+
+
+def test_without_the_extra_the_terminal_says_first_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody has looked, so nothing is called quiet; the same stands where a session is explained."""
+    monkeypatch.setattr("stretto.findings.findings_snapshot.describe_missing_extra", lambda: MISSING)
+    append(tmp_path / "state/journal", list(month_of_sessions(1)))
+    for command in ("findings", "why"):
+        code, out, _ = run(capsys, command)
+        assert (code, out) == (0, f"nothing is looked for: {MISSING}\n")
+    assert answer(capsys, "findings")["missing"] == MISSING
+    assert f"what held it up is not known: {MISSING}" in run(capsys, "why", "last")[2]
+
+
+def test_without_the_extra_the_pages_say_what_to_install(tmp_path: Path) -> None:
+    """The page of findings, that of a session, and the document for programs."""
+    store = Store(tmp_path)
+    store.scene("first", NOON - HOUR, (Work(0, 30),))
+    store.refresh()
+    with served(store.make_backend(findings=lambda: FindingsState(at=NOON, missing=MISSING))) as client:
+        page = unescape(client.get("/findings").text)
+        assert "Nothing is looked for: " in page
+        assert MISSING in page
+        assert "were quiet" not in page
+        assert client.get("/api/findings").json()["missing"] == MISSING
+        session = unescape(client.get("/sessions/first").text)
+        assert MISSING in session[session.index('id="heldup"') :]
 
 
 def test_an_experiment_goes_from_definition_to_conclusion(

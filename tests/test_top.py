@@ -115,6 +115,21 @@ def test_a_call_of_the_main_agent_stands_with_the_session(store: Store) -> None:
     assert session.call.tool == "Read"
 
 
+def test_a_task_that_runs_too_long_is_overdue_and_others_say_when_they_end(tmp_path: Path) -> None:
+    """After twenty like it: one in its tenth minute is late, one that just began has a range for its end."""
+    store = Store(tmp_path)
+    for number in range(10):
+        works = [Work(1, 11 + number), Work(1, 21 + number)]
+        store.scene(f"done{number}", NOON - (60 + number) * MINUTE, works)
+    store.scene("late", NOON - 10 * MINUTE, [Work(0, None)], over=False)
+    store.scene("young", NOON - 5 * SECOND, [Work(0, None)], over=False)
+    store.refresh()
+    lines = format_frame(frame(store)).replace("\N{NO-BREAK SPACE}", " ").splitlines()
+    young, late = (line for line in lines if line.startswith("  architect"))
+    assert "no call open, 14 s more (6 s to 22 s), by 20 like it" in young
+    assert "overdue: longer than 1 min 24 s, beyond 99 % of its kind (rule of thumb)" in late
+
+
 def test_verdicts_and_spending_stand_by_window(store: Store) -> None:
     """Each window shows its verdict and the cost of its model calls."""
     current = frame(store)

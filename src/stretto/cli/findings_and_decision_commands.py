@@ -18,6 +18,7 @@ from stretto.findings.decision_parsing import parse_decision
 from stretto.findings.explain_work_or_session import (
     EXPECTING,
     EXPLAINING,
+    explain_unknown_holdups,
     list_explanations,
     list_slower_than_usual_tasks,
 )
@@ -65,7 +66,10 @@ def show_findings(context: CommandContext, options: argparse.Namespace) -> int:
         f"            {describe_finding(finding, state.zone)}"
         for finding in (() if effects is None else effects.findings)
     ]
-    if not state.open_findings:
+    if state.missing is not None:
+        # First, and instead of "nothing to look at": nobody has looked.
+        lines.insert(0, f"nothing is looked for: {state.missing}")
+    elif not state.open_findings:
         lines.append("nothing to look at")
     if options.all:
         for result in state.results.values():
@@ -74,7 +78,8 @@ def show_findings(context: CommandContext, options: argparse.Namespace) -> int:
                 f"    {describe_finding(finding, state.zone)}" for finding in list_latest_answers(result)
             ]
         lines.append("")
-    lines.append(_describe_silence(state))
+    if state.missing is None:
+        lines.append(_describe_silence(state))
     context.print_answer(build_findings_document(state), "\n".join(lines))
     return 0
 
@@ -89,8 +94,7 @@ def explain_holdups(context: CommandContext, options: argparse.Namespace) -> int
     held = [each for each in documents if each["kind"].startswith(HOLDUP_PREFIX)]
     context.print_answer(
         {"holdups": held, "findings": [each for each in documents if each not in held]},
-        "\n".join(each["sentence"] for each in documents)
-        or f"nothing unusual holds up the sessions of the last day; {_describe_silence(state)}",
+        "\n".join(each["sentence"] for each in documents) or _describe_no_explanation(state),
     )
     return 0
 
@@ -116,10 +120,7 @@ def _explain_session(context: CommandContext, state: FindingsState, name: str) -
     ]
     lines = [] if standing is None else [describe_standing(standing)]
     if holdups is None:
-        context.print_note(
-            "what held it up is not known: it is not among the latest finished sessions that delegated"
-            " under a named pattern"
-        )
+        context.print_note(f"what held it up is not known: {explain_unknown_holdups(state, session)}")
     else:
         lines += [*map(describe_session_holdup, holdups)] or ["nothing that is unusual for its pattern"]
     lines += [each.to_sentence() for each in late]
@@ -183,8 +184,6 @@ def read_state(context: CommandContext, *names: str, run: bool = True) -> Findin
     wanted = tuple(name for name in wanted if name not in state.switched_off)
     stale = tuple(name for name in wanted if _is_stale(state.results.get(name), now))
     if not run or not stale or state.missing is not None:
-        if state.missing is not None:
-            context.print_note(state.missing)
         return state
     settings = make_score_settings(config, load_declared_baselines(config.state))
     done = run_analysis_process(
@@ -210,6 +209,12 @@ def is_service_down(context: CommandContext) -> bool:
 def _is_stale(result: AnalysisResult | None, now: int) -> bool:
     every = 3_600 if result is None else next((a.every for a in ANALYSES if a.name == result.kind), 3_600)
     return result is None or result.at is None or now - result.at > (every + FRESH_SECONDS) * SECOND
+
+
+def _describe_no_explanation(state: FindingsState) -> str:
+    if state.missing is not None:
+        return f"nothing is looked for: {state.missing}"
+    return f"nothing unusual holds up the sessions of the last day; {_describe_silence(state)}"
 
 
 def _describe_silence(state: FindingsState) -> str:

@@ -48,8 +48,8 @@ class AnalysisInput:
     """Share by which the work of each session is to grow, where an analysis plans ahead."""
     tool_lengths: Mapping[str, Sequence[DayLengths]] = field(default_factory=dict)
     """Lengths of tool calls by tool, of each whole day of UTC."""
-    hook_lengths: Sequence[DayLengths] = ()
-    """How long agents waited for hooks, of each whole day of UTC."""
+    hook_lengths: Mapping[str, Sequence[DayLengths]] = field(default_factory=dict)
+    """How long agents waited for hooks by event, of each whole day of UTC."""
     turns: Mapping[str | None, Sequence[DayTurns]] = field(default_factory=dict)
     """Turns of each named pattern, and under None of all, of each whole day of UTC."""
     efficiency: Mapping[str | None, Sequence[DayScore]] = field(default_factory=dict)

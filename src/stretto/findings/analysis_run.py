@@ -34,7 +34,7 @@ from stretto.findings.efficiency_score_by_day import ScoreSettings, read_efficie
 from stretto.findings.useless_or_small_cache_findings import CACHE_DAYS
 from stretto.model.findings import Finding, FindingVerdict
 from stretto.names import NONE
-from stretto.names.measures import CALL_TIME, HOOKS_TIME, TURNS, Dimension
+from stretto.names.measures import CALL_TIME, HOOK_EVENT_TIME, TURNS, Dimension
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import read_decisions
 from stretto.store.finding_history_and_last_answers import read_finding_history
@@ -142,21 +142,21 @@ def read_analysis_input(
 
 def read_daily_tool_and_hook_lengths(
     connection: sqlite3.Connection, instant: int
-) -> tuple[dict[str, list[DayLengths]], list[DayLengths]]:
-    """Return the lengths of tool calls by tool, and those of waits for hooks, by whole day before an instant.
+) -> tuple[dict[str, list[DayLengths]], dict[str, list[DayLengths]]]:
+    """Return the lengths of tool calls by tool and of hooks by event, of each whole day before an instant.
 
     They come from sums, whose days are those of UTC; a day stands at its noon.
     """
     tools: dict[str, list[DayLengths]] = defaultdict(list)
-    hooks: list[DayLengths] = []
+    hooks: dict[str, list[DayLengths]] = defaultdict(list)
     slots = range(instant // DAY - HISTORY_DAYS, instant // DAY)
-    by_day = read_sums_by_slot(connection, DAY // SECOND, slots, (CALL_TIME, HOOKS_TIME))
+    by_day = read_sums_by_slot(connection, DAY // SECOND, slots, (CALL_TIME, HOOK_EVENT_TIME))
     for day, sums in sorted(by_day.items()):
         noon = day * DAY + DAY // 2
         for tool, sketch in collect_quantile_sketches(sums, CALL_TIME, Dimension.TOOL).items():
             tools[tool].append((noon, _list_lengths(sketch)))
-        waits = collect_quantile_sketches(sums, HOOKS_TIME, None)
-        hooks += [(noon, _list_lengths(sketch)) for sketch in waits.values()]
+        for event, sketch in collect_quantile_sketches(sums, HOOK_EVENT_TIME, Dimension.EVENT).items():
+            hooks[event].append((noon, _list_lengths(sketch)))
     return tools, hooks
 
 
@@ -187,12 +187,21 @@ def _list_lengths(sketch: Mapping[int, int]) -> dict[int, int]:
     return {round(get_bucket_value(bucket)): count for bucket, count in sketch.items()}
 
 
+def bound_this_process(cpu_seconds: int = CPU_SECONDS, memory_bytes: int = MEMORY_BYTES) -> None:
+    """Make this process nice, and bound its processor time (s) and address space (bytes).
+
+    A bound that the system refuses is left out; the others hold all the same.
+    """
+    with suppress(OSError):
+        os.nice(NICE)
+    for bound, value in ((resource.RLIMIT_CPU, cpu_seconds), (resource.RLIMIT_AS, memory_bytes)):
+        with suppress(OSError, ValueError):
+            resource.setrlimit(bound, (value, value))
+
+
 def run_as_process() -> None:
     """Answer the request of the standard input on the standard output."""
-    with suppress(OSError, ValueError):
-        os.nice(NICE)
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    bound_this_process()
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=AnalysisRequest)
     try:
         replies = answer_request(request)

@@ -45,6 +45,8 @@ MOST_EXPLAINED = 40
 
 TRENDS = "trends"
 
+HOLDUPS = "holdups"
+
 ALL_PATTERNS: Mapping[str, str] = {"patterns": "all"}
 """The subject of the trend of the efficiency score over all patterns."""
 
@@ -88,8 +90,10 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
         make_series_of_day_sums(SeriesKind.TOOL_LENGTH, {"tool": tool}, days)
         for tool, days in sorted(given.tool_lengths.items())
     ]
-    if given.hook_lengths:
-        series.append(make_series_of_day_sums(SeriesKind.HOOK_LENGTH, {"event": "all"}, given.hook_lengths))
+    series += [
+        make_series_of_day_sums(SeriesKind.HOOK_LENGTH, {"event": event}, days)
+        for event, days in sorted(given.hook_lengths.items())
+    ]
     findings = judge_changes(series, given.instant, ZoneInfo(given.zone), boundaries)
     tails = judge_tails(series, findings, given.instant, ZoneInfo(given.zone), boundaries)
     return AnalysisAnswer(add_coinciding_circumstances([*findings, *tails], given.tasks))
@@ -262,7 +266,7 @@ def find_cache_faults(given: AnalysisInput) -> AnalysisAnswer:
 
 ANALYSES: tuple[Analysis, ...] = (
     Analysis("changes", FIVE_MINUTES, find_changes),
-    Analysis("holdups", FIVE_MINUTES, find_holdups),
+    Analysis(HOLDUPS, FIVE_MINUTES, find_holdups),
     Analysis("experiments", FIVE_MINUTES, judge_experiments),
     Analysis("advice", HOUR_SECONDS, advise),
     Analysis("effects", HOUR_SECONDS, judge_applied_recommendations),
@@ -287,7 +291,7 @@ _SINGLE_RUNS = "it compares single sessions and tasks, which leads do not see"
 _SUMS_OF_OTHERS = "from day to day a team's sums are of other people: a difference would be theirs"
 
 ABSENT_FOR_TEAMS: Mapping[str, str] = {
-    "holdups": _SINGLE_RUNS,
+    HOLDUPS: _SINGLE_RUNS,
     "experiments": "an answer would change with each run, so that two of them would show one person's run",
     "advice": _SINGLE_RUNS,
     "effects": "recommendations are made and applied on a person's machine",

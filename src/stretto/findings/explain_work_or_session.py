@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from stretto.clock import SECOND
+from stretto.findings.analysis_table import HOLDUPS, MOST_EXPLAINED
 from stretto.findings.finding_changes import is_notable
 from stretto.findings.findings_snapshot import FindingsState, get_extra_value
 from stretto.format.quantities import format_duration
-from stretto.model.entities import Task
+from stretto.model.entities import Session, Task
 from stretto.model.findings import Finding
 
-EXPLAINING = ("holdups", "changes", "unusual", "weeks", "lives", "slow_times", "conditions", "correlations")
+EXPLAINING = (HOLDUPS, "changes", "unusual", "weeks", "lives", "slow_times", "conditions", "correlations")
 """The analyses whose findings explain how long work takes, the most direct first."""
 
 EXPECTING = "lengths"
@@ -50,6 +51,29 @@ def list_explanations(state: FindingsState, pattern: str | None = None) -> list[
         and not state.is_settled(finding)
         and (pattern is None or finding.subject.get("pattern") in {None, pattern})
     ]
+
+
+def explain_unknown_holdups(state: FindingsState, session: Session) -> str | None:
+    """Return why it is not known what held a session up, as a clause; None if it was analysed."""
+    if session.id in (get_extra_value(state, HOLDUPS, "sessions") or {}):
+        return None
+    result = state.results.get(HOLDUPS)
+    answered = None if result is None else result.at
+    reasons = (
+        (state.missing is not None, state.missing),
+        (HOLDUPS in state.switched_off, f"the analysis {HOLDUPS} is switched off"),
+        (HOLDUPS in state.absent, state.absent.get(HOLDUPS)),
+        (session.pattern is None, "it has no named pattern, so it is not known which sessions are like it"),
+        (not session.tasks, "it delegated no task"),
+        (session.end is None, "it is not over"),
+        (answered is None, "there is no answer about hold-ups yet"),
+        (
+            (session.end or 0) > (answered or 0),
+            "it ended after the answer, which is renewed every five minutes",
+        ),
+        (True, f"only the latest {MOST_EXPLAINED} finished sessions of each pattern are explained"),
+    )
+    return next(reason for applies, reason in reasons if applies)
 
 
 def _list_answers(state: FindingsState, name: str) -> Sequence[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stretto.clock import to_rfc3339
+from stretto.findings.explain_work_or_session import explain_unknown_holdups
 from stretto.findings.finding_sentences import describe_session_holdup, describe_standing
 from stretto.findings.findings_snapshot import FindingsState, get_extra_value
 from stretto.format.quantities import (
@@ -19,6 +20,7 @@ from stretto.format.quantities import (
     format_score_range,
     format_speedup,
 )
+from stretto.model.entities import Session
 from stretto.reports.report_document import MISSING, Report, ReportCell, ReportSection, ReportTable
 from stretto.reports.report_folder import SESSION_KIND, make_session_report_id
 from stretto.summaries.session_json import build_session_document, make_session_title
@@ -43,7 +45,7 @@ def make_session_report(
         _build_task_section(document),
         _build_cost_section(document),
         _build_score_section(document),
-        _build_holdup_section(findings, session.id),
+        _build_holdup_section(findings, session),
         _build_untold_section(document),
     ]
     return Report(
@@ -213,12 +215,13 @@ def _build_score_section(document: Mapping[str, Any]) -> ReportSection | None:
     )
 
 
-def _build_holdup_section(findings: FindingsState, session: str) -> ReportSection:
-    standing = (get_extra_value(findings, "holdups", "standings") or {}).get(session)
-    items = _list_holdups(findings, session)
+def _build_holdup_section(findings: FindingsState, session: Session) -> ReportSection:
+    standing = (get_extra_value(findings, "holdups", "standings") or {}).get(session.id)
+    items = _list_holdups(findings, session.id)
     sentences = [] if standing is None else [f"It was {describe_standing(standing)}."]
     if not items:
-        sentences.append(findings.missing or "Nothing unusual for its pattern, or it was not analysed.")
+        unknown = explain_unknown_holdups(findings, session)
+        sentences.append(f"Not known: {unknown}." if unknown else "Nothing unusual for its pattern.")
     return ReportSection("findings", "What held it up", sentences=tuple(sentences), items=tuple(items))
 
 

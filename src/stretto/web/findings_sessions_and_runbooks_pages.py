@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from stretto.clock import SECOND
 from stretto.figures.messages_between_agents import list_conversations
+from stretto.findings.explain_work_or_session import explain_unknown_holdups
 from stretto.findings.session_findings import order_by_holdup_seconds
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
@@ -169,6 +170,7 @@ class PageRoutes(PageEndpoints):
             network=draw_network(conversations),
             naming=findings_view.list_naming(self._backend.findings(), entity.id),
             holdups=findings_view.list_session_holdups(self._backend.findings(), entity.id),
+            unknown_holdups=explain_unknown_holdups(self._backend.findings(), entity),
         )
 
     def _list_like(self, session: Session) -> list[SessionRow]:
