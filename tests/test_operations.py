@@ -293,6 +293,59 @@ def test_parallel_work_of_runs_is_that_of_the_figures(month: OperatedStore) -> N
     assert throughput["saved_seconds_per_day"] == pytest.approx(saved / 7)
 
 
+NULLS_THAT_ANSWER = {
+    "up_to_seconds": "the last class of lengths has no end",
+    "severity": "the check fires no alert",
+    "recommendation": "as above",
+    "text": "as above",
+    "lead": "nothing ran side by side in this window",
+    "bottleneck": "no session ended in this window",
+    "fastest": "no hour or weekday is faster than the others",
+    "slowest": "no hour or weekday is slower than the others",
+    "slowest_weekday": "as above",
+    "since": "it is a trend, which began on no day",
+    "slack_seconds": "the main agent has none: everything waits for it",
+    "model": "this piece of the path is no call of a model",
+    "tool": "this piece of the path is no call of a tool",
+    "task": "this piece or link is of the session, of no task",
+    "low": "the figure counts everything and has no range",
+    "high": "the figure counts everything and has no range",
+    "coverage": "the figure counts everything and covers all",
+}
+"""Keys whose null is itself an answer; those of bounds only beside a value that is known."""
+
+
+def list_unexplained(part: Any, path: str = "") -> Iterator[str]:
+    """Yield where a null has neither a reason beside it nor a meaning of its own."""
+    if isinstance(part, list):
+        for item in part:
+            yield from list_unexplained(item, f"{path}[]")
+    elif isinstance(part, dict):
+        absent, is_known = part.get("absent") or {}, part.get("value", part.get("effect")) is not None
+        for key, value in part.items():
+            is_bound = key in {"low", "high", "coverage"}
+            answers = key == "reason" or (key in NULLS_THAT_ANSWER and (is_known or not is_bound))
+            if value is None and not (answers or absent.get(key) or part.get("reason")):
+                yield f"{path}.{key}"
+            elif key != "absent":
+                yield from list_unexplained(value, f"{path}.{key}")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "comparative"])
+def test_a_null_has_its_reason_beside_it(month: OperatedStore, name: str) -> None:
+    """About everything, the pattern and a session, without options and with all, in the whole answer."""
+    for workflow in (None, PATTERN, f"d{DAYS - 1}n7"):
+        for options in ({}, EXAMPLES[name]):
+            assert [*list_unexplained(run(month, name, workflow, options).get("result"))] == []
+
+
+def test_a_null_without_reason_is_seen() -> None:
+    """The walk finds a null in rows and parts, unless its reason stands beside it."""
+    row = {"tokens": None, "low": None, "lead": None}
+    assert [*list_unexplained({"rows": [row]})] == [".rows[].tokens", ".rows[].low"]
+    assert [*list_unexplained({"rows": [{**row, "absent": {"tokens": "none", "low": "few"}}]})] == []
+
+
 def test_a_pattern_has_the_speedup_of_the_verdict(month: OperatedStore) -> None:
     """Of the only pattern it is the verdict's; what an agent did of each type has its rows."""
     for span in ("24h", "7_days"):

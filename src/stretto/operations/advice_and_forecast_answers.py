@@ -18,10 +18,16 @@ from stretto.operations.efficiency_answers import SCORE_WINDOW
 from stretto.operations.history_answers import HISTORY, describe_days
 from stretto.operations.judgement_advice import advise_on_judgements
 from stretto.operations.live_answers import list_running
-from stretto.operations.measure_finished_runs import find_quantile, measure_timing, measure_usage
+from stretto.operations.measure_finished_runs import (
+    find_quantile,
+    keep_reasons,
+    measure_timing,
+    measure_usage,
+)
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall
 from stretto.operations.operation_errors import lack_data
+from stretto.store.finding_history_and_last_answers import AnalysisResult
 from stretto.store.queries import find_first_slot_time
 
 FEWEST_SESSIONS = 5
@@ -77,11 +83,18 @@ def answer_recommendations(call: OperationCall) -> OperationAnswer:
             "realised": []
             if effects is None
             else [call.describe(finding) for finding in effects.findings if call.is_about(finding)],
-            "calibration": None if effects is None else effects.extra.get("calibration"),
+            "calibration": _describe_calibration(effects),
         },
         rows,
         ["stretto decide applied ID, after following one: its effect is then judged", "stretto findings"],
     )
+
+
+def _describe_calibration(effects: AnalysisResult | None) -> dict[str, Any]:
+    """Return how promises of advice held; an empty object where the analysis has no answer."""
+    calibration = {} if effects is None else dict(effects.extra.get("calibration", {}))
+    unjudged = {"ratio": "no effect of applied advice that promised time is known"}
+    return {**calibration, "absent": keep_reasons(calibration, unjudged)} if calibration else {}
 
 
 def passes_filters(finding: Finding, options: Mapping[str, Any]) -> bool:
@@ -105,6 +118,8 @@ def answer_tune_suggestions(call: OperationCall) -> OperationAnswer:
     tuning = suggest_tuning(
         parts, call.options["target_score"], delivered_share=measure_delivered_share(call)
     )
+    is_reached = tuning.current is not None and tuning.current >= tuning.target
+    no_need = "the target is reached" if is_reached else "this part alone cannot reach the target"
     given = call.options["current_score"]
     suggestions = [
         {
@@ -113,6 +128,7 @@ def answer_tune_suggestions(call: OperationCall) -> OperationAnswer:
             "slope": each.slope,
             "most_points": each.most,
             "needed_score": None if each.needed is None else 100 * each.needed,
+            "absent": {} if each.needed is not None else {"needed_score": no_need},
         }
         for each in tuning.suggestions
     ]

@@ -14,7 +14,14 @@ from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_finding
 from stretto.model.findings import COINCIDES, Finding, FindingVerdict
 from stretto.operations.find_named_workflow import refuse_later_session
-from stretto.operations.measure_finished_runs import measure_outcomes, measure_timing
+from stretto.operations.measure_finished_runs import (
+    NO_COST,
+    NO_TASK,
+    NO_USAGE,
+    keep_reasons,
+    measure_outcomes,
+    measure_timing,
+)
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall, RunSelection
 from stretto.operations.operation_errors import ErrorCode, OperationError, lack_data
@@ -262,16 +269,17 @@ def describe_days(runs: RunSelection, zone: str) -> list[dict[str, Any]]:
         lengths = [run.length / SECOND for run in group if run.length is not None]
         tokens = [run.tokens for run in group if run.tokens is not None]
         dollars = [run.dollars for run in group if run.dollars is not None]
-        days.append(
-            {
-                "day": day.isoformat(),
-                "tasks": len(group),
-                "median_seconds": statistics.median(lengths) if lengths else None,
-                "success_share": measure_outcomes(group)["success_share"],
-                "tokens": sum(tokens) if tokens else None,
-                "cost_usd": sum(dollars) if dollars else None,
-            }
-        )
+        outcomes = measure_outcomes(group)
+        row = {
+            "day": day.isoformat(),
+            "tasks": len(group),
+            "median_seconds": statistics.median(lengths) if lengths else None,
+            "success_share": outcomes["success_share"],
+            "tokens": sum(tokens) if tokens else None,
+            "cost_usd": sum(dollars) if dollars else None,
+        }
+        reasons = outcomes["absent"] | {"median_seconds": NO_TASK, "tokens": NO_USAGE, "cost_usd": NO_COST}
+        days.append({**row, "absent": keep_reasons(row, reasons)})
     return days
 
 
@@ -309,7 +317,21 @@ def _average_factors(factors: Sequence[float | None]) -> float | None:
 def describe_startup_and_slowing(lives: AnalysisResult, pattern: str | None) -> dict[str, Any]:
     """Return start-up, clean-up and slowing of sessions by pattern."""
     life: Mapping[str, Any] = lives.extra.get("life", {})
-    return {name: dict(each) for name, each in life.items() if pattern in {None, name}}
+    return {name: _add_reasons_to_life(each) for name, each in life.items() if pattern in {None, name}}
+
+
+def _add_reasons_to_life(life: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the life of a pattern's sessions with the reason of each number that is not known."""
+    count = life.get("slope_sessions", 0)
+    slowing = (
+        f"{count} sessions have enough tasks to show whether they slow down, more are needed"
+        if life.get("degradation") is None
+        else "all sessions slow down alike: there is no range"
+    )
+    reasons = dict.fromkeys(("degradation", "low", "high", "p", "detectable"), slowing)
+    edges = "no session shows when its first or last task ran"
+    reasons |= dict.fromkeys(("start_up_seconds", "clean_up_seconds"), edges)
+    return {**life, "absent": keep_reasons(life, reasons)}
 
 
 def _move_to_day(call: OperationCall, day: date | None) -> None:

@@ -11,7 +11,12 @@ from stretto.model.findings import RECOMMENDATION_PREFIX
 from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_advice
 from stretto.operations.alert_answers import DAY_WINDOW, LIVE_WINDOW, describe_alerts, find_alerts
-from stretto.operations.measure_finished_runs import measure_outcomes, measure_parallel_work
+from stretto.operations.measure_finished_runs import (
+    NO_COST,
+    keep_reasons,
+    measure_outcomes,
+    measure_parallel_work,
+)
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall
 from stretto.summaries.session_json import build_row_document
@@ -19,6 +24,18 @@ from stretto.summaries.snapshot import LATEST
 
 COMPACT_ROWS = 5
 NOT_KEPT = "what ran at an instant in the past is not kept"
+UNREPORTED = {
+    "source": "no channel reported it",
+    "project": "no channel reported its folder",
+    "worktree": "no channel reported that it ran in a worktree",
+    "repository": "no channel reported its repository",
+    "pattern": "no pattern was declared or recognised",
+    "recording": "no recording of it was read",
+    "end": "it has not ended",
+    "speedup": "nothing ran in parallel",
+    "cost_usd": NO_COST,
+}
+"""Part of a session's row that may be null → the reason."""
 
 
 def answer_monitor(call: OperationCall) -> OperationAnswer:
@@ -233,7 +250,8 @@ def _list_sessions(call: OperationCall, most: int) -> list[dict[str, Any]]:
         for row in rows.values()
         if call.workflow.session in {None, row.id} and call.workflow.pattern in {None, row.pattern}
     ]
-    return [build_row_document(row) for row in chosen[:most]]
+    documents = [build_row_document(row) for row in chosen[:most]]
+    return [{**row, "absent": keep_reasons(row, UNREPORTED)} for row in documents]
 
 
 def _shorten_score(score: dict[str, Any]) -> dict[str, Any]:
