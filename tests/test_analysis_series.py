@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from stretto.analysis.performance_regressions import ComparisonBoundary, judge_changes
 from stretto.analysis.series_of_run_values import (
     SeriesKind,
     SeriesScale,
@@ -19,10 +21,11 @@ from stretto.analysis.series_of_run_values import (
     make_task_series,
     thin_by_rank,
 )
+from stretto.analysis.series_trends import judge_trends
 from stretto.analysis.values_by_local_day import find_midnight, list_local_days, merge_days_into_clusters
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.model.event import Outcome
-from stretto.model.findings import RunLink
+from stretto.model.findings import Finding, RunLink
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
 TASK = TaskRun(
@@ -62,6 +65,39 @@ def test_failed_and_cancelled_tasks_have_no_length() -> None:
 def test_a_task_of_unknown_length_is_left_out() -> None:
     """Without a length nothing is compared, and nothing is invented."""
     assert make_task_series([replace(TASK, length=None)]) == []
+
+
+def test_an_answer_says_on_how_much_of_its_runs_it_rests() -> None:
+    """Every other task reports tokens, each its length, one of five no outcome: .5, 1 and .8 of the window.
+
+    A boundary cuts the runs with and without a value alike; sums of days do not say what they lack.
+    """
+    tasks = [
+        replace(
+            TASK,
+            task=f"{day}n{number}",
+            start=day * DAY + number * HOUR,
+            tokens=None if number % 2 and day < 45 else 1000,
+            outcome=Outcome.UNKNOWN if number % 5 == 0 else Outcome.SUCCESS,
+        )
+        for day in range(60)
+        for number in range(10)
+    ]
+    series = make_task_series(tasks)
+
+    def read_coverage(findings: Sequence[Finding]) -> dict[str, float | None]:
+        return {finding.kind: finding.evidence.coverage for finding in findings}
+
+    found = read_coverage(judge_changes(series, 45 * DAY))
+    assert found["task_tokens"] == 0.5
+    assert found["task_length"] == found["agent_length"] == 1.0
+    assert found["failure_share"] == 0.8
+    since = ComparisonBoundary(45 * DAY)
+    assert read_coverage(judge_changes(series, 60 * DAY, UTC, [since]))["task_tokens"] == 1.0
+    # Of the last thirty days, the first fifteen have half of the tokens.
+    assert read_coverage(judge_trends(series, 60 * DAY))["task_tokens_trend"] == 0.75
+    calls = make_series_of_day_sums(SeriesKind.TOOL_LENGTH, {"tool": "Bash"}, [(DAY, {MINUTE: 9})])
+    assert read_coverage(judge_changes([calls], 45 * DAY)) == {"tool_length": None}
 
 
 def test_a_series_that_pools_types_knows_them() -> None:

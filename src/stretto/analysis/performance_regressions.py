@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 
 import numpy as np
@@ -92,7 +92,13 @@ def judge_changes(
     raw = dict(
         zip(pooled, track_changes([cut[number] for number in pooled], days, threshold=threshold), strict=True)
     )
-    return [_conclude_change(each, days, raw.get(number), threshold) for number, each in enumerate(levelled)]
+    window = int(days.starts[0]), int(days.starts[-1])
+    return [
+        _conclude_change(each, days, raw.get(number), threshold).add_coverage(
+            cut[number].measure_coverage(*window)
+        )
+        for number, each in enumerate(levelled)
+    ]
 
 
 def list_history_days(instant: int, zone: tzinfo) -> LocalDays:
@@ -104,8 +110,13 @@ def list_history_days(instant: int, zone: tzinfo) -> LocalDays:
 def _cut_series(series: Series, instant: int, boundaries: Sequence[ComparisonBoundary]) -> Series:
     """Return the values since the last boundary that were known at the instant."""
     cuts = [each.time for each in boundaries if each.time <= instant and each.concerns(series)]
-    inside = (series.times >= max(cuts, default=0)) & (series.times <= instant)
-    return series if inside.all() else series.select_values(inside)
+    first = max(cuts, default=0)
+    inside = (series.times >= first) & (series.times <= instant)
+    cut = series if inside.all() else series.select_values(inside)
+    if series.missing is None:
+        return cut
+    missing = series.missing[(series.missing >= first) & (series.missing <= instant)]
+    return replace(cut, missing=missing)
 
 
 def _conclude_change(

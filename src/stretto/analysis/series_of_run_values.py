@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import starmap
@@ -90,6 +90,20 @@ class Series:
     strata: NDArray[np.intp] | None = None
     """Number of the stratum of each value, if the series pools several task types."""
     stratum_names: tuple[str, ...] = ()
+    missing: Integers | None = None
+    """Times of the subject's runs without such a value, such as unreported tokens; None if not counted."""
+
+    def measure_coverage(self, start: int, end: int) -> float | None:
+        """Return the share of the subject's runs from ``start`` to before ``end`` (ns) that have a value.
+
+        None if there are no such runs, or if those without a value were not counted.
+        """
+        if self.missing is None:
+            return None
+        known, missing = (
+            int(np.count_nonzero((times >= start) & (times < end))) for times in (self.times, self.missing)
+        )
+        return known / (known + missing) if known + missing else None
 
     @property
     def scale(self) -> SeriesScale:
@@ -112,14 +126,22 @@ class Series:
             [self.runs[number] for number in kept.tolist()] if self.runs else (),
             None if self.strata is None else self.strata[kept],
             self.stratum_names,
+            self.missing,
         )
 
 
 @dataclass(slots=True)
 class _Collected:
-    """Rows of one series while it is gathered."""
+    """Rows of one series while it is gathered, and the times of runs without a value."""
 
     rows: list[tuple[int, float, RunLink | None, str]] = field(default_factory=list)
+    missing: list[int] | None = None
+
+    def note_missing(self, time: int) -> None:
+        """Note a run at a time (ns) without a value."""
+        if self.missing is None:
+            self.missing = []
+        self.missing.append(time)
 
     def to_series(self, kind: SeriesKind, subject: tuple[tuple[str, str], ...]) -> Series:
         """Return the rows as a series, by time."""
@@ -134,6 +156,7 @@ class _Collected:
             [row[2] for row in rows],
             np.array([numbers[row[3]] for row in rows], dtype=np.intp) if len(names) > 1 else None,
             names if len(names) > 1 else (),
+            None if self.missing is None else np.array(sorted(self.missing), dtype=np.int64),
         )
 
 
@@ -142,18 +165,45 @@ Key = tuple[SeriesKind, tuple[tuple[str, str], ...]]
 
 def make_task_series(tasks: Iterable[TaskRun]) -> list[Series]:
     """Return the series of tasks: lengths by type, agent and phase, failures, tokens and money by type."""
-    collected: dict[Key, _Collected] = defaultdict(_Collected)
+    collected: dict[Key, _Collected] = defaultdict(lambda: _Collected(missing=[]))
     for task in tasks:
+        end = task.start + (task.length or 0)
+        by_type = _name_subject(pattern=task.pattern, type=task.type)
+        for key in _list_missing_values(task, by_type):
+            collected[key].note_missing(end)
         if task.length is None:
             continue
-        by_type = _name_subject(pattern=task.pattern, type=task.type)
         stratum = f"{task.pattern or ''}/{task.type}"
         link = RunLink(task.session, task.task)
         for kind, subject, value, pooled in _list_task_values(task, by_type):
-            row = (task.start + task.length, value, link, stratum if pooled else "")
-            collected[kind, subject].rows.append(row)
+            collected[kind, subject].rows.append((end, value, link, stratum if pooled else ""))
+    return _make_known_series(collected)
+
+
+def _list_missing_values(task: TaskRun, by_type: tuple[tuple[str, str], ...]) -> Iterator[Key]:
+    """Yield the series by type and agent that a task would belong to if its value were known."""
+    if task.outcome is Outcome.UNKNOWN:
+        yield SeriesKind.FAILURE_SHARE, by_type
+    if not task.is_delivered:
+        return
+    if not task.length:
+        yield SeriesKind.TASK_LENGTH, by_type
+        if task.agent is not None:
+            yield SeriesKind.AGENT_LENGTH, _name_subject(agent=task.agent)
+        if task.phase is not None:
+            yield SeriesKind.PHASE_LENGTH, _name_subject(phase=task.phase)
+    if not (task.tokens and task.length):
+        yield SeriesKind.TASK_TOKENS, by_type
+    if not (task.dollars and task.length):
+        yield SeriesKind.TASK_DOLLARS, by_type
+
+
+def _make_known_series(collected: Mapping[Key, _Collected]) -> list[Series]:
+    """Return the series of which values are known, by kind and subject."""
     return [
-        rows.to_series(kind, subject) for (kind, subject), rows in sorted(collected.items(), key=_sort_key)
+        rows.to_series(kind, subject)
+        for (kind, subject), rows in sorted(collected.items(), key=_sort_key)
+        if rows.rows
     ]
 
 
@@ -191,14 +241,12 @@ def make_fanout_elapsed_series(sessions: Iterable[SessionRun]) -> list[Series]:
         subject = _name_subject(pattern=session.pattern, mix=describe_task_counts(session.task_types))
         row = (session.end, math.log(session.elapsed), RunLink(session.session), "")
         collected[SeriesKind.FANOUT_ELAPSED, subject].rows.append(row)
-    return [
-        rows.to_series(kind, subject) for (kind, subject), rows in sorted(collected.items(), key=_sort_key)
-    ]
+    return _make_known_series(collected)
 
 
 def make_resource_series(sessions: Iterable[SessionRun]) -> list[Series]:
     """Return the series of the processor time and the peak of memory of sessions, by pattern."""
-    collected: dict[Key, _Collected] = defaultdict(_Collected)
+    collected: dict[Key, _Collected] = defaultdict(lambda: _Collected(missing=[]))
     for session in sessions:
         if not session.task_types:
             continue
@@ -209,9 +257,9 @@ def make_resource_series(sessions: Iterable[SessionRun]) -> list[Series]:
         ):
             if value:
                 collected[kind, subject].rows.append((session.end, math.log(value), link, ""))
-    return [
-        rows.to_series(kind, subject) for (kind, subject), rows in sorted(collected.items(), key=_sort_key)
-    ]
+            else:
+                collected[kind, subject].note_missing(session.end)
+    return _make_known_series(collected)
 
 
 def make_adoption_series(subject: Mapping[str, str], days: Iterable[tuple[int, int, int]]) -> Series:

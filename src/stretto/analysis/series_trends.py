@@ -118,8 +118,11 @@ def judge_trends(
     ]
     p_values = np.array([trend.p for trend in trends if trend is not None])
     level = min(TREND_LEVEL, select_discoveries(p_values, FALSE_TRENDS))
+    starts = list_local_days(instant, days, zone).starts
     return [
-        _conclude_trend(each, len(values), trend, level)
+        _conclude_trend(each, len(values), trend, level).add_coverage(
+            each.measure_coverage(int(starts[0]), int(starts[-1]))
+        )
         for (each, _, values), trend in zip(rows, trends, strict=True)
     ]
 

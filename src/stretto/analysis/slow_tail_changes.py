@@ -55,4 +55,4 @@ def _derive_tails(series: Iterable[Series], days: LocalDays) -> Iterable[Series]
         if len(before) < FEWEST_FOR_TAIL:
             continue
         beyond = (each.values > np.quantile(before, TAIL)).astype(np.float64)
-        yield Series(SeriesKind.TAIL_SHARE, each.subject, each.times, beyond, each.runs)
+        yield Series(SeriesKind.TAIL_SHARE, each.subject, each.times, beyond, each.runs, missing=each.missing)

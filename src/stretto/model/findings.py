@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 COINCIDES = "coincides"
@@ -54,7 +54,7 @@ class FindingEvidence:
     detectable: float | None = None
     """The smallest effect that would have been seen nine times of ten with this much data."""
     coverage: float | None = None
-    """Share of the runs of the window that could be used."""
+    """Share of the subject's runs of the window that had the value; None where the others are not counted."""
     runs: tuple[RunLink, ...] = ()
 
 
@@ -78,3 +78,7 @@ class Finding:
     """What to do about it, if anything: a sentence."""
     details: Mapping[str, float | str | None] = field(default_factory=dict)
     """Further numbers of this kind of finding, by name."""
+
+    def add_coverage(self, coverage: float | None) -> Finding:
+        """Return it with the share of the subject's runs that could be used."""
+        return replace(self, evidence=replace(self.evidence, coverage=coverage))
