@@ -419,7 +419,7 @@ def test_a_revoked_token_is_refused_and_an_administrator_sees_no_figures(hub: Hu
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"v": 2}, "version 2"),
+        ({"v": 99}, "version 99"),
         ({"sums": {"tasks": [[["review"], [0, 1]]]}}, "other dimensions"),
         ({"sums": {"tasks": [[["review", 3, "success"], [0, 1]]]}}, "other dimensions"),
         ({"sums": {"tasks": [[["review", "critic", "success"], [0, 1 << 63]]]}}, "reach"),

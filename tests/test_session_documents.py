@@ -202,6 +202,27 @@ def test_the_sums_of_all_documents_are_those_of_the_store(
     assert dict(shipped) == stored
 
 
+@pytest.mark.parametrize("v", [1, 2])
+def test_bins_of_a_histogram_are_read_as_the_version_of_the_line_writes_them(tmp_path: Path, v: int) -> None:
+    """Since version 2 a bin is the difference from the one before of the same names; each version is read."""
+    with store(tmp_path) as opened:
+        opened.take(recorded("fanout"))
+        document = make_all(opened.connection, make_maker()).popitem()[1]
+    sums = (
+        (700, "call_time", ("Bash", 271), 2),
+        (700, "call_time", ("Bash", 320), 1),
+        (700, "call_time", ("Read", 5), 4),
+        (700, "turn_time", (541,), 1),
+        (701, "turn_time", (540,), 1),
+    )
+    with_bins = replace(document, v=v, sums=sums)
+    line = encode_session_document(with_bins)
+    written = [dims for dims, _ in json.loads(line)["sums"]["call_time"]]
+
+    assert written == [["Bash", 271], ["Bash", 320 if v == 1 else 49], ["Read", 5]]
+    assert decode_session_document(line) == with_bins
+
+
 def test_a_line_is_cleaned_of_what_no_document_has(tmp_path: Path) -> None:
     """What a hub stores is the line as this version writes it, whatever else came along."""
     with store(tmp_path) as opened:

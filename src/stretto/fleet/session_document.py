@@ -8,15 +8,19 @@ the tenant can guess a name by trying.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
 from stretto.journal.pruned_session_records import KeptRow, KeptSum
 
-VERSION = 1
-"""The version of a document. A hub reads this and the version before."""
+VERSION = 2
+"""The version of a document. A hub reads this and the version before.
+
+In a line of version 1 the numbers of a histogram's bins are as they are. Since version 2 a bin of the same
+names as the one before it has the difference from it, which spares a tenth of the compressed bytes of sums.
+"""
 
 MOST_BYTES = 256 * 1024
 """Most bytes of an encoded document, before compression."""
@@ -27,7 +31,9 @@ TASK_ROWS = "task_runs"
 MOST_CELLS = 2_000
 """Most sums in a document; the smallest beyond it are added up under the name ``other``."""
 
-_MeasureCell = tuple[tuple[str | int, ...], tuple[int, ...]]
+_Dims = tuple[str | int, ...]
+
+_MeasureCell = tuple[_Dims, tuple[int, ...]]
 """(values of the dimensions, slot and sum and again slot and sum)."""
 
 
@@ -92,10 +98,10 @@ def encode_session_document(document: SessionDocument) -> bytes:
     by_measure: dict[str, dict[tuple[str | int, ...], list[int]]] = {}
     for slot, measure, dims, value in document.sums:
         by_measure.setdefault(measure, {}).setdefault(tuple(dims), []).extend((slot - first, value))
-    sums = {
-        measure: tuple((dims, tuple(amounts)) for dims, amounts in cells.items())
-        for measure, cells in by_measure.items()
-    }
+    sums: dict[str, tuple[_MeasureCell, ...]] = {}
+    for measure, cells in by_measure.items():
+        all_dims = [*cells] if document.v == 1 else _subtract_bins_before(cells)
+        sums[measure] = tuple(zip(all_dims, map(tuple, cells.values()), strict=True))
     plain = {name: getattr(document, name) for name in _PLAIN_FIELDS}
     plain["rows"] = {
         table: tuple(map(_drop_number, range(len(rows)), rows)) for table, rows in document.rows.items()
@@ -124,7 +130,10 @@ def decode_and_clean_document(line: bytes) -> tuple[SessionDocument, bytes]:
 def _make_document(decoded: _DocumentLine) -> SessionDocument:
     sums = []
     for measure, cells in decoded.sums.items():
-        for dims, amounts in cells:
+        all_dims = [dims for dims, _ in cells]
+        if decoded.v != 1:
+            all_dims = _add_bins_before(all_dims)
+        for dims, (_, amounts) in zip(all_dims, cells, strict=True):
             if len(amounts) % 2:
                 raise msgspec.ValidationError(f"sums of {measure} are no pairs of slot and value")
             pairs = zip(amounts[::2], amounts[1::2], strict=True)
@@ -135,6 +144,38 @@ def _make_document(decoded: _DocumentLine) -> SessionDocument:
         for table, rows in decoded.rows.items()
     }
     return SessionDocument(**plain, sums=tuple(sums))
+
+
+def _subtract_bins_before(cells: Iterable[_Dims]) -> list[_Dims]:
+    """Return the dimensions of a measure's cells, a bin as its difference from the bin before it.
+
+    Example: ("Bash", 271), ("Bash", 320), ("Read", 5) become ("Bash", 271), ("Bash", 49), ("Read", 5).
+    """
+    differences: list[_Dims] = []
+    names, before = None, 0
+    for dims in cells:
+        last = dims[-1] if dims else None
+        if not isinstance(last, int):
+            differences.append(dims)
+            continue
+        differences.append((*dims[:-1], last - before if dims[:-1] == names else last))
+        names, before = dims[:-1], last
+    return differences
+
+
+def _add_bins_before(differences: Iterable[_Dims]) -> list[_Dims]:
+    """Return what ``_subtract_bins_before`` was given."""
+    cells: list[_Dims] = []
+    names, before = None, 0
+    for dims in differences:
+        last = dims[-1] if dims else None
+        if not isinstance(last, int):
+            cells.append(dims)
+            continue
+        before = last + before if dims[:-1] == names else last
+        names = dims[:-1]
+        cells.append((*names, before))
+    return cells
 
 
 def _drop_number(number: int, row: KeptRow) -> KeptRow:
