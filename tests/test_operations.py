@@ -17,6 +17,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from stretto.analysis.two_session_comparison import measure_seconds_per_task
 from stretto.cli.operation_verbs import FOLLOWED, OPERATION_HELP
 from stretto.clock import DAY, HOUR, MINUTE, SECOND, to_rfc3339
 from stretto.errors import StoreError
@@ -58,7 +59,10 @@ from stretto.operations.option_kinds import (
 )
 from stretto.service.analysis_schedule import ask_analysis_process
 from stretto.store.finding_history_and_last_answers import StoredFinding, make_finding_id
+from stretto.store.run_queries import read_session_runs
 from stretto.summaries.snapshot import Snapshot
+from tests.fakes import store
+from tests.month import month_of_sessions
 from tests.operated import (
     COVER,
     DAYS,
@@ -67,6 +71,7 @@ from tests.operated import (
     PATTERN,
     OperatedStore,
     make_nothing,
+    make_operated,
     strip_moment,
     without_answers,
 )
@@ -253,6 +258,61 @@ def test_a_session_is_as_it_was_known_at_an_instant(month: OperatedStore) -> Non
     assert mark["reason"].endswith("its own figures are those of its whole run")
     missing = run(month, "regression", "d28n7", {"current_date": "2026-01-10"})
     assert missing["error"]["code"] == "UNKNOWN_WORKFLOW"
+
+
+@pytest.mark.parametrize("workflow", [PATTERN, "d28n7"])
+def test_sessions_and_patterns_are_compared_with_each_other(month: OperatedStore, workflow: str) -> None:
+    """The promised example answers for both; ``last`` and a pattern are names too, and metrics choose."""
+    options = {"compare_against": ["d3n1", "baseline", "last", PATTERN][: 3 if workflow == PATTERN else 4]}
+    rows = run(month, "comparative", workflow, options)["result"]["performance_data"]["comparisons"]
+    assert [row["against"] for row in rows] == ["d3n1", "baseline", "d28n7", PATTERN][: len(rows)]
+    by_measure = {each["measure"]: each for each in rows[0]["measures"]}
+    assert by_measure["wall_seconds"]["current"] > 0
+    assert by_measure["wall_seconds"]["improvement"] == pytest.approx(
+        1 - by_measure["wall_seconds"]["current"] / by_measure["wall_seconds"]["baseline"]
+    )
+    for row in rows:
+        if row.get("rank") is not None:
+            assert 0 <= row["rank"] <= 1
+    cost = run(month, "comparative", workflow, {**options, "metrics": ["cost"]})["result"]["performance_data"]
+    for row in cost["comparisons"]:
+        assert [each["measure"] for each in row["measures"]] == ["tokens", "dollars"]
+        assert not {"elapsed", "success"} & row.keys()
+    unknown = run(month, "comparative", workflow, {"compare_against": ["relase"]})
+    assert unknown["error"]["code"] == "UNKNOWN_WORKFLOW"
+    assert "did you mean the pattern 'release'?" in unknown["error"]["message"]
+
+
+def test_patterns_and_their_sessions_are_compared(tmp_path: Path) -> None:
+    """A pattern beside another has medians and the interval; a session of the other has its rank there."""
+    with store(tmp_path / "state") as opened:
+        opened.take(month_of_sessions(5))
+        opened.take(month_of_sessions(5, pattern="hotfix", slower={0: 3.0}))
+    operated = make_operated(tmp_path)
+    (pair,) = run(operated, "comparative", PATTERN, {"compare_against": ["hotfix"]})["result"][
+        "performance_data"
+    ]["comparisons"]
+    pace = pair["measures"][0]
+    assert (pace["measure"], pace["sessions"]) == ("active_seconds_per_task", [40, 40])
+    assert pace["improvement"] > 0.3  # the other's tests take three times as long
+    assert pair["elapsed"]["low"] < pair["elapsed"]["effect"] < pair["elapsed"]["high"]
+    (row,) = run(operated, "comparative", "d3n1", {"compare_against": ["hotfix"]})["result"][
+        "performance_data"
+    ]["comparisons"]
+    assert row["of"] == "40 sessions of hotfix"
+    assert row["rank"] > 0.5
+
+
+def test_a_session_has_a_rank_in_a_pattern(month: OperatedStore) -> None:
+    """The share of the pattern's sessions with more time per task, counted here from the runs."""
+    with month.sources.connect() as connection:
+        paces = {each.session: measure_seconds_per_task(each) or 0.0
+                 for each in read_session_runs(connection, 0, NOW)}  # fmt: skip
+    own = paces.pop("d3n1")
+    (row,) = run(month, "comparative", PATTERN, {"compare_against": ["d3n1"]})["result"]["performance_data"][
+        "comparisons"
+    ]
+    assert row["rank"] == sum(pace > own for pace in paces.values()) / len(paces)
 
 
 def test_a_short_list_of_days_has_the_trends_of_the_month(month: OperatedStore) -> None:

@@ -48,21 +48,11 @@ class PairComparison:
 
 def describe_pair(current: SessionRun, other: SessionRun) -> PairComparison:
     """Return the measures of two sessions side by side."""
-    readers: dict[str, Callable[[SessionRun], float | None]] = {
-        "elapsed_seconds": lambda run: _to_seconds(run.elapsed),
-        "wall_seconds": lambda run: _to_seconds(run.end - run.start),
-        "work_seconds": lambda run: _to_seconds(run.work),
-        "tokens": lambda run: run.tokens,
-        "dollars": lambda run: run.dollars,
-        "retries": lambda run: run.retries,
-        "cpu_seconds": lambda run: run.cpu_seconds,
-        "memory_peak_bytes": lambda run: run.memory_peak,
-    }
     return PairComparison(
         current.session,
         other.session,
         measure_similarity(current.task_types, other.task_types),
-        tuple(MeasureComparison(name, read(current), read(other)) for name, read in readers.items()),
+        tuple(MeasureComparison(name, read(current), read(other)) for name, read in MEASURE_READERS.items()),
     )
 
 
@@ -103,3 +93,16 @@ def measure_active_time(run: SessionRun) -> int:
 
 def _to_seconds(length: int | None) -> float | None:
     return None if length is None else length / SECOND
+
+
+MEASURE_READERS: Mapping[str, Callable[[SessionRun], float | None]] = {
+    "elapsed_seconds": lambda run: _to_seconds(run.elapsed),
+    "wall_seconds": lambda run: _to_seconds(run.end - run.start),
+    "work_seconds": lambda run: _to_seconds(run.work),
+    "tokens": lambda run: run.tokens,
+    "dollars": lambda run: run.dollars,
+    "retries": lambda run: run.retries,
+    "cpu_seconds": lambda run: run.cpu_seconds,
+    "memory_peak_bytes": lambda run: run.memory_peak,
+}
+"""Measure of a session → how to read it; None where it is not known."""

@@ -171,7 +171,7 @@ def _yield_table(rows: Sequence[Mapping[str, Any]], depth: int) -> Iterator[str]
         hidden = HIDDEN_COLUMNS if "title" in rows[0] else HIDDEN
         names = [
             name
-            for name in rows[0]
+            for name in dict.fromkeys(name for row in rows for name in row)
             if name not in hidden and any(_is_shown(name, row.get(name)) for row in rows)
         ][:MOST_COLUMNS]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

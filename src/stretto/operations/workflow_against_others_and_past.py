@@ -10,8 +10,16 @@ from stretto.analysis.two_session_comparison import describe_pair, list_similar,
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_standing
 from stretto.model.run_rows_for_analyses import SessionRun
-from stretto.operations.find_named_workflow import ChosenWorkflow
+from stretto.operations.find_named_workflow import ChosenWorkflow, choose_workflow
 from stretto.operations.measure_finished_runs import measure_timing
+from stretto.operations.medians_of_two_sides import (
+    NO_RANK,
+    compare_with_usual,
+    describe_group_beside,
+    describe_medians,
+    describe_session_among,
+    is_wanted,
+)
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall, RunSelection, to_time
 from stretto.operations.operation_errors import ErrorCode, OperationError, lack_data
@@ -19,6 +27,8 @@ from stretto.store.finding_history_and_last_answers import AnalysisResult
 
 EVOLUTION_MONTHS = (6, 3, 1, 0)
 MONTH = 30 * DAY
+RECENT = 7 * DAY
+"""Time (ns) that counts as now in the comparison of a pattern with its past."""
 YEAR = 365 * DAY
 """Time (ns) for which runs are kept."""
 
@@ -54,16 +64,30 @@ def _compare_session(call: OperationCall, runs: RunSelection) -> OperationAnswer
     similar = list_similar(current, of_pattern)
     holdups = call.try_answer("holdups")
     standing = None if holdups is None else holdups.extra.get("standings", {}).get(current.session)
-    comparisons, sentences = [], []
+    metrics = call.options["metrics"]
+    comparisons: list[dict[str, Any]] = []
+    sentences = []
     for name in call.options["compare_against"]:
         if name == "baseline":
-            comparisons.append(_compare_with_usual(current, of_pattern, standing))
-        elif name in by_id:
-            comparisons.append(_compare_pair(current, by_id[name], call.options["metrics"]))
-        else:
-            raise OperationError(
-                ErrorCode.UNKNOWN_WORKFLOW, f"there is no finished session {name!r}", {"workflow": name}
+            rank = None if standing is None else standing["percentile"]
+            comparisons.append(
+                {
+                    "against": name,
+                    "of": f"{len(of_pattern)} sessions of the same pattern",
+                    **compare_with_usual([current], of_pattern, metrics),
+                    "rank": rank,
+                    "absent": {} if rank is not None else {"rank": NO_RANK},
+                }
             )
+            continue
+        other = _choose_other(call, name)
+        if other.session is None:
+            like = [run for run in everyone if run.pattern == other.pattern]
+            row = describe_session_among(current, like, other.id, metrics)
+            comparisons.append(row)
+            sentences.append(describe_medians(f"Session {current.session}", row["of"], row))
+        else:
+            comparisons.append(_compare_pair(current, _take_finished(by_id, other.session), metrics))
     if standing is not None:
         sentences.append(f"Session {current.session}: {describe_standing(standing)}.")
     return OperationAnswer(
@@ -81,17 +105,23 @@ def _compare_session(call: OperationCall, runs: RunSelection) -> OperationAnswer
     )
 
 
-MEASURES: Mapping[str, frozenset[str]] = {
-    "time": frozenset({"elapsed_seconds", "wall_seconds", "work_seconds", "retries"}),
-    "cost": frozenset({"tokens", "dollars"}),
-    "resources": frozenset({"cpu_seconds", "memory_peak_bytes"}),
-}
-"""Metrics of the operation → measures of two sessions."""
+def _choose_other(call: OperationCall, name: str) -> ChosenWorkflow:
+    """Return the session or pattern of a name. Raises OperationError (UNKNOWN_WORKFLOW)."""
+    with call.sources.connect() as connection:
+        return choose_workflow(connection, name, call.at)
+
+
+def _take_finished(by_id: Mapping[str, SessionRun], session: str) -> SessionRun:
+    """Return the finished run of a session. Raises OperationError (UNKNOWN_WORKFLOW)."""
+    if session not in by_id:
+        raise OperationError(
+            ErrorCode.UNKNOWN_WORKFLOW, f"there is no finished session {session!r}", {"workflow": session}
+        )
+    return by_id[session]
 
 
 def _compare_pair(current: SessionRun, other: SessionRun, metrics: Sequence[str]) -> dict[str, Any]:
     pair = describe_pair(current, other)
-    wanted = frozenset[str]().union(*(MEASURES.get(metric, frozenset()) for metric in metrics))
     return {
         "against": other.session,
         "similarity": pair.similarity,
@@ -99,34 +129,10 @@ def _compare_pair(current: SessionRun, other: SessionRun, metrics: Sequence[str]
             {"measure": each.measure, "current": each.current, "baseline": each.other,
              "improvement": each.improvement, "significance": None}
             for each in pair.measures
-            if "all" in metrics or each.measure in wanted
+            if is_wanted(each.measure, metrics)
         ],
         "note": pair.note,
     }  # fmt: skip
-
-
-def _compare_with_usual(
-    current: SessionRun, others: Sequence[SessionRun], standing: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Return a session's seconds per task beside the median of its pattern."""
-    paces = [pace for run in others if (pace := measure_seconds_per_task(run)) is not None]
-    own = measure_seconds_per_task(current)
-    usual = statistics.median(paces) if paces else None
-    return {
-        "against": "baseline",
-        "of": f"{len(paces)} sessions of the same pattern",
-        "measures": [
-            {
-                "measure": "active_seconds_per_task",
-                "current": own,
-                "baseline": usual,
-                "improvement": 1 - own / usual if own is not None and usual else None,
-                "significance": None,
-            }
-        ],
-        "rank": None if standing is None else standing["percentile"],
-        "note": "n = 1 on one side: a rank is possible, significance is not",
-    }
 
 
 def _compare_pattern(call: OperationCall, runs: RunSelection) -> OperationAnswer:
@@ -135,19 +141,35 @@ def _compare_pattern(call: OperationCall, runs: RunSelection) -> OperationAnswer
     answer = call.read_answer("comparisons")
     own = answer.extra.get("patterns", {}).get(pattern)
     comparisons = []
+    metrics, since = call.options["metrics"], call.now - RECENT
     for name in call.options["compare_against"]:
         if name == "baseline":
             recent = None if own is None else own["recent"]
+            late = [run for run in runs.sessions if run.end >= since]
+            early = [run for run in runs.sessions if run.end < since]
             comparisons.append(
-                {"against": "baseline", "of": "the weeks before the last seven days", **(recent or {})}
+                {
+                    "against": "baseline",
+                    "of": "the weeks before the last seven days",
+                    **(recent or {}),
+                    **compare_with_usual(late, early, metrics),
+                }
             )
+            continue
+        other = _choose_other(call, name)
+        others = OperationCall(call.sources, call.answers, {}, other, call.at).read_runs(YEAR).sessions
+        if other.session is None:
+            medians = compare_with_usual(runs.sessions, others, metrics)
+            comparisons.append({"against": name, **medians, **_find_pair(answer, pattern, name)})
         else:
-            comparisons.append({"against": name, **_find_pair(answer, pattern, name)})
+            single = _take_finished({run.session: run for run in others}, other.session)
+            comparisons.append(describe_group_beside(runs.sessions, single, pattern, metrics))
+    hidden = set() if "all" in metrics else {"success"}
+    if not {"all", "time"} & {*metrics}:
+        hidden.add("elapsed")
     if not call.options["statistical_significance"]:
-        comparisons = [
-            {key: value for key, value in each.items() if key not in {"elapsed", "success"}}
-            for each in comparisons
-        ]
+        hidden |= {"elapsed", "success"}
+    comparisons = [{key: each[key] for key in each if key not in hidden} for each in comparisons]
     return OperationAnswer(
         [_describe_comparison(pattern, each) for each in comparisons],
         {"sessions": len(runs.sessions), "timing": measure_timing(runs.tasks), "comparisons": comparisons},
@@ -161,6 +183,8 @@ def _compare_pattern(call: OperationCall, runs: RunSelection) -> OperationAnswer
 
 def _describe_comparison(pattern: str, comparison: Mapping[str, Any]) -> str:
     """Return the verdict of a comparison in a sentence, in the direction in which it was made."""
+    if "rank" in comparison:
+        return describe_medians(pattern, f"session {comparison['against']}", comparison)
     verdict = str(comparison.get("verdict", "too_little_data")).replace("_", " ")
     if comparison["against"] == "baseline":
         return f"{pattern} in the last seven days against before: {verdict}."
