@@ -62,6 +62,18 @@ def test_quality_stands_beside_improvement(store: Store) -> None:
     assert "[" in qualities["architecture"]
 
 
+def test_a_pattern_has_its_quality(store: Store) -> None:
+    """The page of patterns has the figure with its range, and the command for speed-up and cost."""
+    (row,) = dimension_views.list_pattern_rows(dimension_views.FigureIndex(store.refresh()), "24h")
+    low, high = row.quality.low, row.quality.high
+    assert low is not None
+    assert high is not None
+    with shown(store) as client:
+        (shown_row,) = client.get("/patterns?format=json").json()
+        assert "stretto parallel-efficiency has speed-up and cost" in read(client, "/patterns").text
+    assert f"[{low:.1f}\N{EN DASH}{high:.1f}]" in shown_row["Quality"]
+
+
 def test_a_view_has_the_window_that_is_asked_for(store: Store) -> None:
     """Another window is another table; an unknown window is refused."""
     store.scene("old", NOON - 3 * DAY, (Work(0, 5, "research"), Work(0, 5, "research")))

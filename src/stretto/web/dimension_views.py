@@ -56,6 +56,7 @@ class PatternRow:
     sessions: int
     session: Figure
     """Median wall time of the pattern's sessions."""
+    quality: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ def list_pattern_rows(figures: FigureIndex, window: str) -> list[PatternRow]:
                 session=figures.find_figure(
                     "stretto_session_duration_quantile_seconds", "no session ended", stat="p50", **at
                 ),
+                quality=figures.find_figure("stretto_pattern_quality_score", "no task ended", **at),
             )
         )
     return rows

@@ -19,6 +19,7 @@ _FROM_TABLE = (
     "agent_error_ratio",
     "agent_score",
     "quality_score",
+    "pattern_quality_score",
     "efficiency_score",
     "contention_ratio",
     "critical_path_agent_seconds",
