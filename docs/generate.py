@@ -34,7 +34,7 @@ from stretto.operations.envelope import make_envelope_schema
 from stretto.operations.operation import Operation, OperationGroup
 from stretto.operations.operation_errors import CODE_MEANINGS
 from stretto.operations.operation_table import OPERATIONS
-from stretto.servers.export_files import SHIPPED_ADDRESS, ExportSettings, ShippedFiles, build_team_rule_files
+from stretto.servers.export_files import SHIPPED_ADDRESS, ExportSettings, ShippedFiles, build_fleet_rule_files
 from stretto.web.app import list_api_routes
 from stretto.web.openapi import OpenApiRoute, build_openapi_document
 from stretto.web.operation_routes import STATUSES
@@ -79,7 +79,7 @@ def fleet_rules() -> str:
         top / "prometheus", top / "deploy" / "alertmanager", top / "grafana" / "dashboards"
     )
     settings = ExportSettings("stretto", SHIPPED_ADDRESS, interval=60)
-    rule = yaml.safe_load(build_team_rule_files(shipped, settings)["fleet-rules.yml"])
+    rule = yaml.safe_load(build_fleet_rule_files(shipped, settings)["fleet-rules.yml"])
     del rule["metadata"]["namespace"]
     text = yaml.safe_dump(rule, sort_keys=False, allow_unicode=True, width=1000)
     return f"# Made by docs/generate.py from prometheus/fleet; change those files instead.\n{text}"

@@ -12,8 +12,8 @@ from stretto.cli.main import main
 from stretto.config.alert_limit_tables import read_alert_limits
 from stretto.config.loading import load_config
 from stretto.errors import ConfigError
+from stretto.operations.advice_on_low_judgements import QUALITY_LIMITS, SYNTHESIS_LIMITS
 from stretto.operations.alert_answers import EFFICIENCY_LIMITS, RESPONSE_LIMITS
-from stretto.operations.judgement_advice import QUALITY_LIMITS, SYNTHESIS_LIMITS
 from stretto.servers.alert_limits import AlertLimits, find_limits, replace_limits
 from stretto.servers.export_files import BUILDERS, ExportSettings, ShippedFiles
 from stretto.servers.supervisor import find_shipped_folder, render_configuration

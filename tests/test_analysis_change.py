@@ -16,7 +16,12 @@ from stretto.analysis.daily_change_tests import draw_errors_together
 from stretto.analysis.level_wander import compute_error_inflation
 from stretto.analysis.performance_regressions import ComparisonBoundary, judge_changes
 from stretto.analysis.remove_weekday_pattern import measure_weekdays
-from stretto.analysis.series_of_run_values import Series, SeriesKind, make_quality_series, make_task_series
+from stretto.analysis.series_of_run_values import (
+    Series,
+    SeriesKind,
+    make_all_task_value_series,
+    make_quality_series,
+)
 from stretto.analysis.skewness_correction import pool_skewness, straighten_t
 from stretto.analysis.slow_tail_changes import judge_tails
 from stretto.analysis.tracked_change_episodes import (
@@ -60,7 +65,7 @@ def test_a_slow_down_is_a_regression_with_factor_date_and_runs() -> None:
     """Runs take 1.5 times as long since day 70: date, interval around 1.5, a run on each side."""
     logs = draw_logs("a", np.random.default_rng(1), 80, 20, factor=1.5, since=70)
     runs = make_task_runs(logs, place_ends(80, 20), pattern="release")
-    findings = judge_changes(make_task_series(runs), FIRST_DAY + 80 * DAY)
+    findings = judge_changes(make_all_task_value_series(runs), FIRST_DAY + 80 * DAY)
     (finding,) = [each for each in findings if each.kind == SeriesKind.TASK_LENGTH]
     assert finding.verdict is REGRESSION
     assert finding.subject == {"pattern": "release", "type": "tests"}
@@ -195,7 +200,7 @@ def test_another_mix_of_types_is_no_regression() -> None:
     """A slow type from 10 to 50 % of an agent's tasks: no type is slower, and the answer names the mix."""
     rng = np.random.default_rng(4)
     runs = draw_changed_mix(rng)
-    findings = judge_changes(make_task_series(runs), FIRST_DAY + 88 * DAY)
+    findings = judge_changes(make_all_task_value_series(runs), FIRST_DAY + 88 * DAY)
     assert not [each for each in findings if each.verdict is REGRESSION]
     (agent,) = [each for each in findings if each.kind == SeriesKind.AGENT_LENGTH]
     assert agent.reason.startswith("the mix changed: ")
@@ -209,7 +214,7 @@ def test_every_type_of_a_slower_store_is_found() -> None:
     runs = draw_slower_store(rng)
     findings = [
         each
-        for each in judge_changes(make_task_series(runs), FIRST_DAY + 90 * DAY)
+        for each in judge_changes(make_all_task_value_series(runs), FIRST_DAY + 90 * DAY)
         if each.kind == SeriesKind.TASK_LENGTH
     ]
     assert [each.verdict for each in findings] == [REGRESSION] * 5
@@ -228,7 +233,9 @@ def test_failures_are_a_series_of_their_own() -> None:
         replace(run, outcome=Outcome.FAILURE if is_failed else Outcome.SUCCESS)
         for run, is_failed in zip(make_task_runs(rng.normal(size=len(ends)) * 0.3, ends), failed, strict=True)
     ]
-    by_kind = {each.kind: each for each in judge_changes(make_task_series(runs), FIRST_DAY + 84 * DAY)}
+    by_kind = {
+        each.kind: each for each in judge_changes(make_all_task_value_series(runs), FIRST_DAY + 84 * DAY)
+    }
     failures = by_kind[SeriesKind.FAILURE_SHARE]
     assert failures.verdict is REGRESSION
     assert failures.evidence.unit == "share"
@@ -240,7 +247,9 @@ def test_no_failure_so_far_hides_no_rise() -> None:
     """Tasks that never failed have a detectable share all the same: chance allows a few failures."""
     logs = draw_logs("a", np.random.default_rng(1), 60, 10)
     runs = make_task_runs(logs, place_ends(60, 10))
-    by_kind = {each.kind: each for each in judge_changes(make_task_series(runs), FIRST_DAY + 60 * DAY)}
+    by_kind = {
+        each.kind: each for each in judge_changes(make_all_task_value_series(runs), FIRST_DAY + 60 * DAY)
+    }
     assert by_kind[SeriesKind.FAILURE_SHARE].verdict is NO_EVIDENCE
     assert by_kind[SeriesKind.FAILURE_SHARE].evidence.detectable == pytest.approx(0.05)
 
@@ -251,7 +260,7 @@ def test_a_slow_tail_is_seen_though_the_usual_length_stays() -> None:
     ends = place_ends(84, 20)
     logs = rng.normal(size=len(ends)) * 0.3
     logs[(np.arange(len(ends)) >= 75 * 20) & (rng.random(len(ends)) < 0.08)] += math.log(6)
-    series = make_task_series(make_task_runs(logs, ends))
+    series = make_all_task_value_series(make_task_runs(logs, ends))
     instant = FIRST_DAY + 84 * DAY
     findings = judge_changes(series, instant)
     (tail,) = judge_tails(series, findings, instant)

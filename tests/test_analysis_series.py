@@ -15,10 +15,10 @@ from stretto.analysis.series_of_run_values import (
     SeriesKind,
     SeriesScale,
     choose_by_rank,
+    make_all_task_value_series,
     make_fanout_elapsed_series,
     make_quality_series,
     make_series_of_day_sums,
-    make_task_series,
     thin_by_rank,
 )
 from stretto.analysis.series_trends import judge_trends
@@ -37,7 +37,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 def test_a_delivered_task_is_in_every_series_of_its_dimensions() -> None:
     """A task has a length by type, agent and phase, and tokens, money and failure by type."""
-    by_kind = {each.kind: each for each in make_task_series([TASK])}
+    by_kind = {each.kind: each for each in make_all_task_value_series([TASK])}
     assert set(by_kind) == {
         SeriesKind.TASK_LENGTH, SeriesKind.AGENT_LENGTH, SeriesKind.PHASE_LENGTH, SeriesKind.FAILURE_SHARE,
         SeriesKind.TASK_TOKENS, SeriesKind.TASK_DOLLARS,
@@ -57,14 +57,14 @@ def test_failed_and_cancelled_tasks_have_no_length() -> None:
         replace(TASK, outcome=outcome, task=outcome.value)
         for outcome in (Outcome.SUCCESS, Outcome.FAILURE, Outcome.CANCELLED, Outcome.UNKNOWN)
     ]
-    by_kind = {each.kind: each for each in make_task_series(runs)}
+    by_kind = {each.kind: each for each in make_all_task_value_series(runs)}
     assert len(by_kind[SeriesKind.TASK_LENGTH].values) == 2
     assert sorted(by_kind[SeriesKind.FAILURE_SHARE].values) == [0.0, 1.0]
 
 
 def test_a_task_of_unknown_length_is_left_out() -> None:
     """Without a length nothing is compared, and nothing is invented."""
-    assert make_task_series([replace(TASK, length=None)]) == []
+    assert make_all_task_value_series([replace(TASK, length=None)]) == []
 
 
 def test_an_answer_says_on_how_much_of_its_runs_it_rests() -> None:
@@ -103,7 +103,7 @@ def test_an_answer_says_on_how_much_of_its_runs_it_rests() -> None:
 def test_a_series_that_pools_types_knows_them() -> None:
     """The series of an agent keeps each value's type; the series of a type needs none."""
     runs = [TASK, replace(TASK, type="docs", start=2 * DAY)]
-    by_kind = {each.kind: each for each in make_task_series(runs)}
+    by_kind = {each.kind: each for each in make_all_task_value_series(runs)}
     agent = by_kind[SeriesKind.AGENT_LENGTH]
     assert agent.stratum_names == ("release/docs", "release/tests")
     assert agent.strata is not None

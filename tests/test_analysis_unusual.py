@@ -16,10 +16,10 @@ from stretto.analysis.series_anomalies import (
 from stretto.analysis.unusually_long_runs import (
     RULE_OF_THUMB,
     collect_lengths,
+    compute_p_value_of_length,
     judge_counts_of_unusual_runs,
     judge_excess,
     judge_run,
-    rank_length,
 )
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
@@ -38,7 +38,7 @@ HISTORY = np.arange(1.0, 200.0)
 
 def test_a_run_longer_than_all_of_199_is_flagged_by_rank() -> None:
     """Its p value is 1 / 200; the second longest is not flagged."""
-    assert rank_length(200, HISTORY) == 0.005
+    assert compute_p_value_of_length(200, HISTORY) == 0.005
     longest = judge_run(200, HISTORY)
     assert longest.flagged
     assert longest.rule == "rank"

@@ -32,7 +32,7 @@ from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
-from stretto.model.phases_messages_and_scores_from_facts import sum_up_api_costs
+from stretto.model.phases_messages_and_scores_from_facts import sum_up_recording_time
 from stretto.sources.otlp.receive import OtlpTranslator, Signal
 from stretto.store import queries
 from tests.fakes import store
@@ -634,7 +634,7 @@ def test_what_recording_took_is_reported_when_its_session_ends(tmp_path: Path) -
     assert 0 < cost.duration < passed
     facts = SessionFacts("s1")
     fold_events(facts, [*recorded, cost, cost])
-    assert sum_up_api_costs(facts) == cost.duration
+    assert sum_up_recording_time(facts) == cost.duration
     assert conclude_session(facts, lost=False, classify=by_description) == conclude_events(recorded)
 
 

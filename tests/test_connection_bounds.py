@@ -24,7 +24,7 @@ from stretto.web.connection_bounds import (
     FEWEST_CONNECTIONS,
     MOST_CONNECTIONS,
     RESERVED_DESCRIPTORS,
-    AcceptFailures,
+    AcceptFailureHandler,
     ConnectionBounds,
     find_most_connections,
 )
@@ -203,7 +203,7 @@ def test_connections_leave_descriptors_for_the_store(
 def test_a_want_of_descriptors_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     """Thousands of failed attempts are one line with their number; other errors are logged as ever."""
     now = [0.0]
-    handler = AcceptFailures(clock=lambda: now[0])
+    handler = AcceptFailureHandler(clock=lambda: now[0])
     loop = asyncio.new_event_loop()
     error = OSError(errno.EMFILE, "Too many open files")
     try:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from stretto.clock import DAY, HOUR, SECOND
-from stretto.findings.agent_and_pattern_comparisons import compare_agents, compare_patterns
+from stretto.findings.agent_and_pattern_comparisons import compare_agents, compare_patterns_and_their_past
 from stretto.findings.analysis_input_and_answer import AnalysisInput
 from stretto.findings.calendar_trend_and_forecast_analyses import (
     correlate_days,
@@ -140,7 +140,7 @@ def test_agents_are_compared_at_the_same_work() -> None:
 
 def test_patterns_are_compared_with_their_past() -> None:
     """The last week is slower by about 1.3; a single pattern has no other to be compared with."""
-    extra = compare_patterns(GIVEN).extra
+    extra = compare_patterns_and_their_past(GIVEN).extra
     recent = extra["patterns"]["release"]["recent"]
     assert recent["verdict"] == "regression"
     assert recent["elapsed"]["low"] <= 1.3 <= recent["elapsed"]["high"]

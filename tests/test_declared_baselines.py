@@ -17,7 +17,7 @@ from stretto.figures.sequential_baseline_choice import (
 from stretto.store.declared_baseline_file import (
     FILE,
     BaselineFileError,
-    DeclaredBaselineFile,
+    DeclaredBaselineReader,
     drop_declared_baseline,
     load_declared_baselines,
     save_declared_baselines,
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 
 def test_a_follower_sees_each_change_and_survives_damage(tmp_path: Path) -> None:
     """A service reads the changes of other processes; while the file is damaged, the last ones stay."""
-    followed = DeclaredBaselineFile(tmp_path)
+    followed = DeclaredBaselineReader(tmp_path)
     assert followed() == NOTHING_DECLARED
     save_declared_baselines(tmp_path, BOTH)
     assert followed() == BOTH

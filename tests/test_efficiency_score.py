@@ -15,7 +15,7 @@ from stretto.figures.scores.efficiency_dimensions import (
     EfficiencyInputs,
     compute_efficiency_score,
 )
-from stretto.figures.scores.figures_for_scores import PublishedFigures
+from stretto.figures.scores.look_up_figures_for_scores import PublishedFigures
 from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.figures.sums_by_dimension import Sums
 from stretto.model.event import Outcome

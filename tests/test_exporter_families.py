@@ -13,7 +13,7 @@ from stretto.exporter.figures_to_metric_families import (
     build_families,
     fit_budget,
     require_known_figures,
-    split_by_origin,
+    split_off_figures_about_stretto,
 )
 from stretto.figures.figure import Figure
 from stretto.names import METRICS, OTHER, Label, MetricOrigin
@@ -125,7 +125,7 @@ def test_the_last_resort_is_to_drop_what_stands_last() -> None:
 
 def test_figures_about_stretto_itself_stay() -> None:
     """Metrics about the scrape show that something is missing, so they are outside the budget."""
-    derived, about_stretto = split_by_origin([OPEN, OWN, OPEN])
+    derived, about_stretto = split_off_figures_about_stretto([OPEN, OWN, OPEN])
     assert (derived, about_stretto) == ([OPEN, OPEN], [OWN])
     found = samples(exposing(("snapshot", [OPEN, OWN]), budget=0))
     assert value(found, "sessions_open") is None

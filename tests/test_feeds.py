@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import stretto
-from stretto.api import ask_service_feeds
+from stretto.api import read_service_feeds
 from stretto.clock import MINUTE, SECOND
 from stretto.feeds import orchestrator_feeds
 from stretto.feeds.orchestrator_feed_items import FeedInput, FeedItem
@@ -207,7 +207,7 @@ def test_the_python_api_asks_the_service_of_its_folder(
     """Without a service there is a problem and no exception; a dead one leaves its last answer."""
     state = tmp_path / "state"
     monkeypatch.setenv("STRETTO_STATE", str(state))
-    monkeypatch.setattr(ask_service_feeds, "_last", ask_service_feeds._LastAnswer())
+    monkeypatch.setattr(read_service_feeds, "_last", read_service_feeds._LastAnswer())
     before = stretto.context()
     assert before.hub == {}
     assert before.age_seconds is None
@@ -235,7 +235,7 @@ def test_the_python_api_shows_the_token(
     """From the environment, or from the file that it names; without it the refusal is the problem."""
     state, token = tmp_path / "state", "a-token-that-is-long-enough"
     monkeypatch.setenv("STRETTO_STATE", str(state))
-    monkeypatch.setattr(ask_service_feeds, "_last", ask_service_feeds._LastAnswer())
+    monkeypatch.setattr(read_service_feeds, "_last", read_service_feeds._LastAnswer())
     (tmp_path / "token").write_text(f"{token}\n", encoding="utf-8")
     store = Store(tmp_path / "other")
     with (

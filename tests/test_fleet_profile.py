@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from stretto.config.loading import load_config
 from stretto.exporter.figures_to_metric_families import NOT_SUMS
 from stretto.exporter.scrape import encode_metrics
-from stretto.exporter.sum_metrics_for_fleet import FleetCollector
+from stretto.exporter.sum_metrics_for_fleet import MachineSumsCollector
 from stretto.fleet.identity import MachineIdentity
 from stretto.names import METRICS, Label, MetricKind
 from stretto.names.summable_machine_metrics import (
@@ -59,7 +59,7 @@ def add_types(text: str) -> str:
 
 def collect_profile(text: str) -> dict[str, Metric]:
     """Return the fleet's families of an exposition, by name."""
-    return {family.name: family for family in FleetCollector(Exposed(text)).collect()}
+    return {family.name: family for family in MachineSumsCollector(Exposed(text)).collect()}
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from stretto.figures.sequential_baseline_choice import (
     choose_baseline,
 )
 from stretto.figures.sums_by_dimension import Sums
-from stretto.store.contributions.contribution_parts import add_up_parts
+from stretto.store.contributions.contribution_parts_by_task_or_fanout import add_up_parts
 from stretto.store.contributions.missed_parallelism import list_sequential_parts
 from tests.scenes import Drawing, conclude_scene, fork_join, one_by_one, straggler
 from tests.test_speedup_cost import settling

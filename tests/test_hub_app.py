@@ -41,8 +41,8 @@ from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.enough_people_release_rule import decode_day_release
 from stretto.hub.hub_app import HubApp
 from stretto.hub.open_scopes import ALL_TEAMS, OpenScopes
-from stretto.hub.receive_metrics import make_receive_registry
 from stretto.hub.receive_sessions import MOST_TEXT_BYTES, SessionReceiver
+from stretto.hub.received_documents_collector import make_receive_registry
 from stretto.model.event import Event
 from stretto.names import measures
 from stretto.names.measures import Dimension

@@ -26,8 +26,8 @@ from stretto.store.contributions.tool_calls import add_up_tool_calls
 from stretto.store.database import open_writer
 from stretto.store.database_schema import CONCLUDED
 from stretto.store.ingest import IngestResult
-from stretto.store.rollup import Additions, write_sums
 from stretto.store.stored_facts import load_all_facts
+from stretto.store.sums_by_time_slot import Additions, write_sums
 from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, any_event, append, rebuilt, recorded, store
 from tests.scenes import (
     BEGIN,

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
-from stretto.figures.machine_limits import (
+from stretto.figures.resource_figures import NOT_SAMPLED
+from stretto.figures.sums_by_dimension import Sums
+from stretto.figures.when_machine_was_used_up import (
     MEMORY_NOT_REPORTED,
     NOT_REPORTED,
     LimitStretch,
     MachineLimit,
     find_machine_limits,
 )
-from stretto.figures.resource_figures import NOT_SAMPLED
-from stretto.figures.sums_by_dimension import Sums
 from stretto.model.event import Channel, Event, Kind
 from stretto.model.interval import Interval
 from stretto.names import measures

@@ -9,7 +9,7 @@ from stretto.clock import DAY, SECOND
 from stretto.cost_computation import Prices
 from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.scrape import create_empty_registry
-from stretto.figures.model_cache_and_test_figures import compute_usage_figures
+from stretto.figures.model_call_cache_and_test_figures import compute_usage_figures
 from stretto.model.task_type import TaskTypes
 from stretto.store import queries
 from stretto.store.ingest import IngestResult

@@ -30,7 +30,7 @@ from stretto.names.measures import MEASURES, Dimension
 from stretto.otlp_export.span_sender import NullSender
 from stretto.service.service import Service
 from stretto.store.database import open_transaction, open_writer
-from stretto.store.rollup import Additions, find_slot_number, write_sums
+from stretto.store.sums_by_time_slot import Additions, find_slot_number, write_sums
 from stretto.store.window_sums import fold_slots, read_window_sums
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 from tests.scenes import at

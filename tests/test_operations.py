@@ -916,7 +916,7 @@ def test_a_delivered_task_costs_what_its_own_sessions_used() -> None:
         SessionRun(session="unseen", start=0, end=SECOND, outcome=Outcome.SUCCESS),
     ]
     tasks = [TaskRun(each.session, "1", 0, SECOND, Outcome.SUCCESS, "tests") for each in sessions]
-    usage, resources = measure_usage(tasks, sessions), measure_resources(tasks, sessions)
+    usage, resources = measure_usage(tasks, sessions), measure_processors_and_memory(tasks, sessions)
     assert (usage["tokens_per_delivered_task"], usage["cost_per_delivered_task_usd"]) == (100, 2)
     assert resources["cpu_seconds_per_delivered_task"] == 8
     reason = "the sessions that reported it delivered no task"
@@ -924,7 +924,10 @@ def test_a_delivered_task_costs_what_its_own_sessions_used() -> None:
     assert (
         none["absent"]["tokens_per_delivered_task"] == none["absent"]["cost_per_delivered_task_usd"] == reason
     )
-    assert measure_resources(tasks[1:], sessions)["absent"]["cpu_seconds_per_delivered_task"] == reason
+    assert (
+        measure_processors_and_memory(tasks[1:], sessions)["absent"]["cpu_seconds_per_delivered_task"]
+        == reason
+    )
 
 
 def test_throughput_counts_only_time_that_was_seen(month: OperatedStore) -> None:

@@ -11,7 +11,8 @@ import pytest
 from stretto.model.event import Channel, Event, Kind
 from stretto.model.score_scales import SCALES, build_scale_document
 from stretto.sources.outside_score import parse_judgement
-from stretto.store import queries, score_targets
+from stretto.store import find_work_that_a_score_judges as judged
+from stretto.store import queries
 from tests.fakes import Store, store
 from tests.scenes import Drawing, at, by_description, frame_drawing, orchestrated
 from tests.scored import sums_of
@@ -60,7 +61,7 @@ def test_any_finite_number_is_a_score(value: float) -> None:
 
 def make_score(opened: Store, **item: Any) -> Event | str:
     """Return the event of a score, or the sentence about its fault."""
-    (receipt,) = score_targets.read_scores(
+    (receipt,) = judged.read_scores(
         opened.connection, [{"name": "quality", "value": 1, **item}], at(1_000), SCALES
     )
     return receipt.event or receipt.problem or ""
@@ -126,7 +127,7 @@ def test_one_bad_score_loses_no_other(tmp_path: Path) -> None:
             {"task": "left", "name": "quality", "value": 3, "by": "lead"},
             {"task": "left", "name": "quality", "value": 5, "by": "me@example.org"},
         ]
-        receipts = score_targets.read_scores(opened.connection, items, at(1_000), SCALES)
+        receipts = judged.read_scores(opened.connection, items, at(1_000), SCALES)
         assert [receipt.event is not None for receipt in receipts] == [True, False, False, True, True]
         events = [receipt.event for receipt in receipts if receipt.event is not None]
         assert {(event.kind, event.channel, event.source) for event in events} == {
@@ -166,7 +167,7 @@ def test_a_score_is_answered_with_its_scale(tmp_path: Path, item: dict[str, Any]
     with store(tmp_path) as opened:
         opened.take(orchestrated().events)
         given = {"session": "orchestrated", "name": "quality", **item}
-        (receipt,) = score_targets.read_scores(opened.connection, [given], at(1_000), SCALES)
+        (receipt,) = judged.read_scores(opened.connection, [given], at(1_000), SCALES)
         if receipt.placed is None:
             assert receipt.problem == answer
             return

@@ -12,7 +12,7 @@ from stretto.model.event import Event, Outcome
 from stretto.store import queries
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.path_and_wall_time import add_up_whole_session
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 from tests.fakes import IDLE, any_event, store
 from tests.paper import read_figures
 from tests.scenes import BEGIN, Drawing, at, by_description, fold_scene, idle_tail, resumed, straggler

@@ -27,7 +27,7 @@ from stretto.store.prune import (
     prune_history,
     refuse_impossible_cap,
 )
-from stretto.store.rollup import SLOTS
+from stretto.store.sums_by_time_slot import SLOTS
 from stretto.summaries.snapshot import take_snapshot
 from stretto.summaries.snapshot_of_any_window import SnapshotRules, read_windowed_snapshot
 from stretto.summaries.time_window import make_bounded_window, make_named_window

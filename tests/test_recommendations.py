@@ -32,7 +32,7 @@ from stretto.analysis.recommendation import (
 from stretto.analysis.recommendation_rules import RULES, apply_rules
 from stretto.analysis.resource_rules import (
     advise_fewer_agents_for_busy_processors,
-    advise_memory,
+    advise_more_memory,
     explain_no_cores_advice,
 )
 from stretto.analysis.rule_inputs_and_promised_gains import RuleInputs
@@ -354,11 +354,13 @@ def test_short_memory_is_recommended_by_its_effect() -> None:
         ]
         for run in sessions
     }
-    verdict = advise_memory(RuleInputs("release", tuple(sessions), tasks, memory=16 * GB))
+    verdict = advise_more_memory(RuleInputs("release", tuple(sessions), tasks, memory=16 * GB))
     assert isinstance(verdict, Recommendation)
     assert "10 of 30 sessions used 90% of the memory" in verdict.rationale
-    assert isinstance(advise_memory(RuleInputs("release", tuple(sessions), by_session, memory=16 * GB)), str)
-    assert isinstance(advise_memory(RuleInputs("release", tuple(sessions), tasks)), str)
+    assert isinstance(
+        advise_more_memory(RuleInputs("release", tuple(sessions), by_session, memory=16 * GB)), str
+    )
+    assert isinstance(advise_more_memory(RuleInputs("release", tuple(sessions), tasks)), str)
 
 
 def test_processors_without_samples_are_a_reason() -> None:

@@ -17,11 +17,11 @@ from stretto.model.conclude_session import conclude_session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.store.concluded_session import NewlyEnded, Rules
-from stretto.store.contributions.contribution_parts import Part, PartSums
+from stretto.store.contributions.contribution_parts_by_task_or_fanout import Part, PartSums
 from stretto.store.database_schema import create_tables
-from stretto.store.rollup import Additions
 from stretto.store.session_in_memory import SETTLES_AT, SessionState
 from stretto.store.session_row_writer import write_session_rows
+from stretto.store.sums_by_time_slot import Additions
 from tests.fakes import RECORDINGS, any_event, any_work, recorded
 from tests.scenes import Drawing, at, by_description
 

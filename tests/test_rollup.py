@@ -19,7 +19,7 @@ from stretto.model.event import Outcome
 from stretto.store.contributions.tasks_and_fanouts import add_up_tasks
 from stretto.store.contributions.tool_calls import add_up_tool_calls
 from stretto.store.database import open_writer
-from stretto.store.rollup import SLOTS, Additions, find_slot_number, write_sums
+from stretto.store.sums_by_time_slot import SLOTS, Additions, find_slot_number, write_sums
 from tests.scenes import BEGIN, Drawing, background, conclude_scene, straggler
 
 CALL = ToolCall("c", "Bash", None, BEGIN, BEGIN + SECOND, SECOND // 2, SECOND // 4, Outcome.SUCCESS)

@@ -16,7 +16,7 @@ from stretto.journal import encode_event, parse_line
 from stretto.model.entities import HostProcesses
 from stretto.model.event import Event, Kind
 from stretto.resources import machine
-from stretto.resources.sampler import Sampler, WatchedSession, locate_process
+from stretto.resources.sampler import Sampler, WatchedSession, locate_nearest_process
 from tests.busy_process import Busy, busy_process
 from tests.scenes import BEGIN, at
 
@@ -231,27 +231,32 @@ class TestLocated:
         gone = subprocess.Popen([sys.executable, "-c", "pass"])
         gone.wait()
         names = (str(gone.pid), *busy.found.names)
-        assert locate_process(HostProcesses(read_wall_clock(), names)) == psutil.Process(busy.pid)
-        assert locate_process(HostProcesses(read_wall_clock(), (str(gone.pid),))) is None
+        assert locate_nearest_process(HostProcesses(read_wall_clock(), names)) == psutil.Process(busy.pid)
+        assert locate_nearest_process(HostProcesses(read_wall_clock(), (str(gone.pid),))) is None
 
     @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="a start is told through /proc")
     def test_another_process_with_the_same_pid_is_not_it(self, busy: Busy) -> None:
         """The start time distinguishes the two processes."""
-        assert locate_process(HostProcesses(read_wall_clock(), (f"{busy.pid}:17",))) is None
+        assert locate_nearest_process(HostProcesses(read_wall_clock(), (f"{busy.pid}:17",))) is None
 
     def test_what_is_younger_than_what_it_told_is_not_it(self, busy: Busy) -> None:
         """Without a start, the time does, so that no pid of an earlier boot is taken for it."""
-        assert locate_process(HostProcesses(read_wall_clock() - 3_600 * SECOND, (str(busy.pid),))) is None
-        assert locate_process(HostProcesses(read_wall_clock(), (str(busy.pid),))) == psutil.Process(busy.pid)
+        assert (
+            locate_nearest_process(HostProcesses(read_wall_clock() - 3_600 * SECOND, (str(busy.pid),)))
+            is None
+        )
+        assert locate_nearest_process(HostProcesses(read_wall_clock(), (str(busy.pid),))) == psutil.Process(
+            busy.pid
+        )
 
     @pytest.mark.parametrize("name", ["", "x", "-1", ":", "7:x", "²", "9" * 30, "1.5"])
     def test_what_is_no_process_is_none(self, name: str) -> None:
         """Invalid texts, for example from another machine's journal, give no process."""
-        assert locate_process(HostProcesses(read_wall_clock(), (name,))) is None
+        assert locate_nearest_process(HostProcesses(read_wall_clock(), (name,))) is None
 
 
 def test_a_process_of_another_place_is_not_read(busy: Busy) -> None:
     """Its pid is another process here; a report without a place, as older clients make it, is read on."""
-    assert locate_process(busy.found, busy.found.host) is not None
-    assert locate_process(busy.found._replace(host=None), "boot/1") is not None
-    assert locate_process(busy.found, "boot/1") is None
+    assert locate_nearest_process(busy.found, busy.found.host) is not None
+    assert locate_nearest_process(busy.found._replace(host=None), "boot/1") is not None
+    assert locate_nearest_process(busy.found, "boot/1") is None

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import HOUR, MINUTE, SECOND
-from stretto.figures.file_writes import FileWrite
-from stretto.figures.session_conflicts import (
+from stretto.figures.file_conflicts_between_sessions import (
     SessionConflict,
     SessionWrites,
     find_session_conflicts,
 )
+from stretto.figures.file_writes import FileWrite
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.interval import Interval
 from stretto.names import MAIN_AGENT

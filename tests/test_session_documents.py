@@ -31,7 +31,7 @@ from stretto.shipping.document_maker import compute_digest
 from stretto.shipping.hide_row_names import TEXT_RULES, hide_row_names
 from stretto.store.database import open_reader
 from stretto.store.database_schema import KEPT_TABLES
-from stretto.store.rollup import Additions
+from stretto.store.sums_by_time_slot import Additions
 from tests.fakes import ROOT, recorded, store
 from tests.scenes import Drawing, fork_join, frame_drawing, paid, sampled, straggler
 from tests.shipped import KEY, make_all, make_maker

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from stretto.figures.figure import Figure
-from stretto.figures.scores.retry_parallel_use_fit_and_judgement_figures import compute_judgements_of_agents
+from stretto.figures.scores.retry_parallel_use_result_fit_and_judgement_figures import (
+    compute_judgements_of_agents,
+)
 from stretto.figures.scores.score_rules import WEIGHTS, Scoring
 from stretto.figures.scores.window_scores import (
     compute_judgement_trend_figures,

@@ -29,11 +29,11 @@ from stretto.hook.client.client import build_record
 from stretto.model.event import Event
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.sources.otlp import receive as otlp
-from stretto.store import score_targets as judged
+from stretto.store import find_work_that_a_score_judges as judged
 from stretto.store.database import open_reader, open_writer
 from stretto.store.fanout_list import FanoutPage, FanoutQuery, list_fanouts
+from stretto.store.finished_runs_of_a_kind import RunFilter
 from stretto.store.ingest import Ingest
-from stretto.store.run_points import RunField
 from stretto.store.session_search import SessionPage, SessionQuery, find_sessions
 from stretto.summaries import snapshot
 from stretto.summaries.agents_at_work_in_window import ActivitySummary, read_activity_summary
@@ -220,7 +220,7 @@ class Store:
                 connection, kind, name, window, self.now, classify=self.config.task_types.classify
             )
 
-    def _task_profile(self, chosen: Mapping[RunField, str | None], window: TimeWindow) -> RunProfile:
+    def _task_profile(self, chosen: Mapping[RunFilter, str | None], window: TimeWindow) -> RunProfile:
         with closing(open_reader(self.config.database)) as connection:
             return read_task_profile(connection, chosen, window)
 

@@ -11,10 +11,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from stretto.api.ask_service_feeds import context
     from stretto.api.cache_counters import cache
     from stretto.api.carry import carry
     from stretto.api.context import environ
+    from stretto.api.read_service_feeds import context
     from stretto.api.recorded_resources import record_resources
     from stretto.api.score_events import score
     from stretto.api.setup import configure, flush
@@ -31,7 +31,7 @@ _MODULES = {
     "cache": "cache_counters",
     "carry": "carry",
     "configure": "setup",
-    "context": "ask_service_feeds",
+    "context": "read_service_feeds",
     "environ": "context",
     "flush": "setup",
     "message": "work_blocks",

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import optimize
 
 from stretto.analysis.performance_regressions import judge_changes
-from stretto.analysis.series_of_run_values import Series, SeriesKind, make_task_series
+from stretto.analysis.series_of_run_values import Series, SeriesKind, make_all_task_value_series
 from stretto.analysis.slow_tail_changes import judge_tails
 from stretto.clock import DAY
 from stretto.model.findings import FindingVerdict
@@ -127,7 +127,7 @@ def measure_slower_stores(*, long: bool, first: int = 0) -> Iterator[Row]:
     for number in range(first, first + stores):
         rng = np.random.default_rng([number, 5])
         runs = draw_slower_store(rng)
-        for finding in judge_changes(make_task_series(runs), FIRST_DAY + 90 * DAY):
+        for finding in judge_changes(make_all_task_value_series(runs), FIRST_DAY + 90 * DAY):
             if finding.kind == SeriesKind.TASK_LENGTH and finding.verdict is FindingVerdict.REGRESSION:
                 found += 1
                 held += (finding.evidence.low or 9) <= 1.5 <= (finding.evidence.high or 0)
@@ -148,7 +148,7 @@ def measure_mixes(*, long: bool) -> Iterator[Row]:
     for number in range(stores):
         rng = np.random.default_rng([number, 6])
         runs = draw_changed_mix(rng)
-        findings = judge_changes(make_task_series(runs), FIRST_DAY + 88 * DAY)
+        findings = judge_changes(make_all_task_value_series(runs), FIRST_DAY + 88 * DAY)
         regressed = {each.kind for each in findings if each.verdict is FindingVerdict.REGRESSION}
         false += SeriesKind.AGENT_LENGTH in regressed and SeriesKind.TASK_LENGTH not in regressed
         named += any(finding.reason.startswith("the mix changed") for finding in findings)

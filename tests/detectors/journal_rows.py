@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from stretto.analysis.performance_regressions import judge_changes
-from stretto.analysis.series_of_run_values import make_task_series
+from stretto.analysis.series_of_run_values import make_all_task_value_series
 from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_run import AnalysisRequest, answer_request
 from stretto.model.event import Event, Outcome
@@ -151,7 +151,10 @@ def judge_journals(
             raise RuntimeError(reply.error)
         known = [run for run in runs if run.start + (run.length or 0) <= instant]
         verdicts.append(
-            (list_verdicts(reply.findings), list_verdicts(judge_changes(make_task_series(known), instant)))
+            (
+                list_verdicts(reply.findings),
+                list_verdicts(judge_changes(make_all_task_value_series(known), instant)),
+            )
         )
     return verdicts
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stretto.analysis.forecast import COVERS, forecast_values
-from stretto.analysis.unusually_long_runs import UNUSUAL_RATE, rank_length
+from stretto.analysis.unusually_long_runs import UNUSUAL_RATE, compute_p_value_of_length
 from tests.detectors.calendar_rates import count_daily_cycles, count_trends, count_weekday_patterns
 from tests.detectors.rows import Row, make_mean, make_rate
 
@@ -59,7 +59,7 @@ def measure_flags(*, long: bool) -> Iterator[Row]:
         flags = 0
         for _ in range(cases):
             values = draw(rng, HISTORY)
-            flags += rank_length(float(values[-1]), values[:-1]) <= UNUSUAL_RATE
+            flags += compute_p_value_of_length(float(values[-1]), values[:-1]) <= UNUSUAL_RATE
         yield make_rate("C", f"{name}: ordinary runs flagged", flags, cases, at_least=0.004, at_most=0.006)
 
 

@@ -91,7 +91,7 @@ def advise_agent(inputs: RuleInputs) -> Verdict:
     return max(candidates, key=lambda each: each.gain.seconds)
 
 
-def advise_specialisation(inputs: RuleInputs) -> Verdict:
+def advise_taking_type_from_agent(inputs: RuleInputs) -> Verdict:
     """Recommend to take a type away from an agent that runs several and is worse at this one."""
     ranked = _rank_by_type(inputs)
     kinds = Counter(effect.agent for effects in ranked.values() for effect in effects)

@@ -16,7 +16,7 @@ import numpy as np
 
 from stretto.analysis.effect_estimates import EffectEstimate, estimate_ratio_of_geometric_means
 from stretto.analysis.experiment_definition_and_plan import find_detectable_ratio
-from stretto.analysis.rule_inputs_and_promised_gains import measure_log_span_per_work
+from stretto.analysis.rule_inputs_and_promised_gains import measure_session_log_spans_per_work
 from stretto.analysis.session_holdups import UsualLengths
 from stretto.analysis.session_lane_schedule import order_tasks_of_known_length
 from stretto.clock import DAY, SECOND
@@ -221,7 +221,7 @@ def _measure_sides(
     Sessions of a day resemble each other; days are what is independent.
     """
     schedules = [order_tasks_of_known_length(tasks.get(run.session, ())) for run in sessions]
-    values = measure_log_span_per_work(schedules, usual)
+    values = measure_session_log_spans_per_work(schedules, usual)
     days: dict[int, list[float]] = defaultdict(list)
     for place, value in values.items():
         days[sessions[place].start // DAY].append(value)

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from stretto.analysis.agent_assignment_rules import (
     advise_agent,
     advise_agents_to_team_up,
-    advise_specialisation,
+    advise_taking_type_from_agent,
 )
 from stretto.analysis.recommendation import Recommendation, RecommendationKind
 from stretto.analysis.resource_rules import (
     advise_fewer_agents_for_busy_processors,
-    advise_memory,
+    advise_more_memory,
     advise_staggered_starts,
     explain_no_cores_advice,
     explain_no_disk_advice,
@@ -46,12 +46,12 @@ RULES: Mapping[RecommendationKind, Callable[[RuleInputs], Verdict]] = {
     RecommendationKind.DEPENDENCY_CHAINS: explain_why_chains_are_not_advised,
     RecommendationKind.PHASE_STRUCTURE: advise_closing_gaps,
     RecommendationKind.BATCHING: advise_batching,
-    RecommendationKind.SPECIALISATION: advise_specialisation,
+    RecommendationKind.SPECIALISATION: advise_taking_type_from_agent,
     RecommendationKind.AGENT_CHOICE: advise_agent,
     RecommendationKind.PAIRING: advise_agents_to_team_up,
     RecommendationKind.CPU_BOUND: advise_fewer_agents_for_busy_processors,
     RecommendationKind.CORES: explain_no_cores_advice,
-    RecommendationKind.MEMORY_BOUND: advise_memory,
+    RecommendationKind.MEMORY_BOUND: advise_more_memory,
     RecommendationKind.MEMORY_STRATEGY: advise_staggered_starts,
     RecommendationKind.IO_BOUND: explain_no_disk_advice,
     RecommendationKind.STORAGE: explain_no_disk_advice,

@@ -18,7 +18,7 @@ from stretto.analysis.rule_inputs_and_promised_gains import (
     Verdict,
     recommend,
 )
-from stretto.analysis.workflow_rules import compare_widths
+from stretto.analysis.workflow_rules import recommend_planned_width
 from stretto.clock import SECOND
 
 FULL = 0.90
@@ -47,7 +47,7 @@ def advise_fewer_agents_for_busy_processors(inputs: RuleInputs) -> Verdict:
         return f"its agents use {share:.0%} of the processors"
     if (inputs.plan.advised or inputs.width) >= inputs.width:
         return "the processors are busy, but fewer agents would not be faster: see cores"
-    return compare_widths(
+    return recommend_planned_width(
         inputs, RecommendationKind.CPU_BOUND, "Run only {width} agents at once: the processors are busy.",
         needs_trial=False,
     )  # fmt: skip
@@ -114,7 +114,7 @@ def _compare_short_memory(inputs: RuleInputs) -> _ShortMemory | str:
     return _ShortMemory(estimate.effect, estimate.p, short)
 
 
-def advise_memory(inputs: RuleInputs) -> Verdict:
+def advise_more_memory(inputs: RuleInputs) -> Verdict:
     """Recommend more memory where sessions that are short of it take longer."""
     compared = _compare_short_memory(inputs)
     if isinstance(compared, str):

@@ -81,7 +81,7 @@ class RuleInputs:
     @cached_property
     def span_per_work(self) -> Mapping[int, float]:
         """Place of a session → logarithm of its span per usual work, on which a fix's change is measured."""
-        return measure_log_span_per_work(self.schedules, self.usual)
+        return measure_session_log_spans_per_work(self.schedules, self.usual)
 
     @cached_property
     def week_error(self) -> float:
@@ -94,7 +94,9 @@ class RuleInputs:
         return float(self.spans.mean()) * spread * math.sqrt(1 / len(self.sessions) + 1 / week)
 
 
-def measure_log_span_per_work(schedules: Sequence[RunSchedule], usual: UsualLengths) -> dict[int, float]:
+def measure_session_log_spans_per_work(
+    schedules: Sequence[RunSchedule], usual: UsualLengths
+) -> dict[int, float]:
     """Return by place the logarithm of a session's span per usual work, if it has any work."""
     values = {}
     for place, schedule in enumerate(schedules):

@@ -63,7 +63,7 @@ def silence_scores_after_higher_scores(scores: Floats, quiet: int) -> Floats:
     """Return the scores, of which those that follow a higher one within ``quiet`` values become 0."""
     kept = np.zeros(len(scores))
     last, last_score = -quiet - 1, 0.0
-    for number in find_candidates(scores):
+    for number in find_positive_scores(scores):
         score = float(scores[number])
         if number - last > quiet or score > last_score:
             kept[number] = score
@@ -71,6 +71,6 @@ def silence_scores_after_higher_scores(scores: Floats, quiet: int) -> Floats:
     return kept
 
 
-def find_candidates(scores: Floats) -> NDArray[np.intp]:
+def find_positive_scores(scores: Floats) -> NDArray[np.intp]:
     """Return the positions of the scores above 0."""
     return np.flatnonzero(scores > 0)

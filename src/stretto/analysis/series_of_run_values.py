@@ -163,7 +163,7 @@ class _Collected:
 Key = tuple[SeriesKind, tuple[tuple[str, str], ...]]
 
 
-def make_task_series(tasks: Iterable[TaskRun]) -> list[Series]:
+def make_all_task_value_series(tasks: Iterable[TaskRun]) -> list[Series]:
     """Return the series of tasks: lengths by type, agent and phase, failures, tokens and money by type."""
     collected: dict[Key, _Collected] = defaultdict(lambda: _Collected(missing=[]))
     for task in tasks:

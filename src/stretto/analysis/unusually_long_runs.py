@@ -58,7 +58,7 @@ class UnusualRun:
     """``rank``, ``RULE_OF_THUMB`` or why there is no judgement."""
 
 
-def rank_length(length: float, earlier: Floats) -> float:
+def compute_p_value_of_length(length: float, earlier: Floats) -> float:
     """Return the conformal p value: (1 + number of earlier runs at least as long) / (1 + their number).
 
     Example: longer than all of 199 earlier runs gives 1 / 200 = .005.
@@ -74,7 +74,7 @@ def judge_run(length: float | None, earlier: Sequence[float] | Floats) -> Unusua
         return UnusualRun(False, None, None, len(history), reason)
     median = float(np.median(history))
     ratio = length / median if median > 0 else None
-    p = rank_length(length, history)
+    p = compute_p_value_of_length(length, history)
     if len(history) >= FEWEST_FOR_FLAG:
         return UnusualRun(p <= UNUSUAL_RATE, p, ratio, len(history), "rank")
     flagged = length > RULE_FACTOR * float(np.quantile(history, 0.95))

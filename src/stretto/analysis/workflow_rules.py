@@ -112,7 +112,9 @@ def advise_relieving_last_agent(inputs: RuleInputs) -> Verdict:
     )
 
 
-def compare_widths(inputs: RuleInputs, kind: RecommendationKind, text: str, *, needs_trial: bool) -> Verdict:
+def recommend_planned_width(
+    inputs: RuleInputs, kind: RecommendationKind, text: str, *, needs_trial: bool
+) -> Verdict:
     """Recommend the width that the capacity plan advises instead of the usual width."""
     plan, now, then = inputs.plan, inputs.width, inputs.plan.advised or inputs.width
     if not plan.widths or now > len(plan.widths):
@@ -147,7 +149,7 @@ def advise_planned_width(inputs: RuleInputs) -> Verdict:
     """Recommend the width that the capacity plan advises."""
     if inputs.width <= 1:
         return "its tasks run one after another: see missed_parallelism"
-    return compare_widths(
+    return recommend_planned_width(
         inputs, RecommendationKind.POOL_SIZE, "Run {width} agents at once.", needs_trial=False
     )
 
@@ -157,7 +159,7 @@ def advise_parallelism(inputs: RuleInputs) -> Verdict:
     if inputs.width > 1:
         return "its tasks run side by side already"
     text = "Run its tasks side by side, {width} at once."
-    return compare_widths(inputs, RecommendationKind.MISSED_PARALLELISM, text, needs_trial=True)
+    return recommend_planned_width(inputs, RecommendationKind.MISSED_PARALLELISM, text, needs_trial=True)
 
 
 def explain_why_chains_are_not_advised(inputs: RuleInputs) -> Verdict:

@@ -57,7 +57,8 @@ def translate_span(span: Span, session: str, *, has_ended: bool) -> list[Event]:
     An open span gives its own event, marked as open, and the starts of a session or phase.
     """
     events = [
-        replace(event, channel=Channel.API) for event in python_api.make_events_of_any_span(span, session)
+        replace(event, channel=Channel.API)
+        for event in python_api.make_events_of_any_framework_span(span, session)
     ]
     if has_ended:
         return events

@@ -13,7 +13,7 @@ EXAMPLE = "receivers.example.yml"
 CONFIGURATION = "alertmanager.yml"
 
 
-def show_receivers(context: CommandContext, options: argparse.Namespace) -> int:
+def check_file_and_print_receivers(context: CommandContext, options: argparse.Namespace) -> int:
     """Check the user's file and print the channels of each receiver; write Alertmanager's configuration.
 
     The written file is for the containers: it has the addresses of the compose file, while ``stretto up``

@@ -264,7 +264,7 @@ def _add_servers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     receivers = _add_command(
         commands,
         "receivers",
-        "check_alert_receivers_command:show_receivers",
+        "check_alert_receivers_command:check_file_and_print_receivers",
         "check where alerts are sent beside the page",
     )
     receivers.add_argument(

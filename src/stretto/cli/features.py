@@ -47,7 +47,7 @@ def set_features(context: CommandContext, options: argparse.Namespace) -> int:
     return 0
 
 
-def take_back(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
+def undo_last_feature_change(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
     """Return to the states before the last change."""
     folder = context.config.state
     before: FeatureChanges | None = read_feature_changes(folder).take_back()

@@ -89,7 +89,7 @@ def explain_holdups(context: CommandContext, options: argparse.Namespace) -> int
     state = read_state(context, *EXPLAINING, EXPECTING)
     if options.session is not None:
         return _explain_session(context, state, options.session)
-    findings = list_explanations(state)
+    findings = list_notable_unsettled_findings(state)
     documents = [build_finding_document(finding, state.zone) for finding in findings]
     held = [each for each in documents if each["kind"].startswith(HOLDUP_PREFIX)]
     context.print_answer(
@@ -112,10 +112,10 @@ def _explain_session(context: CommandContext, state: FindingsState, name: str) -
         session.id
     )
     standing = (get_extra_value(state, "holdups", "standings") or {}).get(session.id)
-    late = list_slower_than_usual_tasks(state, session.pattern, session.tasks)
+    late = list_tasks_longer_than_usual(state, session.pattern, session.tasks)
     findings = [
         build_finding_document(finding, state.zone)
-        for finding in list_explanations(state, session.pattern)
+        for finding in list_notable_unsettled_findings(state, session.pattern)
         if session.pattern is not None and not finding.kind.startswith(HOLDUP_PREFIX)
     ]
     lines = [] if standing is None else [describe_standing(standing)]

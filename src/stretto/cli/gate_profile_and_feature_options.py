@@ -57,7 +57,10 @@ def add_gate(commands: Commands, add_command: AddCommand) -> None:
 def add_profile(commands: Commands, add_command: AddCommand) -> None:
     """Add ``stretto profile``."""
     profile = add_command(
-        commands, "profile", "profile:run_profile", "measure a command over several runs, with its components"
+        commands,
+        "profile",
+        "measure_command_runs:run_profile",
+        "measure a command over several runs, with its components",
     )
     profile.usage = (
         "stretto profile [-h] [--json] [-n RUNS] [--warm-up RUNS] [--versus COMMAND] [--html FILE]"
@@ -78,10 +81,10 @@ def add_profile(commands: Commands, add_command: AddCommand) -> None:
 def add_baseline_save_and_compare(actions: Commands, add_command: AddCommand) -> None:
     """Add ``stretto baseline save`` and ``stretto baseline compare``."""
     for name, run, text in (
-        ("save", "profile:save_last_profile", "save the last profile of a command under a name"),
+        ("save", "measure_command_runs:save_last_profile", "save the last profile of a command under a name"),
         (
             "compare",
-            "profile:compare_last_profile",
+            "measure_command_runs:compare_last_profile",
             "compare the last profile of a command with a saved profile",
         ),
     ):
@@ -101,4 +104,9 @@ def add_features(commands: Commands, add_command: AddCommand) -> None:
     changes.add_argument(
         "changes", nargs="+", metavar="NAME=STATE", help="caching=off, level=minimal, tests=default"
     )
-    add_command(actions, "rollback", "features:take_back", "return to the states before the last change")
+    add_command(
+        actions,
+        "rollback",
+        "features:undo_last_feature_change",
+        "return to the states before the last change",
+    )

@@ -24,7 +24,7 @@ from stretto.hub.engine_opening import HubDatabase, open_engine
 from stretto.hub.grant_database_reader import write_reader_statements
 from stretto.hub.hub_app import HubApp
 from stretto.hub.open_scopes import ALL_TEAMS, OpenScopes
-from stretto.hub.receive_metrics import make_receive_registry
+from stretto.hub.received_documents_collector import make_receive_registry
 from stretto.servers.supervised_server_password import write_private
 from stretto.version import read_version
 from stretto.web.connection_bounds import ConnectionBounds, find_most_connections

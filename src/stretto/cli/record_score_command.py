@@ -16,10 +16,10 @@ from stretto.model.task_type import to_label_value
 from stretto.sources import outside_score
 from stretto.sources.outside_score import LATEST, Judgement
 from stretto.state.lock import find_lock_holder
+from stretto.store import find_work_that_a_score_judges as judged
 from stretto.store import queries
-from stretto.store import score_targets as judged
 from stretto.store.database import open_reader
-from stretto.store.score_targets import ScoreReceipt
+from stretto.store.find_work_that_a_score_judges import ScoreReceipt
 
 NOT_FOUND = 1
 

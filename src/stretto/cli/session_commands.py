@@ -15,7 +15,7 @@ from stretto.errors import UsageError
 from stretto.figures.session_analysis import WhatIf, build_what_if_document, simulate_task_factor
 from stretto.figures.work_tree import build_work_tree
 from stretto.findings.findings_snapshot import read_findings_state
-from stretto.findings.session_findings import (
+from stretto.findings.look_up_findings_about_sessions import (
     build_session_finding_document,
     find_session_findings,
     order_by_holdup_seconds,

@@ -15,7 +15,7 @@ from stretto.cli.text_tables import (
     measure_width,
     render_text,
 )
-from stretto.findings.session_findings import SessionFinding
+from stretto.findings.look_up_findings_about_sessions import SessionFinding
 from stretto.format import quantities
 from stretto.store.queries import SessionRow
 from stretto.summaries.session_json import name_session

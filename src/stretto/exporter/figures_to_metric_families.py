@@ -58,7 +58,7 @@ def fit_budget(figures: Sequence[Figure], budget: int) -> BudgetedFigures:
     return BudgetedFigures(tuple(derived), folded)
 
 
-def split_by_origin(figures: Iterable[Figure]) -> tuple[list[Figure], list[Figure]]:
+def split_off_figures_about_stretto(figures: Iterable[Figure]) -> tuple[list[Figure], list[Figure]]:
     """Return the derived figures and those about Stretto itself, which no budget limits."""
     derived: list[Figure] = []
     about_stretto: list[Figure] = []

@@ -19,7 +19,7 @@ from stretto.exporter.figures_to_metric_families import (
     build_families,
     fit_budget,
     require_known_figures,
-    split_by_origin,
+    split_off_figures_about_stretto,
 )
 from stretto.figures.figure import Figure
 from stretto.names import METRICS
@@ -87,7 +87,9 @@ class FigureCollector(Collector):
         """Check the figures of a group; those of a snapshot that was scraped before were checked then."""
         last = self._last.get(name)
         if last is None or last.source is not figures or not isinstance(figures, tuple):
-            last = self._last[name] = _CheckedGroup(figures, *split_by_origin(require_known_figures(figures)))
+            last = self._last[name] = _CheckedGroup(
+                figures, *split_off_figures_about_stretto(require_known_figures(figures))
+            )
         return last
 
     def _fit_budget(self, derived: Sequence[Sequence[Figure]]) -> _FittedFigures:

@@ -23,7 +23,7 @@ class FamilySource(Protocol):
         """Return the metric families."""
 
 
-class FleetCollector(Collector):
+class MachineSumsCollector(Collector):
     """Collector of the fleet's series, computed from the families of another registry at each scrape.
 
     >>> stretto_window_tasks{outcome="success",window="24h"} 26.0

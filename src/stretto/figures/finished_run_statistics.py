@@ -50,7 +50,7 @@ class DayOfRuns:
 
 
 @dataclass(frozen=True, slots=True)
-class LengthRange:
+class LengthHistogramBin:
     """The number of runs with a length from ``low`` to below ``high``, in seconds."""
 
     low: float
@@ -72,7 +72,7 @@ class RunProfile:
     longest: float | None
     days: tuple[DayOfRuns, ...]
     """From the first day with runs to the last, days without any included."""
-    ranges: tuple[LengthRange, ...]
+    ranges: tuple[LengthHistogramBin, ...]
     slowest: tuple[RunPoint, ...]
     failing: tuple[RunPoint, ...]
     """The latest ones."""
@@ -175,7 +175,7 @@ def _describe_day(day: int, runs: Sequence[RunPoint]) -> DayOfRuns:
     return DayOfRuns(day, len(runs), failed, pick_quantile(lengths, 0.5))
 
 
-def _count_ranges(lengths: Sequence[tuple[float, int]]) -> tuple[LengthRange, ...]:
+def _count_ranges(lengths: Sequence[tuple[float, int]]) -> tuple[LengthHistogramBin, ...]:
     """Return how many lengths lie between the bounds 1, 2, 5, 10, 20 … s, from the least to the most.
 
     ``lengths`` are (seconds, number of runs), sorted.
@@ -192,7 +192,8 @@ def _count_ranges(lengths: Sequence[tuple[float, int]]) -> tuple[LengthRange, ..
             place += 1
         counts[place] += number
     return tuple(
-        LengthRange(low, high, count) for low, high, count in zip(bounds, bounds[1:], counts, strict=False)
+        LengthHistogramBin(low, high, count)
+        for low, high, count in zip(bounds, bounds[1:], counts, strict=False)
     )
 
 
@@ -205,7 +206,7 @@ class AlignedRange:
     runs: tuple[int, ...]
 
 
-def align_ranges(spreads: Sequence[Sequence[LengthRange]]) -> list[AlignedRange]:
+def align_ranges(spreads: Sequence[Sequence[LengthHistogramBin]]) -> list[AlignedRange]:
     """Return all ranges from the least length of any spread to the most, with the runs of each spread."""
     known = [each for spread in spreads for each in spread]
     if not known:

@@ -48,7 +48,7 @@ def compare_agents(given: AnalysisInput) -> AnalysisAnswer:
     )
 
 
-def compare_patterns(given: AnalysisInput) -> AnalysisAnswer:
+def compare_patterns_and_their_past(given: AnalysisInput) -> AnalysisAnswer:
     """Answer how each pattern fares against its past and the other patterns, and when it was best."""
     from stretto.analysis.fastest_three_days_in_a_row import find_best_three_days  # noqa: PLC0415  # loads scipy
     from stretto.analysis.session_group_comparison import compare_groups  # noqa: PLC0415  # likewise

@@ -70,9 +70,12 @@ class AnalysisInput:
     @cached_property
     def run_series(self) -> Sequence[Series]:
         """The series of tasks and of parallel work."""
-        from stretto.analysis.series_of_run_values import make_fanout_elapsed_series, make_task_series  # noqa: PLC0415  # loads numpy
+        from stretto.analysis.series_of_run_values import (  # noqa: PLC0415  # loads numpy
+            make_all_task_value_series,
+            make_fanout_elapsed_series,
+        )
 
-        return [*make_task_series(self.tasks), *make_fanout_elapsed_series(self.sessions)]
+        return [*make_all_task_value_series(self.tasks), *make_fanout_elapsed_series(self.sessions)]
 
     @cached_property
     def sessions_by_pattern(self) -> Mapping[str, Sequence[SessionRun]]:

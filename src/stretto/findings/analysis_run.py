@@ -40,8 +40,8 @@ from stretto.store.decision_rows import read_decisions
 from stretto.store.finding_history_and_last_answers import read_finding_history
 from stretto.store.owner_day_rows import read_owner_days
 from stretto.store.queries import list_slot_numbers, read_sums_by_slot
-from stretto.store.rollup import SLOTS
 from stretto.store.run_queries import read_session_runs, read_task_runs_begun_between
+from stretto.store.sums_by_time_slot import SLOTS
 
 CPU_SECONDS = 120
 """Processor time of one run of the process."""

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from stretto.analysis.installed_extras import find_missing_package
 from stretto.clock import DAY, SECOND
-from stretto.findings.agent_and_pattern_comparisons import compare_agents, compare_patterns
+from stretto.findings.agent_and_pattern_comparisons import compare_agents, compare_patterns_and_their_past
 from stretto.findings.analysis_input_and_answer import NEW_NORMAL, AnalysisAnswer, AnalysisInput
 from stretto.findings.calendar_trend_and_forecast_analyses import (
     compare_weeks,
@@ -277,7 +277,7 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis("unusual", FIVE_MINUTES, find_unusual_runs),
     Analysis("caches", HOUR_SECONDS, find_cache_faults),
     Analysis("agents", HOUR_SECONDS, compare_agents, has_findings=False),
-    Analysis("comparisons", HOUR_SECONDS, compare_patterns, has_findings=False),
+    Analysis("comparisons", HOUR_SECONDS, compare_patterns_and_their_past, has_findings=False),
     Analysis("slow_times", HOUR_SECONDS, find_slow_times),
     Analysis("lives", HOUR_SECONDS, follow_session_lives),
     Analysis("correlations", HOUR_SECONDS, correlate_days),

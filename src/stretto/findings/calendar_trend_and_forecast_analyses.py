@@ -12,7 +12,11 @@ from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput
-from stretto.findings.measure_local_days import count_load, find_date, measure_day_quantities
+from stretto.findings.measure_local_days import (
+    count_starts_by_hour_and_weekday,
+    find_date,
+    measure_day_quantities,
+)
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.model.run_rows_for_analyses import TaskRun
 
@@ -54,7 +58,7 @@ def find_slow_times(given: AnalysisInput) -> AnalysisAnswer:
         judge_calendars(calendars),
         extra={
             "days": len({find_date(task.start, zone) for task in recent}),
-            "load": count_load(recent, zone),
+            "load": count_starts_by_hour_and_weekday(recent, zone),
             "lengths": [_describe_calendar(each) for each in largest[:MOST_CALENDARS]],
         },
     )

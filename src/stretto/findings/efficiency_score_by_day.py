@@ -10,10 +10,10 @@ import msgspec
 
 from stretto.clock import DAY, SECOND
 from stretto.figures.figure import Figure
-from stretto.figures.model_cache_and_test_figures import compute_usage_figures
+from stretto.figures.model_call_cache_and_test_figures import compute_usage_figures
 from stretto.figures.parallel_work_against_baselines import build_mixes, sum_parallel_by_type
 from stretto.figures.scores.efficiency_dimensions import EfficiencyInputs, compute_efficiency_score
-from stretto.figures.scores.figures_for_scores import PublishedFigures
+from stretto.figures.scores.look_up_figures_for_scores import PublishedFigures
 from stretto.figures.scores.score_rules import WEIGHTS, ScoreRules
 from stretto.figures.scores.sums_by_pattern_type_or_agent import SPLIT_BY_PATTERN, split_sums_by
 from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED, DeclaredBaselines

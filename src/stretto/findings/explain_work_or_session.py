@@ -41,7 +41,7 @@ class LateTask:
         return f"the task {self.task} ({self.type}) took {took}; usual are {usual} ({low} to {high})"
 
 
-def list_explanations(state: FindingsState, pattern: str | None = None) -> list[Finding]:
+def list_notable_unsettled_findings(state: FindingsState, pattern: str | None = None) -> list[Finding]:
     """Return what is notable and not settled, of a pattern and of no pattern, or all without one."""
     return [
         finding
@@ -81,7 +81,7 @@ def _list_answers(state: FindingsState, name: str) -> Sequence[Finding]:
     return () if result is None else result.findings
 
 
-def list_slower_than_usual_tasks(
+def list_tasks_longer_than_usual(
     state: FindingsState, pattern: str | None, tasks: Iterable[Task]
 ) -> list[LateTask]:
     """Return the tasks of a session that took longer than their kind, the one that lost most first."""

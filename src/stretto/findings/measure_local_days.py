@@ -53,7 +53,7 @@ def measure_day_quantities(
     }
 
 
-def count_load(tasks: Iterable[TaskRun], zone: ZoneInfo) -> Mapping[str, list[int]]:
+def count_starts_by_hour_and_weekday(tasks: Iterable[TaskRun], zone: ZoneInfo) -> Mapping[str, list[int]]:
     """Return how many tasks began by local hour and by weekday, Monday first."""
     hours, weekdays = [0] * DAY_HOURS, [0] * WEEK_DAYS
     for task in tasks:

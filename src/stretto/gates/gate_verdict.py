@@ -138,7 +138,7 @@ def judge_measurements(
         notes.append("no test is in both: there is nothing to compare")
     notes += _describe_common_shift(tests)
     if word is not GateWord.REGRESSION:
-        notes += describe_mix(new, old, common, rules, is_pooled=is_pooled)
+        notes += describe_total_change_by_mix(new, old, common, rules, is_pooled=is_pooled)
     return GateVerdict(word, tuple(tests), max((test.missing for test in tests), default=0), tuple(notes))
 
 
@@ -215,7 +215,7 @@ def _describe_common_shift(tests: list[BenchmarkVerdict]) -> list[str]:
     ]
 
 
-def describe_mix(
+def describe_total_change_by_mix(
     new: Measurements, old: Measurements, common: list[str], rules: GateRules, *, is_pooled: bool
 ) -> list[str]:
     """Return a sentence if the total changed because other tests ran, or in other shares.

@@ -19,7 +19,7 @@ from stretto.hub.engine import DAYS_KEPT
 from stretto.hub.session_entries import SLOTS_PER_DAY
 from stretto.names.measures import MEASURES, SCORE_SUM, Dimension, Unit
 from stretto.store.database_schema import KEPT_TABLES
-from stretto.store.rollup import find_slot_number
+from stretto.store.sums_by_time_slot import find_slot_number
 
 FARTHEST_AHEAD = DAY
 """How far (ns) a machine's clock may be ahead of the hub's."""

@@ -101,7 +101,7 @@ def is_day_over(day: int, now: int) -> bool:
     return now >= (day + 1) * DAY + GRACE
 
 
-def list_changed_owners(
+def list_owners_with_changed_sums(
     release: DayRelease, sums_by_team: Mapping[str, Sequence[OwnerSum]]
 ) -> list[tuple[str, tuple[str, ...], str]]:
     """Return (group, its teams, owner) where sums are others than when leads last saw them."""

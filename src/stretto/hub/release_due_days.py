@@ -13,7 +13,7 @@ from stretto.hub.enough_people_release_rule import (
     decode_day_release,
     encode_day_release,
     is_day_over,
-    list_changed_owners,
+    list_owners_with_changed_sums,
     release_day,
 )
 from stretto.hub.released_days_table import StoredRelease
@@ -114,7 +114,7 @@ def _list_forgotten(
         if at >= release.read_at
     }
     found = {}
-    for group, teams, owner in list_changed_owners(release, sums):
+    for group, teams, owner in list_owners_with_changed_sums(release, sums):
         senders = noted.intersection((team, owner) for team in teams)
         if senders:
             scope = FleetScope(tenant=tenant, owners=tuple((team, owner) for team in teams))

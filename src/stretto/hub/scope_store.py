@@ -32,8 +32,8 @@ from stretto.store.database import open_transaction, open_writer
 from stretto.store.database_schema import KEPT_TABLES
 from stretto.store.owner_day_rows import create_owner_days, delete_owner_days_before, replace_owner_days
 from stretto.store.records_of_pruned_sessions import add_kept_record
-from stretto.store.rollup import SLOTS, Cells, add_kept_sums
 from stretto.store.session_search import delete_words, encode_items, number_words, write_words
+from stretto.store.sums_by_time_slot import SLOTS, Cells, add_kept_sums
 
 _TABLES = """
 -- The documents as they were added, so that a later revision can take them back.

@@ -14,7 +14,7 @@ import msgspec
 from stretto.fleet.session_document import SessionDocument, decode_session_document, encode_session_document
 from stretto.hub.engine import Mark, ReceivedSession, SessionChange, SessionKey
 from stretto.store.derive_missing_measures_of_old_sums import Amounts, complete_old_sums, is_old_definition
-from stretto.store.rollup import SLOTS
+from stretto.store.sums_by_time_slot import SLOTS
 
 SLOTS_PER_DAY = SLOTS[2] // SLOTS[0]
 

@@ -20,7 +20,7 @@ MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ")
 """First bytes of compressed files, whose lines cannot be overwritten in place."""
 
 
-class CompressedFileError(OSError):
+class FileIsCompressedError(OSError):
     """The file is compressed."""
 
 
@@ -28,12 +28,12 @@ def erase_lines(path: Path, is_erased: Callable[[bytes], bool]) -> int:
     """Overwrite the lines of a file for which a function answers True; return their number.
 
     The function gets a line without its newline. Lines that are appended meanwhile are looked at too. The
-    file is on the disk when this returns. Raises OSError; CompressedFileError for a compressed file.
+    file is on the disk when this returns. Raises OSError; FileIsCompressedError for a compressed file.
     """
     erased = 0
     with path.open("rb") as file, path.open("r+b", buffering=0) as output:
         if file.read(5).startswith(MAGIC):
-            raise CompressedFileError(f"{path} is compressed")
+            raise FileIsCompressedError(f"{path} is compressed")
         file.seek(0)
         offset = 0
         while line := file.readline(LONGEST_LINE):

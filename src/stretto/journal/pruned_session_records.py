@@ -177,7 +177,7 @@ def _drop_rows(line: bytes, tables: frozenset[str]) -> bytes:
     return encode_kept_record(replace(record, rows=rows))
 
 
-def write_store_record_file(folder: Path, record: KeptRecord) -> str:
+def write_record_of_whole_store(folder: Path, record: KeptRecord) -> str:
     """Write the record of a whole store into a file of its own, named after the record; return the name.
 
     The same record is written once: a second call leaves the file alone.

@@ -249,7 +249,7 @@ def assign_to_runs(
     return tuple(assigned)
 
 
-def find_model_calls_completed_by_answer(facts: SessionFacts, call_ids: Iterable[str]) -> set[str]:
+def find_model_calls_completed_by_delegations(facts: SessionFacts, call_ids: Iterable[str]) -> set[str]:
     """Return the model calls whose use the answers of delegating calls may complete."""
     answers = [facts.calls.get(call_id, {}) for call_id in call_ids]
     agents = {

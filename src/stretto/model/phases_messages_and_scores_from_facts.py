@@ -188,7 +188,7 @@ def conclude_samples(facts: SessionFacts) -> tuple[Sample, ...]:
     return tuple(sorted(samples, key=lambda sample: sample.start))
 
 
-def sum_up_api_costs(facts: SessionFacts) -> int | None:
+def sum_up_recording_time(facts: SessionFacts) -> int | None:
     """Return the nanoseconds that recording took the session's programs; None if none reported any."""
     costs = [
         cost

@@ -6,11 +6,11 @@ under a name that is not in it. ``measures`` and ``fact_fields`` are the tables 
 
 from __future__ import annotations
 
+from stretto.names.ended_work_metrics import LIVE
 from stretto.names.fanout_metrics import PARALLEL
 from stretto.names.headline_metrics import VERDICT
 from stretto.names.hub_metrics import HUB_METRICS
 from stretto.names.labels import JOB, MAIN, MAIN_AGENT, NONE, OTHER, PREFIX, WINDOWS, Label
-from stretto.names.live_metrics import LIVE
 from stretto.names.machine_and_running_work_metrics import RESOURCES
 from stretto.names.metric import Metric, MetricKind, MetricOrigin
 from stretto.names.metrics_of_analysis_results import ANALYSIS_COST, ESTIMATED, FINDINGS

@@ -135,7 +135,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "reports.make_report": (
         measures.COST, measures.DELIVERIES, measures.PRICED_CALLS,
     ),
-    "figures.machine_limits": (
+    "figures.when_machine_was_used_up": (
         measures.AGENTS_CPU, measures.MACHINE_AVAILABLE, measures.MACHINE_BUSY, measures.SAMPLED,
     ),
     "figures.resource_figures": (
@@ -166,7 +166,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.PLACED_TIME, measures.SCORE_COUNT,
         measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.WORK_ENDS,
     ),
-    "figures.scores.retry_parallel_use_fit_and_judgement_figures": (
+    "figures.scores.retry_parallel_use_result_fit_and_judgement_figures": (
         measures.CHECKED, measures.CHECKED_IN_PHASE, measures.FANOUTS, measures.RETRY_ENDS,
         measures.RETRY_TIME, measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.TURNS,
         measures.WORK_ENDS,

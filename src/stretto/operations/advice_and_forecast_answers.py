@@ -13,10 +13,10 @@ from stretto.findings.finding_sentences import describe_finding
 from stretto.format import quantities
 from stretto.model.findings import Finding
 from stretto.model.task_delivery_classes import Delivery
+from stretto.operations.advice_on_low_judgements import advise_on_judgements
 from stretto.operations.advice_rows import describe_advice
 from stretto.operations.efficiency_answers import SCORE_WINDOW
 from stretto.operations.history_answers import HISTORY, describe_days
-from stretto.operations.judgement_advice import advise_on_judgements
 from stretto.operations.live_answers import list_running
 from stretto.operations.measure_finished_runs import (
     find_quantile,
@@ -223,7 +223,7 @@ def answer_capacity_planning(call: OperationCall) -> OperationAnswer:
         "goals": list(goals),
     }
     if "cost" in goals:
-        analysis |= project_cost(usage, measure_known_time(call), growth)
+        analysis |= project_cost(usage, measure_known_time_in_four_weeks(call), growth)
     sentences = [
         f"{row['workflow']}: {row['text']}"
         + (
@@ -243,7 +243,7 @@ def answer_capacity_planning(call: OperationCall) -> OperationAnswer:
     )
 
 
-def measure_known_time(call: OperationCall) -> int:
+def measure_known_time_in_four_weeks(call: OperationCall) -> int:
     """Return the time (ns) of the last four weeks since the first event: before it nothing is known."""
     with call.sources.connect() as connection:
         first = find_first_slot_time(connection)

@@ -67,7 +67,7 @@ def answer_agent_performance(call: OperationCall) -> OperationAnswer:
             for each in analysis["ranking"]
             if min(each["p"], each["p_longer"]) <= 0.05  # noqa: PLR2004  # the level of the ranking
         ]
-    window = name_window(find_span(call))
+    window = find_shortest_window_holding_span(find_span(call))
     judged = {
         row["agent"]: {
             "quality": call.figures.describe(

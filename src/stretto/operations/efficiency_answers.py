@@ -18,7 +18,7 @@ from stretto.operations.measure_finished_runs import (
     keep_reasons,
     measure_outcomes,
     measure_parallel_work,
-    measure_resources,
+    measure_processors_and_memory,
     measure_saved,
     measure_session_efficiency,
     measure_usage,
@@ -246,7 +246,10 @@ def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
     if samples < FEWEST_SAMPLED:
         what = "samples of this session" if call.workflow.session else "sessions whose processes were sampled"
         raise lack_data(what, samples, FEWEST_SAMPLED)
-    resources, usage = measure_resources(runs.tasks, runs.sessions), measure_usage(runs.tasks, runs.sessions)
+    resources, usage = (
+        measure_processors_and_memory(runs.tasks, runs.sessions),
+        measure_usage(runs.tasks, runs.sessions),
+    )
     saved = measure_saved(runs.fanouts)
     per_saved: dict[str, Any] = {
         "saved_seconds": saved,

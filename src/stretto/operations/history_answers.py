@@ -135,7 +135,7 @@ def _list_score_trends(call: OperationCall) -> list[dict[str, Any]]:
     ]
 
 
-def answer_patterns(call: OperationCall) -> OperationAnswer:
+def answer_circumstances_of_outcomes(call: OperationCall) -> OperationAnswer:
     """Answer which circumstances go with success, failure and speed."""
     runs = call.read_pattern_runs(HISTORY)
     sessions = [run for run in runs.sessions if run.task_types]

@@ -134,7 +134,7 @@ def _count_delivered(tasks: Iterable[TaskRun], sessions: Iterable[str]) -> int:
     return sum(run.is_delivered for run in tasks if run.session in among)
 
 
-def measure_resources(tasks: Sequence[TaskRun], sessions: Sequence[SessionRun]) -> dict[str, Any]:
+def measure_processors_and_memory(tasks: Sequence[TaskRun], sessions: Sequence[SessionRun]) -> dict[str, Any]:
     """Return processors and memory that sessions used; null where nothing sampled them."""
     cpu = [run.cpu_seconds for run in sessions if run.cpu_seconds is not None]
     means = [run.memory_mean for run in sessions if run.memory_mean is not None]

@@ -15,7 +15,7 @@ from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.operations.analysis_reader import AnswerReader
 from stretto.operations.figure_lookup import FigureTable
 from stretto.operations.find_named_workflow import ALL_WORKFLOWS, ChosenWorkflow
-from stretto.operations.lazy_attribute import LazyAttribute
+from stretto.operations.lock_free_cached_property import LazyAttribute
 from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.operation_sources import OperationSources
 from stretto.store.decision_rows import read_decisions

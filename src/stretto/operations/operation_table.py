@@ -12,9 +12,9 @@ from stretto.operations import (
     agent_answers,
     alert_answers,
     efficiency_answers,
-    execution_and_phase_answers,
     history_answers,
     live_answers,
+    session_run_phase_and_task_answers,
     workflow_against_others_and_past,
 )
 from stretto.operations.operation import Operation, OperationAnswer, OperationGroup, OperationOption
@@ -141,7 +141,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.HISTORY,
         "find circumstances that go with success, failure or speed",
         "100 sessions with tasks",
-        history_answers.answer_patterns,
+        history_answers.answer_circumstances_of_outcomes,
         (
             _take_all(
                 "pattern_types",
@@ -344,7 +344,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.WORKFLOW,
         "see where wall time went, and the fastest and slowest tasks",
         "1 session",
-        execution_and_phase_answers.answer_session_run_analysis,
+        session_run_phase_and_task_answers.answer_session_run_analysis,
         _list_spans(),
     ),
     Operation(
@@ -352,7 +352,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.WORKFLOW,
         "compare phases by length, success and efficiency, and see where work fails",
         "1 session",
-        execution_and_phase_answers.answer_phase_performance,
+        session_run_phase_and_task_answers.answer_phase_performance,
         _list_spans(),
     ),
     Operation(
@@ -360,7 +360,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.WORKFLOW,
         "find tasks that cost most, calls too small, and what faster ones give",
         "1 finished task",
-        execution_and_phase_answers.answer_task_optimization,
+        session_run_phase_and_task_answers.answer_task_optimization,
         _list_spans(),
     ),
     Operation(

@@ -145,7 +145,7 @@ class Sampler:
                 if self._has_stayed(followed, session):
                     continue
                 samples += self._drop_session(id)
-            root = None if id in self._ended else locate_process(session.processes, self.host)
+            root = None if id in self._ended else locate_nearest_process(session.processes, self.host)
             if root is not None:
                 self._sessions[id] = _FollowedSession(session, root)
         return samples
@@ -158,7 +158,7 @@ class Sampler:
             if same and followed.counted:
                 self._ended[session.session] = session.processes
             return False
-        return same or locate_process(session.processes, self.host) in {followed.root, None}
+        return same or locate_nearest_process(session.processes, self.host) in {followed.root, None}
 
     def _measure_machine(self, now: Machine) -> MachineUse:
         """Return the machine's use, with its load since the last reading that was long enough ago."""
@@ -230,7 +230,7 @@ class Sampler:
         return [_build_sample(id, open_sample)]
 
 
-def locate_process(processes: HostProcesses, host: str | None = None) -> psutil.Process | None:
+def locate_nearest_process(processes: HostProcesses, host: str | None = None) -> psutil.Process | None:
     """Return the nearest of the reported processes that still runs, or None if all have ended.
 
     None too if they were reported from another place than ``host``, whose pids are other processes here.

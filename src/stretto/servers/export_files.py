@@ -169,7 +169,7 @@ def build_alertmanager_files(shipped: ShippedFiles, settings: ExportSettings) ->
     return {"alertmanager.yml": _dump_yaml(configuration), **templates}
 
 
-def build_team_rule_files(shipped: ShippedFiles, settings: ExportSettings) -> Files:
+def build_fleet_rule_files(shipped: ShippedFiles, settings: ExportSettings) -> Files:
     """Return the rules about teams of machines, as files and as an object of the Prometheus operator."""
     rules = _read_rules(shipped, settings, "fleet")
     groups = [group for text in rules.values() for group in yaml.safe_load(text)["groups"]]
@@ -185,7 +185,7 @@ BUILDERS: Mapping[str, Callable[[ShippedFiles, ExportSettings], Files]] = {
     "mixin": build_mixin_files,
     "operator": build_operator_files,
     "alertmanager": build_alertmanager_files,
-    "fleet": build_team_rule_files,
+    "fleet": build_fleet_rule_files,
 }
 """Kind of export → the function that builds its files."""
 

@@ -26,7 +26,7 @@ from stretto.exporter.scrape import (
     describe_own_process,
     encode_metrics,
 )
-from stretto.exporter.sum_metrics_for_fleet import FleetCollector
+from stretto.exporter.sum_metrics_for_fleet import MachineSumsCollector
 from stretto.features.collection_filter import decide_collection
 from stretto.features.feature_switches import FEATURES
 from stretto.feeds.orchestrator_feed_items import FeedInput
@@ -77,11 +77,11 @@ from stretto.shipping.ship_batches import Shipper
 from stretto.sources.otlp.claude_code_values import CallWork
 from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, OtlpTranslator, RequestResult, Signal
 from stretto.sources.redact import redact_for_journal
+from stretto.store import find_work_that_a_score_judges as judged
 from stretto.store import queries
-from stretto.store import score_targets as judged
 from stretto.store.database import get_store_size
 from stretto.store.decision_rows import append_decisions
-from stretto.store.declared_baseline_file import DeclaredBaselineFile
+from stretto.store.declared_baseline_file import DeclaredBaselineReader
 from stretto.store.joinable_sessions import describe_sessions_that_seem_one_run
 from stretto.summaries.running_tasks import ExpectedFanout, ExpectedTask, compute_running_fanout_figures
 from stretto.summaries.snapshot import Snapshot
@@ -106,7 +106,7 @@ class Service:
         self._clock = clock
         self._sender = sender
         self._version = version
-        self.declared = DeclaredBaselineFile(config.state)
+        self.declared = DeclaredBaselineReader(config.state)
         """Baselines that a person has declared; read again when their file changes."""
         self.registry = create_empty_registry()
         describe_own_process(self.registry)
@@ -166,7 +166,7 @@ class Service:
             )
         )
         self._fleet_registry = create_empty_registry()
-        self._fleet_registry.register(FleetCollector(self.registry, self._shows_recording))
+        self._fleet_registry.register(MachineSumsCollector(self.registry, self._shows_recording))
         self.reports = ReportSchedule(
             config,
             clock=clock,

@@ -17,7 +17,7 @@ from stretto.figures.sequential_baseline_choice import DeclaredBaselines
 from stretto.service.configured_session_summary import summarise_configured_session
 from stretto.store import fanout_list, session_search
 from stretto.store.fanout_list import FanoutPage, FanoutQuery
-from stretto.store.run_points import RunField
+from stretto.store.finished_runs_of_a_kind import RunFilter
 from stretto.store.session_search import SessionPage, SessionQuery
 from stretto.summaries.agents_at_work_in_window import ActivitySummary, read_activity_summary
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
@@ -67,7 +67,7 @@ class StoreAnswers:
                 connection, kind, name, window, self._clock(), classify=self._config.task_types.classify
             )
 
-    def read_task_profile(self, chosen: Mapping[RunField, str | None], window: TimeWindow) -> RunProfile:
+    def read_task_profile(self, chosen: Mapping[RunFilter, str | None], window: TimeWindow) -> RunProfile:
         """Return the profile of the finished tasks with some values; of all tasks without any."""
         with self._connect() as connection:
             return read_task_profile(connection, chosen, window)

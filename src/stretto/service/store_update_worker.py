@@ -55,7 +55,7 @@ from stretto.service.refresh_pace import RefreshPace
 from stretto.service.store_reader import StoreReader
 from stretto.store import queries
 from stretto.store.database import STORE_ERRORS, open_writer
-from stretto.store.declared_baseline_file import DeclaredBaselineFile
+from stretto.store.declared_baseline_file import DeclaredBaselineReader
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.ingest import IngestResult
 from stretto.store.prune import PruneStep, measure_bytes_over_cap, prune_history
@@ -105,7 +105,7 @@ class Worker:
         sender: Sender | NullSender,
         version: str,
         resource: Mapping[str, str] | None,
-        declared: DeclaredBaselineFile,
+        declared: DeclaredBaselineReader,
         live: LiveMetrics,
         resource_use: Callable[[], ResourceUse],
         on_busy_change: Callable[[], None] = lambda: None,

@@ -13,7 +13,7 @@ from dataclasses import replace
 from stretto.figures.name_budget import choose_name_budget
 from stretto.fleet.session_document import MOST_BYTES, MOST_CELLS, SessionDocument, encode_session_document
 from stretto.journal.pruned_session_records import KeptRow, KeptSum
-from stretto.store.rollup import SLOTS, Additions
+from stretto.store.sums_by_time_slot import SLOTS, Additions
 
 NAME_BUDGETS = (100, 50, 20, 10, 5, 2, 0)
 """Numbers of names of a kind that keep sums of their own, tried one after another."""

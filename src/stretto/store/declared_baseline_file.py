@@ -130,7 +130,7 @@ def drop_declared_baseline(declared: DeclaredBaselines, name: str) -> DeclaredBa
     )
 
 
-class DeclaredBaselineFile:
+class DeclaredBaselineReader:
     """The declared baselines of a state folder, read again when the file has changed. Safe in threads."""
 
     def __init__(self, folder: Path) -> None:

@@ -20,7 +20,7 @@ from stretto.model.facts import SessionFacts, get_number, get_text
 from stretto.model.model_name import normalise_model
 from stretto.names import fact_fields
 from stretto.store.contributions.model_calls import add_up_model_call
-from stretto.store.rollup import Additions, Amount
+from stretto.store.sums_by_time_slot import Additions, Amount
 
 _TOKEN_KINDS = tuple(Tokens().to_counts())
 _NO_TOKENS = (0,) * len(_TOKEN_KINDS)

@@ -15,7 +15,7 @@ from stretto.model.calls_from_facts import conclude_calls_under_key
 from stretto.model.entities import ToolCall
 from stretto.model.facts import SessionFacts
 from stretto.store.contributions.tool_calls import add_up_tool_calls
-from stretto.store.rollup import Additions
+from stretto.store.sums_by_time_slot import Additions
 
 
 @dataclass(slots=True)

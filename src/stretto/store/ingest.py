@@ -31,12 +31,12 @@ from stretto.model.fold import NO_SIGN_OF_LIFE
 from stretto.model.score_scales import SCALES, Scales
 from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_events, redact_text
 from stretto.store import queries
-from stretto.store.collector_pause import pause_collector
 from stretto.store.concluded_session import NewlyEnded, Rules
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import open_transaction
 from stretto.store.database_schema import CONCLUDED, KEPT_TABLES
 from stretto.store.decision_rows import write_decisions
+from stretto.store.garbage_collector_pause import pause_collector
 from stretto.store.journal_positions import JournalPositions, StoredPosition
 from stretto.store.records_of_pruned_sessions import (
     add_kept_record,
@@ -44,12 +44,12 @@ from stretto.store.records_of_pruned_sessions import (
     is_record_added,
     make_kept_record,
 )
-from stretto.store.rollup import Additions, write_sums
 from stretto.store.session_in_memory import SessionState, load_session_state
 from stretto.store.session_row_writer import write_session_rows
 from stretto.store.session_search import delete_words
 from stretto.store.shipped_sessions import mark_changed_sessions
 from stretto.store.stored_facts import delete_facts, write_facts
+from stretto.store.sums_by_time_slot import Additions, write_sums
 from stretto.store.traces_joined_to_sessions import (
     find_session_home,
     find_session_joins,

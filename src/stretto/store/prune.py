@@ -26,9 +26,9 @@ from stretto.store.database import open_transaction
 from stretto.store.database_schema import EXECUTIONS
 from stretto.store.ingest import Ingest
 from stretto.store.pruning_of_runs import delete_old_runs_of_pruned_sessions, drop_runs_of_oldest_months
-from stretto.store.rollup import SLOTS
 from stretto.store.shipped_sessions import drop_notes_of_missing_sessions
 from stretto.store.store_rescue import ASIDE, UNREAD_PREFIX
+from stretto.store.sums_by_time_slot import SLOTS
 
 TOLERANCE = 48_000_000
 """Bytes that disk use may be above the cap, beside 1 %: SQLite's log and the day that was begun."""

@@ -20,8 +20,8 @@ from stretto.model.facts import SessionFacts
 from stretto.model.phases_messages_and_scores_from_facts import conclude_host_processes
 from stretto.sources.redact import redact_id_if_secret
 from stretto.store.derive_missing_measures_of_old_sums import OLD_DEFINITION_UNTIL
-from stretto.store.rollup import SLOTS
-from stretto.store.stored_facts import load_all_facts, load_facts_without_parts
+from stretto.store.stored_facts import load_all_facts, load_facts_of_session_alone
+from stretto.store.sums_by_time_slot import SLOTS
 
 SHORTEST_ID = 8
 """Least characters of an id that is shortened."""
@@ -366,7 +366,7 @@ def list_open_session_keys(connection: sqlite3.Connection) -> list[tuple[str, in
 
 def read_host_processes(connection: sqlite3.Connection, session_id: str) -> HostProcesses | None:
     """Return the processes in which a session runs, or None if no source reported any."""
-    return conclude_host_processes(load_facts_without_parts(connection, session_id))
+    return conclude_host_processes(load_facts_of_session_alone(connection, session_id))
 
 
 def list_sessions_with_running_tasks(connection: sqlite3.Connection, began_before: int) -> list[SessionRow]:

@@ -18,8 +18,8 @@ from stretto.store.derive_missing_measures_of_old_sums import (
     is_old_definition,
 )
 from stretto.store.finding_history_and_last_answers import write_finding_changes
-from stretto.store.rollup import SLOTS, Additions, Cells, add_kept_sums
 from stretto.store.shipped_sessions import restore_shipped_rows
+from stretto.store.sums_by_time_slot import SLOTS, Additions, Cells, add_kept_sums
 
 _NOT_KEPT = frozenset({"session", "kept"})
 """Columns that a record does not repeat in each row."""

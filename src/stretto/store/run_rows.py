@@ -60,7 +60,7 @@ def make_run_rows(context: SessionContext) -> RunRows:
     )
 
 
-def get_cost_and_reported_share(rows: RunRows | None) -> tuple[float | None, float | None]:
+def get_cost_and_usage_coverage(rows: RunRows | None) -> tuple[float | None, float | None]:
     """Return the cost of a session in dollars and the share that its calls and tasks reported of it.
 
     None without rows, or if it is unknown.

@@ -14,7 +14,7 @@ from stretto.figures.fanouts import (
     find_executions,
     join_executions,
 )
-from stretto.model.calls_from_facts import find_model_calls_completed_by_answer
+from stretto.model.calls_from_facts import find_model_calls_completed_by_delegations
 from stretto.model.conclude_session import conclude_session, get_session_times, is_session_over
 from stretto.model.entities import Session, Task
 from stretto.model.event import Event, Outcome
@@ -31,12 +31,12 @@ from stretto.store.contributions.remembered_additions import ContributionSums
 from stretto.store.incremental_model_call_sums import ModelCallSums
 from stretto.store.incremental_tool_call_sums import ToolCallSums
 from stretto.store.reused_conclusion import Conclusion
-from stretto.store.rollup import Additions
 from stretto.store.run_rows import NO_RUNS, RunRows
 from stretto.store.session_task_counts import TaskCounts
 from stretto.store.settled_part import SettledPart
 from stretto.store.settled_tasks import find_settled_tasks
 from stretto.store.stored_facts import FactsForm, find_facts_form, load_all_facts
+from stretto.store.sums_by_time_slot import Additions
 from stretto.store.write_execution_rows import ExecutionRows
 
 T = TypeVar("T")
@@ -274,10 +274,10 @@ class SessionState:
         return self.joined
 
     def _mark_completed_answers(self, facts: SessionFacts, changed: Iterable[tuple[str, str]]) -> None:
-        """Note the model calls that an answer may complete (``find_model_calls_completed_by_answer``)."""
+        """Note model calls that an answer may complete (``find_model_calls_completed_by_delegations``)."""
         delegating = [key for kind, key in changed if kind == EntityKind.CALL and key in facts.delegating]
         if delegating:
-            self.changed_model_calls |= find_model_calls_completed_by_answer(facts, delegating)
+            self.changed_model_calls |= find_model_calls_completed_by_delegations(facts, delegating)
 
     def _make_context(
         self, facts: SessionFacts, session: Session, rules: Rules, *, closed: bool

@@ -13,7 +13,7 @@ from stretto.model.event import Outcome
 from stretto.model.model_name import normalise_model
 from stretto.model.phases_messages_and_scores_from_facts import find_newest_cache_sizes
 from stretto.store.concluded_session import ConcludedSession
-from stretto.store.run_rows import NO_RUNS, get_cost_and_reported_share, make_run_rows, write_run_rows
+from stretto.store.run_rows import NO_RUNS, get_cost_and_usage_coverage, make_run_rows, write_run_rows
 from stretto.store.session_in_memory import SessionState
 from stretto.store.session_search import (
     encode_items,
@@ -93,7 +93,7 @@ def _write_list_row(
     session = concluded.session
     in_turn = any(turn.outcome is Outcome.RUNNING for turn in session.turns)
     # The block of a program is at work as long as it is open; it has no turns.
-    dollars, usage_coverage = get_cost_and_reported_share(state.run_rows)
+    dollars, usage_coverage = get_cost_and_usage_coverage(state.run_rows)
     context = state.contributions.context
     # Tool calls that a client only counted are added at the end: a look at each call costs too much before.
     gaps = ToolCallGaps(context.whole) if context is not None and context.over else None

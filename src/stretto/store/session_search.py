@@ -16,7 +16,7 @@ from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
 from stretto.sources.redact import redact_id_if_secret
 from stretto.store.queries import SESSION_COLUMNS, SessionRow, to_session_row
-from stretto.store.session_title_search import split_title
+from stretto.store.split_title_from_search_words import split_title
 
 MOST_MATCHES = 1_000
 """Sessions that a search looks at: those of the matching ones that began last."""

@@ -22,13 +22,13 @@ from stretto.journal.pruned_session_records import (
     KeptSum,
     encode_kept_record,
     hash_session_id,
-    write_store_record_file,
+    write_record_of_whole_store,
 )
 from stretto.store.database import STORE_ERRORS, SUFFIXES
 from stretto.store.database_schema import EXECUTIONS, find_version_problem
 from stretto.store.queries import EMITTING_SINCE
-from stretto.store.rollup import SLOTS, decode_dims
 from stretto.store.shipped_sessions import ShippedRow
+from stretto.store.sums_by_time_slot import SLOTS, decode_dims
 
 FIRST_WITH_RECORDS = 7
 """The first version of the schema whose pruned sessions all have kept records."""
@@ -153,7 +153,7 @@ def _write_rescued_rows(path: Path, journal: Path) -> tuple[str, ...]:
     except STORE_ERRORS:
         return ("all tables",)
     if record is not None:
-        write_store_record_file(journal, record)
+        write_record_of_whole_store(journal, record)
     return tuple(rows.unread) if 0 < version < FIRST_WITH_RECORDS else ()
 
 

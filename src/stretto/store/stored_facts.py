@@ -90,7 +90,7 @@ def find_facts_form(connection: sqlite3.Connection, session_id: str) -> FactsFor
     return FactsForm.ROWS if row is None else FactsForm.PACKED
 
 
-def load_facts_without_parts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
+def load_facts_of_session_alone(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
     """Return the facts of the session entity alone, without those of its turns, tasks and calls."""
     packed = _read_packed(connection, session_id)
     if packed is not None:

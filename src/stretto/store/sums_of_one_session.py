@@ -18,7 +18,7 @@ from stretto.store.concluded_session import Rules
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.contributions.tool_calls import add_up_tool_calls
-from stretto.store.rollup import Additions
+from stretto.store.sums_by_time_slot import Additions
 
 NOT_SCORED = frozenset(
     {

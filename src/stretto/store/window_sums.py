@@ -21,7 +21,7 @@ from stretto.figures.name_budget import (
 from stretto.figures.sums_by_dimension import Sums
 from stretto.names.measures import Dims
 from stretto.store.queries import FROM_SLOTS, encode_slots, read_sums_of_slots, split_into_slots
-from stretto.store.rollup import SLOTS, decode_dims
+from stretto.store.sums_by_time_slot import SLOTS, decode_dims
 
 MOST_CELLS = 50_000
 """Sums that are read at once. If there are more, the names are counted before, and folded while reading."""

@@ -16,11 +16,11 @@ from stretto.figures.agents_over_time import (
     draw_activity,
     find_overlaps,
 )
-from stretto.figures.machine_limits import MACHINE_MEASURES, MachineOverTime, find_machine_limits
-from stretto.figures.session_conflicts import SessionConflict, find_session_conflicts
+from stretto.figures.file_conflicts_between_sessions import SessionConflict, find_session_conflicts
+from stretto.figures.when_machine_was_used_up import MACHINE_MEASURES, MachineOverTime, find_machine_limits
 from stretto.model.interval import Interval
 from stretto.store import queries
-from stretto.store.rollup import SLOTS
+from stretto.store.sums_by_time_slot import SLOTS
 from stretto.store.tasks_and_sessions_in_window import (
     MOST_TASKS,
     read_newest_finished_tasks,

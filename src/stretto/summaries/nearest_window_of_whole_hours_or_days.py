@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stretto.clock import SECOND
-from stretto.store.rollup import SLOTS
+from stretto.store.sums_by_time_slot import SLOTS
 from stretto.summaries.time_window import TimeWindow, make_bounded_window
 
 SLOT_NAMES = {3_600: "hour", 86_400: "day"}

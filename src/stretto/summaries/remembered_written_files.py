@@ -6,8 +6,8 @@ import sqlite3
 from threading import Lock
 
 from stretto.figures.agents_over_time import TimedSession
+from stretto.figures.file_conflicts_between_sessions import SessionWrites
 from stretto.figures.file_writes import list_file_writes
-from stretto.figures.session_conflicts import SessionWrites
 from stretto.store import queries
 
 MOST_REMEMBERED = 1_000

@@ -20,7 +20,7 @@ from stretto.model.conclude_tasks import Classify
 from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
 from stretto.store import queries
-from stretto.store.run_points import MOST_RUNS, RunField, read_session_points, read_task_points
+from stretto.store.finished_runs_of_a_kind import MOST_RUNS, RunFilter, read_session_points, read_task_points
 from stretto.store.session_search import SessionQuery
 from stretto.store.window_sums import fold_slots
 from stretto.summaries.calls_of_latest_sessions import read_latest_calls
@@ -42,7 +42,7 @@ _CALL_MEASURES = {
     ProfileKind.MODEL: (measures.MODEL_CALLS, measures.MODEL_TIME, Dimension.MODEL),
 }
 
-_TASK_FIELDS = {ProfileKind.TASK_TYPE: RunField.TYPE, ProfileKind.AGENT: RunField.AGENT}
+_TASK_FIELDS = {ProfileKind.TASK_TYPE: RunFilter.TYPE, ProfileKind.AGENT: RunFilter.AGENT}
 
 
 def read_run_profile(
@@ -105,7 +105,7 @@ def _read_conversations(
 
 
 def read_task_profile(
-    connection: sqlite3.Connection, chosen: Mapping[RunField, str | None], window: TimeWindow
+    connection: sqlite3.Connection, chosen: Mapping[RunFilter, str | None], window: TimeWindow
 ) -> RunProfile:
     """Return the profile of the tasks of a window with some values."""
     return build_run_profile(

@@ -15,8 +15,8 @@ from stretto.format.rfc3339 import FARTHEST
 from stretto.names import Label
 from stretto.store import queries
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
-from stretto.store.rollup import SLOTS
 from stretto.store.session_search import SessionQuery, find_sessions
+from stretto.store.sums_by_time_slot import SLOTS
 from stretto.summaries.nearest_window_of_whole_hours_or_days import find_coarser_window
 from stretto.summaries.snapshot import LATEST, Snapshot
 from stretto.summaries.time_window import TimeWindow, make_bounded_window
@@ -91,13 +91,13 @@ def find_window_before(window: TimeWindow, now: int) -> TimeWindow | None:
 
     A window that is not over yet is as long as what has passed of it.
     """
-    length, border = measure_window(window, now), find_latest_end_before(window, now)
+    length, border = measure_window(window, now), find_latest_end_of_earlier_window(window, now)
     if length is None or border is None:
         return None
     return make_bounded_window(border - length, border) if border - length >= -FARTHEST else None
 
 
-def find_latest_end_before(window: TimeWindow, now: int) -> int | None:
+def find_latest_end_of_earlier_window(window: TimeWindow, now: int) -> int | None:
     """Return the latest end (ns) of a window before another one; None if that has no beginning or no length.
 
     It is the end of the last slot of sums that the other one does not begin in: no sum counts in both.

@@ -13,7 +13,7 @@ from stretto.figures.critical_path import compute_path_figures
 from stretto.figures.efficiency_tree import compute_efficiency_figures
 from stretto.figures.expected_and_missed_gains import compute_gain_figures
 from stretto.figures.figure import Figure
-from stretto.figures.model_cache_and_test_figures import compute_usage_figures
+from stretto.figures.model_call_cache_and_test_figures import compute_usage_figures
 from stretto.figures.monitoring_overhead import compute_overhead_figures
 from stretto.figures.parallel_work_against_baselines import build_mixes, sum_parallel_by_type
 from stretto.figures.resource_figures import compute_resource_figures

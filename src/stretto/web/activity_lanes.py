@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from stretto.figures.agents_over_time import CELLS, ActivityChart
-from stretto.figures.machine_limits import MachineLimit, MachineOverTime, MachineSlot
+from stretto.figures.when_machine_was_used_up import MachineLimit, MachineOverTime, MachineSlot
 from stretto.format import quantities
 from stretto.model.interval import Interval
 

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import to_rfc3339
-from stretto.figures.machine_limits import MachineLimit, MachineOverTime
+from stretto.figures.file_conflicts_between_sessions import SessionConflict
 from stretto.figures.resource_figures import NOT_SAMPLED
-from stretto.figures.session_conflicts import SessionConflict
+from stretto.figures.when_machine_was_used_up import MachineLimit, MachineOverTime
 from stretto.format import quantities
 from stretto.store.queries import SessionRow
 from stretto.store.session_search import SessionQuery

@@ -22,8 +22,8 @@ from stretto.operations.operation_runner import OperationRunner
 from stretto.reports.report_document import Report
 from stretto.sources.otlp.receive import RequestResult, Signal
 from stretto.store.fanout_list import FanoutPage, FanoutQuery
-from stretto.store.run_points import RunField
-from stretto.store.score_targets import ScoreReceipt
+from stretto.store.find_work_that_a_score_judges import ScoreReceipt
+from stretto.store.finished_runs_of_a_kind import RunFilter
 from stretto.store.session_search import SessionPage, SessionQuery
 from stretto.summaries.agents_at_work_in_window import ActivitySummary
 from stretto.summaries.run_statistics_by_kind import ProfileKind
@@ -69,7 +69,7 @@ class Backend:
     """Returns a page of the finished parallel executions."""
     run_profile: Callable[[ProfileKind, str, TimeWindow], RunProfile]
     """(kind, name, window) → the profile of its finished runs."""
-    task_profile: Callable[[Mapping[RunField, str | None], TimeWindow], RunProfile]
+    task_profile: Callable[[Mapping[RunFilter, str | None], TimeWindow], RunProfile]
     """(values that the tasks have, window) → the profile of its finished tasks with them."""
     activity: Callable[[TimeWindow], ActivitySummary]
     """Returns who was at work in a window."""

@@ -222,7 +222,7 @@ def find_most_connections() -> int:
     return max(FEWEST_CONNECTIONS, min(MOST_CONNECTIONS, soft - RESERVED_DESCRIPTORS))
 
 
-class AcceptFailures:
+class AcceptFailureHandler:
     """Handler of an event loop's errors that reports a want of descriptors at most once a minute."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

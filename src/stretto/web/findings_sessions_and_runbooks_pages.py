@@ -14,7 +14,7 @@ from stretto.findings.explain_work_or_session import explain_unknown_holdups
 from stretto.findings.session_findings import order_by_holdup_seconds
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.store.collector_pause import pause_collector
+from stretto.store.garbage_collector_pause import pause_collector
 from stretto.store.queries import SessionRow
 from stretto.store.session_search import CursorError, SessionQuery
 from stretto.summaries.session_json import build_page_document

@@ -15,7 +15,7 @@ from stretto.findings.finding_sentences import (
     describe_standing,
 )
 from stretto.findings.findings_snapshot import FindingsState, get_extra_value, list_latest_answers
-from stretto.findings.session_findings import SessionFinding, find_session_findings
+from stretto.findings.look_up_findings_about_sessions import SessionFinding, find_session_findings
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import FindingVerdict, RunLink

@@ -11,7 +11,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from stretto.web.connection_bounds import AcceptFailures, ConnectionBounds
+from stretto.web.connection_bounds import AcceptFailureHandler, ConnectionBounds
 from stretto.web.explain_grpc_on_http_port import watch_protocol
 from stretto.web.live_updates import UpdateStreams
 
@@ -53,7 +53,7 @@ def serve_http(
     server = make_server(app, updates, bounds, on_grpc)
 
     async def serve() -> None:
-        asyncio.get_running_loop().set_exception_handler(AcceptFailures())
+        asyncio.get_running_loop().set_exception_handler(AcceptFailureHandler())
         await server.serve(sockets=listeners)
 
     try:

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from stretto.clock import to_rfc3339
 from stretto.features.switched_off_texts import build_features_document
-from stretto.findings.session_findings import (
+from stretto.findings.look_up_findings_about_sessions import (
     build_session_finding_document,
     find_session_findings,
     order_by_holdup_seconds,

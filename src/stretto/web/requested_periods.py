@@ -9,7 +9,7 @@ from typing import Any
 from stretto.clock import DAY, HOUR, to_rfc3339
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.snapshot_of_any_window import (
-    find_latest_end_before,
+    find_latest_end_of_earlier_window,
     find_window_before,
     measure_window,
 )
@@ -53,7 +53,7 @@ def parse_periods(parameters: Mapping[str, str], now: int) -> PeriodChoice:
         raise QueryError("the window must have a beginning that is over, to have a time before it")
     given = {name: parameters[name] for name in BEFORE_PARAMETERS if parameters.get(name)}
     if given:
-        before = _parse_before(given, find_latest_end_before(window, now))
+        before = _parse_before(given, find_latest_end_of_earlier_window(window, now))
         return PeriodChoice(window, before, True, abs((measure_window(before, now) or 0) - length) <= HOUR)
     right_before = find_window_before(window, now)
     if right_before is None:

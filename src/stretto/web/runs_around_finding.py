@@ -10,7 +10,7 @@ from stretto.figures.finished_run_statistics import AlignedRange, DayOfRuns, Run
 from stretto.format import quantities
 from stretto.names import NONE
 from stretto.store.finding_history_and_last_answers import StoredFinding
-from stretto.store.run_points import RunField
+from stretto.store.finished_runs_of_a_kind import RunFilter
 from stretto.summaries.run_statistics_by_kind import ProfileKind
 from stretto.summaries.time_window import TimeWindow, make_bounded_window
 from stretto.web.backend import Backend
@@ -22,8 +22,8 @@ DAYS_AROUND = 14
 """Days before and since a change whose runs are described."""
 
 _TASK_FIELDS = {
-    "type": RunField.TYPE, "agent": RunField.AGENT, "model": RunField.MODEL, "pattern": RunField.PATTERN,
-    "project": RunField.PROJECT,
+    "type": RunFilter.TYPE, "agent": RunFilter.AGENT, "model": RunFilter.MODEL, "pattern": RunFilter.PATTERN,
+    "project": RunFilter.PROJECT,
 }  # fmt: skip
 """Dimension of a subject → the field of a task."""
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.model.score_scales import build_scale_document
-from stretto.store.score_targets import ScoreReceipt
+from stretto.store.find_work_that_a_score_judges import ScoreReceipt
 from stretto.web import responses
 from stretto.web.backend import Backend
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stretto.findings.findings_snapshot import FindingsState
-from stretto.findings.session_findings import SessionFinding, find_session_findings
+from stretto.findings.look_up_findings_about_sessions import SessionFinding, find_session_findings
 from stretto.store.queries import SessionRow
 from stretto.store.session_search import SessionSort
 from stretto.summaries.time_window import ALL

@@ -17,7 +17,7 @@ from stretto.figures.scores.composite import (
     combine_parts,
     to_score_part,
 )
-from stretto.figures.scores.figures_for_scores import PublishedFigures
+from stretto.figures.scores.look_up_figures_for_scores import PublishedFigures
 from stretto.figures.scores.quality_score import average_quality_over_task_types
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.sums_by_pattern_type_or_agent import (

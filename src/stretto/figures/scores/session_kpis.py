@@ -14,7 +14,7 @@ from stretto.figures.scores.efficiency_dimensions import (
     EfficiencyScore,
     compute_efficiency_score,
 )
-from stretto.figures.scores.figures_for_scores import PublishedFigures
+from stretto.figures.scores.look_up_figures_for_scores import PublishedFigures
 from stretto.figures.scores.message_exchange_score import compute_collaboration_score
 from stretto.figures.scores.quality_score import average_quality_over_task_types, compute_quality_score
 from stretto.figures.scores.score_rules import Scoring

@@ -13,7 +13,7 @@ from stretto.figures.scores.efficiency_dimensions import (
     EfficiencyScore,
     compute_efficiency_score,
 )
-from stretto.figures.scores.figures_for_scores import PublishedFigures
+from stretto.figures.scores.look_up_figures_for_scores import PublishedFigures
 from stretto.figures.scores.message_exchange_score import compute_collaboration_score, list_receivers
 from stretto.figures.scores.quality_score import (
     QualityTrend,
@@ -21,7 +21,7 @@ from stretto.figures.scores.quality_score import (
     compute_quality_score,
     compute_quality_trend,
 )
-from stretto.figures.scores.retry_parallel_use_fit_and_judgement_figures import (
+from stretto.figures.scores.retry_parallel_use_result_fit_and_judgement_figures import (
     compute_integration_figures,
     compute_judgement_figures,
     compute_judgements_of_agents,

@@ -34,7 +34,7 @@ from stretto.hub.session_entries import (
     make_change,
     make_newer_entries,
 )
-from stretto.store.rollup import decode_dims
+from stretto.store.sums_by_time_slot import decode_dims
 
 MOST_WAITING = 50
 """Most sessions of a batch that the server gathers with those of other hubs; larger ones are not gathered."""

@@ -34,7 +34,7 @@ from stretto.hub.session_entries import (
     make_change,
     make_newer_entries,
 )
-from stretto.store.rollup import decode_dims
+from stretto.store.sums_by_time_slot import decode_dims
 
 MOST_CONNECTIONS = 8
 

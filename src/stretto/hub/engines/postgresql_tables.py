@@ -10,7 +10,7 @@ from __future__ import annotations
 from stretto.hub.enough_people_release_rule import COHORT
 from stretto.hub.session_entries import SLOTS_PER_DAY
 from stretto.names.released_sums_view import DIMENSION_COLUMNS, RELEASED_SUMS
-from stretto.store.rollup import SLOTS
+from stretto.store.sums_by_time_slot import SLOTS
 
 VERSION = 2
 

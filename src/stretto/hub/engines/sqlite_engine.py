@@ -33,7 +33,7 @@ from stretto.hub.session_entries import (
     make_newer_entries,
 )
 from stretto.store.database import BUSY_MS, STORE_ERRORS, open_transaction
-from stretto.store.rollup import decode_dims
+from stretto.store.sums_by_time_slot import decode_dims
 
 VERSION = 2
 

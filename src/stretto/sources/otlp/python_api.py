@@ -32,7 +32,7 @@ _OF_SESSION = {
 """Attribute of a session's start event → attribute of the span."""
 
 
-def make_events_of_any_span(span: Span, session: str) -> list[Event]:
+def make_events_of_any_framework_span(span: Span, session: str) -> list[Event]:
     """Return all events of a span, from any framework; scores come last."""
     if conventions.is_from_api(span) and SpanAttribute.RESOURCES_SECONDS.value in span.attributes:
         # What was used in a stretch of the past is no sign that the session had begun by then.

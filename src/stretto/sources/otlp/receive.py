@@ -230,7 +230,7 @@ class OtlpTranslator:
             own_session = conventions.get_stretto_session(span)
             if own_session is not None:
                 self._sessions.set_session(trace_id, own_session)
-            result.add_events(python_api.make_events_of_any_span(span, own_session or session))
+            result.add_events(python_api.make_events_of_any_framework_span(span, own_session or session))
 
     def _process_logs(self, logs: list[LogRecord], result: _ResultBuilder) -> None:
         for log in filter(codex.is_from_client, logs):

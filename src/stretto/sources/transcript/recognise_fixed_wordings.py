@@ -90,7 +90,7 @@ def get_content_blocks(content: msgspec.Raw) -> list[ContentBlock]:
     return decode_part(BLOCKS, content) or []
 
 
-def is_prompt(text: str) -> bool:
+def is_answered_by_model(text: str) -> bool:
     """Return whether the model answers a line of the user."""
     return not text.startswith((*_NO_PROMPT, INTERRUPT))
 

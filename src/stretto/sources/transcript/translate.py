@@ -25,7 +25,7 @@ from stretto.model.facts import DELEGATING_TOOLS
 from stretto.sources.counts_of_tests import read_counts_of_tests
 from stretto.sources.hook_command_names import name_hook_command
 from stretto.sources.transcript import schema
-from stretto.sources.transcript.collect_transcript_events import EventLog, LineContext
+from stretto.sources.transcript.event_log_of_one_transcript import EventLog, LineContext
 from stretto.sources.transcript.reading_state import Checkpoint, TranscriptFile
 from stretto.sources.transcript.recognise_fixed_wordings import (
     INTERRUPT,
@@ -33,7 +33,7 @@ from stretto.sources.transcript.recognise_fixed_wordings import (
     find_command,
     get_content_blocks,
     get_message_text,
-    is_prompt,
+    is_answered_by_model,
     parse_notice,
 )
 from stretto.sources.working_folder import describe_folder
@@ -240,7 +240,7 @@ class LineTranslator:
             self.log.end_turn_or_run(context, Outcome.CANCELLED)
         elif context.agent is not None:
             self.log.start_run(context, again=True)
-        elif context.main and is_prompt(text):
+        elif context.main and is_answered_by_model(text):
             self._start_turn(text, line, context)
 
     def _start_turn(self, text: str, line: schema.TranscriptLine, context: LineContext) -> None:

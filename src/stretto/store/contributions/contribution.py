@@ -23,8 +23,8 @@ from stretto.model.facts import SessionFacts
 from stretto.model.interval import Interval
 from stretto.model.phases_messages_and_scores_from_facts import conclude_hooks_run, conclude_permissions
 from stretto.model.score_scales import SCALES, Scales
-from stretto.store.contributions.contribution_parts import Part, add_up_parts
-from stretto.store.rollup import Additions
+from stretto.store.contributions.contribution_parts_by_task_or_fanout import Part, add_up_parts
+from stretto.store.sums_by_time_slot import Additions
 
 # Looking up a member of an enumeration takes ten times as long as a name, and every call is counted.
 _RUNNING = Outcome.RUNNING

@@ -9,8 +9,8 @@ from stretto.model.entities import Task
 from stretto.model.task_delivery_classes import WasteReason
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.contributions.contribution_parts import Part
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.contributions.contribution_parts_by_task_or_fanout import Part
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def list_delivery_parts(context: SessionContext) -> Iterator[Part]:

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from stretto.figures.file_writes import list_file_writes
 from stretto.names import MAIN, NONE, measures
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_written_files(context: SessionContext) -> Additions:

@@ -8,8 +8,8 @@ from stretto.figures.overlapping_fanouts import CountedFanout, count_fanouts_onc
 from stretto.figures.work_signature import make_work_identity
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.contributions.contribution_parts import Part, add_up_parts
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.contributions.contribution_parts_by_task_or_fanout import Part, add_up_parts
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_headline(context: SessionContext) -> Additions:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from stretto.figures.fanouts import SequentialRun
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.contributions.contribution_parts import Part
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.contributions.contribution_parts_by_task_or_fanout import Part
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def list_sequential_parts(context: SessionContext) -> Iterator[Part]:

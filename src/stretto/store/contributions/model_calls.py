@@ -11,7 +11,7 @@ from stretto.model.call_cost_and_usage_types import Cost
 from stretto.model.entities import ModelCall
 from stretto.model.model_name import normalise_model
 from stretto.names import measures
-from stretto.store.rollup import Amount, find_slot_number
+from stretto.store.sums_by_time_slot import Amount, find_slot_number
 
 
 def add_up_model_call(call: ModelCall, cost: Cost | None) -> tuple[Amount, ...]:

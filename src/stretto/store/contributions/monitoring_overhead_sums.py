@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from stretto.figures.monitoring_overhead import measure_overhead
-from stretto.model.phases_messages_and_scores_from_facts import conclude_samples, sum_up_api_costs
+from stretto.model.phases_messages_and_scores_from_facts import conclude_samples, sum_up_recording_time
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_overhead(context: SessionContext) -> Additions:
@@ -22,7 +22,7 @@ def add_up_overhead(context: SessionContext) -> Additions:
         context.work_tree,
         context.wall_time,
         samples=conclude_samples(context.facts),
-        api_cost=sum_up_api_costs(context.facts),
+        api_cost=sum_up_recording_time(context.facts),
     )
     slot = find_slot_number(session.last if session.end is None else session.end)
     if overhead.agents_time:

@@ -10,7 +10,7 @@ from stretto.figures.wall_time_parts import WallPart
 from stretto.model.entities import Session
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_whole_session(context: SessionContext) -> Additions:

@@ -14,7 +14,7 @@ from stretto.model.phases_messages_and_scores_from_facts import (
 )
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_phases(context: SessionContext) -> Additions:

@@ -7,7 +7,7 @@ from collections import Counter
 from stretto.model.delegations_refused_then_repeated import find_refused_and_repaired_delegations
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_refused_delegations(context: SessionContext) -> Additions:

@@ -7,9 +7,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.contributions.contribution_parts import PartSums, add_difference
+from stretto.store.contributions.contribution_parts_by_task_or_fanout import PartSums, add_difference
 from stretto.store.contributions.registry import CONTRIBUTIONS
-from stretto.store.rollup import Additions
+from stretto.store.sums_by_time_slot import Additions
 
 
 @dataclass(slots=True)

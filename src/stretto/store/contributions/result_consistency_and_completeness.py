@@ -16,7 +16,7 @@ from stretto.model.event import Outcome
 from stretto.model.phases_messages_and_scores_from_facts import conclude_phases
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_fanout_checks_and_known_ends(context: SessionContext) -> Additions:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.memory_evenness_and_machine_load import measure_resource_use
+from stretto.figures.memory_evenness_over_time_and_machine_load import measure_resource_use
 from stretto.figures.quantile_sketch import find_bucket
 from stretto.figures.scores.sums_by_pattern_type_or_agent import MICRO
 from stretto.model.entities import Sample
 from stretto.model.phases_messages_and_scores_from_facts import conclude_samples
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_samples(context: SessionContext) -> Additions:

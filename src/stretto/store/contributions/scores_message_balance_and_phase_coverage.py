@@ -19,7 +19,7 @@ from stretto.model.task_type import OTHER, to_label_value
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
 from stretto.store.contributions.task_outcomes_retries_and_delegating_turns import find_execution_modes
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_scores(context: SessionContext) -> Additions:

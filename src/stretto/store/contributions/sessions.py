@@ -8,7 +8,7 @@ from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.names import NONE, measures
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_turns_and_session(session: Session) -> Additions:

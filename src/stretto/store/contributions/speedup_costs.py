@@ -16,7 +16,7 @@ from stretto.model.call_cost_and_usage_types import Price
 from stretto.model.entities import ModelCall, Task
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_cost_of_fanouts_and_waste(context: SessionContext) -> Additions:

@@ -15,8 +15,8 @@ from stretto.figures.scores.sums_by_pattern_type_or_agent import ALONE, PARALLEL
 from stretto.model.entities import Task
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.contributions.contribution_parts import Part
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.contributions.contribution_parts_by_task_or_fanout import Part
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def find_execution_modes(context: SessionContext) -> dict[str, str]:

@@ -11,8 +11,8 @@ from stretto.figures.work_signature import make_work_identity
 from stretto.model.entities import Session, Task
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.contributions.contribution_parts import Part, add_up_parts
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.contributions.contribution_parts_by_task_or_fanout import Part, add_up_parts
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_tasks(session: Session, fanouts: Iterable[Fanout]) -> Additions:

@@ -11,7 +11,7 @@ from stretto.model.event import Outcome
 from stretto.model.tools_with_length import is_orchestrator_check, takes_time_of_its_own
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import get_counted_time
-from stretto.store.rollup import Additions, Amount, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, Amount, find_slot_number
 
 _SUITE_MEASURES = {
     False: (measures.FULL_TEST_RUNS, measures.FULL_TEST_SECONDS),

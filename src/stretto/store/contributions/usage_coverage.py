@@ -7,7 +7,7 @@ from collections import Counter
 from stretto.figures.unreported_tool_calls import ToolCallGaps
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_usage_coverage(context: SessionContext) -> Additions:

@@ -13,7 +13,12 @@ from random import Random
 from typing import Any
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.profile_texts import format_classes, format_comparison, format_profile, render_page
+from stretto.cli.command_measurement_texts import (
+    format_classes,
+    format_comparison,
+    format_profile,
+    render_page,
+)
 from stretto.clock import SECOND
 from stretto.config.configuration import Config
 from stretto.errors import UsageError

@@ -14,7 +14,7 @@ MOST_RUNS = 20_000
 """Most runs that are read: the newest ones."""
 
 
-class RunField(StrEnum):
+class RunFilter(StrEnum):
     """The fields by which runs are chosen."""
 
     TYPE = "type"
@@ -26,7 +26,7 @@ class RunField(StrEnum):
 
 def read_task_points(
     connection: sqlite3.Connection,
-    chosen: Mapping[RunField, str | None],
+    chosen: Mapping[RunFilter, str | None],
     start: int | None = None,
     end: int | None = None,
 ) -> list[RunPoint]:

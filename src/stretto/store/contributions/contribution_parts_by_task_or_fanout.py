@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from stretto.store.rollup import Additions
+from stretto.store.sums_by_time_slot import Additions
 
 
 # A Struct, because a session has several for each of its tasks.
