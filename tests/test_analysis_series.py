@@ -83,7 +83,7 @@ def test_an_answer_says_on_how_much_of_its_runs_it_rests() -> None:
         for day in range(60)
         for number in range(10)
     ]
-    series = make_task_series(tasks)
+    series = make_all_task_value_series(tasks)
 
     def read_coverage(findings: Sequence[Finding]) -> dict[str, float | None]:
         return {finding.kind: finding.evidence.coverage for finding in findings}

@@ -9,8 +9,8 @@ import pytest
 from stretto.figures.window_work_and_outcome_figures import compute_window_figures
 from stretto.model.error_kinds import ErrorKind, classify_error
 from stretto.model.event import Event, Kind, Outcome
-from stretto.operations.execution_and_phase_answers import list_failure_kinds
 from stretto.operations.figure_lookup import FigureTable
+from stretto.operations.session_run_phase_and_task_answers import list_failure_kinds
 from stretto.store import queries
 from tests.fakes import store
 from tests.scenes import Drawing, at

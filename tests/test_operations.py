@@ -37,7 +37,7 @@ from stretto.operations.measure_finished_runs import (
     FEWEST_FOR_SPREAD,
     find_quantile,
     group_tasks,
-    measure_resources,
+    measure_processors_and_memory,
     measure_spread,
     measure_usage,
 )

@@ -19,8 +19,8 @@ from stretto.findings.explain_work_or_session import (
     EXPECTING,
     EXPLAINING,
     explain_unknown_holdups,
-    list_explanations,
-    list_slower_than_usual_tasks,
+    list_notable_unsettled_findings,
+    list_tasks_longer_than_usual,
 )
 from stretto.findings.finding_sentences import (
     describe_finding,

@@ -203,7 +203,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.CACHE_EVICTED_MISSES, measures.CACHE_LOOKUPS, measures.CACHE_LOOKUP_TIME,
         measures.CACHE_REFUSED, measures.CACHE_REMOVALS, measures.CACHE_SAVED,
     ),
-    "figures.model_cache_and_test_figures": (
+    "figures.model_call_cache_and_test_figures": (
         measures.CALLS, measures.CONTEXT_FILL, measures.COST,
         measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME, measures.PRICED_CALLS,
         measures.PROMPT_TOKENS, measures.TESTS, measures.TESTS_COLLECTED, measures.TESTS_SELECTED,

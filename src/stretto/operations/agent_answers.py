@@ -8,7 +8,7 @@ from typing import Any
 from stretto.format import quantities
 from stretto.model.run_rows_for_analyses import TaskRun
 from stretto.names import NONE
-from stretto.operations.efficiency_answers import find_span, name_window
+from stretto.operations.efficiency_answers import find_shortest_window_holding_span, find_span
 from stretto.operations.measure_finished_runs import FEWEST_FOR_SPREAD, group_tasks
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall

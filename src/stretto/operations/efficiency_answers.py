@@ -45,7 +45,7 @@ def find_span(call: OperationCall) -> int:
     return span
 
 
-def name_window(span: int) -> str:
+def find_shortest_window_holding_span(span: int) -> str:
     """Return the shortest window of the figures that holds a time span (ns), else the longest."""
     fitting = [name for name, seconds in WINDOWS.items() if seconds * SECOND >= span]
     return fitting[0] if fitting else [*WINDOWS][-1]
@@ -54,7 +54,7 @@ def name_window(span: int) -> str:
 def choose_figure_window(call: OperationCall, parts: str) -> str:
     """Return the window of figures for the asked time; notes it for ``parts`` where its length is another."""
     span = find_span(call)
-    window = name_window(span)
+    window = find_shortest_window_holding_span(span)
     if WINDOWS[window] * SECOND != span:
         asked = name_span(span).replace("_", " ")
         call.note(parts, f"figures are kept for {', '.join(WINDOWS)}: these are of {window}, not of {asked}")

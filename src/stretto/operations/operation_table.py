@@ -368,7 +368,7 @@ _ROWS: tuple[Operation, ...] = (
         OperationGroup.WORKFLOW,
         "measure how well parallel work uses its lanes",
         "5 parallel executions in the time asked for, a week at most; 1 of a session",
-        execution_and_phase_answers.answer_parallel_efficiency,
+        session_run_phase_and_task_answers.answer_parallel_efficiency,
         _list_spans(),
         WHEN_SESSIONS_LACK,
     ),

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from stretto.clock import SECOND
 from stretto.figures.messages_between_agents import list_conversations
 from stretto.findings.explain_work_or_session import explain_unknown_holdups
-from stretto.findings.session_findings import order_by_holdup_seconds
+from stretto.findings.look_up_findings_about_sessions import order_by_holdup_seconds
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.store.garbage_collector_pause import pause_collector

@@ -12,7 +12,7 @@ from stretto.model.facts import EntityFacts, SessionFacts, get_text
 from stretto.names import NONE, fact_fields, measures
 from stretto.names.fact_fields import make_stamped_key
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.rollup import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
 def add_up_failed_tasks(context: SessionContext) -> Additions:
