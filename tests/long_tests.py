@@ -9,7 +9,7 @@ from xml.etree.ElementTree import parse
 LIST = Path(__file__).with_name("long_tests.txt")
 """A test in each line: its file and its name without parameters."""
 
-SECONDS = 0.3
+SECONDS = 0.2
 """From this time on a test is long, on two quiet processors, without the fixtures that it shares."""
 
 GUARDS = "tests/contract/"

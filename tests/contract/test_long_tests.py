@@ -27,7 +27,7 @@ def test_the_list_has_the_long_tests_of_a_report_without_guards(
     for name, classname, seconds in (
         ("test_a[1]", "tests.test_x", "0.31"),
         ("test_a[2]", "tests.test_x", "0.10"),
-        ("test_b", "tests.test_x", "0.29"),
+        ("test_b", "tests.test_x", "0.19"),
         ("test_c", "tests.test_y.TestGroup", "2"),
         ("test_d", "tests.contract.test_z", "9"),
     ):
