@@ -122,7 +122,17 @@ def test_the_page_of_agents_lists_them(tmp_path: Path) -> None:
     failing.events(draw_failures())
     with shown(failing) as client:
         text = read(client, "/agents?window=all").text
-    assert all(word in text for word in ("Where tasks fail", "coder", "build", "not reported", "timeout"))
+    assert all(
+        word in text
+        for word in (
+            "Where tasks fail",
+            "Processor and memory: agents of a session share",
+            "coder",
+            "build",
+            "not reported",
+            "timeout",
+        )
+    )
     good.events(Drawing().opens().task("a", 1, 5, "look").ends(9).events)
     with shown(good) as client:
         assert "no task failed or was cancelled" in read(client, "/agents?window=all").text

@@ -423,6 +423,13 @@ def test_a_pattern_has_the_speedup_of_the_verdict(month: OperatedStore) -> None:
     assert data["by_work_left_out"] == {"combinations": 0, "tasks": 0}
 
 
+def test_no_agent_has_resources_and_the_answer_says_why(month: OperatedStore) -> None:
+    """Agents of a session share its processes: the answer names the session as the place to look."""
+    data = run(month, "agent-performance")["result"]["performance_data"]
+    assert data["resources"] is None
+    assert "those of the session" in data["absent"]["resources"]
+
+
 def test_figures_are_of_the_asked_time_or_marked(month: OperatedStore) -> None:
     """A day's answer has the day's figures; for a time without a window the answer names theirs."""
     day = run(month, "parallel-efficiency", None, {"time_range": "24h"})

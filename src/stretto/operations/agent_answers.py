@@ -17,6 +17,12 @@ from stretto.operations.work_by_pattern import tabulate_work
 
 FEWEST_AGENT_TASKS = 5
 
+SHARED_PROCESSES = (
+    "agents of a session share its processes, so processor and memory are those of the session;"
+    " an agent that is a client of its own is a session of its own"
+)
+"""Why no agent has processor time and memory."""
+
 
 def answer_agent_performance(call: OperationCall) -> OperationAnswer:
     """Answer how agents fare: lengths, success, tokens, and who is faster at the same work."""
@@ -97,7 +103,11 @@ def answer_agent_performance(call: OperationCall) -> OperationAnswer:
             "by_work_left_out": left_out,
             "judged": judged,
             "judged_window": window,
-            "absent": {"spread": f"for fewer than {FEWEST_FOR_SPREAD} tasks of known length"},
+            "resources": None,
+            "absent": {
+                "spread": f"for fewer than {FEWEST_FOR_SPREAD} tasks of known length",
+                "resources": SHARED_PROCESSES,
+            },
         },
         analysis,
         next_steps=["stretto bottlenecks", "stretto recommendations"],

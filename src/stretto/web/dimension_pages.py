@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.names import NONE, OTHER, WINDOWS, Label
+from stretto.operations.agent_answers import SHARED_PROCESSES
 from stretto.store.session_search import SessionQuery
 from stretto.summaries.run_statistics_by_kind import ProfileKind
 from stretto.summaries.time_window import ALL, TimeWindow, make_named_window
@@ -112,6 +113,7 @@ class DimensionPages(PageEndpoints):
             rows=rows,
             hooks=hooks,
             failed=failed,
+            resources=SHARED_PROCESSES,
         )
 
     def show_detail(self, request: Request) -> Response:
