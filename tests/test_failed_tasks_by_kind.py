@@ -126,7 +126,7 @@ def test_the_page_of_agents_lists_them(tmp_path: Path) -> None:
         word in text
         for word in (
             "Where tasks fail",
-            "Processor and memory: agents of a session share",
+            "Processor and memory: known of each session",
             "coder",
             "build",
             "not reported",

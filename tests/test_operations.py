@@ -427,7 +427,7 @@ def test_no_agent_has_resources_and_the_answer_says_why(month: OperatedStore) ->
     """Agents of a session share its processes: the answer names the session as the place to look."""
     data = run(month, "agent-performance")["result"]["performance_data"]
     assert data["resources"] is None
-    assert "those of the session" in data["absent"]["resources"]
+    assert "whose agents share its processes" in data["absent"]["resources"]
 
 
 def test_figures_are_of_the_asked_time_or_marked(month: OperatedStore) -> None:

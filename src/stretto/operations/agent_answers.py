@@ -18,8 +18,8 @@ from stretto.operations.work_by_pattern import tabulate_work
 FEWEST_AGENT_TASKS = 5
 
 SHARED_PROCESSES = (
-    "agents of a session share its processes, so processor and memory are those of the session;"
-    " an agent that is a client of its own is a session of its own"
+    "known of each session, whose agents share its processes;"
+    " an agent that is a client of its own is a session"
 )
 """Why no agent has processor time and memory."""
 
