@@ -100,14 +100,8 @@ def estimate_stratified_ratio(
 
 def estimate_paired_ratio(pairs: Sequence[tuple[float, float]]) -> EffectEstimate | None:
     """Return the ratio by pairs of the same work in both groups; None below two pairs or without scatter."""
-    if len(pairs) < FEWEST_VALUES:
-        return None
-    differences = np.log([second for _, second in pairs]) - np.log([first for first, _ in pairs])
-    error = float(differences.std(ddof=1)) / math.sqrt(len(pairs))
-    if error <= 0:
-        return None
-    counts = len(pairs), len(pairs)
-    return _make_ratio(float(differences.mean()), error, len(pairs) - 1, counts)
+    logs = zip(np.log([first for first, _ in pairs]), np.log([second for _, second in pairs]), strict=True)
+    return estimate_paired_change([*logs], is_ratio=True)
 
 
 def estimate_paired_change(means: Sequence[tuple[float, float]], *, is_ratio: bool) -> EffectEstimate | None:
