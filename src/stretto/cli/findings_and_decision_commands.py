@@ -192,9 +192,7 @@ def read_state(context: CommandContext, *names: str, run: bool = True) -> Findin
     results = dict(state.results)
     for reply in () if done.replies is None else done.replies.replies:
         if reply.error is None:
-            results[reply.name] = AnalysisResult(
-                reply.name, now, reply.seconds, reply.findings, reply.extra, unlisted=reply.unlisted
-            )
+            results[reply.name] = reply.to_result(now)
         else:
             context.print_note(f"{reply.name}: {reply.error}")
     return replace(state, results=results)

@@ -37,7 +37,7 @@ from stretto.names import NONE
 from stretto.names.measures import CALL_TIME, HOOK_EVENT_TIME, TURNS, Dimension
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import read_decisions
-from stretto.store.finding_history_and_last_answers import read_finding_history
+from stretto.store.finding_history_and_last_answers import AnalysisResult, read_finding_history
 from stretto.store.owner_day_rows import read_owner_days
 from stretto.store.queries import list_slot_numbers, read_sums_by_slot
 from stretto.store.run_queries import read_session_runs, read_task_runs_begun_between
@@ -75,6 +75,14 @@ class AnalysisReply(msgspec.Struct, frozen=True):
     """Checks that are no finding, by verdict."""
     extra: Mapping[str, Any] = {}
     error: str | None = None
+
+    def to_result(self, instant: int) -> AnalysisResult:
+        """Return the reply as what is known of the analysis as of ``instant`` (ns)."""
+        if self.error is not None:
+            return AnalysisResult(self.name, failed_at=instant, error=self.error)
+        return AnalysisResult(
+            self.name, instant, self.seconds, self.findings, self.extra, unlisted=self.unlisted
+        )
 
 
 class AnalysisReplies(msgspec.Struct, frozen=True):

@@ -131,12 +131,7 @@ class AnswerReader:
             )
             answer: KnownAnswer | str = replies if isinstance(replies, str) else "it gave no answer"
             for reply in () if isinstance(replies, str) else replies.replies:
-                answer = reply.error or KnownAnswer(
-                    AnalysisResult(
-                        name, instant, reply.seconds, reply.findings, reply.extra, unlisted=reply.unlisted
-                    ),
-                    instant,
-                )
+                answer = reply.error or KnownAnswer(reply.to_result(instant), instant)
             while len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
             self._kept[key] = now, answer

@@ -209,19 +209,7 @@ class AnalysisSchedule:
             results = [AnalysisResult(name, failed_at=done.instant, error=done.error) for name in done.names]
         else:
             self.cpu_seconds += done.replies.cpu_seconds
-            results = [
-                AnalysisResult(
-                    reply.name,
-                    done.instant,
-                    reply.seconds,
-                    reply.findings,
-                    reply.extra,
-                    unlisted=reply.unlisted,
-                )
-                if reply.error is None
-                else AnalysisResult(reply.name, failed_at=done.instant, error=reply.error)
-                for reply in done.replies.replies
-            ]
+            results = [reply.to_result(done.instant) for reply in done.replies.replies]
         known = read_finding_history(connection)
         changes = [
             change
