@@ -31,7 +31,8 @@ from stretto.findings.findings_snapshot import (
     FindingsState,
     build_finding_document,
     build_findings_document,
-    get_extra_value,
+    get_holdups_by_session,
+    get_standings_by_session,
     list_latest_answers,
     read_findings_state,
 )
@@ -108,10 +109,8 @@ def _explain_session(context: CommandContext, state: FindingsState, name: str) -
     if session is None:
         context.print_note(explain_no_match(name, ids))
         return UNKNOWN_SESSION
-    holdups: list[dict[str, Any]] | None = (get_extra_value(state, "holdups", "sessions") or {}).get(
-        session.id
-    )
-    standing = (get_extra_value(state, "holdups", "standings") or {}).get(session.id)
+    holdups = get_holdups_by_session(state).get(session.id)
+    standing = get_standings_by_session(state).get(session.id)
     late = list_tasks_longer_than_usual(state, session.pattern, session.tasks)
     findings = [
         build_finding_document(finding, state.zone)

@@ -9,7 +9,7 @@ from typing import Any
 from stretto.clock import SECOND
 from stretto.findings.analysis_table import HOLDUPS, MOST_EXPLAINED
 from stretto.findings.finding_changes import is_notable
-from stretto.findings.findings_snapshot import FindingsState, get_extra_value
+from stretto.findings.findings_snapshot import FindingsState, get_extra_value, get_holdups_by_session
 from stretto.format.quantities import format_duration
 from stretto.model.entities import Session, Task
 from stretto.model.findings import Finding
@@ -55,7 +55,7 @@ def list_notable_unsettled_findings(state: FindingsState, pattern: str | None = 
 
 def explain_unknown_holdups(state: FindingsState, session: Session) -> str | None:
     """Return why it is not known what held a session up, as a clause; None if it was analysed."""
-    if session.id in (get_extra_value(state, HOLDUPS, "sessions") or {}):
+    if session.id in get_holdups_by_session(state):
         return None
     result = state.results.get(HOLDUPS)
     answered = None if result is None else result.at

@@ -11,7 +11,7 @@ from typing import Any
 
 from stretto.analysis.installed_extras import find_missing_package
 from stretto.clock import SECOND
-from stretto.findings.analysis_table import ANALYSES
+from stretto.findings.analysis_table import ANALYSES, HOLDUPS
 from stretto.findings.finding_changes import ADVICE, NOTABLE, count_checks, is_notable, is_quiet_effect
 from stretto.findings.finding_sentences import describe_finding
 from stretto.format.rfc3339 import to_exact_rfc3339
@@ -257,6 +257,18 @@ def get_extra_value(state: FindingsState, analysis: str, name: str) -> Any:
     """Return a further value of an analysis' last good answer, or None."""
     result = state.results.get(analysis)
     return None if result is None else result.extra.get(name)
+
+
+def get_holdups_by_session(state: FindingsState) -> Mapping[str, list[dict[str, Any]]]:
+    """Return what held up each session that was analysed, the most seconds first."""
+    holdups: Mapping[str, list[dict[str, Any]]] = get_extra_value(state, HOLDUPS, "sessions") or {}
+    return holdups
+
+
+def get_standings_by_session(state: FindingsState) -> Mapping[str, Mapping[str, Any]]:
+    """Return how each session that has a rank stands among its like."""
+    standings: Mapping[str, Mapping[str, Any]] = get_extra_value(state, HOLDUPS, "standings") or {}
+    return standings
 
 
 def find_stored(findings: Sequence[StoredFinding], id: str) -> list[StoredFinding]:

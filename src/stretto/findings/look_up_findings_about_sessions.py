@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stretto.findings.finding_sentences import describe_session_holdup, name_holdup
-from stretto.findings.findings_snapshot import FindingsState, get_extra_value
+from stretto.findings.findings_snapshot import FindingsState, get_holdups_by_session
 from stretto.format.quantities import format_duration
 from stretto.model.findings import HOLDUP_PREFIX
 from stretto.store.finding_history_and_last_answers import StoredFinding
@@ -35,7 +35,7 @@ def find_session_findings(
 
     Sessions that were not analysed, and that no finding names, are left out.
     """
-    holdups = get_extra_value(state, "holdups", "sessions") or {}
+    holdups = get_holdups_by_session(state)
     naming = _group_by_session(state.open_findings, patterns)
     found = {}
     for id, pattern in patterns.items():
@@ -57,7 +57,7 @@ def order_by_holdup_seconds(query: SessionQuery, state: FindingsState) -> Sessio
     """
     if query.sort is not SessionSort.FINDING:
         return query
-    holdups = get_extra_value(state, "holdups", "sessions") or {}
+    holdups = get_holdups_by_session(state)
     named = {run.session for stored in state.open_findings for run in stored.finding.evidence.runs}
     seconds = {id: float(held[0]["seconds"]) for id, held in holdups.items() if held}
     return replace(query, finding_seconds=dict.fromkeys(named, 0.0) | seconds)

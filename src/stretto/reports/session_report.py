@@ -9,7 +9,7 @@ from typing import Any
 from stretto.clock import to_rfc3339
 from stretto.findings.explain_work_or_session import explain_unknown_holdups
 from stretto.findings.finding_sentences import describe_session_holdup, describe_standing
-from stretto.findings.findings_snapshot import FindingsState, get_extra_value
+from stretto.findings.findings_snapshot import FindingsState, get_holdups_by_session, get_standings_by_session
 from stretto.format.quantities import (
     format_count,
     format_count_with_noun,
@@ -216,7 +216,7 @@ def _build_score_section(document: Mapping[str, Any]) -> ReportSection | None:
 
 
 def _build_holdup_section(findings: FindingsState, session: Session) -> ReportSection:
-    standing = (get_extra_value(findings, "holdups", "standings") or {}).get(session.id)
+    standing = get_standings_by_session(findings).get(session.id)
     items = _list_holdups(findings, session.id)
     sentences = [] if standing is None else [f"It was {describe_standing(standing)}."]
     if not items:
@@ -226,7 +226,7 @@ def _build_holdup_section(findings: FindingsState, session: Session) -> ReportSe
 
 
 def _list_holdups(findings: FindingsState, session: str) -> Sequence[str]:
-    known = (get_extra_value(findings, "holdups", "sessions") or {}).get(session)
+    known = get_holdups_by_session(findings).get(session)
     return [describe_session_holdup(holdup) for holdup in known or ()]
 
 

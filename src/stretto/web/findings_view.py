@@ -14,7 +14,12 @@ from stretto.findings.finding_sentences import (
     describe_session_holdup,
     describe_standing,
 )
-from stretto.findings.findings_snapshot import FindingsState, get_extra_value, list_latest_answers
+from stretto.findings.findings_snapshot import (
+    FindingsState,
+    get_holdups_by_session,
+    get_standings_by_session,
+    list_latest_answers,
+)
 from stretto.findings.look_up_findings_about_sessions import SessionFinding, find_session_findings
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.decisions import Decision, DecisionKind
@@ -142,10 +147,10 @@ def list_absent(state: FindingsState) -> list[tuple[str, str]]:
 
 def list_session_holdups(state: FindingsState, session: str) -> list[str] | None:
     """Return how a session stands among its like and what held it up; None if it was not analysed."""
-    holdups = (get_extra_value(state, "holdups", "sessions") or {}).get(session)
+    holdups = get_holdups_by_session(state).get(session)
     if holdups is None:
         return None
-    standing = (get_extra_value(state, "holdups", "standings") or {}).get(session)
+    standing = get_standings_by_session(state).get(session)
     sentences = [] if standing is None else [describe_standing(standing)]
     return [*sentences, *map(describe_session_holdup, holdups)]
 
