@@ -136,6 +136,7 @@ class PageRoutes(PageEndpoints):
         drawing = session_timeline.draw_session(entity, part, summary.analysis.wall_parts)
         tools = session_view.list_tool_rows(entity)
         conversations = list_conversations(entity.messages)
+        state = self._backend.findings()
         return self._page(
             "session.html",
             request,
@@ -168,9 +169,9 @@ class PageRoutes(PageEndpoints):
             like=self._list_like(entity),
             conversations=conversations[: session_view.ROWS_SHOWN],
             network=draw_network(conversations),
-            naming=findings_view.list_naming(self._backend.findings(), entity.id),
-            holdups=findings_view.list_session_holdups(self._backend.findings(), entity.id),
-            unknown_holdups=explain_unknown_holdups(self._backend.findings(), entity),
+            naming=findings_view.list_naming(state, entity.id),
+            holdups=findings_view.list_session_holdups(state, entity.id),
+            unknown_holdups=explain_unknown_holdups(state, entity),
         )
 
     def _list_like(self, session: Session) -> list[SessionRow]:
