@@ -5,7 +5,6 @@ from __future__ import annotations
 from stretto.figures.agents_over_time import (
     MOST_AGENTS,
     OTHERS,
-    UNNAMED,
     ProjectOverlap,
     TimedSession,
     TimedTask,
@@ -13,6 +12,7 @@ from stretto.figures.agents_over_time import (
     find_overlaps,
 )
 from stretto.model.interval import Interval
+from stretto.names import UNNAMED_AGENT
 
 HOUR = Interval(0, 3_600)
 
@@ -43,7 +43,7 @@ def test_tasks_are_cut_at_the_bounds() -> None:
         [TimedTask(None, Interval(-600, 600)), TimedTask("qa", Interval(-9, 0))], HOUR, cells=1
     )
 
-    assert [(row.agent, row.work) for row in chart.rows] == [(UNNAMED, 600)]
+    assert [(row.agent, row.work) for row in chart.rows] == [(UNNAMED_AGENT, 600)]
 
 
 def test_one_after_another_is_not_at_once() -> None:

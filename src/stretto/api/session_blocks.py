@@ -19,7 +19,6 @@ from stretto.api.context import KEY, get_context
 from stretto.api.genai_histograms import describe_run, get_run_histograms
 from stretto.api.score_events import JudgedBlock
 from stretto.api.span_block import (
-    UNNAMED_ERROR,
     Attributes,
     build_attributes,
     get_tracer,
@@ -29,6 +28,7 @@ from stretto.api.span_block import (
 from stretto.api.written_files import WrittenFiles, read_key_if_any
 from stretto.clock import SECOND
 from stretto.hook.client.client import find_project, hash_repository
+from stretto.model.error_kinds import UNNAMED_ERROR
 from stretto.model.event import Outcome
 from stretto.model.facts import GATE_TOOL
 from stretto.model.message_kinds import BLOCKED, PROGRESS

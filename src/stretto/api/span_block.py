@@ -34,6 +34,7 @@ from opentelemetry.util.types import AttributeValue
 from stretto.api.context import KEY, Surroundings, get_context, get_surroundings
 from stretto.api.recording_costs import note_block
 from stretto.clock import SECOND
+from stretto.model.error_kinds import UNNAMED_ERROR
 from stretto.model.event import Outcome
 from stretto.names import API_SCOPE, SpanAttribute
 
@@ -42,9 +43,6 @@ Attributes = dict[str, AttributeValue]
 
 NAME_LIMIT = 120
 """Most characters of a name or description; longer texts are cut."""
-
-UNNAMED_ERROR = "_OTHER"
-"""``error.type`` of a failure without an error class, as in the conventions."""
 
 DISABLED = os.environ.get("STRETTO_DISABLED", "").strip().lower() in {"1", "true"}
 """Whether recording is disabled, whatever SDK is set."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from stretto.model.interval import Interval
+from stretto.names import UNNAMED_AGENT
 
 CELLS = 96
 """Cells of a drawing: a day in quarters of an hour."""
@@ -16,7 +17,6 @@ MOST_AGENTS = 16
 """Most agents with a row of their own; the others share one."""
 
 OTHERS = "other agents"
-UNNAMED = "unnamed agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def draw_activity(tasks: Iterable[TimedTask], extent: Interval, cells: int = CEL
 
     Example: in an hour of four cells, a task of the first half hour is 1, 1, 0, 0 of its agent's row.
     """
-    clipped = [(task.agent or UNNAMED, cut) for task in tasks if (cut := _clip(task.interval, extent))]
+    clipped = [(task.agent or UNNAMED_AGENT, cut) for task in tasks if (cut := _clip(task.interval, extent))]
     by_agent: dict[str, list[Interval]] = defaultdict(list)
     for agent, interval in clipped:
         by_agent[agent].append(interval)

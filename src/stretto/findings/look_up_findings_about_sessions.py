@@ -39,7 +39,7 @@ def find_session_findings(
     naming = _group_by_session(state.open_findings, patterns)
     found = {}
     for id, pattern in patterns.items():
-        most = (holdups.get(id) or [None])[0]
+        most = next(iter(holdups.get(id, ())), None)
         if id in holdups or id in naming:
             found[id] = SessionFinding(
                 None if most is None else describe_session_holdup(most),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-UNNAMED = "_OTHER"
+UNNAMED_ERROR = "_OTHER"
 """``error.type`` of an error without a class, as in OpenTelemetry's conventions."""
 
 
@@ -75,7 +75,7 @@ def classify_error(name: str | None) -> ErrorKind:
 
     Example: ``openai.RateLimitError``, ``rate_limit`` and ``429`` are ``rate_limit``.
     """
-    if name is None or name == UNNAMED:
+    if name is None or name == UNNAMED_ERROR:
         return ErrorKind.NOT_REPORTED
     if name in _CODES:
         return _CODES[name]

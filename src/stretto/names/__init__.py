@@ -10,7 +10,7 @@ from stretto.names.ended_work_metrics import LIVE
 from stretto.names.fanout_metrics import PARALLEL
 from stretto.names.headline_metrics import VERDICT
 from stretto.names.hub_metrics import HUB_METRICS
-from stretto.names.labels import JOB, MAIN, MAIN_AGENT, NONE, OTHER, PREFIX, WINDOWS, Label
+from stretto.names.labels import JOB, MAIN, MAIN_AGENT, NONE, OTHER, PREFIX, UNNAMED_AGENT, WINDOWS, Label
 from stretto.names.machine_and_running_work_metrics import RESOURCES
 from stretto.names.metric import Metric, MetricKind, MetricOrigin
 from stretto.names.metrics_of_analysis_results import ANALYSIS_COST, ESTIMATED, FINDINGS
@@ -49,5 +49,6 @@ QUANTILES: dict[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 __all__ = [
     "API_SCOPE", "DERIVED", "DURATION_BUCKETS", "ESTIMATED", "EVALUATION", "HUB_METRICS", "JOB",
     "LABEL_PREFIX", "LIVE", "MAIN", "MAIN_AGENT", "METRICS", "NONE", "OTHER", "PREFIX", "QUANTILES",
-    "SELF_METRICS", "WINDOWS", "Label", "Metric", "MetricKind", "MetricOrigin", "SpanAttribute",
+    "SELF_METRICS", "UNNAMED_AGENT", "WINDOWS", "Label", "Metric", "MetricKind", "MetricOrigin",
+    "SpanAttribute",
 ]  # fmt: skip

@@ -23,6 +23,9 @@ MAIN = "main"
 MAIN_AGENT = "main agent"
 """The main agent as people read it."""
 
+UNNAMED_AGENT = "unnamed agent"
+"""An agent of which no source names the kind, as people read it."""
+
 
 class Label(StrEnum):
     """The closed set of labels. Session ids, paths, prompts and descriptions never become labels."""

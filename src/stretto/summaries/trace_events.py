@@ -14,13 +14,12 @@ from typing import Any
 from stretto.clock import to_rfc3339
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
-from stretto.names import MAIN_AGENT
+from stretto.names import MAIN_AGENT, UNNAMED_AGENT
 
 PROCESS = 1
 """The number of the only process: a session is drawn as a process, a track as a thread of it."""
 
 PHASES = "phases"
-UNNAMED = "unnamed agent"
 
 Key = tuple[str, str]
 """(kind, id) of an entity."""
@@ -101,7 +100,7 @@ def _group_slices(session: Session) -> list[tuple[str, list[_Slice]]]:
     ]
     by_agent: dict[str, list[_Slice]] = {}
     for task in session.tasks:
-        by_agent.setdefault(task.agent or UNNAMED, []).append(_convert_task(task))
+        by_agent.setdefault(task.agent or UNNAMED_AGENT, []).append(_convert_task(task))
     for agent, tasks in by_agent.items():
         groups += [
             (agent, [*lane, *(part for task in lane for part in calls.get(task.key[1], ()))])

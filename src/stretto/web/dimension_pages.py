@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stretto.names import NONE, OTHER, WINDOWS, Label
+from stretto.names import NONE, OTHER, UNNAMED_AGENT, WINDOWS, Label
 from stretto.operations.agent_answers import SHARED_PROCESSES
 from stretto.store.session_search import SessionQuery
 from stretto.summaries.run_statistics_by_kind import ProfileKind
@@ -51,7 +51,7 @@ DIMENSIONS = {
         dimension_views.list_type_rows,
     ),
     "agents": DimensionView(
-        ProfileKind.AGENT, "Agents", "agent", "unnamed agent", ("task", "tasks"), "agent",
+        ProfileKind.AGENT, "Agents", "agent", UNNAMED_AGENT, ("task", "tasks"), "agent",
         dimension_views.list_agent_rows,
     ),
     "patterns": DimensionView(

@@ -16,7 +16,7 @@ from stretto.format import quantities
 from stretto.model.entities import Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
-from stretto.names import MAIN_AGENT
+from stretto.names import MAIN_AGENT, UNNAMED_AGENT
 from stretto.web import timeline_shapes
 from stretto.web.timeline_shapes import Bar, BarSource, Step, WallTimeShape
 
@@ -28,8 +28,6 @@ TASKS_WITH_CALLS = 300
 
 LANES = 48
 """Most lanes in all. Beyond, agents with the most lanes become levels, and the smallest share a lane."""
-
-UNNAMED = "unnamed agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +169,7 @@ def _find_interval(task: Task, extent: Interval) -> Interval | None:
 def _pack_agents(placed: Iterable[tuple[Interval, Task]]) -> list[_AgentLanes]:
     by_name: dict[str, _AgentLanes] = {}
     for interval, task in sorted(placed, key=lambda pair: (pair[0].start, -pair[0].end, pair[1].id)):
-        name = task.agent or UNNAMED
+        name = task.agent or UNNAMED_AGENT
         agent = by_name.setdefault(name, _AgentLanes(name))
         free = next((lane for lane in agent.lanes if lane[-1][0].end <= interval.start), None)
         if free is None:
@@ -279,7 +277,7 @@ def _describe_task(
 ) -> tuple[str, str]:
     about = [
         task.description or task.agent or task.task_type,
-        f"{task.task_type} by {task.agent or UNNAMED}: {task.outcome.value}",
+        f"{task.task_type} by {task.agent or UNNAMED_AGENT}: {task.outcome.value}",
         _describe_length(task, interval, extent),
     ]
     if calls:
