@@ -30,6 +30,14 @@ def parse_rfc3339(text: str) -> int:
     return max(-FARTHEST, min(FARTHEST, round(moment.timestamp()) * SECOND + fraction))
 
 
+def parse_rfc3339_if_valid(text: str | None) -> int | None:
+    """Return nanoseconds since the epoch; None for no text, and for a text that is no time."""
+    try:
+        return parse_rfc3339(text) if text else None
+    except ValueError:
+        return None
+
+
 def to_exact_rfc3339(time_ns: int) -> str:
     """Return an instant as RFC 3339 in UTC with nine fractional digits, exact to the nanosecond."""
     return f"{to_rfc3339(time_ns)[:20]}{time_ns % SECOND:09d}Z"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stretto.clock import DAY
-from stretto.format.rfc3339 import parse_rfc3339
+from stretto.format.rfc3339 import parse_rfc3339_if_valid
 from stretto.notifications.alert_states_from_notifications import CurrentAlerts, rank_severity
 from stretto.notifications.notification_log import Notification
 from stretto.notifications.silence_link import build_silence_url
@@ -36,12 +36,12 @@ class AlertEpisode:
     @property
     def begin(self) -> int:
         """When it fired (ns); when that was first reported, if no report says when it was."""
-        return _parse_time(self.newest.starts_at) or self.first.received
+        return parse_rfc3339_if_valid(self.newest.starts_at) or self.first.received
 
     @property
     def end(self) -> int | None:
         """When it ended (ns); None while it fires, and if no report says when."""
-        return None if self.is_firing else _parse_time(self.newest.ends_at)
+        return None if self.is_firing else parse_rfc3339_if_valid(self.newest.ends_at)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -98,13 +98,6 @@ def count_by_day(episodes: Iterable[AlertEpisode], now: int) -> list[DayOfAlerts
     today = now // DAY
     first = max(min(fired, default=today), today - MOST_DAYS + 1)
     return [DayOfAlerts(day, fired[day]) for day in range(first, today + 1)]
-
-
-def _parse_time(text: str | None) -> int | None:
-    try:
-        return None if text is None else parse_rfc3339(text)
-    except ValueError:
-        return None
 
 
 def group_by_rule(notifications: Iterable[Notification], current: CurrentAlerts) -> list[RuleAlerts]:

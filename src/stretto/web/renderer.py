@@ -158,7 +158,7 @@ class Renderer:
 
         html = self._environment.get_template(template).render(
             ago=ago,
-            parse_instant=_parse_instant,
+            parse_instant=rfc3339.parse_rfc3339_if_valid,
             address=address,
             carried=window_form.carry_window(request.query_params, now),
             bounds=window_form.make_bound_fields(request.query_params),
@@ -249,13 +249,6 @@ def _add_links(html: str, end: str, forms: Sequence[tuple[str, str]], address: C
         # A figure has its links inside, a table after it.
         parts[number - 1] += line + end if end == "</figure>" else end + line
     return "".join(parts)
-
-
-def _parse_instant(text: str | None) -> int | None:
-    try:
-        return rfc3339.parse_rfc3339(text) if text else None
-    except ValueError:
-        return None
 
 
 def _format_named_figure(value: float, name: str) -> str:
