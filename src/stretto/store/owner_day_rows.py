@@ -41,14 +41,13 @@ def replace_owner_days(connection: sqlite3.Connection, day: int, rows: Iterable[
 
 def delete_owner_days_before(connection: sqlite3.Connection, day: int) -> None:
     """Delete the rows of UTC days before ``day`` (its number), if the store is that of a team."""
-    if read_owner_days(connection, range(0)) is not None:
+    if _is_store_of_team(connection):
         connection.execute("DELETE FROM owner_days WHERE day < ?", (day,))
 
 
 def read_owner_days(connection: sqlite3.Connection, days: range) -> list[OwnerDay] | None:
     """Return the rows of UTC days (their numbers); None if the store is not that of a team."""
-    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'owner_days'"
-    if connection.execute(query).fetchone() is None:
+    if not _is_store_of_team(connection):
         return None
     rows = connection.execute(
         "SELECT * FROM owner_days WHERE day >= ? AND day < ? ORDER BY day, team, owner, type",
@@ -58,3 +57,8 @@ def read_owner_days(connection: sqlite3.Connection, days: range) -> list[OwnerDa
         OwnerDay(day, team, owner, type, bool(shown), OwnerWork(*work))
         for day, team, owner, type, shown, *work in rows
     ]
+
+
+def _is_store_of_team(connection: sqlite3.Connection) -> bool:
+    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'owner_days'"
+    return connection.execute(query).fetchone() is not None

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stretto.clock import DAY, SECOND
+from stretto.clock import SECOND
 from stretto.format import quantities
 from stretto.names import WINDOWS, Label
 from stretto.notifications.alert_states_from_notifications import find_newest_alert_states
@@ -22,6 +22,7 @@ from stretto.notifications.group_notifications_by_alert import (
 from stretto.web import markdown
 from stretto.web.bar_chart import BarInput, ChartBar, lay_out_upright_bars
 from stretto.web.page_endpoints import PageEndpoints
+from stretto.web.run_statistics_view import format_day
 from stretto.web.runbook_lookup import get_runbook_markdown
 from stretto.web.subject_links import SubjectLink, link_sessions, link_subjects
 
@@ -113,7 +114,7 @@ def draw_days(groups: Iterable[RuleAlerts], now: int) -> Sequence[AlertDay]:
     days = count_by_day((episode for group in groups for episode in group.episodes), now)
     if len(days) < FEWEST_DAYS:
         return ()
-    dates = [quantities.format_instant(day.day * DAY)[:10] for day in days]
+    dates = [format_day(day.day) for day in days]
     bars = lay_out_upright_bars(
         BarInput(
             day.fired,
