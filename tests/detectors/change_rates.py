@@ -29,7 +29,9 @@ class ChangeCounts:
     """What the checks of some sets raised."""
 
     false_episodes: list[int] = field(default_factory=list)
-    """Per set of unchanged series."""
+    """Rises that were raised, per set of unchanged series."""
+    false_improvements: int = 0
+    """Falls that were raised for unchanged series."""
     series_months: int = 0
     within_7: int = 0
     within_14: int = 0
@@ -67,13 +69,20 @@ def list_raised_days(tracked: TrackedSeries, days: int, *, rises: bool = True) -
     return raised
 
 
+def count_begins(raised: NDArray[np.bool_]) -> int:
+    """Return how many episodes begin within the month, of series by day."""
+    return int((raised[:, WARM_DAYS:] & ~raised[:, WARM_DAYS - 1 : -1]).sum())
+
+
 def count_changes(series: Sequence[Series], counts: ChangeCounts) -> None:
     """Add what 30 days of checks of a set raise."""
     days: LocalDays = list_days(WARM_DAYS + MONTH)
-    raised = np.array([list_raised_days(each, len(days)) for each in track_changes(series, days)])
+    tracked = track_changes(series, days)
+    raised = np.array([list_raised_days(each, len(days)) for each in tracked])
     unchanged, changed = raised[:UNCHANGED], raised[UNCHANGED:]
-    begins = unchanged[:, WARM_DAYS:] & ~unchanged[:, WARM_DAYS - 1 : -1]
-    counts.false_episodes.append(int(begins.sum()))
+    fallen = np.array([list_raised_days(each, len(days), rises=False) for each in tracked[:UNCHANGED]])
+    counts.false_episodes.append(count_begins(unchanged))
+    counts.false_improvements += count_begins(fallen)
     counts.series_months += UNCHANGED
     counts.within_7 += int(changed[:, WARM_DAYS : WARM_DAYS + 7].any(axis=1).sum())
     counts.within_14 += int(changed[:, WARM_DAYS : WARM_DAYS + LONGEST_DELAY].any(axis=1).sum())

@@ -14,8 +14,8 @@ from stretto.analysis.series_of_run_values import Series, SeriesKind, make_all_t
 from stretto.analysis.slow_tail_changes import judge_tails
 from stretto.clock import DAY
 from stretto.model.findings import FindingVerdict
-from tests.detectors.change_rates import WARM_DAYS, ChangeCounts, count_changes, draw_set
-from tests.detectors.rows import Row, bound_count, make_exact, make_frequency, make_rate
+from tests.detectors.change_rates import UNCHANGED, WARM_DAYS, ChangeCounts, count_changes, draw_set
+from tests.detectors.rows import Row, bound_count, make_frequency, make_rate
 from tests.detectors.scenarios import FIRST_DAY, draw_changed_mix, draw_series, draw_slower_store
 
 ANSWER = "A"
@@ -48,6 +48,10 @@ def measure_scenario(scenario: str, per_day: int, sets: range, *, finds: bool = 
     episodes = sum(large.false_episodes)
     yield make_frequency(
         ANSWER, f"{label} false episodes a series-month", episodes, large.series_months,
+        at_most=most, unit="series-months",
+    )  # fmt: skip
+    yield make_frequency(
+        ANSWER, f"{label} false improvements a series-month", large.false_improvements, large.series_months,
         at_most=most, unit="series-months",
     )  # fmt: skip
     yield make_discovery_row(label, large)
@@ -158,29 +162,63 @@ def measure_mixes(*, long: bool) -> Iterator[Row]:
     yield make_rate(ANSWER, "slow type from 10 to 50 %: says mix", named, stores, at_least=0.95)
 
 
+FACTORS = (1.2, 1.35, 1.5, 1.7)
+"""Planted factors between which that one lies that is found nine times of ten."""
+
+SMALL_DAYS = 7
+"""Days after a change of 20 % at whose end it is judged whether there is too little data."""
+
+BOOTSTRAPS = 400
+
+
 def measure_detectable(*, long: bool) -> Iterator[Row]:
-    """Yield the row of the detectable ratio at 5 a day beside the ratio that is found nine times of ten."""
+    """Yield the row of the detectable ratio at 5 a day beside the ratio that is found nine times of ten.
+
+    Two more rows say how often the answer is "too little data", for a change of 20 % and for none.
+    """
     if not long:
         return
-    factors = (1.35, 1.5, 1.7)
     hits, cases = [], []
     claimed: list[float] = []
-    for factor in factors:
+    little = {"+20 %": [0, 0], "nothing changed": [0, 0]}
+    for factor in FACTORS:
         counts = ChangeCounts()
         for number in range(4):
             series = draw_set("a", 5, factor, (number, round(100 * factor)))
             count_changes(series, counts)
-            if factor == factors[0]:
+            if factor == FACTORS[0]:
                 findings = judge_changes(series[:20], FIRST_DAY + WARM_DAYS * DAY)
                 claimed += [each.evidence.detectable for each in findings if each.evidence.detectable]
+                for finding in judge_changes(series, FIRST_DAY + (WARM_DAYS + SMALL_DAYS) * DAY):
+                    changed = int(finding.subject["type"]) >= UNCHANGED
+                    seen = little["+20 %" if changed else "nothing changed"]
+                    seen[0] += finding.verdict is FindingVerdict.TOO_LITTLE_DATA
+                    seen[1] += 1
         hits.append(counts.within_14)
         cases.append(counts.changed)
-    simulated = fit_detectable(factors, hits, cases)
-    ratio = float(np.median(claimed)) / simulated
-    yield make_exact(
-        ANSWER, f"detectable ratio at 5 a day / the simulated one ({simulated:.2f})", ratio,
-        at_least=0.85, at_most=1.15, cases=f"{len(claimed)} series, {sum(cases)} changes",
+    simulated = fit_detectable(FACTORS, hits, cases)
+    low, high = bound_detectable(claimed, FACTORS, hits, cases)
+    yield Row(
+        ANSWER, f"detectable ratio at 5 a day / the simulated one ({simulated:.2f})",
+        float(np.median(claimed)) / simulated, low, high, at_least=0.85, at_most=1.15,
+        cases=f"{len(claimed)} series, {sum(cases)} changes",
     )  # fmt: skip
+    for name, (seen, of) in little.items():
+        yield make_rate(ANSWER, f'5 a day, {name}: says "too little data" after {SMALL_DAYS} days', seen, of)
+
+
+def bound_detectable(
+    claimed: Sequence[float], factors: Sequence[float], hits: Sequence[int], cases: Sequence[int]
+) -> tuple[float, float]:
+    """Return the 95 % interval of the claimed ratio over the simulated one, by drawing both again."""
+    rng = np.random.default_rng(0)
+    ratios = []
+    for _ in range(BOOTSTRAPS):
+        again = rng.binomial(cases, np.array(hits) / np.array(cases)).tolist()
+        middle = float(np.median(rng.choice(claimed, len(claimed))))
+        ratios.append(middle / fit_detectable(factors, again, cases))
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def fit_detectable(factors: Sequence[float], hits: Sequence[int], cases: Sequence[int]) -> float:
