@@ -12,7 +12,14 @@ import pytest
 
 from tests.detectors import __main__ as table
 from tests.detectors.nab_scores import read_files
-from tests.detectors.public_benchmarks import measure_benchmarks, score_cover, score_owa, score_points
+from tests.detectors.public_benchmarks import (
+    list_missing_data,
+    measure_benchmarks,
+    score_cover,
+    score_owa,
+    score_points,
+)
+from tests.detectors.recorded_executions import make_split_row
 from tests.detectors.rows import Row, bound_count, make_exact, make_frequency, make_rate
 
 
@@ -50,17 +57,23 @@ def list_rows(*, long: bool) -> Iterator[Row]:
 def test_the_command_fails_for_what_does_not_hold(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is known not to hold is marked and fails nothing; anything else that does not hold fails."""
+    """What is known not to hold is marked and fails nothing; anything else that does not hold fails.
+
+    Only the parts that were measured are written.
+    """
     page = tmp_path / "detectors.md"
-    page.write_text(f"before\n{table.MARK}\nold table\n{table.MARK}\nafter\n")
+    other = "Measured at commit abc, long form: other.\n\n| other table |\n"
+    old = "Measured at commit abc, long form: part.\n\nold table\n"
+    page.write_text(f"before\n{table.MARK}\n{old}\n{other}\n{table.MARK}\nafter\n")
     monkeypatch.setattr(table, "PAGE", page)
-    monkeypatch.setattr(table, "PARTS", {"part": list_rows})
+    monkeypatch.setattr(table, "PARTS", {"part": list_rows, "other": list_rows})
     assert table.main(["part", "--short", "--write"]) == 0
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old table" not in text
-    assert "Measured at commit" in text
+    assert "short form: part." in text
+    assert other in text
     assert "| A | good | 1.000 | 1 file | ≥ 0.500 | holds |" in text
     assert "**fails** (known)" in text
     assert "Known: weak: the reason." in text
@@ -78,8 +91,14 @@ def test_only_what_the_command_writes_stands_between_the_marks() -> None:
 def test_the_speed_has_a_bound_in_the_long_form(monkeypatch: pytest.MonkeyPatch) -> None:
     """200 series take at most two processor seconds; the short form shows the number."""
     monkeypatch.setattr(table, "judge_changes", lambda *_: [])
-    assert (table.measure_speed(long=True).at_most, table.measure_speed(long=True).holds) == (2.0, True)
-    assert table.measure_speed(long=False).at_most is None
+    ((long,), (short,)) = (table.measure_speed(long=True), table.measure_speed(long=False))
+    assert (long.at_most, long.holds, short.at_most) == (2.0, True, None)
+
+
+def test_splits_of_the_same_executions_are_no_independent_cases() -> None:
+    """Covers of .7 and .9: the error is .96 times their spread, not .71 times; Student's factor is 12.7."""
+    row = make_split_row("K", "cover", [0.7, 0.9])
+    assert row.high - row.value == pytest.approx(12.706 * 0.14142 * (0.5 + 0.3 / 0.7) ** 0.5, rel=1e-3)
 
 
 def test_change_points_are_scored_as_the_benchmark_does() -> None:
@@ -115,12 +134,13 @@ def test_any_files_of_the_benchmarks_are_read(tmp_path: Path) -> None:
     for name, cut in (("train", values[:, :100]), ("test", values[:, 100:])):
         rows = [f'"W{n}",' + ",".join(map(str, row)) + ",NA,," for n, row in enumerate(cut)]
         (weekly / f"Weekly-{name}.csv").write_text("\n".join(["V1,V2", *rows]))
-    (score, owa) = measure_benchmarks(tmp_path)
+    (score, owa) = measure_benchmarks(data=tmp_path, long=True)
     assert score.name.startswith("bench-nab-other: standard score")
     assert (owa.name, owa.cases) == ("M4 weekly: OWA", "2 series")
     assert 0 < owa.value < 2
 
 
 def test_missing_public_data_is_left_out(tmp_path: Path) -> None:
-    """Without the folders there are no rows, and nothing fails."""
-    assert list(measure_benchmarks(tmp_path)) == []
+    """Without the folders there are no rows, nothing fails, and the command names them."""
+    assert list(measure_benchmarks(data=tmp_path, long=True)) == []
+    assert list_missing_data(tmp_path) == ["bench-tcpd", "bench-nab", "bench-m4-hourly", "exec-wfinstances"]

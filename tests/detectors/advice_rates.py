@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -58,17 +58,6 @@ SHAPES: dict[str, Callable[[Rng, int], np.ndarray]] = {
     "spread 1": lambda rng, count: rng.lognormal(0, 1.0, count),
     "two modes": lambda rng, count: rng.lognormal(0, 0.3, count) * np.where(rng.random(count) < 0.3, 4, 1),
 }
-
-
-def list_advice_rates(*, long: bool) -> Iterator[Row]:
-    """Yield every rate of the answers E to K; the long form is what the numbers are promised for."""
-    yield from measure_capacity(100 if long else 10)
-    yield from measure_comparison(2_000 if long else 300)
-    yield from measure_experiments(10_000 if long else 1_500)
-    yield from measure_holdups(20 if long else 6)
-    yield from measure_recommendations(100 if long else 15)
-    yield from measure_conditions(200 if long else 40)
-    yield from measure_predictor(40 if long else 8)
 
 
 def measure_experiments(runs: int) -> Iterator[Row]:
@@ -265,6 +254,27 @@ def measure_predictor(stores: int) -> Iterator[Row]:
         at_most=0.86,
         cases=f"{stores} stores",
     )
+
+
+MEASURES: Mapping[str, tuple[Callable[[int], Iterator[Row]], int, int]] = {
+    "capacity": (measure_capacity, 10, 100),
+    "comparison": (measure_comparison, 300, 2_000),
+    "experiments": (measure_experiments, 1_500, 10_000),
+    "holdups": (measure_holdups, 6, 20),
+    "recommendations": (measure_recommendations, 15, 100),
+    "conditions": (measure_conditions, 40, 200),
+    "predictor": (measure_predictor, 8, 40),
+}
+"""Part → what measures it, and how many cases its short and its long form draw.
+
+The long form is what the numbers are promised for.
+"""
+
+
+def measure_advice(part: str, *, long: bool) -> Iterator[Row]:
+    """Yield the rates of one of the answers E to K."""
+    measure, short_cases, long_cases = MEASURES[part]
+    yield from measure(long_cases if long else short_cases)
 
 
 def _make_units(

@@ -191,9 +191,9 @@ def measure_detectable(*, long: bool) -> Iterator[Row]:
                 claimed += [each.evidence.detectable for each in findings if each.evidence.detectable]
                 for finding in judge_changes(series, FIRST_DAY + (WARM_DAYS + SMALL_DAYS) * DAY):
                     changed = int(finding.subject["type"]) >= UNCHANGED
-                    seen = little["+20 %" if changed else "nothing changed"]
-                    seen[0] += finding.verdict is FindingVerdict.TOO_LITTLE_DATA
-                    seen[1] += 1
+                    counted = little["+20 %" if changed else "nothing changed"]
+                    counted[0] += finding.verdict is FindingVerdict.TOO_LITTLE_DATA
+                    counted[1] += 1
         hits.append(counts.within_14)
         cases.append(counts.changed)
     simulated = fit_detectable(FACTORS, hits, cases)

@@ -1,4 +1,4 @@
-"""The table's rows on public data beside the repository: TCPD, NAB, M4. Missing folders are left out."""
+"""The table's rows on public data: TCPD, NAB, M4, WfInstances. Missing folders are left out."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from stretto.analysis.forecast import forecast_values
 from stretto.analysis.hourly_forecast import forecast_hours
 from stretto.analysis.series_anomalies import score_oddness
 from tests.detectors.nab_scores import detect_by_window, read_files, score_detector
+from tests.detectors.recorded_executions import RECORDINGS, measure_recordings
 from tests.detectors.rows import Row, make_exact
 
 Floats = NDArray[np.float64]
@@ -25,14 +26,25 @@ M4_KINDS = {"Hourly": (24, 48, 0.60), "Weekly": (1, 13, 0.94)}
 """Name → period, horizon, largest overall weighted average."""
 
 
-def measure_benchmarks(data: Path) -> Iterator[Row]:
-    """Yield the rows of every benchmark whose folder is there."""
+FOLDERS = ("bench-tcpd", "bench-nab", "bench-m4-hourly", RECORDINGS)
+"""The folders whose rows the page has; others of NAB and M4 beside them are read, too."""
+
+
+def measure_benchmarks(*, data: Path, long: bool) -> Iterator[Row]:
+    """Yield the rows of every benchmark whose folder is there; recorded executions only in the long form."""
     if (data / "bench-tcpd").is_dir():
         yield from measure_change_points(data / "bench-tcpd")
     for folder in sorted(data.glob("bench-nab*")):
         yield from measure_anomalies(folder)
     for folder in sorted(data.glob("bench-m4*")):
         yield from measure_m4(folder)
+    if long and (data / RECORDINGS).is_dir():
+        yield from measure_recordings(data / RECORDINGS)
+
+
+def list_missing_data(data: Path) -> list[str]:
+    """Return the folders that the page has rows of and that are not there."""
+    return [name for name in FOLDERS if not (data / name).is_dir()]
 
 
 def measure_change_points(folder: Path) -> Iterator[Row]:
