@@ -33,8 +33,9 @@ from stretto.findings.regression_and_experiment_figures import (
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.event import Kind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.service import analysis_schedule
-from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule, run_analysis_process
+from stretto.service import analysis_process
+from stretto.service.analysis_process import AnalysisRound, run_analysis_process
+from stretto.service.analysis_schedule import AnalysisSchedule
 from stretto.store.decision_rows import append_decisions
 from stretto.store.finding_history_and_last_answers import (
     BEGAN,
@@ -198,7 +199,7 @@ def test_a_process_that_is_not_wanted_any_more_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its answer is none; it does not go on for ten minutes beside a closed store."""
-    monkeypatch.setattr(analysis_schedule, "STOP_SECONDS", 0.0)
+    monkeypatch.setattr(analysis_process, "STOP_SECONDS", 0.0)
     stopping = Event()
     stopping.set()
     request = AnalysisRequest(str(tmp_path / "none.db"), BEGIN, ("changes",))

@@ -17,7 +17,8 @@ from stretto.findings.analysis_run import (
 from stretto.findings.analysis_table import ANALYSES
 from stretto.findings.findings_snapshot import FindingsState, read_findings_state
 from stretto.model.findings import FindingVerdict
-from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule
+from stretto.service.analysis_process import AnalysisRound
+from stretto.service.analysis_schedule import AnalysisSchedule
 from tests.fakes import Store, store
 from tests.scenes import BEGIN, Drawing, frame_drawing
 from tests.test_cli import _own_world, run  # noqa: F401  # the fixture applies by its name

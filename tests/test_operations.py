@@ -16,13 +16,14 @@ from typing import Any
 
 import jsonschema
 import pytest
+from msgspec import structs
 
 from stretto.analysis.two_session_comparison import measure_seconds_per_task
 from stretto.cli.operation_verbs import FOLLOWED, OPERATION_HELP
 from stretto.clock import DAY, HOUR, MINUTE, SECOND, to_rfc3339
 from stretto.errors import StoreError
 from stretto.figures.figure import Figure
-from stretto.findings.analysis_run import AnalysisRequest
+from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest, answer_request
 from stretto.findings.analysis_table import ANALYSES
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.event import Outcome
@@ -57,7 +58,7 @@ from stretto.operations.option_kinds import (
     TimeSpan,
     name_span,
 )
-from stretto.service.analysis_schedule import ask_analysis_process
+from stretto.service.analysis_process import ask_analysis_process
 from stretto.store.finding_history_and_last_answers import StoredFinding, make_finding_id
 from stretto.store.run_queries import read_session_runs
 from stretto.summaries.snapshot import Snapshot
@@ -702,6 +703,25 @@ def test_an_analysis_that_fails_leaves_the_last_good_answer(month: OperatedStore
     assert none["error"]["message"] == "there is no good answer yet: killed"
 
 
+def test_an_answer_over_a_shorter_history_is_marked(month: OperatedStore) -> None:
+    """Whether it is a stored one or worked out for whoever asks, the mark says of how many days it is."""
+    reason = "it is of the last 28 days: over 154 days it took longer than 600 s"
+    state = month.sources.findings()
+    stored = {**state.results, "changes": replace(state.results["changes"], shortened=reason)}
+    for findings in (replace(state, results=stored), without_answers(state)):
+        envelope = run(
+            month,
+            "regression",
+            findings=lambda findings=findings: findings,
+            ask=lambda request: AnalysisReplies(
+                tuple(structs.replace(each, shortened=reason) for each in answer_request(request)), 0.0
+            ),
+        )
+        mark = next(each for each in envelope["degraded"] if each["part"] == "changes")
+        assert (mark["reason"], mark["age_seconds"]) == (reason, 0)
+        assert envelope["result"]["analysis_results"]["regressions"]
+
+
 def test_a_new_store_is_analysed_once_for_whoever_asks(month: OperatedStore) -> None:
     """Before the service's first round an answer is worked out here, kept, and a failure is kept as well."""
     asked: list[str] = []
@@ -733,7 +753,8 @@ def test_a_killed_analysis_is_no_answer_and_no_wait(
     sources = {"findings": lambda: state, "ask": ask_analysis_process}
     envelope = run(month, "regression", **sources)
     assert envelope["error"]["code"] == "ANALYSIS_STALE"
-    assert envelope["error"]["details"]["reason"] == "its process ended without an answer"
+    ended = "its process ended without an answer"
+    assert envelope["error"]["details"]["reason"] == f"{ended}; over 28 days {ended}"
     check_fallbacks(month, envelope, **sources)
     (mark, *_) = run(month, "bottlenecks", **sources)["degraded"]
     assert (mark["part"], mark["as_of"]) == ("holdups", None)
@@ -878,6 +899,11 @@ def test_an_unknown_operation_is_a_fault_of_the_caller(nothing: OperatedStore, t
     with pytest.raises(KeyError):
         OperationRunner(nothing.sources).run_operation("guess")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_workflow_is_none(month: OperatedStore) -> None:
+    """The runner reads it so for every door."""
+    assert strip_moment(run(month, "throughput", "")) == strip_moment(run(month, "throughput"))
 
 
 def test_equal_questions_have_equal_answers(month: OperatedStore) -> None:

@@ -22,7 +22,8 @@ from stretto.findings.analysis_table import ANALYSES
 from stretto.findings.findings_snapshot import build_findings_document, read_findings_state
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.names import METRICS
-from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule
+from stretto.service.analysis_process import AnalysisRound
+from stretto.service.analysis_schedule import AnalysisSchedule
 from tests.fakes import append, store
 from tests.scenes import BEGIN, Drawing, frame_drawing
 from tests.test_api_tracing import sdk

@@ -38,7 +38,7 @@ from stretto.findings.findings_snapshot import (
 )
 from stretto.format.quantities import format_age, format_count_with_noun
 from stretto.model.findings import HOLDUP_PREFIX, FindingVerdict
-from stretto.service.analysis_schedule import run_analysis_process
+from stretto.service.analysis_process import run_analysis_process
 from stretto.service.configured_snapshot import make_score_settings
 from stretto.state.lock import find_lock_holder
 from stretto.store.database import open_reader

@@ -111,7 +111,7 @@ def list_figures(given: FeedInput, name: str) -> list[Figure]:
 
 
 def make_analysis_item(given: FeedInput, analysis: str, findings: list[Finding] | None = None) -> FeedItem:
-    """Return the findings of an analysis' last good answer; if it failed since, with the reason.
+    """Return the findings of an analysis' last good answer; if it failed since, or was cut, with the reason.
 
     ``findings`` selects some of them; else all that advise or differ.
     """
@@ -123,7 +123,7 @@ def make_analysis_item(given: FeedInput, analysis: str, findings: list[Finding] 
         error = "" if result is None or result.error is None else f": {result.error}"
         return make_absent_item(f"the analysis {analysis!r} has not answered yet{error}")
     chosen = [each for each in result.findings if each.advice] if findings is None else findings
-    reason = None if result.error is None else f"the last good answer: {result.error}"
+    reason = result.shortened or None if result.error is None else f"the last good answer: {result.error}"
     value = [build_finding_entry(each, state.zone) for each in chosen]
     return FeedItem(value, result.at, VERDICT, "the level of the intervals", reason)
 

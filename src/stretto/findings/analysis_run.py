@@ -63,6 +63,8 @@ class AnalysisRequest(msgspec.Struct, frozen=True):
     growth: float = 0.0
     """Share by which work is to grow, such as .25."""
     scoring: ScoreSettings = msgspec.field(default_factory=ScoreSettings)
+    days: int = HISTORY_DAYS
+    """Days of runs to read before the instant."""
 
 
 class AnalysisReply(msgspec.Struct, frozen=True):
@@ -75,13 +77,23 @@ class AnalysisReply(msgspec.Struct, frozen=True):
     """Checks that are no finding, by verdict."""
     extra: Mapping[str, Any] = {}
     error: str | None = None
+    is_exhausted: bool = False
+    """Whether it ran out of memory, so that less may succeed."""
+    shortened: str = ""
+    """Of how many days it is and why, if it is of fewer than asked for."""
 
     def to_result(self, instant: int) -> AnalysisResult:
         """Return the reply as what is known of the analysis as of ``instant`` (ns)."""
         if self.error is not None:
             return AnalysisResult(self.name, failed_at=instant, error=self.error)
         return AnalysisResult(
-            self.name, instant, self.seconds, self.findings, self.extra, unlisted=self.unlisted
+            self.name,
+            instant,
+            self.seconds,
+            self.findings,
+            self.extra,
+            unlisted=self.unlisted,
+            shortened=self.shortened,
         )
 
 
@@ -100,7 +112,11 @@ def answer_request(
     with closing(open_reader(Path(request.database))) as connection:
         given = replace(
             read_analysis_input(
-                connection, request.instant, request.zone, machine_memory=request.machine_memory
+                connection,
+                request.instant,
+                request.zone,
+                machine_memory=request.machine_memory,
+                days=request.days,
             ),
             growth=request.growth,
             # The scores of thirty days take longer than all else that is read, and only trends need them.
@@ -119,18 +135,25 @@ def answer_request(
         except StrettoError as error:
             replies.append(AnalysisReply(analysis.name, error=f"{error.to_line()}; {error.hint}"))
         except Exception as error:  # noqa: BLE001  # one analysis must not take the answers of the others along
-            replies.append(AnalysisReply(analysis.name, error=f"{type(error).__name__}: {error}"))
+            text = f"{type(error).__name__}: {error}"
+            is_exhausted = isinstance(error, MemoryError)
+            replies.append(AnalysisReply(analysis.name, error=text, is_exhausted=is_exhausted))
         else:
             replies.append(_make_reply(analysis.name, answer, measure() - started))
     return replies
 
 
 def read_analysis_input(
-    connection: sqlite3.Connection, instant: int, zone: str, *, machine_memory: float | None = None
+    connection: sqlite3.Connection,
+    instant: int,
+    zone: str,
+    *,
+    machine_memory: float | None = None,
+    days: int = HISTORY_DAYS,
 ) -> AnalysisInput:
-    """Read what all analyses need of a store, as it was known at an instant (ns)."""
-    start, end = instant - HISTORY_DAYS * DAY, instant + 1
-    tools, hooks = read_daily_tool_and_hook_lengths(connection, instant)
+    """Read what all analyses need of the days before an instant (ns), as it was known then."""
+    start, end = instant - days * DAY, instant + 1
+    tools, hooks = read_daily_tool_and_hook_lengths(connection, instant, days)
     return AnalysisInput(
         instant=instant,
         tasks=read_task_runs_begun_between(connection, start, end, at=instant),
@@ -142,14 +165,14 @@ def read_analysis_input(
         cores=os.cpu_count(),
         tool_lengths=tools,
         hook_lengths=hooks,
-        turns=read_day_turns(connection, instant),
+        turns=read_day_turns(connection, instant, days),
         cache_uses=read_cache_uses(connection, instant),
         owner_days=read_owner_days(connection, range(start // DAY, (instant + 1) // DAY)),
     )
 
 
 def read_daily_tool_and_hook_lengths(
-    connection: sqlite3.Connection, instant: int
+    connection: sqlite3.Connection, instant: int, days: int = HISTORY_DAYS
 ) -> tuple[dict[str, list[DayLengths]], dict[str, list[DayLengths]]]:
     """Return the lengths of tool calls by tool and of hooks by event, of each whole day before an instant.
 
@@ -157,7 +180,7 @@ def read_daily_tool_and_hook_lengths(
     """
     tools: dict[str, list[DayLengths]] = defaultdict(list)
     hooks: dict[str, list[DayLengths]] = defaultdict(list)
-    slots = range(instant // DAY - HISTORY_DAYS, instant // DAY)
+    slots = range(instant // DAY - days, instant // DAY)
     by_day = read_sums_by_slot(connection, DAY // SECOND, slots, (CALL_TIME, HOOK_EVENT_TIME))
     for day, sums in sorted(by_day.items()):
         noon = day * DAY + DAY // 2
@@ -168,10 +191,12 @@ def read_daily_tool_and_hook_lengths(
     return tools, hooks
 
 
-def read_day_turns(connection: sqlite3.Connection, instant: int) -> dict[str | None, list[DayTurns]]:
+def read_day_turns(
+    connection: sqlite3.Connection, instant: int, days: int = HISTORY_DAYS
+) -> dict[str | None, list[DayTurns]]:
     """Return the turns of each named pattern, and under None of all, by whole day of UTC."""
     turns: dict[str | None, list[DayTurns]] = defaultdict(list)
-    slots = range(instant // DAY - HISTORY_DAYS, instant // DAY)
+    slots = range(instant // DAY - days, instant // DAY)
     for day, sums in sorted(read_sums_by_slot(connection, DAY // SECOND, slots, (TURNS,)).items()):
         noon = day * DAY + DAY // 2
         eligible = sum_by(sums, TURNS, Dimension.PATTERN)
@@ -215,7 +240,8 @@ def run_as_process() -> None:
         replies = answer_request(request)
     except (StrettoError, sqlite3.Error, MemoryError) as error:
         text = error.to_line() if isinstance(error, StrettoError) else f"{type(error).__name__}: {error}"
-        replies = [AnalysisReply(name, error=text) for name in request.names]
+        is_exhausted = isinstance(error, MemoryError)
+        replies = [AnalysisReply(name, error=text, is_exhausted=is_exhausted) for name in request.names]
     answer = AnalysisReplies(tuple(replies), time.process_time())
     sys.stdout.buffer.write(msgspec.json.encode(answer))
 

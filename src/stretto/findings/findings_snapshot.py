@@ -242,6 +242,7 @@ def _build_result(state: FindingsState, result: AnalysisResult) -> dict[str, Any
         "checks": result.checks,
         "notable": sum(finding.verdict in NOTABLE for finding in result.findings),
         "error": result.error,
+        "shortened": result.shortened or None,
         "answers": [build_finding_document(finding, state.zone) for finding in list_latest_answers(result)],
     }
 

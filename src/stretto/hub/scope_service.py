@@ -40,7 +40,8 @@ from stretto.operations.operation_runner import OperationRunner
 from stretto.reports.make_report import make_report
 from stretto.reports.report_document import Report
 from stretto.reports.report_period import PeriodKind, get_last_period
-from stretto.service.analysis_schedule import AnalysisRound, AnalysisSchedule, run_analysis_process
+from stretto.service.analysis_process import AnalysisRound, run_analysis_process
+from stretto.service.analysis_schedule import AnalysisSchedule
 from stretto.service.configured_snapshot import make_score_settings, take_configured_snapshot
 from stretto.service.operation_sources_of_a_store import make_store_sources
 from stretto.service.rebuild_progress_and_store_damage import RebuildRequest, find_damage

@@ -37,7 +37,7 @@ class KnownAnswer:
     as_of: int
     """The instant (ns) that it is about."""
     doubt: str = ""
-    """Why there is no newer answer, if so."""
+    """Why there is no newer answer, or none over the whole history, if so."""
 
 
 @dataclass(slots=True)
@@ -91,7 +91,8 @@ class AnswerReader:
             return None
         age = None if result.at is None else self.sources.clock() - result.at
         if result.at is not None and age is not None and age <= TOO_OLD:
-            doubt = state.missing or (f"the analysis fails: {result.error}" if result.error else "")
+            failed = f"the analysis fails: {result.error}" if result.error else result.shortened
+            doubt = state.missing or failed
             return KnownAnswer(result, result.at, doubt)
         reason = state.missing or result.error or "no service has kept it up to date"
         old = f"its last good answer is {age / DAY:.0f} days old" if age else "there is no good answer yet"
@@ -103,7 +104,8 @@ class AnswerReader:
 
     def _renew(self, known: KnownAnswer, name: str) -> KnownAnswer:
         """Return a new answer where no service makes one; if that fails the known one, with the reason."""
-        if known.doubt or self.sources.clock() - known.as_of <= _DUE[name]:
+        is_settled = known.doubt not in {"", known.result.shortened}
+        if is_settled or self.sources.clock() - known.as_of <= _DUE[name]:
             return known
         newer = self._work_out(name, None, 0.0)
         return (
@@ -131,7 +133,7 @@ class AnswerReader:
             )
             answer: KnownAnswer | str = replies if isinstance(replies, str) else "it gave no answer"
             for reply in () if isinstance(replies, str) else replies.replies:
-                answer = reply.error or KnownAnswer(reply.to_result(instant), instant)
+                answer = reply.error or KnownAnswer(reply.to_result(instant), instant, reply.shortened)
             while len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
             self._kept[key] = now, answer

@@ -65,9 +65,9 @@ class OperationRunner:
     ) -> dict[str, Any]:
         """Return the envelope of an operation, which is never an exception. Raises KeyError for its name.
 
-        ``options`` are a JSON object; ``at`` is an instant (ns) in the past.
+        An empty ``workflow`` is none. ``options`` are a JSON object; ``at`` is an instant (ns) in the past.
         """
-        operation = OPERATIONS[name]
+        operation, workflow = OPERATIONS[name], workflow or None
         given: object = {} if options is None else options
         try:
             return self._answer(operation, workflow, given, at)

@@ -5,29 +5,22 @@ The thread only waits for the process. Its answers go to the worker, the only wr
 
 from __future__ import annotations
 
-import logging
-import os
 import queue
 import sqlite3
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from stretto.clock import HOUR, Clock
 from stretto.errors import StoreError
-from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest
+from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.analysis_table import list_due, list_runnable
 from stretto.findings.efficiency_score_by_day import ScoreSettings
 from stretto.findings.finding_changes import count_checks, list_finding_changes
 from stretto.findings.findings_snapshot import FindingsState, describe_missing_extra, read_findings_state
+from stretto.service.analysis_process import AnalysisRound, run_analysis_process
 from stretto.store.database import open_reader, open_transaction
 from stretto.store.finding_history_and_last_answers import (
     AnalysisResult,
@@ -38,38 +31,11 @@ from stretto.store.finding_history_and_last_answers import (
 )
 from stretto.store.run_queries import read_newest_run_time
 
-LOG = logging.getLogger(__name__)
-
 TICK_SECONDS = 5.0
 """Pause between two looks at what is due."""
 
 FIRST_SECONDS = 20.0
 """Time from the start to the first answers: a start is busy enough."""
-
-TIMEOUT_SECONDS = 600
-"""Wall time of a run of the process; it is nice, so that a busy machine makes it slow."""
-
-PATIENCE_SECONDS = 60
-"""Wall time of a run that somebody waits for."""
-
-STOP_SECONDS = 1.0
-"""Pause between two looks at whether a running process is still wanted."""
-
-_MODULE = "stretto.findings.analysis_run"
-
-# One thread of arithmetic: the process must not take every processor for a moment.
-_ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisRound:
-    """The result of one run of the process."""
-
-    instant: int
-    names: tuple[str, ...]
-    replies: AnalysisReplies | None
-    """None if the process failed as a whole."""
-    error: str | None = None
 
 
 class AnalysisSchedule:
@@ -214,7 +180,8 @@ class AnalysisSchedule:
         changes = [
             change
             for result in results
-            if result.failed_at is None
+            # In a shorter history a finding is missing for want of runs: it neither begins nor ends.
+            if result.failed_at is None and not result.shortened
             for change in list_finding_changes(result.kind, result.findings, known, done.instant)
         ]
         if changes and self._journal is not None:
@@ -231,56 +198,3 @@ class AnalysisSchedule:
 def _count_rows(connection: sqlite3.Connection, table: str) -> int:
     (count,) = connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()  # noqa: S608  # a constant
     return int(count)
-
-
-def ask_analysis_process(request: AnalysisRequest) -> AnalysisReplies | str:
-    """Run the process for somebody who waits; return its replies, or why there are none. Never raises."""
-    done = run_analysis_process(request, PATIENCE_SECONDS)
-    return done.error or "its process ended without an answer" if done.replies is None else done.replies
-
-
-def run_analysis_process(
-    request: AnalysisRequest, timeout: float = TIMEOUT_SECONDS, stopping: threading.Event | None = None
-) -> AnalysisRound:
-    """Run the process for a request and return its answer, or why there is none. Never raises.
-
-    It is ended when ``stopping`` is set.
-    """
-    errors = b""
-    try:
-        output, errors = _await_output(msgspec.json.encode(request), timeout, stopping or threading.Event())
-        replies = msgspec.json.decode(output, type=AnalysisReplies)
-    except subprocess.TimeoutExpired:
-        error = f"it took longer than {timeout:g} s"
-    except (OSError, msgspec.DecodeError):
-        last = errors.decode(errors="replace").strip().splitlines()[-1:]
-        error = last[0] if last else "its process ended without an answer"
-    else:
-        return AnalysisRound(request.instant, request.names, replies)
-    if stopping is not None and stopping.is_set():
-        return AnalysisRound(request.instant, request.names, None, "it was stopped")
-    LOG.warning("the analyses failed: %s", error)
-    return AnalysisRound(request.instant, request.names, None, error)
-
-
-def _await_output(text: bytes, timeout: float, stopping: threading.Event) -> tuple[bytes, bytes]:
-    """Run the process; return its output and errors. Raises TimeoutExpired, too if it was stopped."""
-    end, rest = time.monotonic() + timeout, text or None
-    with subprocess.Popen(  # noqa: S603  # our own module
-        [sys.executable, "-m", _MODULE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | _ENVIRONMENT,
-    ) as process:
-        while True:
-            try:
-                return process.communicate(rest, min(STOP_SECONDS, max(0.0, end - time.monotonic())))
-            except subprocess.TimeoutExpired:
-                rest = None
-                if stopping.is_set() or time.monotonic() >= end:
-                    process.kill()
-                    raise
-            except BaseException:
-                process.kill()
-                raise

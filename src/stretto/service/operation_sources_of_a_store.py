@@ -14,7 +14,7 @@ from stretto.findings.findings_snapshot import FindingsState, read_findings_stat
 from stretto.notifications.notification_log import Notification
 from stretto.operations.operation_sources import OperationSources
 from stretto.resources import machine
-from stretto.service.analysis_schedule import ask_analysis_process
+from stretto.service.analysis_process import ask_analysis_process
 from stretto.service.configured_session_summary import summarise_configured_session
 from stretto.service.configured_snapshot import make_score_settings, take_configured_snapshot
 from stretto.store.database import open_reader

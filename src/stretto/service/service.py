@@ -55,7 +55,8 @@ from stretto.resources import machine
 from stretto.resources.sampler import Sampler, WatchedSession
 from stretto.resources.sampler_thread import SamplerThread
 from stretto.servers.post_to_alertmanager import AlertmanagerTarget, find_alertmanager
-from stretto.service.analysis_schedule import AnalysisSchedule, ask_analysis_process
+from stretto.service.analysis_process import ask_analysis_process
+from stretto.service.analysis_schedule import AnalysisSchedule
 from stretto.service.configured_snapshot import make_score_settings
 from stretto.service.execution_start_and_end_notices import ParallelNotices, wants_notices
 from stretto.service.forgetting import ForgetRequest

@@ -78,6 +78,8 @@ class AnalysisResult:
     error: str | None = None
     unlisted: Mapping[FindingVerdict, int] = field(default_factory=dict)
     """Checks that are no finding, by verdict."""
+    shortened: str = ""
+    """Of how many days it is and why, if the whole history was too much."""
 
     @property
     def checks(self) -> int:
@@ -91,6 +93,7 @@ class _Answer(msgspec.Struct):
     findings: tuple[Finding, ...] = ()
     extra: dict[str, Any] = {}
     unlisted: dict[FindingVerdict, int] = {}
+    shortened: str = ""
 
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
@@ -157,7 +160,7 @@ def write_analysis_result(connection: sqlite3.Connection, result: AnalysisResult
             (result.kind, result.failed_at, result.error),
         )
         return
-    answer = {"findings": result.findings, "extra": result.extra, "unlisted": result.unlisted}
+    answer = _Answer(result.findings, dict(result.extra), dict(result.unlisted), result.shortened)
     document = _encode(answer).decode()
     connection.execute(
         "INSERT OR REPLACE INTO analysis_results (kind, at, seconds, document) VALUES (?, ?, ?, ?)",
@@ -174,8 +177,9 @@ def read_analysis_results(connection: sqlite3.Connection) -> dict[str, AnalysisR
     for kind, at, seconds, document, failed_at, error in rows:
         answer = _decode_answer(document) if document else _Answer()
         results[kind] = AnalysisResult(
-            kind, at, seconds, answer.findings, answer.extra, failed_at, error, answer.unlisted
-        )
+            kind, at, seconds, answer.findings, answer.extra, failed_at, error, answer.unlisted,
+            answer.shortened,
+        )  # fmt: skip
     return results
 
 

@@ -57,6 +57,8 @@ class AnswerView:
     at: int | None
     checks: int
     error: str | None
+    shortened: str = ""
+    """Of how many days it is and why, if the whole history was too much."""
     sentences: Sequence[str] = ()
     """The findings, then the quiet checks with what would have been seen."""
 
@@ -131,6 +133,7 @@ def describe_answers(state: FindingsState, now: int) -> list[AnswerView]:
             None if result.at is None else min(result.at, now),
             result.checks,
             result.error,
+            result.shortened,
             [describe_finding(finding, state.zone) for finding in list_latest_answers(result)],
         )
         for result in state.results.values()
