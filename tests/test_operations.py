@@ -450,7 +450,7 @@ def test_figures_are_of_the_asked_time_or_marked(month: OperatedStore) -> None:
     assert paths["7d"] == 7 * paths["24h"]
 
     for name, part in (
-        ("parallel-efficiency", "verdict, by_pattern, lost_seconds, quality"),
+        ("parallel-efficiency", "verdict, by_pattern, lost_seconds, speedup, saved_seconds, quality"),
         ("execution-analysis", "critical_path_by_agent"),
     ):
         envelope = run(month, name, None, {"time_range": "14_days"})

@@ -167,6 +167,29 @@ def test_a_day_of_a_report_is_that_day_alone(store: Store) -> None:
     assert sum(bar.value or 0 for bar in saved.bars) == pytest.approx(rows["Time saved"])
 
 
+def test_a_pattern_has_speedup_saved_time_cost_and_quality(store: Store) -> None:
+    """Each is a series of the pattern; after too few executions, or without any cost, stands the reason."""
+
+    def read_patterns(text: str) -> dict[str, ReportCell]:
+        (table,) = (
+            table
+            for section in report(store, text).sections
+            for table in section.tables
+            if table.key == "patterns"
+        )
+        return dict(zip(table.columns, table.rows[0], strict=True))
+
+    week, day = read_patterns("7d"), read_patterns("24h")
+    assert week["speed-up"].series == "stretto_pattern_speedup"
+    assert week["speed-up"].value is not None
+    assert week["speed-up"].value > 1
+    assert week["time saved"].text.endswith(("s", "min"))
+    assert week["quality, of 10"].series == "stretto_pattern_quality_score"
+    assert week["cost"].reason == "no parallel execution reported the cost of every task"
+    assert day["speed-up"].value is None
+    assert str(day["speed-up"].reason).startswith("a speed-up takes 5 parallel executions, there are")
+
+
 def test_three_sentences_say_how_things_stand(store: Store) -> None:
     """A reader who knows nothing of the tool learns what ran, what it brought, and what to look at."""
     made = report(store, "2026-11-19")

@@ -9,7 +9,7 @@ import pytest
 from stretto.figures.fanouts import find_fanouts, find_sequential_runs
 from stretto.figures.figure import Figure
 from stretto.figures.sequential_baseline_choice import Provenance
-from stretto.figures.speedup_cost import compute_speedup_price_figures
+from stretto.figures.speedup_cost import compute_speedup_and_cost_by_pattern, compute_speedup_price_figures
 from stretto.figures.sums_by_dimension import Sums
 from stretto.figures.window_gain_verdict import BY_WORK, HeadlineRule, build_verdict
 from stretto.model.call_cost_and_usage_types import Cost, CostOrigin, Price, get_reported_cost
@@ -73,6 +73,32 @@ def test_a_second_saved_has_its_price() -> None:
     assert found["saved_second_tokens"].value == pytest.approx(600 / 45)
     assert found["saved_second_cost_usd"].value == pytest.approx(2 / 45)
     assert all(figure.coverage == 1 for figure in found.values())
+
+
+def test_a_pattern_has_speedup_and_cost() -> None:
+    """Five of a pattern have the speed-up of the headline; four have the reason, and their cost."""
+    often = sums_of(*(paid(f"paid{number}") for number in range(5)))
+    (pattern,) = {str(key[0]) for key in often["verdict_fanouts"]}
+    found = named([*compute_speedup_and_cost_by_pattern("1h", often)])
+    lead = build_verdict("1h", often, measured).lead
+    assert lead is not None
+    assert found["pattern_speedup"].value == pytest.approx(lead.speedup)
+    assert found["pattern_saved_seconds"].value == pytest.approx(5 * 45)
+    assert found["pattern_parallel_cost_usd"].value == pytest.approx(5 * 2)
+    assert {figure.labels for figure in found.values()} == {(("pattern", pattern), ("window", "1h"))}
+
+    rarely = sums_of(*(paid(f"paid{number}") for number in range(3)), straggler("dumb"))
+    found = named([*compute_speedup_and_cost_by_pattern("1h", rarely)])
+    assert found["pattern_speedup"].value is None
+    assert found["pattern_speedup"].reason == "a speed-up takes 5 parallel executions, there are 4"
+    assert (found["pattern_parallel_cost_usd"].value, found["pattern_parallel_cost_usd"].coverage) == (
+        6,
+        0.75,
+    )
+    silent = named([*compute_speedup_and_cost_by_pattern("1h", sums_of(straggler("dumb")))])
+    assert (
+        silent["pattern_parallel_cost_usd"].reason == "no parallel execution reported the cost of every task"
+    )
 
 
 def test_only_executions_that_are_known_whole_count() -> None:

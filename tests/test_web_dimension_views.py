@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.clock import DAY, HOUR
+from stretto.clock import DAY, HOUR, SECOND
 from stretto.web import dimension_views
 from tests.web_page import ARCHITECTURE, TESTS, full, read, shown
 from tests.web_served import NOON, Store, Work, served
@@ -62,16 +62,40 @@ def test_quality_stands_beside_improvement(store: Store) -> None:
     assert "[" in qualities["architecture"]
 
 
-def test_a_pattern_has_its_quality(store: Store) -> None:
-    """The page of patterns has the figure with its range, and the command for speed-up and cost."""
+def test_a_pattern_has_what_it_brought_and_who_does_its_work(store: Store) -> None:
+    """Speed-up, time saved, cost and quality of each pattern; then its work by agent and type of task."""
     (row,) = dimension_views.list_pattern_rows(dimension_views.FigureIndex(store.refresh()), "24h")
     low, high = row.quality.low, row.quality.high
     assert low is not None
     assert high is not None
     with shown(store) as client:
-        (shown_row,) = client.get("/patterns?format=json").json()
-        assert "stretto parallel-efficiency has speed-up and cost" in read(client, "/patterns").text
-    assert f"[{low:.1f}\N{EN DASH}{high:.1f}]" in shown_row["Quality"]
+        page = read(client, "/patterns").text
+        (brought,) = client.get("/patterns?format=json&number=2").json()
+    assert f"[{low:.1f}\N{EN DASH}{high:.1f}]" in brought["Quality"]
+    assert brought["Speed-up"] is None
+    assert str(row.speedup.reason) in page
+    assert "no task by" not in page
+    assert "fewer than 5 tasks of a type by an agent in a pattern" in page
+
+    for number in range(5):
+        at = NOON - 3 * HOUR - number * 600 * SECOND
+        store.scene(
+            f"again{number}", at, (Work(0, 5, "write tests", "tester"), Work(0, 15, "research", "scout"))
+        )
+    store.refresh()
+    with shown(store) as client:
+        (brought,) = client.get("/patterns?format=json&number=2").json()
+        work = client.get("/patterns?format=json&number=3").json()
+    assert brought["Speed-up"].startswith("1.")
+    assert ("none" in work[0]["Pattern"], work[0]["Agent"], work[0]["Median task"]) == (
+        False,
+        "tester",
+        "5 s",
+    )
+    assert [(line["Agent"], line["Task type"], line["Tasks"]) for line in work] == [
+        ("tester", "testing", "7"),
+        ("scout", "research", "5"),
+    ]
 
 
 def test_a_view_has_the_window_that_is_asked_for(store: Store) -> None:

@@ -9,7 +9,7 @@ from stretto.figures.figure import Figure
 from stretto.model.event import Outcome
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.operations.figure_lookup import FigureTable
-from stretto.operations.measure_finished_runs import NO_USAGE
+from stretto.operations.measure_finished_runs import NO_FANOUT, NO_USAGE
 from stretto.operations.operation_context import RunSelection
 from stretto.operations.work_by_pattern import tabulate_patterns, tabulate_work
 from stretto.store.fanout_and_baseline_queries import FanoutRun
@@ -64,20 +64,29 @@ def test_work_has_a_row_where_five_tasks_are_alike() -> None:
 
 
 def test_a_pattern_has_speedup_cost_and_quality() -> None:
-    """Speed-up needs five parallel executions; cost and quality stand with their own reasons."""
+    """Speed-up, time saved and quality are the figures of the window; what has none has its reason."""
     sessions, fanouts = [], []
-    for pattern, count in (("release", 5), ("audit", 4)):
+    for pattern, count in (("release", 5), ("audit", 4), ("alone", 3)):
         for number in range(count):
             dollars = 0.3 if pattern == "release" else None
             sessions.append(
                 SessionRun(f"{pattern}{number}", 0, SECOND, Outcome.SUCCESS, pattern, dollars=dollars)
             )
-            fanouts.append(FanoutRun(f"{pattern}{number}", 3, 10 * SECOND, 25 * SECOND, 10 * SECOND))
+            if pattern != "alone":
+                fanouts.append(FanoutRun(f"{pattern}{number}", 3, 10 * SECOND, 25 * SECOND, 10 * SECOND))
     tasks = [*make_tasks(5, "release", "alpha", "tests"), *make_tasks(4, "audit", "alpha", "tests")]
-    labels = (("pattern", "release"), ("window", "7d"))
-    figures = FigureTable([Figure("stretto_pattern_quality_score", labels, 8.0, 5)])
+    labels, other = ((("pattern", name), ("window", "7d")) for name in ("release", "audit"))
+    figures = FigureTable(
+        [
+            Figure("stretto_pattern_speedup", labels, 2.5, 5),
+            Figure("stretto_pattern_saved_seconds", labels, 75.0, 5),
+            Figure("stretto_pattern_quality_score", labels, 8.0, 5),
+            Figure("stretto_pattern_speedup", other, None, 4, "a speed-up takes 5, there are 4"),
+            Figure("stretto_pattern_saved_seconds", other, 60.0, 4),
+        ]
+    )
     runs = RunSelection(0, SECOND, tuple(sessions), tuple(tasks), tuple(fanouts))
-    release, audit = tabulate_patterns(runs, figures, "7d")
+    release, audit, alone = tabulate_patterns(runs, figures, "7d")
 
     assert (release["pattern"], release["sessions"], release["fanouts"]) == ("release", 5, 5)
     assert (release["speedup"], release["saved_seconds"]) == (2.5, 75)
@@ -86,7 +95,15 @@ def test_a_pattern_has_speedup_cost_and_quality() -> None:
     assert release["quality"]["value"] == 8.0
     assert release["absent"] == {}
 
-    assert (audit["speedup"], audit["saved_seconds"], audit["cost_usd"]) == (None, None, None)
-    assert audit["absent"]["speedup"] == "4 parallel executions, 5 are needed"
-    assert audit["absent"].keys() == {"speedup", "saved_seconds", "cost_usd", "cost_per_delivered_task_usd"}
+    assert (audit["fanouts"], audit["speedup"], audit["saved_seconds"], audit["cost_usd"]) == (
+        4,
+        None,
+        60,
+        None,
+    )
+    assert audit["absent"]["speedup"] == "a speed-up takes 5, there are 4"
+    assert audit["absent"].keys() == {"speedup", "cost_usd", "cost_per_delivered_task_usd"}
     assert audit["quality"] == {"value": None, "reason": "nothing was seen of it"}
+    assert (alone["fanouts"], alone["speedup"], alone["saved_seconds"]) == (0, None, None)
+    assert alone["absent"]["speedup"] == "a speed-up takes 5 parallel executions, there are 0"
+    assert alone["absent"]["saved_seconds"] == NO_FANOUT

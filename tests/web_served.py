@@ -27,6 +27,7 @@ from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
 from stretto.gates.service_baseline_folder import BaselineFolder
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event
+from stretto.model.run_rows_for_analyses import TaskRun
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.sources.otlp import receive as otlp
 from stretto.store import find_work_that_a_score_judges as judged
@@ -34,6 +35,7 @@ from stretto.store.database import open_reader, open_writer
 from stretto.store.fanout_list import FanoutPage, FanoutQuery, list_fanouts
 from stretto.store.finished_runs_of_a_kind import RunFilter
 from stretto.store.ingest import Ingest
+from stretto.store.run_queries import read_task_runs_begun_between
 from stretto.store.session_search import SessionPage, SessionQuery, find_sessions
 from stretto.summaries import snapshot
 from stretto.summaries.agents_at_work_in_window import ActivitySummary, read_activity_summary
@@ -186,6 +188,7 @@ class Store:
             "fanouts": self._fanouts,
             "run_profile": self._profile,
             "task_profile": self._task_profile,
+            "task_runs": self._task_runs,
             "activity": self._activity,
             "session_summary": self._insight,
             "trends": self._trends,
@@ -223,6 +226,10 @@ class Store:
     def _task_profile(self, chosen: Mapping[RunFilter, str | None], window: TimeWindow) -> RunProfile:
         with closing(open_reader(self.config.database)) as connection:
             return read_task_profile(connection, chosen, window)
+
+    def _task_runs(self, window: TimeWindow, most: int) -> list[TaskRun]:
+        with closing(open_reader(self.config.database)) as connection:
+            return read_task_runs_begun_between(connection, window.start or 0, window.end, most=most)
 
     def _activity(self, window: TimeWindow) -> ActivitySummary:
         with closing(open_reader(self.config.database)) as connection:

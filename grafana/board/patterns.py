@@ -95,6 +95,13 @@ _PATTERNS = Row(
             Column(
                 "Quality", max_by(select_series("pattern_quality_score"), Label.PATTERN), Unit.PLAIN, high=10
             ),
+            Column("Speedup", max_by(select_series("pattern_speedup"), Label.PATTERN), Unit.TIMES),
+            Column("Saved", sum_by(select_series("pattern_saved_seconds"), Label.PATTERN), Unit.SECONDS),
+            Column(
+                "Parallel cost",
+                sum_by(select_series("pattern_parallel_cost_usd"), Label.PATTERN),
+                Unit.MONEY,
+            ),
             Column("Best speedup", max_by(select_series("best_speedup"), Label.PATTERN), Unit.TIMES),
             Column(
                 "Best, how long ago",

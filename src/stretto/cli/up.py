@@ -305,6 +305,7 @@ def _build_backend(
         fanouts=service.answers.list_fanouts,
         run_profile=service.answers.read_run_profile,
         task_profile=service.answers.read_task_profile,
+        task_runs=service.answers.read_task_runs,
         activity=service.answers.read_activity,
         session_summary=service.answers.summarise_session,
         trends=service.answers.summarise_trends,

@@ -205,6 +205,7 @@ class ScopeService:
             fanouts=self.answers.list_fanouts,
             run_profile=self.answers.read_run_profile,
             task_profile=self.answers.read_task_profile,
+            task_runs=self.answers.read_task_runs,
             activity=self.answers.read_activity,
             session_summary=_refuse_page,
             trends=self.answers.summarise_trends,

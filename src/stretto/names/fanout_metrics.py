@@ -136,6 +136,24 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_pattern_elapsed_seconds", "s", (_P, _W), "Wall time of parallel executions, summed."
     ),
     define_gauge(
+        "stretto_pattern_speedup",
+        "1",
+        (_P, _W),
+        "1 + time saved over elapsed of a pattern's parallel executions, by their tasks' own lengths.",
+    ),
+    define_gauge(
+        "stretto_pattern_saved_seconds",
+        "s",
+        (_P, _W),
+        "Time that a pattern's parallel executions saved, by their tasks' own lengths; below 0 if they lost.",
+    ),
+    define_gauge(
+        "stretto_pattern_parallel_cost_usd",
+        "USD",
+        (_P, _W),
+        "Cost of the tasks of a pattern's parallel executions.",
+    ),
+    define_gauge(
         "stretto_efficiency_lost_seconds",
         "s",
         (_P, Label.FACTOR, _W),

@@ -24,6 +24,7 @@ FEWEST_FOR_SPREAD = 8
 BUCKETS = (1, 5, 15, 60, 300, 900, 3_600)
 """Seconds: upper ends of the distribution's classes."""
 
+NO_FANOUT = "no tasks ran side by side"
 NO_TASK = "no task with a known length ended in this time"
 NOT_SAMPLED = "no session's processes were sampled"
 NO_USAGE = "no source reported the tokens"
@@ -172,7 +173,7 @@ def measure_parallel_work(fanouts: Sequence[FanoutRun]) -> dict[str, Any]:
         "width_mean": statistics.fmean(run.width for run in fanouts) if fanouts else None,
         "width_max": max((run.width for run in fanouts), default=None),
     }
-    return {**found, "absent": keep_reasons(found, dict.fromkeys(found, "no tasks ran side by side"))}
+    return {**found, "absent": keep_reasons(found, dict.fromkeys(found, NO_FANOUT))}
 
 
 def measure_saved(fanouts: Iterable[FanoutRun]) -> float:

@@ -311,7 +311,9 @@ def answer_parallel_efficiency(call: OperationCall) -> OperationAnswer:
         )
     else:
         labels = {"pattern": call.workflow.pattern} if call.workflow.pattern else {}
-        window = choose_figure_window(call, "verdict, by_pattern, lost_seconds, quality")
+        window = choose_figure_window(
+            call, "verdict, by_pattern, lost_seconds, speedup, saved_seconds, quality"
+        )
         length = name_span(WINDOWS[window] * SECOND).replace("_", " ")
         count = round(call.figures.sum_values("stretto_window_fanouts", window=window, **labels) or 0)
         if count < FEWEST_FANOUTS:

@@ -9,18 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from stretto.clock import SECOND
+from stretto.figures.speedup_cost import explain_lack_of_fanouts
 from stretto.model.run_rows_for_analyses import TaskRun
-from stretto.names import NONE
+from stretto.names import NONE, Label
 from stretto.operations.figure_lookup import FigureTable
-from stretto.operations.measure_finished_runs import group_tasks, keep_reasons, measure_saved, measure_usage
+from stretto.operations.measure_finished_runs import NO_FANOUT, group_tasks, keep_reasons, measure_usage
 from stretto.operations.operation_context import RunSelection
 
 FEWEST_TASKS = 5
 """Tasks of a type that an agent did in a pattern, from which they have a row."""
-
-FEWEST_FANOUTS_OF_PATTERN = 5
-"""Parallel executions of a pattern from which it has a speed-up."""
 
 FIRST_COLUMNS = ("task_type", "tasks", "success_share", "median_seconds", "tokens", "cost_usd")
 """Columns that a page has room for."""
@@ -50,31 +47,28 @@ def tabulate_work(tasks: Iterable[TaskRun]) -> tuple[list[dict[str, Any]], dict[
 def tabulate_patterns(runs: RunSelection, figures: FigureTable, window: str) -> list[dict[str, Any]]:
     """Return speed-up, seconds saved, cost and quality of each pattern, the most sessions first.
 
-    Speed-up is 1 + time saved over elapsed time, by the tasks' own lengths, as of the verdict. Quality is the
-    figure of the window; everything else is of the runs.
+    Speed-up, seconds saved and quality are the figures of the window, as on every surface; everything else is
+    of the runs.
     """
     rows = []
     for pattern in {run.pattern for run in runs.sessions}:
         sessions = [run for run in runs.sessions if run.pattern == pattern]
         ids = {run.session for run in sessions}
-        fanouts = [run for run in runs.fanouts if run.session in ids]
+        fanouts = sum(run.session in ids for run in runs.fanouts)
         usage = measure_usage([run for run in runs.tasks if run.session in ids], sessions)
-        elapsed = sum(run.elapsed for run in fanouts) / SECOND
-        is_enough = len(fanouts) >= FEWEST_FANOUTS_OF_PATTERN and elapsed > 0
-        saved = measure_saved(fanouts)
+        labels: dict[str, str] = {Label.PATTERN: pattern or NONE, Label.WINDOW: window}
+        speedup = next(iter(figures.list_figures("stretto_pattern_speedup", **labels)), None)
         row = {
             "pattern": pattern or NONE,
             "sessions": len(sessions),
-            "fanouts": len(fanouts),
-            "speedup": 1 + saved / elapsed if is_enough else None,
-            "saved_seconds": saved if is_enough else None,
+            "fanouts": fanouts,
+            "speedup": None if speedup is None else speedup.value,
+            "saved_seconds": figures.find_value("stretto_pattern_saved_seconds", **labels),
             "cost_usd": usage["cost_usd"],
             "cost_per_delivered_task_usd": usage["cost_per_delivered_task_usd"],
-            "quality": figures.describe(
-                "stretto_pattern_quality_score", pattern=pattern or NONE, window=window
-            ),
+            "quality": figures.describe("stretto_pattern_quality_score", **labels),
         }
-        few = f"{len(fanouts)} parallel executions, {FEWEST_FANOUTS_OF_PATTERN} are needed"
-        reasons = {**usage["absent"], "speedup": few, "saved_seconds": few}
+        few = speedup.reason if speedup is not None and speedup.reason else explain_lack_of_fanouts(0)
+        reasons = {**usage["absent"], "speedup": few, "saved_seconds": NO_FANOUT}
         rows.append({**row, "absent": keep_reasons(row, reasons)})
     return sorted(rows, key=lambda row: (-int(row["sessions"]), row["pattern"]))

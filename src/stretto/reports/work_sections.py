@@ -237,9 +237,13 @@ def _build_pattern_table(now: LabelledFigures) -> ReportTable:
         (
             ReportCell(name),
             make_cell(now.find("window_fanouts", pattern=name)),
+            make_cell(now.find("pattern_speedup", pattern=name)),
+            make_cell(now.find("pattern_saved_seconds", pattern=name)),
             make_cell(now.find("parallel_efficiency_ratio", pattern=name)),
             make_cell(now.find("delivery_ratio", pattern=name)),
             make_cell(now.find("pattern_adoption_ratio", pattern=name)),
+            make_cell(now.find("pattern_parallel_cost_usd", pattern=name)),
+            make_cell(now.find("pattern_quality_score", pattern=name)),
             make_cell(now.find("session_duration_quantile_seconds", pattern=name, stat="p50")),
         )
         for name in _rank_names(now, "window_fanouts", "pattern")
@@ -247,9 +251,13 @@ def _build_pattern_table(now: LabelledFigures) -> ReportTable:
     columns = (
         "pattern",
         "parallel executions",
+        "speed-up",
+        "time saved",
         "efficiency",
         "work delivered",
         "adoption",
+        "cost",
+        "quality, of 10",
         "median session",
     )
     return ReportTable("patterns", "By pattern", columns, tuple(rows))

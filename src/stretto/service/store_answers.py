@@ -14,10 +14,12 @@ from stretto.clock import Clock
 from stretto.config.configuration import Config
 from stretto.figures.finished_run_statistics import RunProfile
 from stretto.figures.sequential_baseline_choice import DeclaredBaselines
+from stretto.model.run_rows_for_analyses import TaskRun
 from stretto.service.configured_session_summary import summarise_configured_session
 from stretto.store import fanout_list, session_search
 from stretto.store.fanout_list import FanoutPage, FanoutQuery
 from stretto.store.finished_runs_of_a_kind import RunFilter
+from stretto.store.run_queries import read_task_runs_begun_between
 from stretto.store.session_search import SessionPage, SessionQuery
 from stretto.summaries.agents_at_work_in_window import ActivitySummary, read_activity_summary
 from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
@@ -71,6 +73,11 @@ class StoreAnswers:
         """Return the profile of the finished tasks with some values; of all tasks without any."""
         with self._connect() as connection:
             return read_task_profile(connection, chosen, window)
+
+    def read_task_runs(self, window: TimeWindow, most: int) -> list[TaskRun]:
+        """Return the newest finished tasks that began in a window, by start."""
+        with self._connect() as connection:
+            return read_task_runs_begun_between(connection, window.start or 0, window.end, most=most)
 
     def read_activity(self, window: TimeWindow) -> ActivitySummary:
         """Return who was at work in a window."""

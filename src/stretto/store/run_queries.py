@@ -48,17 +48,23 @@ class LengthSeries(NamedTuple):
 
 
 def read_task_runs_begun_between(
-    connection: sqlite3.Connection, start: int, end: int, *, at: int | None = None
+    connection: sqlite3.Connection,
+    start: int,
+    end: int | None,
+    *,
+    at: int | None = None,
+    most: int | None = None,
 ) -> list[TaskRun]:
     """Return the tasks that began from ``start`` to before ``end`` (ns), by start.
 
-    Of these only the tasks that were over at ``at`` (ns), if it is given.
+    Of these only the tasks that were over at ``at`` (ns), if it is given, and only the newest ``most``.
     """
     columns = ", ".join(f'"{name}"' for name in ("session", *TASK_RUN_FIELDS))
     rows = connection.execute(
         f"SELECT {columns} FROM task_runs WHERE start >= ? AND start < ?"  # noqa: S608  # names from a constant
-        " AND start + COALESCE(length, 0) <= ? ORDER BY start, session, number",
-        (start, end, bound_instant(at)),
+        " AND start + COALESCE(length, 0) <= ? ORDER BY start DESC, session DESC, number DESC LIMIT ?",
+        # SQLite takes a limit below 0 for none.
+        (start, bound_instant(end), bound_instant(at), -1 if most is None else most),
     )
     outcome_place, decode_map = TASK_RUN_FIELDS.index("outcome") + 1, _make_map_decoder()
     runs = []
@@ -67,6 +73,7 @@ def read_task_runs_begun_between(
         values[outcome_place] = _OUTCOMES[values[outcome_place]]
         values[-1] = decode_map(values[-1])
         runs.append(TaskRun(*values))
+    runs.reverse()
     return runs
 
 

@@ -26,7 +26,7 @@ from stretto.figures.scores.window_scores import (
 )
 from stretto.figures.sequential_baseline_choice import FindBaseline, Hours, Provenance
 from stretto.figures.sessions_against_configured_hours import compute_workflow_figures
-from stretto.figures.speedup_cost import compute_speedup_price_figures
+from stretto.figures.speedup_cost import compute_speedup_and_cost_by_pattern, compute_speedup_price_figures
 from stretto.figures.sums_by_dimension import Sums, sum_by
 from stretto.figures.wall_time_parts import compute_wall_figures
 from stretto.figures.waste import compute_waste_figures
@@ -139,6 +139,7 @@ def compute_sum_figures(
         *compute_workflow_figures(window, sums, rules.workflows),
         *compute_gain_figures(window, sums, parallel, scoring.target),
         *compute_speedup_price_figures(window, sums, verdict, rules.headline),
+        *compute_speedup_and_cost_by_pattern(window, sums),
         *compute_waste_figures(window, sums),
         *compute_written_file_figures(window, sums),
         *compute_usage_figures(window, sums),

@@ -17,6 +17,7 @@ from stretto.figures.finished_run_statistics import RunProfile
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.gates.service_baseline_folder import BaselineFolder
 from stretto.model.decisions import Decision
+from stretto.model.run_rows_for_analyses import TaskRun
 from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.operations.operation_runner import OperationRunner
 from stretto.reports.report_document import Report
@@ -71,6 +72,8 @@ class Backend:
     """(kind, name, window) → the profile of its finished runs."""
     task_profile: Callable[[Mapping[RunFilter, str | None], TimeWindow], RunProfile]
     """(values that the tasks have, window) → the profile of its finished tasks with them."""
+    task_runs: Callable[[TimeWindow, int], list[TaskRun]]
+    """(window, most) → the newest finished tasks that began in it, by start."""
     activity: Callable[[TimeWindow], ActivitySummary]
     """Returns who was at work in a window."""
     session_summary: Callable[[str], SessionSummary | None]

@@ -20,6 +20,7 @@ from stretto.web.page_endpoints import PageEndpoints
 from stretto.web.run_statistics_view import describe_profile
 from stretto.web.snapshot_of_requested_window import WindowChoice, choose_window_snapshot_if_any
 from stretto.web.window_parameters import QueryError
+from stretto.web.work_table import MOST_TASKS, build_work_table
 
 SESSIONS_LISTED = 10
 """Sessions on the page of a name."""
@@ -91,11 +92,14 @@ class DimensionPages(PageEndpoints):
         rows: Sequence[object] = ()
         hooks: dict[str, Sequence[object]] = {}
         failed: Sequence[object] = ()
+        work = None
         if choice is not None:
             figures = dimension_views.FigureIndex(choice.snapshot)
             rows = DIMENSIONS[view].list_rows(figures, choice.window.name)
             if view == "agents":
                 failed = tool_and_model_views.list_failed_tasks(figures, choice.window.name)
+            if view == "patterns":
+                work = build_work_table(self._backend.task_runs(choice.window, MOST_TASKS))
             if view == "tools":
                 hooks = {
                     label: tool_and_model_views.list_hook_figures(figures, choice.window.name, label)
@@ -113,6 +117,7 @@ class DimensionPages(PageEndpoints):
             rows=rows,
             hooks=hooks,
             failed=failed,
+            work=work,
             resources=SHARED_PROCESSES,
         )
 

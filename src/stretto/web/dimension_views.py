@@ -45,7 +45,7 @@ class TypeRow:
 
 @dataclass(frozen=True, slots=True)
 class PatternRow:
-    """A pattern's efficiency with its factors, and its sessions."""
+    """A pattern's efficiency with its factors, what its parallel executions brought, and its sessions."""
 
     pattern: str
     fanouts: int
@@ -57,6 +57,10 @@ class PatternRow:
     session: Figure
     """Median wall time of the pattern's sessions."""
     quality: Figure
+    speedup: Figure
+    saved: Figure
+    cost: Figure
+    """Dollars of its parallel executions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,9 @@ def list_pattern_rows(figures: FigureIndex, window: str) -> list[PatternRow]:
                     "stretto_session_duration_quantile_seconds", "no session ended", stat="p50", **at
                 ),
                 quality=figures.find_figure("stretto_pattern_quality_score", "no task ended", **at),
+                speedup=figures.find_figure("stretto_pattern_speedup", "not computed", **at),
+                saved=figures.find_figure("stretto_pattern_saved_seconds", "not computed", **at),
+                cost=figures.find_figure("stretto_pattern_parallel_cost_usd", "not computed", **at),
             )
         )
     return rows
