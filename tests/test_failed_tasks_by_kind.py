@@ -10,7 +10,7 @@ from stretto.figures.window_work_and_outcome_figures import compute_window_figur
 from stretto.model.error_kinds import ErrorKind, classify_error
 from stretto.model.event import Event, Kind, Outcome
 from stretto.operations.figure_lookup import FigureTable
-from stretto.operations.session_run_phase_and_task_answers import list_failure_kinds
+from stretto.operations.phase_rows import list_failure_kinds
 from stretto.store import queries
 from tests.fakes import store
 from tests.scenes import Drawing, at
@@ -58,7 +58,7 @@ def test_each_failed_task_counts_once_under_its_kind(tmp_path: Path) -> None:
         if "failed_tasks" in figure.name
     }
     assert counts["stretto_window_failed_tasks", "build", "coder", "timeout", "7d"] == 1
-    assert list_failure_kinds(FigureTable(figures)) == [
+    assert list_failure_kinds(FigureTable(figures), "7d") == [
         {"phase": "build", "agent": "coder", "kind": kind, "tasks": 1} for kind in sorted(KINDS)
     ]
 

@@ -188,6 +188,9 @@ def test_pages_of_sessions_with_phases_have_counts_and_lengths(tmp_path: Path) -
     drawing.task("b", SINCE + 2, SINCE + 22, "tests", agent="beta", outcome=Outcome.FAILURE)
     with store(tmp_path / "state") as opened:
         opened.take(drawing.stop(SINCE + 101).ends(SINCE + 101).events)
+        for number in range(2, 6):
+            alone = Drawing(f"s{number}").opens(SINCE, pattern=PATTERN).task("a", SINCE, SINCE + 5, "review")
+            opened.take(alone.ends(SINCE + 9).events)
     runner = make_operated(tmp_path).make_runner()
 
     def read_page(name: str, workflow: str | None = None) -> list[str]:
@@ -200,11 +203,18 @@ def test_pages_of_sessions_with_phases_have_counts_and_lengths(tmp_path: Path) -
     phases = read_page("phase-performance", "s1")
     assert {"fanouts 1", "delivered 1", "elapsed 36 s", "delivery 36 s"} <= {*phases}
     everything = read_page("phase-performance")
-    assert everything[2:4] == ["check: 1 in seven days, 59.5 s in the middle.",
-                               "plan: 1 in seven days, 38.3 s in the middle."]  # fmt: skip
+    assert everything[2:4] == ["check: 1 in 7 days, 59.5 s in the middle.",
+                               "plan: 1 in 7 days, 38.3 s in the middle."]  # fmt: skip
     assert "check 1 100 % 59.5 s 59.5 s" in " ".join(everything)
     (mark,) = runner.run_operation("phase-performance", PATTERN)["degraded"]
     assert mark["part"] == "declared"
+    day = runner.run_operation("phase-performance", None, {"time_window": "24h"})["result"]
+    assert day["performance_data"]["figures_window"] == "24h"
+    later = runner.run_operation("phase-performance", None, {"time_window": "14_days"})
+    assert "these are of 7d, not of 14 days" in later["degraded"][0]["reason"]
+    held_up = runner.run_operation("bottlenecks")["result"]["performance_data"]
+    assert ([row["phase"] for row in held_up["declared"]], held_up["phases"]) == (["check", "plan"], [])
+    assert held_up["figures_window"] == "7d"
 
 
 def test_a_page_of_comparisons_has_their_intervals(month: Doors) -> None:

@@ -27,6 +27,7 @@ from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall, RunSelection
 from stretto.operations.operation_errors import lack_data
 from stretto.operations.option_kinds import name_span
+from stretto.operations.phase_rows import list_declared_phases
 from stretto.operations.score_trend import describe_score_trend, judge_score_trend
 from stretto.store.queries import find_first_slot_time
 
@@ -330,12 +331,17 @@ def answer_bottlenecks(call: OperationCall) -> OperationAnswer:
             for kind in ("agent", "task_type", "tool")
         },
         "most_decisive_agent": call.document["bottlenecks"].get(SCORE_WINDOW),
+        "figures_window": SCORE_WINDOW,
     }
     if call.options["analysis_depth"] == "detailed":
         performance["wall_time"] = call.figures.list_by(
             "stretto_session_wall_seconds", "part", window=SCORE_WINDOW
         )
-        performance["phases"] = group_tasks(runs.tasks, lambda run: run.phase, "phase")
+        recent = {run.session for run in runs.sessions if run.end >= call.now - WEEK}
+        performance["declared"] = list_declared_phases(call.figures, SCORE_WINDOW)
+        performance["phases"] = group_tasks(
+            (run for run in runs.tasks if run.session in recent), lambda run: run.phase, "phase"
+        )
     quiet = "Nothing unusual holds up the sessions of the last day."
     return OperationAnswer(
         sentences

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from stretto.clock import SECOND
 from stretto.format import quantities
-from stretto.model.run_rows_for_analyses import TaskRun
-from stretto.names import NONE, WINDOWS, Label
+from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_advice
 from stretto.operations.efficiency_answers import (
     BENCHMARK_TIME,
     FEWEST_FANOUTS,
-    SCORE_WINDOW,
     choose_figure_window,
     compare_week_with_earlier_weeks,
     find_span,
 )
-from stretto.operations.figure_lookup import FigureTable
 from stretto.operations.history_answers import describe_startup_and_slowing
 from stretto.operations.measure_finished_runs import (
     describe_task,
@@ -34,12 +31,21 @@ from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall
 from stretto.operations.operation_errors import lack_data
 from stretto.operations.option_kinds import name_span
+from stretto.operations.phase_rows import (
+    add_quality_to_phases,
+    count_conflicts_by_phase,
+    count_failures_by_phase_and_agent,
+    list_declared_phases,
+    list_failure_kinds,
+)
 from stretto.operations.work_by_pattern import tabulate_patterns
 
 SMALL_SECONDS = 1.0
 """Calls below this length are candidates for batching."""
 
 MOST_ROWS = 10
+
+MOST_PHASES_IN_WORDS = 3
 
 
 def answer_session_run_analysis(call: OperationCall) -> OperationAnswer:
@@ -111,130 +117,61 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
     runs = call.read_runs(find_span(call))
     if not runs.sessions and call.workflow.session is None:
         raise lack_data("finished sessions", 0, 1)
-    phases = group_tasks(runs.tasks, lambda run: run.phase, "phase")
-    performance: dict[str, Any] = {
-        "phases": phases,
-        "failures": count_failures_by_phase_and_agent(runs.tasks),
-    }
+    performance: dict[str, Any] = {}
     if call.workflow.session is not None:
         session = call.session
-        performance["declared"] = _add_quality(session["phases"], session["kpis"].get("phases", ()))
-        performance["efficiency"] = None if session["efficiency"] is None else session["efficiency"]["phases"]
-        performance["quality"] = session["kpis"]["phases"]
-        performance["conflicts"] = _count_conflicts(session["fanouts"])
-    else:
-        performance["declared"] = list_declared_phases(call.figures)
-        if call.workflow.pattern is not None and performance["declared"]:
-            call.note("declared", "phases are counted by name: these are of all patterns, of seven days")
-        performance["conflicts"] = [
-            {"phase": dict(figure.labels)["phase"], "conflicts": figure.value}
-            for figure in call.figures.list_figures("stretto_window_phase_conflicts", window=SCORE_WINDOW)
+        declared = add_quality_to_phases(session["phases"], session["kpis"].get("phases", ()))
+        performance |= {
+            "declared": declared,
+            "efficiency": None if session["efficiency"] is None else session["efficiency"]["phases"],
+            "quality": session["kpis"]["phases"],
+            "conflicts": count_conflicts_by_phase(session["fanouts"]),
+        }
+        sentences = [
+            f"{row['name']}: {quantities.format_duration(row['seconds'])}, {row['outcome']}."
+            for row in declared
+            if row["seconds"] is not None
         ]
-        performance["failure_kinds"] = list_failure_kinds(call.figures)
+    else:
+        window = choose_figure_window(call, "declared, conflicts, failure_kinds")
+        length = name_span(WINDOWS[window] * SECOND).replace("_", " ")
+        declared = list_declared_phases(call.figures, window)
+        if call.workflow.pattern is not None and declared:
+            call.note("declared", f"phases are counted by name: these are of all patterns, of {length}")
+        conflicts = call.figures.list_figures("stretto_window_phase_conflicts", window=window)
+        performance |= {
+            "figures_window": window,
+            "declared": declared,
+            "conflicts": [
+                {"phase": dict(figure.labels)["phase"], "conflicts": figure.value} for figure in conflicts
+            ],
+            "failure_kinds": list_failure_kinds(call.figures, window),
+        }
+        sentences = [
+            f"{row['phase']}: {row['ended']} in {length},"
+            f" {quantities.format_duration(row['median_seconds'])} in the middle."
+            for row in declared
+            if row["median_seconds"] is not None
+        ]
+    phases = group_tasks(runs.tasks, lambda run: run.phase, "phase")
+    performance |= {"phases": phases, "failures": count_failures_by_phase_and_agent(runs.tasks)}
+    # Tasks may name a phase that nobody declared: it has their length alone.
+    sentences = sentences or [
+        f"{row['phase']}: {row['tasks']} tasks of {quantities.format_duration(row['median_seconds'])},"
+        f" {quantities.format_percent(row['share_of_work'])} of the work."
+        for row in phases
+        if row["median_seconds"] is not None
+    ]
     changes = [
         each for each in call.select_findings(call.try_answer("changes")) if each.kind == "phase_length"
     ]
-    sentences = [
-        f"{row['phase']}: {row['tasks']} tasks of {quantities.format_duration(row['median_seconds'])},"
-        f" {quantities.format_percent(row['share_of_work'])} of the work."
-        for row in phases[:3]
-        if row["median_seconds"] is not None
-    ]
-    if not sentences and call.workflow.session is not None:
-        sentences = [
-            f"{row['name']}: {quantities.format_duration(row['seconds'])}, {row['outcome']}."
-            for row in performance["declared"][:3]
-            if row["seconds"] is not None
-        ]
-    elif not sentences:
-        sentences = [
-            f"{row['phase']}: {row['ended']} in seven days,"
-            f" {quantities.format_duration(row['median_seconds'])} in the middle."
-            for row in performance["declared"][:3]
-            if row["median_seconds"] is not None
-        ]
     return OperationAnswer(
-        sentences or ["No phase is declared: an orchestrator names phases by stretto.phase()."],
+        sentences[:MOST_PHASES_IN_WORDS]
+        or ["No phase is declared: an orchestrator names phases by stretto.phase()."],
         performance,
         {"changes": [call.describe(each) for each in changes]},
         next_steps=["stretto bottlenecks", "stretto task-optimization"],
     )
-
-
-def _add_quality(
-    phases: Iterable[Mapping[str, Any]], kpis: Iterable[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return the declared phases with their quality of 10 and its range; null where it is too wide."""
-    by_id = {each["id"]: each["overall_quality"] for each in kpis}
-    rows = []
-    for phase in phases:
-        quality = by_id.get(phase["id"], {})
-        parts = {"quality": "score", "quality_low": "low", "quality_high": "high"}
-        rows.append({**phase, **{name: quality.get(key) for name, key in parts.items()}})
-    return rows
-
-
-def list_declared_phases(figures: FigureTable) -> list[dict[str, Any]]:
-    """Return the phases that ended in seven days with length and success, the most frequent first.
-
-    The efficiency of a phase is that of its parallel executions in a session. Sums have it by pattern only.
-    """
-    rows = []
-    shares = figures.list_by("stretto_phase_success_ratio", Label.PHASE, window=SCORE_WINDOW)
-    for phase, share in shares.items():
-        labels: dict[str, str] = {Label.PHASE: phase, Label.WINDOW: SCORE_WINDOW}
-        lengths = {
-            f"{name}_seconds": figures.describe(
-                "stretto_phase_duration_quantile_seconds", **labels, **{Label.STAT: stat}
-            )
-            for name, stat in (("median", "p50"), ("p95", "p95"))
-        }
-        known = {"success_share": share, **lengths}
-        absent = {key: each["reason"] for key, each in known.items() if each["value"] is None}
-        rows.append(
-            {
-                "phase": phase,
-                "ended": round(figures.sum_values("stretto_window_phases", **labels) or 0),
-                **{key: each["value"] for key, each in known.items()},
-                "efficiency": None,
-                "absent": {**absent, "efficiency": "only an answer about a session has it by phase"},
-            }
-        )
-    return sorted(rows, key=lambda row: (-row["ended"], row["phase"]))
-
-
-def _count_conflicts(fanouts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the parallel executions with a conflict by the phase of the tasks in conflict."""
-    counts: dict[str, int] = defaultdict(int)
-    for fanout in fanouts:
-        for phase in {task["phase"] or NONE for task in fanout["conflicts"] or ()}:
-            counts[phase] += 1
-    return [{"phase": phase, "conflicts": count} for phase, count in sorted(counts.items())]
-
-
-def count_failures_by_phase_and_agent(tasks: Sequence[TaskRun]) -> list[dict[str, Any]]:
-    """Return where tasks fail: failures by phase and agent, most first."""
-    counts: dict[tuple[str | None, str | None], list[int]] = defaultdict(lambda: [0, 0])
-    for run in tasks:
-        count = counts[run.phase, run.agent]
-        count[0] += 1
-        count[1] += run.outcome.value == "failure"
-    rows = [
-        {"phase": phase, "agent": agent, "tasks": all_, "failed": failed, "failed_share": failed / all_}
-        for (phase, agent), (all_, failed) in counts.items()
-        if failed
-    ]
-    return sorted(rows, key=lambda row: (-int(str(row["failed"])), str(row["phase"]), str(row["agent"])))
-
-
-def list_failure_kinds(figures: FigureTable) -> list[dict[str, Any]]:
-    """Return how tasks failed in a week, by phase, agent and kind of error, most first."""
-    rows = [
-        {name: value for name, value in figure.labels if name != Label.WINDOW}
-        | {"tasks": round(figure.value or 0)}
-        for figure in figures.list_figures("stretto_window_failed_tasks", window=SCORE_WINDOW)
-    ]
-    return sorted(rows, key=lambda row: (-int(row["tasks"]), row["phase"], row["agent"], row["kind"]))
 
 
 def answer_task_optimization(call: OperationCall) -> OperationAnswer:
