@@ -13,6 +13,7 @@ from stretto.format import quantities
 from stretto.model.run_rows_for_analyses import SessionRun
 from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_holdup_advice
+from stretto.operations.machine_and_memory_rows import describe_machine, list_memory_leaks
 from stretto.operations.measure_finished_runs import (
     group_tasks,
     keep_reasons,
@@ -264,7 +265,7 @@ def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
     }
     nothing = "nothing was saved" if saved <= 0 else "no session that saved time reported it"
     cpu = resources["cpu_seconds_per_delivered_task"]
-    window = choose_figure_window(call, "cache_hit_ratio, machine_cpu_ratio")
+    window = choose_figure_window(call, "cache_hit_ratio, machine_cpu_ratio, machine")
     return OperationAnswer(
         [
             f"A delivered task takes {quantities.format_duration(cpu)} of processor time."
@@ -281,6 +282,8 @@ def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
             },
             "cache_hit_ratio": call.figures.describe("stretto_cache_hit_ratio", window=window),
             "machine_cpu_ratio": call.figures.describe("stretto_machine_cpu_ratio", window=window),
+            "machine": describe_machine(call.figures, window),
+            "memory_leaks": list_memory_leaks(runs.sessions, call.sources.session_summary),
             "figures_window": window,
         },
         {"by_task_type": group_tasks(runs.tasks, lambda run: run.type, "task_type")},
