@@ -26,6 +26,7 @@ BUCKETS = (1, 5, 15, 60, 300, 900, 3_600)
 
 NO_FANOUT = "no tasks ran side by side"
 NO_TASK = "no task with a known length ended in this time"
+NO_DELIVERED_TASK = "no task with a known length was delivered in this time"
 NOT_SAMPLED = "no session's processes were sampled"
 NO_USAGE = "no source reported the tokens"
 NO_COST = "no source reported the cost, and no price is known"
@@ -33,8 +34,12 @@ NONE_DELIVERED = "the sessions that reported it delivered no task"
 
 
 def measure_timing(tasks: Sequence[TaskRun]) -> dict[str, Any]:
-    """Return the lengths of tasks: mean, quantiles, fastest and slowest task, distribution. In seconds."""
-    known = sorted((run for run in tasks if run.length is not None), key=lambda run: (run.length, run.task))
+    """Return the lengths of tasks: mean, quantiles, fastest and slowest task, distribution. In seconds.
+
+    The fastest task is one that was delivered: a task that failed at once was not fast.
+    """
+    known = sort_by_length(tasks)
+    delivered = [run for run in known if run.is_delivered]
     seconds = [(run.length or 0) / SECOND for run in known]
     timing: dict[str, Any] = {
         "tasks": len(tasks),
@@ -43,19 +48,26 @@ def measure_timing(tasks: Sequence[TaskRun]) -> dict[str, Any]:
         "median_seconds": statistics.median(seconds) if seconds else None,
         "p95_seconds": find_quantile(seconds, 0.95, FEWEST_FOR_P95),
         "p99_seconds": find_quantile(seconds, 0.99, FEWEST_FOR_P99),
-        "fastest_task": describe_task(known[0]) if known else None,
+        "fastest_task": describe_task(delivered[0]) if delivered else None,
         "slowest_task": describe_task(known[-1]) if known else None,
         "distribution": _count_classes(seconds),
     }
     absent = {}
     if not seconds:
-        names = ("total_task_seconds", "mean_seconds", "median_seconds", "fastest_task", "slowest_task")
+        names = ("total_task_seconds", "mean_seconds", "median_seconds", "slowest_task")
         absent = dict.fromkeys(names, NO_TASK)
+    if not delivered:
+        absent["fastest_task"] = NO_DELIVERED_TASK if seconds else NO_TASK
     for name, fewest in (("p95_seconds", FEWEST_FOR_P95), ("p99_seconds", FEWEST_FOR_P99)):
         if len(seconds) < fewest:
             absent[name] = f"{len(seconds)} tasks, {fewest} are needed"
     absent["timeout_share"] = "no source reports that a task ended by a time-out"
     return {**timing, "timeout_share": None, "absent": absent}
+
+
+def sort_by_length(tasks: Iterable[TaskRun]) -> list[TaskRun]:
+    """Return the tasks of known length, the shortest first."""
+    return sorted((run for run in tasks if run.length is not None), key=lambda run: (run.length, run.task))
 
 
 def find_quantile(values: Sequence[float], share: float, fewest: int = 1) -> float | None:

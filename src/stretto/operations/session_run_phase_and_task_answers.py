@@ -26,6 +26,7 @@ from stretto.operations.measure_finished_runs import (
     measure_parallel_work,
     measure_timing,
     measure_usage,
+    sort_by_length,
 )
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall
@@ -179,13 +180,13 @@ def answer_task_optimization(call: OperationCall) -> OperationAnswer:
     runs = call.read_runs(find_span(call))
     if not runs.tasks and call.workflow.session is None:
         raise lack_data("finished tasks", 0, 1)
-    slowest = sorted(
-        (run for run in runs.tasks if run.length is not None), key=lambda run: -(run.length or 0)
-    )
+    shortest_first = sort_by_length(runs.tasks)
+    slowest = shortest_first[::-1]
+    delivered = [run for run in shortest_first if run.is_delivered]
     performance: dict[str, Any] = {
         "by_task_type": group_tasks(runs.tasks, lambda run: run.type, "task_type"),
         "slowest": [describe_task(run) for run in slowest[:MOST_ROWS]],
-        "fastest": [describe_task(run) for run in slowest[: -MOST_ROWS - 1 : -1]],
+        "fastest": [describe_task(run) for run in delivered[:MOST_ROWS]],
         "timing": measure_timing(runs.tasks),
     }
     analysis: dict[str, Any] = {}
