@@ -5,23 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from stretto.analysis.realised_effects import RealisedEffect
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.figures.quality_with_parallel_work import JudgedSession, compare_quality
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.findings.analysis_table import ANALYSES
-from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+from stretto.model.decisions import Decision, DecisionKind, make_finding_decision_event
+from stretto.model.findings import RECOMMENDATION_PREFIX, Finding, FindingEvidence, FindingVerdict
 from stretto.names import METRICS
 from stretto.reports.html_report import print_html
 from stretto.reports.kpi_targets_met_or_missed import KPIS, KpiInput, KpiValue, read_period_kpis
 from stretto.reports.make_report import ReportRules, make_report
 from stretto.reports.markdown_report import print_markdown, print_summary
-from stretto.reports.report_document import Report, ReportCell, decode_report, encode_report
+from stretto.reports.report_document import Report, ReportCell, ReportSection, decode_report, encode_report
 from stretto.reports.report_period import parse_period
 from stretto.store.database import open_reader, open_writer
 from stretto.store.finding_history_and_last_answers import (
@@ -39,6 +42,9 @@ from tests.web_page import full
 from tests.web_served import NOON, Store, Work
 
 DIGITS = re.compile(r"\d")
+COLUMN = re.compile(r'<rect [^>]*height="([\d.]+)"[^>]*><title>([^<]*)</title>')
+LEAST_HEIGHT = 1.5
+"""Height at which any value other than 0 can be seen."""
 
 
 @pytest.fixture
@@ -244,6 +250,85 @@ def test_time_saved_is_not_praised_while_something_got_slower(store: Store) -> N
     assert "got worse" not in " ".join(before.state)
     # Three days later the checks of today say nothing of that day.
     assert "how many checks looked for one then is not kept" in print_markdown(before)
+
+
+def test_advice_stands_with_decisions_and_realised_effect(store: Store) -> None:
+    """What to do, what was decided in the period, what applied advice brought, and how promises held."""
+    subject = {"pattern": "release"}
+    evidence = FindingEvidence(40, 300.0, 200.0, 400.0, unit="seconds")
+    kind = f"{RECOMMENDATION_PREFIX}width"
+    advice = Finding(kind, subject, FindingVerdict.IMPROVEMENT, evidence, NOON - 9 * DAY)
+    id = make_finding_id(kind, subject)
+    effect = RealisedEffect(FindingVerdict.IMPROVEMENT, 20, 20, 280.0, 210.0, 350.0, within_promise=True)
+    brought = effect.to_finding("width", subject, NOON - HOUR)
+    calibration = {"judged": 4, "within": 3, "promised_seconds": 900, "realised_seconds": 800, "ratio": 0.9}
+    with closing(open_writer(store.config.database)) as connection:
+        began = FindingChange(id, NOON - 9 * DAY, BEGAN, "advice", advice)
+        write_finding_changes(connection, [make_row(began)])
+        known = AnalysisResult("effects", NOON, 0.1, (brought,), extra={"calibration": calibration})
+        write_analysis_result(connection, known)
+    store.events([make_finding_decision_event(Decision("d", NOON - HOUR, DecisionKind.APPLIED, id))])
+    store.refresh()
+
+    def read_advice(text: str) -> ReportSection:
+        return next(section for section in report(store, text).sections if section.key == "recommendations")
+
+    now = read_advice("24h")
+    (sentence,) = now.sentences
+    assert sentence.replace(BLANK, " ") == "Of 4 applied recommendations, 75 % brought what was promised."
+    assert [item.partition(":")[0] for item in now.items] == ["Do", "Applied", "Brought"]
+    in_words = now.items[2].replace(BLANK, " ")
+    assert "saves 4 min 40 s a session [210 s, 350 s], as promised" in in_words
+    printed = print_markdown(report(store, "24h")).replace("\\", "")
+    assert all(item in printed for item in now.items)
+    before = read_advice("2026-11-13")
+    assert [item.partition(":")[0] for item in before.items] == ["Do"]
+    (sentence,) = before.sentences
+    assert sentence.startswith("What applied advice had brought by then is not kept")
+
+
+def test_missed_parallel_work_and_the_trend_of_satisfaction_are_told(store: Store) -> None:
+    """What side by side would have saved is that of the metrics; satisfaction rises by a point a day."""
+    for day in range(3):
+        store.now = NOON - (2 - day) * DAY
+        session = f"daily-{2 - day}"
+        judged = {"session": session, "task": "agent0", "name": "satisfaction", "value": 2 + day}
+        (receipt,) = store.append_scores([judged])
+        assert receipt.event is not None
+    store.refresh()
+    made = report(store, "7d")
+    tables = {table.key: table for section in made.sections for table in section.tables}
+    (missed,) = [row[1] for row in tables["work"].rows if row[0].text.startswith("Missed")]
+    found = samples(exposing(("snapshot", store.refresh().figures)))
+    patterns = {dict(labels)["pattern"] for name, labels in found if name == "opportunity_seconds"}
+    assert missed.value == sum(
+        value(found, "opportunity_seconds", pattern=pattern, window="7d") for pattern in patterns
+    )
+    assert missed.value
+    (trend,) = tables["score_trends"].rows
+    assert [cell.text for cell in trend[:3]] == ["satisfaction", "4", "1"]
+
+
+def test_every_column_of_a_chart_is_its_value(store: Store) -> None:
+    """Each column has the text of its value, in order, and their heights are as their values."""
+    made = report(store, "7d")
+    drawn = iter(COLUMN.findall(print_html(made)))
+    charts = [
+        chart for section in made.sections for chart in section.charts if any(bar.value for bar in chart.bars)
+    ]
+    assert [chart.key for chart in charts] == ["saved", "tasks", "wasted"]
+    for chart in charts:
+        largest = max(abs(bar.value or 0) for bar in chart.bars)
+        columns = [next(drawn) for _ in chart.bars]
+        tallest = max(float(height) for height, _ in columns)
+        for bar, (height, title) in zip(chart.bars, columns, strict=True):
+            assert unescape(title) == f"{bar.label}: {bar.text}"
+            if bar.value:
+                share = max(abs(bar.value) / largest, LEAST_HEIGHT / tallest)
+                assert float(height) / tallest == pytest.approx(share, abs=0.01), (chart.key, bar)
+            else:
+                assert float(height) == 0
+    assert next(drawn, None) is None
 
 
 def test_the_next_days_are_forecast_with_their_range(store: Store) -> None:

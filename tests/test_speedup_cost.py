@@ -82,7 +82,8 @@ def test_a_pattern_has_speedup_and_cost() -> None:
     found = named([*compute_speedup_and_cost_by_pattern("1h", often)])
     lead = build_verdict("1h", often, measured).lead
     assert lead is not None
-    assert found["pattern_speedup"].value == pytest.approx(lead.speedup)
+    assert found["pattern_speedup"].value == pytest.approx(1.75)
+    assert lead.speedup == pytest.approx(1.75)
     assert found["pattern_saved_seconds"].value == pytest.approx(5 * 45)
     assert found["pattern_parallel_cost_usd"].value == pytest.approx(5 * 2)
     assert {figure.labels for figure in found.values()} == {(("pattern", pattern), ("window", "1h"))}

@@ -10,7 +10,11 @@ from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
 from stretto.figures.figure import Figure
 from stretto.figures.parallel_work_by_week import add_sums
 from stretto.figures.scores.score_rules import Scoring
-from stretto.figures.scores.window_scores import TREND_MEASURES, compute_quality_trend_figures
+from stretto.figures.scores.window_scores import (
+    TREND_MEASURES,
+    compute_judgement_trend_figures,
+    compute_quality_trend_figures,
+)
 from stretto.figures.sequential_baseline_choice import (
     NOTHING_DECLARED,
     DeclaredBaselines,
@@ -185,7 +189,10 @@ class _ReportMaker:
         computed = compute_sum_figures(name, sums, figure_rules, provenance)
         days = range(period.start // DAY, period.instant // DAY + 1)
         by_day = fold_slots(queries.read_sums_by_slot(self._connection, DAY // SECOND, days, TREND_MEASURES))
-        trends: Iterable[Figure] = compute_quality_trend_figures(name, by_day, rules.scoring.rules)
+        trends: Iterable[Figure] = (
+            *compute_quality_trend_figures(name, by_day, rules.scoring.rules),
+            *compute_judgement_trend_figures(name, by_day),
+        )
         return index_figures([*computed.figures, *trends])
 
     def _read_charts(self, provenance: Provenance) -> ChartValues:

@@ -78,6 +78,7 @@ def build_work_section(given: ReportFigures) -> ReportSection:
         given.compare("Improvement", lambda f: make_cell(f.find_headline("verdict_improvement_ratio"))),
         given.compare("Efficiency score, of 100", lambda f: make_cell(f.find("efficiency_score"))),
         given.compare("Adoption of parallel work", lambda f: make_cell(f.find("adoption_ratio"))),
+        given.compare("Missed: side by side would have saved, at most", _read_opportunity),
         given.compare("Saved by whole workflows", _read_workflows),
     ]
     tables = [
@@ -146,6 +147,7 @@ def build_delivery_section(given: ReportFigures) -> ReportSection:
         make_comparison_table("delivery", "Delivered and wasted", given.period.word, rows),
         ReportTable("waste", "Wasted, by reason", ("reason", "tasks", "time", "cost"), tuple(reasons)),
         ReportTable("scores", "Judgements", ("score", "task type", "mean", "given"), tuple(scores)),
+        _build_judgement_trend_table(given.now),
     ]
     chart = _build_chart("wasted", "Tasks wasted", "1", _pair(given, given.charts.wasted), _format_tasks)
     return ReportSection(
@@ -154,6 +156,21 @@ def build_delivery_section(given: ReportFigures) -> ReportSection:
         tables=tuple(table for table in tables if table.rows),
         charts=(chart,),
     )
+
+
+def _build_judgement_trend_table(now: LabelledFigures) -> ReportTable:
+    """Return the trend of each judgement, such as satisfaction, each in its own scale."""
+    rows = [
+        (
+            ReportCell(labels["score"]),
+            make_cell(figure),
+            make_cell(now.find("score_rate_per_day", **labels)),
+            make_cell(now.find("score_volatility", **labels)),
+        )
+        for labels, figure in now.list_all("score_current")
+    ]
+    columns = ("score", "newest day with one", "change a day", "spread of the days")
+    return ReportTable("score_trends", "Trend of judgements", columns, tuple(rows))
 
 
 def build_cost_section(given: ReportFigures) -> ReportSection:
@@ -297,6 +314,11 @@ def _name_best_and_weakest(now: LabelledFigures) -> tuple[str, ...]:
         return ()
     best, weakest = (choose(shares, key=lambda name: (shares[name], name)) for choose in (max, min))
     return (f"{best} succeeded most often of the task types, {weakest} least often.",)
+
+
+def _read_opportunity(figures: LabelledFigures) -> ReportCell:
+    reason = "no tasks of one parent ran one after another"
+    return make_amount_cell(figures.sum_up("opportunity_seconds"), "s", reason)
 
 
 def _read_workflows(figures: LabelledFigures) -> ReportCell:
