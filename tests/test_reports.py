@@ -302,7 +302,7 @@ def test_missed_parallel_work_and_the_trend_of_satisfaction_are_told(store: Stor
     found = samples(exposing(("snapshot", store.refresh().figures)))
     patterns = {dict(labels)["pattern"] for name, labels in found if name == "opportunity_seconds"}
     assert missed.value == sum(
-        value(found, "opportunity_seconds", pattern=pattern, window="7d") for pattern in patterns
+        value(found, "opportunity_seconds", pattern=pattern, window="7d") or 0 for pattern in patterns
     )
     assert missed.value
     (trend,) = tables["score_trends"].rows
