@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from msgspec import structs
 
 from stretto.analysis.realised_effects import RealisedEffect, judge_applied
 from stretto.analysis.recommendation import Gain
@@ -214,7 +215,7 @@ def spread_over_days(made: GeneratedRuns, per_day: int) -> GeneratedRuns:
         number = int(run.session.rpartition("-")[2])
         shift = BEGIN + number // per_day * DAY + number % per_day * 2 * HOUR - run.start
         moved.sessions.append(replace(run, start=run.start + shift, end=run.end + shift))
-        moved.tasks += [replace(task, start=task.start + shift) for task in by_session[run.session]]
+        moved.tasks += [structs.replace(task, start=task.start + shift) for task in by_session[run.session]]
     return moved
 
 

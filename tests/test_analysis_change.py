@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from msgspec import structs
 from scipy import special
 
 from stretto.analysis.daily_change_tests import draw_errors_together
@@ -230,7 +231,7 @@ def test_failures_are_a_series_of_their_own() -> None:
     ends = place_ends(84, 20)
     failed = rng.random(len(ends)) < np.where(np.arange(len(ends)) < 75 * 20, 0.05, 0.35)
     runs = [
-        replace(run, outcome=Outcome.FAILURE if is_failed else Outcome.SUCCESS)
+        structs.replace(run, outcome=Outcome.FAILURE if is_failed else Outcome.SUCCESS)
         for run, is_failed in zip(make_task_runs(rng.normal(size=len(ends)) * 0.3, ends), failed, strict=True)
     ]
     by_kind = {

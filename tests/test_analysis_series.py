@@ -9,6 +9,7 @@ from datetime import UTC, date
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from msgspec import structs
 
 from stretto.analysis.performance_regressions import ComparisonBoundary, judge_changes
 from stretto.analysis.series_of_run_values import (
@@ -54,7 +55,7 @@ def test_a_delivered_task_is_in_every_series_of_its_dimensions() -> None:
 def test_failed_and_cancelled_tasks_have_no_length() -> None:
     """A failure counts as one, a cancelled task for nothing; a task without an outcome has a length only."""
     runs = [
-        replace(TASK, outcome=outcome, task=outcome.value)
+        structs.replace(TASK, outcome=outcome, task=outcome.value)
         for outcome in (Outcome.SUCCESS, Outcome.FAILURE, Outcome.CANCELLED, Outcome.UNKNOWN)
     ]
     by_kind = {each.kind: each for each in make_all_task_value_series(runs)}
@@ -64,7 +65,7 @@ def test_failed_and_cancelled_tasks_have_no_length() -> None:
 
 def test_a_task_of_unknown_length_is_left_out() -> None:
     """Without a length nothing is compared, and nothing is invented."""
-    assert make_all_task_value_series([replace(TASK, length=None)]) == []
+    assert make_all_task_value_series([structs.replace(TASK, length=None)]) == []
 
 
 def test_an_answer_says_on_how_much_of_its_runs_it_rests() -> None:
@@ -73,7 +74,7 @@ def test_an_answer_says_on_how_much_of_its_runs_it_rests() -> None:
     A boundary cuts the runs with and without a value alike; sums of days do not say what they lack.
     """
     tasks = [
-        replace(
+        structs.replace(
             TASK,
             task=f"{day}n{number}",
             start=day * DAY + number * HOUR,
@@ -102,7 +103,7 @@ def test_an_answer_says_on_how_much_of_its_runs_it_rests() -> None:
 
 def test_a_series_that_pools_types_knows_them() -> None:
     """The series of an agent keeps each value's type; the series of a type needs none."""
-    runs = [TASK, replace(TASK, type="docs", start=2 * DAY)]
+    runs = [TASK, structs.replace(TASK, type="docs", start=2 * DAY)]
     by_kind = {each.kind: each for each in make_all_task_value_series(runs)}
     agent = by_kind[SeriesKind.AGENT_LENGTH]
     assert agent.stratum_names == ("release/docs", "release/tests")

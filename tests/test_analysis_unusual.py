@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec import structs
 from numpy.typing import NDArray
 
 from stretto.analysis.series_anomalies import (
@@ -99,7 +98,8 @@ def test_a_day_of_unusual_runs_is_a_finding_with_its_runs() -> None:
     (quiet,) = judge_counts_of_unusual_runs(tasks, 21 * DAY)
     assert quiet.verdict is FindingVerdict.NO_EVIDENCE
     slow = [
-        replace(task, length=3600 * SECOND) if number >= 414 else task for number, task in enumerate(tasks)
+        structs.replace(task, length=3600 * SECOND) if number >= 414 else task
+        for number, task in enumerate(tasks)
     ]
     (finding,) = judge_counts_of_unusual_runs(slow, 21 * DAY + HOUR)
     assert finding.verdict is FindingVerdict.REGRESSION
@@ -114,7 +114,7 @@ def test_only_what_was_over_is_history() -> None:
     """The history at an instant has the tasks that had ended by then, failed ones left out."""
     tasks = make_tasks([SECOND] * 20)
     assert len(collect_lengths(tasks, 10 * SECOND)["release", "tests"]) == 10
-    failed = [replace(task, outcome=Outcome.FAILURE) for task in tasks]
+    failed = [structs.replace(task, outcome=Outcome.FAILURE) for task in tasks]
     assert collect_lengths(failed, 10**15) == {}
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from stretto.analysis.rank_session_holdups import explain_each_session, find_bottlenecks
 from stretto.analysis.session_holdups import WALL_PARTS, HoldupKind
@@ -36,7 +37,7 @@ def usual() -> GeneratedRuns:
 
 def make_task(name: str, start: float, length: float, agent: str | None = None, **changes: object) -> TaskRun:
     run = TaskRun("s", name, round(start * SECOND), round(length * SECOND), Outcome.SUCCESS, "code", agent)
-    return replace(run, **changes)  # type: ignore[arg-type]  # fields of the run
+    return structs.replace(run, **changes)
 
 
 def test_planted_faults_are_ranked_first(usual: GeneratedRuns) -> None:
@@ -140,7 +141,7 @@ def test_other_lengths_give_the_elapsed_time_of_the_what_if() -> None:
         for fanout in find_fanouts(tasks):
             schedule = order_tasks_of_known_length(
                 [
-                    replace(make_task(each.id, 0, 0), start=each.start, length=each.end - each.start)
+                    structs.replace(make_task(each.id, 0, 0), start=each.start, length=each.end - each.start)
                     for each in fanout.tasks
                     if each.start is not None and each.end is not None
                 ]
@@ -157,7 +158,7 @@ def test_other_lengths_give_the_elapsed_time_of_the_what_if() -> None:
 def test_a_schedule_follows_its_example() -> None:
     """A shorter task moves those after it, not those beside it."""
     tasks = [make_task("a", 0, 10), make_task("b", 12, 8), make_task("c", 5, 9)]
-    schedule = order_tasks_of_known_length([*tasks, replace(make_task("unknown", 1, 1), length=None)])
+    schedule = order_tasks_of_known_length([*tasks, structs.replace(make_task("unknown", 1, 1), length=None)])
     assert schedule.span == 20 * SECOND
     assert [run.task for run in schedule.tasks] == ["a", "c", "b"]
     shorter = [5 * SECOND, 9 * SECOND, 8 * SECOND]

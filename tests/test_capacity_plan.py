@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from stretto.analysis.simulated_time_by_width import (
     CapacityPlan,
@@ -104,7 +104,7 @@ def test_phases_run_one_after_another() -> None:
     """Two phases of two tasks of 30 s take 60 s at any width from two on."""
     sessions, tasks = generate_sets([1] * 5, 9, drawn=[30.0] * 4)
     staged = {
-        name: [replace(run, phase="ab"[place // 2]) for place, run in enumerate(group)]
+        name: [structs.replace(run, phase="ab"[place // 2]) for place, run in enumerate(group)]
         for name, group in tasks.items()
     }
     plan = plan_capacity("release", sessions, staged)
@@ -176,7 +176,7 @@ def test_tasks_one_after_another_are_not_promised_to_be_faster() -> None:
     """Without phases, tasks that never overlapped may need each other: no width is faster."""
     sessions, tasks = generate_sets([1] * 6, 13, drawn=[30.0] * 4)
     in_a_row = {
-        name: [replace(run, start=run.start + place * 40 * SECOND) for place, run in enumerate(group)]
+        name: [structs.replace(run, start=run.start + place * 40 * SECOND) for place, run in enumerate(group)]
         for name, group in tasks.items()
     }
     plan = plan_capacity("release", sessions, in_a_row)

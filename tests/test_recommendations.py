@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from stretto.analysis.agent_effects import find_agent_pairs_with_shorter_sessions, rank_agents
 from stretto.analysis.missing_score_points import TunablePart, suggest_tuning
@@ -343,7 +344,7 @@ def test_short_memory_is_recommended_by_its_effect() -> None:
     ]
     tasks = {
         run.session: [
-            replace(
+            structs.replace(
                 task,
                 length=round((task.length or 0) * 1.5),
                 start=run.start + round((task.start - run.start) * 1.5),

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 from scipy import signal
 
@@ -169,7 +169,7 @@ def draw_changed_mix(rng: Rng) -> list[TaskRun]:
     slow = rng.random(len(ends)) < np.where(np.arange(len(ends)) < 75 * 20, 0.1, 0.5)
     logs = rng.normal(size=len(ends)) * 0.4 + np.where(slow, math.log(4), 0.0)
     return [
-        replace(run, type="docs" if is_slow else "tests", agent="qa")
+        structs.replace(run, type="docs" if is_slow else "tests", agent="qa")
         for run, is_slow in zip(make_task_runs(logs, ends), slow, strict=True)
     ]
 

@@ -66,13 +66,18 @@ def read_task_runs_begun_between(
         # SQLite takes a limit below 0 for none.
         (start, bound_instant(end), bound_instant(at), -1 if most is None else most),
     )
-    outcome_place, decode_map = TASK_RUN_FIELDS.index("outcome") + 1, _make_map_decoder()
-    runs = []
-    for row in rows:
-        values = [*row]
-        values[outcome_place] = _OUTCOMES[values[outcome_place]]
-        values[-1] = decode_map(values[-1])
-        runs.append(TaskRun(*values))
+    decode_map, outcomes = _make_map_decoder(), _OUTCOMES
+    # Each column is named, in the order of the fields: to gather them in a list costs a third of the query.
+    runs = [
+        TaskRun(
+            session, task, begin, length, outcomes[outcome], task_type, agent, phase, model, pattern, project,
+            concurrency, tokens, dollars, tool_time, decode_map(covariates),
+        )
+        for (
+            session, task, begin, length, outcome, task_type, agent, phase, model, pattern, project,
+            concurrency, tokens, dollars, tool_time, covariates,
+        ) in rows
+    ]  # fmt: skip
     runs.reverse()
     return runs
 

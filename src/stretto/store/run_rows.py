@@ -29,7 +29,7 @@ RunRows = tuple[Sequence[Row], Sequence[Row]]
 NO_RUNS: RunRows = ((), ())
 
 SESSION_RUN_FIELDS = tuple(field.name for field in fields(SessionRun) if field.name != "session")
-TASK_RUN_FIELDS = tuple(field.name for field in fields(TaskRun) if field.name != "session")
+TASK_RUN_FIELDS = tuple(name for name in TaskRun.__struct_fields__ if name != "session")
 """The columns of the tables beside session, number and kept, in the order of the value types."""
 
 # Members are sorted, so that a rebuild gives the same bytes.
