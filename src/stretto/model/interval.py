@@ -52,14 +52,24 @@ def count_peak_overlap(intervals: Iterable[Interval]) -> int:
 
 def merge_intervals(intervals: Iterable[Interval], limits: Interval) -> list[Interval]:
     """Return the union of intervals, clipped to the limits, as disjoint intervals by start."""
-    merged: list[Interval] = []
+    merged: list[tuple[int, int]] = []
+    begin: int | None = None
+    covered_until = 0
     for start, end in sorted(intervals):
-        start, end = max(start, limits.start), min(end, limits.end)  # noqa: PLW2901  # clipped
-        if merged and start <= merged[-1].end:
-            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, end))
-        elif start < end:
-            merged.append(Interval(start, end))
-    return merged
+        if end <= start:
+            continue
+        if begin is None or start > covered_until:
+            if begin is not None:
+                merged.append((begin, covered_until))
+            begin, covered_until = start, end
+        elif end > covered_until:
+            covered_until = end
+    if begin is not None:
+        merged.append((begin, covered_until))
+    # Clipped last, since there are far fewer than before.
+    first, last = limits
+    clipped = [Interval(max(start, first), min(end, last)) for start, end in merged]
+    return [interval for interval in clipped if interval.start < interval.end]
 
 
 def find_gaps(merged: Iterable[Interval], limits: Interval) -> Iterator[Interval]:
