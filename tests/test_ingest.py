@@ -275,6 +275,24 @@ def test_small_batches_give_the_same_store(tmp_path: Path) -> None:
         assert_equals_rebuild(opened, tmp_path)
 
 
+@pytest.mark.parametrize("batch_bytes", [300, 1_000, 2_000])
+def test_sessions_that_follow_one_another_are_closed_once(tmp_path: Path, batch_bytes: int) -> None:
+    """Of an import each session is concluded whole, also one that is longer than a batch."""
+    names = ["first", "second", "third"]
+    with store(tmp_path) as opened:
+        for name in names:
+            drawing = Drawing(name).opens().prompt(1)
+            for call in range(9 if name == "second" else 3):
+                drawing.call(f"{name}-{call}", call + 2, call + 2.5)
+            append(opened.folder, drawing.events)
+        batches = opened.ingest.catch_up(opened.folder, now=LATER, close_idle=True, batch_bytes=batch_bytes)
+        taken = list(batches)
+        opened.ingest.close_idle_sessions(LATER, taken.append)
+        assert len(taken) >= (3 if batch_bytes < 2_000 else 2)
+        assert [session.id for result in taken for session in result.ended.sessions] == names
+        assert_equals_rebuild(opened, tmp_path)
+
+
 def test_a_failed_batch_changes_nothing_and_can_be_ingested_again(tmp_path: Path) -> None:
     """An error in the middle rolls back all of the batch, in memory as well."""
     with store(tmp_path) as opened:

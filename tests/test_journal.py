@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from stretto import journal
 from stretto.journal import LONGEST_LINE, LONGEST_TEXT, Batch, Reject, encode_event, parse_line, read_batch
@@ -252,6 +253,24 @@ def test_cut_anywhere_the_last_record_is_read_once_it_is_whole(tmp_path: Path) -
         path.write_bytes(first + last)
         rest = read_batch(tmp_path, "a.jsonl", batch.end)
         assert (rest.events, rest.rejects, rest.end) == ((EVENT,), (), 2 * len(first))
+
+
+@pytest.mark.parametrize("gap", [b"", b"\n", b"\n\n"])
+def test_batches_can_end_between_sessions(tmp_path: Path, gap: bytes) -> None:
+    """What follows the last change of sessions is left for the next batch; a session alone is a part."""
+    a, b = (replace(EVENT, session=name) for name in "ab")
+    records = [encode_event(event) + gap for event in (a, b, b)]
+    (tmp_path / "a.jsonl").write_bytes(b"".join(records) + records[0][:40])
+    with (tmp_path / "a.jsonl").open("rb") as content:
+        first, second = (
+            journal.read_next_batch(content, "a.jsonl", offset, ends_between_sessions=True)
+            for offset in (0, len(records[0]))
+        )
+    assert (first.events, first.is_part_of_session) == ((a,), False)
+    assert len(records[0]) - len(gap) <= first.end <= len(records[0]) + 1
+    assert (second.events, second.is_part_of_session) == ((b, b), True)
+    assert read_batch(tmp_path, "a.jsonl", first.end).events == (b, b)
+    assert read_batch(tmp_path, "a.jsonl", 0).events == (a, b, b)
 
 
 def test_nothing_new_is_an_empty_batch(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -70,6 +70,8 @@ class Batch:
     rejects: tuple[Reject, ...]
     identity: str = ""
     """Identity of the file as it was read up to ``end``."""
+    is_part_of_session: bool = False
+    """Whether all events are of a session that the next batch probably goes on with."""
 
 
 def get_day_file(folder: Path, now: int) -> Path:
@@ -187,9 +189,19 @@ def read_batch(folder: Path, file: str, offset: int, *, limit: int = CHUNK, clos
 
 
 def read_next_batch(
-    content: BinaryIO, file: str, offset: int, *, limit: int = CHUNK, closed: bool = False
+    content: BinaryIO,
+    file: str,
+    offset: int,
+    *,
+    limit: int = CHUNK,
+    closed: bool = False,
+    ends_between_sessions: bool = False,
 ) -> Batch:
-    """Read a batch of an open file, as ``read_batch`` does."""
+    """Read a batch of an open file, as ``read_batch`` does.
+
+    With ``ends_between_sessions`` the events of the last session are left for the next read. If the batch has
+    no other session, it is marked as a part of it.
+    """
     content.seek(offset)
     data = _read_whole_lines(content, limit, to_the_end=closed)
     if data is None:
@@ -199,7 +211,7 @@ def read_next_batch(
         rejects = (Reject(file, offset, length - has_newline, "too long"),) if length else ()
         batch = Batch(file, offset, offset + length, (), rejects)
     else:
-        batch = _parse_batch(file, offset, data)
+        batch = _parse_batch(file, offset, data, ends_between_sessions=ends_between_sessions)
     if batch.end == offset:
         return batch
     return replace(batch, identity=compute_identity(content, batch.end) or "")
@@ -218,12 +230,18 @@ def reread_batch_by_line(folder: Path, batch: Batch) -> Iterator[Batch]:
             yield replace(parsed, identity=compute_identity(content, parsed.end) or "")
 
 
-def _parse_batch(file: str, offset: int, data: bytes) -> Batch:
+def _parse_batch(file: str, offset: int, data: bytes, *, ends_between_sessions: bool = False) -> Batch:
     lines = data.split(b"\n")
     # Nearly every batch has nothing to reject, and then no line's position is needed.
     valid = parse_valid_lines(lines)
     if valid is not None:
-        return Batch(file, offset, offset + len(data), tuple(valid), ())
+        left = _count_events_of_last_session(valid) if ends_between_sessions else 0
+        if left == len(valid):
+            return Batch(
+                file, offset, offset + len(data), tuple(valid), (), is_part_of_session=ends_between_sessions
+            )
+        end = offset + len(data) - _measure_last_lines(lines, left)
+        return Batch(file, offset, end, tuple(valid[: len(valid) - left]), ())
     events: list[Event] = []
     rejects: list[Reject] = []
     position = offset
@@ -238,6 +256,26 @@ def _parse_batch(file: str, offset: int, data: bytes) -> Batch:
                 events.append(event)
         position += len(line) + 1
     return Batch(file, offset, offset + len(data), tuple(events), tuple(rejects))
+
+
+def _count_events_of_last_session(events: Sequence[Event]) -> int:
+    """Return how many events at the end are of the same session."""
+    for count, event in enumerate(reversed(events)):
+        if event.session != events[-1].session:
+            return count
+    return len(events)
+
+
+def _measure_last_lines(lines: Sequence[bytes], count: int) -> int:
+    """Return the bytes from the first of the last ``count`` lines that are not empty to the end."""
+    # No newline follows the last of the pieces between newlines.
+    length = -1
+    for line in reversed(lines if count else ()):
+        length += len(line) + 1
+        count -= bool(line)
+        if not count:
+            return length
+    return 0
 
 
 @dataclass(frozen=True, slots=True)

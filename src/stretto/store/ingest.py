@@ -154,6 +154,7 @@ class Ingest:
 
         With ``close_idle`` a session without events since the idle limit before ``now`` is closed while it is
         in memory, and opened again if a later batch goes on with it: for callers that publish no result.
+        Batches then end between sessions, so that this is rare where sessions follow one another in a file.
         A batch has about ``batch_bytes``: smaller ones take less memory, larger ones less processor time.
         """
         self._batch_bytes = batch_bytes
@@ -197,7 +198,14 @@ class Ingest:
                 with pause_collector():
                     with _tell_read_errors_apart():
                         batch = journal.read_next_batch(
-                            content, file, position, limit=self._batch_bytes, closed=closed
+                            content,
+                            file,
+                            position,
+                            limit=self._batch_bytes,
+                            closed=closed,
+                            # Or a session would be closed with its first part, and opened again.
+                            ends_between_sessions=self._idle_before is not None
+                            and position + self._batch_bytes < state.size,
                         )
                     start, position = position, batch.end
                     results = () if position == start else self._ingest_with_retries(folder, batch)
@@ -302,7 +310,8 @@ class Ingest:
                         state.lost = state.lost and all(event.kind in NO_SIGN_OF_LIFE for event in events)
                         state.arrived = max(state.arrived, batch.file)
                         state.apply_events(events)
-                self._write_sessions(touched, result.ended)
+                idle_before = None if batch.is_part_of_session else self._idle_before
+                self._write_sessions(touched, result.ended, idle_before=idle_before)
                 self._connection.executemany("INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)", rejects)
                 self._positions.write_position(batch.file, batch.end, len(batch.events), batch.identity)
         except BaseException:
@@ -474,10 +483,12 @@ class Ingest:
             _, oldest = self._states.popitem(last=False)
             size -= _weigh_state(oldest)
 
-    def _write_sessions(self, touched: dict[str, SessionState], newly_ended: NewlyEnded) -> None:
+    def _write_sessions(
+        self, touched: dict[str, SessionState], newly_ended: NewlyEnded, *, idle_before: int | None = None
+    ) -> None:
         change: Additions = Counter()
         for state in touched.values():
-            settled = state.update_sums(self._rules, change, newly_ended, idle_before=self._idle_before)
+            settled = state.update_sums(self._rules, change, newly_ended, idle_before=idle_before)
             state.facts_form = write_facts(
                 self._connection,
                 state.facts,
