@@ -143,7 +143,9 @@ def read_transcript(
     rejects = [(offset, "too long")] if raw.skipped else []
     line_offset = offset
     for data in raw.data.split(b"\n"):
-        rejects.extend((line_offset, reason) for reason in _translate_raw_line(translator, data))
+        reasons = _translate_raw_line(translator, data)
+        if reasons:
+            rejects += [(line_offset, reason) for reason in reasons]
         line_offset += len(data) + 1
     if at_rest and raw.ended:
         translator.log.end_all_answered()
@@ -153,16 +155,13 @@ def read_transcript(
     )
 
 
-def _translate_raw_line(translator: LineTranslator, data: bytes) -> Iterator[str]:
+def _translate_raw_line(translator: LineTranslator, data: bytes) -> Sequence[str]:
+    """Add the events of a line; return the reasons for which it, or a part of it, could not be read."""
     if not data or data.isspace():
-        return
+        return ()
     lines, reason = schema.decode_line(data)
-    if reason is not None:
-        yield reason
-    for line in lines:
-        problem = translator.translate_line(line)
-        if problem is not None:
-            yield problem
+    problems = [reason, *[translator.translate_line(line) for line in lines]]
+    return [problem for problem in problems if problem is not None]
 
 
 def _add_whole_last_line(stream: IO[bytes] | gzip.GzipFile, offset: int, raw: _RawLines) -> _RawLines:
@@ -213,13 +212,8 @@ def find_newest_time(path: Path, *, latest: int = LATEST) -> int | None:
                 tail = stream.read(TAIL)
     except (OSError, EOFError, zlib.error):
         return None
-    times = (
-        schema.to_time(line.timestamp)
-        for data in tail.split(b"\n")
-        if data.strip()
-        for line in schema.decode_line(data)[0]
-    )
-    return max((time for time in times if time is not None and time <= latest), default=None)
+    times = (time for data in tail.split(b"\n") if data.strip() for time in schema.list_times(data))
+    return max((time for time in times if time <= latest), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ import msgspec
 from stretto.hook.client.client import find_outcome_of_bad_result
 from stretto.model.event import Outcome, Value, omit_none
 from stretto.sources.transcript.schema import (
-    BLOCKS,
     TEXT,
-    ContentBlock,
+    Content,
+    decode_content,
     decode_part,
     from_milliseconds,
     to_token,
@@ -74,20 +74,14 @@ class TaskNotice:
         )
 
 
-def get_message_text(content: msgspec.Raw) -> str | None:
+def get_content_text(content: Content) -> str | None:
     """Return a message's text: the plain content, or its first block of text; None if it has no text."""
-    plain_text = decode_part(TEXT, content)
-    if plain_text is not None:
-        return plain_text
-    for block in decode_part(BLOCKS, content) or ():
+    if isinstance(content, str):
+        return content
+    for block in content or ():
         if block.type == "text":
             return decode_part(TEXT, block.text)
     return None
-
-
-def get_content_blocks(content: msgspec.Raw) -> list[ContentBlock]:
-    """Return a message's blocks; a content of plain text has no blocks."""
-    return decode_part(BLOCKS, content) or []
 
 
 def is_answered_by_model(text: str) -> bool:
@@ -127,7 +121,7 @@ def parse_notice(text: str) -> TaskNotice | None:
 
 def classify_failure(content: msgspec.Raw) -> tuple[Outcome, dict[str, Value]]:
     """Return outcome and attributes of a call whose result is an error; its text is never kept."""
-    text = get_message_text(content) or ""
+    text = get_content_text(decode_content(content)) or ""
     word = find_outcome_of_bad_result(text)
     if word in ("cancelled", "denied"):
         return Outcome.CANCELLED, {"status": word} if word == "denied" else {}

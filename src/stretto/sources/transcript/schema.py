@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -66,14 +67,10 @@ class TranscriptLine(msgspec.Struct, rename="camel"):
     request_id: Any = None
 
 
-class TranscriptMessage(msgspec.Struct):
-    """The message of a user or assistant line, in the format of the model's API."""
+class _DatedLine(msgspec.Struct):
+    """The time of a line alone, read at a third of the cost of the whole line."""
 
-    id: Any = None
-    model: Any = None
-    stop_reason: Any = None
-    usage: msgspec.Raw = ABSENT
-    content: msgspec.Raw = ABSENT
+    timestamp: Any = None
 
 
 class ContentBlock(msgspec.Struct):
@@ -96,13 +93,37 @@ class TokenUsage(msgspec.Struct):
     output_tokens: Any = None
     cache_read_input_tokens: Any = None
     cache_creation_input_tokens: Any = None
-    cache_creation: msgspec.Raw = ABSENT
+    cache_creation: Any = None
+    """The tokens that it wrote to the cache, by how long they are kept."""
 
 
-class CacheCreation(msgspec.Struct):
-    """The tokens that a request wrote to the cache, by how long they are kept."""
+Content = list[ContentBlock] | str | None
+"""A message's content: blocks, plain text, or None if it has another shape."""
 
-    ephemeral_1h_input_tokens: Any = None
+
+class TranscriptMessage(msgspec.Struct):
+    """The message of a user or assistant line, in the format of the model's API."""
+
+    id: Any = None
+    model: Any = None
+    stop_reason: Any = None
+    usage: TokenUsage | None = None
+    content: Content = None
+
+    @property
+    def blocks(self) -> Sequence[ContentBlock]:
+        """The blocks of the content; a content of plain text has none."""
+        return self.content if isinstance(self.content, list) else ()
+
+
+class _MessageParts(msgspec.Struct):
+    """A message of which some part has an unexpected shape."""
+
+    id: Any = None
+    model: Any = None
+    stop_reason: Any = None
+    usage: msgspec.Raw = ABSENT
+    content: msgspec.Raw = ABSENT
 
 
 class DelegationInput(msgspec.Struct):
@@ -191,10 +212,11 @@ def decode_part(decoder: msgspec.json.Decoder[Shape], raw: msgspec.Raw | bytes) 
 
 
 LINE: Final = make_decoder(TranscriptLine)
-MESSAGE: Final = make_decoder(TranscriptMessage)
-BLOCKS: Final = make_decoder(list[ContentBlock])
+_DATED_LINE: Final = make_decoder(_DatedLine)
+_MESSAGE: Final = make_decoder(TranscriptMessage)
+_MESSAGE_PARTS: Final = make_decoder(_MessageParts)
+_CONTENT: Final[msgspec.json.Decoder[Content]] = msgspec.json.Decoder(Content)
 USAGE: Final = make_decoder(TokenUsage)
-CACHE_CREATION: Final = make_decoder(CacheCreation)
 DELEGATION: Final = make_decoder(DelegationInput)
 TOOL_INPUT: Final = make_decoder(ToolInput)
 TOOL_RESULT: Final = make_decoder(ToolResult)
@@ -204,6 +226,23 @@ STOP_HOOKS: Final = make_decoder(list[StopHook])
 COMPACTION: Final = make_decoder(CompactionBoundary)
 SIDECAR: Final = make_decoder(AgentSidecar)
 TEXT: Final = make_decoder(str)
+
+
+def decode_message(raw: msgspec.Raw) -> TranscriptMessage | None:
+    """Return the message of a line, parts of an unexpected shape absent; None if it is not an object."""
+    message = decode_part(_MESSAGE, raw)
+    if message is not None:
+        return message
+    parts = decode_part(_MESSAGE_PARTS, raw)
+    if parts is None:
+        return None
+    usage, content = decode_part(USAGE, parts.usage), decode_content(parts.content)
+    return TranscriptMessage(parts.id, parts.model, parts.stop_reason, usage, content)
+
+
+def decode_content(raw: msgspec.Raw) -> Content:
+    """Return the content of a message or of a tool's result."""
+    return decode_part(_CONTENT, raw)
 
 
 # Lines of the file.
@@ -227,6 +266,15 @@ def decode_line(data: bytes) -> tuple[list[TranscriptLine], str | None]:
         return _recover_objects(data)
     except RecursionError:
         return [], "too deep"
+
+
+def list_times(data: bytes) -> list[int]:
+    """Return the times (ns) of the objects on a line of the file, as ``decode_line`` finds them."""
+    try:
+        times = [to_time(_DATED_LINE.decode(data).timestamp)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        times = [to_time(line.timestamp) for line in decode_line(data)[0]]
+    return [time for time in times if time is not None]
 
 
 def is_whole_object(data: bytes) -> bool:
@@ -311,9 +359,9 @@ def to_word(value: object) -> str | None:
 
 def to_count(value: object) -> int | None:
     """Return a count as a whole number, or None for a value that is not a count."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < NUMBER_LIMIT:
+    if value.__class__ is not int and (isinstance(value, bool) or not isinstance(value, (int, float))):
         return None
-    return round(value)
+    return round(value) if 0 <= value < NUMBER_LIMIT else None
 
 
 def from_milliseconds(value: object) -> int | None:

@@ -31,8 +31,7 @@ from stretto.sources.transcript.recognise_fixed_wordings import (
     INTERRUPT,
     classify_failure,
     find_command,
-    get_content_blocks,
-    get_message_text,
+    get_content_text,
     is_answered_by_model,
     parse_notice,
 )
@@ -43,13 +42,6 @@ SYNTHETIC = "<synthetic>"
 
 _ENDS = ("end_turn", "stop_sequence")
 """Stop reasons of a complete answer."""
-
-_TOKENS = {
-    "input_tokens": "input_tokens",
-    "output_tokens": "output_tokens",
-    "cache_read_input_tokens": "cache_read_tokens",
-    "cache_creation_input_tokens": "cache_write_tokens",
-}
 
 
 class LineTranslator:
@@ -129,7 +121,7 @@ class LineTranslator:
     # Lines of the model.
 
     def _translate_assistant(self, line: schema.TranscriptLine, context: LineContext) -> str | None:
-        message = schema.decode_part(schema.MESSAGE, line.message)
+        message = schema.decode_message(line.message)
         if message is None:
             return "unexpected shape"
         if line.is_api_error_message is True:
@@ -139,7 +131,7 @@ class LineTranslator:
         if message.model == SYNTHETIC:
             return None
         self._add_model_call(line, message, context)
-        blocks = get_content_blocks(message.content)
+        blocks = message.blocks
         calls = [block for block in blocks if block.type == "tool_use"]
         for call in calls:
             self._start_tool(call, line, context)
@@ -163,7 +155,7 @@ class LineTranslator:
         id = schema.to_id(message.id)
         if id is None:
             return
-        tokens = _read_tokens(message)
+        tokens = _read_tokens(message.usage)
         if tokens:
             # Some clients write no more than the stream's first usage, which has hardly any output yet.
             tokens["complete"] = 0 if message.stop_reason is None else 1
@@ -220,17 +212,17 @@ class LineTranslator:
     # Lines of the user: prompts, and the results of tools.
 
     def _translate_user(self, line: schema.TranscriptLine, context: LineContext) -> str | None:
-        message = schema.decode_part(schema.MESSAGE, line.message)
+        message = schema.decode_message(line.message)
         if message is None:
             return "unexpected shape"
-        blocks = get_content_blocks(message.content)
+        blocks = message.blocks
         results = [block for block in blocks if block.type == "tool_result"]
         for block in results:
             self._end_tool(block, line.tool_use_result if len(results) == 1 else schema.ABSENT, context)
         if results:
             self.log.note_answer(context, None)
         elif line.is_meta is not True and line.is_compact_summary is not True:
-            text = get_message_text(message.content)
+            text = get_content_text(message.content)
             if text is not None or blocks:
                 self._translate_prompt(text or "", line, context)
         return None
@@ -403,19 +395,24 @@ class LineTranslator:
                 )
 
 
-def _read_tokens(message: schema.TranscriptMessage) -> dict[str, int]:
-    usage = schema.decode_part(schema.USAGE, message.usage)
+def _read_tokens(usage: schema.TokenUsage | None) -> dict[str, int]:
     if usage is None:
         return {}
     counts = _read_counts(usage)
-    creation = schema.decode_part(schema.CACHE_CREATION, usage.cache_creation)
-    if creation is not None:
-        counts["cache_write_1h_tokens"] = schema.to_count(creation.ephemeral_1h_input_tokens)
+    if isinstance(usage.cache_creation, dict):
+        counts["cache_write_1h_tokens"] = schema.to_count(
+            usage.cache_creation.get("ephemeral_1h_input_tokens")
+        )
     return {name: count for name, count in counts.items() if count is not None}
 
 
 def _read_counts(usage: schema.TokenUsage) -> dict[str, int | None]:
-    return {name: schema.to_count(getattr(usage, field)) for field, name in _TOKENS.items()}
+    return {
+        "input_tokens": schema.to_count(usage.input_tokens),
+        "output_tokens": schema.to_count(usage.output_tokens),
+        "cache_read_tokens": schema.to_count(usage.cache_read_input_tokens),
+        "cache_write_tokens": schema.to_count(usage.cache_creation_input_tokens),
+    }
 
 
 def _read_last_request(usage: msgspec.Raw) -> dict[str, int]:
@@ -437,7 +434,8 @@ def _get_work_result(
         attributes["wrote"] = work["wrote"]
     if "test_framework" in work and outcome is not Outcome.CANCELLED:
         attributes["test_framework"] = work["test_framework"]
-        attributes |= read_counts_of_tests(get_message_text(block.content) or "", str(work["test_framework"]))
+        text = get_content_text(schema.decode_content(block.content)) or ""
+        attributes |= read_counts_of_tests(text, str(work["test_framework"]))
     return attributes
 
 
