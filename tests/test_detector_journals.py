@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from stretto.clock import SECOND
 from tests.detectors.journal_rows import JournalPlan, judge_journals
+from tests.detectors.journal_sessions import read_back, schedule_on_lanes
+from tests.run_makers import generate_runs
 
 
 def test_a_slow_down_is_found_through_the_journal_as_in_the_drawn_runs(tmp_path: Path) -> None:
@@ -15,3 +20,27 @@ def test_a_slow_down_is_found_through_the_journal_as_in_the_drawn_runs(tmp_path:
     assert "regression" not in before.values()
     assert after == drawn_after
     assert (after["changed0"], after["unchanged0"] == "regression") == ("regression", False)
+
+
+def test_a_drawn_session_is_read_as_it_was_drawn() -> None:
+    """Tasks, phases, time of tools, hooks, models, waits and a failed task are those that were drawn."""
+    drawn = generate_runs(1, 3, fault="failed_work")
+    read = read_back(drawn)
+    before = sorted(drawn.tasks, key=lambda run: (run.start, run.task))
+    for now, run in zip(read.tasks, before, strict=True):
+        assert (now.task, now.type, now.agent, now.phase, now.outcome) == (
+            run.task, run.type, run.agent, run.phase, run.outcome,
+        )  # fmt: skip
+        assert now.length == pytest.approx(run.length, abs=1_000)
+        assert now.tool_time == pytest.approx(run.tool_time, abs=1_000)
+    (session,), (made,) = read.sessions, drawn.sessions
+    assert (session.width, session.task_types) == (made.width, made.task_types)
+    for part in ("hooks", "main_tools", "model", "nothing", "waiting"):
+        assert session.wall_parts[part] == pytest.approx(made.wall_parts[part], abs=SECOND // 1_000)
+
+
+def test_tasks_on_lanes_slow_each_other_down() -> None:
+    """Of 10, 10 and 5 s on two lanes: 6 % slower while two run."""
+    starts, ends = zip(*schedule_on_lanes([10, 10, 5], 2), strict=True)
+    assert starts == pytest.approx((0, 0, 10.6))
+    assert ends == pytest.approx((10.6, 10.6, 15.6))

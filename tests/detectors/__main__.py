@@ -18,7 +18,15 @@ from typing import Any
 
 from stretto.analysis.performance_regressions import judge_changes
 from stretto.clock import DAY
-from tests.detectors import advice_rates, change_rows, journal_rows, other_rows
+from tests.detectors import (
+    advice_rates,
+    change_rows,
+    journal_answers,
+    journal_faults,
+    journal_rows,
+    journal_sessions,
+    other_rows,
+)
 from tests.detectors.public_benchmarks import list_missing_data, measure_benchmarks
 from tests.detectors.rows import Row, make_exact
 from tests.detectors.scenarios import FIRST_DAY, draw_series
@@ -65,6 +73,9 @@ PARTS: dict[str, Callable[..., Iterator[Row]]] = {
     "trends": other_rows.measure_trends,
     "flags": other_rows.measure_flags,
     "covers": other_rows.measure_covers,
+    "journal-answers": journal_answers.measure_journal_answers,
+    "journal-faults": journal_faults.measure_journal_faults,
+    "journal-sessions": journal_sessions.measure_journal_sessions,
     **{part: partial(advice_rates.measure_advice, part) for part in advice_rates.MEASURES},
     "public": measure_benchmarks,
 }
