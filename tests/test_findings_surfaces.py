@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -12,13 +13,16 @@ import httpx
 import pytest
 
 from stretto import journal
-from stretto.clock import DAY, HOUR, SECOND
+from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
 from stretto.figures.overdue_limits_and_time_left import OverdueLimit, TimeLeft
 from stretto.findings.explain_work_or_session import explain_unknown_holdups
 from stretto.findings.finding_sentences import describe_finding, describe_left, describe_standing
-from stretto.findings.findings_snapshot import FindingsState
+from stretto.findings.findings_snapshot import UNKNOWN_CHECKS, FindingsState, read_findings_state
+from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
+from stretto.store.database import open_reader
+from stretto.store.decision_rows import append_decisions
 from stretto.store.finding_history_and_last_answers import (
     BEGAN,
     AnalysisResult,
@@ -382,12 +386,57 @@ def test_the_terminal_finds_decides_and_explains(
     assert "\noutlooks\n    Tasks (review of release) of the next seven days: " in listed
     assert "\ncorrelations\n    " in listed
     assert "would have been seen" in listed
-    assert run(capsys, "why")[0] == 0
+    code, before, note = run(capsys, "why", "last", "--at", to_rfc3339(end_of_day(36)))
+    assert (code, "it was not over then" in note) == (0, True)
+    assert "Tasks (review of release) take" in before, "they were slower then, too"
     code, _, error = run(capsys, "decide", "accepted", "nonesuch")
     assert (code, "there is no finding 'nonesuch'" in error) == (2, True)
     lines = (tmp_path / "state/journal/decisions.jsonl").read_text().split()
     assert len([line for line in lines if "annotation" in line]) == 1
     assert len([line for line in lines if ID in line]) == 1
+
+
+def test_findings_are_read_as_known_at_an_instant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By terminal, page and API: open and undecided then; an instant to come is refused."""
+    monkeypatch.setattr("stretto.findings.findings_snapshot.describe_missing_extra", lambda: MISSING)
+    for module in ("findings_and_decision_commands", "import_command"):
+        monkeypatch.setattr(f"stretto.cli.{module}.read_wall_clock", lambda: NOON)
+    journal_folder, began = tmp_path / "state/journal", NOON - 3 * DAY
+    append(journal_folder, list(month_of_sessions(1)))
+    append_finding_changes(journal_folder, [FindingChange(ID, began, BEGAN, "changes", SLOWER)])
+    append_decisions(journal_folder, [Decision("1", NOON - DAY, DecisionKind.ACCEPTED, ID, "so be it", {})])
+    assert [each["id"] for each in answer(capsys, "findings")["settled"]] == [ID]
+    for at, open_ids in ((began - 1, []), (began, [ID]), (NOON - 2 * DAY, [ID]), (NOON, [])):
+        document = answer(capsys, "findings", "--at", to_exact_rfc3339(at))
+        assert [each["id"] for each in document["open"]] == open_ids
+        assert (document["at"], document["quiet_checks"]) == (to_exact_rfc3339(at), None)
+        assert document["checks_reason"] == UNKNOWN_CHECKS
+    code, _, error = run(capsys, "findings", "--at", "2999-01-01")
+    assert (code, "lies in the future" in error) == (2, True)
+
+    pages = Store(tmp_path / "pages")
+    pages.refresh()
+
+    def read_then(at: int) -> FindingsState:
+        with closing(open_reader(tmp_path / "state/stretto.db")) as connection:
+            return read_findings_state(connection, NOON, at=at)
+
+    with served(pages.make_backend(past_findings=read_then)) as client:
+        then = to_rfc3339(NOON - 2 * DAY)
+        page = client.get("/findings", params={"at": then}).text.replace(BLANK, " ")
+        assert SENTENCE in page
+        assert "As known " in page
+        assert UNKNOWN_CHECKS.capitalize() in page
+        assert 'action="/api/decisions"' not in page, "nothing is decided in the past"
+        document = client.get("/api/findings", params={"at": then}).json()
+        assert [each["id"] for each in document["open"]] == [ID]
+        assert document["analyses"] == []
+        for path in ("/findings", "/api/findings"):
+            for wrong in ("tomorrow", "2999-01-01"):
+                assert client.get(path, params={"at": wrong}).status_code == 400
+        assert client.get("/api/findings?when=now").status_code == 400
 
 
 MISSING = "the analyses need numpy: pip install 'numpy>=1'"

@@ -10,6 +10,7 @@ from typing import Any
 from stretto.cli.command_context import CommandContext
 from stretto.cli.import_command import update_store
 from stretto.cli.session_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
+from stretto.cli.time_args import parse_since
 from stretto.clock import SECOND, read_wall_clock
 from stretto.errors import UsageError
 from stretto.findings.analysis_run import AnalysisRequest
@@ -28,6 +29,7 @@ from stretto.findings.finding_sentences import (
     describe_standing,
 )
 from stretto.findings.findings_snapshot import (
+    UNKNOWN_CHECKS,
     FindingsState,
     build_finding_document,
     build_findings_document,
@@ -54,7 +56,7 @@ FRESH_SECONDS = 600
 
 def show_findings(context: CommandContext, options: argparse.Namespace) -> int:
     """Print open findings, what was decided, and how many checks were quiet; with ``--all`` each answer."""
-    state = read_state(context)
+    state = read_state(context, at=parse_past_instant(options.at))
     lines = [
         f"{stored.id}  {describe_finding(stored.finding, state.zone)}"
         + "".join(
@@ -87,7 +89,7 @@ def show_findings(context: CommandContext, options: argparse.Namespace) -> int:
 
 def explain_holdups(context: CommandContext, options: argparse.Namespace) -> int:
     """Print what holds up the work and what else explains it, or what held up a session."""
-    state = read_state(context, *EXPLAINING, EXPECTING)
+    state = read_state(context, *EXPLAINING, EXPECTING, at=parse_past_instant(options.at))
     if options.session is not None:
         return _explain_session(context, state, options.session)
     findings = list_notable_unsettled_findings(state)
@@ -111,7 +113,8 @@ def _explain_session(context: CommandContext, state: FindingsState, name: str) -
         return UNKNOWN_SESSION
     holdups = get_holdups_by_session(state).get(session.id)
     standing = get_standings_by_session(state).get(session.id)
-    late = list_tasks_longer_than_usual(state, session.pattern, session.tasks)
+    ended = (task for task in session.tasks if task.end is not None and task.end <= state.at)
+    late = list_tasks_longer_than_usual(state, session.pattern, ended)
     findings = [
         build_finding_document(finding, state.zone)
         for finding in list_notable_unsettled_findings(state, session.pattern)
@@ -169,29 +172,43 @@ def record_decision(context: CommandContext, item: dict[str, Any]) -> int:
     return 0
 
 
-def read_state(context: CommandContext, *names: str, run: bool = True) -> FindingsState:
-    """Return the findings; answers that no service has kept fresh are worked out in a process here."""
+def parse_past_instant(text: str | None) -> int | None:
+    """Return the instant (ns) of ``--at``; None without it. Raises UsageError for none, or one to come."""
+    now = read_wall_clock()
+    at = None if text is None else parse_since(text, now, "--at")
+    if at is not None and at > now:
+        raise UsageError(f"--at: {text!r} lies in the future", hint="findings are of now or of the past")
+    return at
+
+
+def read_state(
+    context: CommandContext, *names: str, run: bool = True, at: int | None = None
+) -> FindingsState:
+    """Return the findings, now or as known at an instant (ns).
+
+    Answers that no service has kept fresh, and all of the past, are worked out in a process here.
+    """
     config = context.config
     if is_service_down(context):
         update_store(context)
     now = read_wall_clock()
     with closing(open_reader(config.database)) as connection:
         state = read_findings_state(
-            connection, now, config.timezone, switched_off=config.features.off_analyses
+            connection, now, config.timezone, at=at, switched_off=config.features.off_analyses
         )
     wanted = names or tuple(analysis.name for analysis in ANALYSES if analysis.has_findings)
     wanted = tuple(name for name in wanted if name not in state.switched_off)
-    stale = tuple(name for name in wanted if _is_stale(state.results.get(name), now))
+    stale = tuple(name for name in wanted if _is_stale(state.results.get(name), state.at))
     if not run or not stale or state.missing is not None:
         return state
     settings = make_score_settings(config, load_declared_baselines(config.state))
     done = run_analysis_process(
-        AnalysisRequest(str(config.database), now, stale, config.timezone, scoring=settings)
+        AnalysisRequest(str(config.database), state.at, stale, config.timezone, scoring=settings)
     )
     results = dict(state.results)
     for reply in () if done.replies is None else done.replies.replies:
         if reply.error is None:
-            results[reply.name] = reply.to_result(now)
+            results[reply.name] = reply.to_result(state.at)
         else:
             context.print_note(f"{reply.name}: {reply.error}")
     return replace(state, results=results)
@@ -215,6 +232,8 @@ def _describe_no_explanation(state: FindingsState) -> str:
 
 
 def _describe_silence(state: FindingsState) -> str:
+    if not state.has_looked:
+        return UNKNOWN_CHECKS
     few = state.checks[FindingVerdict.TOO_LITTLE_DATA.value]
     quiet = format_count_with_noun(state.quiet_checks, "check was quiet", "checks were quiet")
     little = format_count_with_noun(few, "check has too little data", "checks have too little data")

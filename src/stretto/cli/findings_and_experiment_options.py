@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 from stretto.cli.gate_profile_and_feature_options import AddCommand, Commands
 
 
@@ -16,6 +18,7 @@ def add_findings(commands: Commands, add_command: AddCommand) -> None:
     findings.add_argument(
         "--all", action="store_true", help="every answer, also the quiet ones with what would have been seen"
     )
+    _add_instant(findings)
     why = add_command(
         commands,
         "why",
@@ -25,6 +28,7 @@ def add_findings(commands: Commands, add_command: AddCommand) -> None:
     why.add_argument(
         "session", nargs="?", metavar="SESSION", help="its id, the beginning of it, or 'last'; all without"
     )
+    _add_instant(why)
     decide = add_command(
         commands,
         "decide",
@@ -47,6 +51,12 @@ def add_findings(commands: Commands, add_command: AddCommand) -> None:
         "--new-normal", action="store_true", help="compare only later runs: earlier ones were something else"
     )
     _add_experiment(commands, add_command)
+
+
+def _add_instant(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--at", metavar="WHEN", help="as it was then: 24h (ago), 2026-11-20, or an RFC 3339 time (now)"
+    )
 
 
 def _add_experiment(commands: Commands, add_command: AddCommand) -> None:

@@ -66,6 +66,7 @@ def explain_unknown_holdups(state: FindingsState, session: Session) -> str | Non
         (session.pattern is None, "it has no named pattern, so it is not known which sessions are like it"),
         (not session.tasks, "it delegated no task"),
         (session.end is None, "it is not over"),
+        (state.is_past and (session.end or 0) > state.at, "it was not over then"),
         (answered is None, "there is no answer about hold-ups yet"),
         (
             (session.end or 0) > (answered or 0),

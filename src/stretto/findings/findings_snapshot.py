@@ -31,12 +31,16 @@ MOST_ANSWERS = 60
 """Answers of one analysis that surfaces list; ``checks`` counts all."""
 
 
+UNKNOWN_CHECKS = "how many checks were quiet then is not kept"
+"""Why the checks of an instant in the past are not counted."""
+
+
 @dataclass(frozen=True)
 class FindingsState:
     """The findings of a store, with what was decided about them."""
 
     at: int
-    """When it was read (ns)."""
+    """The instant (ns) that it is about: when it was read, or one in the past."""
     findings: tuple[StoredFinding, ...] = ()
     """The whole history, the latest change first."""
     decisions: tuple[Decision, ...] = ()
@@ -49,6 +53,13 @@ class FindingsState:
     """The analyses that are switched off; findings and answers of theirs are left out."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """Analysis that cannot answer about this store → why."""
+    is_past: bool = False
+    """Whether it is as known at an instant in the past, of which findings are kept, but no answers."""
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether checks are counted: those of the past are not, unless they are worked out again."""
+        return not self.is_past or bool(self.results)
 
     @cached_property
     def open_findings(self) -> list[StoredFinding]:
@@ -141,23 +152,29 @@ def read_findings_state(
     now: int,
     zone: str = "UTC",
     *,
+    at: int | None = None,
     switched_off: frozenset[str] = frozenset(),
     absent: Mapping[str, str] | None = None,
 ) -> FindingsState:
     """Read the findings of a store at ``now`` (ns), without those of analyses that are off or ``absent``.
 
+    With ``at`` (ns) it is what was known then: no answers of analyses, since only their last ones are stored.
     Answers of analyses that this version does not have are left out: nothing would ever renew or end them.
     """
+    results = read_analysis_results(connection) if at is None else {}
     shown = {analysis.name for analysis in ANALYSES} - switched_off - (absent or {}).keys()
     return FindingsState(
-        at=now,
-        findings=tuple(stored for stored in read_finding_history(connection) if stored.analysis in shown),
-        decisions=tuple(read_decisions(connection)),
-        results={name: result for name, result in read_analysis_results(connection).items() if name in shown},
+        at=now if at is None else at,
+        findings=tuple(
+            stored for stored in read_finding_history(connection, at=at) if stored.analysis in shown
+        ),
+        decisions=tuple(read_decisions(connection, at=at)),
+        results={name: result for name, result in results.items() if name in shown},
         zone=zone,
         missing=describe_missing_extra(),
         switched_off=switched_off,
         absent=absent or {},
+        is_past=at is not None,
     )
 
 
@@ -178,8 +195,9 @@ def build_findings_document(state: FindingsState) -> dict[str, Any]:
         "absent": dict(state.absent),
         "open": [_build_stored(state, stored) for stored in state.open_findings],
         "settled": [_build_stored(state, stored) for stored in state.settled_findings],
-        "quiet_checks": state.quiet_checks,
-        "checks": dict(state.checks),
+        "quiet_checks": state.quiet_checks if state.has_looked else None,
+        "checks": dict(state.checks) if state.has_looked else None,
+        "checks_reason": None if state.has_looked else UNKNOWN_CHECKS,
         "analyses": [_build_result(state, result) for result in state.results.values()],
         "annotations": [
             _build_decision(decision)

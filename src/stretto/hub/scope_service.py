@@ -220,6 +220,7 @@ class ScopeService:
             problems=self._list_problems,
             runbook=lambda _: None,
             findings=self._get_findings,
+            past_findings=self._read_past_findings,
             append_decision=_refuse_input,
             request_forget=_refuse_input,
             operations=OperationRunner(
@@ -244,6 +245,10 @@ class ScopeService:
 
     def _get_findings(self) -> FindingsState:
         return self._analyses.state
+
+    def _read_past_findings(self, at: int) -> FindingsState:
+        with self._reader.use() as connection:
+            return self._analyses.read_state(connection, at)
 
     def _get_figures(self) -> Iterable[Figure]:
         return () if self.snapshot is None else self.snapshot.figures

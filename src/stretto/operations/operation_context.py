@@ -8,7 +8,7 @@ from typing import Any
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_changes import is_notable
-from stretto.findings.findings_snapshot import FindingsState, build_finding_document
+from stretto.findings.findings_snapshot import FindingsState, build_finding_document, read_findings_state
 from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.findings import Finding
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
@@ -18,9 +18,8 @@ from stretto.operations.find_named_workflow import ALL_WORKFLOWS, ChosenWorkflow
 from stretto.operations.lock_free_cached_property import LazyAttribute
 from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.operation_sources import OperationSources
-from stretto.store.decision_rows import read_decisions
 from stretto.store.fanout_and_baseline_queries import FanoutRun, read_fanout_runs
-from stretto.store.finding_history_and_last_answers import AnalysisResult, read_finding_history
+from stretto.store.finding_history_and_last_answers import AnalysisResult
 from stretto.store.run_queries import read_session_runs, read_task_runs_begun_between
 from stretto.summaries.session_json import build_session_document
 from stretto.summaries.snapshot import Snapshot, build_snapshot_document
@@ -120,12 +119,15 @@ class OperationCall:
         """The findings as last stored, or as they were known at the instant in the past."""
         if self.at is None:
             return self.sources.findings()
+        latest = self.sources.findings()
         with self.sources.connect() as connection:
-            return FindingsState(
+            return read_findings_state(
+                connection,
+                latest.at,
+                latest.zone,
                 at=self.at,
-                findings=tuple(read_finding_history(connection, at=self.at)),
-                decisions=tuple(read_decisions(connection, at=self.at)),
-                zone=self.sources.zone,
+                switched_off=latest.switched_off,
+                absent=latest.absent,
             )
 
     def read_pattern_runs(self, span: int) -> RunSelection:
@@ -154,7 +156,9 @@ class OperationCall:
                 for run in read_task_runs_begun_between(connection, first, end, at=self.now)
                 if run.session in ids
             ]
-            fanouts = [run for run in read_fanout_runs(connection, first, end) if run.session in ids]
+            fanouts = [
+                run for run in read_fanout_runs(connection, first, end, at=self.now) if run.session in ids
+            ]
         return RunSelection(end - span, end, tuple(sessions), tuple(tasks), tuple(fanouts))
 
     def _fits(self, run: SessionRun) -> bool:

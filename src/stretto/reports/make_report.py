@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
 from stretto.figures.figure import Figure
@@ -30,7 +30,7 @@ from stretto.figures.window_gain_verdict import (
     build_verdict,
     choose_headline_provenance,
 )
-from stretto.findings.findings_snapshot import FindingsState, describe_missing_extra
+from stretto.findings.findings_snapshot import FindingsState, read_findings_state
 from stretto.model.call_cost_and_usage_types import DOLLAR
 from stretto.model.task_delivery_classes import Delivery
 from stretto.names import measures
@@ -70,9 +70,8 @@ from stretto.reports.work_sections import (
     count_ended_tasks,
 )
 from stretto.store import queries
-from stretto.store.decision_rows import read_decisions
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
-from stretto.store.finding_history_and_last_answers import read_analysis_results, read_finding_history
+from stretto.store.finding_history_and_last_answers import read_analysis_results
 from stretto.store.run_queries import count_runs, read_judged_sessions
 from stretto.store.window_sums import fold_slots, read_period_sums, read_some_period_sums
 from stretto.summaries.window_figures import FigureRules, compute_sum_figures
@@ -226,14 +225,9 @@ class _ReportMaker:
 
     def _read_findings(self) -> FindingsState:
         at = self._period.instant
-        return FindingsState(
-            at=at,
-            findings=tuple(read_finding_history(self._connection, at=at)),
-            decisions=tuple(read_decisions(self._connection, at=at)),
-            results=read_analysis_results(self._connection),
-            zone=self._period.zone,
-            missing=describe_missing_extra(),
-        )
+        state = read_findings_state(self._connection, self._made, self._period.zone, at=at)
+        # Of a period that has just ended, the last answers are those of its end: see ``is_current``.
+        return replace(state, results=read_analysis_results(self._connection))
 
     def _read_kpis(self, period: ReportPeriod) -> PeriodKpis:
         sums = read_some_period_sums(self._connection, period.start, period.end, KPI_MEASURES)

@@ -131,8 +131,17 @@ class AnalysisSchedule:
 
     def refresh_state(self, connection: sqlite3.Connection) -> None:
         """Read the findings again."""
-        self.state = read_findings_state(
-            connection, self._clock(), self._zone, switched_off=self._switched_off, absent=self._absent
+        self.state = self.read_state(connection)
+
+    def read_state(self, connection: sqlite3.Connection, at: int | None = None) -> FindingsState:
+        """Return the findings as last stored, or as known at an instant (ns) in the past."""
+        return read_findings_state(
+            connection,
+            self._clock(),
+            self._zone,
+            at=at,
+            switched_off=self._switched_off,
+            absent=self._absent,
         )
 
     def _follow(self) -> None:

@@ -317,6 +317,11 @@ class Service:
         """Return what the analyses found, and what was decided about it, as last stored."""
         return self.analyses.state
 
+    def read_past_findings(self, at: int) -> FindingsState:
+        """Return the findings as known at an instant (ns). Raises StoreError if the store cannot be read."""
+        with self._reader.use() as connection:
+            return self.analyses.read_state(connection, at)
+
     def append_decision(self, decision: Decision) -> None:
         """Append a decision, and look again soon. Raises OSError if the journal cannot be written."""
         append_decisions(self.config.journal, [decision])

@@ -155,12 +155,14 @@ class FanoutRun(NamedTuple):
     paid: int
 
 
-def read_fanout_runs(connection: sqlite3.Connection, start: int, end: int) -> list[FanoutRun]:
-    """Return the fan-outs that ended from ``start`` to before ``end`` (ns), by end."""
+def read_fanout_runs(
+    connection: sqlite3.Connection, start: int, end: int, *, at: int | None = None
+) -> list[FanoutRun]:
+    """Return the fan-outs that ended from ``start`` to before ``end`` (ns), by end, as known at ``at``."""
     rows = connection.execute(
         'SELECT session, width, elapsed, delivered_work, paid FROM fanouts WHERE "end" >= ? AND "end" < ?'
-        ' ORDER BY "end", session, number',
-        (start, end),
+        ' AND "end" <= ? ORDER BY "end", session, number',
+        (start, end, bound_instant(at)),
     )
     return [FanoutRun(*row) for row in rows]
 

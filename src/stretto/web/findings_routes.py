@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -12,18 +13,33 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from stretto.findings.decision_parsing import parse_decision
-from stretto.findings.findings_snapshot import build_findings_document
+from stretto.findings.findings_snapshot import FindingsState, build_findings_document
 from stretto.web import responses
 from stretto.web.backend import Backend
+from stretto.web.window_parameters import QueryError, check_names, parse_instant
 
 PATH = "/api/findings"
 DECISIONS = "/api/decisions"
+PARAMETERS = ("at",)
 PAGE = "/findings"
 FORM = "application/x-www-form-urlencoded"
 
 _HINT = (
     'send {"kind": "accepted", "finding": "<id>", "text": "why"}, or {"kind": "annotation", "text": "..."}'
 )
+
+
+def read_findings_as_of(backend: Backend, given: Mapping[str, str]) -> FindingsState:
+    """Return the findings of now, or as known at the instant of the parameter ``at``. Raises QueryError.
+
+    A date is its beginning in UTC.
+    """
+    at = parse_instant(given, "at", 0) if given.get("at") else None
+    if at is None:
+        return backend.findings()
+    if at > backend.clock():
+        raise QueryError("at must not lie in the future")
+    return backend.past_findings(at)
 
 
 class FindingsRoutes:
@@ -39,9 +55,14 @@ class FindingsRoutes:
             Route(DECISIONS, self.receive_decision, methods=["POST"]),
         ]
 
-    def get_findings(self, _: Request) -> Response:
-        """Answer the findings: open and settled ones, quiet checks, the age of each answer."""
-        return responses.build_json(build_findings_document(self._backend.findings()))
+    def get_findings(self, request: Request) -> Response:
+        """Answer the findings, now or ``at`` an instant: open and settled ones, quiet checks, answers."""
+        try:
+            check_names(request.query_params, PARAMETERS)
+            state = read_findings_as_of(self._backend, request.query_params)
+        except QueryError as error:
+            return responses.build_error(PATH, 400, str(error))
+        return responses.build_json(build_findings_document(state))
 
     async def receive_decision(self, request: Request) -> Response:
         """Append a decision; a form is led to the page of its finding, or of all."""

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from stretto.clock import SECOND
 from stretto.figures.messages_between_agents import list_conversations
 from stretto.findings.explain_work_or_session import explain_unknown_holdups
+from stretto.findings.findings_snapshot import UNKNOWN_CHECKS
 from stretto.findings.look_up_findings_about_sessions import order_by_holdup_seconds
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
@@ -21,6 +22,7 @@ from stretto.summaries.session_json import build_page_document
 from stretto.summaries.time_window import ALL, make_named_window
 from stretto.web import findings_view, markdown, session_list_columns, session_timeline, session_view
 from stretto.web.collaboration_network import draw_network
+from stretto.web.findings_routes import read_findings_as_of
 from stretto.web.page_endpoints import PageEndpoints
 from stretto.web.page_terms import ABSENT
 from stretto.web.runbook_lookup import get_runbook_markdown
@@ -55,20 +57,24 @@ class PageRoutes(PageEndpoints):
     def show_findings(self, request: Request) -> Response:
         """Answer what changed, why, what to do, what was done about it and what that brought."""
         backend, now = self._backend, self._backend.clock()
-        state = backend.findings()
+        try:
+            state = read_findings_as_of(backend, request.query_params)
+        except QueryError as error:
+            return self._refuse(request, 400, str(error), "The page /findings shows those of now.")
         return self._page(
             "findings.html",
             request,
             now,
-            live=True,
+            live=not state.is_past,
             state=state,
+            checks_reason=UNKNOWN_CHECKS,
             open=[findings_view.describe_stored(state, stored) for stored in findings_view.rank_open(state)],
             settled=[
                 findings_view.describe_stored(state, stored) for stored in findings_view.list_settled(state)
             ],
             effects=findings_view.list_effects(state),
             annotations=findings_view.list_annotations(state),
-            expected=findings_view.describe_expected(backend.expected_tasks()),
+            expected=() if state.is_past else findings_view.describe_expected(backend.expected_tasks()),
             answers=findings_view.describe_answers(state, now),
             absent=findings_view.list_absent(state),
         )

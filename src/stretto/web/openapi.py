@@ -18,13 +18,21 @@ from starlette.routing import Route
 from stretto.model.event import Outcome
 from stretto.store.session_search import SessionSort
 from stretto.summaries.time_window import WINDOW_LENGTHS, WINDOW_NAMES
-from stretto.web import live_updates, operation_routes, requested_periods, responses, session_list_parameters
+from stretto.web import (
+    findings_routes,
+    live_updates,
+    operation_routes,
+    requested_periods,
+    responses,
+    session_list_parameters,
+)
 from stretto.web.window_parameters import WINDOW_PARAMETERS
 
 PATH = "/api/openapi.json"
 
 QUERIES: Mapping[str, tuple[str, ...]] = {
     "/api/sessions": session_list_parameters.PARAMETERS,
+    findings_routes.PATH: findings_routes.PARAMETERS,
     "/api/snapshot": WINDOW_PARAMETERS,
     "/api/trends": WINDOW_PARAMETERS,
     "/api/periods": requested_periods.PERIOD_PARAMETERS,
@@ -38,7 +46,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "/api/periods": ("now", "before", "figures", "task_types"),
     "/api/problems": ("problems",),
     "/api/notifications": ("watchdog_heard", "notifications"),
-    "/api/findings": ("at", "missing", "open", "settled"),
+    findings_routes.PATH: ("at", "missing", "open", "settled"),
     "/api/reports": ("reports",),
     PATH: ("openapi", "info", "paths", "components"),
 }
