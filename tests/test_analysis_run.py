@@ -21,7 +21,13 @@ from stretto.clock import DAY, SECOND
 from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.scrape import create_empty_registry
 from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput
-from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, AnalysisRequest, answer_request
+from stretto.findings.analysis_run import (
+    AnalysisReplies,
+    AnalysisReply,
+    AnalysisRequest,
+    answer_request,
+    read_promises,
+)
 from stretto.findings.analysis_table import ABSENT_FOR_TEAMS, ANALYSES, Analysis, list_due
 from stretto.findings.applied_advice import collect_feedback, judge_all_applied
 from stretto.findings.finding_changes import list_finding_changes
@@ -32,7 +38,7 @@ from stretto.findings.regression_and_experiment_figures import (
 )
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.event import Kind
-from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.service import analysis_process
 from stretto.service.analysis_process import AnalysisRound, run_analysis_process
 from stretto.service.analysis_schedule import AnalysisSchedule
@@ -41,6 +47,7 @@ from stretto.store.finding_history_and_last_answers import (
     BEGAN,
     CHANGED,
     ENDED,
+    FindingChange,
     StoredFinding,
     append_finding_changes,
     make_finding_id,
@@ -50,6 +57,7 @@ from stretto.store.finding_history_and_last_answers import (
 from stretto.web.findings_view import describe_answers
 from tests.fakes import Store, store
 from tests.month import end_of_day, month_of_sessions
+from tests.run_makers import generate_runs
 from tests.scenes import BEGIN, Drawing
 
 DAYS = 38
@@ -521,6 +529,43 @@ def test_feedback_and_realised_effects_come_from_decisions() -> None:
     assert answer.extra["calibration"]["judged"] == 0
 
 
+def test_a_promise_is_judged_as_it_was_when_it_was_applied(tmp_path: Path) -> None:
+    """What the advice promises later is another promise; one that had ended by then still was one."""
+    evidence = FindingEvidence(n=20, effect=30.0, low=20.0, high=40.0, unit="seconds")
+    advice = Finding(
+        "recommendation_batching", {"pattern": "release"}, FindingVerdict.NO_EVIDENCE, evidence, advice="Do."
+    )
+    later = replace(advice, evidence=replace(evidence, effect=300.0, low=200.0, high=400.0))
+    id = make_finding_id(advice.kind, advice.subject)
+    records = [(0, BEGAN, advice), (DAY, ENDED, advice), (2 * DAY, BEGAN, later)]
+    applied = [Decision(str(day), BEGIN + day * DAY, DecisionKind.APPLIED, id) for day in (-1, 0, 1, 2)]
+    with store(tmp_path) as opened:
+        append_finding_changes(
+            opened.folder,
+            [FindingChange(id, BEGIN + at, state, "advice", each) for at, state, each in records],
+        )
+        opened.take()
+        promises = read_promises(opened.connection, applied)
+    assert {day: promise.evidence.effect for day, promise in promises.items()} == {"0": 30, "1": 30, "2": 300}
+    runs = generate_runs(40, seed=3)
+    middle = runs.sessions[20].start
+    given = AnalysisInput(
+        middle + 300 * DAY,
+        [task for tasks in runs.by_session.values() for task in tasks],
+        runs.sessions,
+        [replace(applied[1], time=middle)],
+        history={id: later},
+        promises=promises,
+    )
+    (effect,) = judge_all_applied(given).findings
+    assert effect.details["promised"] == 30
+    before = max((run for run in runs.sessions if run.end <= middle), key=lambda run: run.end)
+    assert effect.evidence.runs == (
+        RunLink(before.session, role="before"),
+        RunLink(runs.sessions[20].session, role="after"),
+    ), "links to look at both sides"
+
+
 def test_a_verdict_on_applied_advice_outlives_its_sessions(tmp_path: Path) -> None:
     """The record answers when the sessions are gone: feedback and calibration follow it; it is not open."""
     advice = Finding(
@@ -543,7 +588,7 @@ def test_a_verdict_on_applied_advice_outlives_its_sessions(tmp_path: Path) -> No
     assert state.settled_findings == kept
     history = {"a": advice, change.id: verdict}
     applied = Decision("d", BEGIN, DecisionKind.APPLIED, "a")
-    given = AnalysisInput(BEGIN + 300 * DAY, (), (), [applied], history=history)
+    given = AnalysisInput(BEGIN + 300 * DAY, (), (), [applied], history=history, promises={"d": advice})
     answer = judge_all_applied(given)
     assert answer.findings == [verdict]
     assert answer.extra["calibration"]["ratio"] == pytest.approx(0.1)

@@ -171,7 +171,9 @@ def test_a_finding_says_what_its_decision_brought(tmp_path: Path) -> None:
         "effect_unbalanced_agents",
         advice.subject,
         FindingVerdict.IMPROVEMENT,
-        FindingEvidence(n=20, effect=11.0, low=8.0, high=14.0, unit="seconds"),
+        FindingEvidence(
+            n=20, effect=11.0, low=8.0, high=14.0, unit="seconds", runs=(RunLink("late", role="after"),)
+        ),
         details={"within_promise": "yes"},
     )
     applied = Decision("1", NOON - 2 * DAY, DecisionKind.APPLIED, "a1", "moved two tasks", {})
@@ -189,9 +191,12 @@ def test_a_finding_says_what_its_decision_brought(tmp_path: Path) -> None:
     ):
         with served(store.make_backend(findings=lambda known=known: known)) as client:
             pages.append(client.get("/findings/a1").text.replace(BLANK, " "))
+            brought = client.get("/findings").text.replace(BLANK, " ")
 
     assert "Not judged yet: a recommendation that was applied is judged after seven days" in pages[0]
     assert "saves 11 s a session [8 s, 14 s], as promised." in pages[1]
+    brought = brought[brought.index('id="effects"') :]
+    assert '<a href="/sessions/late">A run after</a>' in brought
     for page in pages:
         assert "moved two tasks" in page
         assert "it is no longer stored" in page
@@ -388,7 +393,7 @@ def test_the_terminal_finds_decides_and_explains(
     assert "would have been seen" in listed
     code, before, note = run(capsys, "why", "last", "--at", to_rfc3339(end_of_day(36)))
     assert (code, "it was not over then" in note) == (0, True)
-    assert "Tasks (review of release) take" in before, "they were slower then, too"
+    assert "times as long since" in before, "they were slower then, too"
     code, _, error = run(capsys, "decide", "accepted", "nonesuch")
     assert (code, "there is no finding 'nonesuch'" in error) == (2, True)
     lines = (tmp_path / "state/journal/decisions.jsonl").read_text().split()

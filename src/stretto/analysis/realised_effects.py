@@ -78,8 +78,13 @@ class RealisedEffect:
             return None
         return "helped" if self.verdict is FindingVerdict.IMPROVEMENT else "without_effect"
 
-    def to_finding(self, kind: str, subject: Mapping[str, str], applied: int) -> Finding:
-        """Return the effect as a finding about the recommendation's subject, since it was applied (ns)."""
+    def to_finding(
+        self, kind: str, subject: Mapping[str, str], applied: int, runs: tuple[RunLink, ...] = ()
+    ) -> Finding:
+        """Return the effect as a finding about the recommendation's subject, since it was applied (ns).
+
+        ``runs`` are sessions to look at, before and after.
+        """
         return Finding(
             kind=f"{EFFECT_PREFIX}{kind}",
             subject=subject,
@@ -91,6 +96,7 @@ class RealisedEffect:
                 high=self.high,
                 unit="seconds",
                 detectable=self.detectable,
+                runs=runs,
             ),
             since=applied,
             reason=self.reason,

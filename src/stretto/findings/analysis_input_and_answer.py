@@ -42,6 +42,8 @@ class AnalysisInput:
     """Bytes of the machine, if they are known."""
     history: Mapping[str, Finding] = field(default_factory=dict)
     """Id of each finding of the history → how it was last, which decisions refer to."""
+    promises: Mapping[str, Finding] = field(default_factory=dict)
+    """Id of each decision that advice was applied → the advice as it was then."""
     cores: int | None = None
     """Processors of the machine."""
     growth: float = 0.0

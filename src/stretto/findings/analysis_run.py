@@ -13,7 +13,7 @@ import sqlite3
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,12 +32,17 @@ from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisI
 from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS, TRENDS
 from stretto.findings.efficiency_score_by_day import ScoreSettings, read_efficiency_by_day
 from stretto.findings.useless_or_small_cache_findings import CACHE_DAYS
+from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingVerdict
 from stretto.names import NONE
 from stretto.names.measures import CALL_TIME, HOOK_EVENT_TIME, TURNS, Dimension
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import read_decisions
-from stretto.store.finding_history_and_last_answers import AnalysisResult, read_finding_history
+from stretto.store.finding_history_and_last_answers import (
+    AnalysisResult,
+    read_finding_as_of,
+    read_finding_history,
+)
 from stretto.store.owner_day_rows import read_owner_days
 from stretto.store.queries import list_slot_numbers, read_sums_by_slot
 from stretto.store.run_queries import read_session_runs, read_task_runs_begun_between
@@ -154,14 +159,16 @@ def read_analysis_input(
     """Read what all analyses need of the days before an instant (ns), as it was known then."""
     start, end = instant - days * DAY, instant + 1
     tools, hooks = read_daily_tool_and_hook_lengths(connection, instant, days)
+    decisions = read_decisions(connection, at=instant)
     return AnalysisInput(
         instant=instant,
         tasks=read_task_runs_begun_between(connection, start, end, at=instant),
         sessions=read_session_runs(connection, start, end, at=instant),
-        decisions=read_decisions(connection, at=instant),
+        decisions=decisions,
         zone=zone,
         machine_memory=machine_memory,
         history={stored.id: stored.finding for stored in read_finding_history(connection, at=instant)},
+        promises=read_promises(connection, decisions),
         cores=os.cpu_count(),
         tool_lengths=tools,
         hook_lengths=hooks,
@@ -169,6 +176,20 @@ def read_analysis_input(
         cache_uses=read_cache_uses(connection, instant),
         owner_days=read_owner_days(connection, range(start // DAY, (instant + 1) // DAY)),
     )
+
+
+def read_promises(connection: sqlite3.Connection, decisions: Iterable[Decision]) -> dict[str, Finding]:
+    """Return the advice that was applied as it was then, by the id of the decision.
+
+    What it promises later has learned from what came of it, and would be no promise.
+    """
+    return {
+        decision.id: advice
+        for decision in decisions
+        if decision.kind is DecisionKind.APPLIED
+        and decision.subject is not None
+        and (advice := read_finding_as_of(connection, decision.subject, decision.time)) is not None
+    }
 
 
 def read_daily_tool_and_hook_lengths(

@@ -5,7 +5,12 @@ An effect is judged once. The history of findings keeps the verdict, which outli
 
 from __future__ import annotations
 
-from stretto.analysis.realised_effects import RealisedEffect, calibrate_promises, judge_applied
+from stretto.analysis.realised_effects import (
+    RealisedEffect,
+    calibrate_promises,
+    judge_applied,
+    link_sessions_around_application,
+)
 from stretto.analysis.recommendation import FeedbackCounts, RecommendationKind, count_feedback
 from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput
 from stretto.model.decisions import Decision, DecisionKind
@@ -49,7 +54,8 @@ def judge_all_applied(given: AnalysisInput) -> AnalysisAnswer:
 def _judge(given: AnalysisInput) -> list[Finding]:
     """Return the effect of each applied recommendation: the kept verdict, or that of the sessions."""
     effects = []
-    for decision, advice in _list_decided(given):
+    for decision, latest in _list_decided(given):
+        advice = given.promises.get(decision.id, latest)
         evidence = advice.evidence
         if decision.kind is not DecisionKind.APPLIED or evidence.effect is None:
             continue
@@ -64,7 +70,8 @@ def _judge(given: AnalysisInput) -> list[Finding]:
         effect = judge_applied(
             promised, decision.time, sessions, given.tasks_by_session, instant=given.instant
         )
-        effects.append(effect.to_finding(kind, advice.subject, decision.time))
+        around = link_sessions_around_application(sessions, decision.time)
+        effects.append(effect.to_finding(kind, advice.subject, decision.time, around))
     return effects
 
 

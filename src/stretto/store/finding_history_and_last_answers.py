@@ -151,6 +151,14 @@ def read_finding_history(connection: sqlite3.Connection, *, at: int | None = Non
     return sorted(found.values(), key=lambda finding: (-finding.last_change, finding.id))
 
 
+def read_finding_as_of(connection: sqlite3.Connection, id: str, at: int) -> Finding | None:
+    """Return a finding as it was at an instant (ns), also if it had ended by then; None before its first."""
+    row = connection.execute(
+        "SELECT document FROM finding_history WHERE id = ? AND time <= ? ORDER BY time DESC LIMIT 1", (id, at)
+    ).fetchone()
+    return None if row is None else _decode_finding(row[0])
+
+
 def write_analysis_result(connection: sqlite3.Connection, result: AnalysisResult) -> None:
     """Store the answer of an analysis; one that failed keeps the last good answer."""
     if result.failed_at is not None:

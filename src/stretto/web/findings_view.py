@@ -89,10 +89,13 @@ def list_settled(state: FindingsState) -> list[StoredFinding]:
     return state.settled_findings[:MOST_SETTLED]
 
 
-def list_effects(state: FindingsState) -> list[str]:
-    """Return a sentence on what each applied recommendation brought."""
+def list_effects(state: FindingsState) -> list[tuple[str, Sequence[RunLink]]]:
+    """Return a sentence on what each applied recommendation brought, with the runs before and after."""
     result = state.results.get("effects")
-    return [] if result is None else [describe_finding(finding, state.zone) for finding in result.findings]
+    return [
+        (describe_finding(finding, state.zone), finding.evidence.runs)
+        for finding in (() if result is None else result.findings)
+    ]
 
 
 def list_annotations(state: FindingsState) -> list[Decision]:
