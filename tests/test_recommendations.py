@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, timedelta, timezone, tzinfo
 
 import numpy as np
 import pytest
@@ -196,6 +197,22 @@ def test_what_changes_after_the_verdict_does_not_change_it() -> None:
     assert verdicts[1:] == verdicts[:1] * 2
     finding = verdicts[0].to_finding("batching", {"pattern": "release"}, applied)
     assert RealisedEffect.from_finding(finding) == verdicts[0]
+
+
+def test_an_effect_counts_local_days() -> None:
+    """Where midnight lies between two sessions of a day, days are others; moved by the offset, the same."""
+    made = spread_over_days(generate_runs(42, 1), 2)
+    offset = DAY - (made.sessions[0].start + HOUR) % DAY
+    zone = timezone(timedelta(seconds=offset // SECOND))
+
+    def judge(zone: tzinfo, shift: int) -> RealisedEffect:
+        sessions = [replace(run, start=run.start + shift, end=run.end + shift) for run in made.sessions]
+        applied = sessions[28].start
+        tasks = made.by_session
+        return judge_applied((1, 0, 2), applied, sessions, tasks, instant=applied + 7 * DAY, zone=zone)
+
+    assert judge(zone, 0) == judge(UTC, offset)
+    assert judge(zone, 0) != judge(UTC, 0)
 
 
 def test_rare_sessions_are_waited_for_up_to_28_days() -> None:

@@ -11,6 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
 
 import numpy as np
 
@@ -120,12 +121,14 @@ def judge_applied(
     tasks: Mapping[str, Sequence[TaskRun]],
     *,
     instant: int,
+    zone: tzinfo = UTC,
 ) -> RealisedEffect:
     """Return the effect of a recommendation that was applied at a time (ns), by the sessions of its pattern.
 
     ``promised`` are the seconds per session with their limits. Sessions up to 28 days before are compared
     with those of the 7 days after. Where these are fewer than 5, the time after lasts until the fifth, at
-    most 28 days. The verdict is too little data until then, and the same at every later instant.
+    most 28 days. The verdict is too little data until then, and the same at every later instant. Sessions of
+    a local day of ``zone`` count once.
     """
     closing = find_closing(applied, [run for run in sessions if tasks.get(run.session)])
     before = [run for run in sessions if applied - BEFORE <= run.start and run.end <= applied]
@@ -145,7 +148,7 @@ def judge_applied(
             new,
             reason=f"{old} sessions before and {new} {since}, {FEWEST_SESSIONS} are needed",
         )
-    logs = [_measure_sides(group, tasks, usual) for group in (before, after)]
+    logs = [_measure_sides(group, tasks, usual, zone) for group in (before, after)]
     spans = [order_tasks_of_known_length(tasks.get(run.session, ())).span / SECOND for run in before]
     length = float(np.mean([span for span in spans if span]))
     estimate = estimate_ratio_of_geometric_means(
@@ -220,17 +223,20 @@ def link_sessions_around_application(sessions: Sequence[SessionRun], applied: in
 
 
 def _measure_sides(
-    sessions: Sequence[SessionRun], tasks: Mapping[str, Sequence[TaskRun]], usual: UsualLengths
+    sessions: Sequence[SessionRun],
+    tasks: Mapping[str, Sequence[TaskRun]],
+    usual: UsualLengths,
+    zone: tzinfo,
 ) -> list[float]:
     """Return the logarithms of span per usual work: means of days if there are enough days, else of sessions.
 
-    Sessions of a day resemble each other; days are what is independent.
+    Sessions of a local day resemble each other; days are what is independent.
     """
     schedules = [order_tasks_of_known_length(tasks.get(run.session, ())) for run in sessions]
     values = measure_session_log_spans_per_work(schedules, usual)
-    days: dict[int, list[float]] = defaultdict(list)
+    days: dict[date, list[float]] = defaultdict(list)
     for place, value in values.items():
-        days[sessions[place].start // DAY].append(value)
+        days[datetime.fromtimestamp(sessions[place].start // SECOND, zone).date()].append(value)
     if len(days) < FEWEST_DAYS:
         return [*values.values()]
     return [float(np.mean(group)) for group in days.values()]

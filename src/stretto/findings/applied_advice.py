@@ -5,6 +5,8 @@ An effect is judged once. The history of findings keeps the verdict, which outli
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from stretto.analysis.realised_effects import (
     RealisedEffect,
     calibrate_promises,
@@ -68,7 +70,12 @@ def _judge(given: AnalysisInput) -> list[Finding]:
         promised = (evidence.effect, evidence.low or 0.0, evidence.high or evidence.effect)
         sessions = given.sessions_by_pattern.get(advice.subject.get("pattern", ""), ())
         effect = judge_applied(
-            promised, decision.time, sessions, given.tasks_by_session, instant=given.instant
+            promised,
+            decision.time,
+            sessions,
+            given.tasks_by_session,
+            instant=given.instant,
+            zone=ZoneInfo(given.zone),
         )
         around = link_sessions_around_application(sessions, decision.time)
         effects.append(effect.to_finding(kind, advice.subject, decision.time, around))
