@@ -238,7 +238,7 @@ def test_a_session_that_is_not_explained_says_why(tmp_path: Path) -> None:
     assert session is not None
     other = replace(session, id="other")
     assert session.end is not None
-    end = session.end
+    end, few = session.end, "3 usual sessions of the pattern, 5 are needed"
     known = replace(state, results={"holdups": replace(result, at=end)})
     assert explain_unknown_holdups(known, session) is None
     for given, about, reason in (
@@ -248,6 +248,12 @@ def test_a_session_that_is_not_explained_says_why(tmp_path: Path) -> None:
         (known, replace(other, tasks=()), "it delegated no task"),
         (known, replace(other, end=None), "it is not over"),
         (FindingsState(at=NOON), other, "there is no answer about hold-ups yet"),
+        (
+            replace(known, results={"holdups": replace(result, extra={"unexplained": {"other": few}})}),
+            other,
+            few,
+        ),
+        (replace(known, is_past=True, at=end - 1), other, "it was not over then"),
         (known, replace(other, end=end + 1), "it ended after the answer"),
         (known, other, "only the latest 40 finished sessions of each pattern are explained"),
     ):

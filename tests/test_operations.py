@@ -25,6 +25,7 @@ from stretto.errors import StoreError
 from stretto.figures.figure import Figure
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest, answer_request
 from stretto.findings.analysis_table import ANALYSES
+from stretto.findings.explain_work_or_session import ONLY_LATEST, explain_session
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
@@ -42,6 +43,7 @@ from stretto.operations.measure_finished_runs import (
     measure_spread,
     measure_usage,
 )
+from stretto.operations.older_session_explainer import BUSY
 from stretto.operations.operation import OperationGroup
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_table import OPERATIONS
@@ -71,12 +73,15 @@ from tests.operated import (
     NOW,
     PATTERN,
     OperatedStore,
+    ask_here,
     make_nothing,
     make_operated,
     strip_moment,
     without_answers,
 )
 from tests.scenes import BEGIN
+from tests.web_served import Store as WebStore
+from tests.web_served import served
 
 NAMES = tuple(OPERATIONS)
 LIVE = ("monitor", "live-metrics", "dashboard", "alerts")
@@ -1124,3 +1129,44 @@ def test_a_tuned_score_is_capped_by_its_own_delivered_share(month: OperatedStore
         for workflow in (None, f"d{DAYS - 1}n7")
     ]
     assert highest == [50, 100]
+
+
+def test_an_older_session_is_explained_when_somebody_asks(month: OperatedStore, tmp_path: Path) -> None:
+    """As of its end, once; the page and the API have it, or say why not: too few before it, or no answer."""
+    asked: list[int] = []
+    state, find = month.sources.findings(), month.sources.session_summary
+    summary, first = find("d3n1"), find("d0n1")
+    assert summary is not None
+    assert first is not None
+    session = summary.session
+    assert explain_session(state, session).reason == ONLY_LATEST
+
+    def ask(request: AnalysisRequest) -> AnalysisReplies | str:
+        asked.append(request.instant)
+        assert explain_session(busy.add_explanation(state, first.session), first.session).reason == BUSY
+        return ask_here(request)
+
+    runner = month.make_runner(ask=ask)
+    busy = runner.older_sessions
+    pages = WebStore(tmp_path)
+    pages.refresh()
+    backend = pages.make_backend(findings=lambda: state, operations=runner, session_summary=find)
+    with served(backend) as client:
+        for address in ("/sessions/d3n1", "/sessions/d3n1?explain=yes"):
+            page = client.get(address).text
+            shown = page[page.index('id="heldup"') : page.index('id="wall"')]
+            assert ('<a href="?explain=yes#heldup">Work it out now</a>' in shown) == ("?" not in address)
+        document = client.get("/api/why/d3n1").json()
+        assert client.get("/api/why/none").status_code == 404
+    assert asked == [session.end], "the answer is kept"
+    explained = explain_session(runner.older_sessions.add_explanation(state, session), session)
+    assert json.loads(json.dumps(explained.to_document())) == document
+    assert (document["reason"], document["standing"]["similar"]) == (None, 25)
+    for sentence in explained.list_sentences():
+        assert sentence.replace("'", "&#39;") in shown
+
+    alone = month.make_runner().older_sessions.add_explanation(state, first.session)
+    assert explain_session(alone, first.session).reason == "1 usual sessions of the pattern, 5 are needed"
+    failing = month.make_runner(ask=lambda _: "it took longer than 60 s").older_sessions
+    reason = explain_session(failing.add_explanation(state, session), session).reason
+    assert reason == "the analysis fails: it took longer than 60 s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from stretto.cli.command_context import CommandContext
@@ -19,29 +19,27 @@ from stretto.findings.decision_parsing import parse_decision
 from stretto.findings.explain_work_or_session import (
     EXPECTING,
     EXPLAINING,
-    explain_unknown_holdups,
+    explain_session,
     list_notable_unsettled_findings,
-    list_tasks_longer_than_usual,
 )
 from stretto.findings.finding_sentences import (
     describe_finding,
-    describe_session_holdup,
-    describe_standing,
 )
 from stretto.findings.findings_snapshot import (
     UNKNOWN_CHECKS,
     FindingsState,
     build_finding_document,
     build_findings_document,
-    get_holdups_by_session,
-    get_standings_by_session,
     list_latest_answers,
     read_findings_state,
 )
 from stretto.format.quantities import format_age, format_count_with_noun
 from stretto.model.findings import HOLDUP_PREFIX, FindingVerdict
+from stretto.operations.analysis_reader import AnswerReader
+from stretto.operations.older_session_explainer import OlderSessionExplainer
 from stretto.service.analysis_process import run_analysis_process
 from stretto.service.configured_snapshot import make_score_settings
+from stretto.service.operation_sources_of_a_store import make_store_sources
 from stretto.state.lock import find_lock_holder
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import append_decisions
@@ -111,34 +109,15 @@ def _explain_session(context: CommandContext, state: FindingsState, name: str) -
     if session is None:
         context.print_note(explain_no_match(name, ids))
         return UNKNOWN_SESSION
-    holdups = get_holdups_by_session(state).get(session.id)
-    standing = get_standings_by_session(state).get(session.id)
-    ended = (task for task in session.tasks if task.end is not None and task.end <= state.at)
-    late = list_tasks_longer_than_usual(state, session.pattern, ended)
-    findings = [
-        build_finding_document(finding, state.zone)
-        for finding in list_notable_unsettled_findings(state, session.pattern)
-        if session.pattern is not None and not finding.kind.startswith(HOLDUP_PREFIX)
-    ]
-    lines = [] if standing is None else [describe_standing(standing)]
-    if holdups is None:
-        context.print_note(f"what held it up is not known: {explain_unknown_holdups(state, session)}")
-    else:
-        lines += [*map(describe_session_holdup, holdups)] or ["nothing that is unusual for its pattern"]
-    lines += [each.to_sentence() for each in late]
-    lines += [each["sentence"] for each in findings]
-    if holdups is None and not lines:
+    answers = AnswerReader(make_store_sources(context.config, read_wall_clock))
+    state = OlderSessionExplainer(answers).add_explanation(state, session)
+    explanation = explain_session(state, session)
+    if explanation.reason is not None:
+        context.print_note(f"what held it up is not known: {explanation.reason}")
+    sentences = explanation.list_sentences()
+    if explanation.holdups is None and not sentences:
         return NOTHING_FOUND
-    context.print_answer(
-        {
-            "session": session.id,
-            "standing": standing,
-            "holdups": holdups,
-            "late_tasks": [asdict(each) for each in late],
-            "findings": findings,
-        },
-        "\n".join(lines),
-    )
+    context.print_answer(explanation.to_document(), "\n".join(sentences))
     return 0
 
 

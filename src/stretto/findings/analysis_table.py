@@ -47,6 +47,9 @@ TRENDS = "trends"
 
 HOLDUPS = "holdups"
 
+EXPLAINED, STANDINGS, UNEXPLAINED = "sessions", "standings", "unexplained"
+"""Values of the answer about hold-ups, by session: the hold-ups, the standing among its like, or why none."""
+
 ALL_PATTERNS: Mapping[str, str] = {"patterns": "all"}
 """The subject of the trend of the efficiency score over all patterns."""
 
@@ -138,6 +141,7 @@ def find_holdups(given: AnalysisInput) -> AnalysisAnswer:
     findings: list[Finding] = []
     by_session: dict[str, list[dict[str, Any]]] = {}
     standings: dict[str, dict[str, Any]] = {}
+    unexplained: dict[str, str] = {}
     since = given.instant - RECENT_DAYS * DAY
     for runs in given.sessions_by_pattern.values():
         recent, usual = [run for run in runs if run.end >= since], [run for run in runs if run.end < since]
@@ -146,17 +150,23 @@ def find_holdups(given: AnalysisInput) -> AnalysisAnswer:
         by_id = {run.session: run for run in runs}
         explained = explain_each_session(runs, given.tasks_by_session, latest=MOST_EXPLAINED)
         for session, answer in explained.items():
-            by_session[session] = [
-                {"kind": str(holdup.kind), "name": holdup.name, "seconds": holdup.seconds, "low": holdup.low,
-                 "high": holdup.high, "share": holdup.share, "cause": holdup.cause or None}
-                for holdup in answer.holdups
-            ]  # fmt: skip
+            if answer.verdict is FindingVerdict.TOO_LITTLE_DATA:
+                unexplained[session] = answer.reason
+            else:
+                by_session[session] = [
+                    {"kind": str(holdup.kind), "name": holdup.name, "seconds": holdup.seconds,
+                     "low": holdup.low, "high": holdup.high, "share": holdup.share,
+                     "cause": holdup.cause or None}
+                    for holdup in answer.holdups
+                ]  # fmt: skip
             standing = rank_session_by_time_per_task(by_id[session], runs)
             standings[session] = {
                 "percentile": standing.percentile, "low": standing.low, "high": standing.high,
                 "similar": standing.similar, "gap_seconds": standing.gap_seconds, "reason": standing.reason,
             }  # fmt: skip
-    return AnalysisAnswer(findings, extra={"sessions": by_session, "standings": standings})
+    return AnalysisAnswer(
+        findings, extra={EXPLAINED: by_session, STANDINGS: standings, UNEXPLAINED: unexplained}
+    )
 
 
 def plan_widths(given: AnalysisInput) -> AnalysisAnswer:

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from stretto.clock import SECOND
 from stretto.findings.analysis_table import HOLDUPS, MOST_EXPLAINED
 from stretto.findings.finding_changes import is_notable
-from stretto.findings.findings_snapshot import FindingsState, get_extra_value, get_holdups_by_session
-from stretto.format.quantities import format_duration
+from stretto.findings.finding_sentences import (
+    describe_finding,
+    describe_session_holdup,
+    describe_standing,
+)
+from stretto.findings.findings_snapshot import (
+    FindingsState,
+    build_finding_document,
+    get_extra_value,
+    get_holdups_by_session,
+    get_standings_by_session,
+    get_unexplained_by_session,
+)
+from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.entities import Session, Task
-from stretto.model.findings import Finding
+from stretto.model.findings import HOLDUP_PREFIX, Finding
 
 EXPLAINING = (HOLDUPS, "changes", "unusual", "weeks", "lives", "slow_times", "conditions", "correlations")
 """The analyses whose findings explain how long work takes, the most direct first."""
 
 EXPECTING = "lengths"
 """The analysis that knows the usual length of each kind of task."""
+
+
+ONLY_LATEST = f"only the latest {MOST_EXPLAINED} finished sessions of each pattern are explained"
+"""Why an older session is not explained until somebody asks for it."""
+
+NOTHING_UNUSUAL = "nothing that is unusual for its pattern"
+
+MOST_LATE = 10
+"""Late tasks that are named; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +74,76 @@ def list_notable_unsettled_findings(state: FindingsState, pattern: str | None = 
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class SessionExplanation:
+    """How a session stands among its like, what held it up, and what else explains its length."""
+
+    session: str
+    standing: Mapping[str, Any] | None
+    holdups: Sequence[Mapping[str, Any]] | None
+    """The most expensive first; None if they are not known."""
+    reason: str | None
+    """Why the hold-ups are not known, as a clause."""
+    late: Sequence[LateTask]
+    findings: Sequence[Finding]
+    """Notable ones about its pattern."""
+    zone: str = "UTC"
+
+    def list_sentences(self) -> list[str]:
+        """Return all of it in words, without why the hold-ups are not known."""
+        sentences = [] if self.standing is None else [describe_standing(self.standing)]
+        if self.holdups is not None:
+            sentences += [*map(describe_session_holdup, self.holdups)] or [NOTHING_UNUSUAL]
+        sentences += [task.to_sentence() for task in self.late[:MOST_LATE]]
+        if len(self.late) > MOST_LATE:
+            more = format_count_with_noun(len(self.late) - MOST_LATE, "more task")
+            sentences.append(f"{more} took longer than usual")
+        return [*sentences, *(describe_finding(finding, self.zone) for finding in self.findings)]
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "session": self.session,
+            "standing": self.standing,
+            "holdups": self.holdups,
+            "reason": self.reason,
+            "late_tasks": [asdict(task) for task in self.late],
+            "findings": [build_finding_document(finding, self.zone) for finding in self.findings],
+        }
+
+
+def explain_session(state: FindingsState, session: Session) -> SessionExplanation:
+    """Return what the findings say about a session. Of the past, only tasks that were over then count."""
+    ended = (task for task in session.tasks if task.end is not None and task.end <= state.at)
+    return SessionExplanation(
+        session.id,
+        get_standings_by_session(state).get(session.id),
+        get_holdups_by_session(state).get(session.id),
+        explain_unknown_holdups(state, session),
+        list_tasks_longer_than_usual(state, session.pattern, ended),
+        [
+            finding
+            for finding in list_notable_unsettled_findings(state, session.pattern)
+            if session.pattern is not None and not finding.kind.startswith(HOLDUP_PREFIX)
+        ],
+        state.zone,
+    )
+
+
 def explain_unknown_holdups(state: FindingsState, session: Session) -> str | None:
     """Return why it is not known what held a session up, as a clause; None if it was analysed."""
     if session.id in get_holdups_by_session(state):
         return None
+    return next(_list_reasons(state, session), ONLY_LATEST)
+
+
+def is_explained_on_demand(state: FindingsState, session: Session) -> bool:
+    """Return whether only its age keeps a session from being explained: asked for, it can be."""
+    return explain_unknown_holdups(state, session) == ONLY_LATEST
+
+
+def _list_reasons(state: FindingsState, session: Session) -> Iterator[str]:
+    """Yield what keeps a session from being explained, the most general first."""
     result = state.results.get(HOLDUPS)
     answered = None if result is None else result.at
     reasons = (
@@ -67,14 +154,14 @@ def explain_unknown_holdups(state: FindingsState, session: Session) -> str | Non
         (not session.tasks, "it delegated no task"),
         (session.end is None, "it is not over"),
         (state.is_past and (session.end or 0) > state.at, "it was not over then"),
+        (True, get_unexplained_by_session(state).get(session.id)),
         (answered is None, "there is no answer about hold-ups yet"),
         (
             (session.end or 0) > (answered or 0),
             "it ended after the answer, which is renewed every five minutes",
         ),
-        (True, f"only the latest {MOST_EXPLAINED} finished sessions of each pattern are explained"),
     )
-    return next(reason for applies, reason in reasons if applies)
+    return (reason for applies, reason in reasons if applies and reason is not None)
 
 
 def _list_answers(state: FindingsState, name: str) -> Sequence[Finding]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from stretto.analysis.installed_extras import find_missing_package
 from stretto.clock import SECOND
-from stretto.findings.analysis_table import ANALYSES, HOLDUPS
+from stretto.findings.analysis_table import ANALYSES, EXPLAINED, HOLDUPS, STANDINGS, UNEXPLAINED
 from stretto.findings.finding_changes import ADVICE, NOTABLE, count_checks, is_notable, is_quiet_effect
 from stretto.findings.finding_sentences import describe_finding
 from stretto.format.rfc3339 import to_exact_rfc3339
@@ -280,14 +280,39 @@ def get_extra_value(state: FindingsState, analysis: str, name: str) -> Any:
 
 def get_holdups_by_session(state: FindingsState) -> Mapping[str, list[dict[str, Any]]]:
     """Return what held up each session that was analysed, the most seconds first."""
-    holdups: Mapping[str, list[dict[str, Any]]] = get_extra_value(state, HOLDUPS, "sessions") or {}
+    holdups: Mapping[str, list[dict[str, Any]]] = get_extra_value(state, HOLDUPS, EXPLAINED) or {}
     return holdups
 
 
 def get_standings_by_session(state: FindingsState) -> Mapping[str, Mapping[str, Any]]:
     """Return how each session that has a rank stands among its like."""
-    standings: Mapping[str, Mapping[str, Any]] = get_extra_value(state, HOLDUPS, "standings") or {}
+    standings: Mapping[str, Mapping[str, Any]] = get_extra_value(state, HOLDUPS, STANDINGS) or {}
     return standings
+
+
+def get_unexplained_by_session(state: FindingsState) -> Mapping[str, str]:
+    """Return why it is not known of some analysed sessions what held them up, as a clause."""
+    reasons: Mapping[str, str] = get_extra_value(state, HOLDUPS, UNEXPLAINED) or {}
+    return reasons
+
+
+def add_explained_session(state: FindingsState, session: str, answer: AnalysisResult | str) -> FindingsState:
+    """Return the findings with what an answer about hold-ups says of one more session.
+
+    A text instead of an answer is why there is none.
+    """
+    last = state.results.get(HOLDUPS) or AnalysisResult(HOLDUPS)
+    values = {} if isinstance(answer, str) else answer.extra
+    reason = answer if isinstance(answer, str) else "the analysis has no run of it"
+    if session not in values.get(EXPLAINED, {}) and session not in values.get(UNEXPLAINED, {}):
+        values = {**values, UNEXPLAINED: {session: reason}}
+    more = {
+        name: {**last.extra.get(name, {}), session: values[name][session]}
+        for name in (EXPLAINED, STANDINGS, UNEXPLAINED)
+        if session in values.get(name, {})
+    }
+    result = replace(last, extra={**last.extra, **more})
+    return replace(state, results={**state.results, HOLDUPS: result})
 
 
 def find_stored(findings: Sequence[StoredFinding], id: str) -> list[StoredFinding]:

@@ -113,12 +113,15 @@ class AnswerReader:
         )
 
     def _work_out(self, name: str, at: int | None, growth: float) -> KnownAnswer | str:
-        """Return the answer of a process of its own, or why it failed; a failure is kept, too."""
+        """Return the answer of a process of its own, or why it failed; a failure is kept for a while."""
         key = name, at, growth
         with self._lock:
             now = self.sources.clock()
-            if key in self._kept and (at is not None or now - self._kept[key][0] < KEPT):
-                return self._kept[key][1]
+            worked_out, answer = self._kept.get(key, (None, ""))
+            # The past does not change, but a process that failed may do better on a less busy machine.
+            is_final = at is not None and isinstance(answer, KnownAnswer)
+            if worked_out is not None and (is_final or now - worked_out < KEPT):
+                return answer
             instant = now if at is None else at
             replies = self.sources.ask(
                 AnalysisRequest(
@@ -131,7 +134,7 @@ class AnswerReader:
                     self.sources.score_settings(),
                 )
             )
-            answer: KnownAnswer | str = replies if isinstance(replies, str) else "it gave no answer"
+            answer = replies if isinstance(replies, str) else "it gave no answer"
             for reply in () if isinstance(replies, str) else replies.replies:
                 answer = reply.error or KnownAnswer(reply.to_result(instant), instant, reply.shortened)
             while len(self._kept) >= MOST_KEPT:

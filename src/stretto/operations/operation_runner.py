@@ -26,6 +26,7 @@ from stretto.operations.envelope import (
 )
 from stretto.operations.figure_lookup import FigureTable
 from stretto.operations.find_named_workflow import ALL_WORKFLOWS, ChosenWorkflow, choose_workflow
+from stretto.operations.older_session_explainer import OlderSessionExplainer
 from stretto.operations.operation import Operation
 from stretto.operations.operation_context import OperationCall, Shortfall, to_time
 from stretto.operations.operation_errors import ErrorCode, OperationError
@@ -53,12 +54,14 @@ class OperationRunner:
     sources: OperationSources
     stopwatch: Callable[[], float] = time.perf_counter
     answers: AnswerReader = field(init=False)
+    older_sessions: OlderSessionExplainer = field(init=False)
     _last: OrderedDict[str, tuple[int, dict[str, Any]]] = field(default_factory=OrderedDict)
     """What was asked → when (ns) it was last answered, and the answer."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.answers = AnswerReader(self.sources)
+        self.older_sessions = OlderSessionExplainer(self.answers)
 
     def run_operation(
         self, name: str, workflow: str | None = None, options: object = None, at: int | None = None

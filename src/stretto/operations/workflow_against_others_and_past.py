@@ -8,6 +8,7 @@ from typing import Any
 
 from stretto.analysis.two_session_comparison import describe_pair, list_similar, measure_seconds_per_task
 from stretto.clock import DAY, SECOND
+from stretto.findings.analysis_table import STANDINGS
 from stretto.findings.finding_sentences import describe_standing
 from stretto.model.run_rows_for_analyses import SessionRun
 from stretto.operations.find_named_workflow import ChosenWorkflow, choose_workflow
@@ -63,7 +64,7 @@ def _compare_session(call: OperationCall, runs: RunSelection) -> OperationAnswer
     ]
     similar = list_similar(current, of_pattern)
     holdups = call.try_answer("holdups")
-    standing = None if holdups is None else holdups.extra.get("standings", {}).get(current.session)
+    standing = None if holdups is None else holdups.extra.get(STANDINGS, {}).get(current.session)
     metrics = call.options["metrics"]
     comparisons: list[dict[str, Any]] = []
     sentences = []

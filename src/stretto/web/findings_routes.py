@@ -13,12 +13,15 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from stretto.findings.decision_parsing import parse_decision
+from stretto.findings.explain_work_or_session import explain_session
 from stretto.findings.findings_snapshot import FindingsState, build_findings_document
+from stretto.model.entities import Session
 from stretto.web import responses
 from stretto.web.backend import Backend
 from stretto.web.window_parameters import QueryError, check_names, parse_instant
 
 PATH = "/api/findings"
+WHY = "/api/why/{id:path}"
 DECISIONS = "/api/decisions"
 PARAMETERS = ("at",)
 PAGE = "/findings"
@@ -42,6 +45,14 @@ def read_findings_as_of(backend: Backend, given: Mapping[str, str]) -> FindingsS
     return backend.past_findings(at)
 
 
+def read_findings_about_older_session(backend: Backend, session: Session) -> FindingsState:
+    """Return the findings; if the session is older than those explained, with what is worked out about it."""
+    state = backend.findings()
+    if backend.operations is None:
+        return state
+    return backend.operations.older_sessions.add_explanation(state, session)
+
+
 class FindingsRoutes:
     """The routes of findings and decisions."""
 
@@ -52,6 +63,8 @@ class FindingsRoutes:
         """Return the routes."""
         return [
             Route(PATH, self.get_findings),
+            # Agents choose the ids, so an id may hold a slash.
+            Route(WHY, self.explain_session),
             Route(DECISIONS, self.receive_decision, methods=["POST"]),
         ]
 
@@ -63,6 +76,15 @@ class FindingsRoutes:
         except QueryError as error:
             return responses.build_error(PATH, 400, str(error))
         return responses.build_json(build_findings_document(state))
+
+    def explain_session(self, request: Request) -> Response:
+        """Answer what held a session up and how it stands among its like; of an older one worked out now."""
+        summary = self._backend.session_summary(request.path_params["id"])
+        if summary is None:
+            hint = "GET /api/sessions lists the sessions with their ids"
+            return responses.build_error(request.url.path, 404, "no such session", hint)
+        state = read_findings_about_older_session(self._backend, summary.session)
+        return responses.build_json(explain_session(state, summary.session).to_document())
 
     async def receive_decision(self, request: Request) -> Response:
         """Append a decision; a form is led to the page of its finding, or of all."""

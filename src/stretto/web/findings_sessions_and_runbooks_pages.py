@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from stretto.clock import SECOND
 from stretto.figures.messages_between_agents import list_conversations
-from stretto.findings.explain_work_or_session import explain_unknown_holdups
+from stretto.findings.explain_work_or_session import explain_session, is_explained_on_demand
 from stretto.findings.findings_snapshot import UNKNOWN_CHECKS
 from stretto.findings.look_up_findings_about_sessions import order_by_holdup_seconds
 from stretto.model.entities import Session
@@ -22,7 +22,7 @@ from stretto.summaries.session_json import build_page_document
 from stretto.summaries.time_window import ALL, make_named_window
 from stretto.web import findings_view, markdown, session_list_columns, session_timeline, session_view
 from stretto.web.collaboration_network import draw_network
-from stretto.web.findings_routes import read_findings_as_of
+from stretto.web.findings_routes import read_findings_about_older_session, read_findings_as_of
 from stretto.web.page_endpoints import PageEndpoints
 from stretto.web.page_terms import ABSENT
 from stretto.web.runbook_lookup import get_runbook_markdown
@@ -142,7 +142,11 @@ class PageRoutes(PageEndpoints):
         drawing = session_timeline.draw_session(entity, part, summary.analysis.wall_parts)
         tools = session_view.list_tool_rows(entity)
         conversations = list_conversations(entity.messages)
-        state = self._backend.findings()
+        state = (
+            read_findings_about_older_session(self._backend, entity)
+            if parameters.get("explain") == "yes"
+            else self._backend.findings()
+        )
         return self._page(
             "session.html",
             request,
@@ -176,8 +180,8 @@ class PageRoutes(PageEndpoints):
             conversations=conversations[: session_view.ROWS_SHOWN],
             network=draw_network(conversations),
             naming=findings_view.list_naming(state, entity.id),
-            holdups=findings_view.list_session_holdups(state, entity.id),
-            unknown_holdups=explain_unknown_holdups(state, entity),
+            explanation=explain_session(state, entity),
+            can_explain=is_explained_on_demand(state, entity),
         )
 
     def _list_like(self, session: Session) -> list[SessionRow]:

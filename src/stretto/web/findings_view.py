@@ -11,13 +11,9 @@ from stretto.findings.finding_sentences import (
     describe_finding,
     describe_left,
     describe_run_count,
-    describe_session_holdup,
-    describe_standing,
 )
 from stretto.findings.findings_snapshot import (
     FindingsState,
-    get_holdups_by_session,
-    get_standings_by_session,
     list_latest_answers,
 )
 from stretto.findings.look_up_findings_about_sessions import SessionFinding, find_session_findings
@@ -149,16 +145,6 @@ def list_absent(state: FindingsState) -> list[tuple[str, str]]:
     for name, reason in sorted(state.absent.items()):
         names.setdefault(reason, []).append(name)
     return [(", ".join(of_reason), reason) for reason, of_reason in names.items()]
-
-
-def list_session_holdups(state: FindingsState, session: str) -> list[str] | None:
-    """Return how a session stands among its like and what held it up; None if it was not analysed."""
-    holdups = get_holdups_by_session(state).get(session)
-    if holdups is None:
-        return None
-    standing = get_standings_by_session(state).get(session)
-    sentences = [] if standing is None else [describe_standing(standing)]
-    return [*sentences, *map(describe_session_holdup, holdups)]
 
 
 def list_naming(state: FindingsState, session: str) -> list[tuple[StoredFinding, str]]:

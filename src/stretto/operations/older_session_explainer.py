@@ -1,0 +1,45 @@
+"""Work out on demand what held up a session that is older than those that the analyses explain.
+
+The answer is the one that was due when the session ended: then it was the latest of its pattern.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from stretto.findings.analysis_table import HOLDUPS
+from stretto.findings.explain_work_or_session import is_explained_on_demand
+from stretto.findings.findings_snapshot import FindingsState, add_explained_session
+from stretto.model.entities import Session
+from stretto.operations.analysis_reader import AnswerReader
+from stretto.operations.operation_errors import OperationError
+
+BUSY = "another session is explained just now: ask again in a moment"
+
+
+@dataclass(slots=True)
+class OlderSessionExplainer:
+    """Explains older sessions, one at a time. Several threads may call it at once; none waits for another."""
+
+    answers: AnswerReader
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def add_explanation(self, state: FindingsState, session: Session) -> FindingsState:
+        """Return the findings with what held up an older session, or with why that cannot be worked out.
+
+        It waits for the process of the analyses, which is given a minute. An answer is kept. The findings
+        stay as they are if the session is explained anyway, or cannot be.
+        """
+        if session.end is None or not is_explained_on_demand(state, session):
+            return state
+        if not self._turn.acquire(blocking=False):
+            return add_explained_session(state, session.id, BUSY)
+        try:
+            return add_explained_session(
+                state, session.id, self.answers.read_answer(HOLDUPS, session.end).result
+            )
+        except OperationError as error:
+            return add_explained_session(state, session.id, error.message)
+        finally:
+            self._turn.release()
