@@ -1,4 +1,4 @@
-"""Explain the work, or a session, from the answers of all analyses: what is notable, and what was late."""
+"""Explain the work, or a session, from the answers of all analyses: notable findings, and late tasks."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class LateTask:
 
 
 def list_notable_unsettled_findings(state: FindingsState, pattern: str | None = None) -> list[Finding]:
-    """Return what is notable and not settled, of a pattern and of no pattern, or all without one."""
+    """Return the notable findings that are not settled: of a pattern and of none, or all without one."""
     return [
         finding
         for name in EXPLAINING
@@ -76,7 +76,7 @@ def list_notable_unsettled_findings(state: FindingsState, pattern: str | None = 
 
 @dataclass(frozen=True, slots=True)
 class SessionExplanation:
-    """How a session stands among its like, what held it up, and what else explains its length."""
+    """The standing of a session among its like, its hold-ups, and other explanations of its length."""
 
     session: str
     standing: Mapping[str, Any] | None
@@ -113,7 +113,7 @@ class SessionExplanation:
 
 
 def explain_session(state: FindingsState, session: Session) -> SessionExplanation:
-    """Return what the findings say about a session. Of the past, only tasks that were over then count."""
+    """Return the explanation of a session. Of the past, only tasks that were over then count."""
     ended = (task for task in session.tasks if task.end is not None and task.end <= state.at)
     return SessionExplanation(
         session.id,
@@ -143,7 +143,7 @@ def is_explained_on_demand(state: FindingsState, session: Session) -> bool:
 
 
 def _list_reasons(state: FindingsState, session: Session) -> Iterator[str]:
-    """Yield what keeps a session from being explained, the most general first."""
+    """Yield why a session is not explained, the most general first."""
     result = state.results.get(HOLDUPS)
     answered = None if result is None else result.at
     reasons = (

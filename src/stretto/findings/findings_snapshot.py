@@ -37,7 +37,7 @@ UNKNOWN_CHECKS = "how many checks were quiet then is not kept"
 
 @dataclass(frozen=True)
 class FindingsState:
-    """The findings of a store, with what was decided about them."""
+    """The findings of a store, with the decisions about them."""
 
     at: int
     """The instant (ns) that it is about: when it was read, or one in the past."""
@@ -124,7 +124,7 @@ class FindingsState:
         return kinds[-1] if kinds else None
 
     def list_decisions(self, stored: StoredFinding) -> list[Decision]:
-        """Return what was decided about a finding since it began, by time."""
+        """Return the decisions about a finding since it began, by time."""
         return [
             decision
             for decision in self._decisions_by_finding.get(stored.id, ())
@@ -158,7 +158,7 @@ def read_findings_state(
 ) -> FindingsState:
     """Read the findings of a store at ``now`` (ns), without those of analyses that are off or ``absent``.
 
-    With ``at`` (ns) it is what was known then: no answers of analyses, since only their last ones are stored.
+    With ``at`` (ns) they are as known then, without answers of analyses: only the last are stored.
     Answers of analyses that this version does not have are left out: nothing would ever renew or end them.
     """
     results = read_analysis_results(connection) if at is None else {}
@@ -266,7 +266,7 @@ def _build_result(state: FindingsState, result: AnalysisResult) -> dict[str, Any
 
 
 def list_latest_answers(result: AnalysisResult) -> list[Finding]:
-    """Return what an analysis answered last: findings, then quiet checks, then those with too little data."""
+    """Return the last answers of an analysis: findings, then quiet checks, then too little data."""
     order = {FindingVerdict.NO_EVIDENCE: 1, FindingVerdict.TOO_LITTLE_DATA: 2}
     ordered = sorted(result.findings, key=lambda each: (not is_notable(each), order.get(each.verdict, 0)))
     return ordered[:MOST_ANSWERS]
@@ -279,7 +279,7 @@ def get_extra_value(state: FindingsState, analysis: str, name: str) -> Any:
 
 
 def get_holdups_by_session(state: FindingsState) -> Mapping[str, list[dict[str, Any]]]:
-    """Return what held up each session that was analysed, the most seconds first."""
+    """Return the hold-ups of each session that was analysed, the most seconds first."""
     holdups: Mapping[str, list[dict[str, Any]]] = get_extra_value(state, HOLDUPS, EXPLAINED) or {}
     return holdups
 
@@ -297,7 +297,7 @@ def get_unexplained_by_session(state: FindingsState) -> Mapping[str, str]:
 
 
 def add_explained_session(state: FindingsState, session: str, answer: AnalysisResult | str) -> FindingsState:
-    """Return the findings with what an answer about hold-ups says of one more session.
+    """Return the findings with the hold-ups and standing of one more session, from an answer about it.
 
     A text instead of an answer is why there is none.
     """

@@ -1,4 +1,4 @@
-"""Work out on demand what held up a session that is older than those that the analyses explain.
+"""Work out on demand the hold-ups of a session that is older than those that the analyses explain.
 
 The answer is the one that was due when the session ended: then it was the latest of its pattern.
 """
@@ -26,7 +26,7 @@ class OlderSessionExplainer:
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def add_explanation(self, state: FindingsState, session: Session) -> FindingsState:
-        """Return the findings with what held up an older session, or with why that cannot be worked out.
+        """Return the findings with the hold-ups of an older session, or with why they are not known.
 
         It waits for the process of the analyses, which is given a minute. An answer is kept. The findings
         stay as they are if the session is explained anyway, or cannot be.

@@ -115,7 +115,7 @@ class Backend:
     findings: Callable[[], FindingsState] = lambda: FindingsState(0)
     """Returns what the analyses found, and what was decided about it."""
     past_findings: Callable[[int], FindingsState] = lambda at: FindingsState(at, is_past=True)
-    """An instant (ns) → what was known then of findings and decisions."""
+    """An instant (ns) → the findings and decisions as known then."""
     append_decision: Callable[[Decision], None] = lambda _: None
     """Appends a decision to the journal. Raises OSError if the journal cannot be written."""
     expected_tasks: Callable[[], Sequence[ExpectedTask]] = list

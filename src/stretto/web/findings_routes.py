@@ -46,7 +46,7 @@ def read_findings_as_of(backend: Backend, given: Mapping[str, str]) -> FindingsS
 
 
 def read_findings_about_older_session(backend: Backend, session: Session) -> FindingsState:
-    """Return the findings; if the session is older than those explained, with what is worked out about it."""
+    """Return the findings, with the hold-ups of a session that is older than those explained anyway."""
     state = backend.findings()
     if backend.operations is None:
         return state
@@ -78,7 +78,7 @@ class FindingsRoutes:
         return responses.build_json(build_findings_document(state))
 
     def explain_session(self, request: Request) -> Response:
-        """Answer what held a session up and how it stands among its like; of an older one worked out now."""
+        """Answer the hold-ups of a session and its standing among its like; worked out if it is older."""
         summary = self._backend.session_summary(request.path_params["id"])
         if summary is None:
             hint = "GET /api/sessions lists the sessions with their ids"
