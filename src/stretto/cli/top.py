@@ -41,6 +41,7 @@ from stretto.findings.finding_sentences import SLOWER_TASKS, describe_left
 from stretto.format import quantities
 from stretto.model.entities import ToolCall
 from stretto.model.process_state import ProcessState
+from stretto.summaries.budget_in_words import describe_budget
 
 try:
     import termios
@@ -81,6 +82,10 @@ def draw_frame(frame: Frame, trouble: str | None = None) -> RenderableType:
     parts.append(_draw_windows(frame))
     if frame.are_tasks_slower and any(_is_gain(verdict) for verdict in frame.verdicts.values()):
         parts.append(Text(SLOWER_TASKS, style="yellow"))
+    parts += [
+        Text(describe_budget(budget), style="yellow" if budget.spent >= budget.budget else "")
+        for budget in frame.budgets
+    ]
     parts.append(Text())
     parts += draw_alerts(frame.alerts)
     parts += [Text(f"! {make_single_line(problem)}", style="yellow") for problem in frame.problems]

@@ -40,6 +40,7 @@ from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.queries import Activity, SessionRow
+from stretto.summaries.budget_in_words import build_budget_document
 from stretto.summaries.running_tasks import (
     ExpectedTask,
     Kind,
@@ -48,6 +49,7 @@ from stretto.summaries.running_tasks import (
     read_successful_task_lengths,
 )
 from stretto.summaries.session_json import build_row_document, build_spending_document
+from stretto.summaries.spending_outlook import PeriodSpending, list_budgets, read_spending
 
 SLOW = 10 * SECOND
 SPARING = 10
@@ -120,6 +122,8 @@ class Frame:
     """What is switched off, if anything is: its values are missing for that reason."""
     are_tasks_slower: bool = False
     """Whether lengths of tasks got worse, so that time saved is no praise."""
+    budgets: tuple[PeriodSpending, ...] = ()
+    """Spending against each budget."""
 
     @property
     def not_shown(self) -> int:
@@ -145,6 +149,7 @@ class FrameReader:
     _alerts: tuple[Notification, ...] = ()
     _problems: tuple[str, ...] = ()
     _are_tasks_slower: bool = False
+    _budgets: tuple[PeriodSpending, ...] = ()
 
     def read_frame(self, now: int) -> Frame:
         """Return the frame at ``now`` (ns). Raises StoreError if the store cannot be read."""
@@ -170,6 +175,7 @@ class FrameReader:
             problems=self._problems,
             switched_off=describe_switched_off(self.config.features),
             are_tasks_slower=self._are_tasks_slower,
+            budgets=self._budgets,
         )
 
     def _conclude(self, connection: sqlite3.Connection, row: SessionRow) -> CachedSession | None:
@@ -237,6 +243,9 @@ class FrameReader:
             connection, now, config.timezone, switched_off=config.features.off_analyses
         )
         self._are_tasks_slower = state.has_slower_tasks
+        if any(config.budgets.values()):
+            spending = read_spending(connection, now, config.timezone, config.budgets)
+            self._budgets = tuple(list_budgets(spending))
         try:
             received = notifications.read_notifications(config.state / "notifications.jsonl")
         except OSError as error:
@@ -269,6 +278,7 @@ def build_document(frame: Frame) -> dict[str, Any]:
             window: build_spending_document(frame.spent[window]) if window in frame.spent else None
             for window in frame.verdicts
         },
+        "budgets": [build_budget_document(budget) for budget in frame.budgets],
         "sessions": [
             {
                 **build_row_document(session.row),

@@ -326,6 +326,7 @@ def _build_backend(
         request_rebuild=service.request_rebuild,
         rebuild_document=service.get_rebuild_document,
         findings=service.get_findings,
+        budgets=service.list_budgets,
         past_findings=service.read_past_findings,
         operations=operations,
         make_mcp_endpoint=make_mcp_endpoint(operations, service),

@@ -74,6 +74,8 @@ from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.finding_history_and_last_answers import read_analysis_results
 from stretto.store.run_queries import count_runs, read_judged_sessions
 from stretto.store.window_sums import fold_slots, read_period_sums, read_some_period_sums
+from stretto.summaries.budget_in_words import describe_budget
+from stretto.summaries.spending_outlook import list_budgets, read_spending
 from stretto.summaries.window_figures import FigureRules, compute_sum_figures
 
 CHART_MEASURES = (*HEADLINE_MEASURES, measures.DELIVERIES, measures.COST, measures.PRICED_CALLS)
@@ -96,6 +98,8 @@ class ReportRules:
     rule: HeadlineRule = BY_WORK
     version: str = ""
     parts: tuple[ReportPart, ...] = ALL_PARTS
+    budgets: Mapping[str, int] = field(default_factory=dict)
+    """Budgets of a local day and month in US dollars, 0 without one."""
 
 
 def make_report(
@@ -146,7 +150,7 @@ class _ReportMaker:
             ReportPart.TARGETS: lambda: self._build_target_section(kpis),
             ReportPart.WORK: lambda: build_work_section(figures),
             ReportPart.DELIVERY: lambda: build_delivery_section(figures),
-            ReportPart.COST: lambda: build_cost_section(figures),
+            ReportPart.COST: lambda: build_cost_section(figures, self._describe_budgets()),
             ReportPart.CHANGES: lambda: build_change_section(findings),
             ReportPart.FINDINGS: lambda: build_finding_section(findings),
             ReportPart.RECOMMENDATIONS: lambda: build_advice_section(findings),
@@ -228,6 +232,18 @@ class _ReportMaker:
         state = read_findings_state(self._connection, self._made, self._period.zone, at=at)
         # Of a period that has just ended, the last answers are those of its end: see ``is_current``.
         return replace(state, results=read_analysis_results(self._connection))
+
+    def _describe_budgets(self) -> list[str]:
+        """Return a sentence on each budget as of the end of the period; that of a day on a day's report."""
+        period, budgets = self._period, self._rules.budgets
+        if not any(budgets.values()):
+            return []
+        spending = read_spending(self._connection, period.instant, period.zone, budgets)
+        return [
+            describe_budget(each)
+            for each in list_budgets(spending)
+            if each.period != "day" or period.kind is PeriodKind.DAY
+        ]
 
     def _read_kpis(self, period: ReportPeriod) -> PeriodKpis:
         sums = read_some_period_sums(self._connection, period.start, period.end, KPI_MEASURES)

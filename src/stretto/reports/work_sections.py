@@ -173,8 +173,8 @@ def _build_judgement_trend_table(now: LabelledFigures) -> ReportTable:
     return ReportTable("score_trends", "Trend of judgements", columns, tuple(rows))
 
 
-def build_cost_section(given: ReportFigures) -> ReportSection:
-    """Return what the work cost, and what the money bought."""
+def build_cost_section(given: ReportFigures, budgets: Sequence[str] = ()) -> ReportSection:
+    """Return what the work cost, and what the money bought; ``budgets`` are sentences on the budgets."""
     rows = [
         given.compare("Cost of all model calls", _read_cost),
         given.compare("Tokens of all model calls", _read_tokens),
@@ -200,6 +200,7 @@ def build_cost_section(given: ReportFigures) -> ReportSection:
     return ReportSection(
         ReportPart.COST.value,
         "What it cost, and what that bought",
+        sentences=tuple(budgets),
         tables=tuple(table for table in tables if table.rows),
         charts=(chart,),
     )

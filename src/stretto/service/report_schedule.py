@@ -190,6 +190,7 @@ def make_report_rules(config: Config, declared: DeclaredBaselines, version: str)
         rule=config.make_headline_rule(declared),
         version=version,
         parts=config.reports_parts,
+        budgets=config.budgets,
     )
 
 

@@ -86,7 +86,7 @@ from stretto.store.declared_baseline_file import DeclaredBaselineReader
 from stretto.store.joinable_sessions import describe_sessions_that_seem_one_run
 from stretto.summaries.running_tasks import ExpectedFanout, ExpectedTask, compute_running_fanout_figures
 from stretto.summaries.snapshot import Snapshot
-from stretto.summaries.spending_outlook import compute_spending_figures
+from stretto.summaries.spending_outlook import PeriodSpending, compute_spending_figures, list_budgets
 
 
 class Service:
@@ -321,6 +321,10 @@ class Service:
         """Return the findings as known at an instant (ns). Raises StoreError if the store cannot be read."""
         with self._reader.use() as connection:
             return self.analyses.read_state(connection, at)
+
+    def list_budgets(self) -> list[PeriodSpending]:
+        """Return spending against each budget, as of some seconds ago."""
+        return list_budgets(self.worker.spending)
 
     def append_decision(self, decision: Decision) -> None:
         """Append a decision, and look again soon. Raises OSError if the journal cannot be written."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import calendar
+import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -31,10 +32,22 @@ class PeriodSpending:
     """0 if there is none."""
     forecast: BudgetForecast | None
     """None if too few days are known."""
+    known_days: int
+    """Whole days before that a forecast can rest on."""
+    at: int
+    """The instant (ns) of it."""
+    end: int
+    """The end of the period (ns)."""
+    zone: str
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of the period is left to forecast."""
+        return self.end - self.at <= SECOND
 
 
 def read_spending(
-    connection: sqlite3.Connection, now: int, zone: str, budgets: dict[str, int]
+    connection: sqlite3.Connection, now: int, zone: str, budgets: Mapping[str, int]
 ) -> list[PeriodSpending]:
     """Return the spending of the current local day and month. Only calls whose cost is known count.
 
@@ -66,22 +79,33 @@ def read_spending(
         "month": sum_between(first_of_month, local + timedelta(hours=1)),
     }
     left = {"day": max(0.0, left_today), "month": length - local.day + max(0.0, left_today)}
+    ends = {
+        "day": midnight + timedelta(days=1),
+        "month": (first_of_month + timedelta(days=length)),
+    }
     return [
         PeriodSpending(
             period,
             spent[period],
-            budgets.get(period, 0),
-            forecast_budget(spent[period], past, left[period]),
+            budget := budgets.get(period, 0),
+            forecast_budget(spent[period], past, left[period], budget or math.inf),
+            len(past),
+            now,
+            int(ends[period].timestamp()) * SECOND,
+            zone,
         )
         for period in PERIODS
     ]
 
 
+def list_budgets(spending: Iterable[PeriodSpending]) -> list[PeriodSpending]:
+    """Return the spending of the periods that have a budget."""
+    return [each for each in spending if each.budget]
+
+
 def compute_spending_figures(spending: list[PeriodSpending]) -> Iterator[Figure]:
     """Yield budget, spending so far and forecast of each period that has a budget."""
-    for each in spending:
-        if not each.budget:
-            continue
+    for each in list_budgets(spending):
         labels: Labels = (("period", each.period),)
         yield Figure("stretto_budget_usd", labels, each.budget, 1)
         yield Figure("stretto_budget_spent_usd", labels, each.spent, 1)

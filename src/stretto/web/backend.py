@@ -31,6 +31,7 @@ from stretto.summaries.run_statistics_by_kind import ProfileKind
 from stretto.summaries.running_tasks import ExpectedFanout, ExpectedTask
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
+from stretto.summaries.spending_outlook import PeriodSpending
 from stretto.summaries.time_window import TimeWindow
 from stretto.web.guard import Refusal
 from stretto.web.live_updates import UpdateStreams
@@ -116,6 +117,8 @@ class Backend:
     """Returns what the analyses found, and what was decided about it."""
     past_findings: Callable[[int], FindingsState] = lambda at: FindingsState(at, is_past=True)
     """An instant (ns) → the findings and decisions as known then."""
+    budgets: Callable[[], Sequence[PeriodSpending]] = list
+    """Returns spending against each budget."""
     append_decision: Callable[[Decision], None] = lambda _: None
     """Appends a decision to the journal. Raises OSError if the journal cannot be written."""
     expected_tasks: Callable[[], Sequence[ExpectedTask]] = list

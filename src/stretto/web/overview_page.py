@@ -17,6 +17,7 @@ from stretto.notifications import alert_states_from_notifications as alerts
 from stretto.notifications.group_notifications_by_alert import group_by_rule
 from stretto.store.queries import SessionRow
 from stretto.store.session_search import SessionQuery
+from stretto.summaries.budget_in_words import describe_budget
 from stretto.summaries.time_window import TimeWindow
 from stretto.web import (
     dimension_views,
@@ -71,6 +72,7 @@ class OverviewPage(PageEndpoints):
         rules = group_by_rule(newest, current)
         return {
             "problems": backend.problems(),
+            "budgets": [describe_budget(each) for each in backend.budgets()],
             "alerts": current,
             "rules": rules,
             "pages": {group.rule for group in rules if get_runbook_markdown(backend, group.rule) is not None},
