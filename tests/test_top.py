@@ -302,7 +302,7 @@ def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureF
 
     assert json.loads(json.dumps(built)) == built
     assert printed.keys() == built.keys() == {
-        "at", "activity", "verdicts", "spending", "sessions", "alerts", "problems", "switched_off",
+        "at", "activity", "verdicts", "spending", "budgets", "sessions", "alerts", "problems", "switched_off",
         "are_tasks_slower",
     }  # fmt: skip
     agent = built["sessions"][0]["agents"][0]
