@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import SECOND
-from stretto.figures.retries_and_recoveries import find_recoveries, find_retries
+from stretto.figures.retries_and_recoveries import EarlierRecoveries, find_recoveries, find_retries
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
 from tests.scenes import at, conclude_scene, retried
@@ -153,3 +153,34 @@ def test_a_failure_is_recovered_by_the_next_success_of_its_type_or_agent() -> No
 def test_a_recovery_before_the_failure_is_none() -> None:
     """What succeeded earlier recovers nothing."""
     assert find_recoveries([task("early", 0, 5, Outcome.SUCCESS), FAILED]) == ()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 20), st.sampled_from(list(Outcome)), st.sampled_from(["one", "two", "three"])
+        ),
+        max_size=14,
+    ),
+    st.integers(0, 14),
+    st.integers(0, 14),
+)
+def test_recoveries_among_earlier_tasks_stay_when_later_ones_end(
+    drawn: list[tuple[int, Outcome, str]], first: int, second: int
+) -> None:
+    """However a session is cut in three by its ends: added part by part, its recoveries are those of all."""
+    tasks = [
+        task(str(number), 0, end, outcome, agent=agent, task_type=agent[0])
+        for number, (end, outcome, agent) in enumerate(sorted(drawn))
+    ]
+    first, second = sorted((first, second))
+    earlier = EarlierRecoveries().add(tasks[:first], tasks[:first])
+    earlier = earlier.add(tasks[first:second], tasks[:second])
+    found = earlier.find_with(tasks[second:])
+    at_once = find_recoveries(tasks)
+    open_order = bool(tasks[second:]) and tasks[second].end == earlier.until
+    assert found is None if open_order else found is not None
+    if found is not None:
+        assert {recovery.failed.id: recovery for recovery in found} == {
+            recovery.failed.id: recovery for recovery in at_once
+        }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -32,13 +32,44 @@ class Recovery:
         return _get_end(self.success) - _get_end(self.failed)
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierRecoveries:
+    """The recoveries among the first tasks of a session, and what a later success may still make good."""
+
+    recoveries: tuple[Recovery, ...] = ()
+    unrecovered: tuple[Task, ...] = ()
+    """The failures without a recovery so far."""
+    until: int = 0
+    """When the last of these tasks ended (ns)."""
+
+    def find_with(self, later: Sequence[Task]) -> tuple[Recovery, ...] | None:
+        """Return all recoveries of a session that goes on with later tasks, which have ended or may run.
+
+        None if one of these ended no later than an earlier task: which success was next is then open.
+        """
+        if any(task.end is not None and task.end <= self.until for task in later):
+            return None
+        return self.recoveries + find_recoveries((*self.unrecovered, *later))
+
+    def add(self, later: Sequence[Task], all_tasks: Sequence[Task]) -> EarlierRecoveries:
+        """Return these and later tasks together; ``all_tasks`` are both."""
+        found, failed = self.find_with(later), (*self.unrecovered, *later)
+        if found is None:
+            found, failed = find_recoveries(all_tasks), tuple(all_tasks)
+        recovered = {recovery.failed.id for recovery in found}
+        return EarlierRecoveries(
+            found,
+            tuple(task for task in failed if task.outcome is Outcome.FAILURE and task.id not in recovered),
+            max([self.until, *(task.end for task in later if task.end is not None)]),
+        )
+
+
 def find_recoveries(tasks: Iterable[Task]) -> tuple[Recovery, ...]:
     """Return the recovery of each failed task of a session that has one.
 
     Example: a review fails at 10 s; the next review succeeds at 25 s, another task of the same agent at 40 s:
     the work was recovered after 15 s.
     """
-    # A live session of thousands of tasks is looked at with each event about one of them.
     ended = [task for task in tasks if task.end is not None]
     outcomes = {task.outcome for task in ended}
     if Outcome.FAILURE not in outcomes or Outcome.SUCCESS not in outcomes:

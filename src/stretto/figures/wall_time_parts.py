@@ -210,6 +210,9 @@ def _split_waits_for_agents(
     A task without a known end counts as running until the session's end. Example: a wait of 10-40 s for a
     task of 5-20 s is a wait for agents at 10-20 s and on nothing at 20-40 s.
     """
+    for_agents = find_waits_for_agents(session, requests)
+    if not for_agents:
+        return
     running = merge_intervals(
         (
             Interval(task.start, limits.end if task.end is None else task.end)
@@ -218,7 +221,7 @@ def _split_waits_for_agents(
         ),
         limits,
     )
-    for wait in find_waits_for_agents(session, requests):
+    for wait in for_agents:
         for interval in running:
             if interval.start < wait.end and wait.start < interval.end:
                 yield Interval(max(interval.start, wait.start), min(interval.end, wait.end)), True

@@ -52,7 +52,8 @@ class Stretch(msgspec.Struct, eq=False):
     name: str | None = None
     """The tool or the model."""
     parent: Stretch | None = None
-    """The stretch that delegated a task; None of a call, which lies in the stretch of its agent."""
+    """The task that delegated a task. None: the main agent did, or this is no task. Most trees then have no
+    cycle of references, and are freed without a search for such."""
     inner: Sequence[Stretch] = ()
     """Its own calls and the tasks directly inside it, in the order of ``get_end_sort_key``."""
 
@@ -88,7 +89,7 @@ def build_work_tree(session: Session) -> Stretch:
     runs = AgentRuns(session, root)
     for run in runs.all:
         run.parent = runs.find_parent(run)
-    _break_rings(runs.all, root)
+    _break_rings(runs.all)
     inner_of: dict[Stretch, list[Stretch]] = {stretch: [] for stretch in (root, *runs.all)}
     for run in runs.all:
         outer = run.parent or root
@@ -128,7 +129,6 @@ class AgentRuns:
     """The runs of known length of a session's agents, by agent."""
 
     def __init__(self, session: Session, root: Stretch) -> None:
-        self._root = root
         self._ids = {task.id for task in session.tasks}
         self._by_agent: dict[str, list[Stretch]] = {}
         self._parents: dict[str, str | None] = {}
@@ -156,8 +156,8 @@ class AgentRuns:
             return None
         return runs[max(0, bisect_right(runs, time, key=lambda run: run.start) - 1)]
 
-    def find_parent(self, run: Stretch) -> Stretch:
-        """Return the nearest run above a run; tasks of unknown length are skipped."""
+    def find_parent(self, run: Stretch) -> Stretch | None:
+        """Return the nearest run above a run, None: the main agent; tasks of unknown length are skipped."""
         above = run.task.parent if run.task else None
         skipped: set[str] = set()
         while above is not None and above not in skipped:
@@ -166,19 +166,19 @@ class AgentRuns:
             if nearest is not None and nearest is not run:
                 return nearest
             above = self._parents.get(above)
-        return self._root
+        return None
 
 
-def _break_rings(runs: Iterable[Stretch], root: Stretch) -> None:
-    """Attach runs that are above themselves to the root: contradictory events would make walks endless."""
-    ring_free = {root.id}
+def _break_rings(runs: Iterable[Stretch]) -> None:
+    """Attach runs above themselves to the main agent: contradictory events would make walks endless."""
+    ring_free: set[str] = set()
     for run in runs:
         path: list[Stretch] = []
         on_path: set[str] = set()
         current: Stretch | None = run
         while current is not None and current.id not in ring_free:
             if current.id in on_path:
-                path[-1].parent = root
+                path[-1].parent = None
                 break
             path.append(current)
             on_path.add(current.id)

@@ -304,6 +304,7 @@ class SessionState:
             scales=rules.scales,
             concluded=self.tool_calls.concluded,
             known_lone_tasks=executions[2],
+            settled=None if self.settled is None else (self.settled.recoveries, self.rest_tasks),
         )
 
     def _make_rest_context(self, context: SessionContext) -> SessionContext:

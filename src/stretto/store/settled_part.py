@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stretto.figures.fanouts import NO_EXECUTIONS, Executions, find_executions, join_executions
 from stretto.figures.overlapping_fanouts import count_fanouts_once
+from stretto.figures.retries_and_recoveries import EarlierRecoveries
 from stretto.model.entities import Session, Task
 from stretto.model.facts import SessionFacts
 from stretto.names.fact_fields import EntityKind
@@ -28,6 +29,7 @@ class SettledPart:
     """Their executions."""
     counts: TaskCounts
     rows: ExecutionRows
+    recoveries: EarlierRecoveries
     words: Sequence[str]
     """The words of the tasks, each once, in their order."""
     _names: tuple[str | None, ...]
@@ -55,6 +57,7 @@ class SettledPart:
             found,
             counts if before is None else before.counts.add(counts),
             rows if before is None else before.rows.join(rows),
+            (EarlierRecoveries() if before is None else before.recoveries).add(newly_settled, tasks.tasks),
             words if before is None else [*dict.fromkeys((*before.words, *words))],
             _get_names(session),
             dict.fromkeys(agent for agent in facts.tasks if agent not in tasks.agents),

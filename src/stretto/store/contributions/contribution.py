@@ -11,6 +11,7 @@ from typing import Protocol
 from stretto.figures.critical_path import CriticalPath, Slack, compute_slack, find_critical_path
 from stretto.figures.fanout_conflict_and_test_checks import IntegrationCheck, find_conflicts_and_tests
 from stretto.figures.fanouts import Fanout, SequentialRun, find_tasks_without_overlap
+from stretto.figures.retries_and_recoveries import EarlierRecoveries, Recovery, find_recoveries
 from stretto.figures.unreported_model_calls import iterate_usage_reports
 from stretto.figures.wall_time_parts import WallPart, split_wall_time, sum_wall_parts
 from stretto.figures.work_tree import Stretch, build_work_tree
@@ -64,6 +65,16 @@ class SessionContext:
 
     known_lone_tasks: tuple[Task, ...] | None = None
     """The value of ``lone_tasks``, if the caller has it already."""
+
+    settled: tuple[EarlierRecoveries, tuple[Task, ...]] | None = None
+    """Of a live session with settled tasks: the recoveries among these, and its other tasks."""
+
+    @cached_property
+    def recoveries(self) -> tuple[Recovery, ...]:
+        """The recoveries of failed tasks."""
+        earlier, later = self.settled or (EarlierRecoveries(), self.session.tasks)
+        found = earlier.find_with(later)
+        return find_recoveries(self.session.tasks) if found is None else found
 
     @cached_property
     def lone_tasks(self) -> tuple[Task, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from stretto.figures.parallelisable_turns import iterate_tasks_of_ended_turns, measure_eligible_turn
 from stretto.figures.quantile_sketch import find_bucket
-from stretto.figures.retries_and_recoveries import Recovery, find_recoveries, find_retries
+from stretto.figures.retries_and_recoveries import Recovery, find_retries
 from stretto.figures.scores.sums_by_pattern_type_or_agent import ALONE, PARALLEL, UNPLACED
 from stretto.model.entities import Task
 from stretto.names import NONE, measures
@@ -46,7 +46,7 @@ def list_delegating_turn_parts(context: SessionContext) -> Iterator[Part]:
 
 def list_recovery_parts(context: SessionContext) -> Iterator[Part]:
     """Yield the sums of each failure that a later success of the same type or agent made good."""
-    for recovery in find_recoveries(context.session.tasks):
+    for recovery in context.recoveries:
         yield Part(recovery.failed.id, (recovery,), _add_recovery)
 
 
