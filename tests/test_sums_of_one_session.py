@@ -7,7 +7,7 @@ from stretto.figures.scores.session_kpis import build_kpis_document
 from stretto.model.event import Kind, Outcome
 from stretto.model.score_scales import Scale, Scales
 from stretto.store import queries
-from stretto.store.sums_of_one_session import NOT_SCORED
+from stretto.store.contributions.registry import NOT_SCORED
 from tests.fakes import store
 from tests.scenes import Drawing, at, delivery, fork_join, one_by_one, straggler
 from tests.scored import by_work, own

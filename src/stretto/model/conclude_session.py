@@ -15,6 +15,10 @@ Start and end that cannot both be right, because the clock was set between them,
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
 from stretto.model.calls_from_facts import (
     OUTCOMES,
     assign_to_runs,
@@ -24,7 +28,7 @@ from stretto.model.calls_from_facts import (
 )
 from stretto.model.conclude_tasks import Classify, conclude_tasks
 from stretto.model.delivered_and_wasted_tasks import judge_task_deliveries
-from stretto.model.entities import PATTERN_LABEL, Session, Turn
+from stretto.model.entities import PATTERN_LABEL, Session, ToolCall, Turn
 from stretto.model.event import Channel, Outcome
 from stretto.model.facts import HEARSAY, RANK, EntityFacts, SessionFacts, get_number, get_text
 from stretto.model.join_channel_reports import join_facts
@@ -84,7 +88,7 @@ def conclude_session(
     tasks = add_person_waits(facts, judge_task_deliveries(facts, tasks, turns, end), closed=closed)
     tasks = memory.share_tasks(tasks)
     first, last = get_session_times(facts)
-    return Session(
+    concluded = Session(
         id=facts.id,
         source=get_text(session, fact_fields.SOURCE) or "",
         project=_get_words(session, fact_fields.PROJECT),
@@ -99,15 +103,8 @@ def conclude_session(
         outcome=conclude_session_outcome(facts, turns, tasks, closed=closed, end=end),
         turns=turns,
         tasks=tasks,
-        tool_calls=conclude_calls(facts, tasks, closed=closed) if calls else (),
-        model_calls=assign_to_runs(facts, tasks, conclude_model_calls(facts)) if calls else (),
-        phases=conclude_phases(facts, closed=closed) if calls else (),
-        messages=conclude_messages(facts) if calls else (),
-        scores=conclude_scores(facts) if calls else (),
-        hooks_run=conclude_hooks_run(facts) if calls else (),
-        permissions=conclude_permissions(facts) if calls else (),
-        samples=conclude_samples(facts) if calls else (),
-        cache_reports=conclude_cache_reports(facts) if calls else (),
+        tool_calls=(),
+        model_calls=(),
         ends=tuple(sorted(time for time, _ in list_stamped_facts(session, fact_fields.ENDED))),
         processes=conclude_host_processes(facts),
         is_partial=_is_partial(facts),
@@ -118,6 +115,41 @@ def conclude_session(
             for name in fact_fields.COVARIATES
             if (circumstance := _get_words(session, name)) is not None
         ),
+    )
+    if not calls:
+        return concluded
+    return add_reported_entities(add_calls(concluded, facts, closed=closed), facts, closed=closed)
+
+
+def add_calls(
+    session: Session,
+    facts: SessionFacts,
+    *,
+    closed: bool,
+    concluded: Mapping[str, Sequence[ToolCall]] = MappingProxyType({}),
+) -> Session:
+    """Return a session with its calls, permissions and hooks, concluded from its joined facts.
+
+    ``concluded`` are the tool calls that are concluded already, in the form of ``conclude_calls``.
+    """
+    return replace(
+        session,
+        tool_calls=conclude_calls(facts, session.tasks, closed=closed, concluded=concluded),
+        model_calls=assign_to_runs(facts, session.tasks, conclude_model_calls(facts)),
+        permissions=conclude_permissions(facts),
+        hooks_run=conclude_hooks_run(facts),
+    )
+
+
+def add_reported_entities(session: Session, facts: SessionFacts, *, closed: bool) -> Session:
+    """Return a session with its phases, messages, scores, samples and caches, from its joined facts."""
+    return replace(
+        session,
+        phases=conclude_phases(facts, closed=closed),
+        messages=conclude_messages(facts),
+        scores=conclude_scores(facts),
+        samples=conclude_samples(facts),
+        cache_reports=conclude_cache_reports(facts),
     )
 
 

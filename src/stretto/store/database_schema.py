@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 19
+VERSION = 20
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -42,7 +42,8 @@ CREATE TABLE facts (
   PRIMARY KEY (session, kind, id)
 ) WITHOUT ROWID;
 
-CREATE TABLE packed_facts (session TEXT PRIMARY KEY, known BLOB NOT NULL);
+-- concluded: a long session as it was concluded from them (packed_session).
+CREATE TABLE packed_facts (session TEXT PRIMARY KEY, known BLOB NOT NULL, concluded BLOB);
 
 -- Traces that turned out to be part of a session with another name.
 CREATE TABLE session_homes (trace TEXT PRIMARY KEY, session TEXT NOT NULL) WITHOUT ROWID;

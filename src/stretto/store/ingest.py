@@ -495,6 +495,7 @@ class Ingest:
                 state.changed_entities,
                 over=state.over,
                 before=state.facts_form,
+                concluded=state.pack_if_long(),
             )
             state.changed_entities.clear()
             write_session_rows(self._connection, state, settled)

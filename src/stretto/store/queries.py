@@ -18,9 +18,15 @@ from stretto.model.entities import HostProcesses, Session
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.phases_messages_and_scores_from_facts import conclude_host_processes
+from stretto.model.task_type import OTHER
 from stretto.sources.redact import redact_id_if_secret
 from stretto.store.derive_missing_measures_of_old_sums import OLD_DEFINITION_UNTIL
-from stretto.store.stored_facts import load_all_facts, load_facts_of_session_alone
+from stretto.store.packed_session import PackedSession, unpack_session
+from stretto.store.stored_facts import (
+    load_all_facts,
+    load_facts_of_session_alone,
+    read_packed_session,
+)
 from stretto.store.sums_by_time_slot import SLOTS
 
 SHORTEST_ID = 8
@@ -169,22 +175,49 @@ def _count_same(id: str, other: str) -> int:
     return next((place for place, (one, two) in pairs if one != two), min(len(id), len(other)))
 
 
-def read_session(connection: sqlite3.Connection, id: str, classify: Classify) -> Session | None:
-    """Return a session with all of its entities, or None for an unknown id."""
-    session_and_facts = read_session_with_facts(connection, id, classify)
-    return None if session_and_facts is None else session_and_facts[0]
+def read_session(connection: sqlite3.Connection, id: str, classify: Classify | None) -> Session | None:
+    """Return a session with all of its entities, or None for an unknown id.
+
+    Without rules its tasks have any types: for callers that read none.
+    """
+    id = redact_id_if_secret(id)
+    packed = _read_packed(connection, id, classify)
+    if packed is not None:
+        return packed.session
+    concluded = _conclude_stored_session(connection, id, classify)
+    return None if concluded is None else concluded[0]
 
 
 def read_session_with_facts(
     connection: sqlite3.Connection, id: str, classify: Classify
-) -> tuple[Session, SessionFacts] | None:
-    """Return a session with the facts that it was concluded from, or None for an unknown id."""
+) -> tuple[Session, SessionFacts, Sums | None] | None:
+    """Return a session, its facts, and its sums if the store has them; None for an unknown id.
+
+    The sums are those of ``compute_session_sums`` without ``NOT_SCORED``. With sums no facts are read.
+    """
     id = redact_id_if_secret(id)
+    packed = _read_packed(connection, id, classify)
+    if packed is None:
+        concluded = _conclude_stored_session(connection, id, classify)
+        return None if concluded is None else (*concluded, None)
+    sums = packed.make_sums()
+    facts = SessionFacts(id) if sums is not None else load_all_facts(connection, id)
+    return packed.session, facts, sums
+
+
+def _read_packed(connection: sqlite3.Connection, id: str, classify: Classify | None) -> PackedSession | None:
+    packed = read_packed_session(connection, id)
+    return None if packed is None else unpack_session(packed, classify)
+
+
+def _conclude_stored_session(
+    connection: sqlite3.Connection, id: str, classify: Classify | None
+) -> tuple[Session, SessionFacts] | None:
     row = connection.execute("SELECT lost FROM sessions WHERE id = ?", (id,)).fetchone()
     if row is None:
         return None
     facts = load_all_facts(connection, id)
-    return conclude_session(facts, lost=bool(row[0]), classify=classify), facts
+    return conclude_session(facts, lost=bool(row[0]), classify=classify or (lambda *_: OTHER)), facts
 
 
 def read_sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:

@@ -30,6 +30,7 @@ from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.remembered_additions import ContributionSums
 from stretto.store.incremental_model_call_sums import ModelCallSums
 from stretto.store.incremental_tool_call_sums import ToolCallSums
+from stretto.store.packed_session import pack_session_if_long
 from stretto.store.reused_conclusion import Conclusion
 from stretto.store.run_rows import NO_RUNS, RunRows
 from stretto.store.session_task_counts import TaskCounts
@@ -115,6 +116,11 @@ class SessionState:
         total.update(self.contributions.sum_additions())
         total.update(self.model_calls.sum_additions())
         return total
+
+    def pack_if_long(self) -> bytes | None:
+        """Return the session as last concluded, packed, if it is over and long (``packed_session``)."""
+        context = self.contributions.context
+        return None if context is None else pack_session_if_long(context, self.contributions)
 
     def apply_events(self, events: Sequence[Event]) -> None:
         """Merge events of this session into its facts."""

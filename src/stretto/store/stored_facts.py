@@ -42,11 +42,16 @@ def write_facts(
     *,
     over: bool,
     before: FactsForm,
+    concluded: bytes | None = None,
 ) -> FactsForm:
-    """Store the facts of a session, of which the ``changed`` entities are new; return their form now."""
+    """Store the facts of a session, of which the ``changed`` entities are new; return their form now.
+
+    ``concluded`` is the session that is concluded from them, if it is over and packed (``packed_session``).
+    """
     if over:
         packed = zlib.compress(_encode(dict(_iterate_tables(facts))), _FASTEST)
-        connection.execute("INSERT OR REPLACE INTO packed_facts VALUES (?, ?)", (facts.id, packed))
+        row = (facts.id, packed, concluded)
+        connection.execute("INSERT OR REPLACE INTO packed_facts VALUES (?, ?, ?)", row)
         if before is FactsForm.ROWS:
             connection.execute("DELETE FROM facts WHERE session = ?", (facts.id,))
         return FactsForm.PACKED
@@ -88,6 +93,13 @@ def find_facts_form(connection: sqlite3.Connection, session_id: str) -> FactsFor
     query = "SELECT 1 FROM packed_facts WHERE session = ?"
     row = connection.execute(query, (session_id,)).fetchone()
     return FactsForm.ROWS if row is None else FactsForm.PACKED
+
+
+def read_packed_session(connection: sqlite3.Connection, session_id: str) -> bytes | None:
+    """Return the packed session beside the facts of a session that is over (``packed_session``), if any."""
+    query = "SELECT concluded FROM packed_facts WHERE session = ?"
+    row = connection.execute(query, (session_id,)).fetchone()
+    return None if row is None else row[0]
 
 
 def load_facts_of_session_alone(connection: sqlite3.Connection, session_id: str) -> SessionFacts:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -45,6 +45,16 @@ decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
 def find_slot_number(time: int) -> int:
     """Return the number of the narrowest slot that an instant (ns) falls into."""
     return time // _NARROWEST
+
+
+def sum_by_measure(additions: Iterable[Additions]) -> dict[str, dict[tuple[str | int, ...], int]]:
+    """Return what additions add at whatever time, by measure and values of its dimensions."""
+    sums: dict[str, dict[tuple[str | int, ...], int]] = {}
+    for part in additions:
+        for (_, measure, dims), value in part.items():
+            cells = sums.setdefault(measure, {})
+            cells[dims] = cells.get(dims, 0) + value
+    return sums
 
 
 def write_sums(connection: sqlite3.Connection, change: Additions) -> None:

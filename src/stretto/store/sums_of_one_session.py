@@ -18,23 +18,7 @@ from stretto.store.concluded_session import Rules
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.contributions.tool_calls import add_up_tool_calls
-from stretto.store.sums_by_time_slot import Additions
-
-NOT_SCORED = frozenset(
-    {
-        "deliveries",
-        "headline",
-        "opportunity",
-        "price",
-        "coverage",
-        "call coverage",
-        "hooks",
-        "caches",
-        "refusals",
-        "files",
-    }
-)
-"""The contributions that no score or KPI of a session reads: those of windows alone."""
+from stretto.store.sums_by_time_slot import Additions, sum_by_measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +32,24 @@ class SessionSums:
 
 
 def compute_session_sums(
-    facts: SessionFacts, session: Session, rules: Rules, *, without: AbstractSet[str] = frozenset()
+    facts: SessionFacts,
+    session: Session,
+    rules: Rules,
+    *,
+    without: AbstractSet[str] = frozenset(),
+    known: Sums | None = None,
 ) -> SessionSums:
     """Return the sums of a wholly concluded session and of each of its phases.
 
-    ``without`` are the contributions that are left out, such as ``NOT_SCORED``.
+    ``without`` are the contributions that are left out, such as ``NOT_SCORED``. ``known`` are these sums of a
+    session without phases, if the store has them.
     """
     phases = tuple(
         (phase, _compute_sums(_make_context(*_select_phase(facts, session, phase), session, rules), without))
         for phase in session.phases
     )
     context = _make_context(facts, session, session, rules)
-    return SessionSums(_compute_sums(context, without), phases, context)
+    return SessionSums(_compute_sums(context, without) if known is None else known, phases, context)
 
 
 def _make_context(
@@ -90,19 +80,10 @@ def _make_context(
 
 
 def _compute_sums(context: SessionContext, without: AbstractSet[str]) -> Sums:
-    sums: dict[str, dict[tuple[str | int, ...], int]] = {}
-    for name, contribution in CONTRIBUTIONS.items():
-        if name in without:
-            continue
-        for (_, measure, dims), value in contribution.compute(context).items():
-            cells = sums.setdefault(measure, {})
-            cells[dims] = cells.get(dims, 0) + value
+    contributions = (contribution for name, contribution in CONTRIBUTIONS.items() if name not in without)
     of_calls: Additions = Counter()
     add_up_tool_calls(context.session.tool_calls, 1, of_calls)
-    for (_, measure, dims), amount in of_calls.items():
-        cells = sums.setdefault(measure, {})
-        cells[dims] = cells.get(dims, 0) + amount
-    return dict(sums)
+    return sum_by_measure((*(contribution.compute(context) for contribution in contributions), of_calls))
 
 
 def _select_phase(facts: SessionFacts, session: Session, phase: Phase) -> tuple[SessionFacts, Session]:

@@ -36,7 +36,7 @@ class RememberedWrittenFiles:
 
 def _read_writes(connection: sqlite3.Connection, session: TimedSession) -> SessionWrites:
     # The types of its tasks are of no interest here.
-    whole = queries.read_session(connection, session.id, lambda _description, _agent: "")
+    whole = queries.read_session(connection, session.id, None)
     if whole is None:
         return SessionWrites(session.id, session.interval)
     writes = tuple(list_file_writes(whole.tasks, whole.tool_calls))

@@ -44,8 +44,9 @@ from stretto.model.event import Outcome
 from stretto.names import NONE
 from stretto.store import queries
 from stretto.store.concluded_session import Rules
+from stretto.store.contributions.registry import NOT_SCORED
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
-from stretto.store.sums_of_one_session import NOT_SCORED, SessionSums, compute_session_sums
+from stretto.store.sums_of_one_session import SessionSums, compute_session_sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,10 @@ def summarise_session(
         loaded = queries.read_session_with_facts(connection, id, classify)
         if loaded is None:
             return None
-        session, facts = loaded
+        session, facts, known = loaded
         find_baseline = make_baseline_finder(connection, hours, declared, now=now)
         rules = Rules(classify, price, scoring.rules.scales)
-        sums = compute_session_sums(facts, session, rules, without=NOT_SCORED)
+        sums = compute_session_sums(facts, session, rules, without=NOT_SCORED, known=known)
         context = sums.context
         fanouts_with_baseline = tuple(
             (

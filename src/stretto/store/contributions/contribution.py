@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
@@ -16,13 +16,12 @@ from stretto.figures.unreported_model_calls import iterate_usage_reports
 from stretto.figures.wall_time_parts import WallPart, split_wall_time, sum_wall_parts
 from stretto.figures.work_tree import Stretch, build_work_tree
 from stretto.model.call_cost_and_usage_types import Price, get_reported_cost
-from stretto.model.calls_from_facts import assign_to_runs, conclude_calls, conclude_model_calls
+from stretto.model.conclude_session import add_calls
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.interval import Interval
-from stretto.model.phases_messages_and_scores_from_facts import conclude_hooks_run, conclude_permissions
 from stretto.model.score_scales import SCALES, Scales
 from stretto.store.contributions.contribution_parts_by_task_or_fanout import Part, add_up_parts
 from stretto.store.sums_by_time_slot import Additions
@@ -90,14 +89,8 @@ class SessionContext:
     @cached_property
     def whole(self) -> Session:
         """The session with its calls, permissions and hooks, concluded once for all contributions."""
-        return self.whole_session or replace(
-            self.session,
-            tool_calls=conclude_calls(
-                self.facts, self.session.tasks, closed=self.closed, concluded=self.concluded
-            ),
-            model_calls=assign_to_runs(self.facts, self.session.tasks, conclude_model_calls(self.facts)),
-            permissions=conclude_permissions(self.facts),
-            hooks_run=conclude_hooks_run(self.facts),
+        return self.whole_session or add_calls(
+            self.session, self.facts, closed=self.closed, concluded=self.concluded
         )
 
     @cached_property

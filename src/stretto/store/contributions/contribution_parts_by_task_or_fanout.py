@@ -7,7 +7,7 @@ kept, and only the difference goes into the sums.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,9 +92,6 @@ class PartSums:
             self._parts[key] = known
         sums._parts = {}
 
-    def sum_additions(self) -> Additions:
-        """Return all that the parts have added."""
-        total: Additions = Counter()
-        for _, additions in self._parts.values():
-            total.update(additions)
-        return total
+    def iterate_additions(self) -> Iterator[Additions]:
+        """Yield what each part has added."""
+        return (additions for _, additions in self._parts.values())

@@ -100,6 +100,22 @@ CONTRIBUTIONS: dict[str, Contribution] = {
     "samples": Contribution(frozenset({EntityKind.SAMPLE}), add_up_samples),
 }
 
+NOT_SCORED = frozenset(
+    {
+        "deliveries",
+        "headline",
+        "opportunity",
+        "price",
+        "coverage",
+        "call coverage",
+        "hooks",
+        "caches",
+        "refusals",
+        "files",
+    }
+)
+"""The contributions that no score or KPI of a session reads: those of windows alone."""
+
 
 def get_sums_version() -> str:
     """Return a text that changes when contributions change: sums made under another text are made anew."""

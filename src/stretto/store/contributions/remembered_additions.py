@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -71,11 +72,20 @@ class ContributionSums:
     def sum_additions(self) -> Additions:
         """Return all that the contributions have added."""
         total: Additions = Counter()
-        for additions in self._whole.values():
+        for additions in self.iterate_additions():
             total.update(additions)
-        for sums in (*self._parts.values(), *self._settled.values()):
-            total.update(sums.sum_additions())
         return total
+
+    def iterate_additions(self, *, without: AbstractSet[str] = frozenset()) -> Iterator[Additions]:
+        """Yield the additions of each contribution, or of each of its parts; ``without`` some by name."""
+        for name in CONTRIBUTIONS:
+            if name in without:
+                continue
+            if name in self._whole:
+                yield self._whole[name]
+            for sums in (self._parts.get(name), self._settled.get(name)):
+                if sums is not None:
+                    yield from sums.iterate_additions()
 
     def _get_parts(self, name: str) -> PartSums:
         return self._parts.setdefault(name, PartSums())
