@@ -96,8 +96,8 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_store.py --floor 0.11
 	$(BIN)/python -m tests.bench.bench_runs --floor 1.5
 	$(BIN)/python -m tests.bench.bench_import --floor 10
-	$(BIN)/python -m tests.bench.bench_live_session --floor 4
-	$(BIN)/python -m tests.bench.bench_session_page --floor 15
+	$(BIN)/python -m tests.bench.bench_live_session --floor 3.3
+	$(BIN)/python -m tests.bench.bench_session_page --floor 11
 	$(BIN)/python -m tests.bench.bench_first_paint --floor 3
 	$(BIN)/python -m tests.bench.bench_report
 	$(BIN)/python tests/bench/bench_otlp.py
