@@ -34,7 +34,7 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class EarlierRecoveries:
-    """The recoveries among the first tasks of a session, and what a later success may still make good."""
+    """The recoveries among the first tasks of a session, and the failures that may still have one."""
 
     recoveries: tuple[Recovery, ...] = ()
     unrecovered: tuple[Task, ...] = ()

@@ -60,7 +60,7 @@ _decode = msgspec.msgpack.Decoder(PackedSession).decode
 def pack_session_if_long(context: SessionContext, contributions: ContributionSums) -> bytes | None:
     """Return a session that is over with all of its entities and its sums, packed; None of a shorter one.
 
-    ``contributions`` are what it has added by each contribution. None also if a number has more than 64 bits.
+    ``contributions`` has its additions by contribution. None also if a number has more than 64 bits.
     """
     if not context.over:
         return None

@@ -48,7 +48,7 @@ def find_slot_number(time: int) -> int:
 
 
 def sum_by_measure(additions: Iterable[Additions]) -> dict[str, dict[tuple[str | int, ...], int]]:
-    """Return what additions add at whatever time, by measure and values of its dimensions."""
+    """Return the sums of additions of all times, by measure and values of its dimensions."""
     sums: dict[str, dict[tuple[str | int, ...], int]] = {}
     for part in additions:
         for (_, measure, dims), value in part.items():

@@ -93,5 +93,5 @@ class PartSums:
         sums._parts = {}
 
     def iterate_additions(self) -> Iterator[Additions]:
-        """Yield what each part has added."""
+        """Yield the additions of each part."""
         return (additions for _, additions in self._parts.values())
