@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,18 @@ from msgspec import structs
 
 from stretto.cli.main import main
 from stretto.clock import SECOND
+from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.otlp_export.otlp_json import build_otlp_document
 from stretto.otlp_export.session_spans import build_spans
+from stretto.store.database import open_reader
+from stretto.store.queries import read_session
 from stretto.summaries.run_tables import format_session_runs, format_task_runs
 from stretto.summaries.trace_events import build_trace_document
-from tests.scenes import conclude_scene, nested, straggler
+from tests.scenes import Drawing, by_description, conclude_scene, nested, straggler
+from tests.web_served import Store, served
 
 DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo" / "fanout.jsonl"
 
@@ -129,6 +135,41 @@ def test_otlp_json_has_the_spans_with_hexadecimal_ids() -> None:
     assert [(span["traceId"], span["spanId"], span["name"]) for span in scope["spans"]] == expected
     assert {span["kind"] for span in scope["spans"]} <= {1, 3}
     assert {span["parentSpanId"] for span in scope["spans"][1:]} <= {span for _, span, _ in expected}
+
+
+def with_timed_models() -> Drawing:
+    """Draw the straggler with two model calls of known length."""
+    drawing = straggler("modelled")
+    for name, start in (("a", 1), ("b", 3)):
+        used = {"input_tokens": 90, "output_tokens": 10, "cache_read_tokens": 40, "cost_usd": 0.25}
+        drawing.model(f"model-{name}", start, parent=f"modelled-{name}", took=2, **used)
+    return drawing
+
+
+@pytest.mark.parametrize("scene", [nested, straggler, with_timed_models])
+def test_a_session_posted_as_otlp_is_the_same_session(tmp_path: Path, scene: Callable[[], Drawing]) -> None:
+    """An empty store that receives the document has the session with its entities, times and outcomes."""
+    session = conclude_scene(scene().events)
+    document = json.dumps(build_otlp_document(build_spans(session, version="1")))
+    received = Store(tmp_path)
+    with served(received.make_backend()) as client:
+        answer = client.post("/v1/traces", content=document, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()) == (200, {})
+    received.refresh()
+    with closing(open_reader(received.config.database)) as connection:
+        back = read_session(connection, session.id, by_description)
+    assert back is not None
+    assert (back.source, back.pattern, back.outcome) == (session.source, session.pattern, session.outcome)
+    assert (back.start, back.end, back.turns) == (session.start, session.end, session.turns)
+    assert back.tool_calls == session.tool_calls
+    assert back.model_calls == session.model_calls
+    assert len(session.model_calls) == (2 if scene is with_timed_models else 0)
+    # Descriptions are of nobody's concern but the machine's; a span names its end itself, without doubt.
+    sent = tuple(structs.replace(task, description=None, doubt=0) for task in session.tasks)
+    assert back.tasks == sent
+    assert [fanout.elapsed for fanout in find_fanouts(back.tasks)] == [
+        fanout.elapsed for fanout in find_fanouts(session.tasks)
+    ]
 
 
 def test_the_commands_write_files_and_standard_output(

@@ -28,6 +28,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from stretto.clock import SECOND
+from stretto.model.call_cost_and_usage_types import DOLLAR
 from stretto.model.entities import ModelCall, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.names import SpanAttribute
@@ -255,8 +256,22 @@ def _convert_model_call(session: Session, call: ModelCall, agents: Mapping[str, 
             SpanAttribute.AGENT_NAME.value: _name_agent(session, call.task, agents),
             SpanAttribute.MODEL_CALL_ID.value: call.id,
             SpanAttribute.TASK_ID.value: call.task,
+            **_convert_usage(call),
         },
     )
+
+
+def _convert_usage(call: ModelCall) -> dict[str, Value | None]:
+    """Return tokens and reported cost (dollars) of a call; by convention input includes cached tokens."""
+    tokens = call.tokens
+    cached = (tokens.cache_read or 0) + (tokens.cache_write or 0)
+    return {
+        SpanAttribute.USAGE_INPUT.value: None if tokens.input is None else tokens.input + cached,
+        SpanAttribute.USAGE_OUTPUT.value: tokens.output,
+        SpanAttribute.USAGE_CACHE_READ.value: tokens.cache_read,
+        SpanAttribute.USAGE_CACHE_WRITE.value: tokens.cache_write,
+        SpanAttribute.USAGE_COST.value: None if call.cost is None else call.cost / DOLLAR,
+    }
 
 
 def _build_entity_span(

@@ -84,8 +84,10 @@ def make_session_events(span: Span, session: str) -> list[Event]:
     if roles.find_role(span) is not SpanRole.SESSION:
         return []
     new_event = _bind_event(span, session)
+    name = conventions.get_workflow_name(span)
     attributes = omit_none(
-        pattern=conventions.get_workflow_name(span),
+        # Stretto sends a session without a pattern under the name of its source.
+        pattern=None if name == conventions.get_source(span) else name,
         project=get_text(span.attributes, *conventions.PROJECTS),
     )
     start = new_event(kind=Kind.SESSION_START, time=span.start, attributes=attributes)
