@@ -42,10 +42,11 @@ TABLE = """
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """Serve sessions of every kind, one with many lanes, some whose agents talk; findings, an alert."""
+    """Serve sessions of every kind, two with many lanes, some whose agents talk; findings, an alert."""
     store = Store(tmp_path_factory.mktemp("exports"))
     full(store)
     store.scene("forty", NOON - 3 * HOUR, make_waves(20))
+    store.scene("at-once", NOON - 3 * HOUR, make_waves(40))
     add_crowd(store, 4)
     store.refresh()
     with served(store.make_backend(findings=lambda: STATE)) as client:
@@ -127,7 +128,9 @@ def test_a_drawing_needs_nothing_else(client: httpx.Client) -> None:
     assert "var(--" not in answer.text
 
 
-@pytest.mark.parametrize(("path", "lanes"), [("/sessions/together", 3), ("/sessions/forty", 25)])
+@pytest.mark.parametrize(
+    ("path", "lanes"), [("/sessions/together", 3), ("/sessions/forty", 25), ("/sessions/at-once", 41)]
+)
 def test_a_lane_has_its_name_beside_it(client: httpx.Client, path: str, lanes: int) -> None:
     """However close the lanes are: the names go down the drawing in steps of a lane, to its last."""
     root = ET.fromstring(client.get(f"{path}?format=svg").text)  # the project's own answer

@@ -40,7 +40,7 @@ CONTRAST = "color-contrast"
 PATHS = (
     "/", "/?window=90d", "/?from=2026-11-19&to=2026-11-19", "/?from=2026-11-13&to=2026-11-19",
     "/sessions", "/sessions?q=nothing-of-that-name", f"/sessions/{FIRST}",
-    "/sessions/together", "/sessions/orchestrated", "/sessions/forty-by-eight", "/activity?window=7d",
+    "/sessions/together", "/sessions/orchestrated", "/sessions/forty-at-once", "/activity?window=7d",
     "/types?window=7d", "/types/testing?window=7d",
     "/agents?window=7d", f"/agents/{AGENTS[0]}?window=7d",
     "/patterns?window=7d", f"/patterns/{PATTERN}?window=7d",
@@ -107,6 +107,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store.events(orchestrated().events)
     store.scene("forty-by-eight", NOON - 5 * HOUR, make_waves(8))
     store.scene("forty-by-twenty", NOON - 6 * HOUR, make_waves(20))
+    store.scene("forty-at-once", NOON - 6 * HOUR, make_waves(40))
     add_crowd(store)
     store.refresh()
     with closing(open_reader(store.config.database)) as connection:
@@ -182,7 +183,13 @@ def test_a_page_is_whole_without_scripts(without_scripts: BrowserContext, path: 
 
 
 @pytest.mark.parametrize(
-    ("session", "width", "height"), [("forty-by-eight", 1440, 900), ("forty-by-twenty", 1920, 1080)]
+    ("session", "width", "height"),
+    [
+        ("forty-by-eight", 1440, 900),
+        ("forty-by-twenty", 1440, 900),
+        ("forty-at-once", 1440, 900),
+        ("forty-at-once", 1920, 1080),
+    ],
 )
 def test_forty_tasks_fit_two_screens(
     browser: Browser, address: str, session: str, width: int, height: int
@@ -192,4 +199,5 @@ def test_forty_tasks_fit_two_screens(
         page.goto(f"/sessions/{session}")
         expect(page.locator("#fold-tasks summary")).to_contain_text("40 tasks")
         expect(page.locator(".timeline .bar.task")).to_have_count(40)
+        expect(page.locator("#fold-wall summary")).to_contain_text("% parallel tasks")
         assert page.evaluate("document.documentElement.scrollHeight") <= 2 * height
