@@ -141,7 +141,12 @@ def with_timed_models() -> Drawing:
     """Draw the straggler with two model calls of known length."""
     drawing = straggler("modelled")
     for name, start in (("a", 1), ("b", 3)):
-        used = {"input_tokens": 90, "output_tokens": 10, "cache_read_tokens": 40, "cost_usd": 0.25}
+        used: dict[str, Any] = {
+            "input_tokens": 90,
+            "output_tokens": 10,
+            "cache_read_tokens": 40,
+            "cost_usd": 0.25,
+        }
         drawing.model(f"model-{name}", start, parent=f"modelled-{name}", took=2, **used)
     return drawing
 

@@ -265,7 +265,7 @@ def test_a_copied_title_finds_its_session(store: Store) -> None:
 
 
 def test_every_filter_is_a_field_of_the_form(client: httpx.Client) -> None:
-    """What the address can ask for, a person can type in; fields that are sent empty ask for nothing."""
+    """What the address can ask for, a person can type in; fields that are sent empty leave the address."""
     plain = client.get("/sessions").text
     for name in (
         "pattern",
@@ -281,7 +281,10 @@ def test_every_filter_is_a_field_of_the_form(client: httpx.Client) -> None:
     ):
         assert f'<input type="search" name="{name}" value=""' in plain
     assert '<details class="more">' in plain
-    sent = client.get("/sessions?q=&project=&agent=tester&label=&outcome=").text
+    shorter = client.get("/sessions?q=&project=&agent=tester&label=&outcome=&sort=-start")
+    assert (shorter.status_code, shorter.headers["location"]) == (302, "/sessions?agent=tester&sort=-start")
+    assert client.get("/sessions?q=&outcome=").headers["location"] == "/sessions"
+    sent = client.get(shorter.headers["location"]).text
     assert '<details class="more" open>' in sent
     assert '<input type="search" name="agent" value="tester"' in sent
     assert 'href="/sessions/failed"' in sent

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stretto.clock import DAY, HOUR, SECOND
+from stretto.figures.finished_run_statistics import RunProfile
+from stretto.summaries.run_statistics_by_kind import ProfileKind
+from stretto.summaries.time_window import TimeWindow
 from stretto.web import dimension_views
 from tests.web_page import ARCHITECTURE, TESTS, full, read, shown
 from tests.web_served import NOON, Store, Work, served
@@ -96,6 +100,22 @@ def test_a_pattern_has_what_it_brought_and_who_does_its_work(store: Store) -> No
         ("tester", "testing", "7"),
         ("scout", "research", "5"),
     ]
+
+
+@pytest.mark.parametrize("path", ["/types/prd", "/agents/scout", "/agents/tester"])
+def test_the_page_of_a_name_reads_its_runs_once(store: Store, path: str) -> None:
+    """In the window that has any; of work that only runs, in all the time recorded."""
+    store.scene("running", NOON - HOUR, (Work(0, None, "draft the PRD", "scout"),), over=False)
+    store.refresh()
+    standard, asked = store.make_backend(), []
+
+    def read(kind: ProfileKind, name: str, window: TimeWindow) -> RunProfile:
+        asked.append(window.name)
+        return standard.run_profile(kind, name, window)
+
+    with served(replace(standard, run_profile=read)) as client:
+        assert client.get(path).status_code == 200
+    assert asked == (["24h"] if path.endswith("tester") else ["all"])
 
 
 def test_a_view_has_the_window_that_is_asked_for(store: Store) -> None:

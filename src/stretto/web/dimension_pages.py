@@ -43,29 +43,31 @@ class DimensionView:
     """One of the runs that its pages describe, and several."""
     parameter: str
     """The filter of lists of sessions."""
+    counts: str
+    """The figure that counts these runs in a window."""
     list_rows: Callable[[dimension_views.FigureIndex, str], Sequence[object]]
 
 
 DIMENSIONS = {
     "types": DimensionView(
         ProfileKind.TASK_TYPE, "Task types", "task type", "none", ("task", "tasks"), "type",
-        dimension_views.list_type_rows,
+        "stretto_window_tasks", dimension_views.list_type_rows,
     ),
     "agents": DimensionView(
         ProfileKind.AGENT, "Agents", "agent", UNNAMED_AGENT, ("task", "tasks"), "agent",
-        dimension_views.list_agent_rows,
+        "stretto_window_agent_tasks", dimension_views.list_agent_rows,
     ),
     "patterns": DimensionView(
         ProfileKind.PATTERN, "Patterns", "pattern", "no named pattern", ("session", "sessions"), "pattern",
-        dimension_views.list_pattern_rows,
+        "stretto_window_sessions", dimension_views.list_pattern_rows,
     ),
     "tools": DimensionView(
         ProfileKind.TOOL, "Tools", "tool", "unnamed tool", ("call", "calls"), "tool",
-        tool_and_model_views.list_tool_figures,
+        "stretto_window_tool_calls", tool_and_model_views.list_tool_figures,
     ),
     "models": DimensionView(
         ProfileKind.MODEL, "Models", "model", "unnamed model", ("call", "calls"), "model",
-        tool_and_model_views.list_model_figures,
+        "stretto_window_model_calls", tool_and_model_views.list_model_figures,
     ),
 }  # fmt: skip
 """First part of a view's path → the view."""
@@ -132,7 +134,7 @@ class DimensionPages(PageEndpoints):
         latest = self._backend.snapshot()
         rows = [] if latest is None else dimension_views.list_detail_rows(latest, dimension.kind.value, name)
         window, profile = None, None
-        for window in () if choice is None else _list_windows(choice, rows, now):
+        for window in () if choice is None else _list_windows(choice, dimension.counts, rows, now):
             profile = self._backend.run_profile(dimension.kind, name, window)
             if profile.runs:
                 break
@@ -167,17 +169,18 @@ class DimensionPages(PageEndpoints):
 
 
 def _list_windows(
-    choice: WindowChoice, rows: Sequence[dimension_views.DetailRow], now: int
+    choice: WindowChoice, counts: str, rows: Sequence[dimension_views.DetailRow], now: int
 ) -> list[TimeWindow]:
     """Return the windows to look for runs of a name in, in this order.
 
-    A window without a figure about the name has no run of it. With one it may have none that is finished.
+    ``counts`` is the figure that counts those that ended in a window. A task that ended in the window may
+    have begun before it, and is then no run of it.
     """
     if choice.is_asked:
         return [choice.window]
     place = list(WINDOWS).index(choice.window.name)
-    has_figures = any(row.cells[place] is not None for row in rows)
-    return [*([choice.window] if has_figures else []), make_named_window(ALL, now)]
+    has_runs = any(row.name == counts and row.cells[place] is not None for row in rows)
+    return [*([choice.window] if has_runs else []), make_named_window(ALL, now)]
 
 
 _QUERY_FIELDS = {"type": "task_type"}

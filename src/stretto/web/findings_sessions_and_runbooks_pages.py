@@ -20,7 +20,14 @@ from stretto.store.queries import SessionRow
 from stretto.store.session_search import CursorError, SessionQuery
 from stretto.summaries.session_json import build_page_document
 from stretto.summaries.time_window import ALL, make_named_window
-from stretto.web import findings_view, markdown, session_list_columns, session_timeline, session_view
+from stretto.web import (
+    findings_view,
+    markdown,
+    responses,
+    session_list_columns,
+    session_timeline,
+    session_view,
+)
 from stretto.web.collaboration_network import draw_network
 from stretto.web.findings_routes import read_findings_about_older_session, read_findings_as_of
 from stretto.web.page_endpoints import PageEndpoints
@@ -92,7 +99,12 @@ class PageRoutes(PageEndpoints):
         )
 
     def show_sessions(self, request: Request) -> Response:
-        """Answer a page of the sessions that match the parameters, the most recently active first."""
+        """Answer a page of the sessions that match the parameters, the most recently active first.
+
+        A form sends its empty fields along: the answer leads to the short address.
+        """
+        if shorter := responses.redirect_to_shorter_address(request):
+            return shorter
         now = self._backend.clock()
         try:
             query = parse_session_query(request.query_params, now, SESSIONS_SHOWN, ignored=PAGE_PARAMETERS)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
-from starlette.responses import PlainTextResponse, Response
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 API = "/api/"
 """Errors are JSON below this path, and text elsewhere."""
@@ -26,3 +28,12 @@ def build_error(
     if path.startswith(API):
         return build_json({"error": problem, "hint": hint or None}, status, headers)
     return PlainTextResponse(f"{problem}\n{hint}\n" if hint else f"{problem}\n", status, headers)
+
+
+def redirect_to_shorter_address(request: Request) -> Response | None:
+    """Return the way to the same page without the parameters that are empty; None if none is."""
+    given = request.query_params.multi_items()
+    kept = [(name, text) for name, text in given if text]
+    if len(kept) == len(given):
+        return None
+    return RedirectResponse(f"{request.url.path}?{urlencode(kept)}" if kept else request.url.path, 302)
