@@ -119,13 +119,13 @@ def test_a_form_takes_the_bounds_of_any_window(
 ) -> None:
     """It shows the chosen bounds, times in UTC, keeps filters and order, and needs no script."""
     with shown(store) as client:
-        html = client.get(given).text
+        html = client.get(given, follow_redirects=True).text
         form = Page(
             html[html.index('<nav class="windows"') : html.index("</nav>", html.index("windows"))] + "</nav>"
         )
         inputs = form.attributes("input")
         sent = {str(each["name"]): str(each["value"] or "") for each in inputs}
-        again = client.get(urlsplit(given).path, params=sent)
+        again = client.get(urlsplit(given).path, params=sent, follow_redirects=True)
 
     fields = [each for each in inputs if each["type"] != "hidden"]
     assert [value for each in fields for value in (each["type"], each["value"] or "")] == bounds
