@@ -143,7 +143,7 @@ def prepare_engine(url: str) -> Iterator[HubDatabase]:
         if url.startswith("clickhouse:"):
             # What tests store would be past its retention once the scenes are a year old.
             address = urlsplit(url)
-            for table in ("sessions", "releases", "forgettings"):
+            for table in ("sessions", "releases", "forgettings", "experiments"):
                 statement = f"ALTER TABLE {address.path.strip('/')}.{table} REMOVE TTL"
                 urlopen(f"http://{address.netloc}/", statement.encode()).close()
         yield engine

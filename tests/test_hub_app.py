@@ -33,14 +33,14 @@ from stretto.fleet.hidden_names import NameHider
 from stretto.fleet.hub_exchange import FORGET_PATH, MOST_DOCUMENTS, SESSIONS_PATH
 from stretto.fleet.session_document import MOST_BYTES, SessionDocument, encode_session_document
 from stretto.hub import hub_app, open_scopes, scope_service
-from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
+from stretto.hub.access_tokens import ALL_TEAMS, AccessToken, TokenRole, hash_token
 from stretto.hub.document_checks import RefusalReason, find_document_fault
 from stretto.hub.document_row_checks import MOST_AMOUNT, MOST_COUNT
 from stretto.hub.engine import DAYS_KEPT, FleetScope, ReceivedSession
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.enough_people_release_rule import decode_day_release
 from stretto.hub.hub_app import HubApp
-from stretto.hub.open_scopes import ALL_TEAMS, OpenScopes
+from stretto.hub.open_scopes import OpenScopes
 from stretto.hub.receive_sessions import MOST_TEXT_BYTES, SessionReceiver
 from stretto.hub.received_documents_collector import make_receive_registry
 from stretto.model.event import Event
@@ -705,8 +705,10 @@ def test_leads_learn_what_got_worse_and_nothing_of_a_person(
         assert until(lambda: lead.get("/api/findings").json()["analyses"])
         answer = lead.get("/api/findings")
         document = answer.json()
-        (result,) = document["analyses"]
-        assert (result["name"], result["error"]) == ("changes", None)
+        assert [(result["name"], result["error"]) for result in document["analyses"]] == [
+            ("changes", None),
+            ("experiments", None),
+        ]
         whole, tests = sorted(document["open"], key=lambda each: len(each["subject"]))
         assert (whole["subject"], tests["subject"]) == ({}, {"type": "tests"})
         assert whole["since"].startswith(date.fromordinal(_EPOCH + TODAY - 7).isoformat())
@@ -715,7 +717,7 @@ def test_leads_learn_what_got_worse_and_nothing_of_a_person(
         assert document["absent"].keys() == ABSENT_FOR_TEAMS.keys()
         page = lead.get("/findings").text
         assert "7\N{NO-BREAK SPACE}people" in page
-        assert ABSENT_FOR_TEAMS["experiments"] in html.unescape(page)
+        assert ABSENT_FOR_TEAMS["trends"] in html.unescape(page)
         detail = lead.get(f"/findings/{whole['id']}").text
         assert "<form" not in page + detail, "the hub would refuse what a form sends"
         for text in (answer.text, page, detail):

@@ -37,6 +37,7 @@ from stretto.hub.grant_database_reader import write_reader_statements
 from stretto.hub.release_due_days import release_due_days
 from stretto.hub.released_days_table import StoredRelease
 from stretto.hub.scope_store import add_released_days, open_scope_store
+from stretto.hub.team_experiments_table import StoredExperiment
 from stretto.names import measures
 from tests.hub_engines import (
     ENGINES,
@@ -186,6 +187,23 @@ def test_the_highest_revision_wins_in_any_order_and_number_of_copies(
             ).items()
             for dims, value in cells.items()
         ]
+
+
+def test_an_experiment_is_replaced_only_in_the_state_that_was_read(engine: HubDatabase, tenant: str) -> None:
+    """Of two hubs the second stores nothing, and each tenant and team has names of its own."""
+    first = StoredExperiment("red", "cache", TODAY, 10, b'{"state":"running"}')
+    assert engine.write_experiment(tenant, first, replaces=None)
+    assert not engine.write_experiment(tenant, replace(first, at=11), replaces=None)
+    other = replace(first, team="blue", day=TODAY - 9)
+    assert engine.write_experiment(tenant, other, replaces=None)
+    concluded = StoredExperiment("red", "cache", TODAY, 20, '{"state":"é"}'.encode())
+    assert not engine.write_experiment(tenant, concluded, replaces=9)
+    assert engine.write_experiment(tenant, concluded, replaces=10)
+    assert not engine.write_experiment(tenant, replace(first, at=30), replaces=10)
+    assert engine.list_experiments(tenant) == [other, concluded]
+    assert engine.list_experiments(f"not {tenant}") == []
+    engine.delete_before(TODAY - 8)
+    assert engine.list_experiments(tenant) == [concluded]
 
 
 def test_hubs_that_write_the_same_sessions_at_once_lose_and_double_nothing(

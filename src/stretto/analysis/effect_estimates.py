@@ -55,17 +55,29 @@ def estimate_ratio_of_geometric_means(
     None if a group has fewer than two values or nothing scatters. Values are above 0. Example: (1, 2, 4)
     and (2, 4, 8) have the ratio 2.
     """
+    if not first or not second:
+        return None
+    return estimate_change_of_means([*np.log(first)], [*np.log(second)], is_ratio=True)
+
+
+def estimate_change_of_means(
+    first: Sequence[float], second: Sequence[float], *, is_ratio: bool
+) -> EffectEstimate | None:
+    """Return the change from the mean of one group to that of the other, by Welch's test.
+
+    The values are logarithms, and the change a ratio, or they are shares. None if a group has fewer than two
+    values or nothing scatters. Example: the shares (.1, .3) and (.2, .4) differ by .1.
+    """
     if min(len(first), len(second)) < FEWEST_VALUES:
         return None
-    one_log, other_log = np.log(first), np.log(second)
-    one_part = float(one_log.var(ddof=1)) / len(first)
-    other_part = float(other_log.var(ddof=1)) / len(second)
-    variance = one_part + other_part
+    parts = [float(np.var(group, ddof=1)) / len(group) for group in (first, second)]
+    variance = sum(parts)
     if variance <= 0:
         return None
-    freedom = variance**2 / (one_part**2 / (len(first) - 1) + other_part**2 / (len(second) - 1))
-    difference = float(other_log.mean() - one_log.mean())
-    return _make_ratio(difference, math.sqrt(variance), freedom, (len(first), len(second)))
+    freedom = variance**2 / (parts[0] ** 2 / (len(first) - 1) + parts[1] ** 2 / (len(second) - 1))
+    change, counts = float(np.mean(second) - np.mean(first)), (len(first), len(second))
+    make = _make_ratio if is_ratio else _make_share
+    return make(change, math.sqrt(variance), freedom, counts)
 
 
 def estimate_stratified_ratio(
@@ -116,12 +128,8 @@ def estimate_paired_change(means: Sequence[tuple[float, float]], *, is_ratio: bo
     change, error = float(differences.mean()), float(differences.std(ddof=1)) / math.sqrt(len(means))
     if error <= 0:
         return None
-    counts, freedom = (len(means), len(means)), len(means) - 1
-    if is_ratio:
-        return _make_ratio(change, error, freedom, counts)
-    half = -float(special.stdtrit(freedom, LEVEL / 2)) * error
-    p = float(2 * special.stdtr(freedom, -abs(change) / error))
-    return EffectEstimate(*counts, change, max(-1.0, change - half), min(1.0, change + half), p, unit="share")
+    make = _make_ratio if is_ratio else _make_share
+    return make(change, error, len(means) - 1, (len(means), len(means)))
 
 
 def estimate_share_difference(first: tuple[int, int], second: tuple[int, int]) -> EffectEstimate | None:
@@ -202,6 +210,12 @@ def _make_ratio(difference: float, error: float, freedom: float, counts: tuple[i
         p=float(2 * special.stdtr(freedom, -abs(difference) / error)),
         standard_error=error,
     )
+
+
+def _make_share(change: float, error: float, freedom: float, counts: tuple[int, int]) -> EffectEstimate:
+    half = -float(special.stdtrit(freedom, LEVEL / 2)) * error
+    p = float(2 * special.stdtr(freedom, -abs(change) / error))
+    return EffectEstimate(*counts, change, max(-1.0, change - half), min(1.0, change + half), p, unit="share")
 
 
 def _test_shares(first: tuple[int, int], second: tuple[int, int]) -> float:

@@ -19,11 +19,11 @@ from stretto.cli.listen_until_stopped import bind_address, describe_stop, interr
 from stretto.clock import read_wall_clock, to_rfc3339
 from stretto.errors import EngineError, UsageError
 from stretto.fleet.hub_exchange import LEAST_KEY_BYTES, Enrolment
-from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
+from stretto.hub.access_tokens import ALL_TEAMS, AccessToken, TokenRole, hash_token
 from stretto.hub.engine_opening import HubDatabase, open_engine
 from stretto.hub.grant_database_reader import write_reader_statements
 from stretto.hub.hub_app import HubApp
-from stretto.hub.open_scopes import ALL_TEAMS, OpenScopes
+from stretto.hub.open_scopes import OpenScopes
 from stretto.hub.received_documents_collector import make_receive_registry
 from stretto.servers.supervised_server_password import write_private
 from stretto.version import read_version
@@ -238,6 +238,7 @@ def _release_days(context: CommandContext, app: HubApp, stopping: threading.Even
         try:
             app.delete_old_days()
             app.release_days()
+            app.conclude_experiments()
         except EngineError as error:
             context.print_note(error.to_line())
         except Exception as error:  # noqa: BLE001  # the next look may succeed, and no other thread looks

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from stretto.cli.gate_profile_and_feature_options import AddCommand, Commands
+from stretto.fleet.team_experiment_messages import TEAM_METRICS
 
 HUB_ROLES = ("me", "lead", "admin")
 """The roles of tokens; a test compares them with the hub's."""
+
+BOTH_ARMS, ONE_ARM = "both-arms", "one-arm"
+"""How people take part in an experiment of a team: each person runs both arms, or one of them."""
 
 _DATABASE_HELP = "postgresql://…, clickhouse://…, or sqlite:FILE to try it (STRETTO_HUB_DATABASE)"
 
@@ -75,3 +79,47 @@ def add_hub(commands: Commands, add_command: AddCommand) -> None:
     reader.add_argument(
         "--password-file", required=True, metavar="FILE", help="with the password that the reader gets"
     )
+    _add_experiments(actions, add_command)
+
+
+def _add_experiments(actions: Commands, add_command: AddCommand) -> None:
+    define = add_command(
+        actions,
+        "define-experiment",
+        "hub_experiments:define_team_experiment",
+        "begin an experiment of a team; its answer is worked out once, at its end",
+    )
+    define.add_argument("name", metavar="NAME", help="which its team uses once")
+    define.add_argument("--metric", required=True, choices=TEAM_METRICS, help="what is compared")
+    define.add_argument("--days", type=int, default=14, metavar="N", help="whole days after today (14)")
+    define.add_argument(
+        "--arms",
+        default="A,B",
+        metavar="USUAL,NEW",
+        help="values of the label: the usual way, and the new (A,B)",
+    )
+    define.add_argument("--label", default="arm", metavar="KEY", help="the label that names the arm (arm)")
+    define.add_argument(
+        "--people",
+        choices=(BOTH_ARMS, ONE_ARM),
+        default=BOTH_ARMS,
+        help="each person runs both arms, and is compared with himself; or each runs one (both-arms)",
+    )
+    define.add_argument("--pattern", metavar="NAME", help="only sessions of it, as the hub names it")
+    define.add_argument("--type", metavar="TYPE", help="only tasks of it, with --metric task_seconds")
+    listed = add_command(
+        actions,
+        "list-experiments",
+        "hub_experiments:list_team_experiments",
+        "how the experiments of a team stand",
+    )
+    withdraw = add_command(
+        actions,
+        "withdraw-experiment",
+        "hub_experiments:withdraw_team_experiment",
+        "end an experiment without an answer, or take its answer away",
+    )
+    withdraw.add_argument("name", metavar="NAME", help="the experiment")
+    for command in (define, listed, withdraw):
+        command.add_argument("--url", required=True, metavar="URL", help="where the hub is asked")
+        command.add_argument("--token-file", required=True, metavar="FILE", help="with a lead's token")

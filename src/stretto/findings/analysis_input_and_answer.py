@@ -61,6 +61,9 @@ class AnalysisInput:
     owner_days: Sequence[OwnerDay] | None = None
     """The released days of a team by owner; None if the store is not that of a team."""
 
+    team_experiments: Sequence[Finding] | None = None
+    """The experiments of a team as the hub worked them out, likewise."""
+
     @cached_property
     def tasks_by_session(self) -> Mapping[str, Sequence[TaskRun]]:
         """The tasks of each session, by start."""

@@ -47,6 +47,7 @@ from stretto.store.owner_day_rows import read_owner_days
 from stretto.store.queries import list_slot_numbers, read_sums_by_slot
 from stretto.store.run_queries import read_session_runs, read_task_runs_begun_between
 from stretto.store.sums_by_time_slot import SLOTS
+from stretto.store.team_experiment_rows import read_team_experiments
 
 CPU_SECONDS = 120
 """Processor time of one run of the process."""
@@ -175,6 +176,7 @@ def read_analysis_input(
         turns=read_day_turns(connection, instant, days),
         cache_uses=read_cache_uses(connection, instant),
         owner_days=read_owner_days(connection, range(start // DAY, (instant + 1) // DAY)),
+        team_experiments=read_team_experiments(connection),
     )
 
 

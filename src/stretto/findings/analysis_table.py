@@ -254,7 +254,9 @@ def find_conditions(given: AnalysisInput) -> AnalysisAnswer:
 
 
 def judge_experiments(given: AnalysisInput) -> AnalysisAnswer:
-    """Answer how each experiment stands that is not concluded."""
+    """Answer how each experiment stands that is not concluded; of a team's also those that are."""
+    if given.team_experiments is not None:
+        return AnalysisAnswer(given.team_experiments)
     from stretto.analysis.experiment_units import list_experiment_sessions  # noqa: PLC0415  # loads scipy
     from stretto.analysis.experiments import judge_experiment  # noqa: PLC0415  # likewise
     from stretto.findings.experiment_journal_records import read_definitions  # noqa: PLC0415  # likewise
@@ -302,7 +304,6 @@ _SUMS_OF_OTHERS = "from day to day a team's sums are of other people: a differen
 
 ABSENT_FOR_TEAMS: Mapping[str, str] = {
     HOLDUPS: _SINGLE_RUNS,
-    "experiments": "an answer would change with each run, so that two of them would show one person's run",
     "advice": _SINGLE_RUNS,
     "effects": "recommendations are made and applied on a person's machine",
     "widths": _SINGLE_RUNS,

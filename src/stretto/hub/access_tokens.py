@@ -11,6 +11,9 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Protocol
 
+ALL_TEAMS = "*"
+"""The team of a token whose bearer leads the whole tenant."""
+
 
 class TokenRole(StrEnum):
     """What the bearer of a token may read. Every role but ADMIN may send sessions."""

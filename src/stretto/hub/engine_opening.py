@@ -11,11 +11,12 @@ from stretto.hub.access_tokens import TokenTable
 from stretto.hub.engine import Engine
 from stretto.hub.engines.sqlite_engine import SqliteEngine
 from stretto.hub.released_days_table import ReleaseTable
+from stretto.hub.team_experiments_table import ExperimentTable
 from stretto.version import describe_extra_install
 
 
-class HubDatabase(Engine, TokenTable, ReleaseTable, Protocol):
-    """The sessions, the tokens and the released days, which are in one database."""
+class HubDatabase(Engine, TokenTable, ReleaseTable, ExperimentTable, Protocol):
+    """The sessions, the tokens, the released days and the experiments, which are in one database."""
 
 
 def open_engine(url: str) -> HubDatabase:

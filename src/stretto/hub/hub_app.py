@@ -1,8 +1,8 @@
 """The hub over HTTP: machines ship sessions, and each reader sees the pages of the scope of his token.
 
-``POST /v1/sessions`` and ``POST /v1/forget`` are for machines. Every other path is answered by the
-application of a single machine's service, over the store of the token's scope: the owner's own machines, or
-the released days of the team.
+``POST /v1/sessions`` and ``POST /v1/forget`` are for machines, ``/v1/experiments`` is for leads. Every other
+path is answered by the application of a single machine's service, over the store of the token's scope: the
+owner's own machines, or the released days of the team.
 """
 
 from __future__ import annotations
@@ -32,12 +32,20 @@ from stretto.fleet.hub_exchange import (
     decode_forget_order,
     encode_message,
 )
+from stretto.fleet.team_experiment_messages import EXPERIMENTS_PATH, WITHDRAW_PATH
 from stretto.hub.access_tokens import AccessToken, TokenRole, hash_token
+from stretto.hub.answer_experiment_orders import (
+    define_experiment_of_lead,
+    list_entries,
+    withdraw_experiment_of_lead,
+)
+from stretto.hub.conclude_due_experiments import conclude_due_experiments
 from stretto.hub.engine import DAYS_KEPT, FleetScope
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.open_scopes import OpenScopes
 from stretto.hub.receive_sessions import BusyError, MalformedRequestError, SessionReceiver
 from stretto.hub.release_due_days import release_due_days
+from stretto.hub.team_experiment import ExperimentError
 from stretto.hub.thread_limit import ThreadLimit
 from stretto.web import responses
 from stretto.web.guard import AUTHORIZATION_HINT, Guard, Refusal, build_refusal, parse_credential
@@ -95,6 +103,8 @@ class HubApp:
                 Route("/readyz", self._answer_ready),
                 Route(SESSIONS_PATH, self._receive_sessions, methods=["POST"]),
                 Route(FORGET_PATH, self._forget_sessions, methods=["POST"]),
+                Route(EXPERIMENTS_PATH, self._answer_lead, methods=["GET", "POST"]),
+                Route(WITHDRAW_PATH, self._answer_lead, methods=["POST"]),
                 Mount("/", self._answer_reader),
             ],
             exception_handlers={StrettoError: _answer_error},
@@ -131,6 +141,19 @@ class HubApp:
                 count += release_due_days(self._database, tenant, self._clock)
             except Exception:
                 LOG.exception("the days of %s cannot be released", tenant)
+        return count
+
+    def conclude_experiments(self) -> int:
+        """Conclude the experiments that are over, of all tenants; return how many changed.
+
+        A tenant whose experiments cannot be concluded is logged, and holds up no other. Raises EngineError.
+        """
+        count = 0
+        for tenant in self._database.list_tenants():
+            try:
+                count += conclude_due_experiments(self._database, tenant, self._clock)
+            except Exception:
+                LOG.exception("the experiments of %s cannot be concluded", tenant)
         return count
 
     def delete_old_days(self) -> None:
@@ -193,6 +216,27 @@ class HubApp:
             release_due_days(self._database, token.tenant, self._clock, forgotten_at=now)
         return Response(encode_message(ForgetAnswer(count)), media_type="application/json")
 
+    async def _answer_lead(self, request: Request) -> Response:
+        limiter = _PAGE_LIMIT.get_limiter()
+        token = await to_thread.run_sync(self._find_token, request, limiter=limiter)
+        if token is None:
+            return build_refusal(request.url.path, _NO_TOKEN)
+        if token.role is not TokenRole.LEAD:
+            return responses.build_error(
+                request.url.path, 403, "experiments of a team are its leads'", "ask with a token of a lead"
+            )
+        body = await request.body()
+        return await to_thread.run_sync(self._answer_experiments, token, body, request, limiter=limiter)
+
+    def _answer_experiments(self, token: AccessToken, body: bytes, request: Request) -> Response:
+        if request.url.path == WITHDRAW_PATH:
+            content = encode_message(withdraw_experiment_of_lead(self._database, token, body, self._clock))
+        elif request.method == "POST":
+            content = encode_message(define_experiment_of_lead(self._database, token, body, self._clock))
+        else:
+            content = encode_message(list_entries(self._database, token))
+        return Response(content, media_type="application/json")
+
     async def _answer_reader(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         token = await to_thread.run_sync(self._find_token, request, limiter=_PAGE_LIMIT.get_limiter())
@@ -248,7 +292,11 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     """Answer what is to be tried again with 429 or 503, and what is malformed with 400."""
     if not isinstance(error, StrettoError):
         raise error
-    status = 429 if isinstance(error, BusyError) else 400 if isinstance(error, MalformedRequestError) else 503
+    status = 503
+    if isinstance(error, BusyError):
+        status = 429
+    elif isinstance(error, MalformedRequestError | ExperimentError):
+        status = 400
     if isinstance(error, EngineError):
         LOG.warning("%s", error.to_line())
     headers = {} if status == 400 else {"Retry-After": str(RETRY_SECONDS)}  # noqa: PLR2004  # as above

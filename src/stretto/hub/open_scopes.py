@@ -21,15 +21,12 @@ from starlette.types import ASGIApp
 from stretto.clock import Clock
 from stretto.config.configuration import Config
 from stretto.errors import StoreError
-from stretto.hub.access_tokens import AccessToken, TokenRole
+from stretto.hub.access_tokens import ALL_TEAMS, AccessToken, TokenRole
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.scope_service import ScopeService, make_lead_service, make_owner_service
 from stretto.hub.thread_limit import ThreadLimit
 from stretto.store.database_schema import VERSION
 from stretto.web.app import create_app
-
-ALL_TEAMS = "*"
-"""The team of a token whose bearer leads the whole tenant."""
 
 MOST_SCOPES = 32
 """Stores of scopes that stay open; those read least recently are closed, and their files stay."""

@@ -23,6 +23,8 @@ from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.analysis_table import ABSENT_FOR_TEAMS
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.gates.service_baseline_folder import BaselineFolder
+from stretto.hub.access_tokens import ALL_TEAMS
+from stretto.hub.answer_experiment_orders import list_experiments_of_lead
 from stretto.hub.engine import DAYS_KEPT, FleetScope
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.scope_store import (
@@ -35,6 +37,7 @@ from stretto.hub.scope_store import (
     open_scope_store,
     remove_days_before,
 )
+from stretto.hub.team_experiment import ExperimentState, make_experiment_finding
 from stretto.notifications.notification_log import NotificationLog
 from stretto.operations.operation_runner import OperationRunner
 from stretto.reports.make_report import make_report
@@ -49,6 +52,7 @@ from stretto.service.report_schedule import make_report_rules
 from stretto.service.store_answers import StoreAnswers
 from stretto.service.store_reader import StoreReader
 from stretto.store.run_queries import read_newest_run_time
+from stretto.store.team_experiment_rows import replace_team_experiments
 from stretto.summaries.snapshot import Snapshot
 from stretto.web.backend import Backend
 from stretto.web.guard import Refusal
@@ -56,6 +60,9 @@ from stretto.web.guard import Refusal
 REFRESH_SECONDS = 60.0
 """Longest age of a scope's store when it is read: machines ship within minutes, days are released once."""
 
+
+EXPERIMENT_SHOWN = 90 * DAY
+"""How long after its end (ns) an experiment is among the findings; later it is in the list of experiments."""
 
 TURN_SECONDS = 1.0
 """Pause between two looks at whether analyses that wait for their turn are still wanted."""
@@ -144,7 +151,7 @@ class ScopeService:
             if self._refreshed is None:
                 # Before, there is nothing to analyse.
                 self._analyses.start(self._writer)
-            if changed.days:
+            if changed.days or changed.has_experiment_changes:
                 # The clock stands still between two releases, and what was forgotten must leave the answers.
                 self._analyses.run_soon()
             self._refreshed = time.monotonic()
@@ -313,7 +320,7 @@ def make_lead_service(
 ) -> ScopeService:
     """Return the service of the leads of a team, or of a whole tenant.
 
-    It has released days, and the sessions of owners who opted in, such as pools of runners.
+    It has released days, experiments, and the sessions of owners who opted in, such as pools of runners.
     """
 
     def refresh(connection: sqlite3.Connection) -> RefreshResult:
@@ -325,7 +332,13 @@ def make_lead_service(
         }
         scope = FleetScope(tenant=tenant, owners=tuple(sorted(opted_in)))
         listed = add_session_changes(connection, database, scope, with_sums=False)
-        return replace(listed, days=released.days)
+        experiments = [
+            make_experiment_finding(each, each.name if team is not None else f"{each.team}/{each.name}")
+            for each in list_experiments_of_lead(database, tenant, ALL_TEAMS if team is None else team)
+            if each.state is not ExperimentState.WITHDRAWN and clock() < each.end + EXPERIMENT_SHOWN
+        ]
+        has_changes = replace_team_experiments(connection, experiments)
+        return replace(listed, days=released.days, has_experiment_changes=has_changes)
 
     return ScopeService(
         config,

@@ -34,6 +34,7 @@ from stretto.store.owner_day_rows import create_owner_days, delete_owner_days_be
 from stretto.store.records_of_pruned_sessions import add_kept_record
 from stretto.store.session_search import delete_words, encode_items, number_words, write_words
 from stretto.store.sums_by_time_slot import SLOTS, Cells, add_kept_sums
+from stretto.store.team_experiment_rows import read_team_experiments
 
 _TABLES = """
 -- The documents as they were added, so that a later revision can take them back.
@@ -71,6 +72,7 @@ class RefreshResult:
 
     sessions: int = 0
     days: int = 0
+    has_experiment_changes: bool = False
     skipped: int = 0
     """Sessions that cannot be added: as they were before, or absent."""
 
@@ -154,9 +156,11 @@ def find_end_of_released_days(connection: sqlite3.Connection) -> int | None:
 
 
 def find_newest_release(connection: sqlite3.Connection) -> int | None:
-    """Return when the newest release in a store was made (ns); None without any."""
+    """Return when the newest release in a store was made (ns); 0 if it has experiments alone, else None."""
     (at,) = connection.execute("SELECT MAX(at) FROM hub_releases").fetchone()
-    return None if at is None else int(at)
+    if at is None:
+        return 0 if read_team_experiments(connection) else None
+    return int(at)
 
 
 def count_sessions_by_rules(connection: sqlite3.Connection) -> list[tuple[str, int]]:

@@ -28,6 +28,16 @@ from stretto.fleet.hub_exchange import (
     decode_ship_answer,
     encode_message,
 )
+from stretto.fleet.team_experiment_messages import (
+    EXPERIMENTS_PATH,
+    WITHDRAW_PATH,
+    ExperimentEntry,
+    ExperimentList,
+    ExperimentOrder,
+    WithdrawalOrder,
+    decode_experiment_entry,
+    decode_experiment_list,
+)
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -66,21 +76,54 @@ class HubClient:
         with self._refusing_nonsense():
             return decode_forget_answer(answer).forgotten
 
+    def define_experiment(self, order: ExperimentOrder) -> ExperimentEntry:
+        """Let the hub begin an experiment of the lead's team; return it. Raises HubError."""
+        answer = self._ask_as_lead("POST", EXPERIMENTS_PATH, encode_message(order))
+        with self._refusing_nonsense():
+            return decode_experiment_entry(answer)
+
+    def list_experiments(self) -> ExperimentList:
+        """Return the experiments that a lead sees. Raises HubError."""
+        answer = self._ask_as_lead("GET", EXPERIMENTS_PATH, b"")
+        with self._refusing_nonsense():
+            return decode_experiment_list(answer)
+
+    def withdraw_experiment(self, order: WithdrawalOrder) -> ExperimentEntry:
+        """Let the hub take an experiment back; return it. Raises HubError."""
+        answer = self._ask_as_lead("POST", WITHDRAW_PATH, encode_message(order))
+        with self._refusing_nonsense():
+            return decode_experiment_entry(answer)
+
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
 
+    def _ask_as_lead(self, method: str, path: str, body: bytes) -> bytes:
+        headers = {"Content-Type": "application/json"}
+        return self._request((method, path), body, headers, "the hub did not answer about experiments")
+
     def _post(self, path: str, body: bytes, headers: dict[str, str], attempt: str) -> bytes:
+        return self._request(("POST", path), body, headers, attempt, TRIED_AGAIN)
+
+    def _request(
+        self, target: tuple[str, str], body: bytes, headers: dict[str, str], attempt: str, hint: str = ""
+    ) -> bytes:
+        method, path = target
         try:
-            answer = self._session.post(
-                self.url + path, body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
+            answer = self._session.request(
+                method,
+                self.url + path,
+                data=body,
+                headers=headers,
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
             )
         except requests.RequestException as error:
             raise HubError(
                 attempt,
                 where=self.url,
                 cause=_find_cause(error),
-                hint=TRIED_AGAIN,
+                hint=hint,
             ) from error
         if answer.status_code == HTTPStatus.OK:
             return answer.content
@@ -88,7 +131,7 @@ class HubClient:
             attempt,
             where=self.url,
             cause=f"it answered {answer.status_code}: {answer.text[:200].strip()}",
-            hint=_HINTS.get(answer.status_code, TRIED_AGAIN),
+            hint=_HINTS.get(answer.status_code, hint),
             status=answer.status_code,
             retry_after=parse_retry_after(answer.headers.get("Retry-After"), datetime.now(UTC)),
         )

@@ -6,7 +6,7 @@ An analysis is a function of these and the instant, so that it can be repeated f
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -101,6 +101,22 @@ def read_session_runs(
         }
         runs.append(SessionRun(session=session, **named | {"outcome": _OUTCOMES[named["outcome"]]}))
     return runs
+
+
+def make_session_run(session: str, row: Mapping[str, Any]) -> SessionRun:
+    """Return the run of a session's row by column, as documents have it. Unknown columns are left out."""
+    return SessionRun(session=session, **_read_columns(row, SESSION_RUN_FIELDS))
+
+
+def make_task_run(session: str, row: Mapping[str, Any]) -> TaskRun:
+    """Return the run of a task's row, likewise."""
+    return TaskRun(session=session, **_read_columns(row, TASK_RUN_FIELDS))
+
+
+def _read_columns(row: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
+    values = {name: row[name] for name in fields if row.get(name) is not None}
+    maps = {name: _decode(values[name]) for name in _MAPS.intersection(values)}
+    return values | maps | {"outcome": _OUTCOMES[values["outcome"]]}
 
 
 def read_length_series(

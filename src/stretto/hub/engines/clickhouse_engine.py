@@ -34,6 +34,7 @@ from stretto.hub.session_entries import (
     make_change,
     make_newer_entries,
 )
+from stretto.hub.team_experiments_table import StoredExperiment
 from stretto.store.sums_by_time_slot import decode_dims
 
 MOST_WAITING = 50
@@ -76,6 +77,7 @@ class ClickhouseEngine(TokenLookup):
         self._tokens = f"{self._database}.tokens"
         self._releases = f"{self._database}.releases"
         self._forgettings = f"{self._database}.forgettings"
+        self._experiments = f"{self._database}.experiments"
         with self._report_errors():
             self._client = clickhouse_connect.get_client(
                 host=address.hostname,
@@ -255,7 +257,7 @@ class ClickhouseEngine(TokenLookup):
     def delete_before(self, day: int) -> None:
         """Delete sessions of UTC days before ``day`` (its number), and the memory of forgotten ones."""
         with self._report_errors():
-            for table in (self._sessions, self._releases, self._forgettings):
+            for table in (self._sessions, self._releases, self._forgettings, self._experiments):
                 self._client.command(
                     f"ALTER TABLE {table} DELETE WHERE day < {{day:Date}}",
                     {"day": to_date(day)},
@@ -316,6 +318,42 @@ class ClickhouseEngine(TokenLookup):
         )
         rows = self._fetch(query, {"tenant": tenant, "after": after})
         return [StoredRelease(day, at, _to_bytes(document)) for day, at, document in rows]
+
+    def write_experiment(self, tenant: str, experiment: StoredExperiment, *, replaces: int | None) -> bool:
+        """Store a state durably unless another hub was faster; return whether it was stored."""
+        query = (
+            f"SELECT at FROM {self._experiments} FINAL WHERE tenant = {{tenant:String}}"  # noqa: S608  # an identifier
+            " AND team = {team:String} AND name = {name:String}"
+        )
+        rows = self._fetch(query, {"tenant": tenant, "team": experiment.team, "name": experiment.name})
+        if (rows[0][0] if rows else None) != replaces:
+            return False
+        with self._report_errors():
+            self._client.insert(
+                self._experiments,
+                [
+                    [
+                        tenant,
+                        experiment.team,
+                        experiment.name,
+                        to_date(experiment.day),
+                        experiment.at,
+                        experiment.document,
+                    ]
+                ],
+                column_names=["tenant", "team", "name", "day", "at", "document"],
+                column_type_names=["String", "String", "String", "Date", "Int64", "String"],
+            )
+        return True
+
+    def list_experiments(self, tenant: str) -> list[StoredExperiment]:
+        """Return the experiments of a tenant by team and name."""
+        query = (
+            f"SELECT team, name, toUInt16(day), at, document FROM {self._experiments} FINAL"  # noqa: S608  # an identifier
+            " WHERE tenant = {tenant:String} ORDER BY team, name"
+        )
+        rows = self._fetch(query, {"tenant": tenant})
+        return [StoredExperiment(team, name, day, at, _to_bytes(text)) for team, name, day, at, text in rows]
 
     def list_tenants(self) -> list[str]:
         """Return the tenants that have tokens."""

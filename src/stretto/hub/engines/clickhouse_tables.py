@@ -94,6 +94,12 @@ def list_table_statements(database: str) -> list[str]:
       (tenant String, day Date, team String, owner String, at Int64)
     ENGINE = ReplacingMergeTree(at) ORDER BY (tenant, day, team, owner) TTL day + INTERVAL {DAYS_KEPT} DAY
     """
+    # Of two hubs that store a state at once, the later wins; both have read the same sessions.
+    experiments = f"""
+    CREATE TABLE IF NOT EXISTS {database}.experiments
+      (tenant String, team String, name String, day Date, at Int64, document String CODEC(ZSTD(3)))
+    ENGINE = ReplacingMergeTree(at) ORDER BY (tenant, team, name) TTL day + INTERVAL {DAYS_KEPT} DAY
+    """
     # What readers such as Grafana see of their tenant. It does not show which sums are of few people.
     dimensions = ", ".join(
         # As text: of a number, a bucket, there is no string.
@@ -117,6 +123,7 @@ def list_table_statements(database: str) -> list[str]:
         tokens,
         releases,
         forgettings,
+        experiments,
         released_sums,
         versions,
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from typing import Any, Literal
 
 import psycopg
@@ -15,6 +15,7 @@ from stretto.errors import EngineError
 from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_token
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
 from stretto.hub.engines.postgresql_tables import (
+    EXPERIMENTS,
     SCHEMA,
     SESSION_UPSERT,
     TABLES,
@@ -34,6 +35,7 @@ from stretto.hub.session_entries import (
     make_change,
     make_newer_entries,
 )
+from stretto.hub.team_experiments_table import StoredExperiment
 from stretto.store.sums_by_time_slot import decode_dims
 
 MOST_CONNECTIONS = 8
@@ -85,6 +87,8 @@ class PostgresqlEngine(TokenLookup):
                 connection.execute(TABLES)
             versions = connection.execute(f"SELECT version FROM {SCHEMA}.version").fetchall()  # noqa: S608  # a constant
             version = max(version for (version,) in versions)
+            if version == VERSION:
+                connection.execute(EXPERIMENTS)
         if version != VERSION:
             raise EngineError(
                 "the hub's database cannot be used",
@@ -199,6 +203,7 @@ class PostgresqlEngine(TokenLookup):
             f"SELECT tenant FROM {SCHEMA}.sessions WHERE day < %(day)s"  # noqa: S608  # constants
             f" UNION SELECT tenant FROM {SCHEMA}.releases WHERE day < %(day)s"
             f" UNION SELECT tenant FROM {SCHEMA}.forgettings WHERE day < %(day)s"
+            f" UNION SELECT tenant FROM {SCHEMA}.experiments WHERE day < %(day)s"
         )
         where = "tenant = %(tenant)s AND sessions.day < %(day)s"
         for (tenant,) in self._fetch(query, {"day": day}):
@@ -207,7 +212,7 @@ class PostgresqlEngine(TokenLookup):
                 connection.execute(write_cell_move("-", where), parameters)
                 connection.execute(write_cell_cleaning(where), parameters)
                 connection.execute(f"DELETE FROM {SCHEMA}.sessions WHERE {where}", parameters)  # noqa: S608  # constants
-                for table in ("releases", "forgettings"):
+                for table in ("releases", "forgettings", "experiments"):
                     connection.execute(
                         f"DELETE FROM {SCHEMA}.{table} WHERE tenant = %(tenant)s AND day < %(day)s",  # noqa: S608  # constants
                         parameters,
@@ -260,6 +265,30 @@ class PostgresqlEngine(TokenLookup):
         )
         rows = self._fetch(query, {"tenant": tenant, "after": after})
         return [StoredRelease(*row) for row in rows]
+
+    def write_experiment(self, tenant: str, experiment: StoredExperiment, *, replaces: int | None) -> bool:
+        """Store a state durably unless another hub was faster; return whether it was stored."""
+        values = {"tenant": tenant, **asdict(experiment), "replaces": replaces}
+        with self._change(tenant) as connection:
+            if replaces is None:
+                query = (
+                    f"INSERT INTO {SCHEMA}.experiments VALUES"  # noqa: S608  # a constant
+                    " (%(tenant)s, %(team)s, %(name)s, %(day)s, %(at)s, %(document)s) ON CONFLICT DO NOTHING"
+                )
+            else:
+                query = (
+                    f"UPDATE {SCHEMA}.experiments SET day = %(day)s, at = %(at)s, document = %(document)s"  # noqa: S608  # a constant
+                    " WHERE tenant = %(tenant)s AND team = %(team)s AND name = %(name)s AND at = %(replaces)s"
+                )
+            return connection.execute(query, values).rowcount > 0
+
+    def list_experiments(self, tenant: str) -> list[StoredExperiment]:
+        """Return the experiments of a tenant by team and name."""
+        query = (
+            f"SELECT team, name, day, at, document FROM {SCHEMA}.experiments"  # noqa: S608  # a constant
+            " WHERE tenant = %(tenant)s ORDER BY team, name"
+        )
+        return [StoredExperiment(*row) for row in self._fetch(query, {"tenant": tenant})]
 
     def list_tenants(self) -> list[str]:
         """Return the tenants that have tokens."""

@@ -67,6 +67,14 @@ CREATE VIEW {SCHEMA}.{RELEASED_SUMS} AS
     jsonb_array_elements(team.value) AS cell;
 """  # noqa: S608  # constants
 
+EXPERIMENTS = f"""
+CREATE TABLE IF NOT EXISTS {SCHEMA}.experiments (
+  tenant text COLLATE "C" NOT NULL, team text COLLATE "C" NOT NULL, name text COLLATE "C" NOT NULL,
+  day bigint NOT NULL, at bigint NOT NULL, document bytea NOT NULL, PRIMARY KEY (tenant, team, name)
+)
+"""
+"""A table that databases of this version may lack: it came later, and nothing else changed with it."""
+
 UNPACKED = (
     f"{SCHEMA}.sessions CROSS JOIN LATERAL unnest(slots, sessions.measures, sessions.dims, amounts)"
     " AS unpacked (slot, measure, dims, amount)"

@@ -32,6 +32,7 @@ from stretto.hub.session_entries import (
     make_change,
     make_newer_entries,
 )
+from stretto.hub.team_experiments_table import StoredExperiment
 from stretto.store.database import BUSY_MS, STORE_ERRORS, open_transaction
 from stretto.store.sums_by_time_slot import decode_dims
 
@@ -72,6 +73,14 @@ CREATE TABLE releases (
 PRAGMA user_version = {VERSION};
 """
 
+_EXPERIMENTS = """
+CREATE TABLE IF NOT EXISTS experiments (
+  tenant TEXT NOT NULL, team TEXT NOT NULL, name TEXT NOT NULL, day INTEGER NOT NULL, at INTEGER NOT NULL,
+  document BLOB NOT NULL, PRIMARY KEY (tenant, team, name)
+) WITHOUT ROWID
+"""
+"""A table that files of this version may lack: it came later, and nothing else changed with it."""
+
 _encode = msgspec.json.Encoder().encode
 _decode_days = msgspec.json.Decoder(tuple[int, ...]).decode
 
@@ -98,6 +107,8 @@ class SqliteEngine(TokenLookup):
                 if version == 0:
                     for statement in _TABLES.split(";\n"):
                         self._connection.execute(statement)
+                if version in {0, VERSION}:
+                    self._connection.execute(_EXPERIMENTS)
         if version not in {0, VERSION}:
             raise EngineError(
                 "the hub's database cannot be used",
@@ -249,6 +260,7 @@ class SqliteEngine(TokenLookup):
             self._connection.execute("DELETE FROM sessions WHERE day < ?", (day,))
             self._connection.execute("DELETE FROM releases WHERE day < ?", (day,))
             self._connection.execute("DELETE FROM forgettings WHERE day < ?", (day,))
+            self._connection.execute("DELETE FROM experiments WHERE day < ?", (day,))
 
     def add_token(self, token: AccessToken) -> None:
         """Store a token; a hash that is stored already is left alone."""
@@ -288,6 +300,25 @@ class SqliteEngine(TokenLookup):
         """Return the releases made after a time (ns), in the order in which they were made."""
         query = "SELECT day, at, document FROM releases WHERE tenant = ? AND at > ? ORDER BY at, day"
         return [StoredRelease(*row) for row in self._fetch(query, (tenant, after))]
+
+    def write_experiment(self, tenant: str, experiment: StoredExperiment, *, replaces: int | None) -> bool:
+        """Store a state durably unless another hub was faster; return whether it was stored."""
+        with self._change():
+            row = self._connection.execute(
+                "SELECT at FROM experiments WHERE tenant = ? AND team = ? AND name = ?",
+                (tenant, experiment.team, experiment.name),
+            ).fetchone()
+            if (None if row is None else row[0]) != replaces:
+                return False
+            self._connection.execute(
+                "INSERT OR REPLACE INTO experiments VALUES (?, ?, ?, ?, ?, ?)", (tenant, *astuple(experiment))
+            )
+            return True
+
+    def list_experiments(self, tenant: str) -> list[StoredExperiment]:
+        """Return the experiments of a tenant by team and name."""
+        query = "SELECT team, name, day, at, document FROM experiments WHERE tenant = ? ORDER BY team, name"
+        return [StoredExperiment(*row) for row in self._fetch(query, (tenant,))]
 
     def list_tenants(self) -> list[str]:
         """Return the tenants that have tokens."""

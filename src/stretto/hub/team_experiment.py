@@ -1,0 +1,208 @@
+"""An experiment of a team, as the hub keeps it and as leads see it.
+
+It runs until the end that its definition names. Then its answer is worked out, once: late and forgotten
+sessions change nothing of it any more, so that no two answers of one experiment can be subtracted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import msgspec
+
+from stretto.clock import DAY, to_rfc3339
+from stretto.errors import StrettoError
+from stretto.fleet.team_experiment_messages import (
+    TASK_SECONDS,
+    TEAM_METRICS,
+    ExperimentEntry,
+    ExperimentOrder,
+)
+from stretto.hub.access_tokens import ALL_TEAMS
+from stretto.hub.engine import FleetScope
+from stretto.hub.enough_people_release_rule import COHORT, GRACE
+from stretto.hub.team_experiments_table import StoredExperiment
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+
+LONGEST_DAYS = 180
+"""Most days of an experiment: the hub keeps sessions for 400."""
+
+MOST_RUNNING = 10
+"""Most experiments of a team that run at once."""
+
+Members = Mapping[str, Mapping[str, str]]
+"""Arm → person → digest of the runs that count."""
+
+
+class ExperimentState(StrEnum):
+    """How far an experiment is."""
+
+    RUNNING = "running"
+    CONCLUDED = "concluded"
+    """Its answer is shown, and stays as it is."""
+    WITHHELD = "withheld"
+    """It is over, and its answer is shown at no time: it is about too few people."""
+    WITHDRAWN = "withdrawn"
+    """Leads took it back."""
+
+
+class ExperimentError(StrettoError):
+    """A lead's order cannot be carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentResult:
+    """The answer of a concluded experiment, with two decimals."""
+
+    verdict: FindingVerdict
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: str = "ratio"
+    detectable: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamExperiment:
+    """An experiment in its newest state."""
+
+    team: str
+    """That of the lead who defined it; ``*`` for all teams of the tenant."""
+    order: ExperimentOrder
+    start: int
+    """When it was defined (ns). Earlier runs do not count."""
+    end: int
+    """Its planned end (ns). Later runs do not count."""
+    state: ExperimentState = ExperimentState.RUNNING
+    weeks: int = 0
+    """Whole weeks since its start of which people were counted."""
+    people: Mapping[str, int] = field(default_factory=dict)
+    """Arm → people; while it runs in fives."""
+    result: ExperimentResult | None = None
+    seen: Members = field(default_factory=dict)
+    """The people of the answer that leads saw, also if it was withdrawn. It never leaves the hub."""
+
+    @property
+    def name(self) -> str:
+        """Its name, which its team uses once."""
+        return self.order.name
+
+    @property
+    def due(self) -> int:
+        """When its answer is worked out (ns). What arrives later does not count."""
+        return self.end + GRACE
+
+    def make_scope(self, tenant: str) -> FleetScope:
+        """Return whose sessions may count."""
+        return FleetScope(tenant=tenant, teams=None if self.team == ALL_TEAMS else (self.team,))
+
+    def withdraw(self) -> TeamExperiment:
+        """Return it without its answer. It is not forgotten who was in an answer that leads saw."""
+        return replace(self, state=ExperimentState.WITHDRAWN, result=None, people={})
+
+
+decode_team_experiment = msgspec.json.Decoder(TeamExperiment).decode
+"""Decode a stored experiment. Raises msgspec.DecodeError for something else."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def make_stored_experiment(experiment: TeamExperiment, at: int) -> StoredExperiment:
+    """Return the row of an experiment, in the state that it has since ``at`` (ns)."""
+    return StoredExperiment(
+        experiment.team, experiment.name, (experiment.end - 1) // DAY, at, _encode(experiment)
+    )
+
+
+def define_team_experiment(order: ExperimentOrder, team: str, now: int) -> TeamExperiment:
+    """Return the experiment of an order. Raises ExperimentError for anything that cannot be one."""
+    faults = {
+        "a name has 1 to 64 letters, digits, spaces, dots, - and _": (
+            re.fullmatch(r"[\w .-]{1,64}", order.name) is None
+        ),
+        f"no metric {order.metric!r}: known are {', '.join(TEAM_METRICS)}": order.metric not in TEAM_METRICS,
+        "it needs two different arms": order.arms[0] == order.arms[1] or not all(order.arms),
+        "it needs the key of a label": not order.label,
+        f"plan from 1 to {LONGEST_DAYS} days": not 1 <= order.days <= LONGEST_DAYS,
+        f"a type of tasks goes with the metric {TASK_SECONDS}": (
+            order.type is not None and order.metric != TASK_SECONDS
+        ),
+    }
+    fault = next((text for text, is_fault in faults.items() if is_fault), None)
+    if fault is not None:
+        raise ExperimentError(f"cannot define the experiment {order.name!r}: {fault}")
+    return TeamExperiment(team=team, order=order, start=now, end=(now // DAY + 1 + order.days) * DAY)
+
+
+def describe_state(experiment: TeamExperiment) -> str:
+    """Return how an experiment stands, as a sentence without a final stop."""
+    end = to_rfc3339(experiment.end)[:10]
+    match experiment.state:
+        case ExperimentState.RUNNING:
+            counts = ", ".join(
+                f"{experiment.people.get(arm, 0)} or more with {arm}" for arm in experiment.order.arms
+            )
+            by_week = f"; people after {experiment.weeks} weeks: {counts}" if experiment.weeks else ""
+            return f"it is worked out once, six hours after it ends on {end} at 00:00 UTC{by_week}"
+        case ExperimentState.WITHHELD:
+            return (
+                f"it ended with fewer than {COHORT} people in an arm,"
+                f" or with fewer than {COHORT} others than another experiment of the time"
+            )
+        case ExperimentState.WITHDRAWN:
+            return "it was withdrawn"
+        case _:
+            counts = ", ".join(f"{number} with {arm}" for arm, number in experiment.people.items())
+            return f"people: {counts}; worked out once, as of {end}"
+
+
+def make_entry(experiment: TeamExperiment) -> ExperimentEntry:
+    """Return an experiment as the hub answers leads."""
+    order, result = experiment.order, experiment.result
+    return ExperimentEntry(
+        team=experiment.team,
+        name=order.name,
+        metric=order.metric,
+        arms=order.arms,
+        label=order.label,
+        pattern=order.pattern,
+        type=order.type,
+        is_paired=order.is_paired,
+        start=experiment.start,
+        end=experiment.end,
+        state=experiment.state.value,
+        people=experiment.people,
+        verdict=None if result is None else result.verdict.value,
+        effect=None if result is None else result.effect,
+        low=None if result is None else result.low,
+        high=None if result is None else result.high,
+        unit="ratio" if result is None else result.unit,
+        sentence=describe_state(experiment),
+    )
+
+
+def make_experiment_finding(experiment: TeamExperiment, name: str) -> Finding:
+    """Return an experiment as a finding under a name, as experiments of one machine are."""
+    result = experiment.result or ExperimentResult(FindingVerdict.TOO_LITTLE_DATA)
+    is_over = experiment.state is not ExperimentState.RUNNING
+    return Finding(
+        kind="experiment",
+        subject={"experiment": name, "metric": experiment.order.metric},
+        verdict=result.verdict,
+        evidence=FindingEvidence(
+            sum(experiment.people.values()) if experiment.result else 0,
+            effect=result.effect,
+            low=result.low,
+            high=result.high,
+            unit=result.unit,
+            detectable=result.detectable,
+        ),
+        reason=describe_state(experiment),
+        details={
+            "final": "yes" if is_over else "no",
+            **{f"people_{arm}": float(number) for arm, number in experiment.people.items()},
+        },
+    )

@@ -1,0 +1,408 @@
+"""Leads learn what an experiment of their team showed, once, and nothing of fewer than five people."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stretto.analysis.experiment_among_people import PersonRun, choose_runs
+from stretto.cli.main import main
+from stretto.clock import DAY, HOUR, SECOND
+from stretto.fleet.hub_exchange import FORGET_PATH
+from stretto.fleet.session_document import SessionDocument
+from stretto.fleet.team_experiment_messages import EXPERIMENTS_PATH, WITHDRAW_PATH, ExperimentOrder
+from stretto.hub import hub_app, scope_service
+from stretto.hub.access_tokens import ALL_TEAMS, AccessToken, TokenRole
+from stretto.hub.conclude_due_experiments import conclude_due_experiments
+from stretto.hub.conclude_experiment import conclude_experiment
+from stretto.hub.engine import ReceivedSession
+from stretto.hub.enough_people_release_rule import COHORT
+from stretto.hub.team_experiment import (
+    MOST_RUNNING,
+    ExperimentState,
+    TeamExperiment,
+    decode_team_experiment,
+    define_team_experiment,
+)
+from tests.hub_engines import TODAY, make_session, run_engine
+from tests.ports import find_free_port
+from tests.test_hub_app import Hub, run_hub
+from tests.waiting import until
+
+BEGIN = TODAY * DAY + 9 * HOUR
+ORDER: dict[str, Any] = {"name": "cache", "metric": "wall_seconds", "days": 3}
+END = (TODAY + 4) * DAY
+PEOPLE = tuple(f"p{number}" for number in range(12))
+
+
+def make_run(owner: str, arm: str, number: int, seconds: float, **rest: Any) -> ReceivedSession:
+    """Make the session of an owner in an arm, an hour or more after the definition."""
+    start = BEGIN + (1 + number) * HOUR
+    end = start + round(seconds * SECOND)
+    row = {
+        "start": start, "end": end, "outcome": "success", "pattern": "fix",
+        "labels": json.dumps({"arm": arm}), "wall_parts": json.dumps({"model": end - start}),
+    }  # fmt: skip
+    named = {
+        "owner": owner,
+        "team": "red",
+        "received": end + SECOND,
+        "rows": {"session_runs": (row,)},
+        "sums": (),
+    }
+    return make_session(f"{arm} {number}", **{**named, **rest})
+
+
+def make_runs(people: Iterable[str], ratio: float = 1.0) -> list[ReceivedSession]:
+    """Make three sessions of each person in each arm, no two of one length."""
+    return [
+        make_run(
+            owner, arm, number, (60 + 7 * place + 3 * number) * (ratio + place / 500 if arm == "B" else 1)
+        )
+        for place, owner in enumerate(people)
+        for arm in ("A", "B")
+        for number in range(3)
+    ]
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """Provide a hub on a file, in the morning of the day of the definition."""
+    monkeypatch.setattr(scope_service, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(hub_app, "TOKEN_SECONDS", 0.0)
+    with run_engine("sqlite", tmp_path) as database, run_hub(tmp_path, database, {}) as running:
+        running.now[0] = BEGIN
+        yield running
+
+
+def define(hub: Hub, **changes: Any) -> Any:
+    """Define an experiment as the lead of a team; return the answer."""
+    lead = hub.client("lea", role=TokenRole.LEAD)
+    return lead.post(EXPERIMENTS_PATH, json={**ORDER, **changes})
+
+
+def get_entry(hub: Hub, name: str = "cache") -> dict[str, Any]:
+    """Return an experiment as the lead of its team sees it."""
+    lead = hub.client("lea", role=TokenRole.LEAD)
+    listed = lead.get(EXPERIMENTS_PATH).json()["experiments"]
+    return next(dict(each) for each in listed if each["name"] == name)
+
+
+def conclude(hub: Hub) -> None:
+    """Go to the time when the answer is due, and let the hub look."""
+    hub.now[0] = END + 6 * HOUR
+    hub.app.conclude_experiments()
+
+
+def test_the_answer_is_worked_out_once_at_the_planned_end(hub: Hub) -> None:
+    """Not before, and not again: neither late sessions nor forgotten ones change it."""
+    assert define(hub).status_code == 200
+    hub.database.write_sessions(make_runs(PEOPLE[:8], 1.4))
+    hub.now[0] = END + 6 * HOUR - 1
+    assert hub.app.conclude_experiments() == 0
+    assert get_entry(hub)["effect"] is None
+    conclude(hub)
+    entry = get_entry(hub)
+    assert (entry["state"], entry["verdict"], entry["people"]) == (
+        "concluded",
+        "regression",
+        {"A": 8, "B": 8},
+    )
+    assert entry["low"] <= entry["effect"] <= entry["high"]
+    assert entry["effect"] == pytest.approx(1.4, abs=0.02)
+    hub.database.write_sessions(make_runs(PEOPLE[8:], 9.0))
+    ann = hub.client(PEOPLE[0])
+    forgotten = ann.post(FORGET_PATH, json={"sessions": ["A 0", "B 0"]})
+    assert forgotten.json() == {"forgotten": 2}
+    assert hub.app.conclude_experiments() == 0
+    assert get_entry(hub) == entry
+
+
+def test_leads_read_it_on_the_page_and_by_the_api_and_no_name_of_a_person(hub: Hub) -> None:
+    """While it runs there is no number but the people of whole weeks, in fives; then there is the answer."""
+    lead, everybody = hub.client("lea", role=TokenRole.LEAD), hub.client("max", ALL_TEAMS, TokenRole.LEAD)
+    assert define(hub, days=10).status_code == 200
+    people = tuple(f"person-{number}" for number in range(8))
+    hub.database.write_sessions(make_runs(people, 1.4))
+
+    def list_open(client: Any) -> list[dict[str, Any]]:
+        return [dict(each) for each in client.get("/api/findings").json()["open"]]
+
+    # A first look starts the analyses, later ones see their answers.
+    assert until(lambda: len(lead.get("/api/findings").json()["analyses"]) == 2)
+    assert list_open(lead) == []
+    assert get_entry(hub)["people"] == {}
+    hub.now[0] = BEGIN + 7 * DAY
+    hub.app.conclude_experiments()
+    assert get_entry(hub)["people"] == {"A": 5, "B": 5}
+    hub.now[0] = (TODAY + 11) * DAY + 6 * HOUR
+    hub.app.conclude_experiments()
+    assert until(lambda: bool(list_open(lead)))
+    (found,) = list_open(lead)
+    assert (found["kind"], found["verdict"], found["evidence"]["n"]) == ("experiment", "regression", 16)
+    assert found["evidence"]["runs"] == []
+    (of_all,) = everybody.get(EXPERIMENTS_PATH).json()["experiments"]
+    assert of_all == get_entry(hub)
+    page = lead.get("/findings").text
+    assert "cache" in page
+    for text in (page, json.dumps(found), json.dumps(get_entry(hub))):
+        assert "person-" not in text
+    assert hub.client("leo", "blue", TokenRole.LEAD).get(EXPERIMENTS_PATH).json() == {"experiments": []}
+
+
+@pytest.mark.parametrize(
+    ("people", "state"), [(PEOPLE[:4], "withheld"), (PEOPLE[:5], "concluded"), ((), "withheld")]
+)
+def test_fewer_than_five_people_in_an_arm_have_no_answer_ever(
+    hub: Hub, people: tuple[str, ...], state: str
+) -> None:
+    """The fifth who comes later would else be the difference."""
+    define(hub)
+    hub.database.write_sessions(make_runs(people))
+    conclude(hub)
+    hub.database.write_sessions(make_runs(PEOPLE))
+    assert hub.app.conclude_experiments() == 0
+    assert get_entry(hub)["state"] == state
+
+
+def test_runners_are_no_people_and_owners_of_one_name_are_one(hub: Hub) -> None:
+    """Four people, a pool of runners that opted in, and one of them in a second team: four people."""
+    runners = AccessToken(
+        hash="ci", tenant="acme", team="red", owner="ci", role=TokenRole.ME, opted_in=True, added=1
+    )
+    hub.database.add_token(runners)
+    everybody = hub.client("max", ALL_TEAMS, TokenRole.LEAD)
+    assert everybody.post(EXPERIMENTS_PATH, json=ORDER).status_code == 200
+    runs = make_runs((*PEOPLE[:4], "ci"))
+    hub.database.write_sessions([*runs, *(replace(run, team="blue") for run in runs[:6])])
+    conclude(hub)
+    (entry,) = everybody.get(EXPERIMENTS_PATH).json()["experiments"]
+    assert entry["state"] == "withheld"
+
+
+def test_what_lies_outside_of_the_experiment_does_not_count(hub: Hub) -> None:
+    """Earlier runs, runs that end later or arrive too late, other patterns, other labels, other teams."""
+    define(hub, pattern="fix")
+    kept = make_runs(PEOPLE[:5])
+
+    def change(**row: Any) -> dict[str, Any]:
+        (old,) = kept[0].document.rows["session_runs"]
+        return {"rows": {"session_runs": ({**old, **row},)}}
+
+    others = [
+        make_run("q0", "A", 0, 60, **change(start=BEGIN - 1)),
+        make_run("q1", "A", 0, 60, **change(end=END)),
+        make_run("q2", "A", 0, 60, received=END + 6 * HOUR + 1),
+        make_run("q3", "A", 0, 60, **change(pattern="release")),
+        make_run("q4", "A", 0, 60, **change(labels='{"arm": "C"}')),
+        make_run("q5", "A", 0, 60, team="blue"),
+    ]
+    others += [
+        replace(each, document=replace(each.document, session="B 0", rows=_set_arm(each.document, "B")))
+        for each in others
+    ]
+    hub.database.write_sessions([*kept, *others])
+    conclude(hub)
+    assert get_entry(hub)["people"] == {"A": 5, "B": 5}
+
+
+def _set_arm(document: SessionDocument, arm: str) -> dict[str, Any]:
+    (row,) = document.rows["session_runs"]
+    labels = row["labels"] if "C" in str(row["labels"]) else json.dumps({"arm": arm})
+    return {"session_runs": ({**row, "labels": labels},)}
+
+
+@pytest.mark.parametrize(
+    ("others", "state"), [(0, "concluded"), (1, "withheld"), (4, "withheld"), (5, "concluded")]
+)
+def test_two_answers_cannot_be_subtracted_to_fewer_than_five_people(
+    hub: Hub, others: int, state: str
+) -> None:
+    """A second experiment on the same label with some people more, in the same days."""
+    define(hub)
+    everybody = hub.client("max", ALL_TEAMS, TokenRole.LEAD)
+    hub.database.write_sessions(make_runs(PEOPLE[:6]))
+    hub.database.write_sessions([replace(each, team="blue") for each in make_runs(PEOPLE[6 : 6 + others])])
+    hub.now[0] += SECOND
+    everybody.post(EXPERIMENTS_PATH, json={**ORDER, "name": "wide"})
+    # In the order of teams: all teams come first.
+    conclude(hub)
+    states = {each["name"]: each["state"] for each in everybody.get(EXPERIMENTS_PATH).json()["experiments"]}
+    assert states["wide"] == "concluded"
+    assert states["cache"] == state
+
+
+def test_a_withdrawn_answer_is_gone_and_still_guards_its_people(hub: Hub) -> None:
+    """Who saw it remembers it. The name stays used."""
+    define(hub)
+    hub.database.write_sessions(make_runs(PEOPLE[:6]))
+    hub.now[0] += SECOND
+    define(hub, name="long", days=10)
+    conclude(hub)
+    lead = hub.client("lea", role=TokenRole.LEAD)
+    assert lead.post(WITHDRAW_PATH, json={"name": "cache"}).json()["state"] == "withdrawn"
+    entry = get_entry(hub)
+    assert (entry["effect"], entry["people"]) == (None, {})
+    assert define(hub).status_code == 400
+    late = [make_run("p6", arm, 30 * 3, 90) for arm in ("A", "B")]
+    hub.database.write_sessions(late)
+    hub.now[0] = (TODAY + 11) * DAY + 6 * HOUR
+    hub.app.conclude_experiments()
+    assert get_entry(hub, "long")["state"] == "withheld", "the difference would be the seventh person"
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"metric": "speed"}, "no metric 'speed'"),
+        ({"arms": ["A", "A"]}, "two different arms"),
+        ({"days": 0}, "from 1 to 180 days"),
+        ({"type": "tests"}, "task_seconds"),
+        ({"name": "a/b"}, "letters"),
+        ({"label": ""}, "key of a label"),
+        ({"arms": ["A", "B", "C"]}, "not an order"),
+    ],
+)
+def test_what_cannot_be_an_experiment_is_refused(hub: Hub, changes: dict[str, Any], problem: str) -> None:
+    """With what is wrong, and nothing is stored."""
+    answer = define(hub, **changes)
+    assert answer.status_code == 400
+    assert problem in answer.text
+    assert hub.database.list_experiments("acme") == []
+
+
+def test_only_leads_define_and_withdraw_and_only_for_their_team(hub: Hub) -> None:
+    """Others are refused; a name is used once, and ten run at once."""
+    for role in (TokenRole.ME, TokenRole.ADMIN):
+        assert hub.client("ann", role=role).get(EXPERIMENTS_PATH).status_code == 403
+    for number in range(MOST_RUNNING):
+        assert define(hub, name=f"e{number}").status_code == 200
+    assert "withdraw one" in define(hub, name="more").text
+    other = hub.client("leo", "blue", TokenRole.LEAD)
+    assert other.post(WITHDRAW_PATH, json={"name": "e0"}).status_code == 400
+    assert other.post(EXPERIMENTS_PATH, json={**ORDER, "name": "e0"}).status_code == 200
+    assert other.post(EXPERIMENTS_PATH, json={**ORDER, "name": "e0"}).status_code == 400
+
+
+RUNS = st.lists(
+    st.builds(
+        lambda person, arm, hour: (f"p{person}", arm, hour),
+        st.integers(0, 11), st.sampled_from(("A", "B")), st.integers(0, 5),
+    ),
+    min_size=20, max_size=120, unique=True,
+)  # fmt: skip
+WINDOWS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4), st.booleans()), min_size=2, max_size=5)
+
+
+@settings(max_examples=60)
+@given(RUNS, WINDOWS)
+def test_no_two_shown_answers_differ_by_fewer_than_five_people(
+    runs: list[tuple[str, str, int]], windows: list[tuple[int, int, bool]]
+) -> None:
+    """Whatever people, runs and times: between two arms the runs of nobody or of five people differ."""
+    shown: list[tuple[TeamExperiment, dict[str, dict[str, set[int]]]]] = []
+    concluded: list[TeamExperiment] = []
+    for number, (start, length, is_paired) in enumerate(windows):
+        order = ExperimentOrder(name=f"e{number}", metric="wall_seconds", days=1, is_paired=is_paired)
+        experiment = TeamExperiment(team="red", order=order, start=start, end=start + length)
+        inside = [
+            PersonRun(person, arm, 1.0 + hour + len(person), "", f"{arm} {hour}")
+            for person, arm, hour in runs
+            if start <= hour < start + length
+        ]
+        ended = conclude_experiment(experiment, inside, concluded)
+        concluded.append(ended)
+        if ended.state is ExperimentState.CONCLUDED:
+            parts: dict[str, dict[str, set[int]]] = {"A": defaultdict(set), "B": defaultdict(set)}
+            for run in choose_runs(inside, ("A", "B"), is_paired=is_paired):
+                parts[run.arm][run.person].add(int(run.id[2:]))
+            assert all(len(people) >= COHORT for people in parts.values())
+            shown.append((ended, parts))
+    for (one, parts), (other, others) in combinations(shown, 2):
+        if other.start < one.end and one.start < other.end:
+            for first, second in product(parts.values(), others.values()):
+                differing = {p for p in first.keys() | second.keys() if first.get(p) != second.get(p)}
+                assert len(differing) not in range(1, COHORT)
+
+
+def test_two_hubs_conclude_once(tmp_path: Path) -> None:
+    """The second one finds the state that it read replaced, and stores nothing."""
+    with run_engine("sqlite", tmp_path) as database, run_hub(tmp_path, database, {}) as hub:
+        hub.now[0] = BEGIN
+        define(hub)
+        database.write_sessions(make_runs(PEOPLE))
+        (stored,) = database.list_experiments("acme")
+        hub.now[0] = END + 6 * HOUR
+
+        class Slower:
+            """Another hub that read the state before."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(database, name)
+
+            def list_experiments(self, _: str) -> list[Any]:
+                return [stored]
+
+        assert conclude_due_experiments(database, "acme", lambda: hub.now[0]) == 1
+        (after,) = database.list_experiments("acme")
+        assert conclude_due_experiments(Slower(), "acme", lambda: hub.now[0] + 1) == 0
+        assert database.list_experiments("acme") == [after]
+        assert decode_team_experiment(after.document).state is ExperimentState.CONCLUDED
+
+
+def test_an_experiment_ends_with_a_whole_day() -> None:
+    """Three days after that of the definition, whatever its hour."""
+    order = ExperimentOrder(name="cache", metric="tokens", days=3)
+    for now in (TODAY * DAY, BEGIN, (TODAY + 1) * DAY - 1):
+        assert define_team_experiment(order, "red", now).end == END
+
+
+@contextmanager
+def serve(hub: Hub) -> Iterator[str]:
+    """Answer the hub's requests on a port until the block ends; provide the address."""
+    port = find_free_port()
+    server = uvicorn.Server(uvicorn.Config(hub.app, port=port, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def test_a_lead_defines_lists_and_withdraws_by_the_command_line(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the token in a file; what the hub refuses is printed."""
+    monkeypatch.delenv("STRETTO_REQUIRE_SERVERS", raising=False)
+    monkeypatch.setenv("STRETTO_STATE", str(tmp_path / "home"))
+    token = str(hub.client("lea", role=TokenRole.LEAD).headers["Authorization"]).removeprefix("Bearer ")
+    (tmp_path / "token").write_text(token, encoding="utf-8")
+    with serve(hub) as url:
+        where = ["--url", url, "--token-file", str(tmp_path / "token")]
+        words = ["--metric", "tokens", "--days", "3", "--people", "one-arm"]
+        assert main(["hub", "define-experiment", "cache", *words, *where]) == 0
+        assert "STRETTO_LABELS=arm=B" in capsys.readouterr().out
+        assert main(["hub", "define-experiment", "cache", *words, *where]) == 3
+        assert "another name" in capsys.readouterr().err
+        assert main(["hub", "list-experiments", "--json", *where]) == 0
+        (entry,) = json.loads(capsys.readouterr().out)["experiments"]
+        assert (entry["name"], entry["is_paired"], entry["end"]) == ("cache", False, END)
+        assert main(["hub", "withdraw-experiment", "cache", *where]) == 0
+        assert "withdrawn" in capsys.readouterr().out
+    assert main(["hub", "define-experiment", "x", "--arms", "A", *words, *where]) == 2
+    assert main(["hub", "list-experiments", "--url", url, "--token-file", str(tmp_path / "no")]) == 2
