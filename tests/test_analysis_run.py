@@ -16,7 +16,11 @@ from threading import Event
 import pytest
 
 from stretto.analysis.installed_extras import EXTRAS
+from stretto.analysis.outcome_conditions import AssociatedOutcome
 from stretto.analysis.realised_effects import RealisedEffect
+from stretto.analysis.recommendation import RecommendationKind
+from stretto.analysis.series_of_run_values import SeriesKind
+from stretto.analysis.session_holdups import HoldupKind
 from stretto.clock import DAY, SECOND
 from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.scrape import create_empty_registry
@@ -30,6 +34,7 @@ from stretto.findings.analysis_run import (
 )
 from stretto.findings.analysis_table import ABSENT_FOR_TEAMS, ANALYSES, Analysis, list_due
 from stretto.findings.applied_advice import collect_feedback, judge_all_applied
+from stretto.findings.coverage_reasons import NOT_COUNTED, explain_unknown_coverage
 from stretto.findings.finding_changes import list_finding_changes
 from stretto.findings.findings_snapshot import build_findings_document, read_findings_state
 from stretto.findings.regression_and_experiment_figures import (
@@ -38,7 +43,15 @@ from stretto.findings.regression_and_experiment_figures import (
 )
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.event import Kind
-from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
+from stretto.model.findings import (
+    EFFECT_PREFIX,
+    HOLDUP_PREFIX,
+    RECOMMENDATION_PREFIX,
+    Finding,
+    FindingEvidence,
+    FindingVerdict,
+    RunLink,
+)
 from stretto.service import analysis_process
 from stretto.service.analysis_process import AnalysisRound, run_analysis_process
 from stretto.service.analysis_schedule import AnalysisSchedule
@@ -527,6 +540,34 @@ def test_feedback_and_realised_effects_come_from_decisions() -> None:
         ("effect_load_balance", FindingVerdict.TOO_LITTLE_DATA)
     ]
     assert answer.extra["calibration"]["judged"] == 0
+
+
+def test_each_finding_has_its_coverage_or_says_why_not(month: Store) -> None:
+    """Those of a month, and every kind that there is: none falls back on the reason of unknown kinds."""
+    found = [finding for findings in ask(month, DAYS - 1).values() for finding in findings]
+    kinds = {finding.kind for finding in found if finding.evidence.coverage is not None}
+    assert kinds >= {
+        "task_length",
+        "failure_share",
+        "agent_length_trend",
+        "condition_fast",
+        "length_prediction",
+    }
+    for finding in found:
+        coverage, reason = finding.evidence.coverage, explain_unknown_coverage(finding)
+        assert (coverage is None) == (reason is not None)
+        assert coverage is None or 0 < coverage <= 1
+    names: list[str] = [*SeriesKind, *(f"{kind}_trend" for kind in SeriesKind), "cache", "cache_useless"]
+    names += [
+        f"{prefix}{kind}" for prefix in (RECOMMENDATION_PREFIX, EFFECT_PREFIX) for kind in RecommendationKind
+    ]
+    names += [
+        *(f"{HOLDUP_PREFIX}{kind}" for kind in HoldupKind),
+        *(f"condition_{each}" for each in AssociatedOutcome),
+    ]
+    for kind in {*names, *(finding.kind for finding in found), "experiment"}:
+        bare = Finding(kind, {}, FindingVerdict.NO_EVIDENCE, FindingEvidence(n=1))
+        assert explain_unknown_coverage(bare) not in {None, NOT_COUNTED}, kind
 
 
 def test_a_promise_is_judged_as_it_was_when_it_was_applied(tmp_path: Path) -> None:

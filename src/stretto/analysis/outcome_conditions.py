@@ -61,6 +61,8 @@ class OutcomeCondition:
     """Adjusted for all conditions and outcomes."""
     confirmed: bool
     """Whether the later sessions show it too; else it is emerging."""
+    coverage: float
+    """Share of the sessions whose outcome is known."""
 
     def to_sentence(self) -> str:
         """Return the condition in words, with the limits of its lift."""
@@ -111,6 +113,7 @@ class ConditionAnswer:
                     low=each.low,
                     high=_keep_finite(each.high),
                     p=each.p,
+                    coverage=each.coverage,
                 ),
                 reason="" if each.confirmed else "emerging: later sessions must confirm it",
                 advice=each.to_sentence(),
@@ -159,7 +162,7 @@ def find_outcome_conditions(sessions: Sequence[SessionRun]) -> ConditionAnswer:
             found.append(
                 OutcomeCondition(
                     name, _name_effect(outcome, lift), table.support, table.share, lift, low, high, float(p),
-                    same and again.test() <= LEVEL,
+                    same and again.test() <= LEVEL, (table.support + table.without) / len(sessions),
                 )
             )  # fmt: skip
     found.sort(key=lambda each: (not each.confirmed, -abs(math.log(max(each.lift, 1e-9)))))

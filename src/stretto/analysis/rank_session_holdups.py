@@ -64,6 +64,8 @@ class Holdup:
     """Of the sessions' length."""
     usual: float
     """Its median cost (s) in usual sessions."""
+    coverage: float = 1.0
+    """Share of the compared sessions in which its cost is known."""
     cause: str = ""
     """The circumstance that explains it, such as ``version=2.1``; empty if none does."""
 
@@ -110,6 +112,7 @@ class BottleneckAnswer:
                     high=holdup.high,
                     unit="seconds",
                     detectable=self.detectable,
+                    coverage=holdup.coverage,
                     runs=self.links,
                 ),
                 reason="" if holdup.cause else "no cause found among versions, models, machines and branches",
@@ -350,6 +353,7 @@ def _describe(key: HoldupKey, before: Costs, now: Costs, wall: float) -> Holdup:
         float(high),
         seconds / wall if wall else 0.0,
         float(np.median(usual)),
+        (len(usual) + len(now)) / (len(before) + len(now)),
     )
 
 

@@ -54,6 +54,8 @@ class RealisedEffect:
     reason: str = ""
     promised: float | None = None
     """Seconds per session that were promised; None without a verdict."""
+    coverage: float | None = None
+    """Share of the sessions before and after whose tasks are known; None without a verdict."""
 
     @classmethod
     def from_finding(cls, finding: Finding) -> RealisedEffect:
@@ -70,6 +72,7 @@ class RealisedEffect:
             evidence.detectable,
             finding.reason,
             promised if isinstance(promised := details.get("promised"), int | float) else None,
+            evidence.coverage,
         )
 
     @property
@@ -97,6 +100,7 @@ class RealisedEffect:
                 high=self.high,
                 unit="seconds",
                 detectable=self.detectable,
+                coverage=self.coverage,
                 runs=runs,
             ),
             since=applied,
@@ -170,6 +174,7 @@ def judge_applied(
         length * (1 - 1 / ratio),
         "" if estimate.p <= LEVEL else "no effect that can be seen",
         promised[0],
+        (old + new) / (len(before) + len(after)),
     )
 
 

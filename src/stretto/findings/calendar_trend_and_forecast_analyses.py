@@ -144,7 +144,7 @@ def predict_lengths(given: AnalysisInput) -> AnalysisAnswer:
         "length_prediction",
         {},
         FindingVerdict.NO_EVIDENCE if known else FindingVerdict.TOO_LITTLE_DATA,
-        FindingEvidence(n=quality.tasks, unit="log"),
+        FindingEvidence(n=quality.tasks, unit="log", coverage=quality.tasks / len(tasks) if tasks else None),
         reason="" if known else f"{quality.sessions} sessions with delivered tasks",
         details={
             "method": str(quality.method),

@@ -12,6 +12,7 @@ from typing import Any
 from stretto.analysis.installed_extras import find_missing_package
 from stretto.clock import SECOND
 from stretto.findings.analysis_table import ANALYSES, EXPLAINED, HOLDUPS, STANDINGS, UNEXPLAINED
+from stretto.findings.coverage_reasons import explain_unknown_coverage
 from stretto.findings.finding_changes import ADVICE, NOTABLE, count_checks, is_notable, is_quiet_effect
 from stretto.findings.finding_sentences import describe_finding
 from stretto.format.rfc3339 import to_exact_rfc3339
@@ -222,6 +223,7 @@ def build_finding_document(finding: Finding, zone: str = "UTC") -> dict[str, Any
             "n": evidence.n, "effect": evidence.effect, "low": evidence.low, "high": evidence.high,
             "unit": evidence.unit, "p": evidence.p, "detectable": evidence.detectable,
             "coverage": evidence.coverage,
+            "coverage_reason": explain_unknown_coverage(finding),
             "runs": [{"session": run.session, "task": run.task, "role": run.role} for run in evidence.runs],
         },
         "details": dict(finding.details),

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import DAY
+from stretto.findings.coverage_reasons import explain_unknown_coverage
 from stretto.findings.finding_sentences import describe_finding
 from stretto.findings.findings_snapshot import FindingsState, find_stored
 from stretto.format import quantities
@@ -113,6 +114,8 @@ def describe_evidence(finding: Finding) -> list[tuple[str, str, str]]:
                 "The share of the runs that had data.",
             )
         )
+    elif (reason := explain_unknown_coverage(finding)) is not None:
+        facts.append(("Runs used", "not known", f"{reason[:1].upper()}{reason[1:]}."))
     return facts
 
 

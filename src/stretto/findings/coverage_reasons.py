@@ -1,0 +1,64 @@
+"""Say of a finding why the share of runs that it rests on is not known."""
+
+from __future__ import annotations
+
+from stretto.model.findings import (
+    EFFECT_PREFIX,
+    FORECAST_SUFFIX,
+    HOLDUP_PREFIX,
+    RECOMMENDATION_PREFIX,
+    Finding,
+)
+
+NOT_COUNTED = "the runs without the value are not counted for this kind of finding"
+"""Why it is not known of a kind that is not listed, such as one of an earlier version."""
+
+_DAYS = "it compares days, and each day with runs counts"
+_SUMS = "it comes from sums of days, which do not count what lacks the value"
+_NONE = (
+    "no run lies in the compared time, or the finding is older than the count,"
+    " or of a team, whose sums do not have it"
+)
+
+_REASONS: tuple[tuple[str, str], ...] = (
+    ("tool_length", _SUMS),
+    ("hook_length", _SUMS),
+    ("adoption", _SUMS),
+    ("efficiency", _SUMS),
+    ("cache", "programs report the use of a cache as sums"),
+    ("fanout_elapsed", "only parallel work with a measured time is a run of it"),
+    ("task_", _NONE),
+    ("agent_length", _NONE),
+    ("phase_length", _NONE),
+    ("tail_share", _NONE),
+    ("failure_share", _NONE),
+    ("quality", _NONE),
+    ("processor_time", _NONE),
+    ("memory_peak", _NONE),
+    ("length_prediction", _NONE),
+    ("condition", _NONE),
+    (EFFECT_PREFIX, _NONE),
+    (HOLDUP_PREFIX, _NONE),
+    ("holdup", "each kind of hold-up has a share of its own, and none is reported"),
+    ("correlation", _DAYS),
+    ("slow_hours", _DAYS),
+    ("slow_weekdays", _DAYS),
+    ("week", _DAYS),
+    ("best_period", _DAYS),
+    ("capacity", "it replays the sessions whose tasks are known; the others are not counted"),
+    ("gain_by_width", "it fits the sessions whose tasks are known; the others are not counted"),
+    ("session_life", "it follows the sessions that have several tasks; the others have no course"),
+    ("unusual_runs", "it counts the tasks whose kind has enough others; the rest is not counted"),
+    ("experiment", "it counts the runs of its arms that have the metric; the others are not counted"),
+    (RECOMMENDATION_PREFIX, "each rule reads the sessions that it can use; the others are not counted"),
+)
+"""Beginning of the kind of finding → why its coverage is not known; the first that fits applies."""
+
+
+def explain_unknown_coverage(finding: Finding) -> str | None:
+    """Return why the share of runs is not known that a finding rests on, as a clause; None if it is known."""
+    if finding.evidence.coverage is not None:
+        return None
+    if finding.kind.endswith(FORECAST_SUFFIX):
+        return "it forecasts days, and each day with a value counts"
+    return next((reason for kind, reason in _REASONS if finding.kind.startswith(kind)), NOT_COUNTED)
