@@ -70,7 +70,7 @@ def test_a_forecast_says_when_the_budget_is_gone() -> None:
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({}, "from the last 28 days; gone at 18:00 [at 15:00, not in this day]."),
+        ({}, "from the last 28 days; gone at 18:00 [at 15:00, not by its end]."),
         ({}, "Budget of 20 November: $3.20 of $5.00 spent; $4.90 [$4.10, $6.00] expected by its end, from"),
         ({"gone": DaysUntilGone(None, 0.25, None)}, "; it lasts, or is gone at 18:00 at the earliest."),
         ({"gone": DaysUntilGone(None, None, None)}, "from the last 28 days; it lasts."),

@@ -98,7 +98,8 @@ class SessionExplanation:
         if len(self.late) > MOST_LATE:
             more = format_count_with_noun(len(self.late) - MOST_LATE, "more task")
             sentences.append(f"{more} took longer than usual")
-        return [*sentences, *(describe_finding(finding, self.zone) for finding in self.findings)]
+        now = [f"of its pattern now: {describe_finding(finding, self.zone)}" for finding in self.findings]
+        return [*sentences, *now]
 
     def to_document(self) -> dict[str, Any]:
         """Return it as JSON."""

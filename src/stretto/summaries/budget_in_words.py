@@ -16,7 +16,7 @@ def describe_budget(spending: PeriodSpending) -> str:
     """Return a sentence on a budget, dated by local days and times.
 
     Example: ``Budget of November 2026: $50.00 of $100.00 spent; $120.00 [$95.00, $130.00] expected by its
-    end, from the last 28 days; gone on 26 November [on 24 November, not in this month].``
+    end, from the last 28 days; gone on 26 November [on 24 November, not by its end].``
     """
     now = datetime.fromtimestamp(spending.at // SECOND, ZoneInfo(spending.zone))
     title = f"{now.day} {now:%B}" if spending.period == "day" else f"{now:%B %Y}"
@@ -74,9 +74,9 @@ def _describe_forecast(spending: PeriodSpending) -> list[str]:
 
 
 def _describe_time(spending: PeriodSpending, days: float | None) -> str:
-    """Return when so many days have passed; None is never in the period."""
+    """Return when so many days have passed; None is after the period."""
     if days is None:
-        return f"not in this {spending.period}"
+        return "not by its end"
     time = datetime.fromtimestamp((spending.at + days * DAY) // SECOND, ZoneInfo(spending.zone))
     return f"at {time:%H:%M}" if spending.period == "day" else f"on {time.day} {time:%B}"
 
