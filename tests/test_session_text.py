@@ -54,11 +54,11 @@ def test_a_fanout_leads_the_page(tmp_path: Path) -> None:
     ]
     assert lines[3:6] == [
         "parallel execution 1: 3 tasks, 3 at once: 1.67× as fast as one after another (baseline: measured)",
-        "sequential 1.67 min, elapsed 1 min, saved 40 s, work 1.75 min",
+        "sequential 1 min 40 s, elapsed 1 min, saved 40 s, work 1 min 45 s",
         "no confidence interval: an interval needs 5 runs, it rests on 3",
     ]
     all_delivered = "delivery 100% (3 of 3 tasks)"
-    lost = "lane time lost: 1 min by load balance, 15 s by concurrency, 0 ms by delivery"
+    lost = "lane time lost: 1 min by load balance, 15 s by concurrency, 0 s by delivery"
     assert lines[6] == f"efficiency 58% = load balance 64% × concurrency 92% × {all_delivered}; {lost}"
 
 
@@ -71,7 +71,7 @@ def test_several_fanouts_are_summed_once(tmp_path: Path) -> None:
     lines = page(tmp_path, "two", frame_drawing(drawing, 40))
 
     factors = "efficiency 100% = load balance 100% × concurrency 100% × delivery 100%"
-    lost = "lane time lost: 0 ms by load balance, 0 ms by concurrency, 0 ms by delivery"
+    lost = "lane time lost: 0 s by load balance, 0 s by concurrency, 0 s by delivery"
     each = f"{factors} (2 of 2 tasks); {lost}"
     both = f"all parallel executions: {factors} (4 of 4 tasks); {lost}"
     assert [line for line in lines if factors in line] == [each, each, both]
@@ -93,7 +93,7 @@ def test_phases_scores_and_messages_are_told(tmp_path: Path) -> None:
 
     assert "0 turns, 2 tasks, 0 tool calls, 2 messages" in lines
     assert [line.split() for line in lines if line.startswith("analysis")] == [
-        ["analysis", "phase-analysis", "+0", "ms", "30", "s", "—", "success"]
+        ["analysis", "phase-analysis", "+0", "s", "30", "s", "—", "success"]
     ]
     judged = next(line for line in lines if line.startswith("quality  "))
     assert " ".join(judged.split()) == "quality 8 on 0 to 10 task right lead 2026-01-01T00:00:29Z yes"

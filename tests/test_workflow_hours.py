@@ -226,8 +226,8 @@ def test_show_has_the_comparison(tmp_path: Path) -> None:
     text = format_session(summarise(tmp_path, repaired(), HOURS))
     assert "whole workflow release: 2.18× as fast as by hand" in text
     assert (
-        "\n  configured 6 min, 2 of 3 tasks delivered: credited 4 min, took 1.83 min without idle time and"
-        " waits for you, saved 2.17 min\n  1 retried task left out of the count\n"
+        "\n  configured 6 min, 2 of 3 tasks delivered: credited 4 min, took 1 min 50 s without idle time and"
+        " waits for you, saved 2 min 10 s\n  1 retried task left out of the count\n"
     ) in text.replace(NARROW, " ")
     doubtful = format_session(summarise(tmp_path / "b", repaired(), MappingProxyType({"release": 2.5})))
     assert "  doubtful: the credited hours are 100 times" in doubtful

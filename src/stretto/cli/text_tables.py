@@ -9,9 +9,10 @@ from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from stretto.clock import SECOND
+from stretto.clock import DAY, SECOND
 from stretto.config.configuration import Config
 from stretto.figures.work_signature import list_signature_task_types
+from stretto.format import quantities
 from stretto.summaries.baseline_catalog import BaselineCatalog, explain_no_interval
 
 ABSENT = "—"
@@ -123,14 +124,12 @@ def _list_uses(catalog: BaselineCatalog) -> Table:
 
 
 def format_nanoseconds(length: float | None) -> str:
-    """Return a duration in nanoseconds to three digits in its largest unit, e.g. ``1.5 h``."""
+    """Return a duration in nanoseconds as pages write it, e.g. ``1 min 40 s``; from two days on in days."""
     if length is None:
         return ABSENT
-    seconds = length / SECOND
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if abs(seconds) >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s" if abs(seconds) >= 1 else f"{seconds * 1000:.0f} ms"
+    if abs(length) >= 2 * DAY:
+        return f"{length / DAY:.3g} d"
+    return quantities.format_duration(length / SECOND)
 
 
 def make_table(*names: str) -> Table:
