@@ -19,8 +19,31 @@ pytestmark = pytest.mark.npm
 
 PACKAGE = DASHBOARDS.parent / "schema" / "package.json"
 PINNED: dict[str, str] = json.loads(PACKAGE.read_text())["dependencies"]
-TYPES = "node_modules/@grafana/schema/dist/types/raw"
 KINDS = ("bargauge", "stat", "state-timeline", "table", "timeseries")
+WITH_LINES = ("state-timeline", "timeseries")
+TYPES = {
+    "dashboard": ("dashboard", "Dashboard"),
+    **{f"{kind} options": (f"composable/{kind.replace('-', '')}/panelcfg", "Options") for kind in KINDS},
+    **{
+        f"{kind} custom": (f"composable/{kind.replace('-', '')}/panelcfg", "FieldConfig")
+        for kind in WITH_LINES
+    },
+}
+"""Name of a schema → the package's module and its type."""
+
+# Type checking would want the types of everything that the package refers to.
+GENERATOR = """
+const [types, path] = process.argv.slice(1);
+import("ts-json-schema-generator").then(({ createGenerator }) => {
+  const generate = ([path, type]) => createGenerator({ path, type, skipTypeCheck: true }).createSchema(type);
+  const schemas = Object.entries(JSON.parse(types)).map(([name, source]) => [name, generate(source)]);
+  const { renameSync, writeFileSync } = require("node:fs");
+  writeFileSync(`${path}.new`, JSON.stringify(Object.fromEntries(schemas)));
+  renameSync(`${path}.new`, path);
+});
+"""
+"""A program for Node: names with sources as JSON, and the file that gets the schemas by name."""
+
 ONCE = ("--fetch-retries=0", "--fetch-timeout=60000")
 """Without a network npm gives up soon."""
 OF_DATASOURCE = {"target", "titleFormat", "textFormat"}
@@ -57,25 +80,24 @@ def installed(folder: Path) -> None:
         unavailable(f"npm install failed: {ended.stderr[-300:]}")
 
 
-def made(folder: Path, types: str, name: str) -> jsonschema.protocols.Validator:
-    """Return a validator for one of the package's types, made once."""
-    kept = folder / f"{types.replace('/', '-')}-{name}.json"
-    if not kept.exists():
-        program = folder / "node_modules/.bin/ts-json-schema-generator"
-        source = f"{TYPES}/{types}/x/types.gen.d.ts"
-        # Type checking would want the types of everything that the package refers to.
-        ended = subprocess.run(
-            [str(program), "--path", source, "--type", name, "--no-type-check", "-o", str(kept)],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert ended.returncode == 0, ended.stderr
-    schema = json.loads(kept.read_text())
-    jsonschema.Draft7Validator.check_schema(schema)
-    return jsonschema.Draft7Validator(schema)
+def generate(folder: Path, path: Path) -> None:
+    """Write the schemas of all TYPES to a file, in one run of the generator: each parses the package anew."""
+    node = shutil.which("node")
+    if node is None:
+        unavailable("node is not installed: Grafana's schema cannot be generated")
+    types = {
+        name: [f"node_modules/@grafana/schema/dist/types/raw/{module}/x/types.gen.d.ts", kind]
+        for name, (module, kind) in TYPES.items()
+    }
+    ended = subprocess.run(
+        [str(node), "-e", GENERATOR, json.dumps(types), str(path)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +107,13 @@ def schemas(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
     cache = getattr(pytestconfig, "cache", None)
     folder = cache.mkdir(name) if cache is not None else tmp_path_factory.mktemp(name)
     installed(folder)
-    found = {"dashboard": made(folder, "dashboard", "Dashboard")}
-    for kind in KINDS:
-        types = f"composable/{kind.replace('-', '')}/panelcfg"
-        found[f"{kind} options"] = made(folder, types, "Options")
-        if kind in {"state-timeline", "timeseries"}:
-            found[f"{kind} custom"] = made(folder, types, "FieldConfig")
+    path = folder / "schemas.json"
+    if not path.exists() or json.loads(path.read_text()).keys() != TYPES.keys():
+        generate(folder, path)
+    found = {}
+    for name, schema in json.loads(path.read_text()).items():
+        jsonschema.Draft7Validator.check_schema(schema)
+        found[name] = jsonschema.Draft7Validator(schema)
     return found
 
 
