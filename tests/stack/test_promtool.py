@@ -59,7 +59,13 @@ def amtool() -> str:
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a tool to its end; what it says is kept."""
     return subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=False, timeout=900
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+        # Go collects garbage less often: a quarter less time for some hundred megabytes.
+        env={**os.environ, "GOGC": "400"},
     )
 
 
@@ -75,8 +81,9 @@ def loaded(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
+@functools.cache
 def alerts() -> list[dict[str, Any]]:
-    """Return every alert as written."""
+    """Return every alert as written, read once."""
     groups = [group for path in sorted(RULES.glob("alerts*.yml")) for group in loaded(path)["groups"]]
     return [rule for group in groups for rule in group["rules"]]
 
@@ -134,22 +141,31 @@ def moved(rule: str, *, up: bool) -> str:
     return rule.replace(f"vector({number:.12g})", f"vector({other:.12g})")
 
 
+def find_readers(series: str) -> frozenset[str]:
+    """Return the names of the alerts that compare with a threshold."""
+    return frozenset(alert["alert"] for alert in alerts() if series in re.findall(r"[\w:]+", alert["expr"]))
+
+
 @functools.cache
 def failures(folder: Path, *, minimums: bool, up: bool) -> list[str]:
     """Return what promtool says of each case that fails where all limits, or all minimums, have moved."""
     copy = folder / f"{minimums}-{up}"
     shutil.copytree(ROOT / "prometheus", copy, dirs_exist_ok=True)
     path = copy / "rules/thresholds.yml"
+    readers: set[str] = set()
     for series, rule in thresholds():
         if (":min_" in series) == minimums:
             assert moved(rule, up=up) != rule, series
             path.write_text(path.read_text().replace(rule, moved(rule, up=up)))
-    ended = run(
-        program("promtool"),
-        "test",
-        "rules",
-        *(copy / test.relative_to(ROOT / "prometheus") for test in TESTS),
-    )
+            readers |= find_readers(series)
+    # Only cases of their readers can notice.
+    tests = []
+    for test in (copy / test.relative_to(ROOT / "prometheus") for test in TESTS):
+        head, *cases = re.split(r"^(?=  - name: )", test.read_text(), flags=re.MULTILINE)
+        if noticing := [case for case in cases if readers & {*re.findall(r"alertname: (\w+)", case)}]:
+            test.write_text(head + "".join(noticing))
+            tests.append(test)
+    ended = run(program("promtool"), "test", "rules", *tests)
     return re.split(r"^ +name: ", ended.stdout + ended.stderr, flags=re.MULTILINE)[1:]
 
 
@@ -164,7 +180,7 @@ def test_a_limit_that_moves_is_noticed(
     folder = tmp_path_factory.getbasetemp() / "moved"
     found = failures(folder, minimums=":min_" in series, up=up)
     severity = "".join(re.findall(r"severity: (\w+)", rule))
-    readers = {alert["alert"] for alert in alerts() if f"{series}" in re.findall(r"[\w:]+", alert["expr"])}
+    readers = find_readers(series)
     assert readers
     assert [
         case
