@@ -13,8 +13,9 @@ unexport PYTHONDONTWRITEBYTECODE
   engines stack stack-down clean
 
 # Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
-# share its servers, so a file is not divided.
+# share its servers, so a file is not divided. Each worker imports all files of its paths: these, or those in ARGS.
 SERVER_TESTS := 4
+OF_SERVERS := tests/stack tests/test_engine_kills.py tests/test_hub_app.py tests/test_hub_boards.py tests/test_hub_engines.py
 WITHOUT_SERVERS := not slow and not stack and not npm and not corpus and not shown
 # Folders without a test of such a run are passed over, or each worker would import what they need.
 NO_SERVERS := --ignore=tests/stack --ignore=tests/shown
@@ -52,7 +53,8 @@ tests-without-servers: $(READY) ## run the tests that need no real servers
 	  $(UNLESS_EMPTY)
 
 tests-of-servers: $(READY) ## run the tests of real servers
-	$(BIN)/pytest -n $(SERVER_TESTS) --dist loadfile -m "stack and not slow" $(ARGS) $(UNLESS_EMPTY)
+	$(BIN)/pytest -n $(SERVER_TESTS) --dist loadfile -o testpaths="$(OF_SERVERS)" -m "stack and not slow" $(ARGS) \
+	  $(UNLESS_EMPTY)
 
 slow: $(READY) ## run the tests that take minutes
 	$(BIN)/pytest -n logical --dist loadfile -m slow $(ARGS)

@@ -110,7 +110,7 @@ def schemas(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
     path = folder / "schemas.json"
     if not path.exists() or json.loads(path.read_text()).keys() != TYPES.keys():
         generate(folder, path)
-    found = {}
+    found: Schemas = {}
     for name, schema in json.loads(path.read_text()).items():
         jsonschema.Draft7Validator.check_schema(schema)
         found[name] = jsonschema.Draft7Validator(schema)

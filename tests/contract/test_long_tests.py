@@ -1,7 +1,8 @@
-"""What `make quick` and `make test` leave out of a run: the listed tests, and folders by their marks."""
+"""What runs of the Makefile leave out: the tests that are listed, and folders and files by their marks."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement
 
@@ -48,3 +49,18 @@ def test_a_folder_that_a_run_passes_over_has_no_other_tests(folder: str) -> None
     for path in (ROOT / "tests" / folder).glob("test_*.py"):
         marks = path.read_text(encoding="utf-8").partition("\npytestmark = ")[2]
         assert f"pytest.mark.{folder}" in marks, f"{path}: set pytestmark to pytest.mark.{folder}"
+
+
+def test_the_run_of_real_servers_has_every_file_with_such_a_test() -> None:
+    """The Makefile names these files: a test of servers in another would run nowhere."""
+    named = re.search(r"^OF_SERVERS := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert named is not None
+    folder, *files = named[1].split()
+    assert folder == "tests/stack"
+    marked = r"mark\.stack\b|^from tests\.hub_engines import [^)]*\bENGINES\b"
+    with_servers = {
+        f"tests/{path.name}"
+        for path in (ROOT / "tests").glob("test_*.py")
+        if re.search(marked, path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert {*files} == with_servers

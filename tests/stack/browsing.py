@@ -12,13 +12,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.waiting import PATIENCE
 
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",  # without one, a process that imitates it takes a tenth of all time
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 """What keeps a browser that only draws from asking the network anything."""
 
 WIDE: ViewportSize = {"width": 1280, "height": 900}

@@ -84,14 +84,14 @@ def past(folder: Path, until_time: float) -> Path:
 
 
 def configuration(folder: Path, target: str, own: str) -> Path:
-    """Write what Prometheus runs with: the shipped rules, scraped and evaluated every second."""
+    """Write what Prometheus runs with: the shipped rules, scraped and evaluated every two seconds."""
     jobs = {
         "stretto": (target, "/metrics"),
         "prometheus": (own, "/metrics"),
         "alertmanager": (target, "/alertmanager"),
     }
     written = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "2s"},
         "rule_files": [str(ROOT / "prometheus/rules/*.yml")],
         # Nobody listens there: the counter of dropped notifications exists where there is somebody to notify.
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["127.0.0.1:9"]}]}]},

@@ -163,6 +163,7 @@ def wait_for_evaluation_of_rules(service: Running) -> None:
     until("an evaluation of all rules", is_evaluated)
 
 
+@pytest.mark.slow
 def test_a_month_with_nothing_planted_is_silent(tmp_path: Path) -> None:
     """No alert fires or is about to once all checks are scraped, and none of 30 days had a regression."""
     require_servers()

@@ -169,7 +169,9 @@ def failures(folder: Path, *, minimums: bool, up: bool) -> list[str]:
     return re.split(r"^ +name: ", ended.stdout + ended.stderr, flags=re.MULTILINE)[1:]
 
 
-@pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
+@pytest.mark.parametrize(
+    "up", [pytest.param(False, marks=pytest.mark.slow, id="down"), pytest.param(True, id="up")]
+)
 @pytest.mark.parametrize(
     ("series", "rule"), thresholds(), ids=lambda text: re.sub(r"\W+", "-", str(text)).strip("-")[-60:]
 )
