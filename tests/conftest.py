@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,6 +73,19 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(*COLLECTOR_OF_GARBAGE)
     gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    """Write what was measured of this process before its end.
+
+    A worker has ten seconds to end and is then killed. On a busy machine writing takes longer, and all that
+    the worker ran would be missing from the coverage.
+    """
+    coverage = sys.modules.get("coverage")
+    measurement = coverage.Coverage.current() if coverage else None
+    if measurement is not None:
+        measurement.stop()
+        measurement.save()
 
 
 @pytest.fixture(scope="session")
