@@ -15,7 +15,7 @@ import pytest
 from stretto import journal
 from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
 from stretto.figures.overdue_limits_and_time_left import OverdueLimit, TimeLeft
-from stretto.findings.explain_work_or_session import explain_unknown_holdups
+from stretto.findings.explain_work_or_session import explain_session, explain_unknown_holdups
 from stretto.findings.finding_sentences import describe_finding, describe_left, describe_standing
 from stretto.findings.findings_snapshot import UNKNOWN_CHECKS, FindingsState, read_findings_state
 from stretto.format.rfc3339 import to_exact_rfc3339
@@ -258,6 +258,11 @@ def test_a_session_that_is_not_explained_says_why(tmp_path: Path) -> None:
         (known, other, "only the latest 40 finished sessions of each pattern are explained"),
     ):
         assert (explain_unknown_holdups(given, about) or "").startswith(reason)
+    usual = {"pattern": "release", "type": "docs", "seconds": 2.0, "low": 1.0, "high": 3.0}
+    lengths = AnalysisResult("lengths", end, extra={"expected": [usual]})
+    stale = FindingsState(at=end - 9 * SECOND, results={"lengths": lengths})
+    assert [task.task for task in explain_session(stale, session).late] == ["t"]
+    assert explain_session(replace(stale, is_past=True), session).late == [], "it was not over then"
 
 
 def test_programs_read_findings_with_ids_and_silence(client: httpx.Client) -> None:

@@ -115,13 +115,15 @@ class SessionExplanation:
 
 def explain_session(state: FindingsState, session: Session) -> SessionExplanation:
     """Return the explanation of a session. Of the past, only tasks that were over then count."""
-    ended = (task for task in session.tasks if task.end is not None and task.end <= state.at)
+    tasks = session.tasks
+    if state.is_past:
+        tasks = tuple(task for task in tasks if task.end is not None and task.end <= state.at)
     return SessionExplanation(
         session.id,
         get_standings_by_session(state).get(session.id),
         get_holdups_by_session(state).get(session.id),
         explain_unknown_holdups(state, session),
-        list_tasks_longer_than_usual(state, session.pattern, ended),
+        list_tasks_longer_than_usual(state, session.pattern, tasks),
         [
             finding
             for finding in list_notable_unsettled_findings(state, session.pattern)
