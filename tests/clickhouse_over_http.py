@@ -1,5 +1,6 @@
-"""ClickHouse's engine behind its HTTP interface, in a process of its own: PORT and FOLDER are its arguments.
+"""ClickHouse's engine behind its HTTP interface, in a process of its own: PORT, FOLDER and SETTINGS are given.
 
+SETTINGS is a file of ClickHouse's, with what the user, ``default``, may do.
 chDB is the engine as a library. It has no server, so this answers the requests of ClickHouse's own client:
 the query in the body or, with data in the body, in the address; settings and values for the query in the
 address. Queries take turns.
@@ -27,9 +28,9 @@ DECOMPRESS = {"lz4": lz4.frame.decompress, "gzip": gzip.decompress, "": bytes}
 _turn = threading.Lock()
 
 
-def main(port: int, folder: str) -> None:
+def main(port: int, folder: str, settings: str) -> None:
     """Serve until the process is stopped."""
-    engine = import_module("chdb.session").Session(folder)
+    engine = import_module("chdb.session").Session(f"file:{folder}?config-file={settings}")
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -112,4 +113,4 @@ def quote(text: str) -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), *sys.argv[2:4])

@@ -248,18 +248,42 @@ class PostgresqlServer:
         shutil.rmtree(self._folder)
 
 
+A_USER = (
+    "<password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>"
+)
+EVERYTHING = "<access_management>1</access_management>"
+"""Of a user in a file of ClickHouse's."""
+
+
 class ClickhouseServer:
     """ClickHouse's engine behind its HTTP interface."""
 
     def __init__(self, folder: Path) -> None:
         self._port = find_free_port()
         self._folder = folder / "clickhouse"
+        self._settings = folder / "clickhouse.xml"
         self.url = f"clickhouse://127.0.0.1:{self._port}/stretto_tests"
+        self.set_rights(EVERYTHING)
+
+    def set_rights(self, rights: str) -> None:
+        """Let the user of requests have some rights from the next start on; ``hub`` always has all.
+
+        The library has no SQL of users, so they stand in a file.
+        """
+        users = f"<default>{A_USER}{rights}</default><hub>{A_USER}{EVERYTHING}</hub>"
+        self._settings.write_text(
+            "<clickhouse><profiles><default/></profiles><quotas><default/></quotas>"
+            f"<users>{users}</users><users_config>{self._settings}</users_config></clickhouse>",
+            encoding="utf-8",
+        )
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.clickhouse_over_http", str(self._port), str(self._folder)],
+            [
+                *(sys.executable, "-m", "tests.clickhouse_over_http"),
+                *(str(self._port), str(self._folder), str(self._settings)),
+            ],
             cwd=Path(__file__).parents[1],
         )
         assert until(lambda: can_connect(self._port)), "ClickHouse does not start"

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -44,12 +45,14 @@ from tests.hub_engines import (
     FIRST_SLOT,
     SLOTS_A_DAY,
     TODAY,
+    ClickhouseServer,
     add_up,
     make_session,
     make_slower_teams,
     prepare_engine,
     read_sums,
     run_database,
+    run_server,
     to_sums,
 )
 from tests.ports import reserve_dead_address
@@ -531,16 +534,7 @@ SELECT_RELEASED = (
 @pytest.mark.parametrize("database", ["postgresql", "clickhouse"], indirect=True)
 def test_grafana_reads_the_released_sums_of_its_tenant_alone(database: str) -> None:
     """The view has a row for each released cell, but not which are of few people, and nothing of others."""
-    engine = open_engine(database)
-    engine.prepare()
-    for tenant, team, sizes in (("o'acme", "red", ((7, 1), (1 << 70, 6))), ("neighbour", "blue", ((3, 5),))):
-        cells = tuple(
-            ReleasedCell("tasks", ("review", "other", "success"), value, people) for value, people in sizes
-        )
-        release = DayRelease(day=TODAY, at=BEGIN, groups={team: cells}, people={team: 5}, members={})
-        stored = StoredRelease(TODAY, BEGIN, encode_day_release(release))
-        assert engine.write_release(tenant, stored, replaces=None)
-    engine.close()
+    store_releases(database)
     statements = write_reader_statements(database, tenant="o'acme", user="grafana_acme", password="it's \\ x")
     assert "it''s" in statements
     rows = (read_as_reader_of_clickhouse if database.startswith("clickhouse") else read_as_reader)(
@@ -550,6 +544,57 @@ def test_grafana_reads_the_released_sums_of_its_tenant_alone(database: str) -> N
         ("red", "tasks", "review", "success", "", 7, 5),
         ("red", "tasks", "review", "success", "", 1 << 70, 6),
     ]
+
+
+@pytest.mark.stack
+def test_clickhouse_refuses_its_reader_everything_but_the_view(tmp_path: Path) -> None:
+    """With no right but that of the statements: the view reads what its user may not."""
+    with run_server("clickhouse", tmp_path) as server:
+        assert isinstance(server, ClickhouseServer)
+        store_releases(server.url)
+        *statements, create_user, grant, _ = write_reader_statements(
+            server.url, tenant="o'acme", user="grafana_acme", password="p"
+        ).split(";\n")
+        for statement in statements:
+            ask_clickhouse(server.url, statement.replace("DEFINER = CURRENT_USER", "DEFINER = hub"))
+        assert create_user.startswith("CREATE USER grafana_acme")
+        right, of_reader, _ = grant.partition(" TO grafana_acme")
+        assert of_reader
+        server.kill()
+        server.set_rights(f"<grants><query>{right}</query></grants>")
+        server.start()
+        view = SELECT_RELEASED.format("grafana_acme.released_sums")
+        assert len(ask_clickhouse(server.url, view).splitlines()) == 2
+        for query in (
+            SELECT_RELEASED.format("stretto_tests.released_sums"),
+            "SELECT document FROM stretto_tests.releases",
+            "SELECT * FROM stretto_tests.tokens",
+            "SELECT * FROM file('/etc/passwd', LineAsString)",
+            "CREATE TABLE grafana_acme.own (n Int8) ENGINE = Memory",
+        ):
+            with pytest.raises(HTTPError) as refused:
+                ask_clickhouse(server.url, query)
+            assert b"ACCESS_DENIED" in refused.value.read()
+
+
+def store_releases(url: str) -> None:
+    """Store the released day of two tenants, which is not of few people."""
+    engine = open_engine(url)
+    engine.prepare()
+    for tenant, team, sizes in (("o'acme", "red", ((7, 1), (1 << 70, 6))), ("neighbour", "blue", ((3, 5),))):
+        cells = tuple(
+            ReleasedCell("tasks", ("review", "other", "success"), value, people) for value, people in sizes
+        )
+        release = DayRelease(day=TODAY, at=BEGIN, groups={team: cells}, people={team: 5}, members={})
+        stored = StoredRelease(TODAY, BEGIN, encode_day_release(release))
+        assert engine.write_release(tenant, stored, replaces=None)
+    engine.close()
+
+
+def ask_clickhouse(url: str, query: str) -> bytes:
+    """Return the answer to a query. Raises HTTPError if it is refused."""
+    with urlopen(f"http://{urlsplit(url).netloc}/", query.encode()) as response:
+        return bytes(response.read())
 
 
 def read_as_reader(database: str, statements: str) -> list[tuple[Any, ...]]:
@@ -571,7 +616,7 @@ def read_as_reader(database: str, statements: str) -> list[tuple[Any, ...]]:
 def read_as_reader_of_clickhouse(database: str, statements: str) -> list[tuple[Any, ...]]:
     """Run the statements in ClickHouse, and ask the reader's view.
 
-    The engine as a library has no users: it reads those statements without carrying them out.
+    The engine as a library has no SQL of users: it reads those statements without carrying them out.
     """
     address = f"http://{urlsplit(database).netloc}/"
     for statement in filter(None, statements.split(";\n")):

@@ -134,6 +134,9 @@ def _make_document(decoded: _DocumentLine) -> SessionDocument:
         if decoded.v != 1:
             all_dims = _add_bins_before(all_dims)
         for dims, (_, amounts) in zip(all_dims, cells, strict=True):
+            if len(amounts) == 2:  # noqa: PLR2004  # most are of a single slot
+                sums.append((decoded.first + amounts[0], measure, dims, amounts[1]))
+                continue
             if len(amounts) % 2:
                 raise msgspec.ValidationError(f"sums of {measure} are no pairs of slot and value")
             pairs = zip(amounts[::2], amounts[1::2], strict=True)
