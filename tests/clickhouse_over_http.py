@@ -1,4 +1,4 @@
-"""ClickHouse's engine behind its HTTP interface, in a process of its own: PORT, FOLDER and SETTINGS are given.
+"""ClickHouse's engine behind its HTTP interface, in a process of its own, given PORT, FOLDER and SETTINGS.
 
 SETTINGS is a file of ClickHouse's, with what the user, ``default``, may do.
 chDB is the engine as a library. It has no server, so this answers the requests of ClickHouse's own client:
