@@ -153,6 +153,7 @@ def test_leads_read_it_on_the_page_and_by_the_api_and_no_name_of_a_person(hub: H
     (found,) = list_open(lead)
     assert (found["kind"], found["verdict"], found["evidence"]["n"]) == ("experiment", "regression", 16)
     assert found["evidence"]["runs"] == []
+    assert found["advice"] == "Keep A: B is worse."
     (of_all,) = everybody.get(EXPERIMENTS_PATH).json()["experiments"]
     assert of_all == get_entry(hub)
     page = lead.get("/findings").text

@@ -145,7 +145,7 @@ def describe_state(experiment: TeamExperiment) -> str:
             counts = ", ".join(
                 f"{experiment.people.get(arm, 0)} or more with {arm}" for arm in experiment.order.arms
             )
-            by_week = f"; people after {experiment.weeks} weeks: {counts}" if experiment.weeks else ""
+            by_week = f"; people by the end of week {experiment.weeks}: {counts}" if experiment.weeks else ""
             return f"it is worked out once, six hours after it ends on {end} at 00:00 UTC{by_week}"
         case ExperimentState.WITHHELD:
             return (
@@ -201,8 +201,19 @@ def make_experiment_finding(experiment: TeamExperiment, name: str) -> Finding:
             detectable=result.detectable,
         ),
         reason=describe_state(experiment),
+        advice=_advise(result.verdict, experiment.order.arms) if is_over else "",
         details={
             "final": "yes" if is_over else "no",
             **{f"people_{arm}": float(number) for arm, number in experiment.people.items()},
         },
     )
+
+
+def _advise(verdict: FindingVerdict, arms: tuple[str, str]) -> str:
+    usual, new = arms
+    advice = {
+        FindingVerdict.IMPROVEMENT: f"Take {new}.",
+        FindingVerdict.REGRESSION: f"Keep {usual}: {new} is worse.",
+        FindingVerdict.NO_EVIDENCE: f"Keep {usual}: no difference is shown.",
+    }
+    return advice.get(verdict, "")
