@@ -18,6 +18,7 @@ from stretto.hook.install.client_copy import ensure_secret
 from stretto.model.event import Event
 from stretto.sources import transcript
 from stretto.sources.transcript import Checkpoint, Owners, TranscriptFile
+from stretto.store.garbage_collector_pause import pause_collector
 
 TRANSCRIPTS = f"{IMPORTS}transcripts{journal.SUFFIX}"
 """The journal file of the events of transcripts."""
@@ -155,18 +156,19 @@ def _import_transcript(
     if position.beginning is None and file.agent is None:
         position = _find_beginning(file.path, position)
     while True:
-        read = transcript.read_transcript(
-            file,
-            position.offset,
-            position.carry,
-            at_rest=at_rest,
-            key=hashing,
-            test_commands=config.test_commands,
-            latest=read_wall_clock() + AHEAD,
-        )
-        # An unreadable file is reported but not counted again at every attempt.
-        unparsed = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
-        append_events(config.journal / TRANSCRIPTS, read.events, unparsed, config=config)
+        with pause_collector():
+            read = transcript.read_transcript(
+                file,
+                position.offset,
+                position.carry,
+                at_rest=at_rest,
+                key=hashing,
+                test_commands=config.test_commands,
+                latest=read_wall_clock() + AHEAD,
+            )
+            # An unreadable file is reported but not counted again at every attempt.
+            unparsed = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
+            append_events(config.journal / TRANSCRIPTS, read.events, unparsed, config=config)
         events += len(read.events)
         sessions.update(event.session for event in read.events)
         rejects += read.rejects

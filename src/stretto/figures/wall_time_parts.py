@@ -78,8 +78,8 @@ def measure_wall_time(session: Session, root: Stretch | None = None) -> dict[Wal
 def sum_wall_parts(parts: Iterable[tuple[Interval, WallPart]]) -> dict[WallPart, int]:
     """Return the nanoseconds of each part of a wall time that was split already."""
     lengths = dict.fromkeys(WallPart, 0)
-    for interval, part in parts:
-        lengths[part] += interval.length
+    for (start, end), part in parts:
+        lengths[part] += end - start
     return {part: length for part, length in lengths.items() if length}
 
 
@@ -99,7 +99,7 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
         WallPart.MODEL: (
             Interval(inner.start, inner.end) for inner in root.inner if inner.worker is WorkerKind.MODEL
         ),
-        WallPart.HOOKS: find_hooks_by_agent(session).get(None, ()),
+        WallPart.HOOKS: _find_hooks_of_main_agent(session),
         WallPart.AGENTS: [overlap for overlap, runs in waits if runs],
         WallPart.NOTHING: [overlap for overlap, runs in waits if not runs],
         WallPart.WAITING: [
@@ -255,6 +255,16 @@ def find_hooks_by_agent(session: Session) -> dict[str | None, list[Interval]]:
     for run in session.hooks_run:
         hooks.setdefault(run.task, []).append(Interval(run.start, run.start + run.duration))
     return hooks
+
+
+def _find_hooks_of_main_agent(session: Session) -> Iterator[Interval]:
+    """Yield what ``find_hooks_by_agent`` has of the main agent; most calls are other agents'."""
+    for call in session.tool_calls:
+        if call.task is None and call.overhead and call.start is not None:
+            yield Interval(call.start, call.start + call.overhead)
+    for run in session.hooks_run:
+        if run.task is None:
+            yield Interval(run.start, run.start + run.duration)
 
 
 def _find_permission_waits(session: Session, requests: Mapping[str, AskedCall]) -> Iterator[Interval]:

@@ -34,8 +34,8 @@ from stretto.journal.file_identity import compute_identity
 from stretto.model.event import Event, Kind
 
 SUFFIX = ".jsonl"
-CHUNK = 1 << 20
-"""Bytes per read: a batch of about 5,000 events, small enough to bound memory.
+CHUNK = 1 << 21
+"""Bytes per read: a batch of about 10,000 events, small enough to bound memory.
 
 Most short sessions then lie in a single batch, are concluded once and never written while they are open.
 """

@@ -62,6 +62,8 @@ _CALL_TEXTS = (fact_fields.WROTE, fact_fields.TEST_FRAMEWORK)
 _CALL_ATTRIBUTES = frozenset((*_CALL_TEXTS, fact_fields.NEW_FILES, *fact_fields.TEST_COUNTS))
 """The attributes that both edges of a tool call can carry; nearly no call has any."""
 
+_MODEL_CALL_COUNTS = (*fact_fields.TOKENS, fact_fields.CACHE_WRITE_1H_TOKENS, fact_fields.COMPLETE)
+
 _RUN_COUNTS = (fact_fields.TASK_TOOL_CALLS, fact_fields.TASK_PROMPT_TOKENS, fact_fields.TASK_OUTPUT_TOKENS)
 """Counts of the run that a call waited for, in the call's answer."""
 
@@ -419,12 +421,7 @@ def _fold_model_call(facts: SessionFacts, event: Event, rank: int) -> Touched:
             merge_fact(model_call, name, rank, value)
     if event.attributes.get("anonymous") is True:
         merge_fact(model_call, fact_fields.ANONYMOUS, rank, 1)
-    merge_plausible_counts(
-        model_call,
-        event,
-        (*fact_fields.TOKENS, fact_fields.CACHE_WRITE_1H_TOKENS, fact_fields.COMPLETE),
-        rank,
-    )
+    merge_plausible_counts(model_call, event, _MODEL_CALL_COUNTS, rank)
     cost = event.attributes.get("cost_usd")
     if isinstance(cost, int | float) and 0 <= cost < MOST_DOLLARS:
         merge_fact(model_call, fact_fields.COST, rank, round(cost * DOLLAR))

@@ -99,10 +99,14 @@ def _add_cells(connection: sqlite3.Connection, sums: Mapping[int, Cells], *, kep
 def _to_rows(width: int, cells: Cells, *, kept: bool) -> list[tuple[int, int, str, str, bool, int]]:
     """Return the rows of a width, in the order of the table."""
     return [
-        (width, *cell, kept, max(-_LARGEST, min(value, _LARGEST)))
+        (width, *cell, kept, value if -_LARGEST <= value <= _LARGEST else _clip(value))
         for cell, value in sorted(cells.items())
         if value
     ]
+
+
+def _clip(value: int) -> int:
+    return max(-_LARGEST, min(value, _LARGEST))
 
 
 def _widen_slots(cells: Cells, factor: int) -> Cells:

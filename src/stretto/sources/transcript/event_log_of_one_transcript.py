@@ -200,6 +200,8 @@ class EventLog:
         line with 40 gives None.
         """
         previous = self._usage.get(message)
+        if tokens == previous:
+            return None
         if previous is not None:
             tokens = {
                 name: max(number, previous.get(name, 0)) for name, number in (previous | tokens).items()

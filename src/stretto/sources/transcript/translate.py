@@ -88,9 +88,9 @@ class LineTranslator:
     def _locate_line(self, line: schema.TranscriptLine, session: str, time: int) -> LineContext:
         if self._file.is_helper:
             return LineContext(session, time, None, main=False)
-        agent = schema.to_id(line.agent_id) or self._file.agent
         if self._file.agent is None and line.is_sidechain is not True:
             return LineContext(session, time, None, main=True)
+        agent = schema.to_id(line.agent_id) or self._file.agent
         return LineContext(
             session, time, agent or self._find_sidechain_agent(line, session, time), main=False
         )
