@@ -230,7 +230,7 @@ def test_parts_with_the_same_key_are_all_added_up() -> None:
     for amounts in ((1, 2), (1, 5), (4,), ()):
         sums.update_sums([Part("same", (amount,), add) for amount in amounts], change)
         assert change[0, "measure", ()] == sum(amounts)
-        assert sum(additions.total() for additions in sums.iterate_additions()) == sum(amounts)
+        assert sums.sum_additions().total() == sum(amounts)
 
 
 def test_the_tasks_of_a_long_session_are_settled() -> None:

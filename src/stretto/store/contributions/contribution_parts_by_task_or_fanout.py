@@ -1,13 +1,13 @@
 """Parts of a contribution: amounts that depend on one task or fan-out of a session, not on all of them.
 
-A live session with thousands of tasks changes one of them with an event. The amounts of the other parts are
-kept, and only the difference goes into the sums.
+A live session with thousands of tasks changes one of them with an event. The other parts are not added up
+again, and only the difference goes into the sums.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,10 +46,13 @@ def add_difference(change: Additions, now: Additions | None, before: Additions |
 
 @dataclass(slots=True)
 class PartSums:
-    """The additions of a contribution, part by part."""
+    """The additions of a contribution, part by part.
 
-    _parts: dict[str, tuple[tuple[Any, ...], Additions]] = field(default_factory=dict)
-    """The inputs and the additions of each part, by its key."""
+    A part is kept, not its amounts: most parts never change, and those of one that does are computed again.
+    """
+
+    _parts: dict[str, Part] = field(default_factory=dict)
+    """The parts that are added, by key."""
 
     def update_sums(self, parts: Iterable[Part], change: Additions) -> None:
         """Add up the parts whose inputs have changed, and add the difference to ``change``."""
@@ -60,38 +63,36 @@ class PartSums:
                 # Contradictory events may give two tasks the same id.
                 key += "+"
             known = before.pop(key, None)
-            if known is not None and known[0] == part.inputs:
+            if known is not None and known.inputs == part.inputs:
                 self._parts[key] = known
                 continue
-            additions: Additions = Counter()
-            part.add_up(additions, *part.inputs)
-            self._parts[key] = part.inputs, additions
-            add_difference(change, additions, None if known is None else known[1])
-        for _, additions in before.values():
-            add_difference(change, None, additions)
+            self._parts[key] = part
+            part.add_up(change, *part.inputs)
+            if known is not None:
+                add_difference(change, None, add_up_parts((known,)))
+        add_difference(change, None, add_up_parts(before.values()))
 
     def take_over(self, parts: Iterable[Part], sums: PartSums, change: Additions) -> None:
         """Take these parts over from other sums; a part that these do not have is added to ``change``."""
         for part in parts:
             known = sums._parts.get(part.key)  # of the same class
-            if known is not None and known[0] == part.inputs and part.key not in self._parts:
+            if known is not None and known.inputs == part.inputs and part.key not in self._parts:
                 self._parts[part.key] = sums._parts.pop(part.key)
                 continue
             key = part.key
             while key in self._parts:
                 key += "+"
-            additions = add_up_parts((part,))
-            self._parts[key] = part.inputs, additions
-            add_difference(change, additions, None)
+            self._parts[key] = part
+            part.add_up(change, *part.inputs)
 
     def take_all(self, sums: PartSums) -> None:
         """Take all parts over from other sums."""
-        for key, known in sums._parts.items():
+        for key, part in sums._parts.items():
             while key in self._parts:
                 key += "+"  # noqa: PLW2901  # a key that is free
-            self._parts[key] = known
+            self._parts[key] = part
         sums._parts = {}
 
-    def iterate_additions(self) -> Iterator[Additions]:
-        """Yield the additions of each part."""
-        return (additions for _, additions in self._parts.values())
+    def sum_additions(self) -> Additions:
+        """Return all that the parts have added."""
+        return add_up_parts(self._parts.values())

@@ -77,7 +77,7 @@ class ContributionSums:
         return total
 
     def iterate_additions(self, *, without: AbstractSet[str] = frozenset()) -> Iterator[Additions]:
-        """Yield the additions of each contribution, or of each of its parts; ``without`` some by name."""
+        """Yield the additions of each contribution, of settled tasks apart; ``without`` some by name."""
         for name in CONTRIBUTIONS:
             if name in without:
                 continue
@@ -85,7 +85,7 @@ class ContributionSums:
                 yield self._whole[name]
             for sums in (self._parts.get(name), self._settled.get(name)):
                 if sums is not None:
-                    yield from sums.iterate_additions()
+                    yield sums.sum_additions()
 
     def _get_parts(self, name: str) -> PartSums:
         return self._parts.setdefault(name, PartSums())
