@@ -124,10 +124,20 @@ def test_a_task_that_runs_too_long_is_overdue_and_others_say_when_they_end(tmp_p
     store.scene("late", NOON - 10 * MINUTE, [Work(0, None)], over=False)
     store.scene("young", NOON - 5 * SECOND, [Work(0, None)], over=False)
     store.refresh()
-    lines = format_frame(frame(store)).replace("\N{NO-BREAK SPACE}", " ").splitlines()
+    current = frame(store)
+    lines = format_frame(current).replace("\N{NO-BREAK SPACE}", " ").splitlines()
     young, late = (line for line in lines if line.startswith("  architect"))
     assert "no call open, 14 s more (6 s to 22 s), by 20 like it" in young
     assert "overdue: longer than 1 min 24 s, beyond 99 % of its kind (rule of thumb)" in late
+    expected = {each["id"]: each["agents"][0]["expected"] for each in build_document(current)["sessions"]}
+    ranges = {
+        id: [each[f"left_{name}seconds"] for name in ("", "low_", "high_")] for id, each in expected.items()
+    }
+    assert {id: each["overdue"] for id, each in expected.items()} == {"late": True, "young": False}
+    assert ranges["late"] == [None] * 3
+    low, middle, high = ranges["young"][1], ranges["young"][0], ranges["young"][2]
+    assert (round(low), round(middle), round(high)) == (6, 14, 22)
+    assert expected["late"]["expectation"].startswith("longer than")
 
 
 def test_verdicts_and_spending_stand_by_window(store: Store) -> None:
@@ -309,7 +319,7 @@ def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureF
     assert agent["call"] == {"id": "b1", "tool": "Bash", "start": "2026-11-20T11:59:48.000000Z"}
     assert agent.keys() == {
         "task", "task_type", "agent", "description", "start", "call", "stuck_since", "process", "progress",
-        "blocked",
+        "blocked", "expected",
     }  # fmt: skip
     assert built["spending"]["1h"]["cost_usd"] == 0.25
     page = (Path(__file__).parents[1] / "docs" / "json.md").read_text(encoding="utf-8")

@@ -23,6 +23,7 @@ from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
 from stretto.figures.task_silence import find_last_signs_of_idle_tasks, find_silent_tasks
 from stretto.figures.unreported_model_calls import UsageGaps
 from stretto.figures.window_gain_verdict import Verdict, build_verdict, build_verdict_document
+from stretto.findings.finding_sentences import build_expectation_document
 from stretto.findings.findings_snapshot import read_findings_state
 from stretto.hook.client.client import identify_boot_and_pid_namespace
 from stretto.model.entities import Message, Session, Task, ToolCall
@@ -297,6 +298,9 @@ def build_document(frame: Frame) -> dict[str, Any]:
                         "process": agent.process.value,
                         "progress": None if agent.report is None else agent.report.share,
                         "blocked": None if agent.report is None else agent.report.description,
+                        "expected": None
+                        if agent.expected is None
+                        else build_expectation_document(agent.expected),
                     }
                     for agent in session.agents
                 ],

@@ -232,6 +232,18 @@ def _describe_holdup(finding: Finding) -> str:
     )
 
 
+def build_expectation_document(task: ExpectedTask) -> dict[str, Any]:
+    """Return whether a running task is overdue, and the time that is left with its range, as JSON."""
+    left = task.left
+    return {
+        "overdue": task.is_overdue,
+        "left_seconds": None if left is None else left.median / SECOND,
+        "left_low_seconds": None if left is None else left.low / SECOND,
+        "left_high_seconds": None if left is None else left.high / SECOND,
+        "expectation": describe_left(task),
+    }
+
+
 def describe_left(task: ExpectedTask) -> str:
     """Return a text on how long a running task still takes, always with its range.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stretto.clock import DAY, SECOND, to_rfc3339
-from stretto.findings.finding_sentences import SLOWER_TASKS, describe_finding, describe_left
+from stretto.findings.finding_sentences import SLOWER_TASKS, build_expectation_document, describe_finding
 from stretto.format import quantities
 from stretto.model.findings import RECOMMENDATION_PREFIX
 from stretto.names import WINDOWS
@@ -152,11 +152,7 @@ def list_running(call: OperationCall) -> list[dict[str, Any]]:
             "agent": task.running.agent,
             "pattern": task.running.kind[0],
             "start": to_rfc3339(task.running.start),
-            "overdue": task.is_overdue,
-            "left_seconds": None if task.left is None else task.left.median / SECOND,
-            "left_low_seconds": None if task.left is None else task.left.low / SECOND,
-            "left_high_seconds": None if task.left is None else task.left.high / SECOND,
-            "expectation": describe_left(task),
+            **build_expectation_document(task),
         }
         for task in call.sources.expected_tasks()
         if call.workflow.session in {None, task.running.session}
