@@ -1,7 +1,7 @@
 """Forecast how long tasks and parallel work will take, and conclude how often such ranges held before.
 
-A forecast rests on the store and the instant alone. So the forecasts of earlier weeks are worked out again as
-of those weeks, each from the days before it: their cover is that of the ranges that were given then.
+A forecast rests on the store and the instant alone. So the forecasts of earlier weeks can be worked out again
+as of those weeks, each from the days before it. Their cover is shown until forecasts are kept for four weeks.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stretto.figures.cache_figures_and_faults import CacheUse
 from stretto.findings.efficiency_score_by_day import DayScore
+from stretto.findings.issued_forecasts import IssuedForecast
 from stretto.model.decisions import Decision
 from stretto.model.findings import Finding, FindingVerdict
 from stretto.model.owner_days import OwnerDay
@@ -58,6 +59,8 @@ class AnalysisInput:
     """Efficiency scores of each named pattern, and under None of all, of each whole day of UTC."""
     cache_uses: Mapping[str, CacheUse] = field(default_factory=dict)
     """What happened lately in each cache that programs report."""
+    issued: Sequence[IssuedForecast] = ()
+    """The forecasts of the last weeks as they were given."""
     owner_days: Sequence[OwnerDay] | None = None
     """The released days of a team by owner; None if the store is not that of a team."""
 

@@ -31,6 +31,7 @@ from stretto.figures.sums_by_dimension import collect_quantile_sketches, sum_by
 from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput, DayLengths, DayTurns
 from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS, TRENDS
 from stretto.findings.efficiency_score_by_day import ScoreSettings, read_efficiency_by_day
+from stretto.findings.issued_forecasts import READ_NS, parse_issued_forecast
 from stretto.findings.useless_or_small_cache_findings import CACHE_DAYS
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingVerdict
@@ -42,6 +43,7 @@ from stretto.store.finding_history_and_last_answers import (
     AnalysisResult,
     read_finding_as_of,
     read_finding_history,
+    read_issued_forecasts,
 )
 from stretto.store.owner_day_rows import read_owner_days
 from stretto.store.queries import list_slot_numbers, read_sums_by_slot
@@ -175,6 +177,11 @@ def read_analysis_input(
         hook_lengths=hooks,
         turns=read_day_turns(connection, instant, days),
         cache_uses=read_cache_uses(connection, instant),
+        issued=[
+            forecast
+            for change in read_issued_forecasts(connection, instant - READ_NS, at=instant)
+            if (forecast := parse_issued_forecast(change.finding)) is not None
+        ],
         owner_days=read_owner_days(connection, range(start // DAY, (instant + 1) // DAY)),
         team_experiments=read_team_experiments(connection),
     )

@@ -24,6 +24,7 @@ from stretto.findings.calendar_trend_and_forecast_analyses import (
     predict_lengths,
 )
 from stretto.findings.circumstances_of_a_change import add_coinciding_circumstances
+from stretto.findings.issued_forecasts import OUTLOOKS
 from stretto.findings.useless_or_small_cache_findings import judge_caches
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import Finding, FindingVerdict
@@ -294,7 +295,7 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis("lives", HOUR_SECONDS, follow_session_lives),
     Analysis("correlations", HOUR_SECONDS, correlate_days),
     Analysis("weeks", HOUR_SECONDS, compare_weeks),
-    Analysis("outlooks", HOUR_SECONDS, forecast_daily_lengths, "forecast"),
+    Analysis(OUTLOOKS, HOUR_SECONDS, forecast_daily_lengths, "forecast"),
     Analysis("lengths", HOUR_SECONDS, predict_lengths),
 )
 
@@ -318,7 +319,7 @@ ABSENT_FOR_TEAMS: Mapping[str, str] = {
     "lives": _SINGLE_RUNS,
     "correlations": _SUMS_OF_OTHERS,
     "weeks": _SUMS_OF_OTHERS,
-    "outlooks": _SUMS_OF_OTHERS,
+    OUTLOOKS: _SUMS_OF_OTHERS,
     "lengths": _SINGLE_RUNS,
 }
 """Analysis → why a team's leads have no answer of it. The others answer about five people and more."""

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput
+from stretto.findings.issued_forecasts import judge_issued_forecasts
 from stretto.findings.measure_local_days import (
     count_starts_by_hour_and_weekday,
     find_date,
@@ -117,15 +118,18 @@ def forecast_daily_lengths(given: AnalysisInput) -> AnalysisAnswer:
         sum_covers_by_level,
     )
 
-    outlooks = forecast_lengths(given.run_series, given.instant, ZoneInfo(given.zone))
+    zone = ZoneInfo(given.zone)
+    outlooks = forecast_lengths(given.run_series, given.instant, zone)
+    given_covers = judge_issued_forecasts(given.issued, outlooks, given.instant, zone)
     covers = [
         {"level": each.level, "inside": each.inside, "days": each.days}
-        for each in sum_covers_by_level(outlooks)
+        for each in given_covers or sum_covers_by_level(outlooks)
     ]
     return AnalysisAnswer(
         [judge_length_outlook(each) for each in outlooks],
         extra={
             "covers": covers,
+            "covers_of": "forecasts as given" if given_covers else "forecasts worked out again",
             "series": [_describe_outlook(each) for each in outlooks],
             "horizon_days": HORIZON_DAYS,
         },

@@ -12,20 +12,23 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from stretto.clock import HOUR, Clock
+from stretto.clock import DAY, HOUR, Clock
 from stretto.errors import StoreError
 from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.analysis_table import list_due, list_runnable
 from stretto.findings.efficiency_score_by_day import ScoreSettings
 from stretto.findings.finding_changes import count_checks, list_finding_changes
 from stretto.findings.findings_snapshot import FindingsState, describe_missing_extra, read_findings_state
+from stretto.findings.issued_forecasts import list_issued_forecasts
 from stretto.service.analysis_process import AnalysisRound, run_analysis_process
 from stretto.store.database import open_reader, open_transaction
 from stretto.store.finding_history_and_last_answers import (
     AnalysisResult,
     append_finding_changes,
     read_finding_history,
+    read_issued_forecasts,
     store_finding_changes,
     write_analysis_result,
 )
@@ -193,6 +196,11 @@ class AnalysisSchedule:
             if result.failed_at is None and not result.shortened
             for change in list_finding_changes(result.kind, result.findings, known, done.instant)
         ]
+        issued = read_issued_forecasts(connection, done.instant - 2 * DAY)
+        zone = ZoneInfo(self._zone)
+        for result in results:
+            if result.failed_at is None:
+                changes += list_issued_forecasts(result, issued, done.instant, zone)
         if changes and self._journal is not None:
             append_finding_changes(self._journal, changes)
         for result in results:

@@ -127,7 +127,8 @@ CREATE TABLE decisions (
   details TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- Each change of a finding: it began, its numbers changed, it ended. From kept records.
+-- Each change of a finding: it began, its numbers changed, it ended. A forecast as it was given on a day is
+-- issued. From kept records.
 CREATE TABLE finding_history (
   id TEXT NOT NULL, time INTEGER NOT NULL, state TEXT NOT NULL, analysis TEXT NOT NULL,
   document TEXT NOT NULL,

@@ -1,7 +1,8 @@
 """The history of findings and the last good answer of each analysis.
 
 A finding that begins, changes or ends is a kept record of the journal: it outlives the sessions that it is
-about. The answers of analyses are rows of the store alone: the next round works them out again.
+about. So is the forecast of each day. The answers of analyses are rows of the store alone: the next round
+works them out again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from stretto.store.database import bound_instant
 BEGAN, CHANGED, ENDED = "began", "changed", "ended"
 """What happened to a finding."""
 
+ISSUED = "issued"
+"""A forecast as it was given on a day: kept to be judged by what came, and no finding of the history."""
+
 _RECORD = "findings"
 """The name under which records of findings are noted as added."""
 
@@ -38,7 +42,7 @@ class FindingChange:
     id: str
     time: int
     state: str
-    """``BEGAN``, ``CHANGED`` or ``ENDED``."""
+    """``BEGAN``, ``CHANGED`` or ``ENDED``; ``ISSUED`` of a forecast."""
     analysis: str
     """The analysis that answers about it."""
     finding: Finding
@@ -140,8 +144,9 @@ def read_finding_history(connection: sqlite3.Connection, *, at: int | None = Non
     """
     found: dict[str, StoredFinding] = {}
     for id, time, state, analysis, document in connection.execute(
-        "SELECT id, time, state, analysis, document FROM finding_history WHERE time <= ? ORDER BY time",
-        (bound_instant(at),),
+        "SELECT id, time, state, analysis, document FROM finding_history WHERE time <= ? AND state != ?"
+        " ORDER BY time",
+        (bound_instant(at), ISSUED),
     ):
         before = found.get(id)
         first = time if before is None or state == BEGAN else before.first_seen
@@ -157,6 +162,21 @@ def read_finding_as_of(connection: sqlite3.Connection, id: str, at: int) -> Find
         "SELECT document FROM finding_history WHERE id = ? AND time <= ? ORDER BY time DESC LIMIT 1", (id, at)
     ).fetchone()
     return None if row is None else _decode_finding(row[0])
+
+
+def read_issued_forecasts(
+    connection: sqlite3.Connection, since: int, *, at: int | None = None
+) -> list[FindingChange]:
+    """Return the forecasts that were given from ``since`` (ns) on, as known at ``at`` (ns), by time."""
+    rows = connection.execute(
+        "SELECT id, time, state, analysis, document FROM finding_history"
+        " WHERE state = ? AND time >= ? AND time <= ? ORDER BY time, id",
+        (ISSUED, since, bound_instant(at)),
+    )
+    return [
+        FindingChange(id, time, state, analysis, _decode_finding(document))
+        for id, time, state, analysis, document in rows
+    ]
 
 
 def write_analysis_result(connection: sqlite3.Connection, result: AnalysisResult) -> None:
