@@ -17,7 +17,10 @@ from stretto.findings.analysis_input_and_answer import AnalysisInput
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, read_analysis_input
 from stretto.findings.calendar_trend_and_forecast_analyses import forecast_daily_lengths
 from stretto.findings.issued_forecasts import (
+    AS_GIVEN,
+    WORKED_OUT_AGAIN,
     IssuedForecast,
+    describe_cover,
     judge_issued_forecasts,
     list_issued_forecasts,
     parse_issued_forecast,
@@ -103,9 +106,19 @@ def test_there_is_no_verdict_before_four_weeks_of_forecasts() -> None:
     assert judge_issued_forecasts([give(27)], [outlook], BEGIN, UTC_ZONE) == []
     assert judge_issued_forecasts([], [outlook], BEGIN, UTC_ZONE) == []
     assert judge_issued_forecasts([give(35)], [outlook], BEGIN, UTC_ZONE) == []
-    assert forecast_daily_lengths(AnalysisInput(BEGIN, (), ())).extra["covers_of"] == (
-        "forecasts worked out again"
+    assert forecast_daily_lengths(AnalysisInput(BEGIN, (), ())).extra["covers_of"] == WORKED_OUT_AGAIN
+
+
+def test_a_sentence_says_how_often_ranges_held() -> None:
+    """It is about the narrowest range, and says whether the forecasts are those that were given."""
+    covers = [{"level": 0.95, "inside": 8.0, "days": 8}, {"level": 0.8, "inside": 6.0, "days": 8}]
+    sentence = describe_cover({"covers": covers, "covers_of": AS_GIVEN})
+    assert (sentence or "").replace("\xa0", " ") == (
+        "75 % of 8 forecast days came out within their range of 80 %, as it was given then."
     )
+    again = describe_cover({"covers": covers, "covers_of": WORKED_OUT_AGAIN})
+    assert (again or "").endswith("worked out again as of then.")
+    assert describe_cover({"covers": []}) is None
 
 
 def test_forecasts_outlive_a_rebuild_and_are_no_findings(tmp_path: Path) -> None:

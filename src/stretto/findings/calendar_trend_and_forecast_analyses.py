@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput
-from stretto.findings.issued_forecasts import judge_issued_forecasts
+from stretto.findings.issued_forecasts import AS_GIVEN, WORKED_OUT_AGAIN, judge_issued_forecasts
 from stretto.findings.measure_local_days import (
     count_starts_by_hour_and_weekday,
     find_date,
@@ -129,7 +129,7 @@ def forecast_daily_lengths(given: AnalysisInput) -> AnalysisAnswer:
         [judge_length_outlook(each) for each in outlooks],
         extra={
             "covers": covers,
-            "covers_of": "forecasts as given" if given_covers else "forecasts worked out again",
+            "covers_of": AS_GIVEN if given_covers else WORKED_OUT_AGAIN,
             "series": [_describe_outlook(each) for each in outlooks],
             "horizon_days": HORIZON_DAYS,
         },

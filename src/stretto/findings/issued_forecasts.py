@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.measure_local_days import find_date
+from stretto.format.quantities import format_percent
 from stretto.model.findings import FORECAST_SUFFIX, Finding, FindingEvidence, FindingVerdict
 from stretto.store.finding_history_and_last_answers import (
     ISSUED,
@@ -38,6 +39,9 @@ JUDGED_DAYS = 28
 
 READ_NS = (JUDGED_DAYS + ISSUED_DAYS + 1) * DAY
 """How far back (ns) forecasts are read."""
+
+AS_GIVEN, WORKED_OUT_AGAIN = "forecasts as given", "forecasts worked out again"
+"""The forecasts whose cover an answer has."""
 
 _FIRST_DAY, _RANGE = "first_day", "range_"
 
@@ -149,3 +153,19 @@ def _read_day(days: Floats | None, ago: int) -> float | None:
     if days is None or not 0 < ago <= len(days) or math.isnan(value := float(days[-ago])):
         return None
     return math.exp(value) / SECOND
+
+
+def describe_cover(extra: Mapping[str, Any]) -> str | None:
+    """Return how often the narrowest ranges of forecasts held, as a sentence; None if it is unknown.
+
+    ``extra`` is that of their answer.
+
+    Example: "81 % of 336 forecast days came out within their range of 80 %, as it was given then."
+    """
+    covers = extra.get("covers") or ()
+    if not covers:
+        return None
+    cover = min(covers, key=lambda each: each["level"])
+    share, level = (format_percent(each) for each in (cover["inside"] / cover["days"], cover["level"]))
+    source = "as it was given then" if extra.get("covers_of") == AS_GIVEN else "worked out again as of then"
+    return f"{share} of {cover['days']:.0f} forecast days came out within their range of {level}, {source}."

@@ -10,6 +10,7 @@ from stretto.analysis.missing_score_points import ScoreTuning, TunablePart, sugg
 from stretto.analysis.recommendation import Effort, Priority
 from stretto.clock import DAY
 from stretto.findings.finding_sentences import describe_finding
+from stretto.findings.issued_forecasts import describe_cover
 from stretto.format import quantities
 from stretto.model.findings import Finding
 from stretto.model.task_delivery_classes import Delivery
@@ -327,6 +328,8 @@ def answer_predictions(call: OperationCall) -> OperationAnswer:
     if "external" in factors:
         analysis["absent"] = {"external": "nothing from outside the sessions is known to Stretto"}
     sentences = [_describe_forecast(row) for row in rows if row["likely_seconds"]]
+    if sentences and (cover := describe_cover(answer.extra)) is not None:
+        sentences.append(cover)
     return OperationAnswer(
         sentences or ["No series has enough days to forecast."],
         {"days": len(days), "timing": measure_timing(runs.tasks)},
