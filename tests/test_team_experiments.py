@@ -245,6 +245,31 @@ def test_two_answers_cannot_be_subtracted_to_fewer_than_five_people(
     assert states["cache"] == state
 
 
+@pytest.mark.parametrize(("people", "state"), [(0, "concluded"), (1, "withheld"), (5, "concluded")])
+def test_the_tasks_of_another_type_are_a_difference_of_their_people(
+    hub: Hub, people: int, state: str
+) -> None:
+    """The same sessions, once with all tasks and once with those of a type: some have tasks of others."""
+    define(hub, metric="task_seconds")
+    define(hub, name="tests", metric="task_seconds", type="tests")
+    sessions = []
+    for session in make_runs(PEOPLE[:6]):
+        (run,) = session.document.rows["session_runs"]
+        length = int(run["end"] or 0) - int(run["start"] or 0)
+        types = ("tests", "review") if session.owner in PEOPLE[:people] else ("tests",)
+        tasks = tuple(
+            {"number": number, "task": str(number), "start": run["start"], "outcome": "success",
+             "type": type_, "length": length * (1 + number)}
+            for number, type_ in enumerate(types)
+        )  # fmt: skip
+        rows = {**session.document.rows, "task_runs": tasks}
+        sessions.append(replace(session, document=replace(session.document, rows=rows)))
+    hub.database.write_sessions(sessions)
+    conclude(hub)
+    assert get_entry(hub)["state"] == "concluded"
+    assert get_entry(hub, "tests")["state"] == state
+
+
 def test_a_withdrawn_answer_is_gone_and_still_guards_its_people(hub: Hub) -> None:
     """Who saw it remembers it. The name stays used."""
     define(hub)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from stretto.clock import DAY, Clock
 from stretto.fleet.session_document import TASK_ROWS, SessionDocument
+from stretto.fleet.team_experiment_messages import TASK_SECONDS, ExperimentOrder
 from stretto.hub.conclude_experiment import conclude_experiment, count_people_in_fives
 from stretto.hub.engine import REREAD, Mark, SessionChange
 from stretto.hub.engine_opening import HubDatabase
@@ -26,7 +28,7 @@ WEEK = 7 * DAY
 
 SESSION_ROWS = "session_runs"
 
-_BATCH = 200
+_BATCH = 500
 """Changes that are read at once."""
 
 
@@ -103,10 +105,33 @@ def read_runs(
         by_pattern=order.pattern is None,
         start=experiment.start,
     )
+    counted = _name_counted_tasks(sessions, tasks, order) if order.metric == TASK_SECONDS else {}
     return [
-        PersonRun(person_of[unit.session], unit.arm, unit.value, unit.stratum, unit.session)
+        PersonRun(
+            person_of[unit.session],
+            unit.arm,
+            unit.value,
+            unit.stratum,
+            # Two experiments may have the same sessions, and one of them more tasks of a single person.
+            "\0".join((unit.session, *counted.get(unit.session, ()))),
+        )
         for unit in list_experiment_sessions(definition, sessions, tasks)
     ]
+
+
+def _name_counted_tasks(
+    sessions: Iterable[SessionRun], tasks: Iterable[TaskRun], order: ExperimentOrder
+) -> dict[str, list[str]]:
+    """Return the tasks of each session whose lengths are in its value: of types that ran in both arms."""
+    arm_of = {run.session: run.labels[order.label] for run in sessions}
+    arms_of_type, listed = defaultdict[str, set[str]](set), defaultdict[str, list[str]](list)
+    lengths = [task for task in tasks if task.length and task.is_delivered]
+    for task in lengths:
+        arms_of_type[task.type].add(arm_of[task.session])
+    for task in lengths:
+        if len(arms_of_type[task.type]) == len(order.arms):
+            listed[task.session].append(task.task)
+    return listed
 
 
 def _list_arrivals(
