@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # A test's time depends on the load of the machine: no example may fail for it.
 settings.register_profile(
-    "stretto", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+    "stretto", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow]
 )
 # make check: more examples than a quick answer has time for.
 settings.register_profile("thorough", settings.get_profile("stretto"), max_examples=300)
