@@ -94,3 +94,11 @@ def operated_month(tmp_path_factory: pytest.TempPathFactory) -> OperatedStore:
     from tests.operated import make_month  # noqa: PLC0415  # most tests need no analyses
 
     return make_month(tmp_path_factory.mktemp("month"))
+
+
+@pytest.fixture(scope="session")
+def varied_month(tmp_path_factory: pytest.TempPathFactory) -> OperatedStore:
+    """Return a month of two patterns with everything that operations read, for tests that only read it."""
+    from tests.operated import make_varied_month  # noqa: PLC0415  # most tests need no analyses
+
+    return make_varied_month(tmp_path_factory.mktemp("varied"))

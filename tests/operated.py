@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from stretto.clock import DAY
 from stretto.config.configuration import Config
 from stretto.config.loading import load_config
 from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest, answer_request
 from stretto.findings.analysis_table import ANALYSES
 from stretto.findings.findings_snapshot import FindingsState
+from stretto.model.event import Event
+from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+from stretto.notifications.notification_log import Notification
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_sources import OperationSources
 from stretto.service.operation_sources_of_a_store import StoreSources
@@ -21,6 +25,7 @@ from stretto.store.database import open_transaction, open_writer
 from stretto.store.finding_history_and_last_answers import AnalysisResult, write_analysis_result
 from tests.fakes import store
 from tests.month import end_of_day, month_of_sessions
+from tests.varied_month import draw_varied_month
 
 DAYS = 29
 SLOW_DAY = 21
@@ -114,6 +119,21 @@ FORECAST = {
 }
 """The answer of the forecast: fitting it takes seconds, and its own tests do."""
 
+RESTRUCTURING = Finding(
+    "recommendation_phase_structure", {"pattern": PATTERN}, FindingVerdict.NO_EVIDENCE,
+    FindingEvidence(n=20, effect=60.0, low=30.0, high=90.0, unit="seconds"),
+    reason="the plan could be made beside the tests", advice="Plan while tests run.",
+    details={"share": 0.3, "confidence": 0.95, "category": "workflow_structure", "priority": "medium",
+             "effort": "high", "horizon": "strategic", "changes_code": "yes", "needs_trial": "no"},
+)  # fmt: skip
+"""Advice of much effort that changes code: a month in which the analyses find one would take longer."""
+
+OLD_ALERT = Notification(
+    received=NOW - 3 * DAY, status="firing", alertname="StrettoTaskStuck", severity="warning",
+    summary="a task is stuck", description=None, labels={}, starts_at=None, ends_at=None,
+    fingerprint="f1", runbook_url=None,
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class OperatedStore:
@@ -134,15 +154,27 @@ def ask_here(request: AnalysisRequest) -> AnalysisReplies | str:
 
 def make_month(folder: Path) -> OperatedStore:
     """Return a store of a month in which tests became slower, with the answers of its analyses."""
+    return _make_analysed_store(folder, month_of_sessions(DAYS, slower={SLOW_DAY: 1.6}), ())
+
+
+def make_varied_month(folder: Path) -> OperatedStore:
+    """Return a store of a month with everything that operations read, and an alert of three days ago."""
+    operated = _make_analysed_store(folder, draw_varied_month(DAYS), (RESTRUCTURING,))
+    return replace(operated, sources=replace(operated.sources, notifications=lambda: (OLD_ALERT,)))
+
+
+def _make_analysed_store(folder: Path, events: Iterable[Event], advice: tuple[Finding, ...]) -> OperatedStore:
+    """Return a store with the answers of its analyses, to which some advice is added."""
     state = folder / "state"
     with store(state) as opened:
-        opened.take(month_of_sessions(DAYS, slower={SLOW_DAY: 1.6}))
+        opened.take(events)
     names = tuple(analysis.name for analysis in ANALYSES if analysis.name != "outlooks")
     replies = answer_request(AnalysisRequest(str(state / "stretto.db"), NOW, names))
     with closing(open_writer(state / "stretto.db")) as connection, open_transaction(connection):
         for reply in replies:
             assert reply.error is None, reply.error
-            result = AnalysisResult(reply.name, NOW, reply.seconds, reply.findings, reply.extra)
+            findings = (*reply.findings, *(advice if reply.name == "advice" else ()))
+            result = AnalysisResult(reply.name, NOW, reply.seconds, findings, reply.extra)
             write_analysis_result(connection, result)
         write_analysis_result(connection, AnalysisResult("outlooks", NOW, 1.0, (), FORECAST))
     return make_operated(folder)

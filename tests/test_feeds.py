@@ -71,7 +71,7 @@ def items(name: str, given: FeedInput) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", FEEDS)
 def test_every_item_has_age_and_confidence_or_a_reason(given: FeedInput, name: str) -> None:
-    """With much data and with none; a value without confidence says at least when it was true."""
+    """With much data and with none; a value without confidence says why."""
     for each in (given, FeedInput(NOON)):
         for key, item in items(name, each).items():
             assert item.keys() == {"value", "at", "age_seconds", "confidence", "basis", "reason"}, key
@@ -81,7 +81,8 @@ def test_every_item_has_age_and_confidence_or_a_reason(given: FeedInput, name: s
             else:
                 assert item["age_seconds"] >= 0, key
                 assert item["basis"], key
-                assert item["confidence"] is None or 0 <= item["confidence"] <= 1, key
+                sure = item["confidence"]
+                assert item["reason"] if sure is None else 0 <= sure <= 1, key
 
 
 def test_the_hub_learns_what_runs_and_what_is_late(given: FeedInput) -> None:
@@ -166,6 +167,36 @@ def test_an_analysis_that_fails_leaves_its_last_good_answer(given: FeedInput) ->
     assert item["age_seconds"] == 3_603
     assert item["confidence"] == 0.95
     assert item["reason"] == "the last good answer: it took longer than 600 s"
+
+
+def test_too_little_data_is_no_certainty(given: FeedInput) -> None:
+    """No empty list claims that nothing is amiss: the reason stands there. A range needs finished runs."""
+    little = replace(
+        WIDTH, verdict=FindingVerdict.TOO_LITTLE_DATA, advice="", reason="2 sessions, 5 are needed"
+    )
+    results = {name: AnalysisResult(name, NOON, 0.1, (little,)) for name in ("widths", "changes")}
+    unsure = replace(given, findings=replace(given.findings, results=results), expected=(LATE,))
+    hub = items("hub", unsure)
+    for name in ("schedules", "degradations"):
+        assert (hub[name]["value"], hub[name]["confidence"]) == (None, None)
+        assert hub[name]["reason"] == "too little data: 2 sessions, 5 are needed"
+    assert (hub["completions"]["confidence"], hub["completions"]["value"][0]["n"]) == (None, 0)
+    assert hub["completions"]["reason"] == "of no running task enough of the kind have finished"
+    assert items("hub", replace(given, expected=()))["completions"]["confidence"] == 1
+    whole = replace(
+        unsure.findings, results={"changes": AnalysisResult("changes", NOON, 0.1, (little, WIDTH))}
+    )
+    assert items("hub", replace(unsure, findings=whole))["degradations"]["confidence"] == 0.95
+
+
+def test_an_answer_over_a_shorter_history_says_so(given: FeedInput) -> None:
+    """The item has its value, and the reason why it is of fewer days."""
+    reason = "it is of the last 28 days: over 154 days it took longer than 600 s"
+    state = replace(
+        given.findings, results={"widths": AnalysisResult("widths", NOON, 0.1, (WIDTH,), shortened=reason)}
+    )
+    item = items("resources", replace(given, findings=state))["capacity"]
+    assert (len(item["value"]), item["reason"]) == (1, reason)
 
 
 def test_an_item_that_cannot_be_made_leaves_the_others(

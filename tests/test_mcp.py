@@ -70,9 +70,9 @@ def make_tool_sources(operated: OperatedStore, ask: Callable[..., dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def doors(operated_month: OperatedStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+def doors(varied_month: OperatedStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     """A month behind a service that serves MCP, too."""
-    operated = operated_month
+    operated = varied_month
     runner = operated.make_runner()
     sources = make_tool_sources(operated, runner.run_operation)
     backend = Store(tmp_path_factory.mktemp("web")).make_backend(
@@ -167,7 +167,7 @@ def test_sessions_and_findings_are_resources(doors: Doors, transport: str) -> No
     if transport == "http":
         assert listed[:3] == [SESSIONS, FINDINGS, name_session_resource(newest)]
         assert documents[SESSIONS]["sessions"][0]["id"] == newest
-        assert len(documents[name_session_resource("d3n1")]["tasks"]) == 2
+        assert len(documents[name_session_resource("d3n1")]["tasks"]) == 5
     assert documents[FINDINGS]["checks"]["regression"] >= 1
 
 

@@ -7,8 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from stretto.model.event import Outcome
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_table import OPERATIONS
 from stretto.state.lock import StateLock
+from stretto.web.live_updates import StreamReader, UpdateStreams
 from tests.fakes import store
 from tests.operated import (
     DAYS,
@@ -41,12 +42,9 @@ from tests.test_plugin import fill_command_line, read_slash_command
 from tests.web_served import Store, served
 
 NAMES = tuple(OPERATIONS)
-EXIT_CODES = {
-    "UNKNOWN_WORKFLOW": 1,
-    "INVALID_OPTIONS": 2,
-    "STORE_UNAVAILABLE": 3,
-    "INSUFFICIENT_PERFORMANCE_DATA": 4,
-}
+EXIT_CODES = {"UNKNOWN_WORKFLOW": 1, "INVALID_OPTIONS": 2, "INSUFFICIENT_PERFORMANCE_DATA": 4}
+STATUSES = {"UNKNOWN_WORKFLOW": 404, "INVALID_OPTIONS": 400, "INSUFFICIENT_PERFORMANCE_DATA": 422}
+"""Codes of refusals that are no fault of the environment: that is 3, and 503."""
 SINCE = (NOW - BEGIN) // SECOND - 60_000
 """A second of the last day of the month."""
 BLANK = "\N{NO-BREAK SPACE}"
@@ -59,6 +57,8 @@ class Doors:
     operated: OperatedStore
     runner: OperationRunner
     client: httpx.Client
+    waits: list[float] = field(default_factory=list)
+    """Seconds that streams were to wait between two answers."""
 
     @property
     def state(self) -> str:
@@ -66,15 +66,29 @@ class Doors:
         return str(self.operated.config.state)
 
 
+class HastyStreams(UpdateStreams):
+    """Streams that note the seconds to wait between two answers, and do not wait them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    async def wait_seconds(self, reader: StreamReader, seconds: float) -> AsyncIterator[bytes]:
+        """Note the seconds, and let others run for a moment."""
+        self.waits.append(seconds)
+        async for comment in super().wait_seconds(reader, 0.001):
+            yield comment
+
+
 def open_doors(operated: OperatedStore, folder: Path) -> Iterator[Doors]:
     """Serve a store, and let the command line find the server as a running service."""
-    runner = operated.make_runner()
-    backend = Store(folder).make_backend(operations=runner, clock=lambda: NOW)
+    runner, streams = operated.make_runner(), HastyStreams()
+    backend = Store(folder).make_backend(operations=runner, clock=operated.sources.clock, updates=streams)
     with served(backend) as client:
         lock = StateLock(operated.config.state)
         lock.acquire(f"{client.base_url.host}:{client.base_url.port}")
         try:
-            yield Doors(operated, runner, client)
+            yield Doors(operated, runner, client, streams.waits)
         finally:
             lock.release()
 
@@ -87,9 +101,9 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def month(operated_month: OperatedStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
-    """The doors of a month."""
-    yield from open_doors(operated_month, tmp_path_factory.mktemp("web"))
+def month(varied_month: OperatedStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    """The doors of a month that has everything operations read."""
+    yield from open_doors(varied_month, tmp_path_factory.mktemp("web"))
 
 
 @pytest.fixture(scope="module")
@@ -101,23 +115,23 @@ def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
 def ask_all(
     doors: Doors, capsys: pytest.CaptureFixture[str], name: str, workflow: str | None, options: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the answer of an operation, equal over HTTP, by command line and by slash command."""
+    """Return the answer of an operation, equal over HTTP, and by the command line of the slash command."""
     expected = check_envelope(doors.runner.run_operation(name, workflow, options))
-    query = {"options": json.dumps(options)} | ({"workflow": workflow} if workflow else {})
+    query = ({"options": json.dumps(options)} if options else {}) | (
+        {"workflow": workflow} if workflow else {}
+    )
     by_http = doors.client.get(f"/api/operations/{name}", params=query)
     assert strip_moment(by_http.json()) == strip_moment(expected)
-    words = [name, "--options", json.dumps(options), "--json"]
-    if workflow is not None:
-        # As the slash command runs it.
-        words = fill_command_line(read_slash_command()[1], name, workflow, json.dumps(options))
+    given = json.dumps(options) if options else None
+    words = fill_command_line(read_slash_command()[1], name, workflow, given)
     code = main(["--state", doors.state, *words])
     out, err = capsys.readouterr()
     assert strip_moment(json.loads(out)) == strip_moment(expected)
     if expected["status"] == "success":
         assert (code, by_http.status_code, err) == (0, 200, "")
     else:
-        assert code == EXIT_CODES[expected["error"]["code"]]
-        assert by_http.status_code in {400, 404, 422, 503}
+        refusal = expected["error"]["code"]
+        assert (code, by_http.status_code) == (EXIT_CODES.get(refusal, 3), STATUSES.get(refusal, 503))
     return expected
 
 
@@ -125,12 +139,24 @@ def ask_all(
 def test_doors_answer_alike(
     month: Doors, nothing: Doors, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    """Without options, with the promised ones, with an unknown one, and over an empty store."""
-    ask_all(month, capsys, name, None, {})
-    ask_all(month, capsys, name, PATTERN, EXAMPLES[name])
+    """Without options, with the promised ones, with an unknown one, and over an empty store.
+
+    The month lacks nothing: both first answers are no refusals.
+    """
+    for workflow, options in ((None, {}), (PATTERN, EXAMPLES[name])):
+        assert ask_all(month, capsys, name, workflow, options)["status"] == "success"
     refused = ask_all(month, capsys, name, None, {"colour": "red"})
     assert refused["error"]["details"]["problems"] == {"colour": "is not known"}
     ask_all(nothing, capsys, name, None, {})
+
+
+def test_an_empty_workflow_is_none_at_every_door(month: Doors, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a form, or a program with an empty variable, sends it."""
+    expected = strip_moment(month.runner.run_operation("throughput"))
+    by_http = month.client.get("/api/operations/throughput", params={"workflow": ""})
+    assert strip_moment(by_http.json()) == expected
+    assert main(["--state", month.state, "throughput", "", "--json"]) == 0
+    assert strip_moment(json.loads(capsys.readouterr().out)) == expected
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -155,14 +181,19 @@ def test_an_answer_is_a_page_that_says_the_summary_first(
 def test_pages_begin_with_the_answer_in_words(month: Doors, capsys: pytest.CaptureFixture[str]) -> None:
     """What was measured of the drawn month stands in the first sentence; what lacks ends with 4."""
     for verb, sentence in (
-        ("agent-performance", "1 agent, 112 tasks."),
+        ("agent-performance", "3 agents, 244 tasks."),
         ("execution-analysis", "56 sessions, "),
-        ("phase-performance", "No phase is declared"),
-        ("task-optimization", "The slowest of 112 tasks took "),
+        ("phase-performance", "build: 188 tasks of 1 min 39 s, 94 % of the work."),
+        ("task-optimization", "The slowest of 244 tasks took "),
+        ("resource-efficiency", "A delivered task takes "),
     ):
         assert main(["--state", month.state, verb]) == 0
         assert capsys.readouterr().out.replace(BLANK, " ").splitlines()[2].startswith(sentence)
-    assert main(["--state", month.state, "resource-efficiency"]) == 4
+
+
+def test_a_page_that_cannot_be_says_what_lacks(nothing: Doors, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty store ends with 4, and the reason goes to the errors."""
+    assert main(["--state", nothing.state, "resource-efficiency"]) == 4
     assert "0 sessions whose processes were sampled, 5 are needed" in capsys.readouterr().err
 
 
@@ -171,12 +202,14 @@ def test_a_page_carries_units_and_reasons(month: Doors) -> None:
     page = format_envelope(month.runner.run_operation("trends", PATTERN)).replace(BLANK, " ")
     assert "! " not in page
     assert "timeout share  — (no source reports that a task ended by a time-out)" in page
-    assert "success share  100 %" in page
+    assert "success share  9" in page
     assert "and 17 more: --json has all" in page
     assert add_unit_to_part_names("lost_seconds", {"delivery": 3}) == {"delivery_seconds": 3}
     assert to_words("median_seconds") == "median"
     efficiency = format_envelope(month.runner.run_operation("parallel-efficiency")).replace(BLANK, " ")
-    assert "release  7" in efficiency
+    assert "release  43 %" in efficiency
+    phases = format_envelope(month.runner.run_operation("phase-performance")).replace(BLANK, " ")
+    assert "20 min 20 s   6 %" in phases
     assert "load balance  " in efficiency
 
 
@@ -281,15 +314,19 @@ def test_the_list_of_operations_has_their_schemas(month: Doors) -> None:
 
 @pytest.mark.parametrize("name", ["monitor", "live-metrics", "dashboard"])
 def test_a_stream_sends_an_answer_at_each_beat(month: Doors, name: str) -> None:
-    """Two events come at the asked rhythm, each the answer of a single request."""
-    rhythm = str(OPERATIONS[name].rhythm)
-    options = {rhythm: "1s"}
-    expected = strip_moment(month.runner.run_operation(name, None, options))
-    query = {"options": json.dumps(options), "stream": "yes"}
-    with month.client.stream("GET", f"/api/operations/{name}", params=query) as stream:
-        assert stream.headers["content-type"].startswith("text/event-stream")
-        events = [*first_lines(stream, 2)]
-    assert [strip_moment(json.loads(event)) for event in events] == [expected, expected]
+    """Two events come at the asked rhythm, each the answer of a single request; else at that of the table."""
+    operation = OPERATIONS[name]
+    rhythm = str(operation.rhythm)
+    for options in ({rhythm: "7s"}, {}):
+        expected = strip_moment(month.runner.run_operation(name, None, options))
+        query = {"options": json.dumps(options), "stream": "yes"}
+        month.waits.clear()
+        with month.client.stream("GET", f"/api/operations/{name}", params=query) as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            events = [*first_lines(stream, 2)]
+        assert [strip_moment(json.loads(event)) for event in events] == [expected, expected]
+        assert month.waits[0] == operation.read_options(options)[rhythm] / SECOND
+    assert month.waits[0] in {5, 10}
 
 
 def first_lines(stream: httpx.Response, count: int) -> Iterator[str]:
@@ -323,6 +360,23 @@ def test_the_command_line_follows_with_a_json_line_for_each_answer(month: Doors)
         following.send_signal(signal.SIGINT)
         assert following.wait() == 130
     assert [json.loads(line)["operation"] for line in lines] == ["monitor", "monitor"]
+
+
+def test_the_command_line_waits_as_long_as_asked(
+    month: Doors, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two answers; without a word the rhythm of the table."""
+    waits: list[float] = []
+
+    def interrupt(seconds: float) -> None:
+        waits.append(seconds)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stretto.cli.ask_operation_command.time.sleep", interrupt)
+    for options in (["--options", '{"frequency": "7s"}'], []):
+        assert main(["--state", month.state, "monitor", "--follow", "--json", *options]) == 130
+        assert json.loads(capsys.readouterr().out)["operation"] == "monitor"
+    assert waits == [7, 5]
 
 
 def test_without_a_service_the_store_is_read_here(

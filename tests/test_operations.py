@@ -868,6 +868,21 @@ def test_a_value_of_another_kind_is_refused_with_the_rule(
     assert problem in str(refusal.value)
 
 
+def test_options_that_contradict_each_other_are_refused(month: OperatedStore) -> None:
+    """A time span under both its names, and a baseline after the current day or in the future."""
+    both = run(month, "throughput", None, {"time_range": "24h", "time_window": "7_days"})["error"]
+    assert both["code"] == "INVALID_OPTIONS"
+    assert both["details"]["problems"] == {"time_window": "says the same as 'time_range': give one of them"}
+    later = {"baseline_date": "2026-01-20", "current_date": "2026-01-19"}
+    assert run(month, "regression", None, later)["error"]["details"]["problems"] == {
+        "baseline_date": "lies after the current date, 2026-01-19"
+    }
+    future = run(month, "regression", None, {"baseline_date": "2026-02-01"})["error"]
+    assert (future["code"], future["message"]) == (
+        "INVALID_OPTIONS", "'baseline_date' lies in the future",
+    )  # fmt: skip
+
+
 def test_options_that_are_no_object_are_refused(month: OperatedStore) -> None:
     """A list, and a wrong value beside an unknown name: both are in the answer."""
     assert run(month, "throughput", None, [1])["error"]["details"]["problems"] == {

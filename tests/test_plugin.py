@@ -152,11 +152,20 @@ def read_slash_command() -> tuple[dict[str, str], str]:
     return yaml.safe_load(front), body
 
 
-def fill_command_line(body: str, operation: str, workflow: str, options: str) -> list[str]:
-    """Return the words of the command that the slash command runs, with its arguments in their places."""
+def fill_command_line(body: str, operation: str, workflow: str | None, options: str | None) -> list[str]:
+    """Return the words of the command that the slash command runs, by the second rule of its file.
+
+    The arguments take their places. WORKFLOW, and ``--options`` with its value, are left out without any.
+    """
     (template,) = re.findall(r"`stretto (OPERATION [^`]+)`", body)
-    line = template.replace("OPERATION", operation).replace("WORKFLOW", workflow).replace("OPTIONS", options)
-    return shlex.split(line)
+    rule = " ".join(body.split())
+    assert "Leave out WORKFLOW if there is none, and `--options` with its value if there are none." in rule
+    if workflow is None:
+        template = template.replace(" WORKFLOW", "")
+    if options is None:
+        template = template.replace(" --options 'OPTIONS'", "")
+    places = {"OPERATION": operation, "WORKFLOW": workflow or "", "OPTIONS": options or ""}
+    return [places.get(word, word) for word in shlex.split(template)]
 
 
 def test_the_command_calls_verbs_that_exist() -> None:
@@ -174,6 +183,8 @@ def test_the_command_calls_verbs_that_exist() -> None:
         assert (options.operation, options.workflow, options.options, options.json) == (
             name, "last", '{"a": 1}', True,
         )  # fmt: skip
+    assert fill_command_line(body, "trends", None, None) == ["trends", "--json"]
+    assert fill_command_line(body, "trends", "last", None) == ["trends", "last", "--json"]
 
 
 def test_the_plugin_brings_the_server_of_tools() -> None:

@@ -257,7 +257,7 @@ def _format_number(name: str, value: float) -> str:  # noqa: PLR0911  # a unit p
         return quantities.format_bytes(value)
     if "speedup" in name:
         return quantities.format_speedup(value)
-    if last in _SHARES and -1 <= value <= 1:
+    if (last in _SHARES or name.startswith("share_of_")) and -1 <= value <= 1:
         return quantities.format_percent(value)
     if isinstance(value, int) or value == round(value) or abs(value) >= 1_000:  # noqa: PLR2004  # no decimals
         return quantities.format_count(round(value)) if abs(value) < 1e15 else str(value)  # noqa: PLR2004  # a time

@@ -11,7 +11,7 @@ from stretto.figures.figure import Figure
 from stretto.findings.finding_sentences import describe_finding
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.format.rfc3339 import to_exact_rfc3339
-from stretto.model.findings import Finding
+from stretto.model.findings import Finding, FindingVerdict
 from stretto.names import Label
 from stretto.notifications.notification_log import Notification
 from stretto.summaries.running_tasks import ExpectedFanout, ExpectedTask
@@ -19,6 +19,8 @@ from stretto.summaries.snapshot import Snapshot
 
 COUNTED, VERDICT, RANGE = 1.0, 0.95, 0.8
 """Confidence of a count of what was seen, of a verdict's interval, and of a range of time left."""
+
+UNKNOWN_CAPTURE = "how many of the ends were seen is not known"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class FeedItem:
     basis: str = ""
     """What the confidence rests on."""
     reason: str | None = None
-    """Why there is no value, or why it is not newer."""
+    """Why there is no value or no confidence, or why it is not newer."""
 
     def build_document(self, now: int) -> dict[str, Any]:
         """Return the item as JSON, with its age at ``now`` (ns)."""
@@ -96,7 +98,8 @@ def make_item_of_figures(given: FeedInput, name: str) -> FeedItem:
     if seen is not None:
         basis += "; the share of ends that were seen"
     value = [_build_figure(figure) for figure in known]
-    return FeedItem(value, given.snapshot.at, seen, basis)
+    reason = UNKNOWN_CAPTURE if seen is None else None
+    return FeedItem(value, given.snapshot.at, seen, basis, reason)
 
 
 def list_figures(given: FeedInput, name: str) -> list[Figure]:
@@ -113,7 +116,8 @@ def list_figures(given: FeedInput, name: str) -> list[Figure]:
 def make_analysis_item(given: FeedInput, analysis: str, findings: list[Finding] | None = None) -> FeedItem:
     """Return the findings of an analysis' last good answer; if it failed since, or was cut, with the reason.
 
-    ``findings`` selects some of them; else all that advise or differ.
+    ``findings`` selects some of them; else all that advise or differ. Where all checks lack data, an empty
+    list would claim that nothing is amiss: the reason stands instead.
     """
     state = given.findings
     if state.missing is not None:
@@ -123,6 +127,9 @@ def make_analysis_item(given: FeedInput, analysis: str, findings: list[Finding] 
         error = "" if result is None or result.error is None else f": {result.error}"
         return make_absent_item(f"the analysis {analysis!r} has not answered yet{error}")
     chosen = [each for each in result.findings if each.advice] if findings is None else findings
+    little = [each for each in result.findings if each.verdict is FindingVerdict.TOO_LITTLE_DATA]
+    if not chosen and little and len(little) == result.checks:
+        return make_absent_item(f"too little data: {little[0].reason}")
     reason = result.shortened or None if result.error is None else f"the last good answer: {result.error}"
     value = [build_finding_entry(each, state.zone) for each in chosen]
     return FeedItem(value, result.at, VERDICT, "the level of the intervals", reason)

@@ -110,7 +110,10 @@ def _list_recommendations(given: FeedInput) -> FeedItem:
 def _list_completions(given: FeedInput) -> FeedItem:
     """Return when running tasks will be over, each with its range; no bare number."""
     value = [_build_completion(task, given.now) for task in given.expected[:MOST_ENTRIES]]
-    return FeedItem(value, given.now, RANGE, "the range has 80 % of the finished tasks of the kind")
+    basis = "the range has 80 % of the finished tasks of the kind"
+    if value and not any(each["n"] for each in value):
+        return FeedItem(value, given.now, None, basis, "of no running task enough of the kind have finished")
+    return FeedItem(value, given.now, RANGE if value else COUNTED, basis if value else "counted")
 
 
 def _build_completion(task: ExpectedTask, now: int) -> dict[str, Any]:
@@ -214,7 +217,8 @@ def _find_contention(given: FeedInput) -> FeedItem:
     busy = 0 if given.snapshot is None else given.snapshot.activity.sessions_busy
     if item.value is None:
         return make_absent_item(f"{busy} sessions are busy; {item.reason}")
-    return FeedItem({"sessions_busy": busy, "slowdown": item.value}, item.at, item.confidence, item.basis)
+    value = {"sessions_busy": busy, "slowdown": item.value}
+    return FeedItem(value, item.at, item.confidence, item.basis, item.reason)
 
 
 def _rank_priorities(given: FeedInput) -> FeedItem:
@@ -275,6 +279,7 @@ def _compare_targets(given: FeedInput) -> FeedItem:
         given.snapshot.at,
         efficiency.confidence,
         f"of the last {given.window}; {efficiency.basis or 'as sampled'}",
+        efficiency.reason,
     )
 
 

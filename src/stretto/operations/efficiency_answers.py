@@ -311,8 +311,6 @@ def answer_bottlenecks(call: OperationCall) -> OperationAnswer:
         raise lack_data("sessions with tasks", count, FEWEST_BOTTLENECK_SESSIONS)
     holdups = call.try_answer("holdups")
     findings = call.select_findings(holdups)
-    if not call.options["cross_workflow"]:
-        findings = [each for each in findings if each.subject.get("pattern") == call.pattern]
     if call.options["priority_ranking"]:
         findings.sort(key=lambda each: -(each.evidence.effect or 0.0))
     sentences = [describe_finding(finding, call.sources.zone) for finding in findings]
@@ -336,6 +334,10 @@ def answer_bottlenecks(call: OperationCall) -> OperationAnswer:
         "most_decisive_agent": call.document["bottlenecks"].get(SCORE_WINDOW),
         "figures_window": SCORE_WINDOW,
     }
+    if call.options["cross_workflow"]:
+        performance["contention"] = call.figures.list_by(
+            "stretto_contention_ratio", "task_type", window=SCORE_WINDOW
+        )
     if call.options["analysis_depth"] == "detailed":
         performance["wall_time"] = call.figures.list_by(
             "stretto_session_wall_seconds", "part", window=SCORE_WINDOW

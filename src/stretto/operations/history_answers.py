@@ -187,6 +187,7 @@ def _describe_condition(call: OperationCall, finding: Finding) -> dict[str, Any]
 
 def answer_regression(call: OperationCall) -> OperationAnswer:
     """Answer what got worse or better, since when, by how much, and why."""
+    _check_baseline_day(call)
     _move_to_day(call, call.options["current_date"])
     runs = call.read_pattern_runs(HISTORY)
     days = describe_days(runs, call.sources.zone)
@@ -332,6 +333,20 @@ def _add_reasons_to_life(life: Mapping[str, Any]) -> dict[str, Any]:
     edges = "no session shows when its first or last task ran"
     reasons |= dict.fromkeys(("start_up_seconds", "clean_up_seconds"), edges)
     return {**life, "absent": keep_reasons(life, reasons)}
+
+
+def _check_baseline_day(call: OperationCall) -> None:
+    """Raise OperationError (INVALID_OPTIONS) if the day of the baseline is after the current one."""
+    since, current = call.options["baseline_date"], call.options["current_date"]
+    today = datetime.fromtimestamp(call.now // SECOND, ZoneInfo(call.sources.zone)).date()
+    if since is None or since <= (current or today):
+        return
+    problem = "lies in the future" if current is None else f"lies after the current date, {current}"
+    raise OperationError(
+        ErrorCode.INVALID_OPTIONS,
+        f"'baseline_date' {problem}",
+        {"problems": {"baseline_date": problem}, "known": [*call.options]},
+    )
 
 
 def _move_to_day(call: OperationCall, day: date | None) -> None:

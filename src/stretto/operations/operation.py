@@ -34,6 +34,8 @@ class OperationOption:
     default: Any
     """The JSON value without the option; None if nothing is chosen."""
     help: str
+    instead_of: str | None = None
+    """The option of which this is another name: only one of both may be given."""
 
     def to_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the option."""
@@ -97,6 +99,8 @@ class Operation:
                 values[name] = None if value is None and name not in given else option.kind.read_value(value)
             except OptionValueError as error:
                 problems[name] = str(error)
+            if option.instead_of in given and name in given and name not in problems:
+                problems[name] = f"says the same as {option.instead_of!r}: give one of them"
         if problems:
             raise self._refuse(problems)
         return values

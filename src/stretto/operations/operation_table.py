@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
@@ -54,10 +55,11 @@ def _take_all(name: str, words: tuple[str, ...], text: str) -> OperationOption:
     return OperationOption(name, Choices(words), [*words], text)
 
 
-def _list_spans(span: str = "7_days") -> tuple[OperationOption, ...]:
+def _list_spans(usual: str = "7_days") -> tuple[OperationOption, ...]:
     """Return the options of operations for which the command names none: a time span under either name."""
-    text = f"how far to look back ({span})"
-    return _take("time_range", PAST, None, text), _take("time_window", PAST, None, f"the same: {text}")
+    text = f"how far to look back ({usual})"
+    span, same = _take("time_range", PAST, None, text), _take("time_window", PAST, None, f"the same: {text}")
+    return span, replace(same, instead_of=span.name)
 
 
 DIMENSIONS = ("time", "resource", "quality", "workflow")
@@ -254,7 +256,9 @@ _ROWS: tuple[Operation, ...] = (
             ),
             _switch("include_solutions", True, "with what would follow from removing each"),
             _switch("priority_ranking", True, "the most expensive first"),
-            _switch("cross_workflow", True, "also hold-ups that belong to no single pattern"),
+            _switch(
+                "cross_workflow", True, "also how much tasks slow each other side by side, over all patterns"
+            ),
         ),
         WHEN_SESSIONS_LACK,
     ),
