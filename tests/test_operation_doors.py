@@ -183,7 +183,7 @@ def test_pages_begin_with_the_answer_in_words(month: Doors, capsys: pytest.Captu
     for verb, sentence in (
         ("agent-performance", "3 agents, 244 tasks."),
         ("execution-analysis", "56 sessions, "),
-        ("phase-performance", "build: 188 tasks of 1 min 39 s, 94 % of the work."),
+        ("phase-performance", "build: 56 in 7 days, 3 min 18 s in the middle."),
         ("task-optimization", "The slowest of 244 tasks took "),
         ("resource-efficiency", "A delivered task takes "),
     ):
