@@ -87,7 +87,7 @@ trial: $(READY) ## try to lose, forge and expose data on this machine (ARGS=--sh
 soak: $(READY) ## run a day of fifty agents in simulated time; fails if memory or anything else grows
 	$(BIN)/python -m tests.soak $(ARGS)
 
-clients: $(READY) ## run real clients from npm, offline, and compare (ARGS=--short for two of them)
+clients: $(READY) ## run real clients from npm, offline, and compare (ARGS=--short for two of them and the plugin)
 	$(BIN)/python -m tests.clients.run_clients $(ARGS)
 
 bench: $(READY) ## measure speed as ratios beside the budgets

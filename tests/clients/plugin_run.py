@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.clients.client_table import Client, call, set_up_claude_code
-from tests.clients.scripted_model import Script, ScriptedModel
+from tests.clients.scripted_model import Script, ScriptedModel, Step
+from tests.test_plugin import fill_command_line
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "deploy" / "claude-code-plugin"
@@ -20,15 +23,17 @@ RECORDING = ROOT / "src" / "stretto" / "demo" / "fanout.jsonl"
 SERVER = "mcp__plugin_stretto_stretto"
 """The plugin's server of tools, as the client names it."""
 
-OPERATION = "live-metrics"
+OPERATION = "parallel-efficiency"
+OPTIONS = {"time_range": "7_days"}
+
 SECONDS = 180
 
 
 def run_plugin(client: Client, programs: Path, folder: Path) -> Iterator[str]:
     """Run the slash command in a folder of its own; yield a line on each difference from what it should do.
 
-    The model is scripted: it runs the command line that the slash command asks for, then the tool of the same
-    name. Only the slash command's own front matter allows that command line.
+    The model is scripted: it runs the command line that the slash command's own text asks for, then the tool
+    of the same name. Only the front matter of the slash command allows that command line.
     """
     home, project, ours = folder / "home", folder / "project", folder / "bin"
     for path in (home, project, ours):
@@ -47,19 +52,21 @@ def run_plugin(client: Client, programs: Path, folder: Path) -> Iterator[str]:
     }
     subprocess.run([program, "import", RECORDING], env=environ, check=True, capture_output=True)
     listed = subprocess.run([program, "sessions", "--json"], env=environ, check=True, capture_output=True)
-    (session,) = json.loads(listed.stdout)["sessions"]
-    line = f"stretto {OPERATION} --at {session['last']} --json"
+    # Not "last": that is the session of this very client, which goes on between both answers.
+    (session,) = (each["id"] for each in json.loads(listed.stdout)["sessions"])
     script = Script(
         [
-            [call("Bash", command=line, description="x")],
-            [call(f"{SERVER}__{OPERATION}", at=session["last"])],
+            follow_slash_command,
+            [call(f"{SERVER}__{OPERATION}", workflow=session, options=OPTIONS)],
             [{"text": "all done"}],
-        ]
+        ],
+        mark=f"arguments are: {OPERATION}",
     )
     with ScriptedModel(script) as model:
         environ |= set_up_claude_code(home, model.address)
+        line = f"/stretto:performance-monitor {OPERATION} {session} {json.dumps(OPTIONS)}"
         words = [
-            client.command[0], "-p", f"/stretto:performance-monitor {OPERATION} MAINJOB",
+            client.command[0], "-p", line,
             "--plugin-dir", str(PLUGIN), "--allowedTools", SERVER,
             "--output-format", "stream-json", "--verbose",
         ]  # fmt: skip
@@ -74,6 +81,16 @@ def run_plugin(client: Client, programs: Path, folder: Path) -> Iterator[str]:
     if requests != len(script.main):
         yield f"{requests} requests instead of {len(script.main)}"
     yield from compare_answers(list_answers(ended.stdout))
+
+
+def follow_slash_command(texts: list[str]) -> list[Step]:
+    """Return the call that the text of the slash command asks for, as the client sent it to the model."""
+    body = next(text for text in texts if "The arguments are: " in text)
+    (arguments,) = re.findall(r"The arguments are: (.+)", body)
+    # Its first rule: the operation, the workflow, and a JSON object at the end.
+    operation, workflow, options = arguments.split(" ", 2)
+    words = fill_command_line(body, operation, workflow, options)
+    return [call("Bash", command=shlex.join(["stretto", *words]), description="x")]
 
 
 def list_answers(output: str) -> list[dict[str, Any]]:
@@ -103,6 +120,6 @@ def compare_answers(answers: list[dict[str, Any]]) -> Iterator[str]:
     ]
     if stripped[0] != stripped[1]:
         yield "the command line and the tool answer differently"
-    verdict = stripped[0].get("result", {}).get("performance_data", {}).get("verdict") or {}
-    if verdict.get("all_fanouts") != 1:
-        yield f"{verdict.get('all_fanouts')} parallel executions instead of 1"
+    fanouts = stripped[0].get("result", {}).get("performance_data", {}).get("fanouts") or []
+    if len(fanouts) != 1:
+        yield f"{len(fanouts)} parallel executions instead of 1"

@@ -34,8 +34,8 @@ CLAUDE_CODE = "claude-code"
 PLUGIN_RUN = "plugin"
 """The run of the plugin's slash command and of its MCP server, in Claude Code."""
 
-SHORT = ("pi", "opencode")
-"""The clients of the short form: the quickest to install and to run."""
+SHORT = ("pi", "opencode", PLUGIN_RUN)
+"""The runs of the short form: the clients that are the quickest to install and to run, and the plugin."""
 
 
 def install_client(client: Client) -> Path:

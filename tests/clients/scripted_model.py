@@ -3,8 +3,8 @@
 It speaks OpenAI's Chat Completions and Responses, Gemini's generateContent and Anthropic's Messages, streamed
 or not. A script has the rounds of the main agent and those of each subagent; a round is a list of steps, each
 a text or a call of a tool. A request belongs to the subagent whose name its first user text gives (``SUBTASK
-beta: …``), else to the main agent if it says ``MAINJOB``. Any other request (a title, a summary) is answered
-with a word.
+beta: …``), else to the main agent if it has the script's mark. Any other request (a title, a summary) is
+answered with a word.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 Step = dict[str, Any]
 """``{"text": …}`` or ``{"tool": name, "input": {…}}``, with ``namespace`` where the client has them."""
+
+Round = list[Step] | Callable[[list[str]], list[Step]]
+"""The steps of a round; or a function of the user's texts, which a model reads too."""
 
 INPUT, CACHED, OUTPUT = 1123, 1000, 45
 """Tokens that each answer reports."""
@@ -32,8 +35,10 @@ _SUBTASK = re.compile(r"SUBTASK (\w+)")
 class Script:
     """The rounds of the main agent and of each subagent."""
 
-    main: list[list[Step]]
-    subagents: dict[str, list[list[Step]]] = field(default_factory=dict)
+    main: Sequence[Round]
+    subagents: Mapping[str, Sequence[Round]] = field(default_factory=dict)
+    mark: str = "MAINJOB"
+    """What the user's texts of a request have if it is of the main agent."""
     latency: float = 0.3
     """Seconds before each answer."""
 
@@ -65,7 +70,7 @@ class ScriptedModel:
 
     def choose_steps(self, texts: list[str]) -> list[Step]:
         """Return the steps of the round that a request asks for, by the user's texts in it."""
-        name = _find_name(texts)
+        name = _find_name(texts, self._script.mark)
         if name is None:
             return [{"text": "ok"}]
         rounds = self._script.main if name == "" else self._script.subagents.get(name, [])
@@ -74,12 +79,15 @@ class ScriptedModel:
             self._rounds[name] = number + 1
             self.requests += 1
         time.sleep(self._script.latency)
-        return rounds[number] if number < len(rounds) else [{"text": f"{name or 'all'} done"}]
+        if number >= len(rounds):
+            return [{"text": f"{name or 'all'} done"}]
+        steps = rounds[number]
+        return steps(texts) if callable(steps) else steps
 
 
-def _find_name(texts: list[str]) -> str | None:
+def _find_name(texts: list[str], mark: str) -> str | None:
     """Return the subagent that a request comes from, empty for the main agent, None for anything else."""
-    if any("MAINJOB" in text for text in texts):
+    if any(mark in text for text in texts):
         return ""
     return next((match[1] for text in texts if (match := _SUBTASK.search(text))), None)
 
