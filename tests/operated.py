@@ -124,14 +124,16 @@ RESTRUCTURING = Finding(
     FindingEvidence(n=20, effect=60.0, low=30.0, high=90.0, unit="seconds"),
     reason="the plan could be made beside the tests", advice="Plan while tests run.",
     details={"share": 0.3, "confidence": 0.95, "category": "workflow_structure", "priority": "medium",
-             "effort": "high", "horizon": "strategic", "changes_code": "yes", "needs_trial": "no"},
+             "effort": "high", "horizon": "strategic", "changes_code": "yes", "needs_trial": "no",
+             "accepted": 0.0, "rejected": 0.0, "helped": 0.0, "without_effect": 0.0},
 )  # fmt: skip
 """Advice of much effort that changes code: a month in which the analyses find one would take longer."""
 
 OLD_ALERT = Notification(
     received=NOW - 3 * DAY, status="firing", alertname="StrettoTaskStuck", severity="warning",
-    summary="a task is stuck", description=None, labels={}, starts_at=None, ends_at=None,
-    fingerprint="f1", runbook_url=None,
+    summary="a task is stuck", description="no event for an hour", labels={},
+    starts_at="2026-01-26T20:00:00Z", ends_at=None, fingerprint="f1",
+    runbook_url="/runbooks/StrettoTaskStuck",
 )  # fmt: skip
 
 

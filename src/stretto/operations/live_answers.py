@@ -13,6 +13,7 @@ from stretto.operations.advice_rows import describe_advice
 from stretto.operations.alert_answers import DAY_WINDOW, LIVE_WINDOW, describe_alerts, find_alerts
 from stretto.operations.measure_finished_runs import (
     NO_COST,
+    add_reasons_to_phase,
     keep_reasons,
     measure_outcomes,
     measure_parallel_work,
@@ -173,7 +174,7 @@ def _describe_execution(call: OperationCall) -> dict[str, Any]:
             "tasks_over": len(over),
             "tasks_failed": sum(task["outcome"] == "failure" for task in over),
             "fanouts": len(session["fanouts"]),
-            "phases": session["phases"],
+            "phases": [add_reasons_to_phase(phase) for phase in session["phases"]],
         }
     document = call.document
     return {

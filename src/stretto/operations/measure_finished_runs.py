@@ -32,6 +32,14 @@ NO_USAGE = "no source reported the tokens"
 NO_COST = "no source reported the cost, and no price is known"
 NONE_DELIVERED = "the sessions that reported it delivered no task"
 
+UNREPORTED_OF_PHASE = {
+    "end": "its end was not reported",
+    "seconds": "its end was not reported",
+    "progress": "nobody reported how far it is",
+    "blocked": "nobody reported that it cannot go on",
+}
+"""Part of a declared phase that may be null → the reason."""
+
 
 def measure_timing(tasks: Sequence[TaskRun]) -> dict[str, Any]:
     """Return the lengths of tasks: mean, quantiles, fastest and slowest task, distribution. In seconds.
@@ -242,6 +250,13 @@ def group_tasks(
         reasons["spread"] = few if len(lengths) < FEWEST_FOR_SPREAD else "half of them took no time"
         rows.append({**row, "absent": keep_reasons(row, reasons)})
     return sorted(rows, key=lambda row: (-(row["total_task_seconds"] or 0), row[name]))
+
+
+def add_reasons_to_phase(
+    phase: Mapping[str, Any], further: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return a declared phase of a session with the reason of each part that is null."""
+    return {**phase, "absent": keep_reasons(phase, UNREPORTED_OF_PHASE | dict(further or {}))}
 
 
 def keep_reasons(values: Mapping[str, Any], reasons: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from stretto.analysis.two_session_comparison import MEASURE_READERS, measure_seconds_per_task
 from stretto.format import quantities
 from stretto.model.run_rows_for_analyses import SessionRun
+from stretto.operations.measure_finished_runs import keep_reasons
 
 MEASURES: Mapping[str, frozenset[str]] = {
     "time": frozenset(
@@ -25,6 +26,14 @@ FEWEST_FOR_RANK = 20
 """Fewest sessions among which a session has a rank."""
 
 NO_RANK = "it is not among the latest sessions that are ranked"
+
+NO_MEASURE = {
+    "current": "no session on this side has it",
+    "baseline": "no session on this side has it",
+    "improvement": "a side is not known, or it is against nothing",
+    "significance": "a measure alone is not tested: the comparison of active time has an interval",
+}
+"""Part of a measure that may be null → the reason."""
 
 ALONE = "n = 1 on one side: a rank is possible, significance is not"
 
@@ -46,21 +55,15 @@ def compare_with_usual(
         if is_wanted(measure, metrics):
             sides = [[value for run in side if (value := read(run)) is not None] for side in (current, other)]
             mine, usual = (statistics.median(values) if values else None for values in sides)
-            rows.append(
-                {
-                    "measure": measure,
-                    "current": mine,
-                    "baseline": usual,
-                    "improvement": 1 - mine / usual if mine is not None and usual else None,
-                    "significance": None,
-                    "sessions": [len(values) for values in sides],
-                    "absent": {
-                        name: "no session on this side has it"
-                        for name, value in (("current", mine), ("baseline", usual))
-                        if value is None
-                    },
-                }
-            )
+            row = {
+                "measure": measure,
+                "current": mine,
+                "baseline": usual,
+                "improvement": 1 - mine / usual if mine is not None and usual else None,
+                "significance": None,
+                "sessions": [len(values) for values in sides],
+            }
+            rows.append({**row, "absent": keep_reasons(row, NO_MEASURE)})
     return {"measures": rows} | ({"note": ALONE} if 1 in {len(current), len(other)} else {})
 
 

@@ -16,6 +16,7 @@ from stretto.operations.analysis_reader import AnswerReader
 from stretto.operations.figure_lookup import FigureTable
 from stretto.operations.find_named_workflow import ALL_WORKFLOWS, ChosenWorkflow
 from stretto.operations.lock_free_cached_property import LazyAttribute
+from stretto.operations.measure_finished_runs import keep_reasons
 from stretto.operations.operation_errors import ErrorCode, OperationError
 from stretto.operations.operation_sources import OperationSources
 from stretto.store.fanout_and_baseline_queries import FanoutRun, read_fanout_runs
@@ -23,6 +24,12 @@ from stretto.store.finding_history_and_last_answers import AnalysisResult
 from stretto.store.run_queries import read_session_runs, read_task_runs_begun_between
 from stretto.summaries.session_json import build_session_document
 from stretto.summaries.snapshot import Snapshot, build_snapshot_document
+
+UNTESTED = {
+    "p": "it is beyond a limit that its usual sessions set, or has an interval",
+    "detectable": "the least size that would be seen is not worked out for this kind",
+}
+"""Part of a finding's evidence that may be null → the reason."""
 
 FRESH = 60 * SECOND
 """Age from which figures count as old: several refreshes have been missed."""
@@ -207,8 +214,10 @@ class OperationCall:
         return self.workflow.pattern
 
     def describe(self, finding: Finding) -> dict[str, Any]:
-        """Return a finding as JSON, with its sentence."""
-        return build_finding_document(finding, self.sources.zone)
+        """Return a finding as JSON, with its sentence, and with the reason of each test that it has not."""
+        document = build_finding_document(finding, self.sources.zone)
+        evidence = document["evidence"]
+        return {**document, "evidence": {**evidence, "absent": keep_reasons(evidence, UNTESTED)}}
 
 
 def to_time(at: int | None) -> str | None:

@@ -9,19 +9,28 @@ from typing import Any
 from stretto.model.run_rows_for_analyses import TaskRun
 from stretto.names import NONE, Label
 from stretto.operations.figure_lookup import FigureTable
+from stretto.operations.measure_finished_runs import add_reasons_to_phase, keep_reasons
 
 
 def add_quality_to_phases(
     phases: Iterable[Mapping[str, Any]], kpis: Iterable[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return the declared phases with their quality of 10 and its range; null where it is too wide."""
+    """Return the declared phases with their quality of 10 and its range, or the reason why there is none."""
     by_id = {each["id"]: each["overall_quality"] for each in kpis}
     rows = []
     for phase in phases:
         quality = by_id.get(phase["id"], {})
         parts = {"quality": "score", "quality_low": "low", "quality_high": "high"}
-        rows.append({**phase, **{name: quality.get(key) for name, key in parts.items()}})
+        row = {**phase, **{name: quality.get(key) for name, key in parts.items()}}
+        reason = quality.get("reason") or "nothing of its quality is known"
+        rows.append(add_reasons_to_phase(row, dict.fromkeys(parts, reason)))
     return rows
+
+
+def add_reasons_to_scores(kpis: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the scores of a session's phases; conflicts that are not known have their reason."""
+    unseen = {"conflicts": "no source reported which files its tasks wrote"}
+    return [{**row, "absent": keep_reasons(row, unseen)} for row in kpis]
 
 
 def list_declared_phases(figures: FigureTable, window: str) -> list[dict[str, Any]]:

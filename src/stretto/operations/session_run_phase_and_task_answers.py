@@ -34,6 +34,7 @@ from stretto.operations.operation_errors import lack_data
 from stretto.operations.option_kinds import name_span
 from stretto.operations.phase_rows import (
     add_quality_to_phases,
+    add_reasons_to_scores,
     count_conflicts_by_phase,
     count_failures_by_phase_and_agent,
     list_declared_phases,
@@ -125,7 +126,7 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
         performance |= {
             "declared": declared,
             "efficiency": None if session["efficiency"] is None else session["efficiency"]["phases"],
-            "quality": session["kpis"]["phases"],
+            "quality": add_reasons_to_scores(session["kpis"]["phases"]),
             "conflicts": count_conflicts_by_phase(session["fanouts"]),
         }
         sentences = [

@@ -12,8 +12,9 @@ from stretto.findings.analysis_table import STANDINGS
 from stretto.findings.finding_sentences import describe_standing
 from stretto.model.run_rows_for_analyses import SessionRun
 from stretto.operations.find_named_workflow import ChosenWorkflow, choose_workflow
-from stretto.operations.measure_finished_runs import measure_timing
+from stretto.operations.measure_finished_runs import NO_COST, NO_USAGE, keep_reasons, measure_timing
 from stretto.operations.medians_of_two_sides import (
+    NO_MEASURE,
     NO_RANK,
     compare_with_usual,
     describe_group_beside,
@@ -123,17 +124,18 @@ def _take_finished(by_id: Mapping[str, SessionRun], session: str) -> SessionRun:
 
 def _compare_pair(current: SessionRun, other: SessionRun, metrics: Sequence[str]) -> dict[str, Any]:
     pair = describe_pair(current, other)
+    measures = [
+        {"measure": each.measure, "current": each.current, "baseline": each.other,
+         "improvement": each.improvement, "significance": None}
+        for each in pair.measures
+        if is_wanted(each.measure, metrics)
+    ]  # fmt: skip
     return {
         "against": other.session,
         "similarity": pair.similarity,
-        "measures": [
-            {"measure": each.measure, "current": each.current, "baseline": each.other,
-             "improvement": each.improvement, "significance": None}
-            for each in pair.measures
-            if is_wanted(each.measure, metrics)
-        ],
+        "measures": [{**row, "absent": keep_reasons(row, NO_MEASURE)} for row in measures],
         "note": pair.note,
-    }  # fmt: skip
+    }
 
 
 def _compare_pattern(call: OperationCall, runs: RunSelection) -> OperationAnswer:
@@ -230,6 +232,7 @@ def describe_seconds_per_task_in_past_months(
                 "months_ago": months,
                 "sessions": len(paces),
                 "active_seconds_per_task": statistics.median(paces) if paces else None,
+                "absent": {} if paces else {"active_seconds_per_task": "no session with tasks ended then"},
             }
         )
     known = [point for point in points if point["active_seconds_per_task"] is not None]
@@ -251,7 +254,7 @@ def describe_seconds_per_task_in_past_months(
 
 
 def _describe_run(run: SessionRun) -> dict[str, Any]:
-    return {
+    row = {
         "session": run.session,
         "pattern": run.pattern,
         "outcome": run.outcome.value,
@@ -262,3 +265,10 @@ def _describe_run(run: SessionRun) -> dict[str, Any]:
         "tokens": run.tokens,
         "cost_usd": run.dollars,
     }
+    reasons = {
+        "pattern": "no pattern was declared or recognised",
+        "elapsed_seconds": "nothing ran in parallel",
+        "tokens": NO_USAGE,
+        "cost_usd": NO_COST,
+    }
+    return {**row, "absent": keep_reasons(row, reasons)}
