@@ -7,18 +7,18 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
-from rich.progress import Progress
 
 from stretto.cli.command_context import CommandContext
 from stretto.cli.first_import import import_history
-from stretto.cli.import_command import ProgressBar, show_progress
 from stretto.cli.ingest_progress import describe_import
 from stretto.cli.main import main
+from stretto.cli.progress_bar import CounterInLines, show_progress
 from stretto.cli.transcript_import import import_transcripts
 from stretto.config.loading import load_config
 from stretto.service.rebuild_progress_and_store_damage import RebuildState
@@ -249,11 +249,16 @@ class TestHistory:
 def test_an_import_without_a_terminal_counts_its_files_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """A line now and then says how many of the files were read; a log shows it too."""
     ticks = iter(range(1_000))
-    console = Console(file=io.StringIO())
-    with Progress(console=console, disable=True) as progress:
-        bar = ProgressBar(progress, 5, "Claude Code", clock=lambda: float(next(ticks)))
-        assert list(bar("abcde")) == [*"abcde"]
+    counter = CounterInLines(5, "Claude Code", clock=lambda: float(next(ticks)))
+    assert list(counter("abcde")) == [*"abcde"]
     assert capsys.readouterr().err.splitlines() == ["Claude Code: 2 of 5 read", "Claude Code: 4 of 5 read"]
+
+
+def test_a_service_keeps_nothing_in_memory_that_draws_on_a_terminal() -> None:
+    """The modules of ``stretto up`` load no rich, which a service without a terminal never uses."""
+    program = "import stretto.cli.main, stretto.cli.up, sys; print('rich' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
 
 
 def test_an_import_says_how_much_is_stored() -> None:

@@ -13,7 +13,7 @@ from stretto.cli.append_imported_events import ImportedFile
 from stretto.cli.command_context import CommandContext
 from stretto.cli.history_import import import_histories, list_imported_history_paths
 from stretto.cli.hooks import find_hook_status
-from stretto.cli.import_command import show_progress
+from stretto.cli.progress_bar import show_progress
 from stretto.cli.transcript_import import find_unread_sessions, import_transcripts
 from stretto.errors import SourceError
 from stretto.sources import transcript

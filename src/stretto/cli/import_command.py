@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import Any
 
 from stretto import journal
 from stretto.cli.append_imported_events import IMPORTS, ImportedFile, append_events
 from stretto.cli.command_context import CommandContext
 from stretto.cli.history_import import import_histories
-from stretto.cli.ingest_progress import REPORT_SECONDS, describe_import, ingest_with_progress
+from stretto.cli.ingest_progress import describe_import, ingest_with_progress
+from stretto.cli.progress_bar import show_progress
 from stretto.cli.transcript_import import import_transcripts
 from stretto.clock import AHEAD, read_wall_clock
 from stretto.config.configuration import Config
@@ -37,8 +33,6 @@ from stretto.store.store_rescue import describe_aside_store, move_unusable_store
 
 WAIT_SECONDS = 60.0
 """How long an import waits for a running service to ingest the new events."""
-
-Item = TypeVar("Item")
 
 
 def run_import(context: CommandContext, options: argparse.Namespace) -> int:
@@ -211,35 +205,6 @@ def _wait_for_service(config: Config) -> None:
     raise ServiceError(
         "the running service has not ingested the import yet", hint="see 'stretto doctor'; nothing is lost"
     )
-
-
-class ProgressBar:
-    """Counts the items that pass through it on a progress bar; without a terminal in a line now and then."""
-
-    def __init__(
-        self, progress: Progress, total: int, title: str, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._progress = progress
-        self._total, self._title, self._clock = total, title, clock
-        self._task = progress.add_task(title, total=total, visible=total > 0)
-        self._printed = clock()
-
-    def __call__(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield the items, and advance the bar after each."""
-        for count, item in enumerate(items, 1):
-            yield item
-            self._progress.advance(self._task)
-            if self._progress.disable and self._clock() - self._printed >= REPORT_SECONDS:
-                print(f"{self._title}: {count:,} of {self._total:,} read", file=sys.stderr)  # progress
-                self._printed = self._clock()
-
-
-@contextmanager
-def show_progress(total: int, title: str = "files") -> Iterator[ProgressBar]:
-    """Show a progress bar on standard error, if that is a terminal, while its items pass through."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        yield ProgressBar(progress, total, title)
 
 
 def _build_document(entry: ImportedFile) -> dict[str, Any]:

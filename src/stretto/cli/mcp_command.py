@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -13,6 +12,7 @@ from stretto.cli.ask_operation_command import OperationAsker
 from stretto.cli.command_context import CommandContext
 from stretto.cli.findings_and_decision_commands import read_state
 from stretto.cli.http_client import get_response
+from stretto.cli.mcp_endpoint_of_the_service import LISTED, build_known_session, build_sessions_document
 from stretto.cli.mcp_extra import require_mcp
 from stretto.clock import read_wall_clock
 from stretto.findings.findings_snapshot import FindingsState, build_findings_document
@@ -20,19 +20,11 @@ from stretto.service.operation_sources_of_a_store import StoreSources
 from stretto.state.lock import find_lock_holder
 from stretto.store.database import open_reader
 from stretto.store.declared_baseline_file import load_declared_baselines
-from stretto.store.session_search import SessionPage, SessionQuery, find_sessions
-from stretto.summaries.session_json import build_row_document, build_session_document
-from stretto.summaries.session_summary import SessionSummary
+from stretto.store.session_search import SessionQuery, find_sessions
 from stretto.version import read_version
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
-    from stretto.operations.operation_runner import OperationRunner
-    from stretto.service.service import Service
-
-LISTED = 25
-"""Sessions that are listed as resources."""
+    pass
 
 
 def serve_mcp(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
@@ -50,37 +42,6 @@ def serve_mcp(context: CommandContext, options: argparse.Namespace) -> int:  # n
     )
     serve_standard_streams(make_tool_server(sources, read_version()))
     return 0
-
-
-def make_mcp_endpoint(runner: OperationRunner, service: Service) -> Callable[[], ASGIApp]:
-    """Return what makes the application below ``/mcp``; it raises UsageError without the extra."""
-
-    def make_endpoint() -> ASGIApp:
-        require_mcp()
-        from stretto.mcp.tool_server import ToolSources, make_tool_server  # noqa: PLC0415  # an extra
-        from stretto.mcp.transports import StatelessHttpEndpoint  # noqa: PLC0415  # an extra
-
-        sources = ToolSources(
-            ask_operation=runner.run_operation,
-            list_sessions=lambda: build_sessions_document(
-                service.answers.find_sessions(SessionQuery(limit=LISTED))
-            ),
-            read_session=lambda session: build_known_session(service.answers.summarise_session(session)),
-            read_findings=lambda: build_findings_document(service.get_findings()),
-        )
-        return StatelessHttpEndpoint(make_tool_server(sources, read_version()))
-
-    return make_endpoint
-
-
-def build_sessions_document(page: SessionPage) -> dict[str, Any]:
-    """Return a page of sessions as ``/api/sessions`` does."""
-    return {"sessions": [build_row_document(row) for row in page.rows], "next": page.next}
-
-
-def build_known_session(summary: SessionSummary | None) -> dict[str, Any] | None:
-    """Return the document of a session; None if it is unknown."""
-    return None if summary is None else build_session_document(summary)
 
 
 class DocumentReader:

@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.import_command import show_progress
+from stretto.cli.progress_bar import show_progress
 from stretto.cli.time_args import parse_since
 from stretto.clock import DAY, HOUR, MINUTE, SECOND, read_wall_clock
 from stretto.config.configuration import Config
