@@ -361,6 +361,7 @@ def test_parallel_work_of_runs_is_that_of_the_figures(month: OperatedStore) -> N
 
 NULLS_THAT_ANSWER = {
     "up_to_seconds": "the last class of lengths has no end",
+    "coverage_reason": "the coverage is known",
     "severity": "the check fires no alert",
     "recommendation": "as above",
     "text": "as above",
