@@ -14,7 +14,7 @@ from tests.test_cli import _own_world, answer  # noqa: F401  # the fixture appli
 
 
 def test_live_runs_of_both_arms_lead_to_the_conclusion(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each session takes the arm that it is assigned; arm B spends three times the tokens, and that is found.
 
@@ -31,11 +31,12 @@ def test_live_runs_of_both_arms_lead_to_the_conclusion(
     with journalled(folder) as written:
         for number in range(2 * planned["units"]):
             chosen = answer(capsys, "experiment", "assign", "cache", f"run-{number}")
-            name, _, arm = chosen["environment"]["STRETTO_LABELS"].partition("=")
-            arms.append(arm)
+            for name, value in chosen["environment"].items():
+                monkeypatch.setenv(name, value)
+            arms.append(arm := chosen["arm"])
             tokens = round((3_000 if arm == "B" else 1_000) * random.uniform(0.8, 1.2))
             with (
-                stretto.session(labels={name: arm}),
+                stretto.session(),
                 stretto.task("review", type="review", agent="critic"),
                 stretto.model_call("large") as call,
             ):

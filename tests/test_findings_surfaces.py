@@ -17,10 +17,22 @@ from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
 from stretto.figures.overdue_limits_and_time_left import OverdueLimit, TimeLeft
 from stretto.findings.explain_work_or_session import explain_session, explain_unknown_holdups
 from stretto.findings.finding_sentences import describe_finding, describe_left, describe_standing
-from stretto.findings.findings_snapshot import UNKNOWN_CHECKS, FindingsState, read_findings_state
+from stretto.findings.findings_snapshot import (
+    UNKNOWN_CHECKS,
+    FindingsState,
+    add_explained_session,
+    read_findings_state,
+)
 from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
+from stretto.reports.finding_sections import (
+    PeriodFindings,
+    build_change_section,
+    build_finding_section,
+    list_untold_analyses,
+)
+from stretto.reports.report_period import parse_period
 from stretto.store.database import open_reader
 from stretto.store.decision_rows import append_decisions
 from stretto.store.finding_history_and_last_answers import (
@@ -278,6 +290,85 @@ def test_programs_read_findings_with_ids_and_silence(client: httpx.Client) -> No
         "conditions": 0,
         "holdups": 0,
     }
+
+
+FAILED = FindingsState(
+    at=NOON, results={"changes": AnalysisResult("changes", None, error="no memory", failed_at=NOON)}
+)
+
+
+def test_where_every_analysis_failed_nothing_is_called_quiet(tmp_path: Path) -> None:
+    """Page, API and report name no count of quiet checks; the document says why there is none."""
+    assert not FAILED.has_looked
+    pages = Store(tmp_path)
+    pages.refresh()
+    with served(pages.make_backend(findings=lambda: FAILED)) as client:
+        page = client.get("/findings").text
+        document = client.get("/api/findings").json()
+    assert "quiet" not in page
+    assert "Nothing to look at" not in page
+    assert "no memory" in page
+    assert (document["quiet_checks"], document["checks"]) == (None, None)
+    assert document["checks_reason"] == "no analysis has answered yet"
+    assert replace(FAILED, is_past=True).checks_reason == UNKNOWN_CHECKS
+    day = PeriodFindings(replace(FAILED, is_past=True), parse_period("2026-11-20", NOON, "UTC"), NOON)
+    assert build_change_section(day).sentences == ("Nothing looked for changes.",)
+    assert build_finding_section(day).sentences == ("Nothing looked for what holds the work up.",)
+
+
+def test_the_terminal_says_that_the_analyses_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A process that runs out of time is no silence: why stands on stderr, and nothing was looked for."""
+    monkeypatch.setattr("stretto.service.analysis_process._MODULE", "tests.no_such_module")
+    append(tmp_path / "state/journal", list(month_of_sessions(1)))
+    for command in ("findings", "why"):
+        code, out, error = run(capsys, command)
+        assert (code, "the analyses failed: " in error, "no_such_module" in error) == (0, True, True)
+        assert out.startswith("nothing was looked for")
+        assert "no analysis has answered yet" in out
+        assert "quiet" not in out
+
+
+SHORTENED = "it is of the last 28 days: over 154 days it took longer than 600 s"
+
+
+def test_an_answer_of_a_short_history_says_so_everywhere(tmp_path: Path) -> None:
+    """The page of a session, the API, and the reports of a session and of a day name the reason."""
+    holdups = replace(STATE.results["holdups"], shortened=SHORTENED)
+    state = replace(STATE, results={**STATE.results, "holdups": holdups})
+    web = Store(tmp_path)
+    web.scene("first", NOON - HOUR, (Work(0, 30),))
+    web.refresh()
+    with served(web.make_backend(findings=lambda: state)) as client:
+        page = client.get("/sessions/first").text
+        document = client.get("/api/why/first").json()
+        refused = client.get("/api/why/first?when=now")
+    assert SHORTENED in page[page.index('id="heldup"') :]
+    assert document["shortened"] == SHORTENED
+    assert (refused.status_code, refused.json()["error"]) == (
+        400,
+        "there is no parameter when: there is none",
+    )
+    day = PeriodFindings(state, parse_period("2026-11-20", NOON, "UTC"), NOON)
+    assert f"holdups: {SHORTENED}." in list_untold_analyses(day)
+    older = AnalysisResult("holdups", NOON, 0.5, (), {"sessions": {"other": []}}, shortened=SHORTENED)
+    session = add_explained_session(STATE, "other", older).results["holdups"]
+    assert session.shortened == SHORTENED
+    assert add_explained_session(STATE, "other", "busy").results["holdups"].shortened == ""
+
+
+def test_the_terminal_names_answers_of_a_short_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both where something is found, and where nothing is."""
+    append(tmp_path / "state/journal", list(month_of_sessions(1)))
+    path = "stretto.cli.findings_and_decision_commands.read_state"
+    changes = replace(STATE.results["changes"], shortened=SHORTENED)
+    for results in ({"changes": changes}, {"changes": replace(changes, findings=())}):
+        monkeypatch.setattr(path, lambda *_, results=results, **__: replace(STATE, results=results))
+        for command in ("findings", "why"):
+            assert f"changes: {SHORTENED}" in run(capsys, command)[1]
 
 
 def test_decisions_are_made_by_program_and_by_form(client: httpx.Client, decided: list[Decision]) -> None:

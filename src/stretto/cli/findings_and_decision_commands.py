@@ -26,11 +26,11 @@ from stretto.findings.finding_sentences import (
     describe_finding,
 )
 from stretto.findings.findings_snapshot import (
-    UNKNOWN_CHECKS,
     FindingsState,
     build_finding_document,
     build_findings_document,
     list_latest_answers,
+    list_shortened_answers,
     read_findings_state,
 )
 from stretto.format.quantities import format_age, format_count_with_noun
@@ -71,7 +71,7 @@ def show_findings(context: CommandContext, options: argparse.Namespace) -> int:
         # First, and instead of "nothing to look at": nobody has looked.
         lines.insert(0, f"nothing is looked for: {state.missing}")
     elif not state.open_findings:
-        lines.append("nothing to look at")
+        lines.append("nothing to look at" if state.has_looked else "nothing was looked for")
     if options.all:
         for result in state.results.values():
             lines += ["", result.kind]
@@ -92,10 +92,13 @@ def explain_holdups(context: CommandContext, options: argparse.Namespace) -> int
         return _explain_session(context, state, options.session)
     findings = list_notable_unsettled_findings(state)
     documents = [build_finding_document(finding, state.zone) for finding in findings]
+    sentences = [each["sentence"] for each in documents]
+    # Silence names the answers that are not about the whole history by itself.
+    sentences += list_shortened_answers(state) if sentences else [_describe_no_explanation(state)]
     held = [each for each in documents if each["kind"].startswith(HOLDUP_PREFIX)]
     context.print_answer(
         {"holdups": held, "findings": [each for each in documents if each not in held]},
-        "\n".join(each["sentence"] for each in documents) or _describe_no_explanation(state),
+        "\n".join(sentences),
     )
     return 0
 
@@ -185,6 +188,8 @@ def read_state(
         AnalysisRequest(str(config.database), state.at, stale, config.timezone, scoring=settings)
     )
     results = dict(state.results)
+    if done.replies is None:
+        context.print_note(f"the analyses failed: {done.error or 'they gave no answer'}")
     for reply in () if done.replies is None else done.replies.replies:
         if reply.error is None:
             results[reply.name] = reply.to_result(state.at)
@@ -207,16 +212,19 @@ def _is_stale(result: AnalysisResult | None, now: int) -> bool:
 def _describe_no_explanation(state: FindingsState) -> str:
     if state.missing is not None:
         return f"nothing is looked for: {state.missing}"
+    if not state.has_looked:
+        return f"nothing was looked for; {_describe_silence(state)}"
     return f"nothing unusual holds up the sessions of the last day; {_describe_silence(state)}"
 
 
 def _describe_silence(state: FindingsState) -> str:
-    if not state.has_looked:
-        return UNKNOWN_CHECKS
+    if state.checks_reason is not None:
+        return state.checks_reason
     few = state.checks[FindingVerdict.TOO_LITTLE_DATA.value]
     quiet = format_count_with_noun(state.quiet_checks, "check was quiet", "checks were quiet")
     little = format_count_with_noun(few, "check has too little data", "checks have too little data")
     oldest = min((result.at for result in state.results.values() if result.at is not None), default=None)
     age = "" if oldest is None else f"; the oldest answer is of {format_age(state.at, oldest)}"
     off = f"; switched off: {', '.join(sorted(state.switched_off))}" if state.switched_off else ""
-    return f"{quiet}, {little}{age}{off}"
+    shortened = "".join(f"; {each}" for each in list_shortened_answers(state))
+    return f"{quiet}, {little}{age}{shortened}{off}"

@@ -88,12 +88,16 @@ class SessionExplanation:
     findings: Sequence[Finding]
     """Notable ones about its pattern."""
     zone: str = "UTC"
+    shortened: str = ""
+    """Of how many days the hold-ups and the standing are and why, if the whole history was too much."""
 
     def list_sentences(self) -> list[str]:
         """Return all of it in words, without why the hold-ups are not known."""
         sentences = [] if self.standing is None else [describe_standing(self.standing)]
         if self.holdups is not None:
             sentences += [*map(describe_session_holdup, self.holdups)] or [NOTHING_UNUSUAL]
+        if self.shortened:
+            sentences.append(f"not of the whole history: {self.shortened}")
         sentences += [task.to_sentence() for task in self.late[:MOST_LATE]]
         if len(self.late) > MOST_LATE:
             more = format_count_with_noun(len(self.late) - MOST_LATE, "more task")
@@ -108,6 +112,7 @@ class SessionExplanation:
             "standing": self.standing,
             "holdups": self.holdups,
             "reason": self.reason,
+            "shortened": self.shortened or None,
             "late_tasks": [asdict(task) for task in self.late],
             "findings": [build_finding_document(finding, self.zone) for finding in self.findings],
         }
@@ -115,7 +120,8 @@ class SessionExplanation:
 
 def explain_session(state: FindingsState, session: Session) -> SessionExplanation:
     """Return the explanation of a session. Of the past, only tasks that were over then count."""
-    tasks = session.tasks
+    tasks, holdups = session.tasks, state.results.get(HOLDUPS)
+    is_known = session.id in get_holdups_by_session(state)
     if state.is_past:
         tasks = tuple(task for task in tasks if task.end is not None and task.end <= state.at)
     return SessionExplanation(
@@ -130,6 +136,7 @@ def explain_session(state: FindingsState, session: Session) -> SessionExplanatio
             if session.pattern is not None and not finding.kind.startswith(HOLDUP_PREFIX)
         ],
         state.zone,
+        holdups.shortened if holdups is not None and is_known else "",
     )
 
 

@@ -35,6 +35,9 @@ MOST_ANSWERS = 60
 UNKNOWN_CHECKS = "how many checks were quiet then is not kept"
 """Why the checks of an instant in the past are not counted."""
 
+NOT_YET = "no analysis has answered yet"
+"""Why no checks are counted where each analysis failed, or none has run."""
+
 
 @dataclass(frozen=True)
 class FindingsState:
@@ -59,8 +62,15 @@ class FindingsState:
 
     @property
     def has_looked(self) -> bool:
-        """Whether checks are counted: those of the past are not, unless they are worked out again."""
-        return not self.is_past or bool(self.results)
+        """Whether an analysis has answered, so that checks are counted; of the past they are not kept."""
+        return any(result.at is not None for result in self.results.values())
+
+    @property
+    def checks_reason(self) -> str | None:
+        """Why no checks are counted, as a clause; None if they are."""
+        if self.has_looked:
+            return None
+        return UNKNOWN_CHECKS if self.is_past else self.missing or NOT_YET
 
     @cached_property
     def open_findings(self) -> list[StoredFinding]:
@@ -198,7 +208,7 @@ def build_findings_document(state: FindingsState) -> dict[str, Any]:
         "settled": [_build_stored(state, stored) for stored in state.settled_findings],
         "quiet_checks": state.quiet_checks if state.has_looked else None,
         "checks": dict(state.checks) if state.has_looked else None,
-        "checks_reason": None if state.has_looked else UNKNOWN_CHECKS,
+        "checks_reason": state.checks_reason,
         "analyses": [_build_result(state, result) for result in state.results.values()],
         "annotations": [
             _build_decision(decision)
@@ -267,6 +277,11 @@ def _build_result(state: FindingsState, result: AnalysisResult) -> dict[str, Any
     }
 
 
+def list_shortened_answers(state: FindingsState) -> list[str]:
+    """Return a clause on each analysis whose last good answer is not about the whole history."""
+    return [f"{result.kind}: {result.shortened}" for result in state.results.values() if result.shortened]
+
+
 def list_latest_answers(result: AnalysisResult) -> list[Finding]:
     """Return the last answers of an analysis: findings, then quiet checks, then too little data."""
     order = {FindingVerdict.NO_EVIDENCE: 1, FindingVerdict.TOO_LITTLE_DATA: 2}
@@ -313,7 +328,8 @@ def add_explained_session(state: FindingsState, session: str, answer: AnalysisRe
         for name in (EXPLAINED, STANDINGS, UNEXPLAINED)
         if session in values.get(name, {})
     }
-    result = replace(last, extra={**last.extra, **more})
+    shortened = last.shortened if isinstance(answer, str) else answer.shortened
+    result = replace(last, extra={**last.extra, **more}, shortened=shortened)
     return replace(state, results={**state.results, HOLDUPS: result})
 
 

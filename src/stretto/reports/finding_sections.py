@@ -8,7 +8,7 @@ from typing import Any
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_finding
-from stretto.findings.findings_snapshot import FindingsState, get_extra_value
+from stretto.findings.findings_snapshot import FindingsState, get_extra_value, list_shortened_answers
 from stretto.format.quantities import format_count_with_noun, format_duration, format_percent
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import RECOMMENDATION_PREFIX, FindingVerdict
@@ -199,6 +199,7 @@ def list_untold_analyses(given: PeriodFindings) -> list[str]:
             lines.append(f"{name}: {result.error}; shown is the answer of {age} before.")
         elif result.error:
             lines.append(f"{name}: {result.error}.")
+    lines += [f"{shortened}." for shortened in list_shortened_answers(state)]
     few = state.checks[FindingVerdict.TOO_LITTLE_DATA.value]
     if few and given.is_current:
         lines.append(f"{format_count_with_noun(few, 'check')} of the analyses had too little data.")
@@ -214,7 +215,7 @@ _DECIDED = {
 
 def _count_quiet_checks(given: PeriodFindings) -> tuple[str, ...]:
     """Return how many checks found nothing beside what changed, if that is known of the period."""
-    if given.state.missing is not None or not given.state.results or not given.is_current:
+    if given.state.missing is not None or not given.state.has_looked or not given.is_current:
         return ()
     checks = format_count_with_noun(given.state.quiet_checks, "check")
     return (f"{checks} found no change beyond chance.",)
@@ -222,7 +223,7 @@ def _count_quiet_checks(given: PeriodFindings) -> tuple[str, ...]:
 
 def _describe_silence(given: PeriodFindings) -> str:
     """Return that nothing changed, or that nothing looked: silence differs from not looking."""
-    if given.state.missing is not None or not given.state.results:
+    if given.state.missing is not None or not given.state.has_looked:
         return "Nothing looked for changes."
     if not given.is_current:
         return "No change is known of that time; how many checks looked for one then is not kept."
@@ -232,7 +233,7 @@ def _describe_silence(given: PeriodFindings) -> str:
 
 
 def _describe_no_holdup(given: PeriodFindings) -> str:
-    if given.state.missing is not None or not given.state.results:
+    if given.state.missing is not None or not given.state.has_looked:
         return "Nothing looked for what holds the work up."
     return "Nothing unusual holds the work up."
 

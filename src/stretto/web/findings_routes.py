@@ -83,6 +83,10 @@ class FindingsRoutes:
         if summary is None:
             hint = "GET /api/sessions lists the sessions with their ids"
             return responses.build_error(request.url.path, 404, "no such session", hint)
+        try:
+            check_names(request.query_params, ())
+        except QueryError as error:
+            return responses.build_error(request.url.path, 400, str(error))
         state = read_findings_about_older_session(self._backend, summary.session)
         return responses.build_json(explain_session(state, summary.session).to_document())
 

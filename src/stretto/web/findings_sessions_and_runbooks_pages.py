@@ -11,7 +11,6 @@ from starlette.routing import Route
 from stretto.clock import SECOND
 from stretto.figures.messages_between_agents import list_conversations
 from stretto.findings.explain_work_or_session import explain_session, is_explained_on_demand
-from stretto.findings.findings_snapshot import UNKNOWN_CHECKS
 from stretto.findings.look_up_findings_about_sessions import order_by_holdup_seconds
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
@@ -74,7 +73,6 @@ class PageRoutes(PageEndpoints):
             now,
             live=not state.is_past,
             state=state,
-            checks_reason=UNKNOWN_CHECKS,
             open=[findings_view.describe_stored(state, stored) for stored in findings_view.rank_open(state)],
             settled=[
                 findings_view.describe_stored(state, stored) for stored in findings_view.list_settled(state)
