@@ -568,10 +568,20 @@ def test_each_finding_has_its_coverage_or_says_why_not(month: Store) -> None:
     for kind in {*names, *(finding.kind for finding in found), "experiment"}:
         bare = Finding(kind, {}, FindingVerdict.NO_EVIDENCE, FindingEvidence(n=1))
         assert explain_unknown_coverage(bare) not in {None, NOT_COUNTED}, kind
+    older = Finding("task_length", {}, FindingVerdict.NO_EVIDENCE, FindingEvidence(n=1))
+    for bare, case in (
+        (older, "it was found by a version that did not count"),
+        (replace(older, verdict=FindingVerdict.TOO_LITTLE_DATA), "there is too little data for a verdict"),
+        (replace(older, details={"people": 6.0}), "it is of a team, whose sums"),
+    ):
+        assert (explain_unknown_coverage(bare) or "").startswith(case)
 
 
 def test_a_promise_is_judged_as_it_was_when_it_was_applied(tmp_path: Path) -> None:
-    """What the advice promises later is another promise; one that had ended by then still was one."""
+    """What the advice promises later is another promise; one that had ended by then still was one.
+
+    Where none was recorded by then, it is the earliest that was.
+    """
     evidence = FindingEvidence(n=20, effect=30.0, low=20.0, high=40.0, unit="seconds")
     advice = Finding(
         "recommendation_batching", {"pattern": "release"}, FindingVerdict.NO_EVIDENCE, evidence, advice="Do."
@@ -587,7 +597,12 @@ def test_a_promise_is_judged_as_it_was_when_it_was_applied(tmp_path: Path) -> No
         )
         opened.take()
         promises = read_promises(opened.connection, applied)
-    assert {day: promise.evidence.effect for day, promise in promises.items()} == {"0": 30, "1": 30, "2": 300}
+    assert {day: promise.evidence.effect for day, promise in promises.items()} == {
+        "-1": 30,
+        "0": 30,
+        "1": 30,
+        "2": 300,
+    }
     runs = generate_runs(40, seed=3)
     middle = runs.sessions[20].start
     given = AnalysisInput(

@@ -75,6 +75,7 @@ def test_a_forecast_says_when_the_budget_is_gone() -> None:
         ({"gone": DaysUntilGone(None, 0.25, None)}, "; it lasts, or is gone at 18:00 at the earliest."),
         ({"gone": DaysUntilGone(None, None, None)}, "from the last 28 days; it lasts."),
         ({"spent": 5.5}, "Budget of 20 November: $5.50 of $5.00 spent; it is gone; $4.90 ["),
+        ({"unpriced": 1}, "$3.20 of $5.00 spent, at least: 1 call without a known cost; $4.90 ["),
         ({"forecast": None}, "spent; no forecast yet: 3 whole days are known, 7 are needed."),
         ({"end": NOON + 1}, "Budget of 20 November: $3.20 of $5.00 spent."),
         ({"period": "month"}, "Budget of November 2026: $3.20 of $5.00 spent; $4.90"),
@@ -113,6 +114,10 @@ def test_budgets_stand_where_people_look(tmp_path: Path) -> None:
         "low": to_rfc3339(NOON + 3 * HOUR),
         "high": None,
     }
+    assert (known["is_gone"], known["unpriced_model_calls"]) == (False, 0)
+    gone = build_budget_document(replace(TODAY, spent=5.0, unpriced=2))
+    assert (gone["is_gone"], gone["gone_at"], gone["unpriced_model_calls"]) == (True, None, 2)
+    assert gone["forecast_usd"] is not None
     rules = ReportRules(budgets=config.budgets)
     with closing(open_reader(config.database)) as connection:
         for name, count in (("2026-11-20", 2), ("2026-W47", 1)):
@@ -142,12 +147,14 @@ def test_spending_is_that_of_the_local_day_and_month(tmp_path: Path) -> None:
             second = day * 86_400 + 84_600
             drawing = Drawing(f"d{day}").opens(second)
             drawing.model("m", second, took=1, cost_usd=0.5, input_tokens=10, output_tokens=10)
+            drawing.model("free", second, model="of-no-price", took=1, input_tokens=10, output_tokens=10)
             opened.take(drawing.ends(second + 5).events)
         now = BEGIN + 10 * DAY + 9 * HOUR
         utc = {each.period: each for each in read_spending(opened.connection, now, "UTC", BUDGETS)}
         berlin = {
             each.period: each for each in read_spending(opened.connection, now, "Europe/Berlin", BUDGETS)
         }
+        assert (utc["day"].unpriced, berlin["day"].unpriced, utc["month"].unpriced) == (0, 1, 10)
         assert utc["day"].spent == 0
         assert berlin["day"].spent == pytest.approx(0.5)
         assert utc["month"].spent == pytest.approx(5.0)
@@ -163,6 +170,7 @@ def test_spending_is_that_of_the_local_day_and_month(tmp_path: Path) -> None:
         assert [*compute_spending_figures(read_spending(opened.connection, now, "UTC", {}))] == []
         _, month = read_spending(opened.connection, now, "UTC", {"day": 5, "month": 7})
         assert write(month) == (
-            "Budget of January 2026: $5.00 of $7.00 spent; $15.31 [$15.31, $15.31] expected by its end, from"
+            "Budget of January 2026: $5.00 of $7.00 spent, at least: 10 calls without a known cost;"
+            " $15.31 [$15.31, $15.31] expected by its end, from"
             " the last 10 days; gone on 15 January."
         )

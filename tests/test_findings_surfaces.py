@@ -536,6 +536,7 @@ def test_findings_are_read_as_known_at_an_instant(
         assert SENTENCE in page
         assert "As known " in page
         assert UNKNOWN_CHECKS.capitalize() in page
+        assert "As known at the beginning (UTC) of <input" in page
         assert 'action="/api/decisions"' not in page, "nothing is decided in the past"
         document = client.get("/api/findings", params={"at": then}).json()
         assert [each["id"] for each in document["open"]] == [ID]

@@ -1175,6 +1175,9 @@ def test_an_older_session_is_explained_when_somebody_asks(month: OperatedStore, 
 
     def ask(request: AnalysisRequest) -> AnalysisReplies | str:
         asked.append(request.instant)
+        meanwhile = client.get("/sessions/d0n1?explain=yes").text
+        assert BUSY in meanwhile
+        assert ">Work it out now</a>" in meanwhile, "it can be asked again"
         assert explain_session(busy.add_explanation(state, first.session), first.session).reason == BUSY
         return ask_here(request)
 

@@ -66,11 +66,14 @@ def store(tmp_path: Path) -> Store:
 BLANK = "\N{NO-BREAK SPACE}"
 
 
-def report(store: Store, text: str, zone: str = "UTC") -> Report:
+def report(store: Store, text: str, zone: str = "UTC", switched_off: frozenset[str] = frozenset()) -> Report:
     """Return the report of a period as of the store's clock."""
     with closing(open_reader(store.config.database)) as connection:
         return make_report(
-            connection, parse_period(text, store.now, zone), store.now, ReportRules(version="1")
+            connection,
+            parse_period(text, store.now, zone),
+            store.now,
+            ReportRules(version="1", switched_off=switched_off),
         )
 
 
@@ -343,8 +346,25 @@ def test_the_next_days_are_forecast_with_their_range(store: Store) -> None:
         "task length: release, tests", "1 min 30 s", "1 min 20 s to 1 min 40 s", "1 min 30 s",
         "1 min 20 s to 1 min 40 s", "80 %",
     ]  # fmt: skip
+    off = {section.key: section for section in report(store, "24h", switched_off=OUTLOOKS).sections}
+    assert off["forecast"].sentences == ("Nothing is forecast: the analysis outlooks is switched off.",)
+    assert "Switched off: outlooks." in off["untold"].items
     (past,) = [section for section in report(store, "2026-11-15").sections if section.key == "forecast"]
     assert past.sentences == ("What was forecast then is not kept: see the current report.",)
+
+
+OUTLOOKS = frozenset({"outlooks"})
+
+
+def test_a_report_has_no_answers_of_analyses_that_are_gone(store: Store) -> None:
+    """Neither its checks nor its failure: nothing would ever renew them."""
+    quiet = FindingEvidence(9, detectable=1.2)
+    with closing(open_writer(store.config.database)) as connection:
+        gone = Finding("task_length", {}, FindingVerdict.NO_EVIDENCE, quiet)
+        write_analysis_result(connection, AnalysisResult("of_an_earlier_version", NOON, 0.1, (gone,)))
+    printed = print_markdown(report(store, "24h"))
+    assert "Nothing looked for changes." in printed
+    assert "no analysis has answered yet" in printed
 
 
 def test_a_target_is_judged_since_the_first_period_of_the_run() -> None:

@@ -22,7 +22,7 @@ from stretto.analysis.performance_regressions import WEEKS_AFTER, judge_changes
 from stretto.analysis.recent_days_rank_tests import LONGEST_BASELINE, SHORTEST_BASELINE
 from stretto.analysis.series_of_run_values import SCALES, Series, SeriesKind, SeriesScale
 from stretto.clock import DAY
-from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+from stretto.model.findings import PEOPLE, Finding, FindingEvidence, FindingVerdict
 from stretto.model.owner_days import OwnerDay
 
 LEAST_OWNERS = 5
@@ -42,9 +42,6 @@ DAYS_NEEDED = SHORTEST_BASELINE + 2
 
 SAME_CHANGE = 7
 """Days by which changes of the whole and of a type may lie apart and be the same: dated with the whole."""
-
-PEOPLE = "people"
-"""The detail of a finding with its number of owners."""
 
 _DECIMALS = 2
 """Of what is shown."""

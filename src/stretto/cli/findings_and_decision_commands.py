@@ -218,13 +218,13 @@ def _describe_no_explanation(state: FindingsState) -> str:
 
 
 def _describe_silence(state: FindingsState) -> str:
+    off = f"; switched off: {', '.join(sorted(state.switched_off))}" if state.switched_off else ""
     if state.checks_reason is not None:
-        return state.checks_reason
+        return f"{state.checks_reason}{off}"
     few = state.checks[FindingVerdict.TOO_LITTLE_DATA.value]
     quiet = format_count_with_noun(state.quiet_checks, "check was quiet", "checks were quiet")
     little = format_count_with_noun(few, "check has too little data", "checks have too little data")
     oldest = min((result.at for result in state.results.values() if result.at is not None), default=None)
     age = "" if oldest is None else f"; the oldest answer is of {format_age(state.at, oldest)}"
-    off = f"; switched off: {', '.join(sorted(state.switched_off))}" if state.switched_off else ""
     shortened = "".join(f"; {each}" for each in list_shortened_answers(state))
     return f"{quiet}, {little}{age}{shortened}{off}"

@@ -190,6 +190,7 @@ def read_analysis_input(
 def read_promises(connection: sqlite3.Connection, decisions: Iterable[Decision]) -> dict[str, Finding]:
     """Return the advice that was applied as it was then, by the id of the decision.
 
+    Where none was recorded by then, such as on a clock that was set back, it is the earliest record.
     What it promises later has learned from what came of it, and would be no promise.
     """
     return {

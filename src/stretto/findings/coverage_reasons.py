@@ -6,8 +6,10 @@ from stretto.model.findings import (
     EFFECT_PREFIX,
     FORECAST_SUFFIX,
     HOLDUP_PREFIX,
+    PEOPLE,
     RECOMMENDATION_PREFIX,
     Finding,
+    FindingVerdict,
 )
 
 NOT_COUNTED = "the runs without the value are not counted for this kind of finding"
@@ -15,10 +17,11 @@ NOT_COUNTED = "the runs without the value are not counted for this kind of findi
 
 _DAYS = "it compares days, and each day with runs counts"
 _SUMS = "it comes from sums of days, which do not count what lacks the value"
-_NONE = (
-    "no run lies in the compared time, or the finding is older than the count,"
-    " or of a team, whose sums do not have it"
-)
+_COUNTED = ""
+"""Of these kinds it is known but for the cases of ``_explain_missing_count``."""
+_OF_A_TEAM = "it is of a team, whose sums do not count the runs that lack the value"
+_UNDECIDED = "there is too little data for a verdict"
+_OLDER = "it was found by a version that did not count the runs without the value"
 
 _REASONS: tuple[tuple[str, str], ...] = (
     ("tool_length", _SUMS),
@@ -27,18 +30,18 @@ _REASONS: tuple[tuple[str, str], ...] = (
     ("efficiency", _SUMS),
     ("cache", "programs report the use of a cache as sums"),
     ("fanout_elapsed", "only parallel work with a measured time is a run of it"),
-    ("task_", _NONE),
-    ("agent_length", _NONE),
-    ("phase_length", _NONE),
-    ("tail_share", _NONE),
-    ("failure_share", _NONE),
-    ("quality", _NONE),
-    ("processor_time", _NONE),
-    ("memory_peak", _NONE),
-    ("length_prediction", _NONE),
-    ("condition", _NONE),
-    (EFFECT_PREFIX, _NONE),
-    (HOLDUP_PREFIX, _NONE),
+    ("task_", _COUNTED),
+    ("agent_length", _COUNTED),
+    ("phase_length", _COUNTED),
+    ("tail_share", _COUNTED),
+    ("failure_share", _COUNTED),
+    ("quality", _COUNTED),
+    ("processor_time", _COUNTED),
+    ("memory_peak", _COUNTED),
+    ("length_prediction", _COUNTED),
+    ("condition", _COUNTED),
+    (EFFECT_PREFIX, _COUNTED),
+    (HOLDUP_PREFIX, _COUNTED),
     ("holdup", "each kind of hold-up has a share of its own, and none is reported"),
     ("correlation", _DAYS),
     ("slow_hours", _DAYS),
@@ -61,4 +64,13 @@ def explain_unknown_coverage(finding: Finding) -> str | None:
         return None
     if finding.kind.endswith(FORECAST_SUFFIX):
         return "it forecasts days, and each day with a value counts"
-    return next((reason for kind, reason in _REASONS if finding.kind.startswith(kind)), NOT_COUNTED)
+    reason = next((reason for kind, reason in _REASONS if finding.kind.startswith(kind)), NOT_COUNTED)
+    return reason or _explain_missing_count(finding)
+
+
+def _explain_missing_count(finding: Finding) -> str:
+    """Return why a finding has no coverage though its kind is counted."""
+    if PEOPLE in finding.details:
+        return _OF_A_TEAM
+    is_undecided = finding.verdict is FindingVerdict.TOO_LITTLE_DATA or not finding.evidence.n
+    return _UNDECIDED if is_undecided else _OLDER

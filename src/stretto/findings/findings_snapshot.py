@@ -166,13 +166,15 @@ def read_findings_state(
     at: int | None = None,
     switched_off: frozenset[str] = frozenset(),
     absent: Mapping[str, str] | None = None,
+    with_last_answers: bool = False,
 ) -> FindingsState:
     """Read the findings of a store at ``now`` (ns), without those of analyses that are off or ``absent``.
 
-    With ``at`` (ns) they are as known then, without answers of analyses: only the last are stored.
+    With ``at`` (ns) they are as known then, without answers of analyses: only the last are stored. For a time
+    that has just ended these may serve (``with_last_answers``).
     Answers of analyses that this version does not have are left out: nothing would ever renew or end them.
     """
-    results = read_analysis_results(connection) if at is None else {}
+    results = read_analysis_results(connection) if at is None or with_last_answers else {}
     shown = {analysis.name for analysis in ANALYSES} - switched_off - (absent or {}).keys()
     return FindingsState(
         at=now if at is None else at,

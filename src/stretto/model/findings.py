@@ -9,6 +9,9 @@ from enum import StrEnum
 COINCIDES = "coincides"
 """The detail of a change with the circumstances that changed at the same time."""
 
+PEOPLE = "people"
+"""The detail of a finding of a team with its number of owners."""
+
 HOLDUP_PREFIX = "holdup_"
 RECOMMENDATION_PREFIX = "recommendation_"
 EFFECT_PREFIX = "effect_"

@@ -274,6 +274,6 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.CALLS, measures.CALL_TIME, measures.CONVERSATIONS, measures.CONVERSATION_TIME,
         measures.MODEL_CALLS, measures.MODEL_TIME,
     ),
-    "summaries.spending_outlook": (measures.COST,),
+    "summaries.spending_outlook": (measures.COST, measures.UNPRICED_CALLS),
 }  # fmt: skip
 """Module → the measures that it reads."""

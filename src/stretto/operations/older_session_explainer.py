@@ -20,7 +20,10 @@ BUSY = "another session is explained just now: ask again in a moment"
 
 @dataclass(slots=True)
 class OlderSessionExplainer:
-    """Explains older sessions, one at a time. Several threads may call it at once; none waits for another."""
+    """Explains older sessions, one at a time. Several threads may call it at once.
+
+    None waits for another session's explanation, but it may wait for an operation that is worked out.
+    """
 
     answers: AnswerReader
     _turn: threading.Lock = field(default_factory=threading.Lock)
@@ -28,8 +31,9 @@ class OlderSessionExplainer:
     def add_explanation(self, state: FindingsState, session: Session) -> FindingsState:
         """Return the findings with the hold-ups of an older session, or with why they are not known.
 
-        It waits for the process of the analyses, which is given a minute. An answer is kept. The findings
-        stay as they are if the session is explained anyway, or cannot be.
+        It waits for the process of the analyses: at most 80 s, a minute and the third of one for a second try
+        over a shorter history. An answer is kept. The findings stay as they are if the session is explained
+        anyway, or cannot be.
         """
         if session.end is None or not is_explained_on_demand(state, session):
             return state

@@ -152,6 +152,8 @@ def build_forecast_section(given: PeriodFindings) -> ReportSection:
         sentence = "What was forecast then is not kept: see the current report."
     elif given.state.missing is not None:
         sentence = f"Nothing is forecast: {given.state.missing}."
+    elif FORECAST in given.state.switched_off:
+        sentence = f"Nothing is forecast: the analysis {FORECAST} is switched off."
     elif not rows:
         reasons = sorted({series["reason"] for series in known})
         sentence = f"Nothing is forecast: {reasons[0] if reasons else 'no kind of task has enough days'}."
@@ -190,9 +192,10 @@ def list_untold_analyses(given: PeriodFindings) -> list[str]:
     state = given.state
     if state.missing is not None:
         return [f"What changed, why, and what to do: {state.missing}."]
+    off = [f"Switched off: {', '.join(sorted(state.switched_off))}."] if state.switched_off else []
     if not state.results:
-        return ["What changed, why, and what to do: no analysis has answered yet."]
-    lines = []
+        return [*off, "What changed, why, and what to do: no analysis has answered yet."]
+    lines = off
     for name, result in sorted(state.results.items()):
         if result.error and result.at is not None:
             age = format_duration((given.made - result.at) / SECOND)

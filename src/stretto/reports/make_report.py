@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
 from stretto.figures.figure import Figure
@@ -71,7 +71,6 @@ from stretto.reports.work_sections import (
 )
 from stretto.store import queries
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
-from stretto.store.finding_history_and_last_answers import read_analysis_results
 from stretto.store.run_queries import count_runs, read_judged_sessions
 from stretto.store.window_sums import fold_slots, read_period_sums, read_some_period_sums
 from stretto.summaries.budget_in_words import describe_budget
@@ -100,6 +99,8 @@ class ReportRules:
     parts: tuple[ReportPart, ...] = ALL_PARTS
     budgets: Mapping[str, int] = field(default_factory=dict)
     """Budgets of a local day and month in US dollars, 0 without one."""
+    switched_off: frozenset[str] = frozenset()
+    """The analyses that are switched off: nothing of theirs is in a report."""
 
 
 def make_report(
@@ -229,9 +230,15 @@ class _ReportMaker:
 
     def _read_findings(self) -> FindingsState:
         at = self._period.instant
-        state = read_findings_state(self._connection, self._made, self._period.zone, at=at)
         # Of a period that has just ended, the last answers are those of its end: see ``is_current``.
-        return replace(state, results=read_analysis_results(self._connection))
+        return read_findings_state(
+            self._connection,
+            self._made,
+            self._period.zone,
+            at=at,
+            switched_off=self._rules.switched_off,
+            with_last_answers=True,
+        )
 
     def _describe_budgets(self) -> list[str]:
         """Return a sentence on each budget as of the end of the period; that of a day on a day's report."""

@@ -191,6 +191,7 @@ def make_report_rules(config: Config, declared: DeclaredBaselines, version: str)
         version=version,
         parts=config.reports_parts,
         budgets=config.budgets,
+        switched_off=config.features.off_analyses,
     )
 
 

@@ -157,9 +157,14 @@ def read_finding_history(connection: sqlite3.Connection, *, at: int | None = Non
 
 
 def read_finding_as_of(connection: sqlite3.Connection, id: str, at: int) -> Finding | None:
-    """Return a finding as it was at an instant (ns), also if it had ended by then; None before its first."""
+    """Return a finding as it was at an instant (ns), also if it had ended by then.
+
+    Before its first record it is as that has it. None if there is no record of it.
+    """
     row = connection.execute(
-        "SELECT document FROM finding_history WHERE id = ? AND time <= ? ORDER BY time DESC LIMIT 1", (id, at)
+        "SELECT document FROM finding_history WHERE id = ?"
+        " ORDER BY time <= ? DESC, CASE WHEN time <= ? THEN -time ELSE time END LIMIT 1",
+        (id, at, at),
     ).fetchone()
     return None if row is None else _decode_finding(row[0])
 

@@ -21,8 +21,10 @@ def describe_budget(spending: PeriodSpending) -> str:
     now = datetime.fromtimestamp(spending.at // SECOND, ZoneInfo(spending.zone))
     title = f"{now.day} {now:%B}" if spending.period == "day" else f"{now:%B %Y}"
     spent = f"{format_dollars(spending.spent)} of {format_dollars(spending.budget)} spent"
+    if spending.unpriced:
+        spent += f", at least: {format_count_with_noun(spending.unpriced, 'call')} without a known cost"
     parts = [f"Budget of {title}: {spent}"]
-    if spending.spent >= spending.budget:
+    if spending.is_gone:
         parts.append("it is gone")
     if not spending.is_over:
         parts += _describe_forecast(spending)
@@ -30,17 +32,22 @@ def describe_budget(spending: PeriodSpending) -> str:
 
 
 def build_budget_document(spending: PeriodSpending) -> dict[str, Any]:
-    """Return a budget as JSON: dollars and RFC 3339; null where there is no forecast, or it lasts."""
+    """Return a budget as JSON: dollars and RFC 3339.
+
+    When it will be gone is null where there is no forecast, it lasts, or it is gone already.
+    """
     forecast = spending.forecast
     return {
         "period": spending.period,
         "budget_usd": spending.budget,
         "spent_usd": spending.spent,
+        "unpriced_model_calls": spending.unpriced,
+        "is_gone": spending.is_gone,
         "forecast_usd": None
         if forecast is None
         else {"middle": forecast.middle, "low": forecast.low, "high": forecast.high, "days": forecast.days},
         "gone_at": None
-        if forecast is None
+        if forecast is None or spending.is_gone
         else {
             name: None if days is None else to_rfc3339(spending.at + round(days * DAY))
             for name, days in (
@@ -62,7 +69,7 @@ def _describe_forecast(spending: PeriodSpending) -> list[str]:
     days = format_count_with_noun(forecast.days, "day")
     parts = [f"{middle} [{low}, {high}] expected by its end, from the last {days}"]
     gone = forecast.gone
-    if spending.spent >= spending.budget:
+    if spending.is_gone:
         return parts
     if gone.low is None:
         return [*parts, "it lasts"]

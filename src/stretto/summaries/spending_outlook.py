@@ -39,6 +39,13 @@ class PeriodSpending:
     end: int
     """The end of the period (ns)."""
     zone: str
+    unpriced: int = 0
+    """Model calls that used tokens and have no known cost: ``spent`` is without theirs."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there is a budget, and it is used up."""
+        return 0 < self.budget <= self.spent
 
     @property
     def is_over(self) -> bool:
@@ -58,26 +65,25 @@ def read_spending(
     first_of_month = midnight.replace(day=1)
     oldest = min(first_of_month, midnight - timedelta(days=PAST_DAYS))
     slots = range(int(oldest.timestamp()) // 3_600, now // HOUR + 1)
-    by_hour = queries.read_sums_by_slot(connection, 3_600, slots, (measures.COST,))
+    by_hour = queries.read_sums_by_slot(connection, 3_600, slots, (measures.COST, measures.UNPRICED_CALLS))
     hours = {slot: sum_up(sums, measures.COST) / DOLLAR for slot, sums in by_hour.items()}
+    unpriced = {slot: sum_up(sums, measures.UNPRICED_CALLS) for slot, sums in by_hour.items()}
 
-    def sum_between(start: datetime, end: datetime) -> float:
+    def sum_between(values: Mapping[int, float], start: datetime, end: datetime) -> float:
         first, last = (-(-int(time.timestamp()) // 3_600) for time in (start, end))
-        return sum(cost for slot, cost in hours.items() if first <= slot < last)
+        return sum(value for slot, value in values.items() if first <= slot < last)
 
     earliest = queries.find_first_slot_time(connection)
     days = [midnight - timedelta(days=back) for back in range(PAST_DAYS, 0, -1)]
     past = [
-        sum_between(day, day + timedelta(days=1))
+        sum_between(hours, day, day + timedelta(days=1))
         for day in days
         if earliest is not None and day.timestamp() * SECOND >= earliest - DAY
     ]
     left_today = 1 - (now - int(midnight.timestamp()) * SECOND) / DAY
     length = calendar.monthrange(local.year, local.month)[1]
-    spent = {
-        "day": sum_between(midnight, local + timedelta(hours=1)),
-        "month": sum_between(first_of_month, local + timedelta(hours=1)),
-    }
+    begins, reached = {"day": midnight, "month": first_of_month}, local + timedelta(hours=1)
+    spent = {period: sum_between(hours, begin, reached) for period, begin in begins.items()}
     left = {"day": max(0.0, left_today), "month": length - local.day + max(0.0, left_today)}
     ends = {
         "day": midnight + timedelta(days=1),
@@ -93,6 +99,7 @@ def read_spending(
             now,
             int(ends[period].timestamp()) * SECOND,
             zone,
+            round(sum_between(unpriced, begins[period], reached)),
         )
         for period in PERIODS
     ]

@@ -14,6 +14,7 @@ from stretto.findings.explain_work_or_session import explain_session, is_explain
 from stretto.findings.look_up_findings_about_sessions import order_by_holdup_seconds
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
+from stretto.operations.older_session_explainer import BUSY
 from stretto.store.garbage_collector_pause import pause_collector
 from stretto.store.queries import SessionRow
 from stretto.store.session_search import CursorError, SessionQuery
@@ -157,6 +158,7 @@ class PageRoutes(PageEndpoints):
             if parameters.get("explain") == "yes"
             else self._backend.findings()
         )
+        explanation = explain_session(state, entity)
         return self._page(
             "session.html",
             request,
@@ -190,8 +192,8 @@ class PageRoutes(PageEndpoints):
             conversations=conversations[: session_view.ROWS_SHOWN],
             network=draw_network(conversations),
             naming=findings_view.list_naming(state, entity.id),
-            explanation=explain_session(state, entity),
-            can_explain=is_explained_on_demand(state, entity),
+            explanation=explanation,
+            can_explain=explanation.reason == BUSY or is_explained_on_demand(state, entity),
         )
 
     def _list_like(self, session: Session) -> list[SessionRow]:
