@@ -54,7 +54,7 @@ from stretto.model.findings import (
 )
 from stretto.service import analysis_process
 from stretto.service.analysis_process import AnalysisRound, run_analysis_process
-from stretto.service.analysis_schedule import AnalysisSchedule
+from stretto.service.analysis_schedule import LONGEST_FIRST_ROUND, AnalysisSchedule
 from stretto.store.decision_rows import append_decisions
 from stretto.store.finding_history_and_last_answers import (
     BEGAN,
@@ -293,6 +293,38 @@ def test_answers_are_stored_with_their_history_and_a_failure_keeps_them(tmp_path
         assert (result.at, result.failed_at, result.error) == (BEGIN + 100, BEGIN + 200, "out of memory")
         assert [stored.is_open for stored in read_finding_history(opened.connection)] == [True]
         assert schedule.cpu_seconds == 1.5
+
+
+def test_reports_wait_for_the_first_round_and_no_longer_than_its_bound(tmp_path: Path) -> None:
+    """A round that failed is over too; one that never comes is not waited for; without one nothing waits."""
+    now = [BEGIN + 1_000]
+
+    def read_clock() -> int:
+        return now[0]
+
+    with store(tmp_path) as opened:
+        schedules = [
+            AnalysisSchedule(
+                tmp_path / "stretto.db",
+                opened.folder,
+                clock=read_clock,
+                zone="UTC",
+                switched_off=switched_off,
+            )
+            for switched_off in (frozenset[str](), frozenset[str](), frozenset(NAMES))
+        ]
+        for schedule in schedules:
+            schedule.start(opened.connection)
+        failing, silent, off = schedules
+        assert (failing.is_first_round_over, silent.is_first_round_over) == (False, False)
+        assert off.is_first_round_over
+        failing.rounds.put(AnalysisRound(BEGIN + 200, ("changes",), None, "out of memory"))
+        failing.store_round(opened.connection)
+        assert (failing.is_first_round_over, silent.is_first_round_over) == (True, False)
+        now[0] += LONGEST_FIRST_ROUND
+        assert silent.is_first_round_over
+        for schedule in schedules:
+            schedule.stop()
 
 
 def test_leads_have_changes_and_of_every_other_analysis_a_reason() -> None:

@@ -249,7 +249,9 @@ def test_time_saved_is_not_praised_while_something_got_slower(store: Store) -> N
         "Look at this first: Tasks (tests) take 1.50 times as long since 19 November"
     )
     assert "Worse: Tasks (tests) take 1.50 times" in print_markdown(after).replace("\\", "")
-    assert "24 checks found no change" in print_markdown(after).replace("\N{NO-BREAK SPACE}", " ")
+    assert "24 checks of all kinds found nothing beyond chance" in print_markdown(after).replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
     assert "got worse" not in " ".join(before.state)
     # Three days later the checks of today say nothing of that day.
     assert "how many checks looked for one then is not kept" in print_markdown(before)
@@ -335,10 +337,13 @@ def test_every_column_of_a_chart_is_its_value(store: Store) -> None:
 
 
 def test_the_next_days_are_forecast_with_their_range(store: Store) -> None:
-    """Tomorrow and the day in a week with the range that was tried on the past, or a reason."""
+    """Tomorrow and the day in a week with the range that was tried on the past, or a reason that is true."""
     (quiet,) = [section for section in report(store, "24h").sections if section.key == "forecast"]
-    assert quiet.sentences == ("Nothing is forecast: no kind of task has enough days.",)
+    assert quiet.sentences == ("Nothing is forecast: its analysis has not answered yet.",)
     with closing(open_writer(store.config.database)) as connection:
+        write_analysis_result(connection, AnalysisResult("outlooks", NOON, 0.1))
+        (quiet,) = [section for section in report(store, "24h").sections if section.key == "forecast"]
+        assert quiet.sentences == ("Nothing is forecast: no kind of task has enough days.",)
         write_analysis_result(connection, AnalysisResult("outlooks", NOON, 0.1, extra=FORECAST))
     (section,) = [section for section in report(store, "24h").sections if section.key == "forecast"]
     (row,) = section.tables[0].rows

@@ -142,7 +142,7 @@ def test_a_rule_that_is_none_is_not_found(client: httpx.Client) -> None:
 def test_without_alerts_the_page_says_so(tmp_path: Path) -> None:
     """And when alerting was last heard of; a rule that never fired has its meaning."""
     with shown(Store(tmp_path)) as client:
-        assert "Alertmanager reports no firing alert." in read(client, "/alerts").text
+        assert "No Alertmanager is connected: nobody reports" in read(client, "/alerts").text
         assert "It does not fire. The service does not answer." in read(client, "/alerts/StrettoDown").text
 
 

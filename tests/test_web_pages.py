@@ -405,8 +405,10 @@ def test_what_fires_is_seen_before_anything_else(store: Store) -> None:
 
 
 def test_no_notification_is_said_in_so_many_words(store: Store) -> None:
-    """Quiet is shown as Alertmanager's report, not as proof that all is well."""
+    """Quiet is shown as Alertmanager's report, not as proof that all is well; without one nobody reports."""
     with shown(store) as client:
+        assert "No Alertmanager is connected: nobody reports alerts here." in read(client).text
+        client.post("/api/notifications", content=message(alert("StrettoWatchdog")))
         assert "Alertmanager reports no firing alert." in read(client).text
 
 

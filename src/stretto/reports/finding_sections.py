@@ -155,8 +155,7 @@ def build_forecast_section(given: PeriodFindings) -> ReportSection:
     elif FORECAST in given.state.switched_off:
         sentence = f"Nothing is forecast: the analysis {FORECAST} is switched off."
     elif not rows:
-        reasons = sorted({series["reason"] for series in known})
-        sentence = f"Nothing is forecast: {reasons[0] if reasons else 'no kind of task has enough days'}."
+        sentence = f"Nothing is forecast: {_explain_no_forecast(given.state, known)}."
     else:
         table = ReportTable(
             "forecast",
@@ -167,6 +166,19 @@ def build_forecast_section(given: PeriodFindings) -> ReportSection:
         )
         return ReportSection(ReportPart.FORECAST.value, "What comes", tables=(table,))
     return ReportSection(ReportPart.FORECAST.value, "What comes", sentences=(sentence,))
+
+
+def _explain_no_forecast(state: FindingsState, known: Iterable[Mapping[str, Any]]) -> str:
+    """Return why no series has a forecast, as a clause."""
+    result = state.results.get(FORECAST)
+    if FORECAST in state.switched_off:
+        return "its analysis is switched off"
+    if result is None:
+        return "its analysis has not answered yet"
+    if result.at is None:
+        return f"its analysis failed: {result.error}"
+    reasons = sorted({series["reason"] for series in known})
+    return reasons[0] if reasons else "no kind of task has enough days"
 
 
 def _make_forecast_row(series: Mapping[str, Any]) -> tuple[ReportCell, ...]:
@@ -221,7 +233,7 @@ def _count_quiet_checks(given: PeriodFindings) -> tuple[str, ...]:
     if given.state.missing is not None or not given.state.has_looked or not given.is_current:
         return ()
     checks = format_count_with_noun(given.state.quiet_checks, "check")
-    return (f"{checks} found no change beyond chance.",)
+    return (f"{checks} of all kinds found nothing beyond chance.",)
 
 
 def _describe_silence(given: PeriodFindings) -> str:
@@ -232,7 +244,8 @@ def _describe_silence(given: PeriodFindings) -> str:
         return "No change is known of that time; how many checks looked for one then is not kept."
     if not given.state.quiet_checks:
         return "No change was found; there is too little data to see one."
-    return f"No change beyond chance: {format_count_with_noun(given.state.quiet_checks, 'check')} found none."
+    checks = format_count_with_noun(given.state.quiet_checks, "check")
+    return f"No change was found; {checks} of all kinds found nothing beyond chance."
 
 
 def _describe_no_holdup(given: PeriodFindings) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from stretto.clock import DAY, HOUR, Clock
+from stretto.clock import DAY, HOUR, MINUTE, Clock
 from stretto.errors import StoreError
 from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.analysis_table import list_due, list_runnable
@@ -39,6 +39,9 @@ TICK_SECONDS = 5.0
 
 FIRST_SECONDS = 20.0
 """Time from the start to the first answers: a start is busy enough."""
+
+LONGEST_FIRST_ROUND = 15 * MINUTE
+"""Time (ns) after the start for which the first answers are waited for; the process itself ends before."""
 
 
 class AnalysisSchedule:
@@ -99,6 +102,10 @@ class AnalysisSchedule:
         """Rows of decisions and of changes of findings that ``state`` was read with."""
         self._answered: dict[str, int | None] = {}
         """When each analysis was last tried (ns)."""
+        self._started: int | None = None
+        """When it began (ns); None if there is nothing to run."""
+        self._has_looked = False
+        """Whether the first round is stored, well or not, or nothing was due."""
         self._asked = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="analysis", daemon=True)
 
@@ -107,7 +114,15 @@ class AnalysisSchedule:
         self.refresh_state(connection)
         self._answered = {name: result.at for name, result in self.state.results.items()}
         if self.state.missing is None and self._analyses:
+            self._started = self._clock()
             self._thread.start()
+
+    @property
+    def is_first_round_over(self) -> bool:
+        """Whether no first answers are to be waited for: they came, failed, are none or take too long."""
+        if self._started is None or self._has_looked:
+            return True
+        return self._clock() - self._started >= LONGEST_FIRST_ROUND
 
     def stop(self) -> None:
         """End the thread and a running process; its answer is dropped."""
@@ -124,6 +139,7 @@ class AnalysisSchedule:
         """Store the answers that wait, in the worker's thread; return whether the findings changed."""
         while not self.rounds.empty():
             self._store_answers(connection, self.rounds.get())
+            self._has_looked = True
             self._seen = None
         seen = _count_rows(connection, "decisions"), _count_rows(connection, "finding_history")
         if seen == self._seen:
@@ -152,6 +168,8 @@ class AnalysisSchedule:
         while not self._stopping.is_set():
             now, answered = self._clock(), self._answered
             due = list_due(answered, now, self._analyses)
+            if not due:
+                self._has_looked = True
             if due and self._has_news(now):
                 request = AnalysisRequest(
                     str(self._database),

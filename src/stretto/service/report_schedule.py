@@ -55,6 +55,7 @@ class ReportSchedule:
         is_ready: Callable[[], bool] = lambda: True,
         send: Send | None = None,
     ) -> None:
+        """Prepare it. ``is_ready`` tells whether the store has all that a report is to have."""
         self._config = config
         self._clock = clock
         self._version = version
@@ -90,8 +91,9 @@ class ReportSchedule:
 
         Kept reports whose time has more runs than when they were made are written again, once an hour; those
         of sessions that are too old to be kept themselves are deleted.
-        Nothing is written while the store is not that of the journal, and nothing of a time before the first
-        event. Raises StrettoError, and OSError if a file cannot be written.
+        Nothing is written while the store is not ready, such as before the first analyses have answered, and
+        nothing of a time before the first event.
+        Raises StrettoError, and OSError if a file cannot be written.
         """
         now = self._clock()
         due = [

@@ -173,7 +173,7 @@ class Service:
             clock=clock,
             version=version,
             declared=self.declared,
-            is_ready=self._is_up_to_date,
+            is_ready=lambda: self._is_up_to_date() and self.analyses.is_first_round_over,
             send=make_report_sender(self._find_alertmanager, config.url, clock),
         )
         self._secret = ensure_secret(config.state)
