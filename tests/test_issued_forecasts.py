@@ -92,20 +92,23 @@ def give(days_ago: int, days: int = 7, type_: str = "tests") -> IssuedForecast:
 def test_forecasts_are_judged_by_the_days_that_came() -> None:
     """Of four days 60, 100, unknown and 60 s two are inside; what nobody knows yet does not count."""
     outlook = make_outlook(*[60.0] * 24, 60.0, 100.0, 0.0, 60.0)
-    (cover,) = judge_issued_forecasts([give(28, 1), give(4)], [outlook], BEGIN, UTC_ZONE)
-    assert (cover.level, cover.inside, cover.days) == (0.8, 3, 4)
-    (cover,) = judge_issued_forecasts(
-        [give(28, 1), give(2), give(28, type_="gone")], [outlook], BEGIN, UTC_ZONE
-    )
-    assert (cover.inside, cover.days) == (2, 2)
+    earlier = [give(ago, 1) for ago in range(28, 14, -1)]
+    (cover,) = judge_issued_forecasts([*earlier, give(4)], [outlook], BEGIN, UTC_ZONE)
+    assert (cover.level, cover.inside, cover.days) == (0.8, 14 + 2, 14 + 3)
+    (cover,) = judge_issued_forecasts([*earlier, give(2), give(28, type_="gone")], [outlook], BEGIN, UTC_ZONE)
+    assert (cover.inside, cover.days) == (14 + 1, 14 + 1)
 
 
 def test_there_is_no_verdict_before_four_weeks_of_forecasts() -> None:
     """27 days are too few: the answer is then that of forecasts that are worked out again."""
     outlook = make_outlook(*[60.0] * 40)
-    assert judge_issued_forecasts([give(27)], [outlook], BEGIN, UTC_ZONE) == []
+    daily = [give(ago) for ago in range(27, 0, -1)]
+    assert judge_issued_forecasts(daily, [outlook], BEGIN, UTC_ZONE) == []
+    assert judge_issued_forecasts([give(28), *daily], [outlook], BEGIN, UTC_ZONE) != []
     assert judge_issued_forecasts([], [outlook], BEGIN, UTC_ZONE) == []
     assert judge_issued_forecasts([give(35)], [outlook], BEGIN, UTC_ZONE) == []
+    seldom = [give(ago) for ago in range(36, 2, -3)]
+    assert judge_issued_forecasts(seldom, [outlook], BEGIN, UTC_ZONE) == [], "given on nine of 28 days"
     assert forecast_daily_lengths(AnalysisInput(BEGIN, (), ())).extra["covers_of"] == WORKED_OUT_AGAIN
 
 

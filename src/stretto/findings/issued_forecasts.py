@@ -37,6 +37,9 @@ ISSUED_DAYS = 7
 JUDGED_DAYS = 28
 """Days before today whose values are compared with what was forecast for them."""
 
+FEWEST_JUDGED = 14
+"""Of those days, the fewest on which a forecast was given."""
+
 READ_NS = (JUDGED_DAYS + ISSUED_DAYS + 1) * DAY
 """How far back (ns) forecasts are read."""
 
@@ -124,14 +127,17 @@ def judge_issued_forecasts(
 ) -> list[ForecastCover]:
     """Return how many of the last days came out within the ranges that were given for them, by level.
 
-    A day counts once for each forecast of it. There is no answer until forecasts are kept for four weeks.
+    A day counts once for each forecast of it. There is no answer until forecasts are kept for four weeks, nor
+    if they were given on fewer than FEWEST_JUDGED days of them.
     """
     from stretto.analysis.daily_task_length_forecasts import ForecastCover  # noqa: PLC0415  # loads statsmodels
 
     today = find_date(instant, zone)
     forecasts = [each for each in issued if each.ranges]
     begin = today - timedelta(days=JUDGED_DAYS)
-    if min((each.first_day for each in forecasts), default=today) > begin:
+    first_days = {each.first_day for each in forecasts}
+    given_since = sum(day >= begin for day in first_days)
+    if min(first_days, default=today) > begin or given_since < FEWEST_JUDGED:
         return []
     days_of = {(each.series.kind.value, *sorted(each.series.subject.items())): each.days for each in outlooks}
     inside: dict[float, int] = {}
