@@ -23,7 +23,8 @@ from stretto.analysis.session_startup_slowing_and_end import judge_session_lives
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.findings.analysis_input_and_answer import AnalysisInput
 from stretto.findings.calendar_trend_and_forecast_analyses import predict_lengths
-from stretto.findings.finding_sentences import describe_finding
+from stretto.findings.finding_sentences import describe_finding, describe_run_count
+from stretto.findings.measure_local_days import ENTAILED_PAIRS
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
@@ -123,6 +124,21 @@ def test_quantities_that_go_together_are_named_and_silence_has_a_size() -> None:
     assert "a correlation of 0.4" in describe_finding(quiet)
     (few,) = judge_correlations(list_pairs({"tasks": dict([*tasks.items()][:5]), "tokens": tokens}), 60)
     assert few.verdict is FindingVerdict.TOO_LITTLE_DATA
+
+
+def test_what_is_counted_in_one_another_is_no_correlation() -> None:
+    """More retries are more tasks, and come of failures: such pairs are not compared. The unit is a day."""
+    random = Random(7)
+    days = [date(2026, 1, 1) + timedelta(days=number) for number in range(60)]
+    retries = {day: float(random.randrange(9)) for day in days}
+    quantities = {
+        "retries": retries,
+        "tasks": {day: 20 + value for day, value in retries.items()},
+        "failure_share": {day: value / 20 for day, value in retries.items()},
+    }
+    pairs = list_pairs(quantities, left_out=ENTAILED_PAIRS)
+    assert [{pair.first, pair.second} for pair in pairs] == [{"failure_share", "tasks"}]
+    assert describe_run_count(judge_correlations(pairs, 60)[0]) == "60\N{NO-BREAK SPACE}days"
 
 
 def test_a_slow_week_differs_from_the_weeks_before() -> None:

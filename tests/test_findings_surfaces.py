@@ -45,6 +45,7 @@ from stretto.store.finding_history_and_last_answers import (
 )
 from stretto.store.queries import read_session
 from stretto.summaries.running_tasks import ExpectedTask, RunningTask
+from stretto.web.finding_page import format_chance
 from stretto.web.findings_view import rank_open
 from tests.fakes import append, store
 from tests.month import end_of_day, month_of_sessions
@@ -168,6 +169,33 @@ def test_a_finding_has_a_page_of_its_own(client: httpx.Client) -> None:
         assert f'href="{address}"' in page
     assert f'value="{ID}"' in page
     assert client.get("/findings/none").status_code == 404
+
+
+def test_a_small_chance_is_never_none() -> None:
+    """A p value has two decimals where it is small, and a bound below them."""
+    chances = [format_chance(p).replace(BLANK, " ") for p in (0.00001, 0.0003, 0.02)]
+    assert chances == ["less than 0.01 %", "0.03 %", "2 %"]
+
+
+def test_a_session_has_findings_about_its_pattern_and_its_parts_alone(tmp_path: Path) -> None:
+    """What is about another agent, kind of task or tool, or about days as a whole, is not of the session."""
+    with store(tmp_path) as opened:
+        opened.take(
+            Drawing("first").opens(0, pattern="release").prompt(0).task("t", 1, 9, "docs").stop(9).events
+        )
+        session = read_session(opened.connection, "first", by_description)
+    assert session is not None
+    subjects: tuple[dict[str, str], ...] = (
+        {"pattern": "release", "type": "tests"}, {"type": "docs"},
+        {"pattern": "other", "type": "docs"}, {"agent": "qa"}, {"type": "tests"}, {"tool": "WebFetch"},
+        {"first": "tasks", "second": "tokens"},
+    )  # fmt: skip
+    changes = AnalysisResult("changes", NOON, 0.5, tuple(replace(SLOWER, subject=each) for each in subjects))
+    explanation = explain_session(FindingsState(at=NOON, results={"changes": changes}), session)
+    assert tuple(each.subject for each in explanation.findings) == subjects[:2]
+    sentences = explanation.list_sentences()
+    assert f"of its pattern now: {SENTENCE}" in sentences
+    assert any(each.startswith("of its kind of task now: Tasks (docs) take") for each in sentences)
 
 
 def test_a_finding_says_what_its_decision_brought(tmp_path: Path) -> None:

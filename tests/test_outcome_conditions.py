@@ -13,7 +13,7 @@ from stretto.analysis.outcome_conditions import (
     find_outcome_conditions,
     list_conditions,
 )
-from stretto.clock import HOUR
+from stretto.clock import HOUR, MINUTE
 from stretto.findings.analysis_input_and_answer import AnalysisInput
 from stretto.findings.analysis_table import find_conditions
 from stretto.findings.finding_sentences import describe_finding
@@ -98,6 +98,25 @@ def test_conditions_are_few_and_supported() -> None:
     conditions = list_conditions(sessions)
     assert 0 < len(conditions) <= MOST_CONDITIONS
     assert all(15 <= len(ids) <= 185 for ids in conditions.values())
+
+
+def test_time_per_task_is_not_explained_by_what_it_is_made_of() -> None:
+    """Sessions with retries or more width are no faster per task: these count for success alone."""
+    sessions = [
+        replace(
+            run, retries=number % 2, width=1 + number // 2 % 2,
+            end=run.start + (4 - number % 4) * MINUTE * run.task_types["code"],
+        )
+        for number, run in enumerate(generate_conditions(300, 6, lambda _: 0.6))
+    ]  # fmt: skip
+    assert {"retries", "width > 1.5"} <= list_conditions(sessions).keys()
+    speed = {AssociatedOutcome.FAST, AssociatedOutcome.SLOW}
+    made_of = [each for each in find_outcome_conditions(sessions).found if "=" not in each.condition]
+    assert not [each for each in made_of if each.effect in speed]
+    labelled = [replace(run, labels={"retries": str(run.retries)}, retries=0) for run in sessions]
+    named = [each for each in find_outcome_conditions(labelled).found if each.effect in speed]
+    assert {each.condition.partition("=")[0] for each in named} == {"retries"}, "a label is the user's own"
+    assert "are among the fastest quarter by time per task" in named[0].to_sentence()
 
 
 def test_few_sessions_are_too_few() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import combinations
@@ -46,10 +46,17 @@ def find_correlations(pairs: Sequence[Correlation]) -> list[Correlation]:
     return sorted((pair for pair in pairs if pair.p <= cut), key=lambda pair: -abs(pair.rho))
 
 
-def list_pairs(quantities: Mapping[str, Mapping[date, float]]) -> list[Correlation]:
-    """Return all pairs of daily quantities with enough common days, whether beyond chance or not."""
+def list_pairs(
+    quantities: Mapping[str, Mapping[date, float]], *, left_out: Collection[frozenset[str]] = ()
+) -> list[Correlation]:
+    """Return all pairs of daily quantities with enough common days, whether beyond chance or not.
+
+    Pairs of names in ``left_out`` are not compared, such as those of which one is counted in the other.
+    """
     pairs = []
     for first, second in combinations(sorted(quantities), 2):
+        if {first, second} in left_out:
+            continue
         common = sorted(quantities[first].keys() & quantities[second].keys())
         if len(common) >= FEWEST_COMMON_DAYS:
             correlation = _correlate(

@@ -30,8 +30,11 @@ FEWEST_SESSIONS = 100
 LATER_SHARE = 1 / 3
 """Share of the sessions, the latest, that confirm what the earlier ones show."""
 FASTEST = 0.25
-BY_SIZE = "tasks"
-"""The condition on the number of tasks: the time per task has that number in it."""
+IN_TIME_PER_TASK = ("tasks", "width", "retries")
+"""Beginnings of the conditions that the time per task has in it.
+
+The number of tasks divides it, a retry adds a task, and tasks side by side share a session's time.
+"""
 
 
 class AssociatedOutcome(StrEnum):
@@ -69,8 +72,8 @@ class OutcomeCondition:
         counted = {
             AssociatedOutcome.SUCCESS: "succeed",
             AssociatedOutcome.FAILURE: "succeed only",
-            AssociatedOutcome.FAST: "are among the fastest quarter",
-            AssociatedOutcome.SLOW: "are among the fastest quarter only",
+            AssociatedOutcome.FAST: "are among the fastest quarter by time per task",
+            AssociatedOutcome.SLOW: "are among the fastest quarter by time per task only",
         }[self.effect]
         emerging = "" if self.confirmed else "; later sessions must confirm it"
         verb = counted.removesuffix(" only")
@@ -145,7 +148,7 @@ def find_outcome_conditions(sessions: Sequence[SessionRun]) -> ConditionAnswer:
     tested: list[tuple[str, str, _Table]] = []
     for name, holds in conditions.items():
         for outcome, hits in outcomes.items():
-            if outcome == "fast" and name.startswith(BY_SIZE):
+            if outcome == "fast" and _is_in_time_per_task(name):
                 continue
             table = _Table.build(ordered, holds, hits)
             if table.support >= SUPPORT and table.without >= SUPPORT:
@@ -179,7 +182,7 @@ def list_conditions(sessions: Sequence[SessionRun]) -> dict[str, frozenset[str]]
     size = float(np.median([sum(run.task_types.values()) for run in sessions]))
     checks: dict[str, Callable[[SessionRun], bool]] = {
         f"width > {width:g}": lambda run: run.width > width,
-        f"{BY_SIZE} > {size:g}": lambda run: sum(run.task_types.values()) > size,
+        f"tasks > {size:g}": lambda run: sum(run.task_types.values()) > size,
         "retries": lambda run: run.retries > 0,
         "conflicts": lambda run: bool(run.conflicts),
         "failed tests": lambda run: bool(run.tests_failed),
@@ -268,6 +271,11 @@ class _Table:
         error = math.sqrt(max(0.0, float(spread.sum() / (above.sum() * below.sum()))))
         factor = math.exp(-float(special.ndtri(LEVEL / 2)) * error)
         return ratio, ratio / factor, ratio * factor
+
+
+def _is_in_time_per_task(condition: str) -> bool:
+    """Return whether a condition is one of time per task; a label ``width=4`` or ``tasks=few`` is none."""
+    return "=" not in condition and condition.startswith(IN_TIME_PER_TASK)
 
 
 def _keep_finite(value: float) -> float | None:

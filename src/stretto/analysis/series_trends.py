@@ -18,7 +18,7 @@ from scipy import special, stats
 from stretto.analysis.recent_days_rank_tests import select_discoveries
 from stretto.analysis.series_of_run_values import Floats, Series, SeriesScale
 from stretto.analysis.values_by_local_day import list_local_days
-from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+from stretto.model.findings import TREND_SUFFIX, Finding, FindingEvidence, FindingVerdict
 
 TREND_DAYS = 30
 """Days over which a trend is looked for, and by which its size is given."""
@@ -129,7 +129,7 @@ def judge_trends(
 
 def _conclude_trend(series: Series, days: int, trend: Trend | None, level: float) -> Finding:
     """Return the finding about the trend of a number of daily values."""
-    kind, unit = f"{series.kind.value}_trend", series.scale.value
+    kind, unit = f"{series.kind.value}{TREND_SUFFIX}", series.scale.value
     subject = dict(series.subject)
     if days < FEWEST_DAYS:
         return Finding(

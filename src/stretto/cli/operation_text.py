@@ -26,6 +26,9 @@ LONGEST_TEXT = 60
 """Characters of a text in a table."""
 LONGEST_REASON = 110
 
+COUNTED_PARTS = frozenset({"checks"})
+"""Parts whose numbers are counts, though a name in them is also that of a share: checks by verdict."""
+
 INDENT = "  "
 HIDDEN = frozenset({"absent", "as_of", "evidence", "details", "decisions", "runs", "summary"})
 """Parts that programs read: a page has them in its sentences and reasons."""
@@ -132,11 +135,13 @@ def add_unit_to_part_names(name: str, value: Any) -> Any:
     """Return the numbers of a part under names with the unit of the part: seconds of ``lost_seconds``.
 
     A part whose numbers differ in kind names their units itself: ``{"efficiency": {"work_seconds": 9}}``
-    stays as it is.
+    stays as it is. Counts come as text, so that none of them gets a unit by its name.
     Example: ``{"lost_seconds": {"delivery": 3}}`` becomes ``{"delivery_seconds": 3}``.
     """
     if not isinstance(value, Mapping) or any(key.endswith(_UNITS) for key in value):
         return value
+    if name in COUNTED_PARTS:
+        return {key: quantities.format_count(item) for key, item in value.items()}
     if name in IN_SECONDS or name.endswith("_seconds"):
         unit = "_seconds"
     elif name.rpartition("_")[2] in _SHARES and not any(key.rpartition("_")[2] in _SHARES for key in value):

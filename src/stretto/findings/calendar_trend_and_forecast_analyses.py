@@ -14,6 +14,7 @@ from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput
 from stretto.findings.issued_forecasts import AS_GIVEN, WORKED_OUT_AGAIN, judge_issued_forecasts
 from stretto.findings.measure_local_days import (
+    ENTAILED_PAIRS,
     count_starts_by_hour_and_weekday,
     find_date,
     measure_day_quantities,
@@ -91,7 +92,7 @@ def correlate_days(given: AnalysisInput) -> AnalysisAnswer:
         [task for task in given.tasks if task.start >= since],
         ZoneInfo(given.zone),
     )
-    pairs = list_pairs(quantities)
+    pairs = list_pairs(quantities, left_out=ENTAILED_PAIRS)
     findings = judge_correlations(pairs, max(map(len, quantities.values()), default=0))
     return AnalysisAnswer(
         findings,

@@ -62,15 +62,13 @@ class LateTask:
         return f"the task {self.task} ({self.type}) took {took}; usual are {usual} ({low} to {high})"
 
 
-def list_notable_unsettled_findings(state: FindingsState, pattern: str | None = None) -> list[Finding]:
-    """Return the notable findings that are not settled: of a pattern and of none, or all without one."""
+def list_notable_unsettled_findings(state: FindingsState) -> list[Finding]:
+    """Return the notable findings that are not settled."""
     return [
         finding
         for name in EXPLAINING
         for finding in _list_answers(state, name)
-        if is_notable(finding)
-        and not state.is_settled(finding)
-        and (pattern is None or finding.subject.get("pattern") in {None, pattern})
+        if is_notable(finding) and not state.is_settled(finding)
     ]
 
 
@@ -86,7 +84,7 @@ class SessionExplanation:
     """Why the hold-ups are not known, as a clause."""
     late: Sequence[LateTask]
     findings: Sequence[Finding]
-    """Notable ones about its pattern."""
+    """Notable ones about its pattern, or about an agent, a kind of task or a tool that it has."""
     zone: str = "UTC"
     shortened: str = ""
     """Of how many days the hold-ups and the standing are and why, if the whole history was too much."""
@@ -102,7 +100,10 @@ class SessionExplanation:
         if len(self.late) > MOST_LATE:
             more = format_count_with_noun(len(self.late) - MOST_LATE, "more task")
             sentences.append(f"{more} took longer than usual")
-        now = [f"of its pattern now: {describe_finding(finding, self.zone)}" for finding in self.findings]
+        now = [
+            f"of its {_name_relation(finding)} now: {describe_finding(finding, self.zone)}"
+            for finding in self.findings
+        ]
         return [*sentences, *now]
 
     def to_document(self) -> dict[str, Any]:
@@ -132,12 +133,32 @@ def explain_session(state: FindingsState, session: Session) -> SessionExplanatio
         list_tasks_longer_than_usual(state, session.pattern, tasks),
         [
             finding
-            for finding in list_notable_unsettled_findings(state, session.pattern)
-            if session.pattern is not None and not finding.kind.startswith(HOLDUP_PREFIX)
+            for finding in list_notable_unsettled_findings(state)
+            if _is_about(finding, session) and not finding.kind.startswith(HOLDUP_PREFIX)
         ],
         state.zone,
         holdups.shortened if holdups is not None and is_known else "",
     )
+
+
+def _is_about(finding: Finding, session: Session) -> bool:
+    """Return whether a finding is about a session's pattern, or about a part of work that the session has."""
+    pattern = finding.subject.get("pattern")
+    if pattern is not None:
+        return pattern == session.pattern
+    present: Mapping[str, set[str | None]] = {
+        "agent": {task.agent for task in session.tasks},
+        "type": {task.task_type for task in session.tasks},
+        "tool": {call.tool for call in session.tool_calls},
+    }
+    named = present.keys() & finding.subject.keys()
+    return bool(named) and all(finding.subject[name] in present[name] for name in named)
+
+
+def _name_relation(finding: Finding) -> str:
+    """Return what a session shares with a finding about it."""
+    names = {"pattern": "pattern", "agent": "agent", "type": "kind of task", "tool": "tool"}
+    return next(text for name, text in names.items() if finding.subject.get(name) is not None)
 
 
 def explain_unknown_holdups(state: FindingsState, session: Session) -> str | None:

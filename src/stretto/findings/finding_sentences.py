@@ -17,6 +17,7 @@ from stretto.model.findings import (
     FORECAST_SUFFIX,
     HOLDUP_PREFIX,
     RECOMMENDATION_PREFIX,
+    TREND_SUFFIX,
     Finding,
     FindingVerdict,
 )
@@ -65,11 +66,17 @@ SLOWER_TASKS = "Tasks got slower, so part of that is no gain."
 
 
 def describe_run_count(finding: Finding) -> str:
-    """Return how many runs, lookups of a cache, or people of a team a finding rests on."""
+    """Return how many runs, days, lookups of a cache, or people of a team a finding rests on."""
     if "people" in finding.details:
         return format_count_with_noun(finding.evidence.n, "person", "people")
+    if finding.kind in _KINDS_BY_DAY or finding.kind.endswith((FORECAST_SUFFIX, TREND_SUFFIX)):
+        return format_count_with_noun(finding.evidence.n, "day")
     noun = "lookup" if "cache" in finding.subject else "run"
     return format_count_with_noun(finding.evidence.n, noun)
+
+
+_KINDS_BY_DAY = frozenset({"correlation", "slow_hours", "slow_weekdays", "week", "best_period"})
+"""Kinds of findings that compare days, beside trends and forecasts."""
 
 
 def name_subject(finding: Finding) -> str:

@@ -18,6 +18,9 @@ WEEK_DAYS = 7
 _TOTALS = frozenset({"sessions", "tasks", "retries"})
 """Quantities that add up over a day; the others are means."""
 
+ENTAILED_PAIRS = frozenset({frozenset({"retries", "tasks"}), frozenset({"retries", "failure_share"})})
+"""Quantities that go together by how they are counted: a retry is a task, and follows one that failed."""
+
 
 def measure_day_quantities(
     sessions: Iterable[SessionRun], tasks: Iterable[TaskRun], zone: ZoneInfo

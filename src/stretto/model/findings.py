@@ -20,6 +20,9 @@ EFFECT_PREFIX = "effect_"
 FORECAST_SUFFIX = "_forecast"
 """End of the kinds of findings about the next week of a series; the kind of the series is before it."""
 
+TREND_SUFFIX = "_trend"
+"""End of the kinds of findings about the trend of a series by day."""
+
 
 class FindingVerdict(StrEnum):
     """What an analysis concludes about one subject."""

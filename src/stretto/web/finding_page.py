@@ -94,7 +94,7 @@ def describe_evidence(finding: Finding) -> list[tuple[str, str, str]]:
         facts.append(
             (
                 "By chance",
-                "less than 0.01%" if evidence.p < _LEAST_CHANCE else quantities.format_percent(evidence.p),
+                format_chance(evidence.p),
                 "How often chance alone would show a difference of this size or more.",
             )
         )
@@ -119,7 +119,15 @@ def describe_evidence(finding: Finding) -> list[tuple[str, str, str]]:
     return facts
 
 
+def format_chance(p: float) -> str:
+    """Return a p value as per cent, with two decimals below 0.1 %, e.g. ``0.03 %``; never as 0 %."""
+    if p < _LEAST_CHANCE:
+        return f"less than 0.01{quantities.SPACE}%"
+    return f"{p * 100:.2f}{quantities.SPACE}%" if p < _SMALL_CHANCE else quantities.format_percent(p)
+
+
 _LEAST_CHANCE = 0.0001
+_SMALL_CHANCE = 0.001
 _SIZES = {
     "ratio": "After over before: 1 is no change.",
     "seconds": "Time more than usual, or time to be saved, for each session.",
