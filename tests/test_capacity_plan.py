@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from stretto.analysis.simulated_time_by_width import (
 from stretto.analysis.slowdown_fit import Slowdown, build_cells, fit_cells
 from stretto.analysis.width_gain import LastAgentGain, WidthCurve, fit_width_curve, to_ordinal
 from stretto.clock import SECOND
+from stretto.findings.finding_changes import is_notable
+from stretto.findings.finding_sentences import describe_finding
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.run_rows_for_analyses import TaskRun
@@ -86,9 +89,29 @@ def test_the_reason_for_no_further_agent_is_named() -> None:
     assert slowed.binds == "contention"
     few = plan_capacity("release", *generate_sets([1, 2] * 5, 6, drawn=[30.0] * 4))
     assert (few.advised, few.binds) == (2, "tasks")
-    finding = few.to_finding()
+    assert "depending on each other" in few.to_finding().reason
+
+
+def test_a_plan_is_advice_only_if_it_saves_time() -> None:
+    """Its effect is the time that it saves against the usual width; else it informs alone."""
+    plan = plan_capacity("release", *generate_sets([1, 1, 2] * 4, 6, drawn=[30.0] * 4))
+    assert (plan.usual, plan.advised) == (1, 2)
+    finding = plan.to_finding()
     assert finding.advice == "Run 2 agents side by side in release."
-    assert "depending on each other" in finding.reason
+    gain = plan.measure_gain()
+    assert gain is not None
+    assert gain[0] == pytest.approx(plan.widths[0].seconds - plan.widths[1].seconds)
+    assert 0 < gain[1] <= gain[0] <= gain[2]
+    assert (finding.evidence.effect, finding.evidence.low, finding.evidence.high) == gain
+    assert is_notable(finding)
+    for usual, sentence in (
+        (2, "Of release the plan is 2 agents side by side, as now."),
+        (3, "Of release the plan is 2 agents side by side, which would save no time against 3 as now."),
+        (9, "Of release the plan is 2 agents side by side; 9 as now are more than are planned for."),
+    ):
+        quiet = replace(plan, usual=usual).to_finding()
+        assert (describe_finding(quiet), quiet.evidence.effect) == (sentence, None)
+        assert not is_notable(quiet)
 
 
 def test_growth_asks_for_more_agents() -> None:

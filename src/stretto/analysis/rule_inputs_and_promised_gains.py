@@ -16,7 +16,7 @@ from stretto.analysis.session_lane_schedule import (
     RunSchedule,
     order_tasks_of_known_length,
 )
-from stretto.analysis.simulated_time_by_width import CapacityPlan, plan_capacity
+from stretto.analysis.simulated_time_by_width import CapacityPlan, measure_usual_width, plan_capacity
 from stretto.clock import DAY, SECOND
 from stretto.model.findings import RunLink
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
@@ -76,7 +76,7 @@ class RuleInputs:
     @cached_property
     def width(self) -> int:
         """The width that most sessions ran at."""
-        return round(float(np.median([max(1, run.width) for run in self.sessions])))
+        return measure_usual_width(self.sessions)
 
     @cached_property
     def span_per_work(self) -> Mapping[int, float]:

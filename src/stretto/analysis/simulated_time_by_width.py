@@ -66,6 +66,8 @@ class CapacityPlan:
     sets: int
     widths: tuple[WidthForecast, ...] = ()
     advised: int | None = None
+    usual: int = 1
+    """The width that most of the sets ran at."""
     binds: str = ""
     """The reason why no further agent is advised: ``contention``, ``longest_task``, ``tasks``, ``memory`` or
     ``none``."""
@@ -77,12 +79,33 @@ class CapacityPlan:
     draws: tuple[tuple[float, ...], ...] = field(default=(), repr=False, compare=False)
     """Elapsed seconds by width in each draw of sessions."""
 
+    def measure_gain(self) -> tuple[float, float, float] | None:
+        """Return the seconds that the advised width saves against the usual one, with their 95 % interval.
+
+        None if the widths are the same, or if the usual one is wider than what is planned for.
+        """
+        if self.advised in {None, self.usual} or self.usual > len(self.widths):
+            return None
+        times, drawn = np.array([each.seconds for each in self.widths]), np.array(self.draws)
+        usual, advised = self.usual - 1, (self.advised or 1) - 1
+        mean = float(times[usual] - times[advised])
+        low, high = np.quantile(drawn[:, usual] - drawn[:, advised], [LEVEL / 2, 1 - LEVEL / 2])
+        return mean, min(float(low), mean), max(float(high), mean)
+
     def to_finding(self) -> Finding:
-        """Return the plan as a finding about its pattern."""
+        """Return the plan as a finding about its pattern; its effect is the time that is saved.
+
+        A plan that saves nothing has no effect: it informs, and there is nothing to do.
+        """
         chosen = next((each for each in self.widths if each.width == self.advised), None)
+        gain = self.measure_gain()
+        saved = gain if gain is not None and gain[0] > 0 else (None, None, None)
         details: dict[str, float | str | None] = {
             "binds": self.binds or None,
             "advised": None if self.advised is None else float(self.advised),
+            "usual": float(self.usual) if chosen else None,
+            "advised_low_seconds": chosen.low if chosen else None,
+            "advised_high_seconds": chosen.high if chosen else None,
             "growth": self.growth,
             "width_after_growth": None if self.width_after_growth is None else float(self.width_after_growth),
             "contention": self.slowdown.contention if self.slowdown else None,
@@ -96,15 +119,26 @@ class CapacityPlan:
             verdict=FindingVerdict.NO_EVIDENCE if chosen else FindingVerdict.TOO_LITTLE_DATA,
             evidence=FindingEvidence(
                 n=self.sets,
-                effect=chosen.seconds if chosen else None,
-                low=chosen.low if chosen else None,
-                high=chosen.high if chosen else None,
+                effect=saved[0],
+                low=saved[1],
+                high=saved[2],
                 unit="seconds",
             ),
             reason=self.reason,
-            advice=f"Run {chosen.width} agents side by side in {self.pattern}." if chosen else "",
+            advice=self._describe(chosen.width, saves=saved[0] is not None) if chosen else "",
             details=details,
         )
+
+    def _describe(self, width: int, *, saves: bool) -> str:
+        agents = "1 agent" if width == 1 else f"{width} agents"
+        if saves:
+            return f"Run {agents} side by side in {self.pattern}."
+        plan = f"Of {self.pattern} the plan is {agents} side by side"
+        if width == self.usual:
+            return f"{plan}, as now."
+        if self.usual > len(self.widths):
+            return f"{plan}; {self.usual} as now are more than are planned for."
+        return f"{plan}, which would save no time against {self.usual} as now."
 
 
 def measure_time_by_running_tasks(lengths: Sequence[float], width: int) -> list[float]:
@@ -178,6 +212,7 @@ def plan_capacity(
         len(recent),
         tuple(forecasts),
         advised,
+        measure_usual_width(recent),
         _find_binding(groups, forecasts, advised, least_gain),
         slowdown,
         growth,
@@ -185,6 +220,11 @@ def plan_capacity(
         "" if phases else NO_PHASES,
         tuple(tuple(map(float, row)) for row in drawn),
     )
+
+
+def measure_usual_width(sessions: Sequence[SessionRun]) -> int:
+    """Return the width that most sessions ran at: the median, at least 1."""
+    return round(float(np.median([max(1, run.width) for run in sessions])))
 
 
 def _choose_sets(sessions: Sequence[SessionRun], tasks: Mapping[str, Sequence[TaskRun]]) -> list[SessionRun]:
