@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from stretto.cli.main import main
-from stretto.cli.operation_text import add_unit_to_part_names, format_envelope, to_words
+from stretto.cli.operation_text import add_unit_to_part_names, format_envelope, format_value, to_words
 from stretto.clock import SECOND
 from stretto.format.quantities import format_speedup
 from stretto.format.rfc3339 import to_exact_rfc3339
@@ -208,6 +208,10 @@ def test_a_page_carries_units_and_reasons(month: Doors) -> None:
     counts = {"checks": {"improvement": 0, "no_evidence": 12}}
     assert add_unit_to_part_names(*counts.popitem()) == {"improvement": "0", "no_evidence": "12"}
     assert to_words("median_seconds") == "median"
+    values = {"saved_seconds_per_day": 3_060, "efficiency_before": 0.695, "share_of_work": 0.398,
+              "cost_per_delivered_task_usd": 0.5, "tasks_per_hour": 4.25}  # fmt: skip
+    texts = [str(format_value(name, value, "")).replace(BLANK, " ") for name, value in values.items()]
+    assert texts == ["51 min", "70 %", "40 %", "$0.50", "4.25"]
     efficiency = format_envelope(month.runner.run_operation("parallel-efficiency")).replace(BLANK, " ")
     assert "release  43 %" in efficiency
     phases = format_envelope(month.runner.run_operation("phase-performance")).replace(BLANK, " ")

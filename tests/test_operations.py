@@ -436,7 +436,7 @@ def test_a_pattern_has_the_speedup_of_the_verdict(month: OperatedStore) -> None:
         (row,) = data["patterns"]
         assert row["speedup"] == pytest.approx(data["verdict"]["lead"]["speedup"])
         assert (row["pattern"], row["fanouts"]) == (PATTERN, data["fanouts"])
-        assert row["absent"]["cost_usd"]
+        assert row["absent"]["session_cost_usd"]
     data = run(month, "agent-performance")["result"]["performance_data"]
     assert {(row["pattern"], row["task_type"]) for row in data["by_work"]} == {
         (PATTERN, "review"),
@@ -518,7 +518,7 @@ def test_the_usual_is_compared_by_the_difference(month: OperatedStore) -> None:
     """The interval is that of the week's mean minus the mean before; the sentence says on which side."""
     answer = run(month, "efficiency", PATTERN)["result"]["analysis_results"]
     benchmark = answer["benchmark"]
-    assert benchmark["difference"] == pytest.approx(benchmark["efficiency"] - benchmark["average_before"])
+    assert benchmark["difference"] == pytest.approx(benchmark["efficiency"] - benchmark["efficiency_before"])
     assert benchmark["low"] <= benchmark["difference"] <= benchmark["high"]
     assert "the three weeks before" in answer["summary"][-1]
 

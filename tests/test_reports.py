@@ -194,7 +194,7 @@ def test_a_pattern_has_speedup_saved_time_cost_and_quality(store: Store) -> None
     assert week["speed-up"].value > 1
     assert week["time saved"].text.endswith(("s", "min"))
     assert week["quality, of 10"].series == "stretto_pattern_quality_score"
-    assert week["cost"].reason == "no parallel execution reported the cost of every task"
+    assert week["parallel cost"].reason == "no parallel execution reported the cost of every task"
     assert day["speed-up"].value is None
     assert str(day["speed-up"].reason).startswith("a speed-up takes 5 parallel executions, there are")
 
@@ -385,6 +385,21 @@ def test_a_target_is_judged_since_the_first_period_of_the_run() -> None:
     assert errors.is_met(KpiValue(0.05), 1) is False
     assert hours.is_met(KpiValue(15.0), 1) is True
     assert hours.is_met(KpiValue(15.0), 7) is False
+
+
+def test_a_value_beside_its_target_never_reads_like_a_target_that_it_is_not() -> None:
+    """79.6 % beside 80 % has one more digit, 79.96 % two; the target itself and other values have none."""
+    adoption, quality = (next(kpi for kpi in KPIS if kpi.key == key) for key in ("adoption", "quality"))
+    texts = [adoption.format_beside_target(value, 1) for value in (0.796, 0.7996, 0.8, 0.701)]
+    assert [text.replace(BLANK, " ") for text in texts] == ["79.6 %", "79.96 %", "80 %", "70 %"]
+    assert quality.format_beside_target(quality.target - 0.001, 1) != quality.format_value(quality.target)
+
+
+def test_a_target_of_which_nothing_is_known_has_the_reason_in_its_row(store: Store) -> None:
+    """Nobody gave a score of synthesis: the row says so itself."""
+    tables = {table.key: table for section in report(store, "24h").sections for table in section.tables}
+    (row,) = [row for row in tables["kpis"].rows if row[0].text == "Synthesis of results"]
+    assert row[4].text == "not known: nobody gave the score 'synthesis'"
 
 
 def judge_sessions(

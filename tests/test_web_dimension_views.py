@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.clock import DAY, HOUR, SECOND
+from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.figures.finished_run_statistics import RunProfile
 from stretto.summaries.run_statistics_by_kind import ProfileKind
 from stretto.summaries.time_window import TimeWindow
@@ -100,6 +100,27 @@ def test_a_pattern_has_what_it_brought_and_who_does_its_work(store: Store) -> No
         ("tester", "testing", "7"),
         ("scout", "research", "5"),
     ]
+
+
+def test_who_does_which_work_counts_from_the_full_hour_like_the_figures(tmp_path: Path) -> None:
+    """At 12:20 the figures of a day begin at noon the day before: so does the list of tasks beside them."""
+    store = Store(tmp_path)
+    for number in range(5):
+        at = NOON - DAY + (5 + number) * MINUTE
+        store.scene(
+            f"early{number}", at, (Work(0, 5, "write tests", "tester"), Work(0, 9, "research", "scout"))
+        )
+    store.now = NOON + 20 * MINUTE
+    snapshot = store.refresh()
+    counted = sum(
+        figure.value or 0
+        for figure in snapshot.figures
+        if figure.name == "stretto_window_agent_tasks" and ("window", "24h") in figure.labels
+    )
+    with shown(store) as client:
+        work = client.get("/patterns?window=24h&format=json&number=3").json()
+    assert counted == 10
+    assert sum(int(line["Tasks"]) for line in work) == counted
 
 
 @pytest.mark.parametrize("path", ["/types/prd", "/agents/scout", "/agents/tester"])

@@ -90,19 +90,19 @@ def test_a_pattern_has_speedup_cost_and_quality() -> None:
 
     assert (release["pattern"], release["sessions"], release["fanouts"]) == ("release", 5, 5)
     assert (release["speedup"], release["saved_seconds"]) == (2.5, 75)
-    assert release["cost_usd"] == pytest.approx(1.5)
+    assert release["session_cost_usd"] == pytest.approx(1.5)
     assert release["cost_per_delivered_task_usd"] == pytest.approx(0.3)
     assert release["quality"]["value"] == 8.0
     assert release["absent"] == {}
 
-    assert (audit["fanouts"], audit["speedup"], audit["saved_seconds"], audit["cost_usd"]) == (
+    assert (audit["fanouts"], audit["speedup"], audit["saved_seconds"], audit["session_cost_usd"]) == (
         4,
         None,
         60,
         None,
     )
     assert audit["absent"]["speedup"] == "a speed-up takes 5, there are 4"
-    assert audit["absent"].keys() == {"speedup", "cost_usd", "cost_per_delivered_task_usd"}
+    assert audit["absent"].keys() == {"speedup", "session_cost_usd", "cost_per_delivered_task_usd"}
     assert audit["quality"] == {"value": None, "reason": "nothing was seen of it"}
     assert (alone["fanouts"], alone["speedup"], alone["saved_seconds"]) == (0, None, None)
     assert alone["absent"]["speedup"] == "a speed-up takes 5 parallel executions, there are 0"

@@ -254,6 +254,9 @@ def _format_headline(lead: Mapping[str, Any] | None) -> str:
 
 def _format_number(name: str, value: float) -> str:  # noqa: PLR0911  # a unit per line
     last = name.rpartition("_")[2]
+    if f"_{last}" not in _UNITS:
+        # In ``saved_seconds_per_day`` the unit stands before what it is divided by.
+        last = name.removesuffix("_before").partition("_per_")[0].rpartition("_")[2]
     if last == "seconds":
         return quantities.format_duration(value)
     if last == "usd" or "dollars" in name:

@@ -134,7 +134,7 @@ def compare_week_with_earlier_weeks(call: OperationCall, runs: RunSelection) -> 
         "sessions": len(recent),
         "sessions_before": len(before),
         "efficiency": statistics.fmean(recent) if recent else None,
-        "average_before": statistics.fmean(before) if before else None,
+        "efficiency_before": statistics.fmean(before) if before else None,
         "difference": None,
         "low": None,
         "high": None,
@@ -148,7 +148,7 @@ def compare_week_with_earlier_weeks(call: OperationCall, runs: RunSelection) -> 
     )
     reasons = dict.fromkeys(("difference", "low", "high"), few)
     reasons["efficiency"] = "no session with parallel work ended in seven days"
-    reasons["average_before"] = "no session with parallel work ended in the three weeks before"
+    reasons["efficiency_before"] = "no session with parallel work ended in the three weeks before"
     return {**found, "absent": keep_reasons(found, reasons)}
 
 
@@ -157,7 +157,9 @@ def _describe_benchmark(benchmark: Mapping[str, Any]) -> list[str]:
     if low is None or high is None:
         return []
     word = "more than" if low > 0 else "less than" if high < 0 else "no different from"
-    value, average = (quantities.format_percent(benchmark[key]) for key in ("efficiency", "average_before"))
+    value, average = (
+        quantities.format_percent(benchmark[key]) for key in ("efficiency", "efficiency_before")
+    )
     sentence = (
         f"Lanes were used to {value}, {word} the three weeks before ({average});"
         f" the difference is {100 * low:+.0f} to {100 * high:+.0f} points."

@@ -224,7 +224,7 @@ def _describe_resources(call: OperationCall) -> dict[str, Any]:
         "agents_memory_bytes": call.figures.describe("stretto_agents_memory_bytes"),
         "machine_cpu": call.figures.describe("stretto_machine_cpu"),
         "machine_memory_available_bytes": call.figures.describe("stretto_machine_memory_available_bytes"),
-        "machine_cpu_ratio": call.figures.describe("stretto_machine_cpu_ratio", window=LIVE_WINDOW),
+        "machine_cpu_last_hour_ratio": call.figures.describe("stretto_machine_cpu_ratio", window=LIVE_WINDOW),
     }
 
 

@@ -13,7 +13,13 @@ from stretto.figures.speedup_cost import explain_lack_of_fanouts
 from stretto.model.run_rows_for_analyses import TaskRun
 from stretto.names import NONE, Label
 from stretto.operations.figure_lookup import FigureTable
-from stretto.operations.measure_finished_runs import NO_FANOUT, group_tasks, keep_reasons, measure_usage
+from stretto.operations.measure_finished_runs import (
+    NO_COST,
+    NO_FANOUT,
+    group_tasks,
+    keep_reasons,
+    measure_usage,
+)
 from stretto.operations.operation_context import RunSelection
 
 FEWEST_TASKS = 5
@@ -47,6 +53,7 @@ def tabulate_work(tasks: Iterable[TaskRun]) -> tuple[list[dict[str, Any]], dict[
 def tabulate_patterns(runs: RunSelection, figures: FigureTable, window: str) -> list[dict[str, Any]]:
     """Return speed-up, seconds saved, cost and quality of each pattern, the most sessions first.
 
+    The cost is that of whole sessions; the figures' is that of their parallel executions alone.
     Speed-up, seconds saved and quality are the figures of the window, as on every surface; everything else is
     of the runs.
     """
@@ -64,11 +71,11 @@ def tabulate_patterns(runs: RunSelection, figures: FigureTable, window: str) -> 
             "fanouts": fanouts,
             "speedup": None if speedup is None else speedup.value,
             "saved_seconds": figures.find_value("stretto_pattern_saved_seconds", **labels),
-            "cost_usd": usage["cost_usd"],
+            "session_cost_usd": usage["cost_usd"],
             "cost_per_delivered_task_usd": usage["cost_per_delivered_task_usd"],
             "quality": figures.describe("stretto_pattern_quality_score", **labels),
         }
         few = speedup.reason if speedup is not None and speedup.reason else explain_lack_of_fanouts(0)
-        reasons = {**usage["absent"], "speedup": few, "saved_seconds": NO_FANOUT}
+        reasons = {**usage["absent"], "session_cost_usd": NO_COST, "speedup": few, "saved_seconds": NO_FANOUT}
         rows.append({**row, "absent": keep_reasons(row, reasons)})
     return sorted(rows, key=lambda row: (-int(row["sessions"]), row["pattern"]))

@@ -17,7 +17,7 @@ from stretto.figures.scores.window_scores import TREND_MEASURES
 from stretto.figures.sequential_baseline_choice import FindBaseline
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, sum_up
 from stretto.figures.window_gain_verdict import BY_WORK, HEADLINE_MEASURES, HeadlineRule, build_verdict
-from stretto.format.quantities import format_duration, format_number, format_percent
+from stretto.format.quantities import SPACE, format_duration, format_number, format_percent
 from stretto.model.event import Outcome
 from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
@@ -31,6 +31,8 @@ KPI_MEASURES = (
 
 HOURS_A_WEEK = 100
 _WEEK_DAYS = 7
+_MOST_DIGITS = 3
+"""Decimals of a value that is hardly off its target."""
 _HOUR_SECONDS = 3_600
 SLIGHT = 0.5
 """Points of 10 below which a difference of quality is none: the smallest change that analyses raise."""
@@ -96,6 +98,22 @@ class Kpi:
             False if high <= target or (self.missed_below is not None and high < self.missed_below) else None
         )
 
+    def format_beside_target(self, value: float, days: float) -> str:
+        """Return a value as text, with one more digit where it would read like a target that it is not.
+
+        Example: 79.9 % beside the target 80 %.
+        """
+        text, target = self.format_value(value), self.find_target(days)
+        if value == target or text != self.format_value(target) or self.unit == "hours":
+            return text
+        scale, end = (100, f"{SPACE}%") if self.unit == "share" else (1, " of 10")
+        sign = "+" if self.unit == "difference" else ""
+        for digits in range(1, _MOST_DIGITS + 1):
+            more = f"{value * scale:{sign}.{digits}f}"
+            if float(more) != round(target * scale, digits):
+                return f"{more}{end}".replace("-", "\N{MINUS SIGN}")
+        return text
+
     def format_value(self, value: float) -> str:
         """Return a value of this KPI as text."""
         if self.unit == "share":
@@ -140,25 +158,35 @@ def _build_row(kpi: Kpi, now: PeriodKpis, earlier: Sequence[PeriodKpis]) -> tupl
     days, value = now.period.days, now.values[kpi.key]
     target, is_met = kpi.find_target(days), kpi.is_met(value, days)
     sign = "below" if kpi.is_most else "above"
-    state = {True: ("met", "good"), False: ("missed", "bad"), None: ("not known", "")}[is_met]
+    state = {True: ("met", "good"), False: ("missed", "bad"), None: (_explain_unknown_state(value), "")}[
+        is_met
+    ]
     before = earlier[0].values[kpi.key] if earlier else KpiValue(reason="no period before is stored")
     return (
         ReportCell(kpi.title),
         ReportCell(f"{sign} {kpi.format_value(target)}", target),
-        _make_cell(kpi, value),
-        _make_cell(kpi, KpiValue(before.value, before.low, before.high, before.reason)),
+        _make_cell(kpi, value, days),
+        _make_cell(kpi, KpiValue(before.value, before.low, before.high, before.reason), days),
         ReportCell(state[0], tone=state[1]),
         ReportCell(_describe_run(kpi, is_met, now, earlier)),
     )
 
 
-def _make_cell(kpi: Kpi, value: KpiValue) -> ReportCell:
+def _explain_unknown_state(value: KpiValue) -> str:
+    """Return that it is not known whether a target is met, and why in short."""
+    if value.low is not None and value.high is not None:
+        return "not known: the target is within the range"
+    return f"not known: {(value.reason or 'nothing was seen of it').partition(' (')[0]}"
+
+
+def _make_cell(kpi: Kpi, value: KpiValue, days: float) -> ReportCell:
     labels = dict(value.labels)
     if value.value is not None and value.low is not None and value.high is not None:
         text = f"{kpi.format_value(value.value)} [{value.low:+.1f} to {value.high:+.1f}]"
         return ReportCell(text.replace("-", "\N{MINUS SIGN}"), value.value, "", value.series, labels)
     if value.value is not None:
-        return ReportCell(kpi.format_value(value.value), value.value, "", value.series, labels)
+        text = kpi.format_beside_target(value.value, days)
+        return ReportCell(text, value.value, "", value.series, labels)
     if value.low is not None and value.high is not None:
         text = f"{format_number(value.low)} to {kpi.format_value(value.high)}"
         return ReportCell(text, None, "", None, labels, value.reason)

@@ -274,7 +274,7 @@ def _build_pattern_table(now: LabelledFigures) -> ReportTable:
         "efficiency",
         "work delivered",
         "adoption",
-        "cost",
+        "parallel cost",
         "quality, of 10",
         "median session",
     )

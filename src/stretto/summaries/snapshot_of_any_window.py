@@ -19,7 +19,7 @@ from stretto.store.session_search import SessionQuery, find_sessions
 from stretto.store.sums_by_time_slot import SLOTS
 from stretto.summaries.nearest_window_of_whole_hours_or_days import find_coarser_window
 from stretto.summaries.snapshot import LATEST, Snapshot
-from stretto.summaries.time_window import TimeWindow, make_bounded_window
+from stretto.summaries.time_window import TimeWindow, make_bounded_window, make_named_window
 from stretto.summaries.window_figures import FigureRules, NamedStretch, compute_stretch
 
 FRESH_SECONDS = 20
@@ -107,6 +107,16 @@ def find_latest_end_of_earlier_window(window: TimeWindow, now: int) -> int | Non
         return None
     slot = (SLOTS[0] if length // SECOND <= SLOTS[1] else SLOTS[1]) * SECOND
     return window.start - window.start % slot
+
+
+def find_summed_window(window: TimeWindow, at: int) -> TimeWindow:
+    """Return a window from where its sums begin, such as a full hour, as of a snapshot at ``at`` (ns).
+
+    Runs that are listed beside figures are of this window, so that both count alike.
+    """
+    named = make_named_window(window.name, at) if window.is_named else window
+    start = find_latest_end_of_earlier_window(named, at)
+    return named if start is None else replace(named, start=start)
 
 
 def measure_window(window: TimeWindow, now: int) -> int | None:

@@ -13,6 +13,7 @@ from stretto.names import NONE, OTHER, UNNAMED_AGENT, WINDOWS, Label
 from stretto.operations.agent_answers import SHARED_PROCESSES
 from stretto.store.session_search import SessionQuery
 from stretto.summaries.run_statistics_by_kind import ProfileKind
+from stretto.summaries.snapshot_of_any_window import find_summed_window
 from stretto.summaries.time_window import ALL, TimeWindow, make_named_window
 from stretto.web import dimension_views, session_list_columns, tool_and_model_views
 from stretto.web.collaboration_network import draw_network
@@ -101,7 +102,8 @@ class DimensionPages(PageEndpoints):
             if view == "agents":
                 failed = tool_and_model_views.list_failed_tasks(figures, choice.window.name)
             if view == "patterns":
-                work = build_work_table(self._backend.task_runs(choice.window, MOST_TASKS))
+                summed = find_summed_window(choice.window, choice.snapshot.at)
+                work = build_work_table(self._backend.task_runs(summed, MOST_TASKS))
             if view == "tools":
                 hooks = {
                     label: tool_and_model_views.list_hook_figures(figures, choice.window.name, label)
