@@ -45,8 +45,11 @@ def test_errors_are_those_of_its_tool_calls() -> None:
         outcome = Outcome.FAILURE if number == 0 else Outcome.SUCCESS
         drawing.call(f"c{number}", 1 + number, 2 + number, parent="a", outcome=outcome)
     drawing.call("main", 40, 41, outcome=Outcome.FAILURE)
-    values = {p.name: p.value for p in compute_agent_score(sums_of(drawing), "worker", RULES).parts}
+    score = compute_agent_score(sums_of(drawing), "worker", RULES)
+    values = {p.name: p.value for p in score.parts}
     assert (values["delivery"], values["errors"]) == (0.5, 0.75)
+    # The count is that of its tasks, though four calls are known.
+    assert score.count == 2
 
 
 def test_an_agent_is_as_fast_as_the_tasks_of_its_types() -> None:

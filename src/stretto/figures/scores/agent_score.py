@@ -11,6 +11,7 @@ from stretto.figures.scores.composite import (
     ScorePart,
     cap_score,
     combine_parts,
+    limit_count,
     to_score_part,
 )
 from stretto.figures.scores.message_exchange_score import compute_collaboration_score
@@ -66,7 +67,7 @@ def compute_agent_score(
         ],
         min_coverage=rules.min_coverage,
     )
-    return cap_score(score, delivered)
+    return cap_score(limit_count(score, all_tasks), delivered)
 
 
 def collect_usual_times(sums: Sums) -> Sketches:

@@ -109,6 +109,14 @@ def cap_score(composite: CompositeScore, share: float | None) -> CompositeScore:
     return replace(composite, value=value, low=low, high=high)
 
 
+def limit_count(composite: CompositeScore, tasks: int) -> CompositeScore:
+    """Return a score of tasks that is based on no more than these, though a part of it counts calls.
+
+    Without any task the score is of something else, and its count stays.
+    """
+    return replace(composite, count=min(composite.count, tasks)) if tasks else composite
+
+
 def to_score_part(name: str, composite: CompositeScore, weight: float) -> ScorePart:
     """Return a composite as a part of a larger composite."""
     low, high = composite.low, composite.high

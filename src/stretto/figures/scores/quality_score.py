@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from stretto.figures.scores.composite import CompositeScore, ScorePart, combine_parts, to_score_part
+from stretto.figures.scores.composite import (
+    CompositeScore,
+    ScorePart,
+    combine_parts,
+    limit_count,
+    to_score_part,
+)
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.sums_by_pattern_type_or_agent import (
     ALONE,
@@ -49,9 +55,10 @@ def name_trend_direction(rate_per_day: float) -> str:
 
 def compute_quality_score(sums: Sums, rules: ScoreRules) -> CompositeScore:
     """Return the quality of the tasks of some sums: the weighted mean of its known parts."""
-    return combine_parts(
+    score = combine_parts(
         build_quality_parts(sums, rules), min_coverage=rules.min_coverage, min_parts=rules.min_parts
     )
+    return limit_count(score, sum_up(sums, measures.WORK_ENDS))
 
 
 def average_quality_over_task_types(sums: Sums, rules: ScoreRules) -> CompositeScore:
