@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -566,6 +567,8 @@ def test_findings_are_read_as_known_at_an_instant(
         assert UNKNOWN_CHECKS.capitalize() in page
         assert "As known at the beginning (UTC) of <input" in page
         assert 'action="/api/decisions"' not in page, "nothing is decided in the past"
+        earlier = client.get("/findings", params={"at": to_rfc3339(began - DAY)}).text.replace(BLANK, " ")
+        assert re.search(r": nothing was kept before <time[^>]*>", earlier), "the history begins later"
         document = client.get("/api/findings", params={"at": then}).json()
         assert [each["id"] for each in document["open"]] == [ID]
         assert document["analyses"] == []
@@ -576,6 +579,25 @@ def test_findings_are_read_as_known_at_an_instant(
 
 
 MISSING = "the analyses need numpy: pip install 'numpy>=1'"
+
+
+def test_answers_of_then_without_a_kept_finding_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is worked out now for then is marked; a kept finding is listed once, and now there is none."""
+    other = replace(SLOWER, subject={"pattern": "release", "type": "docs"})
+    answers = {"changes": AnalysisResult("changes", NOON, 0.5, (SLOWER, QUIET, other))}
+    then = replace(STATE, results=answers, is_past=True)
+    assert then.worked_out_again == [other]
+    assert replace(then, is_past=False).worked_out_again == []
+    (tmp_path / "state").mkdir()
+    module = "stretto.cli.findings_and_decision_commands.read_state"
+    monkeypatch.setattr(module, lambda *_, **__: replace(then, findings=()))
+    code, listed, _ = run(capsys, "findings", "--at", "2020-01-01")
+    assert (code, listed.count("worked out now for then: Tasks (")) == (0, 2)
+    assert "nothing to look at" not in listed
+    document = answer(capsys, "findings", "--at", "2020-01-01")
+    assert [each["subject"] for each in document["worked_out_again"]] == [SLOWER.subject, other.subject]
 
 
 def test_without_the_extra_the_terminal_says_first_what_to_install(

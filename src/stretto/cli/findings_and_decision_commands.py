@@ -62,6 +62,10 @@ def show_findings(context: CommandContext, options: argparse.Namespace) -> int:
         )
         for stored in state.open_findings
     ]
+    lines += [
+        f"worked out now for then: {describe_finding(finding, state.zone)}"
+        for finding in state.worked_out_again
+    ]
     effects = state.results.get("effects")
     lines += [
         f"            {describe_finding(finding, state.zone)}"
@@ -70,7 +74,7 @@ def show_findings(context: CommandContext, options: argparse.Namespace) -> int:
     if state.missing is not None:
         # First, and instead of "nothing to look at": nobody has looked.
         lines.insert(0, f"nothing is looked for: {state.missing}")
-    elif not state.open_findings:
+    elif not state.open_findings and not state.worked_out_again:
         lines.append("nothing to look at" if state.has_looked else "nothing was looked for")
     if options.all:
         for result in state.results.values():

@@ -25,12 +25,16 @@ from stretto.store.finding_history_and_last_answers import (
     make_finding_id,
     read_analysis_results,
     read_finding_history,
+    read_first_kept_time,
 )
 from stretto.version import describe_extra_install
 
 MOST_ANSWERS = 60
 """Answers of one analysis that surfaces list; ``checks`` counts all."""
 
+
+EFFECTS = "effects"
+"""The analysis of what applied advice brought."""
 
 UNKNOWN_CHECKS = "how many checks were quiet then is not kept"
 """Why the checks of an instant in the past are not counted."""
@@ -59,6 +63,28 @@ class FindingsState:
     """Analysis that cannot answer about this store → why."""
     is_past: bool = False
     """Whether it is as known at an instant in the past, of which findings are kept, but no answers."""
+    first_kept: int | None = None
+    """Of the past: when (ns) the first finding of all was kept; before it the history knows nothing."""
+
+    @property
+    def is_before_history(self) -> bool:
+        """Whether it is of a time of which no finding can be kept, since the history begins later."""
+        return self.is_past and (self.first_kept is None or self.first_kept > self.at)
+
+    @cached_property
+    def worked_out_again(self) -> list[Finding]:
+        """The notable answers about a time in the past of which the history has no finding that held then.
+
+        What applied advice brought is left out: it is listed by itself.
+        """
+        kept = {stored.id for stored in self.findings if stored.is_open}
+        return [
+            finding
+            for name, result in self.results.items()
+            if self.is_past and name != EFFECTS
+            for finding in result.findings
+            if is_notable(finding) and make_finding_id(finding.kind, finding.subject) not in kept
+        ]
 
     @property
     def has_looked(self) -> bool:
@@ -188,6 +214,7 @@ def read_findings_state(
         switched_off=switched_off,
         absent=absent or {},
         is_past=at is not None,
+        first_kept=None if at is None else read_first_kept_time(connection),
     )
 
 
@@ -206,6 +233,7 @@ def build_findings_document(state: FindingsState) -> dict[str, Any]:
         "missing": state.missing,
         "switched_off": sorted(state.switched_off),
         "absent": dict(state.absent),
+        "worked_out_again": [build_finding_document(each, state.zone) for each in state.worked_out_again],
         "open": [_build_stored(state, stored) for stored in state.open_findings],
         "settled": [_build_stored(state, stored) for stored in state.settled_findings],
         "quiet_checks": state.quiet_checks if state.has_looked else None,

@@ -156,6 +156,14 @@ def read_finding_history(connection: sqlite3.Connection, *, at: int | None = Non
     return sorted(found.values(), key=lambda finding: (-finding.last_change, finding.id))
 
 
+def read_first_kept_time(connection: sqlite3.Connection) -> int | None:
+    """Return when (ns) the first finding of the history was kept; None if it is empty."""
+    first: int | None = connection.execute(
+        "SELECT min(time) FROM finding_history WHERE state != ?", (ISSUED,)
+    ).fetchone()[0]
+    return first
+
+
 def read_finding_as_of(connection: sqlite3.Connection, id: str, at: int) -> Finding | None:
     """Return a finding as it was at an instant (ns), also if it had ended by then.
 
