@@ -458,6 +458,7 @@ def test_a_revoked_token_is_refused_and_an_administrator_sees_no_figures(hub: Hu
         ({"rows": {"session_runs": {"wall_parts": '{"idle":"x"}'}}}, "its shape"),
         ({"rows": {"session_runs": {"score_sums": "[1]"}}}, "its shape"),
         ({"rows": {"task_runs": {"length": "x"}}}, "whole number"),
+        ({"rows": {"task_runs": {"length": -5}}}, "negative"),
         ({"rows": {"task_runs": {"concurrency": None}}}, "empty"),
         ({"rows": {"task_runs": {"session": "another"}}}, "the hub fills"),
         ({"rows": {"task_runs": {"kept": 5}}}, "the hub fills"),

@@ -77,6 +77,18 @@ def make_runs(people: Iterable[str], ratio: float = 1.0) -> list[ReceivedSession
     ]
 
 
+def add_tasks(session: ReceivedSession, **seconds: int) -> ReceivedSession:
+    """Return a session with a task of each type, of the given length."""
+    (run,) = session.document.rows["session_runs"]
+    tasks = tuple(
+        {"number": number, "task": type, "start": run["start"], "outcome": "success", "type": type,
+         "length": length * SECOND}
+        for number, (type, length) in enumerate(seconds.items())
+    )  # fmt: skip
+    rows = {**session.document.rows, "task_runs": tasks}
+    return replace(session, document=replace(session.document, rows=rows))
+
+
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """Provide a hub on a file, in the morning of the day of the definition."""
@@ -252,22 +264,110 @@ def test_the_tasks_of_another_type_are_a_difference_of_their_people(
     """The same sessions, once with all tasks and once with those of a type: some have tasks of others."""
     define(hub, metric="task_seconds")
     define(hub, name="tests", metric="task_seconds", type="tests")
-    sessions = []
-    for session in make_runs(PEOPLE[:6]):
-        (run,) = session.document.rows["session_runs"]
-        length = int(run["end"] or 0) - int(run["start"] or 0)
-        types = ("tests", "review") if session.owner in PEOPLE[:people] else ("tests",)
-        tasks = tuple(
-            {"number": number, "task": str(number), "start": run["start"], "outcome": "success",
-             "type": type_, "length": length * (1 + number)}
-            for number, type_ in enumerate(types)
-        )  # fmt: skip
-        rows = {**session.document.rows, "task_runs": tasks}
-        sessions.append(replace(session, document=replace(session.document, rows=rows)))
-    hub.database.write_sessions(sessions)
+    reviewers = PEOPLE[:people]
+    hub.database.write_sessions(
+        [
+            add_tasks(session, tests=60, **({"review": 120} if session.owner in reviewers else {}))
+            for session in make_runs(PEOPLE[:6])
+        ]
+    )
     conclude(hub)
     assert get_entry(hub)["state"] == "concluded"
     assert get_entry(hub, "tests")["state"] == state
+
+
+def test_a_document_of_impossible_lengths_holds_nothing_up(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its tasks do not count; and an experiment that fails all the same is logged, the others go on."""
+    define(hub, metric="task_seconds")
+    hub.database.write_sessions([add_tasks(session, tests=60) for session in make_runs(PEOPLE[:6])])
+    hub.database.write_sessions([add_tasks(make_run("eve", "A", 0, 60), tests=-5)])
+    define(hub, name="wall")
+
+    def fail_once(experiment: TeamExperiment, *rest: Any) -> TeamExperiment:
+        if experiment.name == "wall":
+            raise ValueError("math domain error")
+        return conclude_experiment(experiment, *rest)
+
+    module = "stretto.hub.conclude_due_experiments"
+    with monkeypatch.context() as patched:
+        patched.setattr(f"{module}.conclude_experiment", fail_once)
+        conclude(hub)
+    assert "the experiment 'wall' of acme" in caplog.text
+    assert (get_entry(hub)["state"], get_entry(hub)["people"]["A"]) == ("concluded", 6)
+    assert get_entry(hub, "wall")["state"] == "running"
+    hub.app.conclude_experiments()
+    assert get_entry(hub, "wall")["state"] != "running"
+
+
+@pytest.mark.parametrize("metric", ["wall_seconds", "task_seconds"])
+def test_answers_by_two_metrics_cannot_be_subtracted_either(hub: Hub, metric: str) -> None:
+    """With a single task in each session, the two metrics are the same number."""
+    everybody = hub.client("max", ALL_TEAMS, TokenRole.LEAD)
+    define(hub)
+    everybody.post(EXPERIMENTS_PATH, json={**ORDER, "name": "wide", "metric": metric})
+    others = (replace(each, team="blue") for each in make_runs(PEOPLE[6:7]))
+    hub.database.write_sessions([add_tasks(each, tests=60) for each in (*make_runs(PEOPLE[:6]), *others)])
+    conclude(hub)
+    assert get_entry(hub)["state"] == "withheld"
+
+
+def test_who_is_left_out_changes_no_length_of_tasks(hub: Hub) -> None:
+    """The levels of types are those of the people who count; else two answers would show one who does not."""
+    define(hub, metric="task_seconds")
+    hub.now[0] += HOUR // 2
+    define(hub, name="later", metric="task_seconds")
+    hub.database.write_sessions(
+        [
+            add_tasks(each, tests=10 + number % 5, **({"review": 20 + number % 3} if number % 4 else {}))
+            for number, each in enumerate(make_runs(PEOPLE[:6]))
+        ]
+    )
+    xavier = make_run("xavier", "A", -1, 60, received=BEGIN + HOUR)
+    (row,) = xavier.document.rows["session_runs"]
+    document = replace(xavier.document, rows={"session_runs": ({**row, "start": BEGIN + SECOND},)})
+    hub.database.write_sessions([add_tasks(replace(xavier, document=document), tests=1, review=1000)])
+    conclude(hub)
+    first, later = get_entry(hub), get_entry(hub, "later")
+    assert first["state"] == later["state"] == "concluded"
+    assert [first[key] for key in ("effect", "low", "high")] == [
+        later[key] for key in ("effect", "low", "high")
+    ]
+
+
+def test_the_answers_of_two_teams_and_of_both_show_no_single_person(hub: Hub) -> None:
+    """A run between the definitions counts in that of all teams alone: the sum of the teams' lacks it."""
+    everybody, blue = (
+        hub.client("max", ALL_TEAMS, TokenRole.LEAD),
+        hub.client("leo", "blue", TokenRole.LEAD),
+    )
+    everybody.post(EXPERIMENTS_PATH, json=ORDER)
+    hub.now[0] += HOUR // 2
+    define(hub)
+    blue.post(EXPERIMENTS_PATH, json=ORDER)
+    runs = [*make_runs(PEOPLE[:6]), *(replace(each, team="blue") for each in make_runs(PEOPLE[6:]))]
+    early = make_run("p0", "B", -1, 60, received=BEGIN + HOUR)
+    (row,) = early.document.rows["session_runs"]
+    document = replace(early.document, rows={"session_runs": ({**row, "start": BEGIN + SECOND},)})
+    hub.database.write_sessions([*runs, replace(early, document=document)])
+    conclude(hub)
+    states = {each["team"]: each["state"] for each in everybody.get(EXPERIMENTS_PATH).json()["experiments"]}
+    assert states == {"*": "concluded", "blue": "concluded", "red": "withheld"}
+
+
+def test_a_runner_whose_token_was_revoked_is_no_person(hub: Hub) -> None:
+    """Leads saw its sessions while it was valid."""
+    hub.database.add_token(
+        AccessToken(
+            hash="ci", tenant="acme", team="red", owner="ci", role=TokenRole.ME, opted_in=True, added=1
+        )
+    )
+    define(hub)
+    hub.database.write_sessions(make_runs((*PEOPLE[:4], "ci")))
+    assert hub.database.revoke_token("acme", "ci", BEGIN + DAY)
+    conclude(hub)
+    assert get_entry(hub)["state"] == "withheld"
 
 
 def test_a_withdrawn_answer_is_gone_and_still_guards_its_people(hub: Hub) -> None:
@@ -309,6 +409,17 @@ def test_what_cannot_be_an_experiment_is_refused(hub: Hub, changes: dict[str, An
     assert hub.database.list_experiments("acme") == []
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"name":"\xff","sessions":["\xff"]}', b'{"name":"x","z":' + b"[" * 100_000]
+)
+@pytest.mark.parametrize("path", [EXPERIMENTS_PATH, WITHDRAW_PATH, FORGET_PATH])
+def test_an_order_that_is_no_text_or_too_deep_is_malformed(hub: Hub, path: str, body: bytes) -> None:
+    """It is answered as other malformed orders are, with 400."""
+    answer = hub.client("lea", role=TokenRole.LEAD).post(path, content=body)
+    assert answer.status_code == 400
+    assert "not an order" in answer.text
+
+
 def test_only_leads_define_and_withdraw_and_only_for_their_team(hub: Hub) -> None:
     """Others are refused; a name is used once, and ten run at once."""
     for role in (TokenRole.ME, TokenRole.ADMIN):
@@ -329,38 +440,70 @@ RUNS = st.lists(
     ),
     min_size=20, max_size=120, unique=True,
 )  # fmt: skip
-WINDOWS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4), st.booleans()), min_size=2, max_size=5)
+WINDOWS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(1, 4), st.booleans(), st.sampled_from(("", "tests", "all"))),
+    min_size=2, max_size=5,
+)  # fmt: skip
+TASKS_OF = {"p0": (), "p1": (), "p2": ("tests", "review"), "p3": ("tests", "review")}
+"""The types of the tasks of some; everybody else has tests alone."""
 
 
 @settings(max_examples=40)
 @given(RUNS, WINDOWS)
 def test_no_two_shown_answers_differ_by_fewer_than_five_people(
-    runs: list[tuple[str, str, int]], windows: list[tuple[int, int, bool]]
+    runs: list[tuple[str, str, int]], windows: list[tuple[int, int, bool, str]]
 ) -> None:
-    """Whatever people, runs and times: between two arms the runs of nobody or of five people differ."""
-    shown: list[tuple[TeamExperiment, dict[str, dict[str, set[str]]]]] = []
+    """Whatever people, runs, times and metrics: runs of nobody or of five people differ.
+
+    So it is between two arms, and between an arm and two others of different people together.
+    """
+    shown: list[dict[str, dict[str, set[tuple[str, ...]]]]] = []
     concluded: list[TeamExperiment] = []
-    for number, (start, length, is_paired) in enumerate(windows):
-        order = ExperimentOrder(name=f"e{number}", metric="wall_seconds", days=1, is_paired=is_paired)
+    for number, (start, length, is_paired, types) in enumerate(windows):
+        metric = "task_seconds" if types else "wall_seconds"
+        order = ExperimentOrder(name=f"e{number}", metric=metric, days=1, is_paired=is_paired)
         experiment = TeamExperiment(team="red", order=order, start=start, end=start + length)
-        inside = [
-            PersonRun(person, arm, 1.0 + hour + len(person), "", f"{arm} {hour}")
-            for person, arm, hour in runs
-            if start <= hour < start + length
-        ]
+        inside = list_runs_inside(runs, range(start, start + length), types)
         ended = conclude_experiment(experiment, inside, concluded)
         concluded.append(ended)
         if ended.state is ExperimentState.CONCLUDED:
-            parts: dict[str, dict[str, set[str]]] = {"A": defaultdict(set), "B": defaultdict(set)}
+            parts: dict[str, dict[str, set[tuple[str, ...]]]] = {"A": defaultdict(set), "B": defaultdict(set)}
             for run in choose_runs(inside, ("A", "B"), is_paired=is_paired):
-                parts[run.arm][run.person].add(run.id)
+                parts[run.arm][run.person].add((run.id, *run.tasks))
             assert all(len(people) >= COHORT for people in parts.values())
-            shown.append((ended, parts))
-    for (one, parts), (other, others) in combinations(shown, 2):
-        if other.start < one.end and one.start < other.end:
-            for first, second in product(parts.values(), others.values()):
-                differing = {p for p in first.keys() | second.keys() if first.get(p) != second.get(p)}
-                assert len(differing) not in range(1, COHORT)
+            shown.append(parts)
+    for with_tasks in (True, False):
+        answers = [[cut_runs(arm, with_tasks=with_tasks) for arm in parts.values()] for parts in shown]
+        for one, other in combinations(answers, 2):
+            for first, second in product(one, other):
+                assert count_differing(first, second) not in range(1, COHORT)
+        arms = [arm for answer in answers for arm in answer]
+        pairs = [{**one, **other} for one, other in combinations(arms, 2) if one.keys().isdisjoint(other)]
+        for pair, whole in product(pairs, arms):
+            assert count_differing(pair, whole) not in range(1, COHORT)
+
+
+def list_runs_inside(runs: list[tuple[str, str, int]], hours: range, types: str) -> list[PersonRun]:
+    """Return the runs of some hours; by tasks of a type or of all types, those that have such tasks."""
+    inside = []
+    for person, arm, hour in runs:
+        tasks = TASKS_OF.get(person, ("tests",)) if types else ()
+        counted = tasks if types == "all" else tasks[:1]
+        if hour in hours and (counted or not types):
+            inside.append(PersonRun(person, arm, 1.0 + hour + len(person), "", f"{arm} {hour}", counted))
+    return inside
+
+
+def cut_runs(arm: dict[str, set[tuple[str, ...]]], *, with_tasks: bool) -> dict[str, set[tuple[str, ...]]]:
+    """Return the runs of each person, with their tasks or as sessions alone."""
+    return {
+        person: {run if with_tasks else run[:1] for run in of_person} for person, of_person in arm.items()
+    }
+
+
+def count_differing(first: dict[str, Any], second: dict[str, Any]) -> int:
+    """Return of how many people different runs count in two arms."""
+    return sum(first.get(person) != second.get(person) for person in first.keys() | second.keys())
 
 
 def test_two_hubs_conclude_once(tmp_path: Path) -> None:
@@ -386,6 +529,49 @@ def test_two_hubs_conclude_once(tmp_path: Path) -> None:
         assert conclude_due_experiments(Slower(), "acme", lambda: hub.now[0] + 1) == 0
         assert database.list_experiments("acme") == [after]
         assert decode_team_experiment(after.document).state is ExperimentState.CONCLUDED
+
+
+def test_a_hub_that_was_slower_goes_on_with_nothing_that_it_read_before(tmp_path: Path) -> None:
+    """Its list lacks the other one's answer, beside which the next would show a single person."""
+    with run_engine("sqlite", tmp_path) as database, run_hub(tmp_path, database, {}) as hub:
+        hub.now[0] = BEGIN
+        define(hub)
+        everybody = hub.client("max", ALL_TEAMS, TokenRole.LEAD)
+        everybody.post(EXPERIMENTS_PATH, json={**ORDER, "name": "wide"})
+        others = (replace(each, team="blue") for each in make_runs(PEOPLE[6:7]))
+        database.write_sessions([*make_runs(PEOPLE[:6]), *others])
+        before = database.list_experiments("acme")
+        now = END + 6 * HOUR
+
+        class Slower:
+            """Another hub that read the states before."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(database, name)
+
+            def list_experiments(self, _: str) -> list[Any]:
+                return before
+
+        class Faster:
+            """A hub that is interrupted after its first answer."""
+
+            def __init__(self) -> None:
+                self.of_others: list[int] = []
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(database, name)
+
+            def write_experiment(self, *words: Any, **rest: Any) -> bool:
+                is_written = database.write_experiment(*words, **rest)
+                if not self.of_others:
+                    self.of_others.append(conclude_due_experiments(Slower(), "acme", lambda: now + 5))
+                return is_written
+
+        faster = Faster()
+        assert conclude_due_experiments(faster, "acme", lambda: now) == 2
+        assert faster.of_others == [0]
+        states = [decode_team_experiment(each.document).state for each in database.list_experiments("acme")]
+        assert states == [ExperimentState.CONCLUDED, ExperimentState.WITHHELD]
 
 
 def test_an_experiment_ends_with_a_whole_day() -> None:

@@ -39,6 +39,8 @@ class PersonRun:
     """Its pattern, if runs are compared within patterns."""
     id: str = ""
     """The session and its revision."""
+    tasks: tuple[str, ...] = ()
+    """Its tasks whose lengths are in the value, if the value is of tasks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def _average_task_lengths(
     rows = [
         (task.session, task.type, math.log(task.length))
         for task in tasks
-        if task.session in arm_of and task.length and task.is_delivered
+        if task.session in arm_of and task.length is not None and task.length > 0 and task.is_delivered
     ]
     arms_of_type: dict[str, set[str]] = defaultdict(set)
     for session, type_, _ in rows:

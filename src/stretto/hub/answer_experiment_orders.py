@@ -83,5 +83,5 @@ def withdraw_experiment_of_lead(
 def _decode(decode: Callable[[bytes], _Order], body: bytes) -> _Order:
     try:
         return decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ExperimentError(f"not an order: {error}") from error

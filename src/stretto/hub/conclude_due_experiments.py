@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stretto.clock import DAY, Clock
+from stretto.errors import AnalysisNotInstalledError
 from stretto.fleet.session_document import TASK_ROWS, SessionDocument
 from stretto.fleet.team_experiment_messages import TASK_SECONDS, ExperimentOrder
 from stretto.hub.conclude_experiment import conclude_experiment, count_people_in_fives
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from stretto.analysis.experiment_among_people import PersonRun
     from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 
+LOG = logging.getLogger(__name__)
+
 WEEK = 7 * DAY
 
 SESSION_ROWS = "session_runs"
@@ -35,31 +41,71 @@ _BATCH = 500
 def conclude_due_experiments(database: HubDatabase, tenant: str, clock: Clock) -> int:
     """Conclude the experiments of a tenant whose time is over, and count weekly; return how many changed.
 
-    Raises AnalysisNotInstalledError if there is one to conclude and the analyses cannot run.
+    They are looked at by the time when they are due. One that cannot be concluded is logged, and holds up no
+    other. Raises AnalysisNotInstalledError if there is one to conclude and the analyses cannot run.
     """
-    stored = database.list_experiments(tenant)
-    experiments = [decode_team_experiment(each.document) for each in stored]
+    now = clock()
+    experiments = [
+        (stored, decode_team_experiment(stored.document)) for stored in database.list_experiments(tenant)
+    ]
+    experiments.sort(key=lambda each: each[1].due)
     changed = 0
-    for place, before in enumerate(stored):
-        experiment, now = experiments[place], clock()
-        if experiment.state is not ExperimentState.RUNNING:
+    for place, (before, experiment) in enumerate(experiments):
+        others = [other for number, (_, other) in enumerate(experiments) if number != place]
+        try:
+            newer = _continue_experiment(database, tenant, experiment, others, now)
+        except AnalysisNotInstalledError:
+            raise
+        except Exception:
+            LOG.exception("the experiment %r of %s cannot be concluded", experiment.name, tenant)
             continue
-        weeks = (now - experiment.start) // WEEK
-        if now >= experiment.due:
-            runs = read_runs(database, tenant, experiment, until=experiment.due)
-            others = [*experiments[:place], *experiments[place + 1 :]]
-            newer = conclude_experiment(experiment, runs, others)
-        elif weeks > experiment.weeks:
-            runs = read_runs(database, tenant, experiment, until=experiment.start + weeks * WEEK)
-            newer = count_people_in_fives(experiment, runs, weeks)
-        else:
+        if newer is None:
             continue
-        row = make_stored_experiment(newer, max(clock(), before.at + 1))
-        # Whoever withdrew it, or was faster, has the last word.
-        if database.write_experiment(tenant, row, replaces=before.at):
-            experiments[place] = newer
-            changed += 1
+        row = make_stored_experiment(newer, max(now, before.at + 1))
+        if not database.write_experiment(tenant, row, replaces=before.at):
+            # Whoever withdrew it, or was faster, has the last word, and what follows depends on it.
+            return changed
+        experiments[place] = row, newer
+        changed += 1
     return changed
+
+
+def _continue_experiment(
+    database: HubDatabase,
+    tenant: str,
+    experiment: TeamExperiment,
+    others: Iterable[TeamExperiment],
+    now: int,
+) -> TeamExperiment | None:
+    """Return an experiment as it is from now (ns) on; None if nothing changes."""
+    if experiment.state is not ExperimentState.RUNNING:
+        return None
+    if now >= experiment.due:
+        return conclude_experiment(experiment, read_chosen_runs(database, tenant, experiment), others)
+    weeks = (now - experiment.start) // WEEK
+    if weeks > experiment.weeks:
+        runs = read_runs(database, tenant, experiment, until=experiment.start + weeks * WEEK)
+        return count_people_in_fives(experiment, runs, weeks)
+    return None
+
+
+def read_chosen_runs(database: HubDatabase, tenant: str, experiment: TeamExperiment) -> list[PersonRun]:
+    """Return the runs that an experiment compares, of those that arrived in time.
+
+    The lengths of tasks are adjusted for their types by the tasks of these runs alone: so people who are
+    left out change no value.
+    """
+    from stretto.analysis.experiment_among_people import choose_runs  # noqa: PLC0415  # loads numpy
+
+    order = experiment.order
+    rows = _read_rows(database, tenant, experiment, until=experiment.due)
+    while True:
+        runs = _list_runs(experiment, rows)
+        chosen = choose_runs(runs, order.arms, is_paired=order.is_paired)
+        fewer = rows.keep({run.id for run in chosen})
+        if len(chosen) == len(runs) or len(fewer.sessions) == len(rows.sessions):
+            return chosen
+        rows = fewer
 
 
 def read_runs(
@@ -69,17 +115,36 @@ def read_runs(
 
     An owner of one name in two teams counts as one person.
     """
-    from stretto.analysis.experiment_among_people import PersonRun  # noqa: PLC0415  # loads numpy
-    from stretto.analysis.experiment_definition_and_plan import (  # noqa: PLC0415  # loads scipy
-        ExperimentDefinition,
-        ExperimentMetric,
-    )
-    from stretto.analysis.experiment_units import list_experiment_sessions  # noqa: PLC0415  # likewise
+    return _list_runs(experiment, _read_rows(database, tenant, experiment, until=until))
 
+
+@dataclass(frozen=True, slots=True)
+class _ExperimentRows:
+    """The rows of an experiment's time, arms and pattern."""
+
+    sessions: Sequence[SessionRun]
+    tasks: Sequence[TaskRun]
+    person_of: Mapping[str, str]
+    """Session → owner."""
+
+    def keep(self, sessions: AbstractSet[str]) -> _ExperimentRows:
+        """Return the rows of some sessions."""
+        return _ExperimentRows(
+            [run for run in self.sessions if run.session in sessions],
+            [task for task in self.tasks if task.session in sessions],
+            self.person_of,
+        )
+
+
+def _read_rows(
+    database: HubDatabase, tenant: str, experiment: TeamExperiment, *, until: int
+) -> _ExperimentRows:
     opted_in = {
-        token.owner for token in database.list_tokens(tenant) if token.opted_in and token.revoked is None
+        token.owner
+        for token in database.list_tokens(tenant)
+        if token.opted_in and (token.revoked is None or token.revoked > experiment.start)
     }
-    order = experiment.order
+    type = experiment.order.type
     sessions: list[SessionRun] = []
     tasks: list[TaskRun] = []
     person_of: dict[str, str] = {}
@@ -93,9 +158,19 @@ def read_runs(
         sessions += runs
         if runs:
             rows = document.rows.get(TASK_ROWS, ())
-            tasks += [
-                make_task_run(id, row) for row in rows if order.type is None or row.get("type") == order.type
-            ]
+            tasks += [make_task_run(id, row) for row in rows if type is None or row.get("type") == type]
+    return _ExperimentRows(sessions, tasks, person_of)
+
+
+def _list_runs(experiment: TeamExperiment, rows: _ExperimentRows) -> list[PersonRun]:
+    from stretto.analysis.experiment_among_people import PersonRun  # noqa: PLC0415  # loads numpy
+    from stretto.analysis.experiment_definition_and_plan import (  # noqa: PLC0415  # loads scipy
+        ExperimentDefinition,
+        ExperimentMetric,
+    )
+    from stretto.analysis.experiment_units import list_experiment_sessions  # noqa: PLC0415  # likewise
+
+    order = experiment.order
     definition = ExperimentDefinition(
         name=order.name,
         metric=ExperimentMetric(order.metric),
@@ -105,17 +180,18 @@ def read_runs(
         by_pattern=order.pattern is None,
         start=experiment.start,
     )
-    counted = _name_counted_tasks(sessions, tasks, order) if order.metric == TASK_SECONDS else {}
+    is_of_tasks = order.metric == TASK_SECONDS
+    counted = _name_counted_tasks(rows.sessions, rows.tasks, order) if is_of_tasks else {}
     return [
         PersonRun(
-            person_of[unit.session],
+            rows.person_of[unit.session],
             unit.arm,
             unit.value,
             unit.stratum,
-            # Two experiments may have the same sessions, and one of them more tasks of a single person.
-            "\0".join((unit.session, *counted.get(unit.session, ()))),
+            unit.session,
+            tuple(counted.get(unit.session, ())),
         )
-        for unit in list_experiment_sessions(definition, sessions, tasks)
+        for unit in list_experiment_sessions(definition, rows.sessions, rows.tasks)
     ]
 
 
@@ -125,7 +201,7 @@ def _name_counted_tasks(
     """Return the tasks of each session whose lengths are in its value: of types that ran in both arms."""
     arm_of = {run.session: run.labels[order.label] for run in sessions}
     arms_of_type, listed = defaultdict[str, set[str]](set), defaultdict[str, list[str]](list)
-    lengths = [task for task in tasks if task.length and task.is_delivered]
+    lengths = [task for task in tasks if (task.length or 0) > 0 and task.is_delivered]
     for task in lengths:
         arms_of_type[task.type].add(arm_of[task.session])
     for task in lengths:

@@ -8,9 +8,10 @@ sessions. Both answers could be subtracted down to 2 people, so the second one i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from stretto.hub.enough_people_release_rule import COHORT
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 _DECIMALS = 2
 """Of what is shown."""
+
+_DIGITS = 12
+"""Of a digest."""
+
+_Arm = Mapping[str, str]
+"""Person → digest."""
 
 
 def count_people_in_fives(
@@ -48,8 +55,8 @@ def conclude_experiment(
     order = experiment.order
     chosen = choose_runs(runs, order.arms, is_paired=order.is_paired)
     members = _digest_people(chosen, order.arms)
-    if any(len(people) < COHORT for people in members.values()) or not all(
-        is_safe_beside(members, other.seen) for other in others if _overlaps(experiment, other)
+    if any(len(people) < COHORT for people in members.values()) or not is_safe_beside(
+        members, [other.seen for other in others]
     ):
         return replace(experiment, state=ExperimentState.WITHHELD, people={})
     compared = compare_arms(chosen, ExperimentMetric(order.metric), order.arms, is_paired=order.is_paired)
@@ -73,29 +80,69 @@ def conclude_experiment(
     )
 
 
-def is_safe_beside(members: Members, seen: Members) -> bool:
-    """Return whether the difference to another answer shows nobody, or five people and more.
+def is_safe_beside(members: Members, seen: Iterable[Members]) -> bool:
+    """Return whether no difference to other answers shows one to four people.
 
-    A person is in the difference of two arms if different runs of his count in them.
+    A person is in the difference of two arms if different runs of his count in them. Two arms without a
+    person in common are added up, too: the answers of two teams and that of both differ by those who are
+    missing. Sessions are compared alone, as between answers by different metrics, and with their tasks.
     """
-    differences = (of_arm.items() ^ others.items() for of_arm in members.values() for others in seen.values())
-    return all(len({person for person, _ in changed}) not in range(1, COHORT) for changed in differences)
+    known = [*seen]
+    return all(
+        _are_far(_list_arms([members], part), _list_arms(known, part))
+        for part in (slice(_DIGITS), slice(_DIGITS, None))
+    )
 
 
-def _overlaps(experiment: TeamExperiment, other: TeamExperiment) -> bool:
-    """Return whether runs may count in both: those of an experiment lie within its time."""
-    return other.start < experiment.end and experiment.start < other.end
+def _list_arms(answers: Iterable[Members], part: slice) -> list[_Arm]:
+    """Return the arms of answers with a part of each digest."""
+    return [
+        {person: digests[part] for person, digests in people.items()}
+        for members in answers
+        for people in members.values()
+    ]
+
+
+def _are_far(arms: Sequence[_Arm], seen: Sequence[_Arm]) -> bool:
+    """Return whether nobody or five people differ between an arm and others, or the sum of two."""
+    every = [*arms, *seen]
+    for arm in arms:
+        near = [other for other in every if _is_near(other, arm)]
+        pairs = [{**one, **other} for one, other in combinations(near, 2) if one.keys().isdisjoint(other)]
+        if any(_differ_by_few(arm, other) for other in (*seen, *pairs)):
+            return False
+    for other in seen:
+        for arm in arms:
+            # Few arms are near another: so there are few sums to look at.
+            if _is_near(arm, other):
+                rest = (each for each in every if _is_near(each, other) and each.keys().isdisjoint(arm))
+                if any(_differ_by_few({**arm, **each}, other) for each in rest):
+                    return False
+    return True
+
+
+def _is_near(part: _Arm, whole: _Arm) -> bool:
+    """Return whether all but at most four people of an arm are in another by the same runs."""
+    return len(part.items() - whole.items()) < COHORT
+
+
+def _differ_by_few(arm: _Arm, other: _Arm) -> bool:
+    return len({person for person, _ in arm.items() ^ other.items()}) in range(1, COHORT)
 
 
 def _digest_people(runs: Iterable[PersonRun], arms: tuple[str, str]) -> Members:
-    ids: dict[str, dict[str, list[str]]] = {arm: defaultdict(list) for arm in arms}
+    sessions: dict[str, dict[str, list[str]]] = {arm: defaultdict(list) for arm in arms}
+    with_tasks: dict[str, dict[str, list[str]]] = {arm: defaultdict(list) for arm in arms}
     for run in runs:
-        ids[run.arm][run.person].append(run.id)
+        sessions[run.arm][run.person].append(run.id)
+        with_tasks[run.arm][run.person].append("\0".join((run.id, *run.tasks)))
     return {
-        arm: {person: _digest(of_person) for person, of_person in sorted(people.items())}
-        for arm, people in ids.items()
+        arm: {
+            person: _digest(ids) + _digest(with_tasks[arm][person]) for person, ids in sorted(people.items())
+        }
+        for arm, people in sessions.items()
     }
 
 
 def _digest(ids: Iterable[str]) -> str:
-    return sha256("\n".join(sorted(ids)).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return sha256("\n".join(sorted(ids)).encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]

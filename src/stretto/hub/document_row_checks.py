@@ -108,7 +108,8 @@ def _find_value_fault(name: str, value: str | float | None, rule: _ColumnRule, l
     if name in _TIMES:
         return None if 0 <= value <= latest else "is before 1970, or more than a day ahead of the hub's clock"
     most = MOST_COUNT if name in _ADDED_UP else MOST_AMOUNT
-    return None if abs(value) < most else f"reaches {most}"
+    fault = None if abs(value) < most else f"reaches {most}"
+    return "is negative" if name == "length" and value < 0 else fault
 
 
 def _has_shape(name: str, text: str) -> bool:

@@ -196,7 +196,7 @@ class HubApp:
         """Forget sessions of the owner, never those of others."""
         try:
             order = decode_forget_order(body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return responses.build_error(request.url.path, 400, f"not an order to forget: {error}", "")
         if len(order.sessions) > MOST_DOCUMENTS:
             return responses.build_error(

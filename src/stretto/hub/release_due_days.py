@@ -73,8 +73,11 @@ def _release(
         read_at = clock()
         before = None if stored is None else decode_day_release(stored.document)
         sums = _read_day(database, tenant, teams, day)
+        # Whoever opted in during the day is no person of it, also once the token is revoked.
         opted_in = frozenset(
-            token.owner for token in database.list_tokens(tenant) if token.opted_in and token.revoked is None
+            token.owner
+            for token in database.list_tokens(tenant)
+            if token.opted_in and (token.revoked is None or token.revoked > day * DAY)
         )
         forgotten = dict[OwnerInGroup, bool]()
         if before is not None:

@@ -34,7 +34,7 @@ MOST_RUNNING = 10
 """Most experiments of a team that run at once."""
 
 Members = Mapping[str, Mapping[str, str]]
-"""Arm → person → digest of the runs that count."""
+"""Arm → person → digests of the runs that count: 12 digits of the sessions, 12 of these with their tasks."""
 
 
 class ExperimentState(StrEnum):

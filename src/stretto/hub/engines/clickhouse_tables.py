@@ -94,7 +94,7 @@ def list_table_statements(database: str) -> list[str]:
       (tenant String, day Date, team String, owner String, at Int64)
     ENGINE = ReplacingMergeTree(at) ORDER BY (tenant, day, team, owner) TTL day + INTERVAL {DAYS_KEPT} DAY
     """
-    # Of two hubs that store a state at once, the later wins; both have read the same sessions.
+    # Of two hubs that store a state at once, the later wins: no statement compares and writes.
     experiments = f"""
     CREATE TABLE IF NOT EXISTS {database}.experiments
       (tenant String, team String, name String, day Date, at Int64, document String CODEC(ZSTD(3)))
