@@ -397,7 +397,12 @@ def test_a_withdrawn_answer_is_gone_and_still_guards_its_people(hub: Hub) -> Non
         ({"days": 0}, "from 1 to 180 days"),
         ({"type": "tests"}, "task_seconds"),
         ({"name": "a/b"}, "letters"),
+        ({"name": " a"}, "letters"),
+        ({"name": "\u0441ache"}, "letters"),
         ({"label": ""}, "key of a label"),
+        ({"label": "x" * 129}, "printable"),
+        ({"arms": ["A", "B\x1b[2J"]}, "printable"),
+        ({"pattern": ""}, "printable"),
         ({"arms": ["A", "B", "C"]}, "not an order"),
     ],
 )

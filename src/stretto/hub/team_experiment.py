@@ -30,6 +30,9 @@ from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 LONGEST_DAYS = 180
 """Most days of an experiment: the hub keeps sessions for 400."""
 
+LONGEST_TEXT = 128
+"""Most characters of an arm, a label, a pattern or a type."""
+
 MOST_RUNNING = 10
 """Most experiments of a team that run at once."""
 
@@ -120,12 +123,17 @@ def make_stored_experiment(experiment: TeamExperiment, at: int) -> StoredExperim
 def define_team_experiment(order: ExperimentOrder, team: str, now: int) -> TeamExperiment:
     """Return the experiment of an order. Raises ExperimentError for anything that cannot be one."""
     faults = {
-        "a name has 1 to 64 letters, digits, spaces, dots, - and _": (
-            re.fullmatch(r"[\w .-]{1,64}", order.name) is None
+        "a name has 1 to 64 letters, digits, spaces, dots, - and _, first a letter or a digit": (
+            re.fullmatch(r"[A-Za-z0-9][\w .-]{0,63}", order.name, re.ASCII) is None
         ),
         f"no metric {order.metric!r}: known are {', '.join(TEAM_METRICS)}": order.metric not in TEAM_METRICS,
         "it needs two different arms": order.arms[0] == order.arms[1] or not all(order.arms),
         "it needs the key of a label": not order.label,
+        f"arms, label, pattern and type have 1 to {LONGEST_TEXT} printable characters": not all(
+            1 <= len(text) <= LONGEST_TEXT and text.isprintable()
+            for text in (*order.arms, order.label, order.pattern, order.type)
+            if text is not None
+        ),
         f"plan from 1 to {LONGEST_DAYS} days": not 1 <= order.days <= LONGEST_DAYS,
         f"a type of tasks goes with the metric {TASK_SECONDS}": (
             order.type is not None and order.metric != TASK_SECONDS
