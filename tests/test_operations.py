@@ -45,6 +45,7 @@ from stretto.operations.measure_finished_runs import (
 )
 from stretto.operations.older_session_explainer import BUSY
 from stretto.operations.operation import OperationGroup
+from stretto.operations.operation_context import UNFILTERED
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_table import OPERATIONS
 from stretto.operations.option_kinds import (
@@ -152,7 +153,9 @@ def test_each_operation_answers_without_options(month: OperatedStore, name: str)
         about = f"d{DAYS - 1}n7" if name == "comparative" and workflow is None else workflow
         assert (envelope["status"], envelope["workflow_id"]) == (SUCCESS, about), envelope
         assert all(envelope["result"]["analysis_results"]["summary"])
-        assert {each["part"] for each in envelope["degraded"]} <= {"dimensions"}
+        lacking = [each for each in envelope["degraded"] if each["reason"] != UNFILTERED]
+        assert {each["part"] for each in lacking} <= {"dimensions"}
+        assert workflow is not None or lacking == envelope["degraded"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -554,13 +557,16 @@ def test_phases_and_types_have_their_share_of_the_work(month: OperatedStore) -> 
 
 
 def test_a_month_costs_what_the_known_days_cost() -> None:
-    """7 dollars in seven known days are 30 a month, and 45 after a growth of a half; six days are too few."""
-    name = "cost_per_month_after_growth_usd"
-    assert project_cost({"cost_usd": 7.0}, 7 * DAY, 0.5) == {name: pytest.approx(45), "absent": {}}
-    few = project_cost({"cost_usd": 7.0}, 6 * DAY, 0.5)
+    """A dollar a day is 45 a month after a growth of a half, which grows evenly; six days are too few."""
+    name, total = "cost_per_month_after_growth_usd", "cost_until_horizon_usd"
+    week = {"cost_usd": 7.0}
+    expected = {total: pytest.approx(112.5), name: pytest.approx(45), "absent": {}}
+    assert project_cost(week, 7 * DAY, 0.5, 90 * DAY) == expected
+    assert project_cost(week, 7 * DAY, 0, 90 * DAY)[total] == pytest.approx(90), "it does not grow"
+    few = project_cost(week, 6 * DAY, 0.5, 90 * DAY)
     assert (few[name], few["absent"][name][:8]) == (None, "6.0 days")
-    unknown = project_cost({"cost_usd": None, "absent": {"cost_usd": "no price"}}, 28 * DAY, 0)
-    assert (unknown[name], unknown["absent"]) == (None, {name: "no price"})
+    unknown = project_cost({"cost_usd": None, "absent": {"cost_usd": "no price"}}, 28 * DAY, 0, DAY)
+    assert unknown == {name: None, total: None, "absent": {name: "no price", total: "no price"}}
 
 
 def test_a_slow_call_holds_up_no_other(month: OperatedStore) -> None:
@@ -761,6 +767,25 @@ def test_a_new_store_is_analysed_once_for_whoever_asks(month: OperatedStore) -> 
     assert asked == ["changes"]
     answered = run(month, "regression", findings=lambda: state)
     assert answered["result"]["analysis_results"]["regressions"]
+
+
+def test_a_short_answer_about_the_past_is_tried_again(month: OperatedStore) -> None:
+    """A whole answer about an instant is kept for good; of fewer days it gives way to the next, later on."""
+    short, now = "of the last 28 days: it took too long", [NOW]
+    asked: list[str] = []
+
+    def ask(request: AnalysisRequest) -> AnalysisReplies | str:
+        asked.extend(request.names)
+        replies = answer_request(request)
+        shortened = short if len(asked) == 1 else ""
+        return AnalysisReplies(tuple(structs.replace(each, shortened=shortened) for each in replies), 0.0)
+
+    runner = month.make_runner(ask=ask, clock=lambda: now[0])
+    for minutes, reasons, count in ((0, [short], 1), (4, [short], 1), (6, [], 2), (60, [], 2)):
+        now[0] = NOW + minutes * 60 * SECOND
+        envelope = runner.run_operation("regression", None, {"auto_investigate": False}, NOW - DAY)
+        assert [each["reason"] for each in envelope["degraded"] if each["part"] == "changes"] == reasons
+        assert len(asked) == count
 
 
 def test_a_killed_analysis_is_no_answer_and_no_wait(

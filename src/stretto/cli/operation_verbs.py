@@ -23,7 +23,7 @@ OPERATION_HELP = {
     "capacity-planning": "plan how many agents side by side pay, also once work has grown",
     "predictions": "forecast the next days with ranges, and when running tasks end",
     "execution-analysis": "see where wall time went, and the fastest and slowest tasks",
-    "phase-performance": "compare phases by length, success and efficiency, and see where work fails",
+    "phase-performance": "compare phases by length and success, efficiency for a session; see what fails",
     "task-optimization": "find tasks that cost most, calls too small, and what faster ones give",
     "parallel-efficiency": "measure how well parallel work uses its lanes",
 }

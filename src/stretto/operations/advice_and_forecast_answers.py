@@ -224,7 +224,8 @@ def answer_capacity_planning(call: OperationCall) -> OperationAnswer:
         "goals": list(goals),
     }
     if "cost" in goals:
-        analysis |= project_cost(usage, measure_known_time_in_four_weeks(call), growth)
+        known = measure_known_time_in_four_weeks(call)
+        analysis |= project_cost(usage, known, growth, call.options["time_horizon"])
     sentences = [
         f"{row['workflow']}: {row['text']}"
         + (
@@ -251,21 +252,26 @@ def measure_known_time_in_four_weeks(call: OperationCall) -> int:
     return 0 if first is None else min(ADVICE_TIME, call.now - first)
 
 
-def project_cost(usage: Mapping[str, Any], known: int, growth: float) -> dict[str, Any]:
-    """Return what a month costs once work has grown, from the cost of the ``known`` time (ns), or why not.
+def project_cost(usage: Mapping[str, Any], known: int, growth: float, horizon: int) -> dict[str, Any]:
+    """Return what work costs until the ``horizon`` (ns) and a month after it, or why that is not known.
 
-    Example: 7 dollars in seven days and a growth of 0.5 give 45 dollars for thirty days.
+    The cost of the ``known`` time (ns) is that of now. Work grows evenly, by ``growth`` at the horizon. The
+    cost until then is cost / known · horizon · (1 + growth / 2), and a month after it costs
+    cost / known · 30 days · (1 + growth). Example: 7 dollars in seven days and a growth of 0.5 give 112.50
+    dollars for ninety days, and 45 dollars for a month after them.
     """
-    name = "cost_per_month_after_growth_usd"
+    names = ("cost_until_horizon_usd", "cost_per_month_after_growth_usd")
+    unknown: dict[str, Any] = dict.fromkeys(names)
     cost = usage["cost_usd"]
     if cost is None:
-        return {name: None, "absent": {name: usage["absent"]["cost_usd"]}}
+        return {**unknown, "absent": dict.fromkeys(names, usage["absent"]["cost_usd"])}
     if known < FEWEST_COST_DAYS * DAY:
         few = (
             f"{known / DAY:.1f} days are known, {FEWEST_COST_DAYS} are needed: weekends differ from weekdays"
         )
-        return {name: None, "absent": {name: few}}
-    return {name: cost * 30 * DAY / known * (1 + growth), "absent": {}}
+        return {**unknown, "absent": dict.fromkeys(names, few)}
+    costs = (cost * horizon / known * (1 + growth / 2), cost * 30 * DAY / known * (1 + growth))
+    return {**dict(zip(names, costs, strict=True)), "absent": {}}
 
 
 def describe_capacity_plan(finding: Finding, call: OperationCall) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def answer_agent_performance(call: OperationCall) -> OperationAnswer:
     if "efficiency" in metrics:
         answer = call.try_answer("agents")
         overall = [] if answer is None else answer.extra.get("overall", [])
+        call.note_unfiltered("ranking", "by_task_type", "pairs")
         analysis["ranking"] = [each for each in overall if not wanted or each["agent"] in wanted]
         analysis["by_task_type"] = {} if answer is None else answer.extra.get("by_type", {})
         analysis["pairs"] = [] if answer is None else answer.extra.get("pairs", [])
@@ -67,13 +68,16 @@ def answer_agent_performance(call: OperationCall) -> OperationAnswer:
             analysis["absent"] = {
                 "ranking": "fewer than two agents did the same types of tasks in five sessions each"
             }
+        # It is worked out over the sessions of all patterns: it says nothing of the asked one.
+        about_all = analysis["ranking"] if call.workflow.id is None else ()
         sentences += [
             f"{each['agent']} takes {each['ratio']:.2f} times as long as the others at the same work"
             f" [{each['low']:.2f}, {each['high']:.2f}]."
-            for each in analysis["ranking"]
+            for each in about_all
             if min(each["p"], each["p_longer"]) <= 0.05  # noqa: PLR2004  # the level of the ranking
         ]
     window = find_shortest_window_holding_span(find_span(call))
+    call.note_unfiltered("judged")
     judged = {
         row["agent"]: {
             "quality": call.figures.describe(

@@ -119,7 +119,8 @@ class AnswerReader:
             now = self.sources.clock()
             worked_out, answer = self._kept.get(key, (None, ""))
             # The past does not change, but a process that failed may do better on a less busy machine.
-            is_final = at is not None and isinstance(answer, KnownAnswer)
+            # So may one that ran out of time or memory and answered over fewer days.
+            is_final = at is not None and isinstance(answer, KnownAnswer) and not answer.result.shortened
             if worked_out is not None and (is_final or now - worked_out < KEPT):
                 return answer
             instant = now if at is None else at

@@ -13,7 +13,11 @@ from stretto.format import quantities
 from stretto.model.run_rows_for_analyses import SessionRun
 from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_holdup_advice
-from stretto.operations.machine_and_memory_rows import describe_machine, list_memory_leaks
+from stretto.operations.machine_and_memory_rows import (
+    describe_machine,
+    describe_session_disk_traffic,
+    list_memory_leaks,
+)
 from stretto.operations.measure_finished_runs import (
     group_tasks,
     keep_reasons,
@@ -37,6 +41,9 @@ FEWEST_SAMPLED = 5
 FEWEST_BOTTLENECK_SESSIONS = 5
 WEEK = 7 * DAY
 SCORE_WINDOW = "7d"
+FIGURES_OF_ALL = ("critical_path", "most_decisive_agent", "contention", "wall_time", "declared")
+"""Parts of bottlenecks that are figures without a pattern."""
+
 BENCHMARK_TIME = 28 * DAY
 """A week (ns) and the three before."""
 
@@ -268,6 +275,12 @@ def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
     nothing = "nothing was saved" if saved <= 0 else "no session that saved time reported it"
     cpu = resources["cpu_seconds_per_delivered_task"]
     window = choose_figure_window(call, "cache_hit_ratio, machine_cpu_ratio, machine")
+    machine = describe_machine(call.figures, window)
+    if call.workflow.session is not None:
+        machine |= describe_session_disk_traffic(call.session["resources"])
+        call.note_unfiltered("cache_hit_ratio")
+    else:
+        call.note_unfiltered("cache_hit_ratio", "disk_read_bytes", "disk_written_bytes")
     return OperationAnswer(
         [
             f"A delivered task takes {quantities.format_duration(cpu)} of processor time."
@@ -284,7 +297,7 @@ def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
             },
             "cache_hit_ratio": call.figures.describe("stretto_cache_hit_ratio", window=window),
             "machine_cpu_ratio": call.figures.describe("stretto_machine_cpu_ratio", window=window),
-            "machine": describe_machine(call.figures, window),
+            "machine": machine,
             "memory_leaks": list_memory_leaks(runs.sessions, call.sources.session_summary),
             "figures_window": window,
             "absent": {} if call.workflow.session else {"session": "the answer is about no single session"},
@@ -350,6 +363,7 @@ def answer_bottlenecks(call: OperationCall) -> OperationAnswer:
         performance["phases"] = group_tasks(
             (run for run in runs.tasks if run.session in recent), lambda run: run.phase, "phase"
         )
+    call.note_unfiltered(*(name for name in FIGURES_OF_ALL if performance.get(name)))
     quiet = "Nothing unusual holds up the sessions of the last day."
     return OperationAnswer(
         sentences

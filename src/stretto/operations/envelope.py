@@ -78,8 +78,8 @@ def build_error(
 
 
 def build_shortfalls(shortfalls: Sequence[Shortfall], now: int) -> list[dict[str, Any]]:
-    """Return what is old or missing in an answer, each part once, with its age and the reason."""
-    by_part = {shortfall.part: shortfall for shortfall in reversed(shortfalls)}
+    """Return what is old, missing or of more than was asked for in an answer, each reason of a part once."""
+    by_part = {(shortfall.part, shortfall.reason): shortfall for shortfall in reversed(shortfalls)}
     return [
         {
             "part": each.part,

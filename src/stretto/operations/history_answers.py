@@ -103,6 +103,7 @@ def answer_trends(call: OperationCall) -> OperationAnswer:
             analysis["life_cycle"] = describe_startup_and_slowing(lives, call.pattern)
     if call.options["include_correlations"] and (pairs := call.try_answer("correlations")) is not None:
         analysis["correlations"] = pairs.extra.get("correlations", [])
+        call.note_unfiltered("correlations")
     sentences = [each.advice for each in notable if each.advice]
     return OperationAnswer(
         sentences or [f"No trend can be seen in {len(about)} series over {len(known)} days with runs."],
@@ -118,10 +119,12 @@ def answer_trends(call: OperationCall) -> OperationAnswer:
 
 
 def _list_score_trends(call: OperationCall) -> list[dict[str, Any]]:
-    """Return the trend of each score from outside over a week, in its own scale."""
+    """Return the trend of each score from outside over a week, in its own scale; of all sessions."""
     current = call.figures.list_by("stretto_score_current", "score", window=WEEK_WINDOW)
     rates = call.figures.list_by("stretto_score_rate_per_day", "score", window=WEEK_WINDOW)
     scatter = call.figures.list_by("stretto_score_volatility", "score", window=WEEK_WINDOW)
+    if current:
+        call.note_unfiltered("scores")
     return [
         {
             "score": score,
@@ -142,6 +145,7 @@ def answer_circumstances_of_outcomes(call: OperationCall) -> OperationAnswer:
     if len(sessions) < FEWEST_PATTERN_SESSIONS:
         raise lack_data("sessions with tasks", len(sessions), FEWEST_PATTERN_SESSIONS)
     answer = call.read_answer("conditions")
+    call.note_unfiltered("patterns")
     types, least = call.options["pattern_types"], call.options["confidence_threshold"]
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in types}
     for finding in answer.findings:

@@ -43,6 +43,8 @@ def answer_monitor(call: OperationCall) -> OperationAnswer:
     """Answer execution, resources and agents of now, with what fires."""
     metrics = call.options["metrics"]
     performance: dict[str, Any] = {}
+    if call.workflow.session is None:
+        call.note_unfiltered(*(name for name in ("execution", "resources") if name in metrics))
     if "execution" in metrics:
         performance["execution"] = _describe_execution(call)
     if "resources" in metrics:
@@ -53,6 +55,7 @@ def answer_monitor(call: OperationCall) -> OperationAnswer:
     if call.options["alerts"]:
         analysis["alerts"] = find_alerts(call)
     if call.options["dashboard"]:
+        call.note_unfiltered("verdicts")
         analysis["dashboard"] = {
             "verdicts": call.document["verdicts"],
             "sessions": _list_sessions(call, COMPACT_ROWS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,6 +20,8 @@ MOST_SESSIONS_READ = 10
 
 SHORTEST_READ = FEWEST_COMPARED * MINUTE
 """A shorter session (ns) has too few samples for a verdict."""
+
+NO_DISK_READ = "no sample of its processes has it"
 
 NO_CORE_READ = "cores are read by the service while it runs"
 
@@ -45,6 +47,17 @@ def describe_machine(figures: FigureTable, window: str) -> dict[str, Any]:
         "core_busy_seconds": {core: figure["value"] for core, figure in cores.items()} or None,
         "absent": {} if cores else {"core_busy_seconds": NO_CORE_READ},
     }
+
+
+def describe_session_disk_traffic(use: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the disk traffic of a session's processes, from what is known of its resources."""
+    traffic: dict[str, dict[str, Any]] = {}
+    for name in ("read", "written"):
+        value = use[f"{name}_bytes"]
+        traffic[f"disk_{name}_bytes"] = {"value": value, "count": use["samples"]}
+        if value is None:
+            traffic[f"disk_{name}_bytes"]["reason"] = NO_DISK_READ
+    return traffic
 
 
 def list_memory_leaks(

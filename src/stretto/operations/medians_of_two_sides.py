@@ -27,15 +27,21 @@ FEWEST_FOR_RANK = 20
 
 NO_RANK = "it is not among the latest sessions that are ranked"
 
+ALONE = "n = 1 on one side: a rank is possible, significance is not"
+
 NO_MEASURE = {
     "current": "no session on this side has it",
     "baseline": "no session on this side has it",
     "improvement": "a side is not known, or it is against nothing",
+    "significance": ALONE,
+}
+"""Part of a measure that may be null where a side is a single session → the reason."""
+
+NO_MEASURE_OF_GROUPS = {
+    **NO_MEASURE,
     "significance": "a measure alone is not tested: the comparison of active time has an interval",
 }
-"""Part of a measure that may be null → the reason."""
-
-ALONE = "n = 1 on one side: a rank is possible, significance is not"
+"""The same between groups of sessions, whose active time is compared beside the measures."""
 
 
 def is_wanted(measure: str, metrics: Sequence[str]) -> bool:
@@ -50,6 +56,8 @@ def compare_with_usual(
 
     The improvement is the share by which the first median is less than the second.
     """
+    is_alone = 1 in {len(current), len(other)}
+    reasons = NO_MEASURE if is_alone else NO_MEASURE_OF_GROUPS
     rows = []
     for measure, read in _READERS.items():
         if is_wanted(measure, metrics):
@@ -63,8 +71,8 @@ def compare_with_usual(
                 "significance": None,
                 "sessions": [len(values) for values in sides],
             }
-            rows.append({**row, "absent": keep_reasons(row, NO_MEASURE)})
-    return {"measures": rows} | ({"note": ALONE} if 1 in {len(current), len(other)} else {})
+            rows.append({**row, "absent": keep_reasons(row, reasons)})
+    return {"measures": rows} | ({"note": ALONE} if is_alone else {})
 
 
 def describe_medians(first: str, second: str, comparison: Mapping[str, Any]) -> str:

@@ -31,6 +31,9 @@ UNTESTED = {
 }
 """Part of a finding's evidence that may be null → the reason."""
 
+UNFILTERED = "these are of all sessions: the figure has no pattern"
+"""Why figures of everything stand in an answer about a session or a pattern."""
+
 FRESH = 60 * SECOND
 """Age from which figures count as old: several refreshes have been missed."""
 
@@ -192,6 +195,11 @@ class OperationCall:
     def note(self, part: str, reason: str, as_of: int | None = None) -> None:
         """Note that a part of the answer is old or missing."""
         self.shortfalls.append(Shortfall(part, reason, as_of))
+
+    def note_unfiltered(self, *parts: str) -> None:
+        """Note, if a session or pattern was asked for, that these parts are of all sessions all the same."""
+        if parts and self.workflow.id is not None:
+            self.note(", ".join(parts), UNFILTERED)
 
     def select_findings(self, result: AnalysisResult | None) -> list[Finding]:
         """Return the notable findings about the workflow, without those that a person settled."""

@@ -312,7 +312,12 @@ _ROWS: tuple[Operation, ...] = (
         "5 sessions with tasks of a pattern",
         advice_and_forecast_answers.answer_capacity_planning,
         (
-            _take("time_horizon", TimeSpan(DAY, 365 * DAY), "3_months", "until when the growth comes"),
+            _take(
+                "time_horizon",
+                TimeSpan(DAY, 365 * DAY),
+                "3_months",
+                "until when the growth comes, evenly; the goal `cost` has what the work costs until then",
+            ),
             _take("growth_projection", Number(0, 1_000), 0, "growth of the work in per cent"),
             _take("optimization_goals", Choices(("efficiency", "cost")), ["efficiency"], "what to weigh"),
             _switch("include_scenarios", True, "with the time at every width"),
@@ -354,7 +359,7 @@ _ROWS: tuple[Operation, ...] = (
     Operation(
         "phase-performance",
         OperationGroup.WORKFLOW,
-        "compare phases by length, success and efficiency, and see where work fails",
+        "compare phases by length and success, efficiency for a session; see what fails",
         "1 session",
         session_run_phase_and_task_answers.answer_phase_performance,
         _list_spans(),

@@ -79,6 +79,7 @@ def answer_session_run_analysis(call: OperationCall) -> OperationAnswer:
                 wall[part] += length / SECOND
         lengths = [(run.end - run.start) / SECOND for run in runs.sessions]
         window = choose_figure_window(call, "critical_path_by_agent")
+        call.note_unfiltered("critical_path_by_agent")
         performance = {
             "sessions": len(runs.sessions),
             "median_session_seconds": statistics.median(lengths),
@@ -138,8 +139,6 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
         window = choose_figure_window(call, "declared, conflicts, failure_kinds")
         length = name_span(WINDOWS[window] * SECOND).replace("_", " ")
         declared = list_declared_phases(call.figures, window)
-        if call.workflow.pattern is not None and declared:
-            call.note("declared", f"phases are counted by name: these are of all patterns, of {length}")
         conflicts = call.figures.list_figures("stretto_window_phase_conflicts", window=window)
         performance |= {
             "figures_window": window,
@@ -149,10 +148,13 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
             ],
             "failure_kinds": list_failure_kinds(call.figures, window),
         }
+        of_all = [name for name in ("declared", "conflicts", "failure_kinds") if performance[name]]
+        call.note_unfiltered(*of_all)
+        # Phases are counted by their name alone, so that a pattern has only those of its tasks.
         sentences = [
             f"{row['phase']}: {row['ended']} in {length},"
             f" {quantities.format_duration(row['median_seconds'])} in the middle."
-            for row in declared
+            for row in (declared if call.workflow.pattern is None else ())
             if row["median_seconds"] is not None
         ]
     phases = group_tasks(runs.tasks, lambda run: run.phase, "phase")
@@ -164,12 +166,14 @@ def answer_phase_performance(call: OperationCall) -> OperationAnswer:
         for row in phases
         if row["median_seconds"] is not None
     ]
+    quiet = "No phase is declared: an orchestrator names phases by stretto.phase()."
+    if performance["declared"]:
+        quiet = "No length of a phase is known, and no task names its phase."
     changes = [
         each for each in call.select_findings(call.try_answer("changes")) if each.kind == "phase_length"
     ]
     return OperationAnswer(
-        sentences[:MOST_PHASES_IN_WORDS]
-        or ["No phase is declared: an orchestrator names phases by stretto.phase()."],
+        sentences[:MOST_PHASES_IN_WORDS] or [quiet],
         performance,
         {"changes": [call.describe(each) for each in changes]},
         next_steps=["stretto bottlenecks", "stretto task-optimization"],
@@ -250,6 +254,7 @@ def answer_parallel_efficiency(call: OperationCall) -> OperationAnswer:
         )
     else:
         labels = {"pattern": call.workflow.pattern} if call.workflow.pattern else {}
+        call.note_unfiltered("verdict")
         window = choose_figure_window(
             call, "verdict, by_pattern, lost_seconds, speedup, saved_seconds, quality"
         )
