@@ -18,7 +18,7 @@ import pytest
 from stretto.cli.main import main
 from stretto.cli.operation_text import add_unit_to_part_names, format_envelope, format_value, to_words
 from stretto.clock import SECOND
-from stretto.format.quantities import format_speedup
+from stretto.format.quantities import MINUS, format_speedup
 from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.event import Outcome
 from stretto.operations.operation_runner import OperationRunner
@@ -267,6 +267,17 @@ def test_a_page_of_comparisons_has_their_intervals(month: Doors) -> None:
     start = envelope["result"]["analysis_results"]["best_period"]["start"]
     assert start.endswith("T00:00:00.000000000Z")
     assert f"{start[:10]} 00:00:00 UTC" in page
+
+
+def test_a_page_of_comparisons_has_a_row_for_each_measure(month: Doors) -> None:
+    """Both sides and the improvement stand with the unit of the measure, for each session or pattern."""
+    page = format_envelope(
+        month.runner.run_operation("comparative", "d3n1", {"compare_against": ["d5n2", "hotfix"]})
+    )
+    lines = [" ".join(line.replace(BLANK, " ").split()) for line in page.splitlines()]
+    assert f"d5n2 wall 4 min 2 min 46 s {MINUS}45 %" in lines
+    assert f"d5n2 active seconds per task 48 s 41.4 s {MINUS}16 %" in lines
+    assert sum(line.startswith("hotfix memory peak 2 GB 2 GB") for line in lines) == 1
 
 
 def test_as_of_an_earlier_time_the_doors_agree(month: Doors, capsys: pytest.CaptureFixture[str]) -> None:

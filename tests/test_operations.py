@@ -40,6 +40,7 @@ from stretto.operations.measure_finished_runs import (
     find_quantile,
     group_tasks,
     measure_processors_and_memory,
+    measure_session_efficiency,
     measure_spread,
     measure_usage,
 )
@@ -62,6 +63,7 @@ from stretto.operations.option_kinds import (
     name_span,
 )
 from stretto.service.analysis_process import ask_analysis_process
+from stretto.store.fanout_and_baseline_queries import read_fanout_runs
 from stretto.store.finding_history_and_last_answers import StoredFinding, make_finding_id
 from stretto.store.run_queries import read_session_runs
 from stretto.summaries.snapshot import Snapshot
@@ -310,6 +312,70 @@ def test_patterns_and_their_sessions_are_compared(tmp_path: Path) -> None:
     ]["comparisons"]
     assert row["of"] == "40 sessions of hotfix"
     assert row["rank"] > 0.5
+
+
+def test_a_comparison_says_how_each_side_fares(varied_month: OperatedStore) -> None:
+    """Two sessions have a sentence and every measure; without the evidence of a verdict there is none."""
+    pair = run(varied_month, "comparative", "d3n1", {"compare_against": ["d5n2"]})["result"]
+    (row,) = pair["performance_data"]["comparisons"]
+    assert row["measures"][0]["measure"] == "active_seconds_per_task"
+    assert "d3n1 beside session d5n2: " in pair["analysis_results"]["summary"][0]
+    usual = run(varied_month, "comparative", "d3n1")["result"]["analysis_results"]["summary"]
+    assert usual[0].startswith("Session d3n1 beside 115 others of hotfix: ")
+
+    def read_summary(**options: Any) -> list[str]:
+        options |= {"compare_against": ["baseline", "hotfix"]}
+        result = run(varied_month, "comparative", PATTERN, options)["result"]
+        for each in result["performance_data"]["comparisons"]:
+            assert ("verdict" in each) is ("elapsed" in each)
+        return list(result["analysis_results"]["summary"])
+
+    assert [text.rpartition(": ")[2] for text in read_summary()] == ["regression.", "no evidence."]
+    hiding: dict[str, dict[str, Any]] = {"tokens against": {"metrics": ["cost"]},
+              "of active time per task against": {"statistical_significance": False}}  # fmt: skip
+    for words, options in hiding.items():
+        week, other = read_summary(**options)
+        assert week.startswith(f"{PATTERN} in the last seven days beside before: ")
+        assert other.startswith(f"{PATTERN} beside hotfix: ")
+        assert words in week
+        assert words in other
+
+
+@pytest.mark.parametrize("name", ["efficiency", "parallel-efficiency"])
+def test_a_session_stands_beside_its_patterns_three_weeks_before(
+    varied_month: OperatedStore, name: str
+) -> None:
+    """The benchmark of a session is a rank among earlier ones, counted here; it has no interval."""
+    with varied_month.sources.connect() as connection:
+        runs = {each.session: each for each in read_session_runs(connection, 0, NOW)}
+        fanouts = read_fanout_runs(connection, 0, NOW)
+    end = runs["d28n7"].end
+    earlier = {each.session for each in runs.values()
+               if each.pattern == PATTERN and end - 21 * DAY <= each.end < end}  # fmt: skip
+    result = run(varied_month, name, "d28n7")["result"]
+    found = result["analysis_results"]["benchmark"]
+    assert (found["sessions"], found["sessions_before"]) == (1, len(earlier))
+    shares = measure_session_efficiency(each for each in fanouts if each.session in {*earlier, "d28n7"})
+    own = shares.pop("d28n7")
+    assert found["efficiency"] == own
+    assert found["rank"] == sum(share < own for share in shares.values()) / len(earlier)
+    assert (found["low"], found["high"]) == (None, None)
+    assert found["absent"]["low"].startswith("n = 1")
+    first = run(varied_month, name, "d0n4")["result"]["analysis_results"]["benchmark"]
+    assert (first["sessions_before"], first["rank"], first["difference"]) == (0, None, None)
+    assert {"rank", "difference", "average_before"} <= first["absent"].keys()
+    if name == "efficiency":
+        sentence = result["analysis_results"]["summary"][-1]
+        assert f"of the {len(earlier)} sessions of its pattern" in sentence
+
+
+def test_quiet_trends_do_not_hide_changes(varied_month: OperatedStore) -> None:
+    """Where no series has a trend, the first sentence says how many changes stand below."""
+    found = run(varied_month, "trends", PATTERN)["result"]["analysis_results"]
+    count = len(found["regressions"]) + len(found["improvements"])
+    assert (found["trends"], count) == ([], 2)
+    (sentence,) = found["summary"]
+    assert sentence.replace("\N{NO-BREAK SPACE}", " ").endswith(" 2 changes stand below.")
 
 
 def test_a_session_has_a_rank_in_a_pattern(month: OperatedStore) -> None:

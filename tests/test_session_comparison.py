@@ -12,11 +12,12 @@ from scipy import stats
 from stretto.analysis.fastest_three_days_in_a_row import find_best_three_days
 from stretto.analysis.session_group_comparison import compare_groups
 from stretto.analysis.standing_among_like_sessions import rank_session_by_time_per_task
-from stretto.analysis.two_session_comparison import describe_pair, list_similar, measure_similarity
+from stretto.analysis.two_session_comparison import list_similar, measure_similarity
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.run_rows_for_analyses import SessionRun
+from stretto.operations.medians_of_two_sides import compare_with_usual, describe_medians
 
 TYPES = {"review": 2, "tests": 2}
 
@@ -68,12 +69,27 @@ def test_like_sessions_share_types_and_size() -> None:
 
 def test_two_sessions_are_described_and_not_tested() -> None:
     """Each measure has both values and the improvement; unknown ones have none; the note says n = 1."""
-    pair = describe_pair(make_run("a", 80, tokens=10), make_run("b", 100))
-    by_name = {each.measure: each for each in pair.measures}
-    assert by_name["elapsed_seconds"].improvement == pytest.approx(0.2)
-    assert (by_name["tokens"].current, by_name["tokens"].improvement) == (10, None)
-    assert pair.similarity == 1
-    assert "no significance" in pair.note
+    pair = compare_with_usual([make_run("a", 80, tokens=10)], [make_run("b", 100)], ["all"])
+    by_name = {each["measure"]: each for each in pair["measures"]}
+    assert by_name["elapsed_seconds"]["improvement"] == pytest.approx(0.2)
+    assert (by_name["tokens"]["current"], by_name["tokens"]["improvement"]) == (10, None)
+    assert pair["note"].startswith("n = 1")
+    assert describe_medians("a", "b", {"measures": [by_name["tokens"]]}).endswith("known of both.")
+    sentences = {
+        name: describe_medians("a", "b", {"measures": [{"measure": name, "current": 2.0, "baseline": 4.0}]})
+        for name in by_name
+    }
+    assert {name: text.replace("\N{NO-BREAK SPACE}", " ") for name, text in sentences.items()} == {
+        "active_seconds_per_task": "a beside b: 2 s of active time per task against 4 s.",
+        "elapsed_seconds": "a beside b: 2 s of parallel work against 4 s.",
+        "wall_seconds": "a beside b: 2 s of wall time against 4 s.",
+        "work_seconds": "a beside b: 2 s of work against 4 s.",
+        "tokens": "a beside b: 2 tokens against 4.",
+        "dollars": "a beside b: $2.00 of model cost against $4.00.",
+        "retries": "a beside b: 2 retries against 4.",
+        "cpu_seconds": "a beside b: 2 s of processor time against 4 s.",
+        "memory_peak_bytes": "a beside b: 2 B of memory at the peak against 4 B.",
+    }
 
 
 def test_percentiles_are_uniform_if_nothing_differs() -> None:

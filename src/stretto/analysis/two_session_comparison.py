@@ -6,7 +6,6 @@ Two sessions can be described, never tested: with one run on each side nothing i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from stretto.clock import SECOND
 from stretto.model.run_rows_for_analyses import SessionRun
@@ -17,43 +16,6 @@ SIZE_RANGE = 2.0
 """Most times as many tasks, or as few, as a session's like may have."""
 NOT_WORK = ("waiting", "idle")
 """Parts of wall time in which a session waited for a person or did nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureComparison:
-    """A measure of two sessions side by side."""
-
-    measure: str
-    current: float | None
-    other: float | None
-
-    @property
-    def improvement(self) -> float | None:
-        """Share by which it is less than the other; None if either is unknown."""
-        if self.current is None or not self.other:
-            return None
-        return 1 - self.current / self.other
-
-
-@dataclass(frozen=True, slots=True)
-class PairComparison:
-    """Two sessions; a description only."""
-
-    current: str
-    other: str
-    similarity: float
-    measures: tuple[MeasureComparison, ...]
-    note: str = "n = 1 on each side: no significance is possible"
-
-
-def describe_pair(current: SessionRun, other: SessionRun) -> PairComparison:
-    """Return the measures of two sessions side by side."""
-    return PairComparison(
-        current.session,
-        other.session,
-        measure_similarity(current.task_types, other.task_types),
-        tuple(MeasureComparison(name, read(current), read(other)) for name, read in MEASURE_READERS.items()),
-    )
 
 
 def measure_similarity(some: Mapping[str, int], others: Mapping[str, int]) -> float:

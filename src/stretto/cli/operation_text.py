@@ -172,6 +172,9 @@ def _yield_table(rows: Sequence[Mapping[str, Any]], depth: int) -> Iterator[str]
     indent = INDENT * (depth + 1)
     if "sentence" in rows[0]:
         yield from (f"{indent}- {row.get('sentence')}" for row in rows[:MOST_ROWS])
+    elif "measures" in rows[0]:
+        yield from _yield_comparisons(rows, depth)
+        return
     else:
         hidden = HIDDEN_COLUMNS if "title" in rows[0] else HIDDEN
         names = [
@@ -188,6 +191,23 @@ def _yield_table(rows: Sequence[Mapping[str, Any]], depth: int) -> Iterator[str]
         yield from (f"{indent}{line}" for line in render_text(table).splitlines() if line.strip())
     if len(rows) > MOST_ROWS:
         yield f"{indent}and {len(rows) - MOST_ROWS} more: --json has all"
+
+
+def _yield_comparisons(rows: Sequence[Mapping[str, Any]], depth: int) -> Iterator[str]:
+    """Yield comparisons as a table, then their measures as another: a row for each that a side has."""
+    plain = [{name: value for name, value in row.items() if name != "measures"} for row in rows]
+    yield from _yield_table(plain, depth)
+    known = [
+        {"against": row.get("against"), "measure": to_words(each["measure"])}
+        | {side: format_value(each["measure"], each[side], "") for side in ("current", "baseline")}
+        | {"improvement": each["improvement"]}
+        for row in rows
+        for each in row["measures"]
+        if each["current"] is not None or each["baseline"] is not None
+    ]
+    # A table to each: rows of several would not fit the rows of a single table.
+    for against in dict.fromkeys(row["against"] for row in known):
+        yield from _yield_table([row for row in known if row["against"] == against], depth)
 
 
 def _is_shown(name: str, value: Any) -> bool:

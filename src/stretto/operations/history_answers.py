@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_finding
+from stretto.format import quantities
 from stretto.model.findings import COINCIDES, Finding, FindingVerdict
 from stretto.operations.find_named_workflow import refuse_later_session
 from stretto.operations.measure_finished_runs import (
@@ -105,8 +106,12 @@ def answer_trends(call: OperationCall) -> OperationAnswer:
         analysis["correlations"] = pairs.extra.get("correlations", [])
         call.note_unfiltered("correlations")
     sentences = [each.advice for each in notable if each.advice]
+    quiet = f"No trend can be seen in {len(about)} series over {len(known)} days with runs."
+    if stepped := len(analysis["regressions"]) + len(analysis["improvements"]):
+        changed = quantities.format_count_with_noun(stepped, "change stands", "changes stand")
+        quiet += f" {changed} below."
     return OperationAnswer(
-        sentences or [f"No trend can be seen in {len(about)} series over {len(known)} days with runs."],
+        sentences or [quiet],
         {
             "days": days,
             "timing": measure_timing(runs.tasks),

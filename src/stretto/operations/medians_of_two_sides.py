@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stretto.analysis.two_session_comparison import MEASURE_READERS, measure_seconds_per_task
@@ -21,6 +21,19 @@ MEASURES: Mapping[str, frozenset[str]] = {
 """Metrics of the operation → measures of two sides."""
 
 _READERS = {"active_seconds_per_task": measure_seconds_per_task, **MEASURE_READERS}
+
+_SENTENCES: Mapping[str, tuple[Callable[[float], str], str]] = {
+    "active_seconds_per_task": (quantities.format_duration, "of active time per task"),
+    "elapsed_seconds": (quantities.format_duration, "of parallel work"),
+    "wall_seconds": (quantities.format_duration, "of wall time"),
+    "work_seconds": (quantities.format_duration, "of work"),
+    "tokens": (lambda value: quantities.format_count(round(value)), "tokens"),
+    "dollars": (quantities.format_dollars, "of model cost"),
+    "retries": (quantities.format_number, "retries"),
+    "cpu_seconds": (quantities.format_duration, "of processor time"),
+    "memory_peak_bytes": (quantities.format_bytes, "of memory at the peak"),
+}
+"""Measure → how a sentence writes it, and of what it is."""
 
 FEWEST_FOR_RANK = 20
 """Fewest sessions among which a session has a rank."""
@@ -76,12 +89,13 @@ def compare_with_usual(
 
 
 def describe_medians(first: str, second: str, comparison: Mapping[str, Any]) -> str:
-    """Return a comparison in a sentence, by the active time per task where it is wanted and known."""
+    """Return a comparison in a sentence, by the first measure that is wanted and known of both sides."""
     for row in comparison["measures"]:
-        if row["measure"] == "active_seconds_per_task" and row["improvement"] is not None:
-            own, other = (quantities.format_duration(row[side]) for side in ("current", "baseline"))
-            return f"{first} beside {second}: {own} of active time per task against {other}."
-    return f"{first} beside {second}: a session alone on a side has no verdict."
+        if row["current"] is not None and row["baseline"] is not None:
+            write, words = _SENTENCES[row["measure"]]
+            own, other = write(row["current"]), write(row["baseline"])
+            return f"{first} beside {second}: {own}{quantities.SPACE}{words} against {other}."
+    return f"{first} beside {second}: no measure that was asked for is known of both."
 
 
 def describe_session_among(

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stretto.analysis.two_session_comparison import describe_pair, list_similar, measure_seconds_per_task
+from stretto.analysis.two_session_comparison import list_similar, measure_seconds_per_task, measure_similarity
 from stretto.clock import DAY, SECOND
 from stretto.findings.analysis_table import STANDINGS
 from stretto.findings.finding_sentences import describe_standing
@@ -14,13 +14,11 @@ from stretto.model.run_rows_for_analyses import SessionRun
 from stretto.operations.find_named_workflow import ChosenWorkflow, choose_workflow
 from stretto.operations.measure_finished_runs import NO_COST, NO_USAGE, keep_reasons, measure_timing
 from stretto.operations.medians_of_two_sides import (
-    NO_MEASURE,
     NO_RANK,
     compare_with_usual,
     describe_group_beside,
     describe_medians,
     describe_session_among,
-    is_wanted,
 )
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall, RunSelection, to_time
@@ -33,6 +31,9 @@ RECENT = 7 * DAY
 """Time (ns) that counts as now in the comparison of a pattern with its past."""
 YEAR = 365 * DAY
 """Time (ns) for which runs are kept."""
+
+_VERDICT = frozenset({"elapsed", "verdict", "reason"})
+"""Parts of a comparison of patterns that judge its active time."""
 
 
 def answer_comparative(call: OperationCall) -> OperationAnswer:
@@ -81,6 +82,9 @@ def _compare_session(call: OperationCall, runs: RunSelection) -> OperationAnswer
                     "absent": {} if rank is not None else {"rank": NO_RANK},
                 }
             )
+            if of_pattern:
+                usual = f"{len(of_pattern)} others of {current.pattern}"
+                sentences.append(describe_medians(f"Session {current.session}", usual, comparisons[-1]))
             continue
         other = _choose_other(call, name)
         if other.session is None:
@@ -89,8 +93,10 @@ def _compare_session(call: OperationCall, runs: RunSelection) -> OperationAnswer
             comparisons.append(row)
             sentences.append(describe_medians(f"Session {current.session}", row["of"], row))
         else:
-            comparisons.append(_compare_pair(current, _take_finished(by_id, other.session), metrics))
-    if standing is not None:
+            row = _compare_pair(current, _take_finished(by_id, other.session), metrics)
+            comparisons.append(row)
+            sentences.append(describe_medians(f"Session {current.session}", f"session {other.session}", row))
+    if standing is not None and {"all", "time"} & {*metrics}:
         sentences.append(f"Session {current.session}: {describe_standing(standing)}.")
     return OperationAnswer(
         sentences
@@ -123,18 +129,11 @@ def _take_finished(by_id: Mapping[str, SessionRun], session: str) -> SessionRun:
 
 
 def _compare_pair(current: SessionRun, other: SessionRun, metrics: Sequence[str]) -> dict[str, Any]:
-    pair = describe_pair(current, other)
-    measures = [
-        {"measure": each.measure, "current": each.current, "baseline": each.other,
-         "improvement": each.improvement, "significance": None}
-        for each in pair.measures
-        if is_wanted(each.measure, metrics)
-    ]  # fmt: skip
     return {
         "against": other.session,
-        "similarity": pair.similarity,
-        "measures": [{**row, "absent": keep_reasons(row, NO_MEASURE)} for row in measures],
-        "note": pair.note,
+        "similarity": measure_similarity(current.task_types, other.task_types),
+        **compare_with_usual([current], [other], metrics),
+        "note": "n = 1 on each side: no significance is possible",
     }
 
 
@@ -169,12 +168,15 @@ def _compare_pattern(call: OperationCall, runs: RunSelection) -> OperationAnswer
             comparisons.append(describe_group_beside(runs.sessions, single, pattern, metrics))
     hidden = set() if "all" in metrics else {"success"}
     if not {"all", "time"} & {*metrics}:
-        hidden.add("elapsed")
+        hidden |= _VERDICT
     if not call.options["statistical_significance"]:
-        hidden |= {"elapsed", "success"}
+        hidden |= _VERDICT | {"success"}
+    for each in comparisons:
+        if "other" in each and hidden & _VERDICT:
+            each.pop("note", None)  # it says whose the effect is
     comparisons = [{key: each[key] for key in each if key not in hidden} for each in comparisons]
     return OperationAnswer(
-        [_describe_comparison(pattern, each) for each in comparisons],
+        [_describe_comparison(pattern, each, not _VERDICT & hidden) for each in comparisons],
         {"sessions": len(runs.sessions), "timing": measure_timing(runs.tasks), "comparisons": comparisons},
         {
             "evolution": describe_seconds_per_task_in_past_months(call, runs.sessions),
@@ -184,10 +186,17 @@ def _compare_pattern(call: OperationCall, runs: RunSelection) -> OperationAnswer
     )
 
 
-def _describe_comparison(pattern: str, comparison: Mapping[str, Any]) -> str:
-    """Return the verdict of a comparison in a sentence, in the direction in which it was made."""
+def _describe_comparison(pattern: str, comparison: Mapping[str, Any], has_verdict: bool) -> str:
+    """Return the verdict of a comparison in a sentence, in the direction in which it was made.
+
+    Without the evidence of a verdict the sentence has the medians.
+    """
     if "rank" in comparison:
         return describe_medians(pattern, f"session {comparison['against']}", comparison)
+    if not has_verdict:
+        if comparison["against"] == "baseline":
+            return describe_medians(f"{pattern} in the last seven days", "before", comparison)
+        return describe_medians(pattern, comparison["against"], comparison)
     verdict = str(comparison.get("verdict", "too_little_data")).replace("_", " ")
     if comparison["against"] == "baseline":
         return f"{pattern} in the last seven days against before: {verdict}."
