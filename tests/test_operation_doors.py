@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -255,6 +256,22 @@ def test_pages_of_sessions_with_phases_have_counts_and_lengths(tmp_path: Path) -
     held_up = runner.run_operation("bottlenecks")["result"]["performance_data"]
     assert ([row["phase"] for row in held_up["declared"]], held_up["phases"]) == (["check", "plan"], [])
     assert held_up["figures_window"] == "7d"
+
+
+def test_a_number_has_the_unit_of_what_it_stands_beside(month: Doors) -> None:
+    """Lengths and shares in rows of figures, factors of a ranking, bounds of a share, and tiny chances."""
+
+    def read_row(name: str, first: str) -> str:
+        page = format_envelope(month.runner.run_operation(name, None)).replace(BLANK, " ")
+        rows = (" ".join(line.split()) for line in page.splitlines())
+        return next(row for row in rows if row.startswith(first))
+
+    assert re.match(r"elapsed_seconds \d+ h \d+ min \d+ h", read_row("dashboard", "elapsed_seconds"))
+    assert re.match(r"success \d+ % \d+ % ", read_row("dashboard", "success "))
+    assert read_row("alerts", "optimisation_opportunity").startswith("optimisation_opportunity — — 5 % ")
+    worker = r"worker 1\.\d+× 1\.\d+× 1 < 0\.001 1\.\d+× 1\.\d+× \d+"
+    assert re.fullmatch(worker, read_row("agent-performance", "worker 1."))
+    assert re.fullmatch(rf"low {MINUS}\d+ %", read_row("efficiency", f"low {MINUS}"))
 
 
 def test_a_page_of_comparisons_has_their_intervals(month: Doors) -> None:

@@ -29,6 +29,9 @@ LONGEST_REASON = 110
 COUNTED_PARTS = frozenset({"checks"})
 """Parts whose numbers are counts, though a name in them is also that of a share: checks by verdict."""
 
+LEAST_P = 0.001
+"""The least chance that is printed as a number."""
+
 INDENT = "  "
 HIDDEN = frozenset({"absent", "as_of", "evidence", "details", "decisions", "runs", "summary"})
 """Parts that programs read: a page has them in its sentences and reasons."""
@@ -44,6 +47,19 @@ _UNITS = ("_seconds", "_usd", "_bytes", "_ratio")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
 _SHARES = ("share", "ratio", "improvement", "efficiency", "balance", "concurrency", "delivery", "similarity",
            "percentile", "growth", "month", "rank")  # fmt: skip
+
+OF_ROW = frozenset({"now", "before", "difference", "value", "threshold"})
+"""Columns whose unit is that of what the row names."""
+
+UNITS_OF_ROWS = {
+    "success": "success_share",
+    "response_time_spike": "seconds",
+    "optimisation_opportunity": "share",
+}
+"""What a row names → a name with the unit of its numbers, where it has none."""
+
+BESIDE_SHARE = frozenset({"low", "high", "raw_ratio", "difference", "average_before"})
+"""Numbers that have the unit of the share or ratio that they stand beside."""
 
 _EFFECTS = {"elapsed": quantities.format_speedup, "success": quantities.format_percent}
 """Comparisons of two groups of sessions: a ratio of active time, and a difference of shares."""
@@ -118,7 +134,7 @@ def _yield_mapping(values: Mapping[str, Any], depth: int) -> Iterator[str]:
     for name, value in values.items():
         if name in HIDDEN or value in ({}, [], "") or (name == "reason" and value is None):
             continue
-        text = format_value(name, value, str(reasons.get(name, "")))
+        text = format_value(name, value, str(reasons.get(name, "")), unit=find_unit(name, values))
         if text is None:
             parts.append((name, value))
         else:
@@ -182,12 +198,17 @@ def _yield_table(rows: Sequence[Mapping[str, Any]], depth: int) -> Iterator[str]
             for name in dict.fromkeys(name for row in rows for name in row)
             if name not in hidden and any(_is_shown(name, row.get(name)) for row in rows)
         ][:MOST_COLUMNS]
+        has_factors = any(
+            _is_factor(row.get(name)) for row in rows if "ratio" in row for name in {"ratio", *BESIDE_SHARE}
+        )
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for name in names:
             table.add_column(to_words(name), overflow="fold")
         # Of days the latest are shown, of everything else the first.
         for row in rows[-MOST_ROWS:] if "day" in rows[0] else rows[:MOST_ROWS]:
-            table.add_row(*(_shorten(format_value(name, row.get(name), "") or ABSENT) for name in names))
+            units = {name: find_unit(name, row, has_factors=has_factors) for name in names}
+            cells = (format_value(name, row.get(name), "", unit=units[name]) for name in names)
+            table.add_row(*(_shorten(cell or ABSENT) for cell in cells))
         yield from (f"{indent}{line}" for line in render_text(table).splitlines() if line.strip())
     if len(rows) > MOST_ROWS:
         yield f"{indent}and {len(rows) - MOST_ROWS} more: --json has all"
@@ -210,20 +231,44 @@ def _yield_comparisons(rows: Sequence[Mapping[str, Any]], depth: int) -> Iterato
         yield from _yield_table([row for row in known if row["against"] == against], depth)
 
 
+def find_unit(name: str, values: Mapping[str, Any], *, has_factors: bool = False) -> str:
+    """Return a name that ends with the unit of a number, from its own name and what stands beside it.
+
+    With ``has_factors`` ratios are factors of a whole table, such as 0.74× beside 1.36×, else shares.
+    Example: ``now`` in the row of ``elapsed_seconds`` is a length, ``low`` beside ``percentile`` a share.
+    """
+    row = values.get("name")
+    if name in OF_ROW and isinstance(row, str):
+        return UNITS_OF_ROWS.get(row, row)
+    if has_factors and name in {"ratio", *BESIDE_SHARE}:
+        return "speedup"
+    if name in BESIDE_SHARE:
+        shares = (each for each in values if each.rpartition("_")[2] in _SHARES)
+        return next((each for each in shares if isinstance(values[each], float)), name)
+    return name
+
+
+def _is_factor(value: Any) -> bool:
+    return isinstance(value, int | float) and value > 1
+
+
 def _is_shown(name: str, value: Any) -> bool:
     return value is not None and format_value(name, value, "") is not None
 
 
 def format_value(  # noqa: PLR0911  # a kind of value per line
-    name: str, value: Any, reason: str
+    name: str, value: Any, reason: str, *, unit: str = ""
 ) -> str | None:
-    """Return a value with its unit, which the end of its name tells; None if it has parts of its own."""
+    """Return a value with its unit; None if it has parts of its own.
+
+    The end of its name has the unit of a number, if that of ``unit`` has not.
+    """
     if value is None:
         return f"{ABSENT} ({_shorten(reason, LONGEST_REASON)})" if reason else ABSENT
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return _format_number(name, value)
+        return _format_number(unit or name, value)
     if isinstance(value, str):
         return quantities.format_instant(parse_rfc3339(value)) if _TIME.fullmatch(value) else value
     if isinstance(value, Mapping):
@@ -279,11 +324,13 @@ def _format_number(name: str, value: float) -> str:  # noqa: PLR0911  # a unit p
         last = name.removesuffix("_before").partition("_per_")[0].rpartition("_")[2]
     if last == "seconds":
         return quantities.format_duration(value)
+    if name in {"p", "p_longer"}:
+        return f"< {LEAST_P}" if value < LEAST_P else quantities.format_number(value)
     if last == "usd" or "dollars" in name:
         return quantities.format_dollars(value)
     if last == "bytes":
         return quantities.format_bytes(value)
-    if "speedup" in name:
+    if "speedup" in name and value >= 0:
         return quantities.format_speedup(value)
     if (last in _SHARES or name.startswith("share_of_")) and -1 <= value <= 1:
         return quantities.format_percent(value)
