@@ -363,7 +363,7 @@ def test_a_session_stands_beside_its_patterns_three_weeks_before(
     assert found["absent"]["low"].startswith("n = 1")
     first = run(varied_month, name, "d0n4")["result"]["analysis_results"]["benchmark"]
     assert (first["sessions_before"], first["rank"], first["difference"]) == (0, None, None)
-    assert {"rank", "difference", "average_before"} <= first["absent"].keys()
+    assert {"rank", "difference", "efficiency_before"} <= first["absent"].keys()
     if name == "efficiency":
         sentence = result["analysis_results"]["summary"][-1]
         assert f"of the {len(earlier)} sessions of its pattern" in sentence

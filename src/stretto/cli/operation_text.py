@@ -58,7 +58,7 @@ UNITS_OF_ROWS = {
 }
 """What a row names → a name with the unit of its numbers, where it has none."""
 
-BESIDE_SHARE = frozenset({"low", "high", "raw_ratio", "difference", "average_before"})
+BESIDE_SHARE = frozenset({"low", "high", "raw_ratio", "difference", "efficiency_before"})
 """Numbers that have the unit of the share or ratio that they stand beside."""
 
 _EFFECTS = {"elapsed": quantities.format_speedup, "success": quantities.format_percent}

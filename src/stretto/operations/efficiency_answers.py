@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from stretto.clock import DAY, HOUR, SECOND
-from stretto.figures.confidence_intervals import compute_difference_bounds
 from stretto.findings.finding_sentences import SLOWER_TASKS, describe_finding, describe_session_holdup
 from stretto.format import quantities
 from stretto.model.run_rows_for_analyses import SessionRun
 from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_holdup_advice
+from stretto.operations.lane_use_benchmark import (
+    BENCHMARK_TIME,
+    WEEK,
+    compare_week_with_earlier_weeks,
+    describe_lane_use_benchmark,
+)
 from stretto.operations.machine_and_memory_rows import (
     describe_machine,
     describe_session_disk_traffic,
@@ -25,10 +29,8 @@ from stretto.operations.measure_finished_runs import (
     measure_parallel_work,
     measure_processors_and_memory,
     measure_saved,
-    measure_session_efficiency,
     measure_usage,
 )
-from stretto.operations.medians_of_two_sides import FEWEST_FOR_RANK
 from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall, RunSelection
 from stretto.operations.operation_errors import lack_data
@@ -40,14 +42,9 @@ from stretto.store.queries import find_first_slot_time
 FEWEST_FANOUTS = 5
 FEWEST_SAMPLED = 5
 FEWEST_BOTTLENECK_SESSIONS = 5
-WEEK = 7 * DAY
 SCORE_WINDOW = "7d"
 FIGURES_OF_ALL = ("critical_path", "most_decisive_agent", "contention", "wall_time", "declared")
 """Parts of bottlenecks that are figures without a pattern."""
-
-THREE_WEEKS = 21 * DAY
-BENCHMARK_TIME = 28 * DAY
-"""A week (ns) and the three before."""
 
 
 def find_span(call: OperationCall) -> int:
@@ -115,7 +112,7 @@ def answer_efficiency(call: OperationCall) -> OperationAnswer:
         [
             f"Efficiency of {call.workflow.name}: {shown}{_format_range(score)}, {count}.",
             *describe_score_trend(analysis["trend"]),
-            *_describe_benchmark(analysis["benchmark"]),
+            *describe_lane_use_benchmark(analysis["benchmark"]),
         ],
         performance,
         analysis,
@@ -126,108 +123,6 @@ def answer_efficiency(call: OperationCall) -> OperationAnswer:
 def _format_range(score: Mapping[str, Any]) -> str:
     low, high = score.get("low"), score.get("high")
     return "" if low is None or high is None else f" [{low:.0f}, {high:.0f}]"
-
-
-def compare_week_with_earlier_weeks(call: OperationCall, runs: RunSelection) -> dict[str, Any]:
-    """Return the efficiency of parallel work of a week against the three weeks before, by session.
-
-    ``low`` and ``high`` are the 95 % interval of the difference of both means (Welch).
-    A session stands beside the sessions of its pattern in the three weeks before its end instead.
-    """
-    if call.workflow.session is not None:
-        return _rank_session_among_earlier_weeks(call, runs)
-    by_session = measure_session_efficiency(runs.fanouts)
-    middle = call.now - WEEK
-    known = [(run.end, by_session[run.session]) for run in runs.sessions if run.session in by_session]
-    recent = [share for end, share in known if end >= middle]
-    before = [share for end, share in known if end < middle]
-    found: dict[str, Any] = {
-        "against": "historical_average",
-        "sessions": len(recent),
-        "sessions_before": len(before),
-        "efficiency": statistics.fmean(recent) if recent else None,
-        "efficiency_before": statistics.fmean(before) if before else None,
-        "difference": None,
-        "low": None,
-        "high": None,
-    }
-    if min(len(recent), len(before)) >= FEWEST_FANOUTS:
-        low, high = compute_difference_bounds(before, recent)
-        found |= {"difference": (low + high) / 2, "low": low, "high": high}
-    few = (
-        f"{len(recent)} sessions with parallel work in seven days and {len(before)} in the three weeks"
-        f" before, {FEWEST_FANOUTS} of each are needed"
-    )
-    reasons = dict.fromkeys(("difference", "low", "high"), few)
-    reasons["efficiency"] = "no session with parallel work ended in seven days"
-    reasons["efficiency_before"] = "no session with parallel work ended in the three weeks before"
-    return {**found, "absent": keep_reasons(found, reasons)}
-
-
-def _rank_session_among_earlier_weeks(call: OperationCall, runs: RunSelection) -> dict[str, Any]:
-    """Return the efficiency of a session, and its rank in its pattern's three weeks before its end.
-
-    The rank is the share of those sessions that used their lanes less. A session alone has no interval.
-    """
-    id = call.workflow.session
-    end = max((run.end for run in runs.sessions), default=call.now)
-    known = call.read_pattern_runs(call.now - end + THREE_WEEKS)
-    by_session = measure_session_efficiency(known.fanouts)
-    before = [
-        by_session[run.session]
-        for run in known.sessions
-        if run.session != id and end - THREE_WEEKS <= run.end < end and run.session in by_session
-    ]
-    share = measure_session_efficiency(runs.fanouts).get(id or "")
-    average = statistics.fmean(before) if before else None
-    is_ranked = share is not None and len(before) >= FEWEST_FOR_RANK
-    found: dict[str, Any] = {
-        "against": "historical_average",
-        "sessions": 0 if share is None else 1,
-        "sessions_before": len(before),
-        "efficiency": share,
-        "average_before": average,
-        "difference": None if share is None or average is None else share - average,
-        "low": None,
-        "high": None,
-        "rank": sum(each < share for each in before) / len(before)
-        if share is not None and is_ranked
-        else None,
-    }
-    alone = "the session's parallel work has not finished, or it has none"
-    none_before = "no session of its pattern with parallel work ended in the three weeks before it"
-    reasons = dict.fromkeys(("low", "high"), "n = 1: a rank is possible, an interval is not")
-    reasons |= dict.fromkeys(("efficiency", "difference", "rank"), alone) if share is None else {}
-    reasons["average_before"] = none_before
-    reasons.setdefault("difference", none_before)
-    reasons.setdefault(
-        "rank", f"{len(before)} sessions of its pattern before it, {FEWEST_FOR_RANK} are needed"
-    )
-    return {**found, "absent": keep_reasons(found, reasons)}
-
-
-def _describe_benchmark(benchmark: Mapping[str, Any]) -> list[str]:
-    if benchmark.get("rank") is not None:
-        value, rank, average = (
-            quantities.format_percent(benchmark[key]) for key in ("efficiency", "rank", "average_before")
-        )
-        sentence = (
-            f"Lanes were used to {value}, more than in {rank} of the {benchmark['sessions_before']} sessions"
-            f" of its pattern in the three weeks before ({average} on average)."
-        )
-        return [sentence]
-    low, high = benchmark["low"], benchmark["high"]
-    if low is None or high is None:
-        return []
-    word = "more than" if low > 0 else "less than" if high < 0 else "no different from"
-    value, average = (
-        quantities.format_percent(benchmark[key]) for key in ("efficiency", "efficiency_before")
-    )
-    sentence = (
-        f"Lanes were used to {value}, {word} the three weeks before ({average});"
-        f" the difference is {100 * low:+.0f} to {100 * high:+.0f} points."
-    )
-    return [sentence]
 
 
 def answer_throughput(call: OperationCall) -> OperationAnswer:

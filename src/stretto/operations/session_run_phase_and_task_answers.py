@@ -12,13 +12,12 @@ from stretto.format import quantities
 from stretto.names import WINDOWS
 from stretto.operations.advice_rows import describe_advice
 from stretto.operations.efficiency_answers import (
-    BENCHMARK_TIME,
     FEWEST_FANOUTS,
     choose_figure_window,
-    compare_week_with_earlier_weeks,
     find_span,
 )
 from stretto.operations.history_answers import describe_startup_and_slowing
+from stretto.operations.lane_use_benchmark import BENCHMARK_TIME, compare_week_with_earlier_weeks
 from stretto.operations.measure_finished_runs import (
     describe_task,
     group_tasks,
