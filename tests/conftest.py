@@ -88,6 +88,13 @@ def pytest_sessionfinish() -> None:
         measurement.save()
 
 
+@pytest.fixture
+def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep settings of the machine's user, and warnings of unknown ones, out of what commands print."""
+    for name in [name for name in os.environ if name.startswith("STRETTO_")]:
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture(scope="session")
 def operated_month(tmp_path_factory: pytest.TempPathFactory) -> OperatedStore:
     """Return a month of a pattern with the answers of its analyses, for tests that only read it."""

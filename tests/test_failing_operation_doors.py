@@ -22,6 +22,8 @@ from tests.test_mcp import make_tool_sources
 from tests.test_operation_doors import Doors, ask_all, open_doors
 from tests.test_operations import refuse_store, refuse_summary
 
+pytestmark = pytest.mark.usefixtures("without_settings")
+
 FAILS = "it took longer than 60 s"
 
 

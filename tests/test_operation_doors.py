@@ -42,6 +42,8 @@ from tests.test_operations import check_envelope
 from tests.test_plugin import fill_command_line, read_slash_command
 from tests.web_served import Store, served
 
+pytestmark = pytest.mark.usefixtures("without_settings")
+
 NAMES = tuple(OPERATIONS)
 EXIT_CODES = {"UNKNOWN_WORKFLOW": 1, "INVALID_OPTIONS": 2, "INSUFFICIENT_PERFORMANCE_DATA": 4}
 STATUSES = {"UNKNOWN_WORKFLOW": 404, "INVALID_OPTIONS": 400, "INSUFFICIENT_PERFORMANCE_DATA": 422}
@@ -92,13 +94,6 @@ def open_doors(operated: OperatedStore, folder: Path) -> Iterator[Doors]:
             yield Doors(operated, runner, client, streams.waits)
         finally:
             lock.release()
-
-
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep settings of the machine's user, and warnings of unknown ones, out of what commands print."""
-    for name in [name for name in os.environ if name.startswith("STRETTO_")]:
-        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="module")
