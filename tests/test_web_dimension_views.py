@@ -74,11 +74,13 @@ def test_a_pattern_has_what_it_brought_and_who_does_its_work(store: Store) -> No
     assert high is not None
     with shown(store) as client:
         page = read(client, "/patterns").text
+        empty = read(client, "/patterns?from=2026-01-01&to=2026-01-02").text
         (brought,) = client.get("/patterns?format=json&number=2").json()
     assert f"[{low:.1f}\N{EN DASH}{high:.1f}]" in brought["Quality"]
     assert brought["Speed-up"] is None
     assert str(row.speedup.reason) in page
     assert "no task by" not in page
+    assert "no task by a named agent is over" in empty
     assert "fewer than 5 tasks of a type by an agent in a pattern" in page
 
     for number in range(5):
