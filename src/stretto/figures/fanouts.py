@@ -29,7 +29,13 @@ from stretto.figures.sequential_baseline_choice import Baseline, Provenance
 from stretto.model.delivered_and_wasted_tasks import get_agent_id_of_task
 from stretto.model.entities import Task
 from stretto.model.event import LATEST, Outcome
-from stretto.model.interval import Interval, measure_union_length, pack_lanes, split_union_into_shares
+from stretto.model.interval import (
+    Interval,
+    measure_outside,
+    measure_union_length,
+    pack_lanes,
+    split_union_into_shares,
+)
 from stretto.model.task_delivery_classes import Delivery
 
 _Piece = tuple[Task, Interval]
@@ -356,7 +362,7 @@ def _find_wasted_intervals(tasks: Sequence[Task]) -> dict[str | None, list[Inter
 
 def _measure_outside(intervals: Sequence[Interval], above: Sequence[Interval]) -> int:
     """Return the nanoseconds of intervals outside those of the wasted task above; 0 if these are unknown."""
-    return measure_union_length([*intervals, *above]) - measure_union_length(above) if above else 0
+    return measure_outside(intervals, above) if above else 0
 
 
 def _sum_shares(

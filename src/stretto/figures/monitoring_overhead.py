@@ -18,7 +18,12 @@ from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
 from stretto.figures.wall_time_parts import OUT_OF_WORK, WallPart, find_hooks_by_agent
 from stretto.figures.work_tree import Stretch, WorkerKind, walk_tasks
 from stretto.model.entities import Sample, Session
-from stretto.model.interval import Interval, measure_union_length, merge_intervals, subtract_intervals
+from stretto.model.interval import (
+    Interval,
+    measure_outside,
+    merge_intervals,
+    subtract_intervals,
+)
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
@@ -83,8 +88,7 @@ def measure_overhead(
         if stretch.id in hooks:
             busy = [*away, *(_to_interval(inner) for inner in stretch.inner)]
             runs = merge_intervals(hooks[stretch.id], _to_interval(stretch))
-            # What the runs add to the union is the time in which nothing else went on.
-            waited += measure_union_length([*runs, *busy]) - measure_union_length(busy)
+            waited += measure_outside(runs, busy)
     parts: dict[OverheadPart, int] = {}
     if session.hooks_run or any(call.overhead is not None for call in session.tool_calls):
         parts[OverheadPart.MAIN_HOOKS] = wall.get(WallPart.HOOKS, 0)

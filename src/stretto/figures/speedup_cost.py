@@ -7,14 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.sequential_baseline_choice import WORK_BASELINE
+from stretto.figures.sequential_baseline_choice import WORK_BASELINE, Provenance
 from stretto.figures.sums_by_dimension import Sums, sum_by, sum_by_dimensions, sum_up
-from stretto.figures.window_gain_verdict import BY_WORK, HeadlineRule, Verdict
+from stretto.figures.window_gain_verdict import (
+    BY_WORK,
+    HeadlineRule,
+    Verdict,
+    compare_mixes,
+    read_headline_mixes,
+)
 from stretto.model.call_cost_and_usage_types import DOLLAR
-from stretto.model.task_delivery_classes import Delivery
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
@@ -105,38 +112,27 @@ def compute_speedup_and_cost_by_pattern(window: str, sums: Sums) -> Iterator[Fig
     Speed-up and seconds are as those of the headline, by the tasks' own lengths. Cost is in dollars, of the
     executions that reported that of every task.
     """
-    # Example: executions that saved 40 s in 20 s have a speed-up of 1 + 40 / 20.
-    work: dict[str, int] = {}
-    for (pattern, delivery), length in sum_by_dimensions(
-        sums, measures.VERDICT_WORK, Dimension.PATTERN, Dimension.DELIVERY
-    ).items():
-        work[pattern] = work.get(pattern, 0) + (0 if delivery == Delivery.WASTED.value else length)
-    paid, elapsed, cost, priced = (
+    cost, priced = (
         sum_by(sums, measure, Dimension.PATTERN)
-        for measure in (
-            measures.VERDICT_PAID,
-            measures.VERDICT_ELAPSED,
-            measures.COST_NANO_USD,
-            measures.COST_FANOUTS,
-        )
+        for measure in (measures.COST_NANO_USD, measures.COST_FANOUTS)
     )
-    for pattern, fanouts in sorted(sum_by(sums, measures.VERDICT_FANOUTS, Dimension.PATTERN).items()):
+    mixes = read_headline_mixes(sums, lambda *_: WORK_BASELINE)
+    for pattern, group in groupby(mixes, key=attrgetter("pattern")):
+        own = compare_mixes(Provenance.WORK, [*group])
         labels: Labels = (("pattern", pattern), ("window", window))
-        saved = (work.get(pattern, 0) - paid.get(pattern, 0)) / SECOND
-        time = elapsed.get(pattern, 0) / SECOND
-        if fanouts < FEWEST_FANOUTS_OF_PATTERN or not time:
-            reason = explain_lack_of_fanouts(fanouts)
-            yield Figure("stretto_pattern_speedup", labels, None, fanouts, reason)
+        if own.fanouts < FEWEST_FANOUTS_OF_PATTERN or own.speedup is None:
+            reason = explain_lack_of_fanouts(own.fanouts)
+            yield Figure("stretto_pattern_speedup", labels, None, own.fanouts, reason)
         else:
-            yield Figure("stretto_pattern_speedup", labels, 1 + saved / time, fanouts)
-        yield Figure("stretto_pattern_saved_seconds", labels, saved, fanouts)
+            yield Figure("stretto_pattern_speedup", labels, own.speedup, own.fanouts)
+        yield Figure("stretto_pattern_saved_seconds", labels, own.time_saved, own.fanouts)
         known = priced.get(pattern, 0)
         if known:
             dollars = cost.get(pattern, 0) / DOLLAR
-            coverage = known / fanouts
+            coverage = known / own.fanouts
             yield Figure("stretto_pattern_parallel_cost_usd", labels, dollars, known, coverage=coverage)
         else:
-            reason = _explain_absence("cost", fanouts)
+            reason = _explain_absence("cost", own.fanouts)
             yield Figure("stretto_pattern_parallel_cost_usd", labels, None, 0, reason)
 
 

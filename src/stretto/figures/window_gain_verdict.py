@@ -234,8 +234,10 @@ def build_verdict(
         group = [mix for mix in mixes if mix.baseline.provenance is better]
         if group and better is not chosen and better is not Provenance.WORK:
             own = [replace(mix, baseline=WORK_BASELINE) for mix in group]
-            parts.append(BetterBaselinePart(_compare(better, group), _compare(Provenance.WORK, own)))
-    lead = _compare(chosen, covered) if covered else None
+            parts.append(
+                BetterBaselinePart(compare_mixes(better, group), compare_mixes(Provenance.WORK, own))
+            )
+    lead = compare_mixes(chosen, covered) if covered else None
     return Verdict(window, lead, tuple(parts), sum(mix.fanouts for mix in mixes))
 
 
@@ -360,7 +362,8 @@ def build_comparison_document(part: BaselineComparison) -> dict[str, Any]:
     }
 
 
-def _compare(provenance: Provenance, group: Sequence[HeadlineMix]) -> BaselineComparison:
+def compare_mixes(provenance: Provenance, group: Sequence[HeadlineMix]) -> BaselineComparison:
+    """Return fan-outs of some mixes side by side beside one after another, by the baselines of the mixes."""
     sequential = estimate_mixes_sequential_time(group)
     bounds = sequential.interval
     reasons = (*(mix.baseline.no_interval_reason for mix in group), sequential.no_interval_reason)

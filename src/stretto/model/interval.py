@@ -72,6 +72,11 @@ def merge_intervals(intervals: Iterable[Interval], limits: Interval) -> list[Int
     return [interval for interval in clipped if interval.start < interval.end]
 
 
+def measure_outside(intervals: Sequence[Interval], others: Sequence[Interval]) -> int:
+    """Return the length of the union of intervals that lies outside all of the others."""
+    return measure_union_length([*intervals, *others]) - measure_union_length(others)
+
+
 def find_gaps(merged: Iterable[Interval], limits: Interval) -> Iterator[Interval]:
     """Yield the gaps that disjoint intervals leave within the limits."""
     at = limits.start

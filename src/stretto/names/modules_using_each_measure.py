@@ -196,8 +196,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.speedup_cost": (
         measures.COST_DELIVERED, measures.COST_ELAPSED, measures.COST_FANOUTS, measures.COST_NANO_USD,
         measures.COST_WORK, measures.FANOUTS, measures.TOKEN_COUNT, measures.TOKEN_DELIVERED,
-        measures.TOKEN_ELAPSED, measures.TOKEN_FANOUTS, measures.TOKEN_WORK, measures.VERDICT_ELAPSED,
-        measures.VERDICT_FANOUTS, measures.VERDICT_PAID, measures.VERDICT_WORK,
+        measures.TOKEN_ELAPSED, measures.TOKEN_FANOUTS, measures.TOKEN_WORK,
     ),
     "figures.messages_between_agents": (measures.CONVERSATIONS, measures.CONVERSATION_TIME),
     "figures.cache_figures_and_faults": (
