@@ -50,7 +50,7 @@ class PackedSession(msgspec.Struct, frozen=True, gc=False):
         sums: dict[str, dict[tuple[str | int, ...], int]] = {}
         for measure, dims, value in self.cells:
             sums.setdefault(measure, {})[dims] = value
-        return dict(sums)
+        return sums
 
 
 _encode = msgspec.msgpack.Encoder().encode

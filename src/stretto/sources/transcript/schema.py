@@ -270,11 +270,9 @@ def decode_line(data: bytes) -> tuple[list[TranscriptLine], str | None]:
 
 def list_times(data: bytes) -> list[int]:
     """Return the times (ns) of the objects on a line of the file, as ``decode_line`` finds them."""
-    try:
-        times = [to_time(_DATED_LINE.decode(data).timestamp)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        times = [to_time(line.timestamp) for line in decode_line(data)[0]]
-    return [time for time in times if time is not None]
+    dated = decode_part(_DATED_LINE, data)
+    lines = decode_line(data)[0] if dated is None else [dated]
+    return [time for line in lines if (time := to_time(line.timestamp)) is not None]
 
 
 def is_whole_object(data: bytes) -> bool:

@@ -36,14 +36,6 @@ def add_up_parts(parts: Iterable[Part]) -> Additions:
     return added
 
 
-def add_difference(change: Additions, now: Additions | None, before: Additions | None) -> None:
-    """Add to a change what one set of additions adds beyond an earlier one."""
-    for addition, value in (now or {}).items():
-        change[addition] = change.get(addition, 0) + value
-    for addition, value in (before or {}).items():
-        change[addition] = change.get(addition, 0) - value
-
-
 @dataclass(slots=True)
 class PartSums:
     """The additions of a contribution, part by part.
@@ -62,15 +54,14 @@ class PartSums:
             while key in self._parts:
                 # Contradictory events may give two tasks the same id.
                 key += "+"
-            known = before.pop(key, None)
+            known = before.get(key)
             if known is not None and known.inputs == part.inputs:
-                self._parts[key] = known
+                self._parts[key] = before.pop(key)
                 continue
             self._parts[key] = part
             part.add_up(change, *part.inputs)
-            if known is not None:
-                add_difference(change, None, add_up_parts((known,)))
-        add_difference(change, None, add_up_parts(before.values()))
+        # What is left has changed or is gone.
+        change.subtract(add_up_parts(before.values()))
 
     def take_over(self, parts: Iterable[Part], sums: PartSums, change: Additions) -> None:
         """Take these parts over from other sums; a part that these do not have is added to ``change``."""

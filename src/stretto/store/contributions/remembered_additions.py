@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.contributions.contribution_parts_by_task_or_fanout import PartSums, add_difference
+from stretto.store.contributions.contribution_parts_by_task_or_fanout import PartSums
 from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.sums_by_time_slot import Additions
 
@@ -51,7 +51,8 @@ class ContributionSums:
                 if additions:
                     self._whole[name] = additions
                 if additions != before:
-                    add_difference(change, additions, before)
+                    change.update(additions)
+                    change.subtract(before or {})
         self.context, self._has_returned = context, False
 
     def settle(self, newly_settled: SessionContext, rest: SessionContext, change: Additions) -> None:
