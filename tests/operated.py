@@ -200,7 +200,9 @@ def make_operated(folder: Path, *, read_clock: Callable[[], int] = lambda: NOW) 
         connect=opened.open_store,
         snapshot=lambda at: snapshot if at is None else opened.take_snapshot(at),
         session_summary=opened.summarise,
+        session=opened.read_session,
         findings=lambda: findings,
+        past_findings=opened.read_findings,
         ask=ask_here,
         expected_tasks=list,
     )

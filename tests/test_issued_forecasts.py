@@ -14,7 +14,7 @@ from stretto.analysis.daily_task_length_forecasts import LengthOutlook
 from stretto.analysis.series_of_run_values import Series, SeriesKind
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.findings.analysis_input_and_answer import AnalysisInput
-from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, read_analysis_input
+from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, read_given_forecasts
 from stretto.findings.calendar_trend_and_forecast_analyses import forecast_daily_lengths
 from stretto.findings.issued_forecasts import (
     AS_GIVEN,
@@ -62,7 +62,6 @@ def test_the_first_forecast_of_a_local_day_is_kept() -> None:
     assert len(list_issued_forecasts(answer(*rows), [first], BEGIN + DAY, UTC_ZONE)) == 1
     # In Tokyo the day ends nine hours earlier.
     assert len(list_issued_forecasts(answer(*rows), [first], BEGIN + 16 * HOUR, ZoneInfo("Asia/Tokyo"))) == 1
-    assert list_issued_forecasts(AnalysisResult("trends", BEGIN), [], BEGIN, UTC_ZONE) == []
 
 
 def test_a_kept_forecast_is_read_as_it_was_given() -> None:
@@ -140,8 +139,8 @@ def test_forecasts_outlive_a_rebuild_and_are_no_findings(tmp_path: Path) -> None
         assert issued.time == BEGIN
         assert read_finding_history(opened.connection) == []
         assert schedule.state.findings == ()
-        read = read_analysis_input(opened.connection, BEGIN + DAY, "UTC")
-        assert [forecast.first_day for forecast in read.issued] == [TODAY]
+        given = read_given_forecasts(opened.connection, BEGIN + DAY)
+        assert [forecast.first_day for forecast in given] == [TODAY]
         assert read_issued_forecasts(opened.connection, BEGIN, at=BEGIN - 1) == []
         assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=BEGIN + DAY)
 

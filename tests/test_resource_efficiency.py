@@ -89,10 +89,10 @@ def test_leaks_have_their_reason_where_no_session_can_be_judged(sampled: Operate
     with sources.connect() as connection:
         runs = [*read_session_runs(connection, 0, NOW + 1)]
     few = [run for run in runs if run.session == "short"]
-    assert list_memory_leaks([], sources.session_summary)["absent"] == {"suspected": NOT_SAMPLED}
-    assert "none has half an hour" in list_memory_leaks(few, sources.session_summary)["absent"]["suspected"]
+    assert list_memory_leaks([], sources.session)["absent"] == {"suspected": NOT_SAMPLED}
+    assert "none has half an hour" in list_memory_leaks(few, sources.session)["absent"]["suspected"]
     unsampled = [replace(run, cpu_seconds=None) for run in runs]
-    assert list_memory_leaks(unsampled, sources.session_summary)["sessions"] == []
+    assert list_memory_leaks(unsampled, sources.session)["sessions"] == []
 
     def refuse_session(_: str) -> None:
         raise ServiceError("a team's store has no course of a session")

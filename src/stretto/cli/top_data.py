@@ -50,7 +50,7 @@ from stretto.summaries.running_tasks import (
     read_successful_task_lengths,
 )
 from stretto.summaries.session_json import build_row_document, build_spending_document
-from stretto.summaries.spending_outlook import PeriodSpending, list_budgets, read_spending
+from stretto.summaries.spending_outlook import PeriodSpending, read_spending
 
 SLOW = 10 * SECOND
 SPARING = 10
@@ -244,9 +244,7 @@ class FrameReader:
             connection, now, config.timezone, switched_off=config.features.off_analyses
         )
         self._are_tasks_slower = state.has_slower_tasks
-        if any(config.budgets.values()):
-            spending = read_spending(connection, now, config.timezone, config.budgets)
-            self._budgets = tuple(list_budgets(spending))
+        self._budgets = (*read_spending(connection, now, config.timezone, config.budgets),)
         try:
             received = notifications.read_notifications(config.state / "notifications.jsonl")
         except OSError as error:

@@ -31,7 +31,7 @@ from stretto.figures.sums_by_dimension import collect_quantile_sketches, sum_by
 from stretto.findings.analysis_input_and_answer import AnalysisAnswer, AnalysisInput, DayLengths, DayTurns
 from stretto.findings.analysis_table import ANALYSES, HISTORY_DAYS, TRENDS
 from stretto.findings.efficiency_score_by_day import ScoreSettings, read_efficiency_by_day
-from stretto.findings.issued_forecasts import READ_NS, parse_issued_forecast
+from stretto.findings.issued_forecasts import OUTLOOKS, READ_NS, IssuedForecast, parse_issued_forecast
 from stretto.findings.useless_or_small_cache_findings import CACHE_DAYS
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingVerdict
@@ -127,6 +127,7 @@ def answer_request(
                 days=request.days,
             ),
             growth=request.growth,
+            issued=read_given_forecasts(connection, request.instant) if OUTLOOKS in request.names else (),
             # The scores of thirty days take longer than all else that is read, and only trends need them.
             efficiency=read_efficiency_by_day(connection, request.instant, request.scoring)
             if TRENDS in request.names
@@ -177,14 +178,18 @@ def read_analysis_input(
         hook_lengths=hooks,
         turns=read_day_turns(connection, instant, days),
         cache_uses=read_cache_uses(connection, instant),
-        issued=[
-            forecast
-            for change in read_issued_forecasts(connection, instant - READ_NS, at=instant)
-            if (forecast := parse_issued_forecast(change.finding)) is not None
-        ],
         owner_days=read_owner_days(connection, range(start // DAY, (instant + 1) // DAY)),
         team_experiments=read_team_experiments(connection),
     )
+
+
+def read_given_forecasts(connection: sqlite3.Connection, instant: int) -> list[IssuedForecast]:
+    """Return the forecasts that were kept until an instant (ns) and are about days that are judged."""
+    return [
+        forecast
+        for change in read_issued_forecasts(connection, instant - READ_NS, at=instant)
+        if (forecast := parse_issued_forecast(change.finding)) is not None
+    ]
 
 
 def read_promises(connection: sqlite3.Connection, decisions: Iterable[Decision]) -> dict[str, Finding]:

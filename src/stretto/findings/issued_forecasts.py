@@ -65,10 +65,8 @@ def list_issued_forecasts(
 ) -> list[FindingChange]:
     """Return the forecasts of an answer to be kept: those of series without one on this local day.
 
-    ``issued`` are the forecasts of the last days. Answers of other analyses have none.
+    ``result`` is an answer of ``OUTLOOKS``, and ``issued`` are the forecasts of the last days.
     """
-    if result.kind != OUTLOOKS:
-        return []
     today = find_date(now, zone)
     known = {change.id for change in issued if find_date(change.time, zone) == today}
     changes = []

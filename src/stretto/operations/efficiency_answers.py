@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stretto.clock import DAY, HOUR, SECOND
+from stretto.findings.analysis_table import EXPLAINED
 from stretto.findings.finding_sentences import SLOWER_TASKS, describe_finding, describe_session_holdup
 from stretto.format import quantities
 from stretto.model.run_rows_for_analyses import SessionRun
@@ -249,7 +250,7 @@ def answer_resource_efficiency(call: OperationCall) -> OperationAnswer:
             "cache_hit_ratio": call.figures.describe("stretto_cache_hit_ratio", window=window),
             "machine_cpu_ratio": call.figures.describe("stretto_machine_cpu_ratio", window=window),
             "machine": machine,
-            "memory_leaks": list_memory_leaks(runs.sessions, call.sources.session_summary),
+            "memory_leaks": list_memory_leaks(runs.sessions, call.sources.session),
             "figures_window": window,
             "absent": {} if call.workflow.session else {"session": "the answer is about no single session"},
         },
@@ -328,7 +329,7 @@ def answer_bottlenecks(call: OperationCall) -> OperationAnswer:
 
 def _explain_session(call: OperationCall) -> OperationAnswer:
     holdups = call.try_answer("holdups")
-    known = None if holdups is None else holdups.extra.get("sessions", {}).get(call.workflow.session)
+    known = None if holdups is None else holdups.extra.get(EXPLAINED, {}).get(call.workflow.session)
     path = call.session["critical_path"]
     sentences = [describe_session_holdup(each) for each in known or ()]
     if not sentences and path is not None and path["agents"]:

@@ -9,11 +9,11 @@ from typing import Any
 from stretto.clock import MINUTE
 from stretto.errors import StrettoError
 from stretto.figures.memory_growth import FEWEST_COMPARED, measure_memory_growth_at_constant_load
+from stretto.model.entities import Session
 from stretto.model.run_rows_for_analyses import SessionRun
 from stretto.names import Label
 from stretto.operations.figure_lookup import FigureTable
 from stretto.operations.measure_finished_runs import NOT_SAMPLED
-from stretto.summaries.session_summary import SessionSummary
 
 MOST_SESSIONS_READ = 10
 """Sessions whose samples are read for their growth of memory: the latest ones that are long enough."""
@@ -61,7 +61,7 @@ def describe_session_disk_traffic(use: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def list_memory_leaks(
-    sessions: Sequence[SessionRun], summarise: Callable[[str], SessionSummary | None]
+    sessions: Sequence[SessionRun], read_session: Callable[[str], Session | None]
 ) -> dict[str, Any]:
     """Return the growth of memory of the latest long sessions with samples, the suspected leaks first.
 
@@ -72,8 +72,7 @@ def list_memory_leaks(
     rows = []
     try:
         for run in sorted(long, key=lambda run: (-run.end, run.session))[:MOST_SESSIONS_READ]:
-            if (summary := summarise(run.session)) is not None:
-                session = summary.session
+            if (session := read_session(run.session)) is not None:
                 growth = measure_memory_growth_at_constant_load(session.samples, session.tasks)
                 rows.append({"session": run.session, **asdict(growth)})
     except StrettoError as error:

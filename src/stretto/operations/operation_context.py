@@ -8,7 +8,7 @@ from typing import Any
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_changes import is_notable
-from stretto.findings.findings_snapshot import FindingsState, build_finding_document, read_findings_state
+from stretto.findings.findings_snapshot import FindingsState, build_finding_document
 from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.findings import Finding
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
@@ -129,16 +129,7 @@ class OperationCall:
         """The findings as last stored, or as they were known at the instant in the past."""
         if self.at is None:
             return self.sources.findings()
-        latest = self.sources.findings()
-        with self.sources.connect() as connection:
-            return read_findings_state(
-                connection,
-                latest.at,
-                latest.zone,
-                at=self.at,
-                switched_off=latest.switched_off,
-                absent=latest.absent,
-            )
+        return self.sources.past_findings(self.at)
 
     def read_pattern_runs(self, span: int) -> RunSelection:
         """Return the runs of the workflow's pattern; of a session without one, that session alone."""

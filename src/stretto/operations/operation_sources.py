@@ -11,6 +11,7 @@ from stretto.clock import Clock
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisRequest
 from stretto.findings.efficiency_score_by_day import ScoreSettings
 from stretto.findings.findings_snapshot import FindingsState
+from stretto.model.entities import Session
 from stretto.notifications.notification_log import Notification
 from stretto.servers.alert_limits import AlertLimits
 from stretto.summaries.running_tasks import ExpectedTask
@@ -32,8 +33,12 @@ class OperationSources:
     snapshot: Callable[[int | None], Snapshot | None]
     """An instant (ns) → the figures then, read from the store; None → the newest figures, from memory."""
     session_summary: Callable[[str], SessionSummary | None]
+    session: Callable[[str], Session | None]
+    """Reads a session alone, whose tasks may have any types, at a fraction of the cost of its summary."""
     findings: Callable[[], FindingsState]
     """Returns the findings as last stored, from memory where a service runs."""
+    past_findings: Callable[[int], FindingsState]
+    """An instant (ns) in the past → the findings as they were known then."""
     ask: Callable[[AnalysisRequest], AnalysisReplies | str]
     """Runs analyses in a process of their own; returns their replies, or why there are none."""
     expected_tasks: Callable[[], Sequence[ExpectedTask]]

@@ -74,7 +74,7 @@ from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.run_queries import count_runs, read_judged_sessions
 from stretto.store.window_sums import fold_slots, read_period_sums, read_some_period_sums
 from stretto.summaries.budget_in_words import describe_budget
-from stretto.summaries.spending_outlook import list_budgets, read_spending
+from stretto.summaries.spending_outlook import read_spending
 from stretto.summaries.window_figures import FigureRules, compute_sum_figures
 
 CHART_MEASURES = (*HEADLINE_MEASURES, measures.DELIVERIES, measures.COST, measures.PRICED_CALLS)
@@ -243,12 +243,9 @@ class _ReportMaker:
     def _describe_budgets(self) -> list[str]:
         """Return a sentence on each budget as of the end of the period; that of a day on a day's report."""
         period, budgets = self._period, self._rules.budgets
-        if not any(budgets.values()):
-            return []
-        spending = read_spending(self._connection, period.instant, period.zone, budgets)
         return [
             describe_budget(each)
-            for each in list_budgets(spending)
+            for each in read_spending(self._connection, period.instant, period.zone, budgets)
             if each.period != "day" or period.kind is PeriodKind.DAY
         ]
 

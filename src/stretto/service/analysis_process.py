@@ -82,9 +82,16 @@ def run_analysis_process(
 
 def list_exhausted(done: AnalysisRound) -> dict[str, str]:
     """Return the analyses that ran out of time or memory, each with the reason."""
-    if done.replies is None:
-        return dict.fromkeys(done.names, done.error or NO_ANSWER) if done.is_exhausted else {}
-    return {each.name: each.error or NO_ANSWER for each in done.replies.replies if each.is_exhausted}
+    replies = _list_replies(done)
+    return {name: reply.error or NO_ANSWER for name, reply in replies.items() if reply.is_exhausted}
+
+
+def _list_replies(done: AnalysisRound) -> dict[str, AnalysisReply]:
+    """Return the replies by analysis; those of a process that failed as a whole have its error."""
+    if done.replies is not None:
+        return {each.name: each for each in done.replies.replies}
+    error = done.error or NO_ANSWER
+    return {name: AnalysisReply(name, error=error, is_exhausted=done.is_exhausted) for name in done.names}
 
 
 def merge_rounds(
@@ -97,16 +104,13 @@ def merge_rounds(
     """
     if second.replies is None and first.replies is None:
         return replace(first, error=f"{first.error}; over {SHORT_DAYS} days {second.error}")
-    kept = {} if first.replies is None else {each.name: each for each in first.replies.replies}
-    if second.replies is None:
-        again = [AnalysisReply(name, error=second.error) for name in second.names]
-    else:
-        again = [*second.replies.replies]
     marked = {
-        reply.name: _mark_shortened(reply, f"over {days} days {reasons[reply.name]}") for reply in again
+        name: _mark_shortened(reply, f"over {days} days {reasons[name]}")
+        for name, reply in _list_replies(second).items()
     }
+    replies = _list_replies(first) | marked
     seconds = sum(each.replies.cpu_seconds for each in (first, second) if each.replies is not None)
-    return AnalysisRound(first.instant, first.names, AnalysisReplies((*(kept | marked).values(),), seconds))
+    return AnalysisRound(first.instant, first.names, AnalysisReplies((*replies.values(),), seconds))
 
 
 def _mark_shortened(reply: AnalysisReply, reason: str) -> AnalysisReply:

@@ -21,7 +21,7 @@ from stretto.findings.analysis_table import list_due, list_runnable
 from stretto.findings.efficiency_score_by_day import ScoreSettings
 from stretto.findings.finding_changes import count_checks, list_finding_changes
 from stretto.findings.findings_snapshot import FindingsState, describe_missing_extra, read_findings_state
-from stretto.findings.issued_forecasts import list_issued_forecasts
+from stretto.findings.issued_forecasts import OUTLOOKS, list_issued_forecasts
 from stretto.service.analysis_process import AnalysisRound, run_analysis_process
 from stretto.store.database import open_reader, open_transaction
 from stretto.store.finding_history_and_last_answers import (
@@ -102,10 +102,8 @@ class AnalysisSchedule:
         """Rows of decisions and of changes of findings that ``state`` was read with."""
         self._answered: dict[str, int | None] = {}
         """When each analysis was last tried (ns)."""
-        self._started: int | None = None
-        """When it began (ns); None if there is nothing to run."""
-        self._has_looked = False
-        """Whether the first round is stored, well or not, or nothing was due."""
+        self._wait_until = 0
+        """Until when (ns) the first round is to be waited for; 0 once it is stored or there is none."""
         self._asked = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="analysis", daemon=True)
 
@@ -114,15 +112,13 @@ class AnalysisSchedule:
         self.refresh_state(connection)
         self._answered = {name: result.at for name, result in self.state.results.items()}
         if self.state.missing is None and self._analyses:
-            self._started = self._clock()
+            self._wait_until = self._clock() + LONGEST_FIRST_ROUND
             self._thread.start()
 
     @property
     def is_first_round_over(self) -> bool:
         """Whether no first answers are to be waited for: they came, failed, are none or take too long."""
-        if self._started is None or self._has_looked:
-            return True
-        return self._clock() - self._started >= LONGEST_FIRST_ROUND
+        return self._clock() >= self._wait_until
 
     def stop(self) -> None:
         """End the thread and a running process; its answer is dropped."""
@@ -139,7 +135,7 @@ class AnalysisSchedule:
         """Store the answers that wait, in the worker's thread; return whether the findings changed."""
         while not self.rounds.empty():
             self._store_answers(connection, self.rounds.get())
-            self._has_looked = True
+            self._wait_until = 0
             self._seen = None
         seen = _count_rows(connection, "decisions"), _count_rows(connection, "finding_history")
         if seen == self._seen:
@@ -169,7 +165,7 @@ class AnalysisSchedule:
             now, answered = self._clock(), self._answered
             due = list_due(answered, now, self._analyses)
             if not due:
-                self._has_looked = True
+                self._wait_until = 0
             if due and self._has_news(now):
                 request = AnalysisRequest(
                     str(self._database),
@@ -214,10 +210,12 @@ class AnalysisSchedule:
             if result.failed_at is None and not result.shortened
             for change in list_finding_changes(result.kind, result.findings, known, done.instant)
         ]
-        issued = read_issued_forecasts(connection, done.instant - 2 * DAY)
-        zone = ZoneInfo(self._zone)
-        for result in results:
-            if result.failed_at is None:
+        # The one analysis that forecasts answers hourly: the others need not look for kept forecasts.
+        outlooks = [result for result in results if result.kind == OUTLOOKS and result.failed_at is None]
+        if outlooks:
+            issued = read_issued_forecasts(connection, done.instant - 2 * DAY)
+            zone = ZoneInfo(self._zone)
+            for result in outlooks:
                 changes += list_issued_forecasts(result, issued, done.instant, zone)
         if changes and self._journal is not None:
             append_finding_changes(self._journal, changes)

@@ -11,12 +11,14 @@ from stretto.clock import Clock
 from stretto.config.configuration import Config
 from stretto.figures.sequential_baseline_choice import DeclaredBaselines
 from stretto.findings.findings_snapshot import FindingsState, read_findings_state
+from stretto.model.entities import Session
 from stretto.notifications.notification_log import Notification
 from stretto.operations.operation_sources import OperationSources
 from stretto.resources import machine
 from stretto.service.analysis_process import ask_analysis_process
 from stretto.service.configured_session_summary import summarise_configured_session
 from stretto.service.configured_snapshot import make_score_settings, take_configured_snapshot
+from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.store.declared_baseline_file import load_declared_baselines
 from stretto.summaries.running_tasks import (
@@ -56,13 +58,19 @@ class StoreSources:
         with self.open_store() as connection:
             return summarise_configured_session(connection, self.config, id, self.declared(), self.clock())
 
-    def read_findings(self) -> FindingsState:
-        """Return the findings as last stored."""
+    def read_session(self, id: str) -> Session | None:
+        """Return a session, whose tasks may have any types, or None if it is unknown."""
+        with self.open_store() as connection:
+            return queries.read_session(connection, id, None)
+
+    def read_findings(self, at: int | None = None) -> FindingsState:
+        """Return the findings as last stored, or as known at an instant (ns) in the past."""
         with self.open_store() as connection:
             return read_findings_state(
                 connection,
                 self.clock(),
                 self.config.timezone,
+                at=at,
                 switched_off=self.config.features.off_analyses,
             )
 
@@ -88,7 +96,9 @@ def make_store_sources(
         connect=store.open_store,
         snapshot=lambda at: store.take_snapshot(clock() if at is None else at),
         session_summary=store.summarise,
+        session=store.read_session,
         findings=store.read_findings,
+        past_findings=store.read_findings,
         ask=ask_analysis_process,
         expected_tasks=lambda: store.read_expectations().list_expected(clock()),
         notifications=notifications,

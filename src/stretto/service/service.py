@@ -86,7 +86,7 @@ from stretto.store.declared_baseline_file import DeclaredBaselineReader
 from stretto.store.joinable_sessions import describe_sessions_that_seem_one_run
 from stretto.summaries.running_tasks import ExpectedFanout, ExpectedTask, compute_running_fanout_figures
 from stretto.summaries.snapshot import Snapshot
-from stretto.summaries.spending_outlook import PeriodSpending, compute_spending_figures, list_budgets
+from stretto.summaries.spending_outlook import PeriodSpending, compute_spending_figures
 
 
 class Service:
@@ -286,7 +286,9 @@ class Service:
             connect=store.open_store,
             snapshot=lambda at: self.snapshot if at is None else store.take_snapshot(at),
             session_summary=store.summarise,
+            session=store.read_session,
             findings=self.get_findings,
+            past_findings=store.read_findings,
             ask=ask_analysis_process,
             expected_tasks=self.list_expected_tasks,
             notifications=notifications,
@@ -324,7 +326,7 @@ class Service:
 
     def list_budgets(self) -> list[PeriodSpending]:
         """Return spending against each budget, as of some seconds ago."""
-        return list_budgets(self.worker.spending)
+        return self.worker.spending
 
     def append_decision(self, decision: Decision) -> None:
         """Append a decision, and look again soon. Raises OSError if the journal cannot be written."""

@@ -484,6 +484,4 @@ class Worker:
         if running and (not lengths or time.monotonic() - self._lengths_read >= LENGTHS_SECONDS):
             lengths, self._lengths_read = read_successful_task_lengths(self.writer, now), time.monotonic()
         self.expectations = TaskExpectations(running, lengths, list_running_fanouts(sessions))
-        budgets = self._config.budgets
-        if any(budgets.values()):
-            self.spending = read_spending(self.writer, now, self._config.timezone, budgets)
+        self.spending = read_spending(self.writer, now, self._config.timezone, self._config.budgets)

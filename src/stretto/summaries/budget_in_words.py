@@ -18,7 +18,7 @@ def describe_budget(spending: PeriodSpending) -> str:
     Example: ``Budget of November 2026: $50.00 of $100.00 spent; $120.00 [$95.00, $130.00] expected by its
     end, from the last 28 days; gone on 26 November [on 24 November, not by its end].``
     """
-    now = datetime.fromtimestamp(spending.at // SECOND, ZoneInfo(spending.zone))
+    now = _to_local(spending)
     title = f"{now.day} {now:%B}" if spending.period == "day" else f"{now:%B %Y}"
     spent = f"{format_dollars(spending.spent)} of {format_dollars(spending.budget)} spent"
     if spending.unpriced:
@@ -84,8 +84,13 @@ def _describe_time(spending: PeriodSpending, days: float | None) -> str:
     """Return when so many days have passed; None is after the period."""
     if days is None:
         return "not by its end"
-    time = datetime.fromtimestamp((spending.at + days * DAY) // SECOND, ZoneInfo(spending.zone))
+    time = _to_local(spending, days)
     return f"at {time:%H:%M}" if spending.period == "day" else f"on {time.day} {time:%B}"
+
+
+def _to_local(spending: PeriodSpending, days: float = 0) -> datetime:
+    """Return the local time so many days after the instant of the spending."""
+    return datetime.fromtimestamp((spending.at + days * DAY) // SECOND, ZoneInfo(spending.zone))
 
 
 def _explain_no_forecast(spending: PeriodSpending) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import calendar
-import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +28,6 @@ class PeriodSpending:
     period: str
     spent: float
     budget: int
-    """0 if there is none."""
     forecast: BudgetForecast | None
     """None if too few days are known."""
     known_days: int
@@ -44,8 +42,8 @@ class PeriodSpending:
 
     @property
     def is_gone(self) -> bool:
-        """Whether there is a budget, and it is used up."""
-        return 0 < self.budget <= self.spent
+        """Whether the budget is used up."""
+        return self.budget <= self.spent
 
     @property
     def is_over(self) -> bool:
@@ -56,10 +54,14 @@ class PeriodSpending:
 def read_spending(
     connection: sqlite3.Connection, now: int, zone: str, budgets: Mapping[str, int]
 ) -> list[PeriodSpending]:
-    """Return the spending of the current local day and month. Only calls whose cost is known count.
+    """Return the spending of the current local day and month, if it has a budget, in US dollars.
+
+    Only calls whose cost is known count.
 
     Sums are by the hour, so that in zones off by half an hour a day begins half an hour later.
     """
+    if not any(budgets.values()):
+        return []
     local = datetime.fromtimestamp(now // SECOND, ZoneInfo(zone))
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     first_of_month = midnight.replace(day=1)
@@ -93,8 +95,8 @@ def read_spending(
         PeriodSpending(
             period,
             spent[period],
-            budget := budgets.get(period, 0),
-            forecast_budget(spent[period], past, left[period], budget or math.inf),
+            budget,
+            forecast_budget(spent[period], past, left[period], budget),
             len(past),
             now,
             int(ends[period].timestamp()) * SECOND,
@@ -102,17 +104,13 @@ def read_spending(
             round(sum_between(unpriced, begins[period], reached)),
         )
         for period in PERIODS
+        if (budget := budgets.get(period, 0))
     ]
 
 
-def list_budgets(spending: Iterable[PeriodSpending]) -> list[PeriodSpending]:
-    """Return the spending of the periods that have a budget."""
-    return [each for each in spending if each.budget]
-
-
-def compute_spending_figures(spending: list[PeriodSpending]) -> Iterator[Figure]:
+def compute_spending_figures(spending: Iterable[PeriodSpending]) -> Iterator[Figure]:
     """Yield budget, spending so far and forecast of each period that has a budget."""
-    for each in list_budgets(spending):
+    for each in spending:
         labels: Labels = (("period", each.period),)
         yield Figure("stretto_budget_usd", labels, each.budget, 1)
         yield Figure("stretto_budget_spent_usd", labels, each.spent, 1)
