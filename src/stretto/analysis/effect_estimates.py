@@ -55,8 +55,6 @@ def estimate_ratio_of_geometric_means(
     None if a group has fewer than two values or nothing scatters. Values are above 0. Example: (1, 2, 4)
     and (2, 4, 8) have the ratio 2.
     """
-    if not first or not second:
-        return None
     return estimate_change_of_means([*np.log(first)], [*np.log(second)], is_ratio=True)
 
 

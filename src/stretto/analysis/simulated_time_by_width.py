@@ -84,11 +84,10 @@ class CapacityPlan:
 
         None if the widths are the same, or if the usual one is wider than what is planned for.
         """
-        if self.advised in {None, self.usual} or self.usual > len(self.widths):
+        if self.advised is None or self.advised == self.usual or self.usual > len(self.widths):
             return None
-        times, drawn = np.array([each.seconds for each in self.widths]), np.array(self.draws)
-        usual, advised = self.usual - 1, (self.advised or 1) - 1
-        mean = float(times[usual] - times[advised])
+        usual, advised, drawn = self.usual - 1, self.advised - 1, np.array(self.draws)
+        mean = self.widths[usual].seconds - self.widths[advised].seconds
         low, high = np.quantile(drawn[:, usual] - drawn[:, advised], [LEVEL / 2, 1 - LEVEL / 2])
         return mean, min(float(low), mean), max(float(high), mean)
 

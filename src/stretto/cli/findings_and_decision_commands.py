@@ -14,7 +14,7 @@ from stretto.cli.time_args import parse_since
 from stretto.clock import SECOND, read_wall_clock
 from stretto.errors import UsageError
 from stretto.findings.analysis_run import AnalysisRequest
-from stretto.findings.analysis_table import ANALYSES
+from stretto.findings.analysis_table import ANALYSES, EFFECTS
 from stretto.findings.decision_parsing import parse_decision
 from stretto.findings.explain_work_or_session import (
     EXPECTING,
@@ -66,7 +66,7 @@ def show_findings(context: CommandContext, options: argparse.Namespace) -> int:
         f"worked out now for then: {describe_finding(finding, state.zone)}"
         for finding in state.worked_out_again
     ]
-    effects = state.results.get("effects")
+    effects = state.results.get(EFFECTS)
     lines += [
         f"            {describe_finding(finding, state.zone)}"
         for finding in (() if effects is None else effects.findings)

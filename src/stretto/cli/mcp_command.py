@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from stretto.cli.ask_operation_command import OperationAsker
@@ -22,9 +22,6 @@ from stretto.store.database import open_reader
 from stretto.store.declared_baseline_file import load_declared_baselines
 from stretto.store.session_search import SessionQuery, find_sessions
 from stretto.version import read_version
-
-if TYPE_CHECKING:
-    pass
 
 
 def serve_mcp(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from stretto.clock import SECOND
@@ -217,8 +218,7 @@ def _find_contention(given: FeedInput) -> FeedItem:
     busy = 0 if given.snapshot is None else given.snapshot.activity.sessions_busy
     if item.value is None:
         return make_absent_item(f"{busy} sessions are busy; {item.reason}")
-    value = {"sessions_busy": busy, "slowdown": item.value}
-    return FeedItem(value, item.at, item.confidence, item.basis, item.reason)
+    return replace(item, value={"sessions_busy": busy, "slowdown": item.value})
 
 
 def _rank_priorities(given: FeedInput) -> FeedItem:

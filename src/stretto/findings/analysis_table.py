@@ -48,6 +48,9 @@ TRENDS = "trends"
 
 HOLDUPS = "holdups"
 
+EFFECTS = "effects"
+"""The analysis of what applied advice brought."""
+
 EXPLAINED, STANDINGS, UNEXPLAINED = "sessions", "standings", "unexplained"
 """Values of the answer about hold-ups, by session: the hold-ups, the standing among its like, or why none."""
 
@@ -282,7 +285,7 @@ ANALYSES: tuple[Analysis, ...] = (
     Analysis(HOLDUPS, FIVE_MINUTES, find_holdups),
     Analysis("experiments", FIVE_MINUTES, judge_experiments),
     Analysis("advice", HOUR_SECONDS, advise),
-    Analysis("effects", HOUR_SECONDS, judge_applied_recommendations),
+    Analysis(EFFECTS, HOUR_SECONDS, judge_applied_recommendations),
     Analysis("widths", HOUR_SECONDS, plan_widths),
     Analysis("gains", HOUR_SECONDS, fit_width_gains),
     Analysis("conditions", HOUR_SECONDS, find_conditions),
@@ -306,7 +309,7 @@ _SUMS_OF_OTHERS = "from day to day a team's sums are of other people: a differen
 ABSENT_FOR_TEAMS: Mapping[str, str] = {
     HOLDUPS: _SINGLE_RUNS,
     "advice": _SINGLE_RUNS,
-    "effects": "recommendations are made and applied on a person's machine",
+    EFFECTS: "recommendations are made and applied on a person's machine",
     "widths": _SINGLE_RUNS,
     "gains": _SINGLE_RUNS,
     "conditions": _SINGLE_RUNS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stretto.model.findings import (
+    DAY_KINDS,
     EFFECT_PREFIX,
     FORECAST_SUFFIX,
     HOLDUP_PREFIX,
@@ -43,11 +44,7 @@ _REASONS: tuple[tuple[str, str], ...] = (
     (EFFECT_PREFIX, _COUNTED),
     (HOLDUP_PREFIX, _COUNTED),
     ("holdup", "each kind of hold-up has a share of its own, and none is reported"),
-    ("correlation", _DAYS),
-    ("slow_hours", _DAYS),
-    ("slow_weekdays", _DAYS),
-    ("week", _DAYS),
-    ("best_period", _DAYS),
+    *((kind, _DAYS) for kind in DAY_KINDS),
     ("capacity", "it replays the sessions whose tasks are known; the others are not counted"),
     ("gain_by_width", "it fits the sessions whose tasks are known; the others are not counted"),
     ("session_life", "it follows the sessions that have several tasks; the others have no course"),

@@ -121,10 +121,14 @@ class SessionExplanation:
 
 def explain_session(state: FindingsState, session: Session) -> SessionExplanation:
     """Return the explanation of a session. Of the past, only tasks that were over then count."""
-    tasks, holdups = session.tasks, state.results.get(HOLDUPS)
-    is_known = session.id in get_holdups_by_session(state)
+    tasks = session.tasks
     if state.is_past:
         tasks = tuple(task for task in tasks if task.end is not None and task.end <= state.at)
+    present: Mapping[str, set[str | None]] = {
+        "agent": {task.agent for task in session.tasks},
+        "type": {task.task_type for task in session.tasks},
+        "tool": {call.tool for call in session.tool_calls},
+    }
     return SessionExplanation(
         session.id,
         get_standings_by_session(state).get(session.id),
@@ -134,23 +138,23 @@ def explain_session(state: FindingsState, session: Session) -> SessionExplanatio
         [
             finding
             for finding in list_notable_unsettled_findings(state)
-            if _is_about(finding, session) and not finding.kind.startswith(HOLDUP_PREFIX)
+            if not finding.kind.startswith(HOLDUP_PREFIX) and _is_about(finding, session.pattern, present)
         ],
         state.zone,
-        holdups.shortened if holdups is not None and is_known else "",
+        explain_shorter_history(state, session.id),
     )
 
 
-def _is_about(finding: Finding, session: Session) -> bool:
-    """Return whether a finding is about a session's pattern, or about a part of work that the session has."""
+def explain_shorter_history(state: FindingsState, session: str) -> str:
+    """Return of how many days the hold-ups of a session are and why; empty if of all, or if not known."""
+    return state.results[HOLDUPS].shortened if session in get_holdups_by_session(state) else ""
+
+
+def _is_about(finding: Finding, own: str | None, present: Mapping[str, set[str | None]]) -> bool:
+    """Return whether a finding is about a session's ``own`` pattern, or about parts that it has."""
     pattern = finding.subject.get("pattern")
     if pattern is not None:
-        return pattern == session.pattern
-    present: Mapping[str, set[str | None]] = {
-        "agent": {task.agent for task in session.tasks},
-        "type": {task.task_type for task in session.tasks},
-        "tool": {call.tool for call in session.tool_calls},
-    }
+        return pattern == own
     named = present.keys() & finding.subject.keys()
     return bool(named) and all(finding.subject[name] in present[name] for name in named)
 

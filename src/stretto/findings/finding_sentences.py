@@ -13,9 +13,11 @@ from stretto.figures.overdue_limits_and_time_left import TimeLeft
 from stretto.format.quantities import format_count_with_noun, format_duration
 from stretto.model.findings import (
     COINCIDES,
+    DAY_KINDS,
     EFFECT_PREFIX,
     FORECAST_SUFFIX,
     HOLDUP_PREFIX,
+    PEOPLE,
     RECOMMENDATION_PREFIX,
     TREND_SUFFIX,
     Finding,
@@ -67,16 +69,12 @@ SLOWER_TASKS = "Tasks got slower, so part of that is no gain."
 
 def describe_run_count(finding: Finding) -> str:
     """Return how many runs, days, lookups of a cache, or people of a team a finding rests on."""
-    if "people" in finding.details:
+    if PEOPLE in finding.details:
         return format_count_with_noun(finding.evidence.n, "person", "people")
-    if finding.kind in _KINDS_BY_DAY or finding.kind.endswith((FORECAST_SUFFIX, TREND_SUFFIX)):
+    if finding.kind in DAY_KINDS or finding.kind.endswith((FORECAST_SUFFIX, TREND_SUFFIX)):
         return format_count_with_noun(finding.evidence.n, "day")
     noun = "lookup" if "cache" in finding.subject else "run"
     return format_count_with_noun(finding.evidence.n, noun)
-
-
-_KINDS_BY_DAY = frozenset({"correlation", "slow_hours", "slow_weekdays", "week", "best_period"})
-"""Kinds of findings that compare days, beside trends and forecasts."""
 
 
 def name_subject(finding: Finding) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from stretto.analysis.installed_extras import find_missing_package
 from stretto.clock import SECOND
-from stretto.findings.analysis_table import ANALYSES, EXPLAINED, HOLDUPS, STANDINGS, UNEXPLAINED
+from stretto.findings.analysis_table import ANALYSES, EFFECTS, EXPLAINED, HOLDUPS, STANDINGS, UNEXPLAINED
 from stretto.findings.coverage_reasons import explain_unknown_coverage
 from stretto.findings.finding_changes import ADVICE, NOTABLE, count_checks, is_notable, is_quiet_effect
 from stretto.findings.finding_sentences import describe_finding
@@ -31,10 +31,6 @@ from stretto.version import describe_extra_install
 
 MOST_ANSWERS = 60
 """Answers of one analysis that surfaces list; ``checks`` counts all."""
-
-
-EFFECTS = "effects"
-"""The analysis of what applied advice brought."""
 
 UNKNOWN_CHECKS = "how many checks were quiet then is not kept"
 """Why the checks of an instant in the past are not counted."""
@@ -349,17 +345,17 @@ def add_explained_session(state: FindingsState, session: str, answer: AnalysisRe
     A text instead of an answer is why there is none.
     """
     last = state.results.get(HOLDUPS) or AnalysisResult(HOLDUPS)
-    values = {} if isinstance(answer, str) else answer.extra
-    reason = answer if isinstance(answer, str) else "the analysis has no run of it"
+    if isinstance(answer, str):
+        answer = replace(last, extra={UNEXPLAINED: {session: answer}})
+    values = answer.extra
     if session not in values.get(EXPLAINED, {}) and session not in values.get(UNEXPLAINED, {}):
-        values = {**values, UNEXPLAINED: {session: reason}}
+        values = {**values, UNEXPLAINED: {session: "the analysis has no run of it"}}
     more = {
         name: {**last.extra.get(name, {}), session: values[name][session]}
         for name in (EXPLAINED, STANDINGS, UNEXPLAINED)
         if session in values.get(name, {})
     }
-    shortened = last.shortened if isinstance(answer, str) else answer.shortened
-    result = replace(last, extra={**last.extra, **more}, shortened=shortened)
+    result = replace(last, extra={**last.extra, **more}, shortened=answer.shortened)
     return replace(state, results={**state.results, HOLDUPS: result})
 
 

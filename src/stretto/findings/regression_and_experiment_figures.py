@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels
-from stretto.findings.analysis_table import ANALYSES
+from stretto.findings.analysis_table import ANALYSES, EFFECTS
 from stretto.findings.findings_snapshot import FindingsState, get_extra_value
+from stretto.findings.issued_forecasts import OUTLOOKS
 from stretto.model.findings import EFFECT_PREFIX, RECOMMENDATION_PREFIX, Finding
 
 MOST_REGRESSIONS = 50
@@ -25,7 +26,7 @@ def compute_finding_figures(state: FindingsState) -> Iterator[Figure]:
     for analysis, count in sorted(Counter(stored.analysis for stored in state.open_findings).items()):
         yield Figure("stretto_open_findings", (("analysis", analysis),), count, count)
     yield from _yield_recommendations(state)
-    for cover in get_extra_value(state, "outlooks", "covers") or ():
+    for cover in get_extra_value(state, OUTLOOKS, "covers") or ():
         labels: Labels = (("level", f"{cover['level']:.2f}"),)
         yield Figure(
             "stretto_forecast_coverage_ratio", labels, cover["inside"] / cover["days"], cover["days"]
@@ -95,7 +96,7 @@ def _yield_recommendations(state: FindingsState) -> Iterator[Figure]:
             last = state.find_last_decision(stored)
             kind = stored.finding.kind.removeprefix(RECOMMENDATION_PREFIX)
             seconds[kind, "open" if last is None else last.value] += stored.finding.evidence.effect or 0.0
-    effects = state.results.get("effects")
+    effects = state.results.get(EFFECTS)
     for finding in () if effects is None else effects.findings:
         if finding.evidence.effect is not None:
             seconds[finding.kind.removeprefix(EFFECT_PREFIX), "realised"] += finding.evidence.effect

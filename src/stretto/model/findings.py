@@ -9,6 +9,9 @@ from enum import StrEnum
 COINCIDES = "coincides"
 """The detail of a change with the circumstances that changed at the same time."""
 
+DAY_KINDS = ("correlation", "slow_hours", "slow_weekdays", "week", "best_period")
+"""Kinds of findings that compare days, beside trends and forecasts."""
+
 PEOPLE = "people"
 """The detail of a finding of a team with its number of owners."""
 

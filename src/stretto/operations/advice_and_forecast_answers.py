@@ -9,8 +9,9 @@ from typing import Any
 from stretto.analysis.missing_score_points import ScoreTuning, TunablePart, suggest_tuning
 from stretto.analysis.recommendation import Effort, Priority
 from stretto.clock import DAY
+from stretto.findings.analysis_table import EFFECTS
 from stretto.findings.finding_sentences import describe_finding
-from stretto.findings.issued_forecasts import describe_cover
+from stretto.findings.issued_forecasts import OUTLOOKS, describe_cover
 from stretto.format import quantities
 from stretto.model.findings import Finding
 from stretto.model.task_delivery_classes import Delivery
@@ -60,7 +61,7 @@ def answer_recommendations(call: OperationCall) -> OperationAnswer:
             kept.append(finding)
         else:
             passed += 1
-    effects = call.try_answer("effects")
+    effects = call.try_answer(EFFECTS)
     # They promise no share, so that only the scope and the priority leave them out.
     judged = [
         row
@@ -310,7 +311,7 @@ def answer_predictions(call: OperationCall) -> OperationAnswer:
     days = describe_days(runs, call.sources.zone)
     if len(days) < FEWEST_FORECAST_DAYS:
         raise lack_data("days with runs", len(days), FEWEST_FORECAST_DAYS)
-    answer = call.read_answer("outlooks")
+    answer = call.read_answer(OUTLOOKS)
     horizon = round(call.options["forecast_horizon"] / DAY)
     name = RANGES[min(RANGES, key=lambda level: abs(level - call.options["confidence_interval"]))]
     scenarios: Sequence[str] = call.options["include_scenarios"]

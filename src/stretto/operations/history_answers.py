@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_finding
+from stretto.findings.measure_local_days import find_date
 from stretto.format import quantities
 from stretto.model.findings import COINCIDES, Finding, FindingVerdict
 from stretto.operations.find_named_workflow import refuse_later_session
@@ -273,7 +274,7 @@ def describe_days(runs: RunSelection, zone: str) -> list[dict[str, Any]]:
     local = ZoneInfo(zone)
     by_day: dict[date, list[Any]] = defaultdict(list)
     for run in runs.tasks:
-        by_day[datetime.fromtimestamp(run.start // SECOND, local).date()].append(run)
+        by_day[find_date(run.start, local)].append(run)
     days = []
     for day, group in sorted(by_day.items()):
         lengths = [run.length / SECOND for run in group if run.length is not None]
@@ -347,14 +348,18 @@ def _add_reasons_to_life(life: Mapping[str, Any]) -> dict[str, Any]:
 def _check_baseline_day(call: OperationCall) -> None:
     """Raise OperationError (INVALID_OPTIONS) if the day of the baseline is after the current one."""
     since, current = call.options["baseline_date"], call.options["current_date"]
-    today = datetime.fromtimestamp(call.now // SECOND, ZoneInfo(call.sources.zone)).date()
+    today = find_date(call.now, ZoneInfo(call.sources.zone))
     if since is None or since <= (current or today):
         return
     problem = "lies in the future" if current is None else f"lies after the current date, {current}"
-    raise OperationError(
+    raise _refuse_day(call, "baseline_date", problem)
+
+
+def _refuse_day(call: OperationCall, option: str, problem: str) -> OperationError:
+    return OperationError(
         ErrorCode.INVALID_OPTIONS,
-        f"'baseline_date' {problem}",
-        {"problems": {"baseline_date": problem}, "known": [*call.options]},
+        f"'{option}' {problem}",
+        {"problems": {option: problem}, "known": [*call.options]},
     )
 
 
@@ -365,12 +370,7 @@ def _move_to_day(call: OperationCall, day: date | None) -> None:
     end = _find_midnight(day + timedelta(days=1), call.sources.zone)
     now = call.sources.clock()
     if end - DAY > now:
-        problem = {"current_date": "lies in the future"}
-        raise OperationError(
-            ErrorCode.INVALID_OPTIONS,
-            "'current_date' lies in the future",
-            {"problems": problem, "known": [*call.options]},
-        )
+        raise _refuse_day(call, "current_date", "lies in the future")
     if end < now:
         call.at = end
         with call.sources.connect() as connection:

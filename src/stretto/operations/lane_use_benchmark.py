@@ -74,7 +74,6 @@ def _rank_session_among_earlier_weeks(call: OperationCall, runs: RunSelection) -
     ]
     share = measure_session_efficiency(runs.fanouts).get(id or "")
     average = statistics.fmean(before) if before else None
-    is_ranked = share is not None and len(before) >= FEWEST_FOR_RANK
     found: dict[str, Any] = {
         "against": "historical_average",
         "sessions": 0 if share is None else 1,
@@ -85,7 +84,7 @@ def _rank_session_among_earlier_weeks(call: OperationCall, runs: RunSelection) -
         "low": None,
         "high": None,
         "rank": sum(each < share for each in before) / len(before)
-        if share is not None and is_ranked
+        if share is not None and len(before) >= FEWEST_FOR_RANK
         else None,
     }
     alone = "the session's parallel work has not finished, or it has none"

@@ -14,6 +14,7 @@ from stretto.findings.findings_snapshot import FindingsState, add_explained_sess
 from stretto.model.entities import Session
 from stretto.operations.analysis_reader import AnswerReader
 from stretto.operations.operation_errors import OperationError
+from stretto.store.finding_history_and_last_answers import AnalysisResult
 
 BUSY = "another session is explained just now: ask again in a moment"
 
@@ -37,13 +38,12 @@ class OlderSessionExplainer:
         """
         if session.end is None or not is_explained_on_demand(state, session):
             return state
-        if not self._turn.acquire(blocking=False):
-            return add_explained_session(state, session.id, BUSY)
-        try:
-            return add_explained_session(
-                state, session.id, self.answers.read_answer(HOLDUPS, session.end).result
-            )
-        except OperationError as error:
-            return add_explained_session(state, session.id, error.message)
-        finally:
-            self._turn.release()
+        answer: AnalysisResult | str = BUSY
+        if self._turn.acquire(blocking=False):
+            try:
+                answer = self.answers.read_answer(HOLDUPS, session.end).result
+            except OperationError as error:
+                answer = error.message
+            finally:
+                self._turn.release()
+        return add_explained_session(state, session.id, answer)

@@ -264,9 +264,8 @@ def _convert_model_call(session: Session, call: ModelCall, agents: Mapping[str, 
 def _convert_usage(call: ModelCall) -> dict[str, Value | None]:
     """Return tokens and reported cost (dollars) of a call; by convention input includes cached tokens."""
     tokens = call.tokens
-    cached = (tokens.cache_read or 0) + (tokens.cache_write or 0)
     return {
-        SpanAttribute.USAGE_INPUT.value: None if tokens.input is None else tokens.input + cached,
+        SpanAttribute.USAGE_INPUT.value: None if tokens.input is None else tokens.prompt,
         SpanAttribute.USAGE_OUTPUT.value: tokens.output,
         SpanAttribute.USAGE_CACHE_READ.value: tokens.cache_read,
         SpanAttribute.USAGE_CACHE_WRITE.value: tokens.cache_write,

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from stretto.clock import DAY, SECOND
+from stretto.findings.analysis_table import EFFECTS
 from stretto.findings.finding_sentences import describe_finding
 from stretto.findings.findings_snapshot import FindingsState, get_extra_value, list_shortened_answers
+from stretto.findings.issued_forecasts import OUTLOOKS
 from stretto.format.quantities import format_count_with_noun, format_duration, format_percent
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import RECOMMENDATION_PREFIX, FindingVerdict
@@ -19,9 +21,6 @@ from stretto.store.finding_history_and_last_answers import StoredFinding
 
 MOST_ITEMS = 20
 """Sentences of a list; the rest is counted."""
-
-FORECAST = "outlooks"
-"""The analysis whose answer has the forecasts."""
 
 FORECAST_RANGE = "0.80"
 """The range of a forecast that a report shows: it should hold four of five days."""
@@ -124,7 +123,7 @@ def build_advice_section(given: PeriodFindings) -> ReportSection:
     ]
     sentences: list[str] = []
     effects: list[str] = []
-    result = state.results.get("effects")
+    result = state.results.get(EFFECTS)
     if result is not None and given.is_current:
         effects = [f"Brought: {describe_finding(finding, state.zone)}" for finding in result.findings]
         sentences += _describe_calibration(state)
@@ -146,14 +145,14 @@ def build_forecast_section(given: PeriodFindings) -> ReportSection:
 
     A report of a time long ago has no forecast: only the last one is kept.
     """
-    known: list[dict[str, Any]] = get_extra_value(given.state, FORECAST, "series") or []
+    known: list[dict[str, Any]] = get_extra_value(given.state, OUTLOOKS, "series") or []
     rows = [_make_forecast_row(series) for series in known if series["forecast"] is not None]
     if not given.is_current:
         sentence = "What was forecast then is not kept: see the current report."
     elif given.state.missing is not None:
         sentence = f"Nothing is forecast: {given.state.missing}."
-    elif FORECAST in given.state.switched_off:
-        sentence = f"Nothing is forecast: the analysis {FORECAST} is switched off."
+    elif OUTLOOKS in given.state.switched_off:
+        sentence = f"Nothing is forecast: the analysis {OUTLOOKS} is switched off."
     elif not rows:
         sentence = f"Nothing is forecast: {_explain_no_forecast(given.state, known)}."
     else:
@@ -170,9 +169,7 @@ def build_forecast_section(given: PeriodFindings) -> ReportSection:
 
 def _explain_no_forecast(state: FindingsState, known: Iterable[Mapping[str, Any]]) -> str:
     """Return why no series has a forecast, as a clause."""
-    result = state.results.get(FORECAST)
-    if FORECAST in state.switched_off:
-        return "its analysis is switched off"
+    result = state.results.get(OUTLOOKS)
     if result is None:
         return "its analysis has not answered yet"
     if result.at is None:
@@ -255,7 +252,7 @@ def _describe_no_holdup(given: PeriodFindings) -> str:
 
 
 def _describe_calibration(state: FindingsState) -> Sequence[str]:
-    calibration = get_extra_value(state, "effects", "calibration")
+    calibration = get_extra_value(state, EFFECTS, "calibration")
     if not calibration or not calibration["judged"]:
         return ()
     share = format_percent(calibration["within"] / calibration["judged"])

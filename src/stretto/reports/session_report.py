@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stretto.clock import to_rfc3339
-from stretto.findings.explain_work_or_session import explain_session, explain_unknown_holdups
+from stretto.findings.explain_work_or_session import explain_shorter_history, explain_unknown_holdups
 from stretto.findings.finding_sentences import describe_session_holdup, describe_standing
 from stretto.findings.findings_snapshot import FindingsState, get_holdups_by_session, get_standings_by_session
 from stretto.format.quantities import (
@@ -222,7 +222,7 @@ def _build_holdup_section(findings: FindingsState, session: Session) -> ReportSe
     if not items:
         unknown = explain_unknown_holdups(findings, session)
         sentences.append(f"Not known: {unknown}." if unknown else "Nothing unusual for its pattern.")
-    if shortened := explain_session(findings, session).shortened:
+    if shortened := explain_shorter_history(findings, session.id):
         sentences.append(f"Not of the whole history: {shortened}.")
     return ReportSection("findings", "What held it up", sentences=tuple(sentences), items=tuple(items))
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import DAY
+from stretto.findings.analysis_table import EFFECTS
 from stretto.findings.coverage_reasons import explain_unknown_coverage
 from stretto.findings.finding_sentences import describe_finding
 from stretto.findings.findings_snapshot import FindingsState, find_stored
@@ -141,7 +142,7 @@ def describe_result(state: FindingsState, stored: StoredFinding) -> list[str]:
     """Return sentences on what the decisions about a finding brought, or when that will be known."""
     finding = stored.finding
     kind = f"{EFFECT_PREFIX}{finding.kind.removeprefix(RECOMMENDATION_PREFIX)}"
-    effects = state.results.get("effects")
+    effects = state.results.get(EFFECTS)
     sentences = [
         describe_finding(effect, state.zone)
         for effect in (() if effects is None else effects.findings)

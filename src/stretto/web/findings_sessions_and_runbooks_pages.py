@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from stretto.clock import SECOND
 from stretto.figures.messages_between_agents import list_conversations
-from stretto.findings.explain_work_or_session import explain_session, is_explained_on_demand
+from stretto.findings.explain_work_or_session import ONLY_LATEST, explain_session
 from stretto.findings.look_up_findings_about_sessions import order_by_holdup_seconds
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
@@ -193,7 +193,7 @@ class PageRoutes(PageEndpoints):
             network=draw_network(conversations),
             naming=findings_view.list_naming(state, entity.id),
             explanation=explanation,
-            can_explain=explanation.reason == BUSY or is_explained_on_demand(state, entity),
+            can_explain=explanation.reason in {BUSY, ONLY_LATEST},
         )
 
     def _list_like(self, session: Session) -> list[SessionRow]:

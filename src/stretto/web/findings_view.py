@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stretto.clock import SECOND
+from stretto.findings.analysis_table import EFFECTS
 from stretto.findings.finding_changes import ADVICE, NOTABLE
 from stretto.findings.finding_sentences import (
     describe_finding,
@@ -87,7 +88,7 @@ def list_settled(state: FindingsState) -> list[StoredFinding]:
 
 def list_effects(state: FindingsState) -> list[tuple[str, Sequence[RunLink]]]:
     """Return a sentence on what each applied recommendation brought, with the runs before and after."""
-    result = state.results.get("effects")
+    result = state.results.get(EFFECTS)
     return [
         (describe_finding(finding, state.zone), finding.evidence.runs)
         for finding in (() if result is None else result.findings)

@@ -61,11 +61,8 @@ def check_names(given: Mapping[str, str], known: tuple[str, ...]) -> None:
     for name in given:
         if name not in known:
             near = get_close_matches(name, known, 1)
-            hint = (
-                f"did you mean {near[0]}?"
-                if near
-                else f"there {'are' if known else 'is none'} {', '.join(known)}".rstrip()
-            )
+            others = f"there are {', '.join(known)}" if known else "there is none"
+            hint = f"did you mean {near[0]}?" if near else others
             raise QueryError(f"there is no parameter {name}: {hint}")
 
 

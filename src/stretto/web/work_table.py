@@ -30,8 +30,8 @@ class WorkTable:
     """Whether there are more tasks, older than those that were read."""
 
 
-def build_work_table(tasks: Sequence[TaskRun], *, read_limit: int = MOST_TASKS) -> WorkTable:
-    """Return the table of some tasks; as many as ``read_limit`` are taken for the newest alone."""
+def build_work_table(tasks: Sequence[TaskRun]) -> WorkTable:
+    """Return the table of some tasks; as many as ``MOST_TASKS`` are taken for the newest alone."""
     rows, left_out = tabulate_work(tasks)
     rows.sort(key=lambda row: -int(row["tasks"]))
-    return WorkTable(rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS), left_out, len(tasks) == read_limit)
+    return WorkTable(rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS), left_out, len(tasks) == MOST_TASKS)
