@@ -86,6 +86,21 @@ def _read_metric(run: SessionRun, metric: ExperimentMetric) -> float | None:
     return float(value) if value is not None and value > 0 else None
 
 
+def list_compared_tasks(
+    arm_of: Mapping[str, str], arms: tuple[str, str], tasks: Iterable[TaskRun]
+) -> list[TaskRun]:
+    """Return the delivered tasks of known length whose type ran in both arms; ``arm_of`` is by session."""
+    known = [
+        task
+        for task in tasks
+        if task.session in arm_of and task.length is not None and task.length > 0 and task.is_delivered
+    ]
+    arms_of_type: dict[str, set[str]] = defaultdict(set)
+    for task in known:
+        arms_of_type[task.type].add(arm_of[task.session])
+    return [task for task in known if len(arms_of_type[task.type]) == len(arms)]
+
+
 def _average_task_lengths(
     arm_of: Mapping[str, str], arms: tuple[str, str], tasks: Iterable[TaskRun]
 ) -> dict[str, float]:
@@ -95,14 +110,9 @@ def _average_task_lengths(
     slower. Types that ran in only one arm cannot be compared and are left out.
     """
     rows = [
-        (task.session, task.type, math.log(task.length))
-        for task in tasks
-        if task.session in arm_of and task.length is not None and task.length > 0 and task.is_delivered
+        (task.session, task.type, math.log(task.length or 0))
+        for task in list_compared_tasks(arm_of, arms, tasks)
     ]
-    arms_of_type: dict[str, set[str]] = defaultdict(set)
-    for session, type_, _ in rows:
-        arms_of_type[type_].add(arm_of[session])
-    rows = [row for row in rows if len(arms_of_type[row[1]]) == len(arms)]
     if not rows:
         return {}
     types = sorted({type_ for _, type_, _ in rows})

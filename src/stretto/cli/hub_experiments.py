@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -31,7 +30,7 @@ def define_team_experiment(context: CommandContext, options: argparse.Namespace)
         type=options.type,
         is_paired=options.people == BOTH_ARMS,
     )
-    with _open_client(options) as client:
+    with closing(_make_client(options)) as client:
         entry = client.define_experiment(order)
     context.print_answer(
         msgspec.to_builtins(entry),
@@ -43,7 +42,7 @@ def define_team_experiment(context: CommandContext, options: argparse.Namespace)
 
 def list_team_experiments(context: CommandContext, options: argparse.Namespace) -> int:
     """List the experiments of the lead's team."""
-    with _open_client(options) as client:
+    with closing(_make_client(options)) as client:
         answer = client.list_experiments()
     lines = "\n".join(map(_describe, answer.experiments))
     context.print_answer(msgspec.to_builtins(answer), lines or "there is no experiment")
@@ -52,7 +51,7 @@ def list_team_experiments(context: CommandContext, options: argparse.Namespace) 
 
 def withdraw_team_experiment(context: CommandContext, options: argparse.Namespace) -> int:
     """End an experiment without an answer, or take its answer away."""
-    with _open_client(options) as client:
+    with closing(_make_client(options)) as client:
         entry = client.withdraw_experiment(WithdrawalOrder(options.name))
     context.print_answer(msgspec.to_builtins(entry), _describe(entry))
     return 0
@@ -67,16 +66,11 @@ def _describe(entry: ExperimentEntry) -> str:
     )
 
 
-@contextmanager
-def _open_client(options: argparse.Namespace) -> Iterator[HubClient]:
+def _make_client(options: argparse.Namespace) -> HubClient:
     try:
         token = Path(options.token_file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             "the lead's token cannot be read", where=options.token_file, cause=str(error)
         ) from error
-    client = HubClient(options.url, token)
-    try:
-        yield client
-    finally:
-        client.close()
+    return HubClient(options.url, token)

@@ -25,8 +25,8 @@ names as the one before it has the difference from it, which spares a tenth of t
 MOST_BYTES = 256 * 1024
 """Most bytes of an encoded document, before compression."""
 
-TASK_ROWS = "task_runs"
-"""The table whose rows are a session's tasks."""
+SESSION_ROWS, TASK_ROWS = "session_runs", "task_runs"
+"""The tables whose rows are a session as a whole, and its tasks."""
 
 MOST_CELLS = 2_000
 """Most sums in a document; the smallest beyond it are added up under the name ``other``."""

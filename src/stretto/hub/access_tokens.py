@@ -5,7 +5,7 @@ The table has hashes. A token is shown once, when it is made.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -47,6 +47,13 @@ class AccessToken:
 
 TOKEN_COLUMNS = "hash, tenant, team, owner, role, opted_in, added, revoked"  # noqa: S105  # no password
 """The columns of a token's row, in the order of AccessToken."""
+
+
+def list_opted_in(tokens: Iterable[AccessToken], since: int) -> frozenset[str]:
+    """Return the owners with a token that opted in and was still valid after a time (ns)."""
+    return frozenset(
+        token.owner for token in tokens if token.opted_in and (token.revoked is None or token.revoked > since)
+    )
 
 
 class TokenTable(Protocol):

@@ -36,12 +36,12 @@ def define_experiment_of_lead(
     """Store the experiment of an order; its team is the token's. Raises ExperimentError, EngineError."""
     order, now = _decode(decode_experiment_order, body), clock()
     experiment = define_team_experiment(order, token.team, now)
-    of_team = [
-        each
-        for each in list_experiments_of_lead(database, token.tenant, token.team)
-        if each.team == token.team
-    ]
-    if sum(each.state is ExperimentState.RUNNING for each in of_team) >= MOST_RUNNING:
+    running = sum(
+        decode_team_experiment(stored.document).state is ExperimentState.RUNNING
+        for stored in database.list_experiments(token.tenant)
+        if stored.team == token.team
+    )
+    if running >= MOST_RUNNING:
         raise ExperimentError(f"{MOST_RUNNING} experiments of the team run already: withdraw one of them")
     row = make_stored_experiment(experiment, now)
     if not database.write_experiment(token.tenant, row, replaces=None):

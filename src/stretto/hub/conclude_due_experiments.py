@@ -6,15 +6,17 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from stretto.clock import DAY, Clock
 from stretto.errors import AnalysisNotInstalledError
-from stretto.fleet.session_document import TASK_ROWS, SessionDocument
+from stretto.fleet.session_document import SESSION_ROWS, TASK_ROWS, SessionDocument
 from stretto.fleet.team_experiment_messages import TASK_SECONDS, ExperimentOrder
+from stretto.hub.access_tokens import list_opted_in
 from stretto.hub.conclude_experiment import conclude_experiment, count_people_in_fives
-from stretto.hub.engine import REREAD, Mark, SessionChange
+from stretto.hub.engine import REREAD, Mark, SessionChange, iterate_changes
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.team_experiment import (
     ExperimentState,
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 WEEK = 7 * DAY
-
-SESSION_ROWS = "session_runs"
 
 _BATCH = 500
 """Changes that are read at once."""
@@ -51,7 +51,9 @@ def conclude_due_experiments(database: HubDatabase, tenant: str, clock: Clock) -
     experiments.sort(key=lambda each: each[1].due)
     changed = 0
     for place, (before, experiment) in enumerate(experiments):
-        others = [other for number, (_, other) in enumerate(experiments) if number != place]
+        if experiment.state is not ExperimentState.RUNNING:
+            continue
+        others = [other for _, other in experiments if other is not experiment]
         try:
             newer = _continue_experiment(database, tenant, experiment, others, now)
         except AnalysisNotInstalledError:
@@ -77,9 +79,7 @@ def _continue_experiment(
     others: Iterable[TeamExperiment],
     now: int,
 ) -> TeamExperiment | None:
-    """Return an experiment as it is from now (ns) on; None if nothing changes."""
-    if experiment.state is not ExperimentState.RUNNING:
-        return None
+    """Return an experiment that runs as it is from now (ns) on; None if nothing changes."""
     if now >= experiment.due:
         return conclude_experiment(experiment, read_chosen_runs(database, tenant, experiment), others)
     weeks = (now - experiment.start) // WEEK
@@ -139,11 +139,7 @@ class _ExperimentRows:
 def _read_rows(
     database: HubDatabase, tenant: str, experiment: TeamExperiment, *, until: int
 ) -> _ExperimentRows:
-    opted_in = {
-        token.owner
-        for token in database.list_tokens(tenant)
-        if token.opted_in and (token.revoked is None or token.revoked > experiment.start)
-    }
+    opted_in = list_opted_in(database.list_tokens(tenant), experiment.start)
     type = experiment.order.type
     sessions: list[SessionRun] = []
     tasks: list[TaskRun] = []
@@ -152,7 +148,7 @@ def _read_rows(
         if change.stored is None or change.key.owner in opted_in:
             continue
         document = change.stored.document
-        id = "\0".join((*_name_sender(change), f"{document.revision}"))
+        id = "\0".join((*astuple(change.key), f"{document.revision}"))
         person_of[id] = change.key.owner
         runs = [*_list_counted(document, id, experiment)]
         sessions += runs
@@ -198,29 +194,23 @@ def _list_runs(experiment: TeamExperiment, rows: _ExperimentRows) -> list[Person
 def _name_counted_tasks(
     sessions: Iterable[SessionRun], tasks: Iterable[TaskRun], order: ExperimentOrder
 ) -> dict[str, list[str]]:
-    """Return the tasks of each session whose lengths are in its value: of types that ran in both arms."""
+    """Return the tasks of each session whose lengths are in its value."""
+    from stretto.analysis.experiment_units import list_compared_tasks  # noqa: PLC0415  # loads numpy
+
     arm_of = {run.session: run.labels[order.label] for run in sessions}
-    arms_of_type, listed = defaultdict[str, set[str]](set), defaultdict[str, list[str]](list)
-    lengths = [task for task in tasks if (task.length or 0) > 0 and task.is_delivered]
-    for task in lengths:
-        arms_of_type[task.type].add(arm_of[task.session])
-    for task in lengths:
-        if len(arms_of_type[task.type]) == len(order.arms):
-            listed[task.session].append(task.task)
+    listed = defaultdict[str, list[str]](list)
+    for task in list_compared_tasks(arm_of, order.arms, tasks):
+        listed[task.session].append(task.task)
     return listed
 
 
 def _list_arrivals(
     database: HubDatabase, tenant: str, experiment: TeamExperiment, until: int
 ) -> Iterator[SessionChange]:
-    """Yield the sessions that arrived since the start of an experiment, each in its newest revision."""
-    after = Mark(max(0, experiment.start - REREAD))
-    while changes := [*database.list_changes(experiment.make_scope(tenant), after, _BATCH)]:
-        for change in changes:
-            if change.mark.received > until:
-                return
-            yield change
-        after = changes[-1].mark
+    """Return the sessions that arrived since the start of an experiment, each in its newest revision."""
+    scope, after = experiment.make_scope(tenant), Mark(max(0, experiment.start - REREAD))
+    changes = iterate_changes(database, scope, after, _BATCH)
+    return takewhile(lambda change: change.mark.received <= until, changes)
 
 
 def _list_counted(document: SessionDocument, id: str, experiment: TeamExperiment) -> Iterator[SessionRun]:
@@ -232,8 +222,3 @@ def _list_counted(document: SessionDocument, id: str, experiment: TeamExperiment
         is_of_pattern = order.pattern is None or run.pattern == order.pattern
         if is_inside and is_of_pattern and run.labels.get(order.label) in order.arms:
             yield run
-
-
-def _name_sender(change: SessionChange) -> tuple[str, str, str, str]:
-    key = change.key
-    return key.team, key.owner, key.instance, key.session

@@ -131,16 +131,15 @@ def _differ_by_few(arm: _Arm, other: _Arm) -> bool:
 
 
 def _digest_people(runs: Iterable[PersonRun], arms: tuple[str, str]) -> Members:
-    sessions: dict[str, dict[str, list[str]]] = {arm: defaultdict(list) for arm in arms}
-    with_tasks: dict[str, dict[str, list[str]]] = {arm: defaultdict(list) for arm in arms}
+    own: dict[str, dict[str, list[PersonRun]]] = {arm: defaultdict(list) for arm in arms}
     for run in runs:
-        sessions[run.arm][run.person].append(run.id)
-        with_tasks[run.arm][run.person].append("\0".join((run.id, *run.tasks)))
+        own[run.arm][run.person].append(run)
     return {
         arm: {
-            person: _digest(ids) + _digest(with_tasks[arm][person]) for person, ids in sorted(people.items())
+            person: _digest(run.id for run in mine) + _digest("\0".join((run.id, *run.tasks)) for run in mine)
+            for person, mine in sorted(people.items())
         }
-        for arm, people in sessions.items()
+        for arm, people in own.items()
     }
 
 

@@ -149,3 +149,10 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Close every connection."""
+
+
+def iterate_changes(engine: Engine, scope: FleetScope, after: Mark, at_once: int) -> Iterator[SessionChange]:
+    """Yield the changes of a scope after a mark, in their order, read so many at once. Raises EngineError."""
+    while changes := [*engine.list_changes(scope, after, at_once)]:
+        yield from changes
+        after = changes[-1].mark

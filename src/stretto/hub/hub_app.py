@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 
 import msgspec
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -64,6 +65,9 @@ TOKEN_SECONDS = 30.0
 """How long a token is known without a look at the database: so long a revoked one may still work."""
 
 RETRY_SECONDS = 10
+
+_Answer = Callable[[AccessToken, bytes, Request], Response]
+"""Answers the body of a request, in a thread."""
 
 _NO_TOKEN = Refusal(401, "a valid token is needed", AUTHORIZATION_HINT)
 
@@ -135,25 +139,22 @@ class HubApp:
 
         A tenant whose days cannot be released is logged, and holds up no other.
         """
-        count = 0
-        for tenant in self._database.list_tenants():
-            try:
-                count += release_due_days(self._database, tenant, self._clock)
-            except Exception:
-                LOG.exception("the days of %s cannot be released", tenant)
-        return count
+        return self._act_on_tenants(release_due_days, "the days of %s cannot be released")
 
     def conclude_experiments(self) -> int:
         """Conclude the experiments that are over, of all tenants; return how many changed.
 
         A tenant whose experiments cannot be concluded is logged, and holds up no other. Raises EngineError.
         """
+        return self._act_on_tenants(conclude_due_experiments, "the experiments of %s cannot be concluded")
+
+    def _act_on_tenants(self, act: Callable[[HubDatabase, str, Clock], int], failure: str) -> int:
         count = 0
         for tenant in self._database.list_tenants():
             try:
-                count += conclude_due_experiments(self._database, tenant, self._clock)
+                count += act(self._database, tenant, self._clock)
             except Exception:
-                LOG.exception("the experiments of %s cannot be concluded", tenant)
+                LOG.exception(failure, tenant)
         return count
 
     def delete_old_days(self) -> None:
@@ -168,22 +169,35 @@ class HubApp:
         return PlainTextResponse("ready\n")
 
     async def _receive_sessions(self, request: Request) -> Response:
-        return await self._handle(request, self._store_sessions)
+        return await self._answer_machine(request, self._store_sessions)
 
     async def _forget_sessions(self, request: Request) -> Response:
-        return await self._handle(request, self._forget)
+        return await self._answer_machine(request, self._forget)
+
+    async def _answer_machine(self, request: Request, answer: _Answer) -> Response:
+        refusal = ("a token of an administrator ships nothing", "use the machine's own")
+        limiter = _MACHINE_LIMIT.get_limiter()
+        return await self._handle(request, answer, {TokenRole.ME, TokenRole.LEAD}, refusal, limiter)
+
+    async def _answer_lead(self, request: Request) -> Response:
+        refusal = ("experiments of a team are its leads'", "ask with a token of a lead")
+        limiter = _PAGE_LIMIT.get_limiter()
+        return await self._handle(request, self._answer_experiments, {TokenRole.LEAD}, refusal, limiter)
 
     async def _handle(
-        self, request: Request, answer: Callable[[AccessToken, bytes, Request], Response]
+        self,
+        request: Request,
+        answer: _Answer,
+        roles: AbstractSet[TokenRole],
+        refusal: tuple[str, str],
+        limiter: CapacityLimiter,
     ) -> Response:
-        limiter = _MACHINE_LIMIT.get_limiter()
+        """Answer a request in a thread. ``refusal`` says it to other roles, and what to do."""
         token = await to_thread.run_sync(self._find_token, request, limiter=limiter)
         if token is None:
             return build_refusal(request.url.path, _NO_TOKEN)
-        if token.role is TokenRole.ADMIN:
-            return responses.build_error(
-                request.url.path, 403, "a token of an administrator ships nothing", "use the machine's own"
-            )
+        if token.role not in roles:
+            return responses.build_error(request.url.path, 403, *refusal)
         body = await request.body()
         return await to_thread.run_sync(answer, token, body, request, limiter=limiter)
 
@@ -215,18 +229,6 @@ class HubApp:
         if count:
             release_due_days(self._database, token.tenant, self._clock, forgotten_at=now)
         return Response(encode_message(ForgetAnswer(count)), media_type="application/json")
-
-    async def _answer_lead(self, request: Request) -> Response:
-        limiter = _PAGE_LIMIT.get_limiter()
-        token = await to_thread.run_sync(self._find_token, request, limiter=limiter)
-        if token is None:
-            return build_refusal(request.url.path, _NO_TOKEN)
-        if token.role is not TokenRole.LEAD:
-            return responses.build_error(
-                request.url.path, 403, "experiments of a team are its leads'", "ask with a token of a lead"
-            )
-        body = await request.body()
-        return await to_thread.run_sync(self._answer_experiments, token, body, request, limiter=limiter)
 
     def _answer_experiments(self, token: AccessToken, body: bytes, request: Request) -> Response:
         if request.url.path == WITHDRAW_PATH:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from stretto.clock import DAY, Clock
-from stretto.hub.engine import FleetScope, Mark, OwnerSum
+from stretto.hub.access_tokens import list_opted_in
+from stretto.hub.engine import FleetScope, Mark, OwnerSum, iterate_changes
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.enough_people_release_rule import (
     DayRelease,
@@ -74,11 +75,7 @@ def _release(
         before = None if stored is None else decode_day_release(stored.document)
         sums = _read_day(database, tenant, teams, day)
         # Whoever opted in during the day is no person of it, also once the token is revoked.
-        opted_in = frozenset(
-            token.owner
-            for token in database.list_tokens(tenant)
-            if token.opted_in and (token.revoked is None or token.revoked > day * DAY)
-        )
+        opted_in = list_opted_in(database.list_tokens(tenant), day * DAY)
         forgotten = dict[OwnerInGroup, bool]()
         if before is not None:
             forgotten = _list_forgotten(database, tenant, before, sums)
@@ -128,13 +125,10 @@ def _list_forgotten(
 def _has_late_session(database: HubDatabase, scope: FleetScope, day: int, since: int) -> bool:
     """Return whether a session with sums of a day arrived or changed since a time (ns)."""
     slots = range(day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY)
-    after = Mark(since)
-    while changes := [*database.list_changes(scope, after, _BATCH)]:
-        for change in changes:
-            if change.stored is not None and any(slot in slots for slot, *_ in change.stored.document.sums):
-                return True
-        after = changes[-1].mark
-    return False
+    return any(
+        change.stored is not None and any(slot in slots for slot, *_ in change.stored.document.sums)
+        for change in iterate_changes(database, scope, Mark(since), _BATCH)
+    )
 
 
 def _read_day(

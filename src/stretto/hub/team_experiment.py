@@ -170,7 +170,7 @@ def describe_state(experiment: TeamExperiment) -> str:
 def make_entry(experiment: TeamExperiment) -> ExperimentEntry:
     """Return an experiment as the hub answers leads."""
     order, result = experiment.order, experiment.result
-    return ExperimentEntry(
+    entry = ExperimentEntry(
         team=experiment.team,
         name=order.name,
         metric=order.metric,
@@ -183,12 +183,17 @@ def make_entry(experiment: TeamExperiment) -> ExperimentEntry:
         end=experiment.end,
         state=experiment.state.value,
         people=experiment.people,
-        verdict=None if result is None else result.verdict.value,
-        effect=None if result is None else result.effect,
-        low=None if result is None else result.low,
-        high=None if result is None else result.high,
-        unit="ratio" if result is None else result.unit,
         sentence=describe_state(experiment),
+    )
+    if result is None:
+        return entry
+    return replace(
+        entry,
+        verdict=result.verdict.value,
+        effect=result.effect,
+        low=result.low,
+        high=result.high,
+        unit=result.unit,
     )
 
 
@@ -209,7 +214,7 @@ def make_experiment_finding(experiment: TeamExperiment, name: str) -> Finding:
             detectable=result.detectable,
         ),
         reason=describe_state(experiment),
-        advice=_advise(result.verdict, experiment.order.arms) if is_over else "",
+        advice=_advise(result.verdict, experiment.order.arms),
         details={
             "final": "yes" if is_over else "no",
             **{f"people_{arm}": float(number) for arm, number in experiment.people.items()},

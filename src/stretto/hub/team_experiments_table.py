@@ -17,7 +17,7 @@ class StoredExperiment:
     at: int
     """When this state of it was stored (ns)."""
     document: bytes
-    """The experiment as JSON (``team_experiment.encode_team_experiment``)."""
+    """The experiment as JSON (``team_experiment.make_stored_experiment``)."""
 
 
 class ExperimentTable(Protocol):

@@ -6,11 +6,12 @@ only to this machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -46,6 +47,10 @@ TIMEOUT_SECONDS = (5.0, 30.0)
 
 TRIED_AGAIN = "it is tried again; the store has the sessions"
 
+_Answer = TypeVar("_Answer")
+
+_JSON = {"Content-Type": "application/json"}
+
 _HINTS: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "the token is unknown or revoked: ask the hub's administrator for another",
     HTTPStatus.FORBIDDEN: "the token may not do this",
@@ -71,44 +76,39 @@ class HubClient:
 
     def forget_sessions(self, order: ForgetRequestToHub) -> int:
         """Let the hub delete sessions; return how many it had. Raises HubError."""
-        headers = {"Content-Type": "application/json"}
-        answer = self._post(FORGET_PATH, encode_message(order), headers, "the hub did not forget")
+        answer = self._post(FORGET_PATH, encode_message(order), _JSON, "the hub did not forget")
         with self._refusing_nonsense():
             return decode_forget_answer(answer).forgotten
 
     def define_experiment(self, order: ExperimentOrder) -> ExperimentEntry:
         """Let the hub begin an experiment of the lead's team; return it. Raises HubError."""
-        answer = self._ask_as_lead("POST", EXPERIMENTS_PATH, encode_message(order))
-        with self._refusing_nonsense():
-            return decode_experiment_entry(answer)
+        return self._ask_as_lead("POST", EXPERIMENTS_PATH, decode_experiment_entry, encode_message(order))
 
     def list_experiments(self) -> ExperimentList:
         """Return the experiments that a lead sees. Raises HubError."""
-        answer = self._ask_as_lead("GET", EXPERIMENTS_PATH, b"")
-        with self._refusing_nonsense():
-            return decode_experiment_list(answer)
+        return self._ask_as_lead("GET", EXPERIMENTS_PATH, decode_experiment_list)
 
     def withdraw_experiment(self, order: WithdrawalOrder) -> ExperimentEntry:
         """Let the hub take an experiment back; return it. Raises HubError."""
-        answer = self._ask_as_lead("POST", WITHDRAW_PATH, encode_message(order))
-        with self._refusing_nonsense():
-            return decode_experiment_entry(answer)
+        return self._ask_as_lead("POST", WITHDRAW_PATH, decode_experiment_entry, encode_message(order))
 
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
 
-    def _ask_as_lead(self, method: str, path: str, body: bytes) -> bytes:
-        headers = {"Content-Type": "application/json"}
-        return self._request((method, path), body, headers, "the hub did not answer about experiments")
+    def _ask_as_lead(
+        self, method: str, path: str, decode: Callable[[bytes], _Answer], body: bytes = b""
+    ) -> _Answer:
+        answer = self._request(method, path, body, _JSON, "the hub did not answer about experiments")
+        with self._refusing_nonsense():
+            return decode(answer)
 
-    def _post(self, path: str, body: bytes, headers: dict[str, str], attempt: str) -> bytes:
-        return self._request(("POST", path), body, headers, attempt, TRIED_AGAIN)
+    def _post(self, path: str, body: bytes, headers: Mapping[str, str], attempt: str) -> bytes:
+        return self._request("POST", path, body, headers, attempt, hint=TRIED_AGAIN)
 
     def _request(
-        self, target: tuple[str, str], body: bytes, headers: dict[str, str], attempt: str, hint: str = ""
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], attempt: str, *, hint: str = ""
     ) -> bytes:
-        method, path = target
         try:
             answer = self._session.request(
                 method,

@@ -89,6 +89,12 @@ def get_store_size(path: Path) -> int:
     return total
 
 
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Return whether a store has a table that only some stores have."""
+    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return connection.execute(query, (name,)).fetchone() is not None
+
+
 @contextmanager
 def open_transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Run a block in a transaction: all of its changes are stored, or none."""

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from stretto.model.owner_days import OwnerDay, OwnerWork
+from stretto.store.database import has_table
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS owner_days (
@@ -41,13 +42,13 @@ def replace_owner_days(connection: sqlite3.Connection, day: int, rows: Iterable[
 
 def delete_owner_days_before(connection: sqlite3.Connection, day: int) -> None:
     """Delete the rows of UTC days before ``day`` (its number), if the store is that of a team."""
-    if _is_store_of_team(connection):
+    if has_table(connection, "owner_days"):
         connection.execute("DELETE FROM owner_days WHERE day < ?", (day,))
 
 
 def read_owner_days(connection: sqlite3.Connection, days: range) -> list[OwnerDay] | None:
     """Return the rows of UTC days (their numbers); None if the store is not that of a team."""
-    if not _is_store_of_team(connection):
+    if not has_table(connection, "owner_days"):
         return None
     rows = connection.execute(
         "SELECT * FROM owner_days WHERE day >= ? AND day < ? ORDER BY day, team, owner, type",
@@ -57,8 +58,3 @@ def read_owner_days(connection: sqlite3.Connection, days: range) -> list[OwnerDa
         OwnerDay(day, team, owner, type, bool(shown), OwnerWork(*work))
         for day, team, owner, type, shown, *work in rows
     ]
-
-
-def _is_store_of_team(connection: sqlite3.Connection) -> bool:
-    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'owner_days'"
-    return connection.execute(query).fetchone() is not None

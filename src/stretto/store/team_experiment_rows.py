@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from stretto.model.findings import Finding
-from stretto.store.database import open_transaction
+from stretto.store.database import has_table, open_transaction
 
 _TABLE = "CREATE TABLE IF NOT EXISTS team_experiments (number INTEGER PRIMARY KEY, finding BLOB NOT NULL)"
 
@@ -31,8 +31,7 @@ def replace_team_experiments(connection: sqlite3.Connection, findings: Iterable[
 
 def read_team_experiments(connection: sqlite3.Connection) -> list[Finding] | None:
     """Return the findings; None if the store is not that of a team."""
-    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'team_experiments'"
-    if connection.execute(query).fetchone() is None:
+    if not has_table(connection, "team_experiments"):
         return None
     rows = connection.execute("SELECT finding FROM team_experiments ORDER BY number")
     return [_decode(finding) for (finding,) in rows]
