@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stretto.clock import DAY
+from stretto.clock import DAY, SECOND
 from stretto.config.configuration import Config
 from stretto.config.loading import load_config
 from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED
@@ -25,12 +25,14 @@ from stretto.store.database import open_transaction, open_writer
 from stretto.store.finding_history_and_last_answers import AnalysisResult, write_analysis_result
 from tests.fakes import store
 from tests.month import end_of_day, month_of_sessions
-from tests.varied_month import draw_varied_month
+from tests.scenes import BEGIN
+from tests.varied_month import SLOW_DAY, SLOW_FACTOR, draw_varied_month
 
 DAYS = 29
-SLOW_DAY = 21
 PATTERN = "release"
 NOW = end_of_day(DAYS - 1)
+SINCE = (NOW - BEGIN) // SECOND - 60_000
+"""Seconds after BEGIN of some hours before NOW, where a test draws sessions of its own."""
 
 EXAMPLES: Mapping[str, dict[str, Any]] = {
     "monitor": {
@@ -156,7 +158,7 @@ def ask_here(request: AnalysisRequest) -> AnalysisReplies | str:
 
 def make_month(folder: Path) -> OperatedStore:
     """Return a store of a month in which tests became slower, with the answers of its analyses."""
-    return _make_analysed_store(folder, month_of_sessions(DAYS, slower={SLOW_DAY: 1.6}), ())
+    return _make_analysed_store(folder, month_of_sessions(DAYS, slower={SLOW_DAY: SLOW_FACTOR}), ())
 
 
 def make_varied_month(folder: Path) -> OperatedStore:

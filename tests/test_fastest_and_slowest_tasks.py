@@ -9,10 +9,8 @@ from stretto.model.event import Outcome
 from stretto.model.run_rows_for_analyses import TaskRun
 from stretto.operations.measure_finished_runs import NO_DELIVERED_TASK, NO_TASK, measure_timing
 from tests.fakes import store
-from tests.operated import NOW, PATTERN, make_operated
-from tests.scenes import BEGIN, Drawing
-
-SINCE = (NOW - BEGIN) // SECOND - 60_000
+from tests.operated import PATTERN, SINCE, make_operated
+from tests.scenes import Drawing
 
 
 def make_task(name: str, seconds: int | None, outcome: Outcome = Outcome.SUCCESS) -> TaskRun:

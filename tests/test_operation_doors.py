@@ -18,7 +18,6 @@ import pytest
 
 from stretto.cli.main import main
 from stretto.cli.operation_text import add_unit_to_part_names, format_envelope, format_value, to_words
-from stretto.clock import SECOND
 from stretto.format.quantities import MINUS, format_speedup
 from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.event import Outcome
@@ -32,12 +31,13 @@ from tests.operated import (
     EXAMPLES,
     NOW,
     PATTERN,
+    SINCE,
     OperatedStore,
     make_nothing,
     make_operated,
     strip_moment,
 )
-from tests.scenes import BEGIN, Drawing
+from tests.scenes import Drawing
 from tests.test_operations import check_envelope
 from tests.test_plugin import fill_command_line, read_slash_command
 from tests.web_served import Store, served
@@ -48,8 +48,6 @@ NAMES = tuple(OPERATIONS)
 EXIT_CODES = {"UNKNOWN_WORKFLOW": 1, "INVALID_OPTIONS": 2, "INSUFFICIENT_PERFORMANCE_DATA": 4}
 STATUSES = {"UNKNOWN_WORKFLOW": 404, "INVALID_OPTIONS": 400, "INSUFFICIENT_PERFORMANCE_DATA": 422}
 """Codes of refusals that are no fault of the environment: that is 3, and 503."""
-SINCE = (NOW - BEGIN) // SECOND - 60_000
-"""A second of the last day of the month."""
 BLANK = "\N{NO-BREAK SPACE}"
 
 
@@ -193,13 +191,22 @@ def test_a_page_that_cannot_be_says_what_lacks(nothing: Doors, capsys: pytest.Ca
     assert "0 sessions whose processes were sampled, 5 are needed" in capsys.readouterr().err
 
 
+def test_an_empty_object_of_options_is_none(month: Doors, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given as such it answers as if it were left out, over HTTP and by the command line."""
+    expected = strip_moment(month.runner.run_operation("throughput", PATTERN))
+    by_http = month.client.get("/api/operations/throughput", params={"workflow": PATTERN, "options": "{}"})
+    assert strip_moment(by_http.json()) == expected
+    assert main(["--state", month.state, "throughput", PATTERN, "--options", "{}", "--json"]) == 0
+    assert strip_moment(json.loads(capsys.readouterr().out)) == expected
+
+
 def test_a_page_carries_units_and_reasons(month: Doors) -> None:
     """Seconds are durations, shares per cent, missing values stand with their reason."""
     page = format_envelope(month.runner.run_operation("trends", PATTERN)).replace(BLANK, " ")
     marks = [line for line in page.splitlines() if line.startswith("! ")]
     assert marks == ["! scores: these are of all sessions: the figure has no pattern"]
     assert "timeout share  — (no source reports that a task ended by a time-out)" in page
-    assert "success share  9" in page
+    assert "success share  93 %" in page
     assert "and 17 more: --json has all" in page
     assert add_unit_to_part_names("lost_seconds", {"delivery": 3}) == {"delivery_seconds": 3}
     counts = {"checks": {"improvement": 0, "no_evidence": 12}}

@@ -11,7 +11,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 from stretto.clock import SECOND
 from stretto.journal import Batch
@@ -26,11 +25,11 @@ from stretto.store.database_schema import create_tables
 from stretto.store.ingest import Ingest
 from stretto.store.stored_facts import load_all_facts, read_packed_session
 from stretto.store.sums_of_one_session import compute_session_sums
-from stretto.web.app import create_app
 from tests.counted import SCENES
 from tests.fakes import IDLE, RECORDINGS, any_event, any_work, rebuilt, recorded, store
 from tests.scenes import BEGIN, Drawing, by_description, fork_join
 from tests.web_served import Store as ServedStore
+from tests.web_served import served
 
 LATER = BEGIN + 10 * IDLE * SECOND
 
@@ -139,12 +138,12 @@ def test_a_damaged_packed_session_is_damage_of_the_store(tmp_path: Path) -> None
 
 def test_the_page_of_a_packed_session_is_that_of_its_facts(tmp_path: Path) -> None:
     """Not a byte of it depends on whether session and sums were packed."""
-    served = ServedStore(tmp_path)
-    served.events(fork_join().events)
-    served.refresh()
-    with TestClient(create_app(served.make_backend()), base_url="http://127.0.0.1") as client:
+    pages = ServedStore(tmp_path)
+    pages.events(fork_join().events)
+    pages.refresh()
+    with served(pages.make_backend()) as client:
         packed = client.get("/sessions/fork-join")
-        with closing(open_writer(served.config.database)) as connection:
+        with closing(open_writer(pages.config.database)) as connection:
             assert connection.execute("UPDATE packed_facts SET concluded = NULL").rowcount > 0
         assert packed.status_code == 200
         assert client.get("/sessions/fork-join").text == packed.text

@@ -16,10 +16,9 @@ from stretto.operations.machine_and_memory_rows import NO_CORE_READ, describe_ma
 from stretto.operations.measure_finished_runs import NOT_SAMPLED
 from stretto.store.run_queries import read_session_runs
 from tests.fakes import store
-from tests.operated import NOW, PATTERN, OperatedStore, make_operated
-from tests.scenes import BEGIN, Drawing
+from tests.operated import NOW, PATTERN, SINCE, OperatedStore, make_operated
+from tests.scenes import Drawing
 
-SINCE = (NOW - BEGIN) // SECOND - 60_000
 GIGABYTE = 10**9
 
 

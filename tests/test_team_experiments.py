@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,13 +18,13 @@ from stretto.analysis.experiment_among_people import PersonRun, choose_runs
 from stretto.cli.main import main
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.fleet.hub_exchange import FORGET_PATH
-from stretto.fleet.session_document import SessionDocument
 from stretto.fleet.team_experiment_messages import EXPERIMENTS_PATH, WITHDRAW_PATH, ExperimentOrder
 from stretto.hub import hub_app, scope_service
 from stretto.hub.access_tokens import ALL_TEAMS, AccessToken, TokenRole
 from stretto.hub.conclude_due_experiments import conclude_due_experiments
 from stretto.hub.conclude_experiment import conclude_experiment
 from stretto.hub.engine import ReceivedSession
+from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.enough_people_release_rule import COHORT
 from stretto.hub.team_experiment import (
     MOST_RUNNING,
@@ -36,10 +33,12 @@ from stretto.hub.team_experiment import (
     decode_team_experiment,
     define_team_experiment,
 )
+from stretto.hub.team_experiments_table import StoredExperiment
+from stretto.web.live_updates import UpdateStreams
 from tests.hub_engines import TODAY, make_session, run_engine
-from tests.ports import find_free_port
 from tests.test_hub_app import Hub, run_hub
 from tests.waiting import until
+from tests.web_served import serve_app
 
 BEGIN = TODAY * DAY + 9 * HOUR
 ORDER: dict[str, Any] = {"name": "cache", "metric": "wall_seconds", "days": 3}
@@ -190,12 +189,48 @@ def test_fewer_than_five_people_in_an_arm_have_no_answer_ever(
     assert get_entry(hub)["state"] == state
 
 
+def add_runners(hub: Hub) -> None:
+    """Give a pool of runners a token, whose single sessions leads may see."""
+    hub.database.add_token(
+        AccessToken(
+            hash="ci", tenant="acme", team="red", owner="ci", role=TokenRole.ME, opted_in=True, added=1
+        )
+    )
+
+
+def change_row(session: ReceivedSession, **changed: Any) -> ReceivedSession:
+    """Return a session whose own row differs in some columns."""
+    (row,) = session.document.rows["session_runs"]
+    rows = {**session.document.rows, "session_runs": ({**row, **changed},)}
+    return replace(session, document=replace(session.document, rows=rows))
+
+
+class OtherHub:
+    """Another hub on the same database."""
+
+    def __init__(self, database: HubDatabase) -> None:
+        self._database = database
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the database has."""
+        return getattr(self._database, name)
+
+
+class SlowerHub(OtherHub):
+    """Another hub, which read the experiments before."""
+
+    def __init__(self, database: HubDatabase, known: list[StoredExperiment]) -> None:
+        super().__init__(database)
+        self._known = known
+
+    def list_experiments(self, _: str) -> list[StoredExperiment]:
+        """Return the experiments as they were."""
+        return self._known
+
+
 def test_runners_are_no_people_and_owners_of_one_name_are_one(hub: Hub) -> None:
     """Four people, a pool of runners that opted in, and one of them in a second team: four people."""
-    runners = AccessToken(
-        hash="ci", tenant="acme", team="red", owner="ci", role=TokenRole.ME, opted_in=True, added=1
-    )
-    hub.database.add_token(runners)
+    add_runners(hub)
     everybody = hub.client("max", ALL_TEAMS, TokenRole.LEAD)
     assert everybody.post(EXPERIMENTS_PATH, json=ORDER).status_code == 200
     runs = make_runs((*PEOPLE[:4], "ci"))
@@ -209,32 +244,25 @@ def test_what_lies_outside_of_the_experiment_does_not_count(hub: Hub) -> None:
     """Earlier runs, runs that end later or arrive too late, other patterns, other labels, other teams."""
     define(hub, pattern="fix")
     kept = make_runs(PEOPLE[:5])
-
-    def change(**row: Any) -> dict[str, Any]:
-        (old,) = kept[0].document.rows["session_runs"]
-        return {"rows": {"session_runs": ({**old, **row},)}}
-
     others = [
-        make_run("q0", "A", 0, 60, **change(start=BEGIN - 1)),
-        make_run("q1", "A", 0, 60, **change(end=END)),
+        change_row(make_run("q0", "A", 0, 60), start=BEGIN - 1),
+        change_row(make_run("q1", "A", 0, 60), end=END),
         make_run("q2", "A", 0, 60, received=END + 6 * HOUR + 1),
-        make_run("q3", "A", 0, 60, **change(pattern="release")),
-        make_run("q4", "A", 0, 60, **change(labels='{"arm": "C"}')),
+        change_row(make_run("q3", "A", 0, 60), pattern="release"),
+        change_row(make_run("q4", "A", 0, 60), labels='{"arm": "C"}'),
         make_run("q5", "A", 0, 60, team="blue"),
     ]
     others += [
-        replace(each, document=replace(each.document, session="B 0", rows=_set_arm(each.document, "B")))
-        for each in others
+        _set_arm(replace(each, document=replace(each.document, session="B 0")), "B") for each in others
     ]
     hub.database.write_sessions([*kept, *others])
     conclude(hub)
     assert get_entry(hub)["people"] == {"A": 5, "B": 5}
 
 
-def _set_arm(document: SessionDocument, arm: str) -> dict[str, Any]:
-    (row,) = document.rows["session_runs"]
-    labels = row["labels"] if "C" in str(row["labels"]) else json.dumps({"arm": arm})
-    return {"session_runs": ({**row, "labels": labels},)}
+def _set_arm(session: ReceivedSession, arm: str) -> ReceivedSession:
+    (row,) = session.document.rows["session_runs"]
+    return session if "C" in str(row["labels"]) else change_row(session, labels=json.dumps({"arm": arm}))
 
 
 @pytest.mark.parametrize(
@@ -325,9 +353,8 @@ def test_who_is_left_out_changes_no_length_of_tasks(hub: Hub) -> None:
         ]
     )
     xavier = make_run("xavier", "A", -1, 60, received=BEGIN + HOUR)
-    (row,) = xavier.document.rows["session_runs"]
-    document = replace(xavier.document, rows={"session_runs": ({**row, "start": BEGIN + SECOND},)})
-    hub.database.write_sessions([add_tasks(replace(xavier, document=document), tests=1, review=1000)])
+    xavier = change_row(xavier, start=BEGIN + SECOND)
+    hub.database.write_sessions([add_tasks(xavier, tests=1, review=1000)])
     conclude(hub)
     first, later = get_entry(hub), get_entry(hub, "later")
     assert first["state"] == later["state"] == "concluded"
@@ -348,9 +375,7 @@ def test_the_answers_of_two_teams_and_of_both_show_no_single_person(hub: Hub) ->
     blue.post(EXPERIMENTS_PATH, json=ORDER)
     runs = [*make_runs(PEOPLE[:6]), *(replace(each, team="blue") for each in make_runs(PEOPLE[6:]))]
     early = make_run("p0", "B", -1, 60, received=BEGIN + HOUR)
-    (row,) = early.document.rows["session_runs"]
-    document = replace(early.document, rows={"session_runs": ({**row, "start": BEGIN + SECOND},)})
-    hub.database.write_sessions([*runs, replace(early, document=document)])
+    hub.database.write_sessions([*runs, change_row(early, start=BEGIN + SECOND)])
     conclude(hub)
     states = {each["team"]: each["state"] for each in everybody.get(EXPERIMENTS_PATH).json()["experiments"]}
     assert states == {"*": "concluded", "blue": "concluded", "red": "withheld"}
@@ -358,11 +383,7 @@ def test_the_answers_of_two_teams_and_of_both_show_no_single_person(hub: Hub) ->
 
 def test_a_runner_whose_token_was_revoked_is_no_person(hub: Hub) -> None:
     """Leads saw its sessions while it was valid."""
-    hub.database.add_token(
-        AccessToken(
-            hash="ci", tenant="acme", team="red", owner="ci", role=TokenRole.ME, opted_in=True, added=1
-        )
-    )
+    add_runners(hub)
     define(hub)
     hub.database.write_sessions(make_runs((*PEOPLE[:4], "ci")))
     assert hub.database.revoke_token("acme", "ci", BEGIN + DAY)
@@ -520,18 +541,9 @@ def test_two_hubs_conclude_once(tmp_path: Path) -> None:
         (stored,) = database.list_experiments("acme")
         hub.now[0] = END + 6 * HOUR
 
-        class Slower:
-            """Another hub that read the state before."""
-
-            def __getattr__(self, name: str) -> Any:
-                return getattr(database, name)
-
-            def list_experiments(self, _: str) -> list[Any]:
-                return [stored]
-
         assert conclude_due_experiments(database, "acme", lambda: hub.now[0]) == 1
         (after,) = database.list_experiments("acme")
-        assert conclude_due_experiments(Slower(), "acme", lambda: hub.now[0] + 1) == 0
+        assert conclude_due_experiments(SlowerHub(database, [stored]), "acme", lambda: hub.now[0] + 1) == 0
         assert database.list_experiments("acme") == [after]
         assert decode_team_experiment(after.document).state is ExperimentState.CONCLUDED
 
@@ -548,33 +560,23 @@ def test_a_hub_that_was_slower_goes_on_with_nothing_that_it_read_before(tmp_path
         before = database.list_experiments("acme")
         now = END + 6 * HOUR
 
-        class Slower:
-            """Another hub that read the states before."""
+        slower = SlowerHub(database, before)
 
-            def __getattr__(self, name: str) -> Any:
-                return getattr(database, name)
-
-            def list_experiments(self, _: str) -> list[Any]:
-                return before
-
-        class Faster:
+        class Faster(OtherHub):
             """A hub that is interrupted after its first answer."""
 
-            def __init__(self) -> None:
-                self.of_others: list[int] = []
-
-            def __getattr__(self, name: str) -> Any:
-                return getattr(database, name)
+            of_slower: int | None = None
+            """How many the slower hub changed meanwhile."""
 
             def write_experiment(self, *words: Any, **rest: Any) -> bool:
                 is_written = database.write_experiment(*words, **rest)
-                if not self.of_others:
-                    self.of_others.append(conclude_due_experiments(Slower(), "acme", lambda: now + 5))
+                if self.of_slower is None:
+                    self.of_slower = conclude_due_experiments(slower, "acme", lambda: now + 5)
                 return is_written
 
-        faster = Faster()
+        faster = Faster(database)
         assert conclude_due_experiments(faster, "acme", lambda: now) == 2
-        assert faster.of_others == [0]
+        assert faster.of_slower == 0
         states = [decode_team_experiment(each.document).state for each in database.list_experiments("acme")]
         assert states == [ExperimentState.CONCLUDED, ExperimentState.WITHHELD]
 
@@ -586,21 +588,6 @@ def test_an_experiment_ends_with_a_whole_day() -> None:
         assert define_team_experiment(order, "red", now).end == END
 
 
-@contextmanager
-def serve(hub: Hub) -> Iterator[str]:
-    """Answer the hub's requests on a port until the block ends; provide the address."""
-    port = find_free_port()
-    server = uvicorn.Server(uvicorn.Config(hub.app, port=port, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        until(lambda: server.started)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 def test_a_lead_defines_lists_and_withdraws_by_the_command_line(
     hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -609,8 +596,8 @@ def test_a_lead_defines_lists_and_withdraws_by_the_command_line(
     monkeypatch.setenv("STRETTO_STATE", str(tmp_path / "home"))
     token = str(hub.client("lea", role=TokenRole.LEAD).headers["Authorization"]).removeprefix("Bearer ")
     (tmp_path / "token").write_text(token, encoding="utf-8")
-    with serve(hub) as url:
-        where = ["--url", url, "--token-file", str(tmp_path / "token")]
+    with serve_app(hub.app, UpdateStreams()) as client:
+        where = ["--url", str(client.base_url), "--token-file", str(tmp_path / "token")]
         words = ["--metric", "tokens", "--days", "3", "--people", "one-arm"]
         assert main(["hub", "define-experiment", "cache", *words, *where]) == 0
         assert "STRETTO_LABELS=arm=B" in capsys.readouterr().out
@@ -622,4 +609,4 @@ def test_a_lead_defines_lists_and_withdraws_by_the_command_line(
         assert main(["hub", "withdraw-experiment", "cache", *where]) == 0
         assert "withdrawn" in capsys.readouterr().out
     assert main(["hub", "define-experiment", "x", "--arms", "A", *words, *where]) == 2
-    assert main(["hub", "list-experiments", "--url", url, "--token-file", str(tmp_path / "no")]) == 2
+    assert main(["hub", "list-experiments", *where[:2], "--token-file", str(tmp_path / "no")]) == 2

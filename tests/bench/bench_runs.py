@@ -13,12 +13,13 @@ import json
 import sqlite3
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from statistics import median
+
+from tests.bench.bench_report import measure_seconds
 
 from stretto.clock import DAY, SECOND
 from stretto.store.database import open_writer
@@ -117,9 +118,7 @@ def measure_reading(connection: sqlite3.Connection) -> RunReading:
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(TURNS):
         for way, read in ways.items():
-            begin = time.process_time()
-            read()
-            seconds[way].append(time.process_time() - begin)
+            seconds[way].append(measure_seconds(read))
     runs = len(read_task_runs_begun_between(connection, start, end))
     return RunReading(runs, **{way: median(each) for way, each in seconds.items()})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 
 import numpy as np
 from scipy import stats
@@ -34,7 +33,7 @@ from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import Outcome
 from stretto.model.findings import FindingVerdict
 from stretto.model.run_rows_for_analyses import SessionRun
-from tests.detectors.rows import Row, make_exact, make_rate
+from tests.detectors.rows import Row, make_exact, make_wilson_rate
 from tests.run_makers import (
     FAULTS,
     draw_agent_tasks,
@@ -48,8 +47,6 @@ from tests.run_makers import (
 )
 
 Rng = np.random.Generator
-make_wilson_rate = partial(make_rate, method="wilson")
-"""The row of a share with Wilson's interval: it is narrower than the exact one, so a bound is stricter."""
 
 DECIDED = {FindingVerdict.REGRESSION, FindingVerdict.IMPROVEMENT}
 

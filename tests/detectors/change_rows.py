@@ -20,8 +20,7 @@ from tests.detectors.scenarios import FIRST_DAY, draw_changed_mix, draw_series, 
 
 ANSWER = "A"
 SHORT = "adf"
-MOST_FALSE = 0.15
-MOST_FALSE_DRIFTING = 0.30
+MOST_FALSE = dict.fromkeys("abcdegh", 0.15) | {"f": 0.30}
 MOST_FALSE_DISCOVERIES = 0.10
 WITHIN_7 = {**dict.fromkeys("aefgh", 0.99), **dict.fromkeys("bd", 0.70)}
 WITHIN_14 = {**dict.fromkeys("aefg", 0.65), "h": 0.55}
@@ -44,7 +43,7 @@ def measure_scenario(scenario: str, per_day: int, sets: range, *, finds: bool = 
     large = ChangeCounts()
     for number in sets:
         count_changes(draw_set(scenario, per_day, 1.5, (number, 15)), large)
-    most = MOST_FALSE_DRIFTING if scenario == "f" else MOST_FALSE
+    most = MOST_FALSE[scenario]
     episodes = sum(large.false_episodes)
     yield make_frequency(
         ANSWER, f"{label} false episodes a series-month", episodes, large.series_months,

@@ -15,7 +15,7 @@ from stretto.clock import HOUR
 from stretto.findings.analysis_run import AnalysisRequest, answer_request
 from stretto.findings.analysis_table import HOLDUPS
 from stretto.model.findings import HOLDUP_PREFIX, Finding
-from tests.detectors.rows import Row, make_rate
+from tests.detectors.rows import Row, make_wilson_rate
 from tests.detectors.run_events import draw_sessions_as_events
 from tests.fakes import store
 from tests.run_makers import FAULTS, GeneratedRuns, generate_runs
@@ -48,22 +48,21 @@ def measure_journal_faults(*, long: bool) -> Iterator[Row]:
                 sound = Path(folder) / f"sound-{number}"
                 quiet += not judge_later_session(usual, sound, seed + 1_000 * (number + 1), None)
     faults = seeds * len(FAULTS)
-    yield make_rate(
+    yield make_wilson_rate(
         ANSWER, "injected as events: a fault is the first hold-up", first, faults,
-        at_least=0.80, method="wilson",
+        at_least=0.80,
     )  # fmt: skip
-    yield make_rate(
+    yield make_wilson_rate(
         ANSWER, "injected as events: a fault is among the first three", among, faults,
-        at_least=0.95, method="wilson",
+        at_least=0.95,
     )  # fmt: skip
     if long:
-        yield make_rate(
+        yield make_wilson_rate(
             ANSWER,
             "events without a fault: no hold-up",
             quiet,
             QUIET * seeds,
             at_least=0.95,
-            method="wilson",
         )
 
 

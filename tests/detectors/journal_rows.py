@@ -21,7 +21,7 @@ from stretto.findings.analysis_run import AnalysisRequest, answer_request
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingVerdict
 from stretto.model.run_rows_for_analyses import TaskRun
-from tests.detectors.change_rows import MOST_FALSE, MOST_FALSE_DRIFTING, SHORT, WITHIN_7
+from tests.detectors.change_rows import MOST_FALSE, SHORT, WITHIN_7
 from tests.detectors.rows import Row, make_exact, make_frequency, make_rate
 from tests.detectors.run_events import AGENT, draw_tasks_as_events
 from tests.detectors.scenarios import SCENARIOS, TYPICAL, draw_logs
@@ -88,7 +88,7 @@ def measure_journals(*, long: bool) -> Iterator[Row]:
         begun = sum(len(now - before) for before, now in zip([set(), *unchanged], unchanged, strict=False))
         yield make_frequency(
             ANSWER, f"{label} false episodes a series-month", begun, plan.unchanged,
-            at_most=MOST_FALSE_DRIFTING if scenario == "f" else MOST_FALSE, unit="series-months",
+            at_most=MOST_FALSE[scenario], unit="series-months",
         )  # fmt: skip
         found = set().union(
             *(names for day, names in zip(plan.judged_days, raised, strict=True) if day <= 8)

@@ -30,7 +30,7 @@ from stretto.findings.analysis_input_and_answer import AnalysisInput
 from stretto.findings.analysis_run import read_analysis_input
 from stretto.model.event import Outcome
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
-from tests.detectors.rows import Row, make_exact, make_rate
+from tests.detectors.rows import Row, make_exact, make_wilson_rate
 from tests.detectors.run_events import draw_sessions_as_events
 from tests.fakes import store
 from tests.run_makers import (
@@ -76,9 +76,9 @@ def measure_widths(seeds: int) -> Iterator[Row]:
         plan = plan_capacity(PATTERN, read.sessions_by_pattern[PATTERN], read.tasks_by_session)
         true = np.mean([simulate_lanes(draw_lengths(rng), 8, SLOWDOWN) for _ in range(60)])
         near += abs(plan.widths[7].seconds / float(true) - 1) <= 0.15
-    yield make_rate(
+    yield make_wilson_rate(
         "E", "through journals: widths 1, 2 and 4 predict 8 within 15 %", near, seeds,
-        at_least=0.95, method="wilson",
+        at_least=0.95,
     )  # fmt: skip
 
 
@@ -172,9 +172,9 @@ def measure_fixes(stores: int) -> Iterator[Row]:
         advice, _ = apply_rules(RuleInputs(PATTERN, tuple(earlier.sessions), earlier.by_session))
         promises = [each.gain for each in advice if each.kind is RecommendationKind.UNBALANCED_AGENTS]
         within += any(judge_fix(earlier, later, promise).within_promise for promise in promises)
-    yield make_rate(
+    yield make_wilson_rate(
         "I", "through journals: an applied fix lands within its promise", within, stores,
-        at_least=0.80, method="wilson",
+        at_least=0.80,
     )  # fmt: skip
 
 
@@ -207,9 +207,9 @@ def measure_circumstances(stores: int) -> Iterator[Row]:
             answer, f"{name} through journals: those of the drawn sessions", same / stores,
             at_least=1.0, cases=f"{same} of {stores} stores of 300 sessions",
         )  # fmt: skip
-    yield make_rate(
+    yield make_wilson_rate(
         "J", "through journals: a lift of 1.5 is found in 300 sessions", shown, stores,
-        at_least=0.90, method="wilson",
+        at_least=0.90,
     )  # fmt: skip
 
 

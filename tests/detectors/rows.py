@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from scipy import stats
@@ -78,6 +79,10 @@ def make_rate(
         answer, name, hits / cases, float(interval.low), float(interval.high), at_least, at_most,
         f"{hits} of {cases}", known,
     )  # fmt: skip
+
+
+make_wilson_rate = partial(make_rate, method="wilson")
+"""The row of a share with Wilson's interval: it is narrower than the exact one, so a bound is stricter."""
 
 
 def bound_count(count: int) -> tuple[float, float]:

@@ -54,7 +54,8 @@ PATHS = (
 
 PATHS_WITH_OTHER_CONTENT = (
     "/?from=2026-11-19&to=2026-11-19", "/?from=2026-11-13&to=2026-11-19",
-    "/sessions?q=nothing-of-that-name", "/sessions/together", "/sessions/orchestrated",
+    "/sessions?q=nothing-of-that-name", "/sessions/forty-by-eight", "/sessions/together",
+    "/sessions/orchestrated",
     "/patterns/fan-out?from=2026-01-01&to=2026-01-02",
     "/periods?from=2026-11-19T09:00:00Z&before_from=2026-11-01&before_to=2026-11-07T12:00:00Z",
     "/findings/c3d4", "/findings/e5f6",
