@@ -27,7 +27,7 @@ from stretto.demo import recorded_sessions
 from stretto.format import quantities
 from stretto.model.event import Event
 from stretto.sources.read_hook_recordings import read_recording
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
 from stretto.store.statusline_query import read_session_brief
@@ -56,8 +56,8 @@ def with_pictures(page: str) -> str:
 def _drawn(config: Config, ended: str) -> dict[str, str]:
     with closing(open_reader(config.database)) as connection:
         seen = summarise_session(connection, ended, config.task_types.classify, config.hours)
-        rows = queries.list_sessions(connection)
-        short_ids = queries.shorten_session_ids(connection, (row.id for row in rows))
+        rows = session_queries.list_sessions(connection)
+        short_ids = session_queries.shorten_session_ids(connection, (row.id for row in rows))
     if seen is None:
         raise AssertionError("the recording is gone")
     # Beside a running service there is no such problem.

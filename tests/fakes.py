@@ -23,7 +23,7 @@ from stretto.sources.read_hook_recordings import read_recording
 from stretto.store.database import open_writer
 from stretto.store.database_schema import CONCLUDED
 from stretto.store.ingest import Ingest, IngestResult
-from stretto.store.queries import SessionRow
+from stretto.store.session_queries import SessionRow
 from stretto.store.session_search import SessionQuery
 from tests.scenes import at, by_description
 

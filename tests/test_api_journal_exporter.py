@@ -34,7 +34,7 @@ from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.phases_messages_and_scores_from_facts import sum_up_recording_time
 from stretto.sources.otlp.receive import OtlpTranslator, Signal
-from stretto.store import queries
+from stretto.store import session_queries
 from tests.fakes import store
 from tests.otlp_requests import entity_events
 from tests.scenes import by_description
@@ -188,8 +188,8 @@ def test_a_run_is_found_in_the_store(tmp_path: Path) -> None:
             written.events()
         for _ in kept.ingest.catch_up(kept.folder):
             pass
-        session = queries.read_session(kept.connection, "s1", by_description)
-        (row,) = queries.list_sessions(kept.connection)
+        session = session_queries.read_session(kept.connection, "s1", by_description)
+        (row,) = session_queries.list_sessions(kept.connection)
 
     assert session is not None
     assert session.outcome is Outcome.SUCCESS
@@ -214,7 +214,7 @@ def test_a_session_shows_before_it_is_over(tmp_path: Path) -> None:
             written.events()
             for _ in kept.ingest.catch_up(kept.folder):
                 pass
-            session = queries.read_session(kept.connection, "s1", by_description)
+            session = session_queries.read_session(kept.connection, "s1", by_description)
             assert session is not None
             return session
 

@@ -20,7 +20,7 @@ import stretto
 from stretto.api import context, setup
 from stretto.api.setup import SpanDestinations
 from stretto.model.event import Event, Kind, Outcome
-from stretto.store import queries
+from stretto.store import session_queries
 from tests.fakes import store
 from tests.otlp_receiver import OtlpReceiver
 from tests.otlp_requests import entity_events
@@ -160,8 +160,8 @@ def test_the_example_tells_its_story(program: Program, tmp_path: Path) -> None:
     with store(tmp_path, by_description) as kept:
         for _ in kept.ingest.catch_up(program.state / "journal"):
             pass
-        (row,) = queries.list_sessions(kept.connection)
-        session = queries.read_session(kept.connection, row.id, by_description)
+        (row,) = session_queries.list_sessions(kept.connection)
+        session = session_queries.read_session(kept.connection, row.id, by_description)
 
     assert row.id in done.stdout
     assert (row.source, row.fanouts, row.outcome) == ("orchestrator", 2, Outcome.SUCCESS)

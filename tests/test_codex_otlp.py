@@ -12,7 +12,7 @@ from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.sources.otlp.receive import OtlpTranslator, Signal
-from stretto.store import queries
+from stretto.store import session_queries
 from tests.fakes import rebuilt, store
 from tests.otlp_requests import JSON, NOW, as_json, events_of, log, logs, sessions, span, traces
 from tests.scenes import by_description
@@ -104,7 +104,7 @@ def read_by_store(folder: Path, events: list[Event], batch: int = 3) -> dict[str
         for first in range(0, len(events), batch):
             opened.take(events[first : first + batch])
         ids = [id for (id,) in opened.connection.execute("SELECT id FROM sessions")]
-        found = {id: queries.read_session(opened.connection, id, by_description) for id in ids}
+        found = {id: session_queries.read_session(opened.connection, id, by_description) for id in ids}
         assert opened.rows() == rebuilt(opened.folder, folder / "anew.db", now=0)
     return {id: session for id, session in found.items() if session is not None}
 

@@ -13,7 +13,7 @@ from stretto import journal
 from stretto.clock import DAY, HOUR
 from stretto.journal import compression
 from stretto.state.retention_settings import Retention
-from stretto.store import queries
+from stretto.store import journal_queries, session_queries, sum_queries
 from stretto.store.prune import count_used_bytes, prune_history
 from tests.fakes import DAY_FILE, Store, append, dump, recorded, store
 from tests.scenes import BEGIN, Drawing, fork_join, one_by_one, straggler
@@ -48,7 +48,7 @@ def test_day_files_older_than_two_days_are_compressed_and_read_as_they_are(tmp_p
         assert read_content(opened.folder) == content
         assert next(iter(journal.list_file_sizes(opened.folder).items())) == (DAY_FILE, len(content))
         assert list(opened.ingest.catch_up(opened.folder)) == []
-        assert queries.read_shortened_files(opened.connection) == {}
+        assert journal_queries.read_shortened_files(opened.connection) == {}
         opened.ingest.clear_store()
         list(opened.ingest.catch_up(opened.folder))
         assert opened.rows() == before
@@ -76,8 +76,8 @@ def test_lines_that_arrive_late_are_read_and_compressed_with_the_next_pass(tmp_p
         opened.take(straggler().events)
         prune(opened)
         opened.take(fork_join("late").events)
-        assert {row.id for row in queries.list_sessions(opened.connection)} == {"straggler", "late"}
-        assert queries.read_shortened_files(opened.connection) == {}
+        assert {row.id for row in session_queries.list_sessions(opened.connection)} == {"straggler", "late"}
+        assert journal_queries.read_shortened_files(opened.connection) == {}
         content = read_content(opened.folder)
         prune(opened)
         assert [path.name for path in opened.folder.iterdir()] == [GZIP]
@@ -130,7 +130,7 @@ def test_a_compression_killed_at_any_step_leaves_the_content_whole(tmp_path: Pat
         with store(state) as opened:
             assert list(opened.ingest.catch_up(opened.folder)) == []
             assert read_content(opened.folder) == content
-            assert queries.read_shortened_files(opened.connection) == {}
+            assert journal_queries.read_shortened_files(opened.connection) == {}
             prune(opened)
             assert [path.name for path in opened.folder.iterdir()] == [GZIP]
             assert read_content(opened.folder) == content
@@ -150,16 +150,16 @@ def test_a_compressed_file_is_pruned(tmp_path: Path) -> None:
         prune(opened)
         opened.take(one_by_one().events)
         opened.take(living[2:], file="2026-02-20.jsonl")
-        before = queries.read_sums(opened.connection, BEGIN + 51 * DAY, 60 * 86_400)
+        before = sum_queries.read_sums(opened.connection, BEGIN + 51 * DAY, 60 * 86_400)
         prune(opened, BEGIN + 51 * DAY)
-        assert [row.id for row in queries.list_sessions(opened.connection)] == ["living"]
+        assert [row.id for row in session_queries.list_sessions(opened.connection)] == ["living"]
         assert list(journal.read_batch(opened.folder, DAY_FILE, 0).events) == living[:2]
         assert not (opened.folder / DAY_FILE).exists()
-        assert queries.read_sums(opened.connection, BEGIN + 51 * DAY, 60 * 86_400) == before
+        assert sum_queries.read_sums(opened.connection, BEGIN + 51 * DAY, 60 * 86_400) == before
         assert list(opened.ingest.catch_up(opened.folder)) == []
         prune(opened, BEGIN + 90 * DAY)
         assert not list(opened.folder.glob(f"{DAY_FILE}*"))
-        assert queries.read_shortened_files(opened.connection) == {}
+        assert journal_queries.read_shortened_files(opened.connection) == {}
 
 
 def test_a_damaged_compressed_file_is_a_problem_and_stops_no_other(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_damaged_compressed_file_is_a_problem_and_stops_no_other(tmp_path: Pat
         data[len(data) // 2] ^= 0xFF
         (opened.folder / GZIP).write_bytes(bytes(data))
         opened.take(fork_join("second").events, file="2026-01-02.jsonl")
-        assert {row.id for row in queries.list_sessions(opened.connection)} == {"straggler", "second"}
+        assert {row.id for row in session_queries.list_sessions(opened.connection)} == {"straggler", "second"}
         assert "restore a backup" in opened.ingest.unreadable[DAY_FILE]
 
 
@@ -184,4 +184,4 @@ def test_a_file_that_a_person_compressed_is_read(tmp_path: Path) -> None:
             compressed.write(path.read_bytes())
         path.unlink()
         assert list(opened.ingest.catch_up(opened.folder)) == []
-        assert queries.read_shortened_files(opened.connection) == {}
+        assert journal_queries.read_shortened_files(opened.connection) == {}

@@ -8,7 +8,7 @@ import pytest
 
 from stretto.model.facts import ENTITY_KINDS
 from stretto.sources.redact import REDACTION_VERSION
-from stretto.store import queries
+from stretto.store import journal_queries, store_notes
 from stretto.store.contributions import registry
 from stretto.store.contributions.contribution import SessionAspect
 from stretto.store.contributions.registry import CONTRIBUTIONS, SUMS_VERSION, get_sums_version
@@ -37,7 +37,7 @@ def test_a_store_with_another_version_of_the_sums_is_made_anew(
         assert opened.rows()["rollup"] == sums
         monkeypatch.setattr(registry, "SUMS_VERSION", SUMS_VERSION + 1)
         opened.ingest.reset_if_rules_changed("rules")
-        assert queries.read_journal_positions(opened.connection) == []
+        assert journal_queries.read_journal_positions(opened.connection) == []
         opened.take()
         assert opened.rows()["rollup"] == sums
         contribution = replace(CONTRIBUTIONS["tasks"])
@@ -46,7 +46,7 @@ def test_a_store_with_another_version_of_the_sums_is_made_anew(
         assert opened.rows()["rollup"] == []
         opened.ingest.reset_if_rules_changed("other rules")
         note = f"other rules {get_sums_version()} {REDACTION_VERSION}"
-        assert queries.read_note(opened.connection, "rules") == note
+        assert store_notes.read_note(opened.connection, "rules") == note
 
 
 def test_a_contribution_reads_existing_kinds_and_aspects() -> None:

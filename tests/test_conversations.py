@@ -11,7 +11,7 @@ from stretto.clock import DAY, SECOND
 from stretto.figures.messages_between_agents import Conversation, list_conversations, sum_conversations
 from stretto.model.entities import Message
 from stretto.model.event import Outcome
-from stretto.store import queries
+from stretto.store import sum_queries
 from stretto.web.collaboration_network import MOST_AGENTS, draw_network
 from tests.fakes import store
 from tests.scenes import BEGIN, orchestrated
@@ -57,7 +57,7 @@ def test_a_pattern_has_the_messages_of_all_its_sessions(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         for name in ("first", "second"):
             opened.take(orchestrated(name).events)
-        sums = queries.read_sums(opened.connection, BEGIN + DAY, 2 * DAY // SECOND)
+        sums = sum_queries.read_sums(opened.connection, BEGIN + DAY, 2 * DAY // SECOND)
 
     ((sender, receiver, messages, answered, median),) = (
         (each.sender, each.receiver, each.messages, each.answered, each.median_seconds)

@@ -15,7 +15,7 @@ import pytest
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.store import queries
+from stretto.store import journal_queries
 from tests.fakes import IDLE, ROOT, Store, append, rebuilt, recorded, store
 from tests.scenes import BEGIN, background, fork_join, nested, one_by_one, straggler
 
@@ -100,10 +100,10 @@ def kill_again_and_again(tmp_path: Path, kills: int) -> None:
         for _ in opened.ingest.catch_up(folder):
             pass
         opened.ingest.close_idle_sessions(LATER)
-        assert sum(position.events for position in queries.read_journal_positions(opened.connection)) == sum(
-            writer.events for writer in writers
-        )
-        assert sum(queries.count_rejects(opened.connection).values()) == sum(
+        assert sum(
+            position.events for position in journal_queries.read_journal_positions(opened.connection)
+        ) == sum(writer.events for writer in writers)
+        assert sum(journal_queries.count_rejects(opened.connection).values()) == sum(
             writer.torn for writer in writers
         )
         assert opened.rows() == rebuilt(folder, tmp_path / "anew.db", now=LATER)

@@ -10,7 +10,7 @@ from stretto.clock import DAY
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.state.retention_settings import Retention
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.decision_rows import FILE, append_decisions, read_decisions
 from stretto.store.finding_history_and_last_answers import (
     BEGAN,
@@ -49,7 +49,7 @@ def test_decisions_are_read_back_in_order_and_belong_to_no_session(tmp_path: Pat
         assert read_decisions(opened.connection) == [UPGRADE, APPLIED]
         assert read_decisions(opened.connection, DecisionKind.APPLIED) == [APPLIED]
         assert read_decisions(opened.connection, at=at(15)) == [UPGRADE]
-        assert [row.id for row in queries.list_sessions(opened.connection)] == ["straggler"]
+        assert [row.id for row in session_queries.list_sessions(opened.connection)] == ["straggler"]
 
 
 def test_decisions_survive_pruning_and_a_rebuild(tmp_path: Path) -> None:

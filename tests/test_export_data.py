@@ -23,7 +23,7 @@ from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.otlp_export.otlp_json import build_otlp_document
 from stretto.otlp_export.session_spans import build_spans
 from stretto.store.database import open_reader
-from stretto.store.queries import read_session
+from stretto.store.session_queries import read_session
 from stretto.summaries.run_tables import format_session_runs, format_task_runs
 from stretto.summaries.trace_events import build_trace_document
 from tests.scenes import Drawing, by_description, conclude_scene, nested, straggler

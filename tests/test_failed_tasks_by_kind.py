@@ -11,7 +11,7 @@ from stretto.model.error_kinds import ErrorKind, classify_error
 from stretto.model.event import Event, Kind, Outcome
 from stretto.operations.figure_lookup import FigureTable
 from stretto.operations.phase_rows import list_failure_kinds
-from stretto.store import queries
+from stretto.store import sum_queries
 from tests.fakes import store
 from tests.scenes import Drawing, at
 from tests.web_page import read, shown
@@ -49,7 +49,7 @@ def test_each_failed_task_counts_once_under_its_kind(tmp_path: Path) -> None:
     """As on paper in docs/figures.md, for the figure and the answer alike."""
     with store(tmp_path) as opened:
         opened.take(draw_failures())
-        sums = queries.read_sums(opened.connection, at(30), 3_600)
+        sums = sum_queries.read_sums(opened.connection, at(30), 3_600)
     assert sums["failed_tasks"] == {("build", "coder", kind): count for kind, count in KINDS.items()}
     figures = [*compute_window_figures("7d", sums, {})]
     counts = {
@@ -83,7 +83,7 @@ def test_a_task_without_an_error_has_that_of_its_last_failed_call(tmp_path: Path
     drawing.stroke(Kind.TASK_END, 9, id="a", outcome=Outcome.FAILURE).ends(20)
     with store(tmp_path) as opened:
         opened.take(drawing.events)
-        sums = queries.read_sums(opened.connection, at(30), 3_600)
+        sums = sum_queries.read_sums(opened.connection, at(30), 3_600)
     assert sums["failed_tasks"] == {("none", "coder", "rate_limit"): 1}
 
 

@@ -26,7 +26,7 @@ from stretto.features.feature_switches import FEATURES, decide_feature_states
 from stretto.features.open_feature_provider import StrettoProvider
 from stretto.hook.client import client
 from stretto.model.event import Channel, Event, Kind
-from stretto.store import queries
+from stretto.store import session_queries
 from tests.fakes import list_latest, store
 from tests.scenes import by_description
 from tests.test_api_journal_exporter import events
@@ -336,8 +336,8 @@ def test_a_minimal_session_has_the_same_tasks(tmp_path: Path) -> None:
         with store(folder) as opened:
             for _ in opened.ingest.catch_up(folder / "journal"):
                 pass
-            (row,) = queries.list_sessions(opened.connection)
-            session = queries.read_session(opened.connection, row.id, by_description)
+            (row,) = session_queries.list_sessions(opened.connection)
+            session = session_queries.read_session(opened.connection, row.id, by_description)
         assert session is not None
         tasks = sorted((task.agent or "", task.start or 0, task.end or 0) for task in session.tasks)
         found.append((tasks, row.fanouts, session.outcome))

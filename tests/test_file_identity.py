@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stretto import journal
 from stretto.journal.file_identity import EDGE, compute_identity
 from stretto.model.event import Event
-from stretto.store import queries
+from stretto.store import journal_queries, session_queries
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
 from tests.fakes import DAY_FILE, IDLE, Store, append, rebuilt, store
@@ -34,7 +34,7 @@ def session(name: str, calls: int = 3) -> list[Event]:
 
 def ids(opened: Store) -> set[str]:
     """Return the stored sessions."""
-    return {row.id for row in queries.list_sessions(opened.connection)}
+    return {row.id for row in session_queries.list_sessions(opened.connection)}
 
 
 @given(
@@ -104,15 +104,15 @@ def test_a_file_that_is_not_the_one_that_was_read_begins_again(
     with store(tmp_path) as opened:
         list(opened.ingest.catch_up(opened.folder))
         assert "new" in ids(opened)
-        assert list(queries.read_shortened_files(opened.connection)) == [DAY_FILE]
+        assert list(journal_queries.read_shortened_files(opened.connection)) == [DAY_FILE]
         assert list(opened.ingest.catch_up(opened.folder)) == []
-        found = queries.read_session(opened.connection, "new", by_description)
+        found = session_queries.read_session(opened.connection, "new", by_description)
         assert found is not None
         opened.ingest.clear_store()
         list(opened.ingest.catch_up(opened.folder))
         opened.ingest.close_idle_sessions(LATER)
         assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
-        assert queries.read_session(opened.connection, "new", by_description) == found
+        assert session_queries.read_session(opened.connection, "new", by_description) == found
 
 
 def test_a_journal_that_was_moved_is_not_read_again(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_journal_that_was_moved_is_not_read_again(tmp_path: Path) -> None:
         assert list(ingest.catch_up(copied)) == []
         append(copied, session("three"))
         assert sum(result.events for result in ingest.catch_up(copied)) == len(session("three"))
-        assert queries.read_shortened_files(connection) == {}
+        assert journal_queries.read_shortened_files(connection) == {}
 
 
 def test_an_unchanged_file_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ from stretto.store.finding_history_and_last_answers import (
     append_finding_changes,
     make_finding_id,
 )
-from stretto.store.queries import read_session
+from stretto.store.session_queries import read_session
 from stretto.summaries.running_tasks import ExpectedTask, RunningTask
 from stretto.web.finding_page import format_chance
 from stretto.web.findings_view import rank_open

@@ -21,7 +21,7 @@ from stretto.journal import parse_line
 from stretto.model.event import LATEST, Channel, Event, Kind, Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.sources.redact import redact_id_if_secret
-from stretto.store import queries
+from stretto.store import journal_queries, session_queries
 from stretto.summaries import snapshot
 from stretto.summaries.session_json import build_session_document
 from stretto.summaries.session_summary import summarise_session
@@ -188,10 +188,12 @@ def assert_nothing_is_lost(tmp_path: Path, seed: int, count: int) -> None:
                 taken.ended.fanouts, lambda _, fanout: estimate_sequential_time(fanout, WORK_BASELINE)
             )
         opened.ingest.close_idle_sessions(LATER)
-        stored = queries.list_sessions(opened.connection, limit=1_000_000)
+        stored = session_queries.list_sessions(opened.connection, limit=1_000_000)
         assert sum(row.id.startswith("good-") for row in stored) == good
-        rejects = queries.count_rejects(opened.connection)
-        events = sum(position.events for position in queries.read_journal_positions(opened.connection))
+        rejects = journal_queries.count_rejects(opened.connection)
+        events = sum(
+            position.events for position in journal_queries.read_journal_positions(opened.connection)
+        )
         assert events + sum(rejects.values()) == written
         assert {reason.partition(":")[0] for reason in rejects} <= JOURNAL_REASONS
         assert_every_surface_answers(opened)
@@ -206,7 +208,7 @@ def assert_every_surface_answers(opened: Store) -> None:
             snapshot.build_snapshot_document(snapshot.take_snapshot(opened.connection, now, TaskTypes(), {})),
             allow_nan=False,
         )
-    for row in queries.list_sessions(opened.connection, limit=1_000_000):
+    for row in session_queries.list_sessions(opened.connection, limit=1_000_000):
         if not row.id.startswith("good-"):
             seen = summarise_session(opened.connection, row.id, by_description, {})
             assert seen is not None
@@ -265,7 +267,7 @@ def test_whatever_stands_on_a_line_the_next_one_is_read(
     journal.append_records(tmp_path / "journal" / DAY_FILE, text)
     with store(tmp_path) as opened:
         list(opened.ingest.catch_up(opened.folder))
-        row = next(row for row in queries.list_sessions(opened.connection) if row.id == "good-1")
+        row = next(row for row in session_queries.list_sessions(opened.connection) if row.id == "good-1")
         assert row.outcome is Outcome.SUCCESS
         opened.ingest.close_idle_sessions(LATER)
         assert_every_surface_answers(opened)
@@ -307,7 +309,9 @@ def test_one_bad_event_does_not_cost_its_batch(
         taken = list(opened.ingest.catch_up(opened.folder))
         assert sum(one.events for one in taken) == len(good)
         assert sum(one.rejects for one in taken) == 1
-        assert queries.read_session(opened.connection, "fork-join", by_description) == conclude_scene(good)
+        assert session_queries.read_session(opened.connection, "fork-join", by_description) == conclude_scene(
+            good
+        )
 
 
 def test_agents_that_seem_to_run_for_a_century_overflow_nothing(tmp_path: Path) -> None:
@@ -320,7 +324,7 @@ def test_agents_that_seem_to_run_for_a_century_overflow_nothing(tmp_path: Path) 
     with store(tmp_path) as opened:
         opened.take(events)
         assert_every_surface_answers(opened)
-        assert queries.list_sessions(opened.connection)[0].fanouts == 0
+        assert session_queries.list_sessions(opened.connection)[0].fanouts == 0
 
 
 def test_a_null_character_is_struck_and_loses_nothing(tmp_path: Path) -> None:

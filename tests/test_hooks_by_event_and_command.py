@@ -12,7 +12,7 @@ from stretto.figures.window_work_and_outcome_figures import compute_window_figur
 from stretto.model.event import Kind
 from stretto.sources.hook_command_names import name_hook_command
 from stretto.sources.otlp.receive import Signal
-from stretto.store import queries
+from stretto.store import sum_queries
 from tests.fakes import store
 from tests.otlp_requests import T0, events_of, log, logs, receive
 from tests.scenes import Drawing, at
@@ -47,7 +47,7 @@ def test_hooks_are_counted_by_event_and_by_command(tmp_path: Path) -> None:
     """Two runs by event, since the Stop hooks are one wait; three by command."""
     with store(tmp_path) as opened:
         opened.take(draw_hooks().events)
-        sums = queries.read_sums(opened.connection, at(30), 3_600)
+        sums = sum_queries.read_sums(opened.connection, at(30), 3_600)
     found = {
         (figure.name, *(value for name, value in figure.labels if name != "window")): figure
         for figure in compute_window_figures("1h", sums, {})

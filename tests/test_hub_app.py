@@ -50,7 +50,7 @@ from stretto.shipping.document_maker import DocumentMaker
 from stretto.store.concluded_session import Rules
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database_schema import VERSION
-from stretto.store.queries import read_sums
+from stretto.store.sum_queries import read_sums
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 from tests.bench.bench_hub import draw_session
 from tests.fakes import store

@@ -9,7 +9,7 @@ import pytest
 
 from stretto.clock import SECOND
 from stretto.model.event import Event, Kind
-from stretto.store import queries
+from stretto.store import open_session_queries
 from stretto.store.ingest import SESSIONS_PER_TRANSACTION, Ingest, IngestResult
 from tests.fakes import IDLE, Store, rebuilt, store
 from tests.scenes import BEGIN, at, by_description
@@ -40,7 +40,7 @@ def test_each_transaction_closes_a_few_sessions(tmp_path: Path) -> None:
         opened.ingest.close_idle_sessions(LATER, closed.append)
         assert [len(result.ended.sessions) for result in closed] == [16, 16, 3]
         assert len({session.id for result in closed for session in result.ended.sessions}) == count
-        assert queries.read_activity(opened.connection).sessions_open == 0
+        assert open_session_queries.read_activity(opened.connection).sessions_open == 0
         assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
 
 
@@ -69,6 +69,6 @@ def test_what_was_closed_before_a_fault_stays_closed(tmp_path: Path) -> None:
 
         with pytest.raises(OSError, match="no space"):
             opened.ingest.close_idle_sessions(LATER, fail)
-        assert queries.read_activity(opened.connection).sessions_open == SESSIONS_PER_TRANSACTION
+        assert open_session_queries.read_activity(opened.connection).sessions_open == SESSIONS_PER_TRANSACTION
         opened.ingest.close_idle_sessions(LATER)
-        assert queries.read_activity(opened.connection).sessions_open == 0
+        assert open_session_queries.read_activity(opened.connection).sessions_open == 0

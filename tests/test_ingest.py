@@ -18,7 +18,15 @@ from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.call_cost_and_usage_types import get_reported_cost
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.score_scales import Scale, Scales
-from stretto.store import ingest, queries
+from stretto.store import (
+    ingest,
+    journal_queries,
+    open_session_queries,
+    sent_spans,
+    session_queries,
+    store_notes,
+    sum_queries,
+)
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.model_calls import add_up_model_call
 from stretto.store.contributions.registry import CONTRIBUTIONS
@@ -99,10 +107,10 @@ def test_a_scene_is_stored_as_it_was_drawn(tmp_path: Path) -> None:
     """A stored session equals the drawn one, and the sums are those of its entities."""
     with store(tmp_path) as opened:
         taken = opened.take(straggler().events)
-        session = queries.read_session(opened.connection, "straggler", by_description)
+        session = session_queries.read_session(opened.connection, "straggler", by_description)
         assert session == conclude_scene(straggler().events)
         assert sum(one.events for one in taken) == len(straggler().events)
-        (row,) = queries.list_sessions(opened.connection)
+        (row,) = session_queries.list_sessions(opened.connection)
         assert (row.turns, row.tasks, row.running, row.tool_calls, row.fanouts) == (1, 3, 0, 3, 1)
         assert (row.outcome, row.busy, row.pattern) == (Outcome.SUCCESS, False, "release")
 
@@ -140,7 +148,7 @@ def test_a_resumed_session_ends_again(tmp_path: Path) -> None:
         assert ended(opened.take(fork_join().events))["sessions"] == ["fork-join"]
         more = Drawing("fork-join").opens(100).prompt(101, "p2")
         assert ended(opened.take(more.events))["sessions"] == []
-        assert queries.read_activity(opened.connection).sessions_busy == 1
+        assert open_session_queries.read_activity(opened.connection).sessions_busy == 1
         news = ended(opened.take(Drawing("fork-join").stop(110, "p2").ends(111).events))
         assert news["sessions"] == ["fork-join"]
         assert news["turns"] == ["p2"]
@@ -165,7 +173,7 @@ def test_a_late_correction_is_subtracted_from_the_sums(tmp_path: Path) -> None:
         opened.take(drawing.events)
         opened.take(Drawing().call("c", 0.5, 2, tool="Awk", took=1).events)
         opened.take([Event(kind=Kind.TASK_START, session="scene", time=at(10), id="a", type="testing")])
-        sums = queries.read_sums(opened.connection, at(60), 3_600)
+        sums = sum_queries.read_sums(opened.connection, at(60), 3_600)
         assert sums["calls"] == {("Awk", "success"): 1, ("Agent", "success"): 1}
         assert sums["call_time"] == {("Awk", find_bucket(SECOND)): 1}
         assert sums["tasks"] == {("testing", "worker", "success"): 1}
@@ -176,9 +184,9 @@ def test_a_permission_request_removes_the_overhead(tmp_path: Path) -> None:
     """The request names no call, and may be in a later batch than the end of the call."""
     with store(tmp_path) as opened:
         opened.take(frame_drawing(Drawing(), 50).call("c", 10, 20, took=8).events)
-        assert "overhead" in queries.read_sums(opened.connection, at(60), 3_600)
+        assert "overhead" in sum_queries.read_sums(opened.connection, at(60), 3_600)
         opened.take(Drawing().stroke(Kind.PERMISSION_REQUEST, 12, name="Bash").events)
-        assert "overhead" not in queries.read_sums(opened.connection, at(60), 3_600)
+        assert "overhead" not in sum_queries.read_sums(opened.connection, at(60), 3_600)
         assert_equals_rebuild(opened, tmp_path)
 
 
@@ -189,14 +197,14 @@ def test_an_idle_session_is_closed_and_reopened_by_an_event(tmp_path: Path) -> N
         closed: list[IngestResult] = []
         opened.ingest.close_idle_sessions(at(IDLE), closed.append)
         assert closed == []
-        assert queries.read_activity(opened.connection).tasks_running == 1
+        assert open_session_queries.read_activity(opened.connection).tasks_running == 1
         opened.ingest.close_idle_sessions(at(IDLE + 4), closed.append)
         assert ended(closed)["sessions"] == ["scene"]
-        activity = queries.read_activity(opened.connection)
+        activity = open_session_queries.read_activity(opened.connection)
         assert (activity.sessions_open, activity.tasks_running) == (0, 0)
         opened.take(Drawing().run("a", None, IDLE + 10).events)
-        assert queries.read_activity(opened.connection).sessions_open == 1
-        session = queries.read_session(opened.connection, "scene", by_description)
+        assert open_session_queries.read_activity(opened.connection).sessions_open == 1
+        session = session_queries.read_session(opened.connection, "scene", by_description)
         assert session is not None
         assert [task.outcome for task in session.tasks] == [Outcome.SUCCESS]
         assert_equals_rebuild(opened, tmp_path)
@@ -208,9 +216,9 @@ def test_a_judgement_does_not_open_a_session_again(tmp_path: Path) -> None:
         opened.take(Drawing().opens().prompt(1).events)
         opened.ingest.close_idle_sessions(at(2 * IDLE))
         opened.take(Drawing().stroke(Kind.SCORE, 3 * IDLE, name="quality", attributes={"value": 7}).events)
-        (row,) = queries.list_sessions(opened.connection)
+        (row,) = session_queries.list_sessions(opened.connection)
         assert (row.outcome, row.last) == (Outcome.UNKNOWN, at(1))
-        session = queries.read_session(opened.connection, "scene", by_description)
+        session = session_queries.read_session(opened.connection, "scene", by_description)
         assert session is not None
         assert [score.value for score in session.scores] == [7]
         assert_equals_rebuild(opened, tmp_path)
@@ -234,9 +242,12 @@ def test_rejected_lines_are_counted_with_their_place(tmp_path: Path) -> None:
         journal.append_records(opened.folder / DAY_FILE, b"\n{torn\n")
         (taken,) = opened.take([*good, reject])
         assert (taken.events, taken.rejects) == (1, 2)
-        assert queries.count_rejects(opened.connection) == {"not JSON": 1, "payload: not JSON": 1}
-        assert [place[:2] for place in queries.list_newest_rejects(opened.connection)][-1] == (DAY_FILE, 1)
-        (position,) = queries.read_journal_positions(opened.connection)
+        assert journal_queries.count_rejects(opened.connection) == {"not JSON": 1, "payload: not JSON": 1}
+        assert [place[:2] for place in journal_queries.list_newest_rejects(opened.connection)][-1] == (
+            DAY_FILE,
+            1,
+        )
+        (position,) = journal_queries.read_journal_positions(opened.connection)
         assert (position.events, position.offset) == (1, (opened.folder / DAY_FILE).stat().st_size)
         assert list(opened.ingest.list_pending(opened.folder)) == []
 
@@ -255,13 +266,13 @@ def test_the_torn_last_line_of_a_past_day_is_set_aside(tmp_path: Path, tail: byt
         assert sum(size for _, _, size in opened.ingest.list_pending(opened.folder)) > 10
         list(opened.ingest.catch_up(opened.folder, now=day_over))
         assert list(opened.ingest.list_pending(opened.folder)) == []
-        rejects = queries.count_rejects(opened.connection)
+        rejects = journal_queries.count_rejects(opened.connection)
         assert sum(rejects.values()) == (0 if tail is None else 1)
-        assert len(queries.find_session_ids(opened.connection, "scene")) == (1 if tail is None else 0)
+        assert len(session_queries.find_session_ids(opened.connection, "scene")) == (1 if tail is None else 0)
         # A clock that was behind: its record begins with a newline, so it is read all the same.
         append(opened.folder, fork_join().events)
         list(opened.ingest.catch_up(opened.folder, now=day_over))
-        assert queries.count_rejects(opened.connection) == rejects
+        assert journal_queries.count_rejects(opened.connection) == rejects
         assert_equals_rebuild(opened, tmp_path)
 
 
@@ -350,12 +361,12 @@ def test_clearing_deletes_concluded_rows_and_nothing_else(tmp_path: Path) -> Non
     with store(tmp_path) as opened:
         opened.take(fork_join().events)
         before = opened.rows()
-        queries.write_note(opened.connection, "rules", "abc")
-        queries.note_spans_emitted(opened.connection, "fork-join", 7)
+        store_notes.write_note(opened.connection, "rules", "abc")
+        sent_spans.note_spans_emitted(opened.connection, "fork-join", 7)
         opened.ingest.clear_store()
         assert opened.rows() == {table: [] for table in CONCLUDED}
-        assert queries.read_note(opened.connection, "rules") == "abc"
-        assert queries.get_last_event_time_of_sent_spans(opened.connection, "fork-join") == 7
+        assert store_notes.read_note(opened.connection, "rules") == "abc"
+        assert sent_spans.get_last_event_time_of_sent_spans(opened.connection, "fork-join") == 7
         list(opened.ingest.catch_up(opened.folder))
         assert opened.rows() == before
 
@@ -366,8 +377,8 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
         for draw in SCENES:
             for event in draw().events:
                 opened.take([event])
-        for row in queries.list_sessions(opened.connection):
-            session = queries.read_session(opened.connection, row.id, by_description)
+        for row in session_queries.list_sessions(opened.connection):
+            session = session_queries.read_session(opened.connection, row.id, by_description)
             assert session is not None
             closed = session.outcome is not Outcome.RUNNING
             facts = load_all_facts(opened.connection, row.id)
@@ -401,12 +412,12 @@ def test_scores_are_summed_on_the_configured_scales(tmp_path: Path) -> None:
             append(tmp_path / "journal", part)
             taker = ingest.Ingest(connection, by_description, idle_limit=IDLE, scales=scales)
             list(taker.catch_up(tmp_path / "journal"))
-        sums = queries.read_sums(connection, at(120), 3_600)
+        sums = sum_queries.read_sums(connection, at(120), 3_600)
         assert sums["score_sum"]["quality", "release", "review", "worker", "parallel"] == 19_000_000
         assert "score_outside" not in sums
     with store(tmp_path) as opened:
         opened.take(delivery().events)
-        sums = queries.read_sums(opened.connection, at(120), 3_600)
+        sums = sum_queries.read_sums(opened.connection, at(120), 3_600)
         assert sums["score_sum"]["quality", "release", "review", "worker", "parallel"] == 8_000_000
         assert sums["score_outside"] == {("quality", "release", "review", "worker"): 1}
 
@@ -428,9 +439,9 @@ def test_an_event_that_raises_an_error_is_set_aside_alone(tmp_path: Path) -> Non
         events = [*fork_join().events, *bad, *straggler().events]
         taken = opened.take(events)
         assert sum(one.events for one in taken) == len(events) - 2
-        assert queries.count_rejects(opened.connection) == {"internal: KeyError": 2}
+        assert journal_queries.count_rejects(opened.connection) == {"internal: KeyError": 2}
         text = (opened.folder / DAY_FILE).read_bytes()
-        for file, offset, _ in queries.list_newest_rejects(opened.connection):
+        for file, offset, _ in journal_queries.list_newest_rejects(opened.connection):
             assert file == DAY_FILE
             assert text[offset:].startswith(b'{"version":1,"kind":"task.')
         assert list(opened.ingest.list_pending(opened.folder)) == []
@@ -444,7 +455,7 @@ def test_a_line_set_aside_is_ingested_by_a_later_rebuild(tmp_path: Path) -> None
     """The journal keeps the line, so a corrected program loses nothing."""
     with store(tmp_path, unsettling) as opened:
         opened.take(Drawing("one").run("x", 1, 2, agent="poison").events)
-        assert queries.list_sessions(opened.connection) == []
+        assert session_queries.list_sessions(opened.connection) == []
         rows = rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
         assert [row[0] for row in rows["sessions"]] == ["one"]
         assert rows["rejects"] == []
@@ -463,7 +474,7 @@ def test_a_full_disk_sets_nothing_aside(tmp_path: Path, monkeypatch: pytest.Monk
             list(opened.ingest.catch_up(opened.folder))
         patched.undo()
         list(opened.ingest.catch_up(opened.folder))
-        assert queries.count_rejects(opened.connection) == {}
+        assert journal_queries.count_rejects(opened.connection) == {}
         assert_equals_rebuild(opened, tmp_path)
 
 
@@ -475,13 +486,16 @@ def test_a_file_that_became_shorter_is_read_again_and_reported(tmp_path: Path) -
         was = path.stat().st_size
         path.write_bytes(b"")
         assert opened.take() == []
-        assert queries.read_shortened_files(opened.connection) == {DAY_FILE: was}
+        assert journal_queries.read_shortened_files(opened.connection) == {DAY_FILE: was}
         opened.take(straggler().events)
-        assert {row.id for row in queries.list_sessions(opened.connection)} == {"fork-join", "straggler"}
-        (position,) = queries.read_journal_positions(opened.connection)
+        assert {row.id for row in session_queries.list_sessions(opened.connection)} == {
+            "fork-join",
+            "straggler",
+        }
+        (position,) = journal_queries.read_journal_positions(opened.connection)
         assert (position.offset, position.events) == (path.stat().st_size, len(straggler().events))
         opened.ingest.clear_store()
-        assert queries.read_shortened_files(opened.connection) == {}
+        assert journal_queries.read_shortened_files(opened.connection) == {}
         list(opened.ingest.catch_up(opened.folder))
         assert_equals_rebuild(opened, tmp_path)
 
@@ -491,11 +505,11 @@ def test_a_sample_is_no_sign_of_life(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(Drawing().opens(1).prompt(2).events)
         opened.take(Drawing().sample(100, 60, cpu=SECOND).events)
-        (row,) = queries.list_sessions(opened.connection)
+        (row,) = session_queries.list_sessions(opened.connection)
         assert (row.start, row.last, row.source) == (at(1), at(2), "claude-code")
         opened.ingest.close_idle_sessions(at(IDLE + 3))
         opened.take(Drawing().sample(IDLE, 60, cpu=SECOND).events)
-        (row,) = queries.list_sessions(opened.connection)
+        (row,) = session_queries.list_sessions(opened.connection)
         assert (row.outcome, row.busy) == (Outcome.UNKNOWN, False)
         assert_equals_rebuild(opened, tmp_path)
 
@@ -592,7 +606,7 @@ def test_a_journal_that_grows_during_catching_up_is_read_to_its_end(tmp_path: Pa
         taken = list(opened.ingest.catch_up(opened.folder))
         assert len(taken) > 1
         assert sum(one.events for one in taken) == 80_000
-        assert queries.read_journal_positions(opened.connection)[0].events == 80_000
+        assert journal_queries.read_journal_positions(opened.connection)[0].events == 80_000
 
 
 def test_facts_in_the_store_are_those_of_the_fold(tmp_path: Path) -> None:

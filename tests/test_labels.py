@@ -12,7 +12,7 @@ import pytest
 
 from stretto.figures.sequential_baseline_choice import Provenance
 from stretto.model.event import Channel, Event, Kind
-from stretto.store import queries
+from stretto.store import session_queries, sum_queries
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from tests.fakes import DAY_FILE, ROOT, append, rebuilt, store
 from tests.scenes import Drawing, at, conclude_scene, earlier_runs, one_by_one, straggler
@@ -68,10 +68,10 @@ def test_a_named_pattern_moves_the_sums_and_gives_a_baseline(tmp_path: Path) -> 
                 unnamed.events.remove(event)
                 break
         opened.take(unnamed.prompt(0).events, one_by_one().events, earlier_runs())
-        before = queries.read_sums(opened.connection, at(200), 3_600)["fanouts"]
+        before = sum_queries.read_sums(opened.connection, at(200), 3_600)["fanouts"]
         assert before == {("none",): 1}
         opened.take([decided("straggler", 300, "pattern", "release")])
-        assert queries.read_sums(opened.connection, at(200), 3_600)["fanouts"] == {("release",): 1}
+        assert sum_queries.read_sums(opened.connection, at(200), 3_600)["fanouts"] == {("release",): 1}
         assert opened.connection.execute("SELECT signature FROM fanouts").fetchall() == [(SIGNATURE,)]
         find = make_baseline_finder(opened.connection, {})
         assert find("release", SIGNATURE).provenance is Provenance.MEASURED
@@ -85,7 +85,7 @@ def test_secrets_in_labels_are_struck(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(Drawing("s").opens(0, labels=[f"key={secret}"]).events)
         assert secret.encode() not in b"".join(row[3] for row in opened.rows()["facts"])
-        session = queries.read_session(opened.connection, "s", lambda *_: "other")
+        session = session_queries.read_session(opened.connection, "s", lambda *_: "other")
         assert session is not None
         assert session.labels == (("key", "[redacted]"),)
 

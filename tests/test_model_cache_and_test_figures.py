@@ -11,7 +11,7 @@ from stretto.exporter.ended_work_counters import LiveMetrics
 from stretto.exporter.scrape import create_empty_registry
 from stretto.figures.model_call_cache_and_test_figures import compute_usage_figures
 from stretto.model.task_type import TaskTypes
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.ingest import IngestResult
 from stretto.summaries.session_json import build_session_document
 from stretto.summaries.session_summary import summarise_session
@@ -295,7 +295,7 @@ class TestLive:
 
 def session_calls(opened: Store) -> tuple[Any, ...]:
     """Return the model calls of the only session."""
-    session = queries.read_session(opened.connection, "scene", by_description)
+    session = session_queries.read_session(opened.connection, "scene", by_description)
     assert session is not None
     return session.model_calls
 

@@ -19,7 +19,7 @@ from stretto.figures.wall_time_parts import measure_wall_time
 from stretto.figures.work_tree import build_work_tree
 from stretto.model.entities import HooksRun, Sample, Session, Turn
 from stretto.model.event import Channel, Kind, Outcome
-from stretto.store import queries
+from stretto.store import sum_queries
 from tests.fakes import store
 from tests.scenes import Drawing, at
 from tests.schedules import call, session, sessions_at_random, task
@@ -129,9 +129,9 @@ def test_a_stored_session_has_the_costs_that_were_reported(tmp_path: Path) -> No
     drawing.stroke(Kind.API_COST, 9, id="p/1", duration=SECOND, source="stretto", channel=Channel.API)
     with store(tmp_path) as opened:
         opened.take(drawing.events)
-        assert "agents_working" not in queries.read_sums(opened.connection, at(30), 3_600)
+        assert "agents_working" not in sum_queries.read_sums(opened.connection, at(30), 3_600)
         opened.take(Drawing().ends(20).events)
-        sums = queries.read_sums(opened.connection, at(30), 3_600)
+        sums = sum_queries.read_sums(opened.connection, at(30), 3_600)
     assert sums["agents_working"] == {(): 20 * SECOND}
     assert sums["overhead_time"] == {("service",): 3 * SECOND, ("api",): SECOND}
     assert sums["overhead_known"] == {("service",): 20 * SECOND, ("api",): 20 * SECOND}

@@ -19,7 +19,7 @@ from stretto.cli.up import _build_backend
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.service.service import Service
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
 from stretto.summaries.session_json import build_session_document
@@ -65,7 +65,7 @@ def by_journal(folder: Path, database: Path, service: Service) -> Session:
     with closing(open_writer(database)) as connection:
         for _ in Ingest(connection, classify, idle_limit=14_400).catch_up(folder):
             pass
-        session = queries.read_session(connection, "s1", classify)
+        session = session_queries.read_session(connection, "s1", classify)
     assert session is not None
     return session
 

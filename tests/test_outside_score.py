@@ -12,7 +12,7 @@ from stretto.model.event import Channel, Event, Kind
 from stretto.model.score_scales import SCALES, build_scale_document
 from stretto.sources.outside_score import parse_judgement
 from stretto.store import find_work_that_a_score_judges as judged
-from stretto.store import queries
+from stretto.store import session_queries
 from tests.fakes import Store, store
 from tests.scenes import Drawing, at, by_description, frame_drawing, orchestrated
 from tests.scored import sums_of
@@ -134,7 +134,7 @@ def test_one_bad_score_loses_no_other(tmp_path: Path) -> None:
             (Kind.SCORE, Channel.API, "claude-code")
         }
         opened.take(events)
-        session = queries.read_session(opened.connection, "orchestrated", by_description)
+        session = session_queries.read_session(opened.connection, "orchestrated", by_description)
         assert session is not None
         assert [(s.value, s.by, s.time) for s in session.scores if s.of_id == "left"] == [
             (3, "lead", at(1_000) + 3),
@@ -174,7 +174,7 @@ def test_a_score_is_answered_with_its_scale(tmp_path: Path, item: dict[str, Any]
         assert (receipt.placed.value, build_scale_document(receipt.placed.scale)) == answer
         assert receipt.event is not None
         opened.take([receipt.event])
-        session = queries.read_session(opened.connection, "orchestrated", by_description)
+        session = session_queries.read_session(opened.connection, "orchestrated", by_description)
         assert session is not None
         kept = next(score for score in session.scores if score.time == receipt.event.time)
         assert SCALES.place_score(kept.name, kept.value, kept.out_of) == receipt.placed

@@ -16,7 +16,7 @@ from stretto.clock import SECOND
 from stretto.journal import Batch
 from stretto.model.conclude_session import conclude_session
 from stretto.model.event import Event
-from stretto.store import packed_session, queries
+from stretto.store import packed_session, session_queries
 from stretto.store.concluded_session import Rules
 from stretto.store.contributions import registry
 from stretto.store.contributions.registry import NOT_SCORED
@@ -42,14 +42,14 @@ def _packed_from_one(monkeypatch: pytest.MonkeyPatch) -> None:
 def assert_read_as_concluded(connection: sqlite3.Connection) -> int:
     """Compare each stored session and its sums with those of its facts; return how many had packed sums."""
     with_sums = 0
-    for row in queries.list_sessions(connection):
-        read = queries.read_session_with_facts(connection, row.id, by_description)
+    for row in session_queries.list_sessions(connection):
+        read = session_queries.read_session_with_facts(connection, row.id, by_description)
         assert read is not None
         session, _, sums = read
         (lost,) = connection.execute("SELECT lost FROM sessions WHERE id = ?", (row.id,)).fetchone()
         facts = load_all_facts(connection, row.id)
         assert session == conclude_session(facts, lost=bool(lost), classify=by_description)
-        assert queries.read_session(connection, row.id, by_description) == session
+        assert session_queries.read_session(connection, row.id, by_description) == session
         if sums is not None:
             with_sums += 1
             computed = compute_session_sums(facts, session, Rules(by_description), without=NOT_SCORED)
@@ -118,10 +118,10 @@ def test_other_rules_conclude_a_packed_session_from_its_facts(tmp_path: Path) ->
         assert packed is not None
         assert packed_session.unpack_session(packed, by_description) is not None
         assert packed_session.unpack_session(packed, lambda *_: "other") is None
-        session = queries.read_session(opened.connection, "fork-join", lambda *_: "other")
+        session = session_queries.read_session(opened.connection, "fork-join", lambda *_: "other")
         assert session is not None
         assert {task.task_type for task in session.tasks} == {"other"}
-        assert queries.read_session(opened.connection, "fork-join", None) is not None
+        assert session_queries.read_session(opened.connection, "fork-join", None) is not None
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(registry, "SUMS_VERSION", registry.SUMS_VERSION + 1)
             assert packed_session.unpack_session(packed, by_description) is None
@@ -133,7 +133,7 @@ def test_a_damaged_packed_session_is_damage_of_the_store(tmp_path: Path) -> None
         opened.take(fork_join().events)
         opened.connection.execute("UPDATE packed_facts SET concluded = x'00'")
         with pytest.raises(msgspec.DecodeError, match="packed session"):
-            queries.read_session(opened.connection, "fork-join", by_description)
+            session_queries.read_session(opened.connection, "fork-join", by_description)
 
 
 def test_the_page_of_a_packed_session_is_that_of_its_facts(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stretto.clock import SECOND
 from stretto.model.conclude_session import conclude_session, has_session_ended
 from stretto.model.event import Event, Outcome
-from stretto.store import queries
+from stretto.store import sum_queries
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.path_and_wall_time import add_up_whole_session
 from stretto.store.sums_by_time_slot import Additions, find_slot_number
@@ -75,11 +75,11 @@ def test_a_resumed_session_is_subtracted_and_counted_again(tmp_path: Path) -> No
     first = [event for event in events if event.time <= at(50)]
     with store(tmp_path) as opened:
         opened.take(first)
-        assert queries.read_sums(opened.connection, at(60), 3_600)["critical_path"] == {(): 50 * SECOND}
+        assert sum_queries.read_sums(opened.connection, at(60), 3_600)["critical_path"] == {(): 50 * SECOND}
         opened.take([event for event in events if at(50) < event.time < at(111)])
-        assert "critical_path" not in queries.read_sums(opened.connection, at(110), 3_600)
+        assert "critical_path" not in sum_queries.read_sums(opened.connection, at(110), 3_600)
         opened.take([event for event in events if event.time == at(111)])
-        sums = queries.read_sums(opened.connection, at(120), 3_600)
+        sums = sum_queries.read_sums(opened.connection, at(120), 3_600)
         assert sums["critical_path"] == {(): 59 * SECOND}
         assert sum(sums["wall"].values()) == 111 * SECOND
 
@@ -103,7 +103,7 @@ def test_a_session_closed_by_silence_adds_its_sums(tmp_path: Path) -> None:
     """Its sums are added when the idle limit closes it."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().prompt(0).call("c", 5, 9).events)
-        assert "wall" not in queries.read_sums(opened.connection, at(60), 3_600)
+        assert "wall" not in sum_queries.read_sums(opened.connection, at(60), 3_600)
         opened.ingest.close_idle_sessions(at(IDLE + 60))
-        sums = queries.read_sums(opened.connection, at(60), 3_600)
+        sums = sum_queries.read_sums(opened.connection, at(60), 3_600)
         assert sums["wall"] == {("main_tools",): 4 * SECOND, ("unknown",): 5 * SECOND}

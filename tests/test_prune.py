@@ -16,7 +16,7 @@ from stretto.journal.pruned_session_records import hash_session_id
 from stretto.model.event import Event
 from stretto.model.task_type import TaskTypes
 from stretto.state.retention_settings import Retention
-from stretto.store import prune, queries
+from stretto.store import journal_queries, prune, sent_spans, session_queries, sum_queries
 from stretto.store.database import open_writer
 from stretto.store.fanout_and_baseline_queries import read_admission
 from stretto.store.ingest import Ingest
@@ -51,7 +51,7 @@ def pruned(opened: Store, now: int = NOW, retention: Retention = RETENTION) -> P
 
 def ids(opened: Store) -> list[str]:
     """Return the sessions in the store, by name."""
-    return sorted(row.id for row in queries.list_sessions(opened.connection))
+    return sorted(row.id for row in session_queries.list_sessions(opened.connection))
 
 
 def late(session: str = "late") -> list[Event]:
@@ -69,7 +69,7 @@ def test_old_sessions_are_deleted_and_every_sum_stays(tmp_path: Path) -> None:
             "SELECT pattern, signature FROM sequential_runs"
         ).fetchone()
         windows = [60 * DAY // 10**9, 55 * DAY // 10**9, DAY // 10**9]
-        before = [queries.read_sums(opened.connection, NOW, window) for window in windows]
+        before = [sum_queries.read_sums(opened.connection, NOW, window) for window in windows]
         measured = read_admission(opened.connection, pattern, signature).measured
 
         assert pruned(opened) == PruneStep(sessions=4, files=1)
@@ -77,7 +77,7 @@ def test_old_sessions_are_deleted_and_every_sum_stays(tmp_path: Path) -> None:
         assert ids(opened) == ["late"]
         assert list(journal.list_file_sizes(opened.folder)) == [LATER, "kept-2025-12.jsonl", KEPT]
         assert before[0]["tasks"]
-        assert [queries.read_sums(opened.connection, NOW, window) for window in windows] == before
+        assert [sum_queries.read_sums(opened.connection, NOW, window) for window in windows] == before
         assert measured is not None
         assert read_admission(opened.connection, pattern, signature).measured == measured
         assert pruned(opened) == PruneStep()
@@ -127,11 +127,11 @@ def test_notes_of_sent_spans_are_deleted_with_their_sessions(tmp_path: Path) -> 
     with store(tmp_path) as opened:
         opened.take(straggler().events, file=FIRST)
         opened.take(late(), file=LATER)
-        for row in queries.list_sessions(opened.connection):
-            queries.note_spans_emitted(opened.connection, row.id, row.last)
+        for row in session_queries.list_sessions(opened.connection):
+            sent_spans.note_spans_emitted(opened.connection, row.id, row.last)
         pruned(opened)
-        assert queries.get_last_event_time_of_sent_spans(opened.connection, "straggler") is None
-        assert queries.list_unsent_session_ids(opened.connection, 0) == []
+        assert sent_spans.get_last_event_time_of_sent_spans(opened.connection, "straggler") is None
+        assert sent_spans.list_unsent_session_ids(opened.connection, 0) == []
 
 
 def test_a_rebuild_after_pruning_gives_the_same(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_repeated_events_of_a_pruned_session_are_not_counted_again(tmp_path: Pat
         session = straggler().session
         opened.take(late(session), file=LATER)
         assert ids(opened) == [session]
-        found = queries.read_session(opened.connection, session, by_description)
+        found = session_queries.read_session(opened.connection, session, by_description)
         assert found is not None
         assert found.tasks == ()
         assert len(found.tool_calls) == 1
@@ -222,7 +222,7 @@ def test_beyond_the_size_the_oldest_days_are_deleted_first(tmp_path: Path) -> No
 
         pruned(opened, now, Retention(30, 90, 365, 1))
         assert {id[0] for id in ids(opened)} == {"3", "4"}
-        calls = queries.read_sums(opened.connection, now, 30 * day)["calls"]
+        calls = sum_queries.read_sums(opened.connection, now, 30 * day)["calls"]
         assert sum(calls.values()) == 200
 
 
@@ -370,17 +370,17 @@ def test_a_kill_between_file_and_store_loses_nothing(tmp_path: Path, living: boo
             ),
         )
         assert (opened.folder / FIRST).exists() is living
-        before = queries.read_session(opened.connection, "living", by_description)
+        before = session_queries.read_session(opened.connection, "living", by_description)
     with closing(open_writer(tmp_path / "stretto.db")) as connection:
         ingest = Ingest(connection, by_description, idle_limit=IDLE)
         list(ingest.catch_up(tmp_path / "journal"))
-        assert queries.read_session(connection, "living", by_description) == before
+        assert session_queries.read_session(connection, "living", by_description) == before
         for _ in prune_history(connection, ingest, tmp_path / "journal", RETENTION, NOW):
             pass
         if not living:
             append(tmp_path / "journal", late("second"), FIRST)
             list(ingest.catch_up(tmp_path / "journal"))
-            assert queries.read_session(connection, "second", by_description) is not None
-        assert queries.read_session(connection, "living", by_description) == before
-        assert queries.read_shortened_files(connection) == {}
-        assert sum(queries.read_sums(connection, at(0) + HOUR, 2 * HOUR // 10**9)["tasks"].values()) == 3
+            assert session_queries.read_session(connection, "second", by_description) is not None
+        assert session_queries.read_session(connection, "living", by_description) == before
+        assert journal_queries.read_shortened_files(connection) == {}
+        assert sum(sum_queries.read_sums(connection, at(0) + HOUR, 2 * HOUR // 10**9)["tasks"].values()) == 3

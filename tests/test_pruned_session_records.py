@@ -13,7 +13,7 @@ from stretto.journal import pruned_session_records
 from stretto.journal.pruned_session_records import KeptRecord, hash_session_id
 from stretto.model.event import Event
 from stretto.state.retention_settings import Retention
-from stretto.store import queries
+from stretto.store import journal_queries, sent_spans, session_queries, sum_queries
 from stretto.store.database import open_writer
 from stretto.store.database_schema import EXECUTIONS
 from stretto.store.ingest import Ingest
@@ -76,9 +76,9 @@ def test_an_unreadable_record_is_set_aside_and_the_next_is_read(
         pruned_session_records.append_kept_records(opened.folder, [RECORD])
         results = list(opened.ingest.catch_up(opened.folder))
         assert [result.rejects for result in results] == [1]
-        assert queries.count_rejects(opened.connection) == {reason: 1}
+        assert journal_queries.count_rejects(opened.connection) == {reason: 1}
         assert list(opened.ingest.list_pending(opened.folder)) == []
-        sums = queries.read_sums(opened.connection, 600 * SECOND, 3_600)
+        sums = sum_queries.read_sums(opened.connection, 600 * SECOND, 3_600)
         assert sums == {"calls": {("Bash", "success"): 2}}
 
 
@@ -121,9 +121,9 @@ def test_records_name_no_session_and_say_whether_spans_were_sent(tmp_path: Path)
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events, file=FIRST)
         opened.take(late("late"), file=LATER)
-        for row in queries.list_sessions(opened.connection):
+        for row in session_queries.list_sessions(opened.connection):
             if row.id == one_by_one().session:
-                queries.note_spans_emitted(opened.connection, row.id, row.last)
+                sent_spans.note_spans_emitted(opened.connection, row.id, row.last)
         prune(opened)
         text = (opened.folder / KEPT).read_text()
         assert straggler().session not in text
@@ -141,22 +141,22 @@ def test_a_prune_killed_after_its_records_is_completed(tmp_path: Path) -> None:
         opened.take(straggler().events, one_by_one().events, file=FIRST)
         opened.take(late("late"), file=LATER)
         window = 60 * DAY // SECOND
-        before = queries.read_sums(opened.connection, NOW, window)
+        before = sum_queries.read_sums(opened.connection, NOW, window)
         opened.connection.set_authorizer(lambda action, *_: 1 if action == 9 else 0)  # refuse any DELETE
         with pytest.raises(Exception, match="not authorized"):
             prune(opened)
         opened.connection.set_authorizer(None)
         assert (opened.folder / KEPT).exists()
-        assert len(queries.list_sessions(opened.connection)) == 3
+        assert len(session_queries.list_sessions(opened.connection)) == 3
     with closing(open_writer(tmp_path / "stretto.db")) as connection:
         ingest = Ingest(connection, by_description, idle_limit=IDLE)
         for _ in ingest.catch_up(tmp_path / "journal"):
             pass
-        assert [row.id for row in queries.list_sessions(connection)] == ["late"]
-        assert queries.read_sums(connection, NOW, window) == before
+        assert [row.id for row in session_queries.list_sessions(connection)] == ["late"]
+        assert sum_queries.read_sums(connection, NOW, window) == before
         for _ in prune_history(connection, ingest, tmp_path / "journal", RETENTION, NOW):
             pass
-        assert queries.read_sums(connection, NOW, window) == before
+        assert sum_queries.read_sums(connection, NOW, window) == before
 
 
 def test_a_repeated_file_of_records_adds_nothing(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_record_older_than_the_stored_session_is_counted_with_the_rest(tmp_pat
         record = (opened.folder / KEPT).read_bytes()
         opened.take(late(session), file=LATER)
         before, window = opened.rows(), 60 * DAY // SECOND
-        sums = queries.read_sums(opened.connection, NOW, window)
+        sums = sum_queries.read_sums(opened.connection, NOW, window)
         (opened.folder / KEPT).unlink()
         opened.ingest.clear_store()
         append(opened.folder, straggler().events, FIRST)
@@ -193,7 +193,7 @@ def test_a_record_older_than_the_stored_session_is_counted_with_the_rest(tmp_pat
         after = opened.rows()
         for table in ("pruned", "sessions", "facts", *EXECUTIONS):
             assert after[table] == before[table]
-        assert queries.read_sums(opened.connection, NOW, window) == sums
+        assert sum_queries.read_sums(opened.connection, NOW, window) == sums
 
 
 def test_records_are_deleted_once_their_month_is_past_retention(tmp_path: Path) -> None:
@@ -250,5 +250,5 @@ def test_a_session_whose_record_cannot_be_written_stays(tmp_path: Path) -> None:
         (opened.folder / KEPT).mkdir()
         with pytest.raises(OSError, match=r"kept-2026-01"):
             prune(opened)
-        assert len(queries.list_sessions(opened.connection)) == 2
+        assert len(session_queries.list_sessions(opened.connection)) == 2
         assert (opened.folder / FIRST).exists()

@@ -15,7 +15,7 @@ from stretto.figures.resource_figures import (
     compute_current_figures,
     compute_resource_figures,
 )
-from stretto.store import queries
+from stretto.store import sum_queries
 from tests.fakes import store
 from tests.scenes import Drawing, at, frame_drawing, sampled
 
@@ -24,7 +24,7 @@ def figures(tmp_path: Path, *drawings: Drawing) -> dict[tuple[str, str], Figure]
     """Return the figures of the hour after drawings were stored, by name and first label."""
     with store(tmp_path) as opened:
         opened.take(*(drawing.events for drawing in drawings))
-        sums = queries.read_sums(opened.connection, at(200), 3_600)
+        sums = sum_queries.read_sums(opened.connection, at(200), 3_600)
     return {
         (figure.name.removeprefix("stretto_"), figure.labels[0][1]): figure
         for figure in compute_resource_figures("1h", sums)

@@ -33,7 +33,7 @@ from stretto.service.service import Service
 from stretto.sources.otlp.receive import Signal
 from stretto.state.lock import StateLock
 from stretto.store import declared_baseline_file as baselines
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.database import open_reader
 from tests.busy_process import busy_process
 from tests.fakes import append, dump, list_latest, rebuilt
@@ -282,7 +282,7 @@ def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> No
         assert service.answers.summarise_trends()["days"][-1]["parts"] == []
         with closing(open_reader(config.database)) as connection:
             (sequential_row,) = (
-                queries.read_session(connection, row.id, config.task_types.classify)
+                session_queries.read_session(connection, row.id, config.task_types.classify)
                 for row in list_latest(service, 10)
                 if not row.fanouts
             )

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from stretto.model.event import Channel, Event, Kind
-from stretto.store import queries
+from stretto.store import session_queries
 from tests.fakes import rebuilt, store
 from tests.scenes import at, by_description
 
@@ -47,8 +47,8 @@ def test_a_trace_moves_into_its_session(order: int, tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         for event in events:
             opened.take([event])
-        session = queries.read_session(opened.connection, "talk", by_description)
-        listed = [row.id for row in queries.list_sessions(opened.connection)]
+        session = session_queries.read_session(opened.connection, "talk", by_description)
+        listed = [row.id for row in session_queries.list_sessions(opened.connection)]
         rows = opened.rows()
 
     assert session is not None
@@ -65,7 +65,7 @@ def test_spans_that_come_later_go_home(tmp_path: Path) -> None:
         opened.take(EVENTS[2:3])
     with store(tmp_path) as opened:
         opened.take(EVENTS[:2])
-        session = queries.read_session(opened.connection, "talk", by_description)
+        session = session_queries.read_session(opened.connection, "talk", by_description)
 
     assert session is not None
     assert [task.id for task in session.tasks] == ["a", "b"]
@@ -93,8 +93,8 @@ def test_linked_traces_are_one_session_in_any_order(order: int, tmp_path: Path) 
     with store(tmp_path) as opened:
         for event in [*permutations(LINKED)][order]:
             opened.take([event])
-        (row,) = queries.list_sessions(opened.connection)
-        session = queries.read_session(opened.connection, row.id, by_description)
+        (row,) = session_queries.list_sessions(opened.connection)
+        session = session_queries.read_session(opened.connection, row.id, by_description)
         rows = opened.rows()
 
     assert row.id == TRACES[0]
@@ -112,8 +112,8 @@ def test_a_named_session_takes_linked_traces_and_two_named_ones_stay_apart(tmp_p
     with store(tmp_path) as opened:
         for event in [linked(TRACES[1], TRACES[0], start=1), *named, linked(TRACES[0], TRACES[3], start=2)]:
             opened.take([event])
-        listed = {row.id for row in queries.list_sessions(opened.connection)}
-        session = queries.read_session(opened.connection, "talk", by_description)
+        listed = {row.id for row in session_queries.list_sessions(opened.connection)}
+        session = session_queries.read_session(opened.connection, "talk", by_description)
 
     assert listed == {"talk", "other talk"}
     assert session is not None

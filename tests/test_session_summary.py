@@ -12,7 +12,7 @@ from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.figures.session_analysis import WHAT_IFS_OF_PAGE
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.task_type import TaskTypes
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.summaries.session_json import build_page_document, build_row_document, build_session_document
 from stretto.summaries.session_summary import summarise_session
 from stretto.summaries.snapshot import take_snapshot
@@ -46,7 +46,7 @@ def test_the_document_of_a_page_is_a_part_of_the_whole(tmp_path: Path) -> None:
     """A page shows what the JSON says, but of the tasks and the fan-outs only those that are on it."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, conflict().events, sampled().events)
-        for row in queries.list_sessions(opened.connection):
+        for row in session_queries.list_sessions(opened.connection):
             found = summarise_session(opened.connection, row.id, by_description, {})
             assert found is not None
             whole = build_session_document(found)
@@ -250,7 +250,7 @@ def test_a_row_agrees_with_the_session_document(tmp_path: Path) -> None:
     """What a list shows of a session agrees with its page."""
     with store(tmp_path) as opened:
         opened.take(background().events, recorded("fanout"))
-        for row in queries.list_sessions(opened.connection):
+        for row in session_queries.list_sessions(opened.connection):
             listed, whole = build_row_document(row), told(opened, row.id)
             for name in (
                 "id",

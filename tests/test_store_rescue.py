@@ -18,7 +18,7 @@ import pytest
 from stretto.cli.main import main
 from stretto.errors import StoreError
 from stretto.journal.pruned_session_records import STORE_PREFIX, hash_session_id
-from stretto.store import queries
+from stretto.store import sent_spans, session_queries, store_notes
 from stretto.store.database import open_writer
 from stretto.store.database_schema import EXECUTIONS, VERSION
 from stretto.store.store_rescue import (
@@ -83,13 +83,13 @@ def assert_all_rows_kept(state: Path, before: dict[str, list[tuple[object, ...]]
         assert after == before
         # What the old definition did not have is completed: all of its tasks are taken as delivered.
         assert {"parallel_delivered", "verdict_fanouts", "deliveries"} <= {str(row[2]) for row in completed}
-        assert queries.read_old_definition_until(connection)
+        assert store_notes.read_old_definition_until(connection)
         assert [id for (id,) in connection.execute("SELECT id FROM sessions ORDER BY id")] == [
             "live-1",
             "live-2",
         ]
-        assert queries.get_last_event_time_of_sent_spans(connection, "live-1") == 7
-        assert queries.read_note(connection, queries.EMITTING_SINCE) == str(BEGIN)
+        assert sent_spans.get_last_event_time_of_sent_spans(connection, "live-1") == 7
+        assert store_notes.read_note(connection, sent_spans.EMITTING_SINCE) == str(BEGIN)
 
 
 def test_a_store_of_the_first_release_keeps_every_row(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_an_unusable_store_is_moved_aside_whole(tmp_path: Path, spoil: object) -
     assert aside.path.stat().st_mtime > 1, "its age counts from the move"
     assert not path.exists()
     with closing(open_writer(path)) as connection:
-        assert queries.list_sessions(connection) == []
+        assert session_queries.list_sessions(connection) == []
 
 
 def test_a_healthy_store_passes_the_thorough_check_on_any_sqlite(tmp_path: Path) -> None:

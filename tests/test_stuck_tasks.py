@@ -10,7 +10,7 @@ from stretto.clock import MINUTE
 from stretto.figures.task_silence import find_last_signs_of_idle_tasks
 from stretto.model.event import Kind
 from stretto.model.process_state import ProcessState
-from stretto.store import queries
+from stretto.store import open_session_queries
 from stretto.summaries.running_tasks import RunningSessionReader
 from stretto.summaries.silent_running_tasks import StuckTask, find_stuck_tasks
 from tests.fakes import store
@@ -127,8 +127,8 @@ def test_a_young_session_is_not_looked_at(tmp_path: Path) -> None:
     """Nothing can have been silent for longer than its session is old."""
     with store(tmp_path) as opened:
         opened.take(working().events, working("t").events)
-        assert queries.list_sessions_with_running_tasks(opened.connection, at(0)) == []
-        rows = queries.list_sessions_with_running_tasks(opened.connection, at(1))
+        assert open_session_queries.list_sessions_with_running_tasks(opened.connection, at(0)) == []
+        rows = open_session_queries.list_sessions_with_running_tasks(opened.connection, at(1))
         assert [row.id for row in rows] == ["s", "t"]
 
 

@@ -6,7 +6,7 @@ from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.session_kpis import build_kpis_document
 from stretto.model.event import Kind, Outcome
 from stretto.model.score_scales import Scale, Scales
-from stretto.store import queries
+from stretto.store import sum_queries
 from stretto.store.contributions.registry import NOT_SCORED
 from tests.fakes import store
 from tests.scenes import Drawing, at, delivery, fork_join, one_by_one, straggler
@@ -18,7 +18,7 @@ def test_the_sums_of_a_session_equal_those_of_a_window_with_it_alone(tmp_path: P
     for drawing in (delivery(), straggler()):
         with store(tmp_path / drawing.session) as opened:
             opened.take(drawing.events)
-            stored = queries.read_sums(opened.connection, at(300), 3_600)
+            stored = sum_queries.read_sums(opened.connection, at(300), 3_600)
         own_cells = {m: {d: n for d, n in cells.items() if n} for m, cells in own(drawing).session.items()}
         assert {measure: cells for measure, cells in own_cells.items() if cells} == stored
 

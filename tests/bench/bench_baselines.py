@@ -29,7 +29,7 @@ from stretto.figures.fanouts import find_fanouts
 from stretto.figures.work_signature import WorkIdentity
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.task_type import TaskTypes
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.database import open_reader
 from stretto.store.fanout_and_baseline_queries import read_admission
 
@@ -269,8 +269,8 @@ def count_hand_overs(database: Path) -> int:
     """Return how many parallel executions fewer there are because short overlaps may be hand-overs."""
     fewer = 0
     with contextlib.closing(open_reader(database)) as connection:
-        for row in queries.list_sessions(connection, limit=10_000):
-            session = queries.read_session(connection, row.id, TaskTypes().classify)
+        for row in session_queries.list_sessions(connection, limit=10_000):
+            session = session_queries.read_session(connection, row.id, TaskTypes().classify)
             tasks = () if session is None else session.tasks
             sure = [structs.replace(task, doubt=0) for task in tasks]
             fewer += len(find_fanouts(sure)) - len(find_fanouts(tasks))

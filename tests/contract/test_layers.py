@@ -194,14 +194,14 @@ def test_the_model_needs_nothing_but_the_standard_library_and_msgspec() -> None:
 @pytest.mark.parametrize(
     ("place", "text", "message"),
     [
-        ("model/fold.py", "import stretto.store.queries", "model/fold.py:1 imports up: store"),
+        ("model/fold.py", "import stretto.store.sum_queries", "model/fold.py:1 imports up: store"),
         ("model/fold.py", "from stretto import journal", "imports up: journal"),
         ("model/fold.py", "from .. import journal", "imports up: journal"),
         ("model/fold.py", "from ..journal import read", "imports up: journal"),
         ("model/fold.py", "def f():\n    from stretto.journal import read", "fold.py:2 imports up: journal"),
         (
             "figures/window.py",
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from stretto.store.queries import Sums",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from stretto.store.run_rows import Run",
             "figures/window.py:3 imports up: store",
         ),
         ("figures/window.py", "from stretto.journal import read", "imports sideways: journal"),

@@ -21,7 +21,7 @@ from stretto.figures.fanouts import find_fanouts
 from stretto.hook.client.client import build_record
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.summaries import snapshot
 from stretto.summaries.session_json import build_session_document
 from stretto.summaries.session_summary import summarise_session
@@ -79,7 +79,7 @@ def test_foreign_recordings_lose_nothing(corpus: str, tmp_path: Path) -> None:
         assert all(reason.startswith("payload: ") for reason in taken.rejects)
         calls, agents = named(told)
         stored_calls, stored_agents = set(), set()
-        for row in queries.list_sessions(opened.connection, limit=1_000):
+        for row in session_queries.list_sessions(opened.connection, limit=1_000):
             seen = summarise_session(opened.connection, row.id, by_description, {})
             assert seen is not None
             assert seen.session.outcome is not Outcome.RUNNING

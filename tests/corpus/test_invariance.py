@@ -23,7 +23,7 @@ from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Outcome
 from stretto.sources.otlp.receive import OtlpTranslator, Signal
-from stretto.store import queries
+from stretto.store import session_queries
 
 FRAMEWORKS = ROOT.parent / "shared" / "data" / "otel-frameworks"
 
@@ -250,7 +250,7 @@ def test_the_store_tells_the_same(name: str, tmp_path: Path) -> None:
         for first in range(0, len(events), 3):
             opened.take(events[first : first + 3])
         expected = read_session(receive_requests(read_requests(name)))
-        session = queries.read_session(opened.connection, expected.id, by_description)
+        session = session_queries.read_session(opened.connection, expected.id, by_description)
         rows = opened.rows()
 
     assert session is not None

@@ -11,7 +11,7 @@ from stretto import journal
 from stretto.clock import DAY, HOUR, SECOND, read_wall_clock
 from stretto.hook.client.client import build_record
 from stretto.model.event import Outcome
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.database import open_reader
 from tests.trial.case import Row, Scope
 from tests.trial.service import run_service, wait_until
@@ -40,7 +40,7 @@ def run(scope: Scope) -> Iterator[Row]:
     calls = ends = negative = 0
     with closing(open_reader(state / "stretto.db")) as connection:
         for number in range(sessions):
-            session = queries.read_session(connection, f"clock-{number}", lambda *_: "other")
+            session = session_queries.read_session(connection, f"clock-{number}", lambda *_: "other")
             stored = session.tool_calls if session else ()
             calls += len(stored)
             ends += sum(call.outcome is Outcome.SUCCESS for call in stored)

@@ -16,7 +16,7 @@ from pathlib import Path
 from stretto import journal
 from stretto.clock import read_wall_clock
 from stretto.hook.client.client import build_record
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.database import open_reader
 from tests.ports import find_free_port
 from tests.trial.case import Row, Scope, clear_environment, run_stretto
@@ -131,6 +131,6 @@ def _count_calls(state: Path, sessions: dict[str, int]) -> dict[str, int]:
     counts = {}
     with closing(open_reader(state / "stretto.db")) as connection:
         for name in sessions:
-            session = queries.read_session(connection, name, lambda *_: "other")
+            session = session_queries.read_session(connection, name, lambda *_: "other")
             counts[name] = len(session.tool_calls) if session else 0
     return counts

@@ -13,7 +13,7 @@ from stretto.clock import DAY
 from stretto.figures.sums_by_dimension import Sums
 from stretto.state.retention_settings import Retention
 from stretto.store import prune as store_prune
-from stretto.store import queries
+from stretto.store import session_queries, sum_queries
 from stretto.store.prune import prune_history
 from tests.fakes import Store, append, store
 from tests.scenes import BEGIN, fork_join, one_by_one, straggler
@@ -41,7 +41,7 @@ def run(scope: Scope) -> Iterator[Row]:
         interrupted += _prune_and_kill(scope.folder, dice.uniform(0, 0.05))
     with store(scope.folder) as opened:
         _prune(opened)
-        after, left = _read_sums(opened), len(queries.list_sessions(opened.connection))
+        after, left = _read_sums(opened), len(session_queries.list_sessions(opened.connection))
         note = f"{kills} kills, {interrupted} before the end"
         yield Row("kills while sessions are pruned", sessions, _count_differences(before, after) + left, note)
     for suffix in ("", "-wal", "-shm"):
@@ -54,7 +54,7 @@ def run(scope: Scope) -> Iterator[Row]:
 def _read_sums(opened: Store) -> Sums:
     for _ in opened.ingest.catch_up(opened.folder):
         pass
-    return queries.read_sums(opened.connection, NOW, WINDOW)
+    return sum_queries.read_sums(opened.connection, NOW, WINDOW)
 
 
 def _compress(opened: Store) -> None:

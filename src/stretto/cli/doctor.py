@@ -37,7 +37,7 @@ from stretto.service.enrolment_file import find_hub_settings
 from stretto.shipping.ship_batches import OPEN_AGE
 from stretto.state.lock import find_lock_holder
 from stretto.store import declared_baseline_file as baselines
-from stretto.store import queries
+from stretto.store import journal_queries, open_session_queries
 from stretto.store.database import open_reader
 from stretto.store.shipped_sessions import count_shipping
 
@@ -178,14 +178,14 @@ def _check_store(config: Config) -> Iterator[CheckResult]:
 
 
 def _check_ingest(connection: sqlite3.Connection, config: Config) -> Iterator[CheckResult]:
-    positions = {p.file: p for p in queries.read_journal_positions(connection)}
+    positions = {p.file: p for p in journal_queries.read_journal_positions(connection)}
     events = sum(p.events for p in positions.values())
     # Example: a file of 1,000 bytes that was read up to byte 900 is 100 bytes behind.
     behind = sum(
         max(0, size - (positions[file].offset if file in positions else 0))
         for file, size in journal.list_file_sizes(config.journal).items()
     )
-    activity = queries.read_activity(connection)
+    activity = open_session_queries.read_activity(connection)
     user_sessions = activity.sessions - activity.recordings
     text = f"{events} events of {user_sessions} session(s)" + (
         " and a recording" if activity.recordings else ""
@@ -196,19 +196,20 @@ def _check_ingest(connection: sqlite3.Connection, config: Config) -> Iterator[Ch
         )
     else:
         yield CheckResult("store", CheckVerdict.FINE, f"{text}, up to date with the journal")
-    rejects = queries.count_rejects(connection)
+    rejects = journal_queries.count_rejects(connection)
     if rejects:
         reasons = ", ".join(
-            f"{count} × {kind}" for kind, count in queries.count_reject_kinds(rejects).items()
+            f"{count} × {kind}" for kind, count in journal_queries.count_reject_kinds(rejects).items()
         )
         places = "; ".join(
-            f"{file} at byte {offset}" for file, offset, _ in queries.list_newest_rejects(connection, 3)
+            f"{file} at byte {offset}"
+            for file, offset, _ in journal_queries.list_newest_rejects(connection, 3)
         )
         hint = f"newest: {places}" if places else "the agent's client may be newer than this version"
-        if any(kind == "internal" for kind in queries.count_reject_kinds(rejects)):
+        if any(kind == "internal" for kind in journal_queries.count_reject_kinds(rejects)):
             hint += "; internal is a fault of stretto: after an update run 'stretto rebuild'"
         yield CheckResult("rejects", CheckVerdict.NOTE, f"set aside: {reasons}", hint)
-    for file, lost_bytes in queries.read_shortened_files(connection).items():
+    for file, lost_bytes in journal_queries.read_shortened_files(connection).items():
         change = f"became {lost_bytes} bytes shorter" if lost_bytes else "was replaced"
         text = f"{file} {change} after it was read; the store still has the events"
         yield CheckResult("store", CheckVerdict.NOTE, text, "stretto rebuild removes it")

@@ -18,8 +18,8 @@ from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.store.database import open_reader
-from stretto.store.queries import read_session
 from stretto.store.run_queries import read_session_runs, read_task_runs_begun_between
+from stretto.store.session_queries import read_session
 from stretto.summaries.past_runs_as_openmetrics import format_session_counts_and_lengths, format_task_metrics
 from stretto.summaries.run_parquet import pack_session_runs, pack_task_runs
 from stretto.summaries.run_tables import format_session_runs, format_task_runs

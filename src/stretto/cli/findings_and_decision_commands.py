@@ -45,7 +45,7 @@ from stretto.store.database import open_reader
 from stretto.store.decision_rows import append_decisions
 from stretto.store.declared_baseline_file import load_declared_baselines
 from stretto.store.finding_history_and_last_answers import AnalysisResult
-from stretto.store.queries import read_session
+from stretto.store.session_queries import read_session
 
 NOTHING_FOUND = 1
 FRESH_SECONDS = 600

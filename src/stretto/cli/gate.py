@@ -30,7 +30,7 @@ from stretto.gates.benchmark_measurements import (
 )
 from stretto.gates.gate_verdict import GateRules, GateVerdict, GateWord, judge_measurements
 from stretto.model.event import Outcome
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.database import open_reader
 
 SESSION, PATTERN = "session:", "pattern:"
@@ -98,10 +98,10 @@ def _read_sessions(context: CommandContext, name: str) -> Measurements:
                 raise UsageError(f"{len(ids)} sessions match {name}", hint="stretto sessions lists them")
         else:
             pattern = name.removeprefix(PATTERN)
-            rows = queries.list_sessions(connection, limit=MOST_SESSIONS)
+            rows = session_queries.list_sessions(connection, limit=MOST_SESSIONS)
             ids = [row.id for row in rows if row.pattern == pattern and row.outcome is not Outcome.RUNNING]
         for id in ids:
-            session = queries.read_session(connection, id, config.task_types.classify)
+            session = session_queries.read_session(connection, id, config.task_types.classify)
             lengths: dict[str, list[float]] = {}
             for task in session.tasks if session is not None else ():
                 if task.outcome is Outcome.SUCCESS and task.interval is not None:

@@ -27,7 +27,7 @@ from stretto.service.configured_ingest import create_ingest
 from stretto.sources import read_hook_recordings, transcript
 from stretto.sources.histories.importable_files import FoundFiles, find_files
 from stretto.state.lock import StateLock, find_lock_holder
-from stretto.store import queries
+from stretto.store import journal_queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.store_rescue import describe_aside_store, move_unusable_store_aside
 
@@ -196,7 +196,10 @@ def _wait_for_service(config: Config) -> None:
     connection = open_reader(config.database)
     try:
         while time.monotonic() < deadline:
-            read = {position.file: position.offset for position in queries.read_journal_positions(connection)}
+            read = {
+                position.file: position.offset
+                for position in journal_queries.read_journal_positions(connection)
+            }
             if all(read.get(file, 0) >= size for file, size in expected.items()):
                 return
             time.sleep(0.1)

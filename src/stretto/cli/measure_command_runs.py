@@ -39,7 +39,7 @@ from stretto.gates.session_size_classes import SessionLoad, classify_sessions
 from stretto.model.event import Outcome
 from stretto.names import NONE
 from stretto.service.configured_ingest import create_ingest
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.database import open_reader, open_writer
 
 MOST_SESSIONS = 2_000
@@ -129,8 +129,8 @@ def _read_components(config: Config, folder: Path) -> Mapping[str, float]:
     with closing(open_writer(folder / "stretto.db")) as connection:
         for _ in create_ingest(config, connection).catch_up(folder / "journal"):
             pass
-        for row in queries.list_sessions(connection):
-            session = queries.read_session(connection, row.id, config.task_types.classify)
+        for row in session_queries.list_sessions(connection):
+            session = session_queries.read_session(connection, row.id, config.task_types.classify)
             if session is None:
                 continue
             parts = [
@@ -151,10 +151,10 @@ def _show_classes(context: CommandContext) -> int:
     """Show the stored sessions by pattern and size."""
     loads = []
     with closing(open_reader(context.config.database)) as connection:
-        for row in queries.list_sessions(connection, limit=MOST_SESSIONS):
+        for row in session_queries.list_sessions(connection, limit=MOST_SESSIONS):
             if row.outcome is Outcome.RUNNING or row.recording or not row.tasks:
                 continue
-            session = queries.read_session(connection, row.id, context.config.task_types.classify)
+            session = session_queries.read_session(connection, row.id, context.config.task_types.classify)
             intervals = [task.interval for task in session.tasks if task.interval] if session else []
             if intervals:
                 begin = min(interval.start for interval in intervals)

@@ -17,7 +17,7 @@ from stretto.clock import DAY, HOUR, MINUTE, SECOND, read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import UsageError
 from stretto.exporter.openmetrics_history import END, At, generate_openmetrics
-from stretto.store import queries
+from stretto.store import sum_queries
 from stretto.store.database import open_reader
 from stretto.store.declared_baseline_file import load_declared_baselines
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
@@ -90,7 +90,7 @@ def _compute_past(config: Config, since: int, until: int) -> Iterator[At]:
     with closing(open_reader(config.database)) as connection:
         declared = load_declared_baselines(config.state)
         rule = config.make_headline_rule(declared)
-        first = queries.find_first_slot_time(connection)
+        first = sum_queries.find_first_slot_time(connection)
         if first is None:
             return
         instants = list_hourly_then_fine_instants(max(first + HOUR, since), until, config.timezone)

@@ -12,7 +12,7 @@ from stretto.cli.ingest_progress import REPORT_SECONDS, ingest_with_progress
 from stretto.clock import read_wall_clock
 from stretto.service.configured_ingest import create_ingest
 from stretto.state.lock import StateLock, find_lock_holder
-from stretto.store import queries
+from stretto.store import open_session_queries
 from stretto.store.database import open_writer
 from stretto.store.store_rescue import describe_aside_store, move_unusable_store_aside
 
@@ -52,7 +52,7 @@ def _rebuild_here(context: CommandContext) -> dict[str, Any]:
         ingest.clear_store()
         ingest.reset_if_rules_changed(config.fingerprint)
         events, rejects = ingest_with_progress(ingest, config.journal, context.print_note)
-        sessions = queries.read_activity(connection).sessions
+        sessions = open_session_queries.read_activity(connection).sessions
         connection.close()
     seconds = round(time.perf_counter() - started, 3)
     return {"events": events, "rejects": rejects, "sessions": sessions, "seconds": seconds}

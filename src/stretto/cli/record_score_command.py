@@ -17,7 +17,7 @@ from stretto.sources import outside_score
 from stretto.sources.outside_score import LATEST, Judgement
 from stretto.state.lock import find_lock_holder
 from stretto.store import find_work_that_a_score_judges as judged
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.database import open_reader
 from stretto.store.find_work_that_a_score_judges import ScoreReceipt
 
@@ -88,7 +88,7 @@ def _read_score(context: CommandContext, item: dict[str, object]) -> ScoreReceip
     with closing(open_reader(context.config.database)) as connection:
         session = item.get("session")
         if isinstance(session, str) and session != LATEST:
-            ids = queries.find_session_ids(connection, session)
+            ids = session_queries.find_session_ids(connection, session)
             if session not in ids and len(ids) > 1:
                 return ScoreReceipt(problem=f"{session!r} is the beginning of several sessions")
             if session not in ids and ids:

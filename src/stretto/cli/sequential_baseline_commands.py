@@ -20,7 +20,7 @@ from stretto.model.event import Outcome
 from stretto.model.task_type import to_label_value
 from stretto.names import NONE
 from stretto.store import declared_baseline_file as baselines
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.database import open_reader
 from stretto.summaries import baseline_catalog
 
@@ -44,7 +44,7 @@ def record_sequential_runs_as_baseline(context: CommandContext, options: argpars
         ids = match_sessions(connection, options.session)
         session = None
         if len(ids) == 1:
-            session = queries.read_session(connection, ids[0], config.task_types.classify)
+            session = session_queries.read_session(connection, ids[0], config.task_types.classify)
     if session is None:
         context.print_note(explain_no_match(options.session, ids))
         return UNKNOWN_SESSION

@@ -23,7 +23,7 @@ from stretto.findings.look_up_findings_about_sessions import (
 from stretto.model.event import Outcome
 from stretto.service.configured_session_summary import summarise_configured_session
 from stretto.store import declared_baseline_file as baselines
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.database import open_reader
 from stretto.store.session_search import SessionQuery, SessionSort, find_sessions, split_label
 from stretto.summaries.session_json import build_row_document, build_session_document
@@ -41,8 +41,8 @@ def list_sessions(context: CommandContext, options: argparse.Namespace) -> int:
             connection, now, context.config.timezone, switched_off=context.config.features.off_analyses
         )
         rows = find_sessions(connection, order_by_holdup_seconds(query, state)).rows
-        short_ids = queries.shorten_session_ids(connection, (row.id for row in rows))
-        has_sessions = bool(rows) or bool(queries.list_sessions(connection, limit=1))
+        short_ids = session_queries.shorten_session_ids(connection, (row.id for row in rows))
+        has_sessions = bool(rows) or bool(session_queries.list_sessions(connection, limit=1))
     found = find_session_findings(state, {row.id: row.pattern for row in rows})
     text = (
         format_session_table(rows, now, found, short_ids)
@@ -130,8 +130,8 @@ def _compute_what_if(summary: SessionSummary, expression: str) -> WhatIf:
 def match_sessions(connection: sqlite3.Connection, name: str) -> list[str]:
     """Return the sessions whose id begins with ``name``, at most three; ``last`` is the newest session."""
     if name == "last":
-        return [row.id for row in queries.list_sessions(connection, limit=1)]
-    ids = queries.find_session_ids(connection, name)
+        return [row.id for row in session_queries.list_sessions(connection, limit=1)]
+    ids = session_queries.find_session_ids(connection, name)
     return [name] if name in ids else ids
 
 

@@ -17,7 +17,7 @@ from stretto.cli.text_tables import (
 )
 from stretto.findings.look_up_findings_about_sessions import SessionFinding
 from stretto.format import quantities
-from stretto.store.queries import SessionRow
+from stretto.store.session_queries import SessionRow
 from stretto.summaries.session_json import name_session
 
 COLUMNS = (

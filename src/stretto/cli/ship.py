@@ -23,7 +23,7 @@ from stretto.shipping.hub_client import HubClient
 from stretto.shipping.ship_batches import OPEN_AGE, Shipper
 from stretto.sources.redact import redact_id_if_secret
 from stretto.state.lock import StateLock, find_lock_holder
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.shipped_sessions import (
     ShippingCounts,
@@ -128,7 +128,7 @@ def _forget_at_hub(context: CommandContext, enrolment: Enrolment, session: str) 
         pass
     else:
         with closing(connection):
-            found = queries.find_session_ids(connection, session)
+            found = session_queries.find_session_ids(connection, session)
             if len(found) > 1 and id not in found:
                 raise UsageError(
                     f"several sessions begin with {session!r}", hint="type more of the id: stretto sessions"

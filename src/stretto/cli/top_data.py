@@ -37,10 +37,11 @@ from stretto.notifications.notification_log import Notification
 from stretto.resources.lost_session_detection import is_process_running
 from stretto.state.lock import find_lock_holder
 from stretto.store import declared_baseline_file as declared
-from stretto.store import queries
+from stretto.store import journal_queries, open_session_queries, session_queries, sum_queries
 from stretto.store.database import open_reader
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
-from stretto.store.queries import Activity, SessionRow
+from stretto.store.open_session_queries import Activity
+from stretto.store.session_queries import SessionRow
 from stretto.summaries.budget_in_words import build_budget_document
 from stretto.summaries.running_tasks import (
     ExpectedTask,
@@ -159,9 +160,9 @@ class FrameReader:
             if self._slow_at is None or not 0 <= now - self._slow_at < SLOW:
                 self._sum_up(connection, now)
                 self._slow_at = now
-            rows = queries.list_open_sessions(connection, SHOWN)
+            rows = open_session_queries.list_open_sessions(connection, SHOWN)
             self._sessions = {row.id: cached for row in rows if (cached := self._conclude(connection, row))}
-            activity = queries.read_activity(connection)
+            activity = open_session_queries.read_activity(connection)
         return Frame(
             at=now,
             activity=activity,
@@ -188,7 +189,7 @@ class FrameReader:
         started = self.stopwatch()
         if cached is not None and (cached.row == row or started < cached.due):
             return cached
-        session = queries.read_session(connection, row.id, self.config.task_types.classify)
+        session = session_queries.read_session(connection, row.id, self.config.task_types.classify)
         ended = self.stopwatch()
         return None if session is None else CachedSession(row, session, ended + SPARING * (ended - started))
 
@@ -235,7 +236,7 @@ class FrameReader:
         find = make_baseline_finder(connection, config.hours, recorded, now=now)
         rule = config.make_headline_rule(recorded)
         for window, seconds in WINDOWS.items():
-            sums = queries.read_sums(connection, now, seconds)
+            sums = sum_queries.read_sums(connection, now, seconds)
             self._verdicts[window] = build_verdict(window, sums, find, rule)
             self._spent.pop(window, None)
             if sums.get(measures.MODEL_CALLS):
@@ -362,7 +363,7 @@ def _list_problems(config: Config, connection: sqlite3.Connection) -> list[str]:
         if reported is None:
             problems.append(f"the service at {holder.address} does not answer")
         problems += reported or []
-    rejects = sum(queries.count_rejects(connection).values())
+    rejects = sum(journal_queries.count_rejects(connection).values())
     if rejects:
         problems.append(f"{rejects} part(s) of the input were set aside: 'stretto doctor' shows why")
     return problems

@@ -46,8 +46,8 @@ from stretto.store.finding_history_and_last_answers import (
     read_issued_forecasts,
 )
 from stretto.store.owner_day_rows import read_owner_days
-from stretto.store.queries import list_slot_numbers, read_sums_by_slot
 from stretto.store.run_queries import read_session_runs, read_task_runs_begun_between
+from stretto.store.sum_queries import list_slot_numbers, read_sums_by_slot
 from stretto.store.sums_by_time_slot import SLOTS
 from stretto.store.team_experiment_rows import read_team_experiments
 

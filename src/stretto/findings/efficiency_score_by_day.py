@@ -23,7 +23,7 @@ from stretto.model.task_type import DEFAULT_TARGET
 from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
-from stretto.store.queries import read_sums_by_slot
+from stretto.store.sum_queries import read_sums_by_slot
 
 SCORE_DAYS = 30
 """Days whose scores are computed: those that a trend looks at."""

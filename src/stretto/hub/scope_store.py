@@ -27,7 +27,7 @@ from stretto.hub.session_entries import SLOTS_PER_DAY, compress_document, decomp
 from stretto.journal.pruned_session_records import KeptRecord
 from stretto.names import NONE
 from stretto.names.measures import Dimension
-from stretto.store import queries
+from stretto.store import store_notes
 from stretto.store.database import open_transaction, open_writer
 from stretto.store.database_schema import KEPT_TABLES
 from stretto.store.owner_day_rows import create_owner_days, delete_owner_days_before, replace_owner_days
@@ -93,7 +93,7 @@ def add_session_changes(
     their sums are in the released days.
     """
     _begin_anew_in_another_scope(connection, scope)
-    note = queries.read_note(connection, _MARK)
+    note = store_notes.read_note(connection, _MARK)
     mark = Mark() if note is None else _decode_mark(note)
     after, count, skipped = Mark(max(0, mark.received - REREAD)), 0, 0
     while changes := [*engine.list_changes(scope, after, BATCH)]:
@@ -106,7 +106,7 @@ def add_session_changes(
                 count += is_added is True
                 skipped += is_added is None
             mark = max(mark, after, key=astuple)
-            queries.write_note(connection, _MARK, _encode(mark).decode())
+            store_notes.write_note(connection, _MARK, _encode(mark).decode())
     return RefreshResult(sessions=count, skipped=skipped)
 
 
@@ -119,7 +119,7 @@ def add_released_days(
     what was added.
     """
     create_owner_days(connection)
-    note = queries.read_note(connection, _RELEASED)
+    note = store_notes.read_note(connection, _RELEASED)
     after, count = 0 if note is None else int(note), 0
     for stored in table.list_releases(tenant, max(0, after - DAY)):
         release = decode_day_release(stored.document)
@@ -127,7 +127,7 @@ def add_released_days(
         with open_transaction(connection):
             count += _replace_day(connection, release, stored.at, groups)
             after = max(after, stored.at)
-            queries.write_note(connection, _RELEASED, str(after))
+            store_notes.write_note(connection, _RELEASED, str(after))
     return RefreshResult(days=count)
 
 
@@ -174,13 +174,13 @@ def count_sessions_by_rules(connection: sqlite3.Connection) -> list[tuple[str, i
 def _begin_anew_in_another_scope(connection: sqlite3.Connection, scope: FleetScope) -> None:
     """Remove all sessions if other machines or owners were read before, such as those who have opted in."""
     name = _encode(scope).decode()
-    if queries.read_note(connection, _SCOPE) == name:
+    if store_notes.read_note(connection, _SCOPE) == name:
         return
     with open_transaction(connection):
         for id, packed in connection.execute("SELECT id, document FROM hub_documents").fetchall():
             _remove_session(connection, id, decode_session_document(decompress_document(packed)))
-        queries.write_note(connection, _MARK, _encode(Mark()).decode())
-        queries.write_note(connection, _SCOPE, name)
+        store_notes.write_note(connection, _MARK, _encode(Mark()).decode())
+        store_notes.write_note(connection, _SCOPE, name)
 
 
 def _name_session(scope: FleetScope, key: SessionKey) -> str:

@@ -30,7 +30,7 @@ from stretto.operations.operation import OperationAnswer
 from stretto.operations.operation_context import OperationCall
 from stretto.operations.operation_errors import lack_data
 from stretto.store.finding_history_and_last_answers import AnalysisResult
-from stretto.store.queries import find_first_slot_time
+from stretto.store.sum_queries import find_first_slot_time
 
 FEWEST_SESSIONS = 5
 FEWEST_FORECAST_DAYS = 28

@@ -38,7 +38,7 @@ from stretto.operations.operation_errors import lack_data
 from stretto.operations.option_kinds import name_span
 from stretto.operations.phase_rows import list_declared_phases
 from stretto.operations.score_trend import describe_score_trend, judge_score_trend
-from stretto.store.queries import find_first_slot_time
+from stretto.store.sum_queries import find_first_slot_time
 
 FEWEST_FANOUTS = 5
 FEWEST_SAMPLED = 5

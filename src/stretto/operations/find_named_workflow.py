@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stretto.errors import find_nearest_word
 from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.operations.operation_errors import ErrorCode, OperationError
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.run_queries import list_patterns
 
 LAST = "last"
@@ -55,7 +55,7 @@ def refuse_later_session(connection: sqlite3.Connection, workflow: ChosenWorkflo
     """Raise OperationError (UNKNOWN_WORKFLOW) if the workflow is a session that began after ``at`` (ns)."""
     if workflow.session is None or at is None:
         return
-    start = queries.read_session_start(connection, workflow.session)
+    start = session_queries.read_session_start(connection, workflow.session)
     if start is not None and start > at:
         began = to_exact_rfc3339(start)
         raise OperationError(
@@ -70,7 +70,7 @@ def _find_by_name(connection: sqlite3.Connection, name: str, at: int | None) -> 
         newest = _find_last(connection, at)
         if newest is not None:
             return ChosenWorkflow(session=newest)
-    ids = queries.find_session_ids(connection, name) if name else []
+    ids = session_queries.find_session_ids(connection, name) if name else []
     if name in ids:
         return ChosenWorkflow(session=name)
     patterns = list_patterns(connection)
@@ -92,6 +92,6 @@ def _find_last(connection: sqlite3.Connection, at: int | None) -> str | None:
     Of an instant in the past no store knows which session was active last: it keeps the latest event only.
     """
     if at is not None:
-        return queries.find_session_begun_last(connection, at)
-    newest = queries.list_sessions(connection, limit=1)
+        return session_queries.find_session_begun_last(connection, at)
+    newest = session_queries.list_sessions(connection, limit=1)
     return newest[0].id if newest else None

@@ -69,7 +69,7 @@ from stretto.reports.work_sections import (
     build_work_section,
     count_ended_tasks,
 )
-from stretto.store import queries
+from stretto.store import journal_queries, sum_queries
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.run_queries import count_runs, read_judged_sessions
 from stretto.store.window_sums import fold_slots, read_period_sums, read_some_period_sums
@@ -157,7 +157,7 @@ class _ReportMaker:
             ReportPart.RECOMMENDATIONS: lambda: build_advice_section(findings),
             ReportPart.FORECAST: lambda: build_forecast_section(findings),
             ReportPart.CAPTURE: lambda: build_capture_section(
-                figures, sum(queries.count_rejects(self._connection).values())
+                figures, sum(journal_queries.count_rejects(self._connection).values())
             ),
         }
         parts = self._rules.parts
@@ -192,7 +192,9 @@ class _ReportMaker:
         figure_rules = FigureRules(self._find_baseline, rules.scoring, rules.rule, rules.workflows)
         computed = compute_sum_figures(name, sums, figure_rules, provenance)
         days = range(period.start // DAY, period.instant // DAY + 1)
-        by_day = fold_slots(queries.read_sums_by_slot(self._connection, DAY // SECOND, days, TREND_MEASURES))
+        by_day = fold_slots(
+            sum_queries.read_sums_by_slot(self._connection, DAY // SECOND, days, TREND_MEASURES)
+        )
         trends: Iterable[Figure] = (
             *compute_quality_trend_figures(name, by_day, rules.scoring.rules),
             *compute_judgement_trend_figures(name, by_day),
@@ -203,7 +205,7 @@ class _ReportMaker:
         """Return the values of each column, with the sums of its hours added up."""
         period = self._period
         slots = range(period.start // HOUR, period.instant // HOUR + 1)
-        by_hour = queries.read_sums_by_slot(self._connection, HOUR // SECOND, slots, CHART_MEASURES)
+        by_hour = sum_queries.read_sums_by_slot(self._connection, HOUR // SECOND, slots, CHART_MEASURES)
         bounds = list_chart_bounds(period)
         columns = [
             add_sums(by_hour[slot] for slot in range(start // HOUR, end // HOUR) if slot in by_hour)
@@ -265,7 +267,7 @@ class _ReportMaker:
 
     def _list_earlier(self) -> list[ReportPeriod]:
         """Return the periods before, the latest first, as far back as sums reach."""
-        first = queries.find_first_slot_time(self._connection)
+        first = sum_queries.find_first_slot_time(self._connection)
         periods: list[ReportPeriod] = []
         period = self._period
         for _ in range(EARLIER[self._period.kind]):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stretto.clock import Clock
 from stretto.demo import recorded_sessions
-from stretto.store import queries
+from stretto.store import open_session_queries, session_queries
 from stretto.store.ingest import Ingest
 
 
@@ -33,7 +33,7 @@ class DemoRecording:
         A wanted recording stays beside the user's sessions.
         """
         self._keep = wanted
-        activity = queries.read_activity(self._writer)
+        activity = open_session_queries.read_activity(self._writer)
         has_user_sessions = activity.sessions > activity.recordings
         if activity.recordings:
             self._remove()
@@ -48,11 +48,11 @@ class DemoRecording:
         # Counting sessions takes longer the more there are, and most services show no recording.
         if not self._is_shown or self._keep:
             return
-        activity = queries.read_activity(self._writer)
+        activity = open_session_queries.read_activity(self._writer)
         if activity.sessions > activity.recordings:
             self._remove()
 
     def _remove(self) -> None:
         (self._journal / recorded_sessions.FILE).unlink(missing_ok=True)
-        self._ingest.forget_sessions(queries.list_recording_ids(self._writer), recorded_sessions.FILE)
+        self._ingest.forget_sessions(session_queries.list_recording_ids(self._writer), recorded_sessions.FILE)
         self._is_shown = False

@@ -19,7 +19,7 @@ from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.otlp_export.session_spans import build_spans
 from stretto.otlp_export.span_sender import NullSender, Sender
-from stretto.store import queries
+from stretto.store import sent_spans, session_queries, store_notes
 
 SETTLE_SECONDS = 2.0
 """How long after a session's end its spans are sent: asynchronous hooks arrive after the end."""
@@ -97,11 +97,11 @@ class SpanQueue:
         """Queue the sessions that ended while the service was down, if they ended after sending began."""
         if isinstance(self._sender, NullSender):
             return
-        since = queries.read_note(self._writer, queries.EMITTING_SINCE)
+        since = store_notes.read_note(self._writer, sent_spans.EMITTING_SINCE)
         if since is None:
-            queries.write_note(self._writer, queries.EMITTING_SINCE, str(self._clock()))
+            store_notes.write_note(self._writer, sent_spans.EMITTING_SINCE, str(self._clock()))
             return
-        unsent = queries.list_unsent_session_ids(self._writer, int(since))
+        unsent = sent_spans.list_unsent_session_ids(self._writer, int(since))
         self._due.update(dict.fromkeys(unsent, time.monotonic()))
 
     def send_due(self) -> None:
@@ -128,7 +128,7 @@ class SpanQueue:
                 continue
             if acknowledged:
                 del self._attempts[id]
-                queries.note_spans_emitted(self._writer, id, attempt.last)
+                sent_spans.note_spans_emitted(self._writer, id, attempt.last)
             elif not self._stopping.is_set():
                 self._plan_retry(id, attempt)
 
@@ -161,7 +161,7 @@ class SpanQueue:
             return
         # Kept until the session was read: a store that cannot be read now must not lose it.
         self._due[id] = time.monotonic() + RETRY_SECONDS
-        session = queries.read_session(self._writer, id, self._classify)
+        session = session_queries.read_session(self._writer, id, self._classify)
         self._due.pop(id)
         if session is None:
             if id in self._attempts:
@@ -169,7 +169,7 @@ class SpanQueue:
             return
         if (
             session.outcome is Outcome.RUNNING
-            or queries.get_last_event_time_of_sent_spans(self._writer, id) == session.last
+            or sent_spans.get_last_event_time_of_sent_spans(self._writer, id) == session.last
         ):
             self._attempts.pop(id, None)
             return

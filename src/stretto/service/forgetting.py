@@ -22,7 +22,7 @@ from stretto.journal.erase import erase_from_file
 from stretto.journal.pruned_session_records import hash_session_id, is_kept_file
 from stretto.reports.report_folder import FOLDER, ReportFolder
 from stretto.sources.redact import redact_id_if_secret
-from stretto.store import declared_baseline_file, queries
+from stretto.store import declared_baseline_file, sent_spans, session_queries
 from stretto.store.database import open_reader
 from stretto.store.shipped_sessions import forget_shipping_notes, is_shipped
 
@@ -120,7 +120,7 @@ def _find_sessions(config: Config, prefix: str | None, project: str | None) -> l
     with closing(connection):
         if project is not None:
             return _find_sessions_of_project(connection, project)
-        found = queries.find_session_ids(connection, prefix or "")
+        found = session_queries.find_session_ids(connection, prefix or "")
         if len(found) > 1 and prefix not in found:
             raise UsageError(
                 f"several sessions begin with {prefix!r}", hint="type more of the id: stretto sessions"
@@ -180,7 +180,7 @@ def _list_sent(
 
 
 def _are_spans_sent(connection: sqlite3.Connection, session: str) -> bool:
-    return queries.get_last_event_time_of_sent_spans(connection, session) is not None
+    return sent_spans.get_last_event_time_of_sent_spans(connection, session) is not None
 
 
 def _erase_journal(config: Config, erasure: Erasure, names: set[str], hashes: set[str]) -> None:

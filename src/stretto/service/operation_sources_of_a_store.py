@@ -18,7 +18,7 @@ from stretto.resources import machine
 from stretto.service.analysis_process import ask_analysis_process
 from stretto.service.configured_session_summary import summarise_configured_session
 from stretto.service.configured_snapshot import make_score_settings, take_configured_snapshot
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.database import open_reader
 from stretto.store.declared_baseline_file import load_declared_baselines
 from stretto.summaries.running_tasks import (
@@ -61,7 +61,7 @@ class StoreSources:
     def read_session(self, id: str) -> Session | None:
         """Return a session, whose tasks may have any types, or None if it is unknown."""
         with self.open_store() as connection:
-            return queries.read_session(connection, id, None)
+            return session_queries.read_session(connection, id, None)
 
     def read_findings(self, at: int | None = None) -> FindingsState:
         """Return the findings as last stored, or as known at an instant (ns) in the past."""

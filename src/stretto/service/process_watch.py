@@ -10,7 +10,7 @@ from stretto.model.event import Channel, Event, Kind
 from stretto.model.process_state import ProcessState, find_process_state
 from stretto.resources.lost_session_detection import LivenessWatch, SessionWithProcesses
 from stretto.resources.sampler import SOURCE
-from stretto.store import queries
+from stretto.store import open_session_queries
 
 
 @dataclass(slots=True)
@@ -43,14 +43,16 @@ class ProcessWatch:
 
     def find_state(self, connection: sqlite3.Connection, session_id: str) -> ProcessState:
         """Return the state of a session's processes at this moment."""
-        processes = queries.read_host_processes(connection, session_id)
+        processes = open_session_queries.read_host_processes(connection, session_id)
         return find_process_state(processes, self.liveness.host, self.liveness.is_running)
 
     def _list_open(self, connection: sqlite3.Connection) -> list[SessionWithProcesses]:
         known = self._known
         self._known = {
             key: known.get(key)
-            or SessionWithProcesses(*key, processes=queries.read_host_processes(connection, key[0]))
-            for key in queries.list_open_session_keys(connection)
+            or SessionWithProcesses(
+                *key, processes=open_session_queries.read_host_processes(connection, key[0])
+            )
+            for key in open_session_queries.list_open_session_keys(connection)
         }
         return [*self._known.values()]

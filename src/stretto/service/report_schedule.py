@@ -21,8 +21,8 @@ from stretto.reports.report_document import Report
 from stretto.reports.report_folder import FOLDER, ReportFolder
 from stretto.reports.report_period import WRITTEN_KINDS, ReportPeriod, get_last_period, parse_period
 from stretto.store.database import open_reader
-from stretto.store.queries import find_first_slot_time
 from stretto.store.run_queries import count_runs
+from stretto.store.sum_queries import find_first_slot_time
 
 LOG = logging.getLogger(__name__)
 

@@ -79,7 +79,7 @@ from stretto.sources.otlp.claude_code_values import CallWork
 from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, OtlpTranslator, RequestResult, Signal
 from stretto.sources.redact import redact_for_journal
 from stretto.store import find_work_that_a_score_judges as judged
-from stretto.store import queries
+from stretto.store import journal_queries, open_session_queries
 from stretto.store.database import get_store_size
 from stretto.store.decision_rows import append_decisions
 from stretto.store.declared_baseline_file import DeclaredBaselineReader
@@ -487,7 +487,7 @@ class Service:
         if self.find_unready_reason() is not None:
             return []
         with self._reader.use() as connection:
-            busy = queries.list_busy_session_processes(connection)
+            busy = open_session_queries.list_busy_session_processes(connection)
         return [WatchedSession(id, start, process) for id, start, process in busy if process is not None]
 
     def _append_samples(self, samples: Sequence[Event]) -> None:
@@ -535,7 +535,7 @@ class Service:
             yield Figure("stretto_ingest_events", (), snapshot.events, snapshot.events)
             for dimension, count in sorted(snapshot.folded_names.items()):
                 yield Figure("stretto_names_folded", (("label", dimension),), count, count)
-            for reason, count in sorted(queries.count_reject_kinds(snapshot.rejects).items()):
+            for reason, count in sorted(journal_queries.count_reject_kinds(snapshot.rejects).items()):
                 yield Figure("stretto_rejected_lines", (("reason", reason),), count, count)
         for (source, scope), count in self._otlp.unread.list_counts():
             yield Figure("stretto_unread_items", (("scope", scope), ("source", source)), count, count)

@@ -53,7 +53,7 @@ from stretto.service.rebuild_progress_and_store_damage import (
 )
 from stretto.service.refresh_pace import RefreshPace
 from stretto.service.store_reader import StoreReader
-from stretto.store import queries
+from stretto.store import journal_queries, open_session_queries
 from stretto.store.database import STORE_ERRORS, open_writer
 from stretto.store.declared_baseline_file import DeclaredBaselineReader
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
@@ -380,7 +380,7 @@ class Worker:
                 seconds=time.perf_counter() - started,
             )
             yield state
-        sessions = queries.read_activity(self.writer).sessions
+        sessions = open_session_queries.read_activity(self.writer).sessions
         yield replace(
             state,
             finished=True,
@@ -405,14 +405,14 @@ class Worker:
             self.ingested = ingested
         if changed:
             self._recording.remove_if_replaced()
-            busy = queries.list_busy_session_ids(self.writer)
+            busy = open_session_queries.list_busy_session_ids(self.writer)
             if busy != self._busy:
                 self._busy = busy
                 self._on_busy_change()
         self.health.pending_bytes = sum(
             size for _, _, size in self._ingest.list_pending(self._config.journal)
         )
-        self.health.shortened = tuple(queries.read_shortened_files(self.writer))
+        self.health.shortened = tuple(journal_queries.read_shortened_files(self.writer))
         self.health.unreadable = dict(self._ingest.unreadable)
 
     def _report_gone_processes(self) -> None:

@@ -18,9 +18,9 @@ from stretto.shipping.hide_row_names import hide_row_names
 from stretto.store.concluded_session import Rules
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database_schema import KEPT_TABLES
-from stretto.store.queries import SESSION_COLUMNS
 from stretto.store.records_of_pruned_sessions import find_pruned_until, read_session_rows
 from stretto.store.session_in_memory import load_session_state
+from stretto.store.session_queries import SESSION_COLUMNS
 from stretto.store.sums_by_time_slot import Additions
 
 

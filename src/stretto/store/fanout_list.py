@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from stretto.figures.work_signature import decode_workers
 from stretto.store.database import bound_instant
-from stretto.store.queries import SESSION_COLUMNS, SessionRow, to_session_row
+from stretto.store.session_queries import SESSION_COLUMNS, SessionRow, to_session_row
 
 LISTED = 50
 """Parallel executions on a page."""

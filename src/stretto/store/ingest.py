@@ -30,7 +30,7 @@ from stretto.model.event import Event, Kind, Outcome
 from stretto.model.fold import NO_SIGN_OF_LIFE
 from stretto.model.score_scales import SCALES, Scales
 from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_events, redact_text
-from stretto.store import queries
+from stretto.store import journal_queries, store_notes
 from stretto.store.concluded_session import NewlyEnded, Rules
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import open_transaction
@@ -417,9 +417,9 @@ class Ingest:
         ``rules`` is a fingerprint of the configured rules.
         """
         made_by = f"{rules} {get_sums_version()} {REDACTION_VERSION}"
-        if queries.read_note(self._connection, _RULES) != made_by:
+        if store_notes.read_note(self._connection, _RULES) != made_by:
             self.clear_store()
-            queries.write_note(self._connection, _RULES, made_by)
+            store_notes.write_note(self._connection, _RULES, made_by)
 
     def clear_store(self) -> None:
         """Delete everything that is concluded from the journal, so that the journal can be ingested again."""
@@ -427,7 +427,7 @@ class Ingest:
             for table in CONCLUDED:
                 self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  # names from a constant
             self._positions.forget_looks()
-            queries.forget_shortened_files(self._connection)
+            journal_queries.forget_shortened_files(self._connection)
         self._states.clear()
 
     def _remove_session(self, session_id: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stretto import journal
 from stretto.journal import FileState
-from stretto.store import queries
+from stretto.store import journal_queries
 from stretto.store.database import open_transaction
 
 LOG = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class JournalPositions:
         LOG.warning("%s was cut or replaced (%d bytes shorter) and is read again", file, lost_bytes)
         with open_transaction(self._connection):
             self.forget_file(file)
-            queries.note_shortened_file(self._connection, file, lost_bytes)
+            journal_queries.note_shortened_file(self._connection, file, lost_bytes)
         return 0
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
 from stretto.sources.redact import redact_id_if_secret
-from stretto.store.queries import SESSION_COLUMNS, SessionRow, to_session_row
+from stretto.store.session_queries import SESSION_COLUMNS, SessionRow, to_session_row
 from stretto.store.split_title_from_search_words import split_title
 
 MOST_MATCHES = 1_000

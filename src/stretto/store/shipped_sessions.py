@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from stretto.store import queries
+from stretto.store import store_notes
 from stretto.store.database import open_transaction
 
 SHIPPED_AS = "shipped as"
@@ -81,14 +81,14 @@ def mark_changed_sessions(connection: sqlite3.Connection, ids: Iterable[str]) ->
 
 def mark_all_sessions(connection: sqlite3.Connection, made_as: str) -> None:
     """Note that every session may come out otherwise, if documents were made in another way until now."""
-    if queries.read_note(connection, SHIPPED_AS) == made_as:
+    if store_notes.read_note(connection, SHIPPED_AS) == made_as:
         return
     with open_transaction(connection):
         connection.execute(
             "INSERT INTO unshipped (session, mark) SELECT id, random() FROM sessions WHERE TRUE"
             " ON CONFLICT DO UPDATE SET mark = excluded.mark"
         )
-        queries.write_note(connection, SHIPPED_AS, made_as)
+        store_notes.write_note(connection, SHIPPED_AS, made_as)
 
 
 def list_due_sessions(connection: sqlite3.Connection, limit: int, *, open_before: int) -> list[DueSession]:

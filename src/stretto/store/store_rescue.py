@@ -26,7 +26,7 @@ from stretto.journal.pruned_session_records import (
 )
 from stretto.store.database import STORE_ERRORS, SUFFIXES
 from stretto.store.database_schema import EXECUTIONS, find_version_problem
-from stretto.store.queries import EMITTING_SINCE
+from stretto.store.sent_spans import EMITTING_SINCE
 from stretto.store.shipped_sessions import ShippedRow
 from stretto.store.sums_by_time_slot import SLOTS, decode_dims
 

@@ -20,7 +20,7 @@ from stretto.figures.name_budget import (
 )
 from stretto.figures.sums_by_dimension import Sums
 from stretto.names.measures import Dims
-from stretto.store.queries import FROM_SLOTS, encode_slots, read_sums_of_slots, split_into_slots
+from stretto.store.sum_queries import FROM_SLOTS, encode_slots, read_sums_of_slots, split_into_slots
 from stretto.store.sums_by_time_slot import SLOTS, decode_dims
 
 MOST_CELLS = 50_000

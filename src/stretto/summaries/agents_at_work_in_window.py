@@ -19,7 +19,7 @@ from stretto.figures.agents_over_time import (
 from stretto.figures.file_conflicts_between_sessions import SessionConflict, find_session_conflicts
 from stretto.figures.when_machine_was_used_up import MACHINE_MEASURES, MachineOverTime, find_machine_limits
 from stretto.model.interval import Interval
-from stretto.store import queries
+from stretto.store import sum_queries
 from stretto.store.sums_by_time_slot import SLOTS
 from stretto.store.tasks_and_sessions_in_window import (
     MOST_TASKS,
@@ -72,7 +72,7 @@ def read_activity_summary(
     end = now if window.end is None else min(now, window.end)
     start = window.start
     if start is None:
-        first = queries.find_first_slot_time(connection)
+        first = sum_queries.find_first_slot_time(connection)
         start = end if first is None else first
     extent = Interval(min(start, end - 1), end)
     tasks = read_newest_finished_tasks(connection, extent)
@@ -120,5 +120,5 @@ def read_machine_over_time(connection: sqlite3.Connection, extent: Interval) -> 
     width = next((width for width in SLOTS if extent.length <= MOST_SLOTS * width * SECOND), SLOTS[-1])
     length = width * SECOND
     slots = range(extent.start // length, (extent.end - 1) // length + 1)
-    by_slot = queries.read_sums_by_slot(connection, width, slots, MACHINE_MEASURES)
+    by_slot = sum_queries.read_sums_by_slot(connection, width, slots, MACHINE_MEASURES)
     return find_machine_limits(by_slot, length, read_task_memory(connection, extent), extent)

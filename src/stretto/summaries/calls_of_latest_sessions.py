@@ -16,7 +16,7 @@ from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import ModelCall, Session, ToolCall
 from stretto.model.event import Outcome
 from stretto.names import MAIN_AGENT
-from stretto.store.queries import read_session
+from stretto.store.session_queries import read_session
 from stretto.store.session_search import SessionQuery, find_sessions
 
 SESSIONS_READ = 20

@@ -8,7 +8,7 @@ from threading import Lock
 from stretto.figures.agents_over_time import TimedSession
 from stretto.figures.file_conflicts_between_sessions import SessionWrites
 from stretto.figures.file_writes import list_file_writes
-from stretto.store import queries
+from stretto.store import session_queries
 
 MOST_REMEMBERED = 1_000
 """Sessions whose writes are remembered, the last ones read."""
@@ -36,7 +36,7 @@ class RememberedWrittenFiles:
 
 def _read_writes(connection: sqlite3.Connection, session: TimedSession) -> SessionWrites:
     # The types of its tasks are of no interest here.
-    whole = queries.read_session(connection, session.id, None)
+    whole = session_queries.read_session(connection, session.id, None)
     if whole is None:
         return SessionWrites(session.id, session.interval)
     writes = tuple(list_file_writes(whole.tasks, whole.tool_calls))

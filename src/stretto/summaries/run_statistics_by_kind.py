@@ -19,7 +19,7 @@ from stretto.figures.sums_by_dimension import collect_quantile_sketches, sum_by
 from stretto.model.conclude_tasks import Classify
 from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
-from stretto.store import queries
+from stretto.store import sum_queries
 from stretto.store.finished_runs_of_a_kind import MOST_RUNS, RunFilter, read_session_points, read_task_points
 from stretto.store.session_search import SessionQuery
 from stretto.store.window_sums import fold_slots
@@ -78,9 +78,9 @@ def _read_call_profile(
 ) -> RunProfile:
     calls, lengths, dimension = _CALL_MEASURES[kind]
     end = now if window.end is None else min(now, window.end - 1)
-    first = queries.find_first_day_time(connection) if window.start is None else window.start
+    first = sum_queries.find_first_day_time(connection) if window.start is None else window.start
     days = range((end if first is None else first) // DAY, end // DAY + 1)
-    by_day = fold_slots(queries.read_sums_by_slot(connection, DAY // SECOND, days, [calls, lengths]))
+    by_day = fold_slots(sum_queries.read_sums_by_slot(connection, DAY // SECOND, days, [calls, lengths]))
     return build_call_profile(
         {
             day: DayOfCalls(
@@ -98,10 +98,10 @@ def _read_conversations(
 ) -> tuple[Conversation, ...]:
     """Return who talked to whom in the sessions of a pattern, those of deleted sessions too."""
     end = now if window.end is None else min(now, window.end - 1)
-    first = queries.find_first_day_time(connection) if window.start is None else window.start
-    slots = queries.encode_slots(end, max(1, (end - min(end, end if first is None else first)) // SECOND))
+    first = sum_queries.find_first_day_time(connection) if window.start is None else window.start
+    slots = sum_queries.encode_slots(end, max(1, (end - min(end, end if first is None else first)) // SECOND))
     named = [measures.CONVERSATIONS, measures.CONVERSATION_TIME]
-    return tuple(sum_conversations(queries.read_sums_of_slots(connection, slots, named), pattern))
+    return tuple(sum_conversations(sum_queries.read_sums_of_slots(connection, slots, named), pattern))
 
 
 def read_task_profile(

@@ -23,9 +23,9 @@ from stretto.figures.task_silence import find_last_signs_of_idle_tasks
 from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.store import queries
-from stretto.store.queries import SessionRow
+from stretto.store import open_session_queries, session_queries
 from stretto.store.run_queries import read_length_series
+from stretto.store.session_queries import SessionRow
 
 HISTORY_DAYS = 60
 """Days of finished tasks that a running one is compared with."""
@@ -92,7 +92,7 @@ class RunningSessionReader:
 
     def read_sessions(self, connection: sqlite3.Connection, now: int) -> list[RunningSession]:
         """Return the open sessions that began before ``now`` (ns) and have a running task, by start."""
-        rows = queries.list_sessions_with_running_tasks(connection, now)
+        rows = open_session_queries.list_sessions_with_running_tasks(connection, now)
         self._sessions = {row.id: self._read_session(connection, row) for row in rows}
         return [*self._sessions.values()]
 
@@ -100,7 +100,7 @@ class RunningSessionReader:
         last = self._sessions.get(row.id)
         if last is not None and last.row == row:
             return last
-        session = queries.read_session(connection, row.id, self.classify)
+        session = session_queries.read_session(connection, row.id, self.classify)
         if session is None:
             return RunningSession(row, (), {})
         signs = find_last_signs_of_idle_tasks(session)

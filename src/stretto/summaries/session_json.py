@@ -34,7 +34,7 @@ from stretto.model.call_cost_and_usage_types import DOLLAR, Cost
 from stretto.model.entities import Message, Sample, Score, Session, Task, Tokens, ToolCall
 from stretto.model.score_scales import MOST, Scales, build_scale_document
 from stretto.model.task_type import to_label_value
-from stretto.store.queries import SessionRow
+from stretto.store.session_queries import SessionRow
 from stretto.summaries.session_summary import SessionSummary
 
 

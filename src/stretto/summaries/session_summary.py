@@ -42,7 +42,7 @@ from stretto.model.conclude_tasks import Classify
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
 from stretto.names import NONE
-from stretto.store import queries
+from stretto.store import session_queries
 from stretto.store.concluded_session import Rules
 from stretto.store.contributions.registry import NOT_SCORED
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
@@ -90,7 +90,7 @@ def summarise_session(
     scoring = scoring or Scoring()
     connection.execute("BEGIN")
     try:
-        loaded = queries.read_session_with_facts(connection, id, classify)
+        loaded = session_queries.read_session_with_facts(connection, id, classify)
         if loaded is None:
             return None
         session, facts, known = loaded

@@ -33,9 +33,10 @@ from stretto.figures.window_gain_verdict import (
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import QUANTILES, WINDOWS, Label, measures
 from stretto.names.measures import Dimension
-from stretto.store import queries
+from stretto.store import journal_queries, open_session_queries, session_queries, store_notes, sum_queries
 from stretto.store.fanout_and_baseline_queries import list_best_fanout_by_pattern, make_baseline_finder
-from stretto.store.queries import Activity, SessionRow
+from stretto.store.open_session_queries import Activity
+from stretto.store.session_queries import SessionRow
 from stretto.store.window_sums import fold_slots
 from stretto.summaries.nearest_window_of_whole_hours_or_days import (
     CoarserWindow,
@@ -139,8 +140,8 @@ def _compute_snapshot(
 ) -> Snapshot:
     windows = compute_windows(connection, now, find_baseline, scoring, rule, workflows=workflows)
     figures = windows.figures
-    hours = queries.list_slot_numbers(now, max(WINDOWS.values()), HOUR // SECOND)
-    by_hour = queries.read_sums_by_slot(connection, HOUR // SECOND, hours, [measures.CRITICAL_PATH_AGENT])
+    hours = sum_queries.list_slot_numbers(now, max(WINDOWS.values()), HOUR // SECOND)
+    by_hour = sum_queries.read_sums_by_slot(connection, HOUR // SECOND, hours, [measures.CRITICAL_PATH_AGENT])
     decisive = find_bottlenecks_by_window(
         figures,
         {
@@ -153,7 +154,7 @@ def _compute_snapshot(
         (best.pattern, best.speedup, best.end)
         for best in list_best_fanout_by_pattern(connection, most=MOST_NAMES, otherwise=windows.patterns)
     )
-    activity = queries.read_activity(connection)
+    activity = open_session_queries.read_activity(connection)
     figures += _compute_current_figures(activity, now)
     figures += compute_current_figures(live.use)
     if live.stuck is not None:
@@ -164,10 +165,10 @@ def _compute_snapshot(
         verdicts=windows.verdicts,
         change=_compare_weeks(connection, now, find_baseline, rule),
         activity=activity,
-        latest=tuple(queries.list_sessions(connection, limit=LATEST)),
-        open_sessions=tuple(queries.list_open_sessions(connection, OPEN)),
-        events=sum(position.events for position in queries.read_journal_positions(connection)),
-        rejects=queries.count_rejects(connection),
+        latest=tuple(session_queries.list_sessions(connection, limit=LATEST)),
+        open_sessions=tuple(open_session_queries.list_open_sessions(connection, OPEN)),
+        events=sum(position.events for position in journal_queries.read_journal_positions(connection)),
+        rejects=journal_queries.count_rejects(connection),
         bottlenecks=decisive,
         rules=scoring.rules,
         stuck=live.stuck,
@@ -246,10 +247,10 @@ def _compare_weeks(
     end = now // HOUR + 1
     hours = range(end - 2 * _WEEK, end)
     by_day = fold_slots(
-        queries.read_sums_by_slot(connection, HOUR // SECOND, hours, PERIOD_MEASURES, together=_DAY)
+        sum_queries.read_sums_by_slot(connection, HOUR // SECOND, hours, PERIOD_MEASURES, together=_DAY)
     )
     days = [by_day.get(start, {}) for start in hours[::_DAY]]
-    until = queries.read_old_definition_until(connection)
+    until = store_notes.read_old_definition_until(connection)
     changed = until is not None and until >= hours.start * HOUR
     return compare_weeks(days[7:], days[:7], find_baseline, rule, definition_changed=changed)
 

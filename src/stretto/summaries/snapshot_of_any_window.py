@@ -13,7 +13,7 @@ from stretto.figures.sequential_baseline_choice import NOTHING_DECLARED, Declare
 from stretto.figures.window_gain_verdict import BY_WORK, HeadlineRule
 from stretto.format.rfc3339 import FARTHEST
 from stretto.names import Label
-from stretto.store import queries
+from stretto.store import sum_queries
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.session_search import SessionQuery, find_sessions
 from stretto.store.sums_by_time_slot import SLOTS
@@ -81,7 +81,7 @@ def _find_stretch(connection: sqlite3.Connection, window: TimeWindow, now: int) 
     end = now if window.end is None else min(now, window.end - 1)
     start = window.start
     if start is None:
-        first = queries.find_first_day_time(connection)
+        first = sum_queries.find_first_day_time(connection)
         start = end if first is None else min(first, end)
     return NamedStretch(window.name, end, max(1, (end - start) // SECOND))
 

@@ -15,7 +15,7 @@ from stretto.figures.spending_forecast import BudgetForecast, forecast_budget
 from stretto.figures.sums_by_dimension import sum_up
 from stretto.model.call_cost_and_usage_types import DOLLAR
 from stretto.names import measures
-from stretto.store import queries
+from stretto.store import sum_queries
 
 PAST_DAYS = 28
 PERIODS = ("day", "month")
@@ -67,7 +67,9 @@ def read_spending(
     first_of_month = midnight.replace(day=1)
     oldest = min(first_of_month, midnight - timedelta(days=PAST_DAYS))
     slots = range(int(oldest.timestamp()) // 3_600, now // HOUR + 1)
-    by_hour = queries.read_sums_by_slot(connection, 3_600, slots, (measures.COST, measures.UNPRICED_CALLS))
+    by_hour = sum_queries.read_sums_by_slot(
+        connection, 3_600, slots, (measures.COST, measures.UNPRICED_CALLS)
+    )
     hours = {slot: sum_up(sums, measures.COST) / DOLLAR for slot, sums in by_hour.items()}
     unpriced = {slot: sum_up(sums, measures.UNPRICED_CALLS) for slot, sums in by_hour.items()}
 
@@ -75,7 +77,7 @@ def read_spending(
         first, last = (-(-int(time.timestamp()) // 3_600) for time in (start, end))
         return sum(value for slot, value in values.items() if first <= slot < last)
 
-    earliest = queries.find_first_slot_time(connection)
+    earliest = sum_queries.find_first_slot_time(connection)
     days = [midnight - timedelta(days=back) for back in range(PAST_DAYS, 0, -1)]
     past = [
         sum_between(hours, day, day + timedelta(days=1))

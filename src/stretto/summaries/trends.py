@@ -17,7 +17,7 @@ from stretto.figures.window_gain_verdict import (
     build_verdict_document,
     choose_headline_provenance,
 )
-from stretto.store import queries
+from stretto.store import store_notes, sum_queries
 from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.window_sums import fold_slots
 from stretto.summaries.time_window import TimeWindow
@@ -54,9 +54,9 @@ def read_trends(
     connection.execute("BEGIN")
     try:
         by_day = fold_slots(
-            queries.read_sums_by_slot(connection, DAY // SECOND, range(first, today + 1), PERIOD_MEASURES)
+            sum_queries.read_sums_by_slot(connection, DAY // SECOND, range(first, today + 1), PERIOD_MEASURES)
         )
-        until = queries.read_old_definition_until(connection)
+        until = store_notes.read_old_definition_until(connection)
         find_baseline = make_baseline_finder(connection, hours, declared, now=now)
         chosen = choose_headline_provenance(add_sums(by_day.values()), rule)
         days = [
@@ -85,7 +85,7 @@ def _choose_days(connection: sqlite3.Connection, now: int, window: TimeWindow | 
     if window.end is not None:
         last = min(now, window.end - 1) // DAY
     else:
-        last = today if window.start is not None else queries.find_newest_day(connection, today)
+        last = today if window.start is not None else sum_queries.find_newest_day(connection, today)
     days = MOST_DAYS if window.start is None else last - window.start // DAY + 1
     return last, min(MOST_DAYS, max(DAYS, days))
 

@@ -41,7 +41,7 @@ from stretto.figures.window_work_and_outcome_figures import compute_window_figur
 from stretto.figures.written_and_created_file_counts import compute_written_file_figures
 from stretto.names import WINDOWS, measures
 from stretto.names.measures import Dimension
-from stretto.store import queries
+from stretto.store import sum_queries
 from stretto.store.window_sums import fold_slots, read_window_sums
 
 
@@ -104,7 +104,7 @@ def compute_windows(
     for window, seconds in WINDOWS.items():
         _add_window(computed, connection, NamedStretch(window, now, seconds), by_day, rules)
     computed.figures += compute_cache_size_figures(
-        queries.read_cache_sizes(connection, now - max(WINDOWS.values()) * SECOND, now)
+        sum_queries.read_cache_sizes(connection, now - max(WINDOWS.values()) * SECOND, now)
     )
     return computed
 
@@ -152,8 +152,8 @@ def compute_sum_figures(
 
 def _read_days(connection: sqlite3.Connection, end: int, seconds: int) -> Mapping[int, Sums]:
     """Return the sums that trends are computed from, by number of the day."""
-    days = queries.list_slot_numbers(end, seconds, DAY // SECOND)
-    return fold_slots(queries.read_sums_by_slot(connection, DAY // SECOND, days, TREND_MEASURES))
+    days = sum_queries.list_slot_numbers(end, seconds, DAY // SECOND)
+    return fold_slots(sum_queries.read_sums_by_slot(connection, DAY // SECOND, days, TREND_MEASURES))
 
 
 def _add_window(
@@ -172,7 +172,7 @@ def _add_window(
     summed = compute_sum_figures(window, sums, rules)
     computed.task_types |= summed.task_types
     figures = [*summed.figures]
-    days = queries.list_slot_numbers(stretch.end, stretch.seconds, DAY // SECOND)
+    days = sum_queries.list_slot_numbers(stretch.end, stretch.seconds, DAY // SECOND)
     in_window = {day: sums for day, sums in by_day.items() if day in days}
     figures += compute_quality_trend_figures(window, in_window, rules.scoring.rules)
     figures += compute_judgement_trend_figures(window, in_window)

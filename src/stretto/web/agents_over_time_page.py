@@ -15,7 +15,7 @@ from stretto.figures.file_conflicts_between_sessions import SessionConflict
 from stretto.figures.resource_figures import NOT_SAMPLED
 from stretto.figures.when_machine_was_used_up import MachineLimit, MachineOverTime
 from stretto.format import quantities
-from stretto.store.queries import SessionRow
+from stretto.store.session_queries import SessionRow
 from stretto.store.session_search import SessionQuery
 from stretto.summaries.agents_at_work_in_window import ActivitySummary
 from stretto.summaries.time_window import make_named_window

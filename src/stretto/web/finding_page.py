@@ -18,7 +18,7 @@ from stretto.format import quantities
 from stretto.model.decisions import DecisionKind
 from stretto.model.findings import EFFECT_PREFIX, RECOMMENDATION_PREFIX, Finding, RunLink
 from stretto.store.finding_history_and_last_answers import StoredFinding
-from stretto.store.queries import SessionRow
+from stretto.store.session_queries import SessionRow
 from stretto.store.session_search import SessionQuery
 from stretto.web.findings_view import describe_stored
 from stretto.web.page_endpoints import PageEndpoints

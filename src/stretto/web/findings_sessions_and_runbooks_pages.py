@@ -16,7 +16,7 @@ from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.operations.older_session_explainer import BUSY
 from stretto.store.garbage_collector_pause import pause_collector
-from stretto.store.queries import SessionRow
+from stretto.store.session_queries import SessionRow
 from stretto.store.session_search import CursorError, SessionQuery
 from stretto.summaries.session_json import build_page_document
 from stretto.summaries.time_window import ALL, make_named_window

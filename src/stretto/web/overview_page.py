@@ -15,7 +15,7 @@ from stretto.figures.monitoring_overhead import OverheadPart
 from stretto.names import PREFIX
 from stretto.notifications import alert_states_from_notifications as alerts
 from stretto.notifications.group_notifications_by_alert import group_by_rule
-from stretto.store.queries import SessionRow
+from stretto.store.session_queries import SessionRow
 from stretto.store.session_search import SessionQuery
 from stretto.summaries.budget_in_words import describe_budget
 from stretto.summaries.time_window import TimeWindow

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stretto.findings.findings_snapshot import FindingsState
 from stretto.findings.look_up_findings_about_sessions import SessionFinding, find_session_findings
-from stretto.store.queries import SessionRow
+from stretto.store.session_queries import SessionRow
 from stretto.store.session_search import SessionSort
 from stretto.summaries.time_window import ALL
 from stretto.web.session_list_parameters import TEXTS
