@@ -346,9 +346,12 @@ def test_where_every_analysis_failed_nothing_is_called_quiet(tmp_path: Path) -> 
 
 
 def test_the_terminal_says_that_the_analyses_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A process that runs out of time is no silence: why stands on stderr, and nothing was looked for."""
+    """A process that runs out of time is no silence: stderr says why, once, and nothing was looked for."""
     monkeypatch.setattr("stretto.service.analysis_process._MODULE", "tests.no_such_module")
     append(tmp_path / "state/journal", list(month_of_sessions(1)))
     for command in ("findings", "why"):
@@ -357,6 +360,7 @@ def test_the_terminal_says_that_the_analyses_failed(
         assert out.startswith("nothing was looked for")
         assert "no analysis has answered yet" in out
         assert "quiet" not in out
+    assert caplog.messages == []
 
 
 SHORTENED = "it is of the last 28 days: over 154 days it took longer than 600 s"
@@ -592,10 +596,11 @@ def test_answers_of_then_without_a_kept_finding_are_listed(
     assert replace(then, is_past=False).worked_out_again == []
     (tmp_path / "state").mkdir()
     module = "stretto.cli.findings_and_decision_commands.read_state"
-    monkeypatch.setattr(module, lambda *_, **__: replace(then, findings=()))
+    monkeypatch.setattr(module, lambda *_, **__: replace(then, findings=(), first_kept=NOON + DAY))
     code, listed, _ = run(capsys, "findings", "--at", "2020-01-01")
     assert (code, listed.count("worked out now for then: Tasks (")) == (0, 2)
     assert "nothing to look at" not in listed
+    assert "findings are kept since 2026-11-21T12:00:00" in listed
     document = answer(capsys, "findings", "--at", "2020-01-01")
     assert [each["subject"] for each in document["worked_out_again"]] == [SLOWER.subject, other.subject]
 

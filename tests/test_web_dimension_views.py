@@ -80,7 +80,7 @@ def test_a_pattern_has_what_it_brought_and_who_does_its_work(store: Store) -> No
     assert brought["Speed-up"] is None
     assert str(row.speedup.reason) in page
     assert "no task by" not in page
-    assert "no task by a named agent is over" in empty
+    assert "no task by a named agent is over, recordings apart" in empty
     assert "fewer than 5 tasks of a type by an agent in a pattern" in page
 
     for number in range(5):

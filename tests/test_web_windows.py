@@ -185,6 +185,21 @@ def test_the_api_answers_for_a_window(store: Store) -> None:
     assert "did you mean window?" in odd.text
 
 
+def test_a_list_counts_what_its_figure_counts(store: Store) -> None:
+    """Figures of a day begin at the full hour, and so do lists of that name; chosen bounds are exact."""
+    store.scene("early", NOON - DAY + 5 * MINUTE, (ARCHITECTURE, TESTS))
+    store.now = NOON + 30 * MINUTE
+    with shown(store) as client:
+        day = read(client, "/?window=24h").text
+        lists = [read(client, f"/{name}?window=24h").text for name in ("sessions", "executions")]
+        named = client.get("/api/sessions?window=24h").json()["sessions"]
+        exact = client.get("/api/sessions?from=2026-11-19T12:30:00Z").json()["sessions"]
+
+    assert "2 tasks, 1 parallel execution" in day
+    assert all("19 Nov 12:05 · 2 tasks" in text for text in lists)
+    assert {each["id"] for each in named} - {each["id"] for each in exact} == {"early"}
+
+
 def test_an_open_bound_is_now_or_the_first_record() -> None:
     """Two dots stand for it in the name, as in ISO 8601-2."""
     since = parse_window({"from": "2026-11-01"}, NOON)

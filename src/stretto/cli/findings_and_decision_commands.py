@@ -11,7 +11,7 @@ from stretto.cli.command_context import CommandContext
 from stretto.cli.import_command import update_store
 from stretto.cli.session_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
 from stretto.cli.time_args import parse_since
-from stretto.clock import SECOND, read_wall_clock
+from stretto.clock import SECOND, read_wall_clock, to_rfc3339
 from stretto.errors import UsageError
 from stretto.findings.analysis_run import AnalysisRequest
 from stretto.findings.analysis_table import ANALYSES, EFFECTS
@@ -76,6 +76,8 @@ def show_findings(context: CommandContext, options: argparse.Namespace) -> int:
         lines.insert(0, f"nothing is looked for: {state.missing}")
     elif not state.open_findings and not state.worked_out_again:
         lines.append("nothing to look at" if state.has_looked else "nothing was looked for")
+    if state.is_before_history and state.first_kept is not None:
+        lines.append(f"findings are kept since {to_rfc3339(state.first_kept)}")
     if options.all:
         for result in state.results.values():
             lines += ["", result.kind]

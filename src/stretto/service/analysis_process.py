@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -15,8 +14,6 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from stretto.findings.analysis_run import AnalysisReplies, AnalysisReply, AnalysisRequest
-
-LOG = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 600
 """Wall time of a run of the process; it is nice, so that a busy machine makes it slow."""
@@ -137,7 +134,6 @@ def _run_once(request: AnalysisRequest, timeout: float, stopping: threading.Even
         return AnalysisRound(request.instant, request.names, replies)
     if stopping.is_set():
         return AnalysisRound(request.instant, request.names, None, "it was stopped")
-    LOG.warning("the analyses failed: %s", error)
     return AnalysisRound(request.instant, request.names, None, error, is_exhausted)
 
 

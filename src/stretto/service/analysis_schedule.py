@@ -5,6 +5,7 @@ The thread only waits for the process. Its answers go to the worker, the only wr
 
 from __future__ import annotations
 
+import logging
 import queue
 import sqlite3
 import threading
@@ -33,6 +34,8 @@ from stretto.store.finding_history_and_last_answers import (
     write_analysis_result,
 )
 from stretto.store.run_queries import read_newest_run_time
+
+LOG = logging.getLogger(__name__)
 
 TICK_SECONDS = 5.0
 """Pause between two looks at what is due."""
@@ -198,6 +201,7 @@ class AnalysisSchedule:
 
     def _store_answers(self, connection: sqlite3.Connection, done: AnalysisRound) -> None:
         if done.replies is None:
+            LOG.warning("the analyses failed: %s", done.error)
             results = [AnalysisResult(name, failed_at=done.instant, error=done.error) for name in done.names]
         else:
             self.cpu_seconds += done.replies.cpu_seconds

@@ -23,6 +23,7 @@ from stretto.web.window_parameters import (
     check_names,
     parse_number_from_one,
     parse_window,
+    parse_window_of_list,
 )
 
 PARAMETERS = ("pattern", "project", "sort", "page", *WINDOW_PARAMETERS)
@@ -39,7 +40,7 @@ def parse_fanout_query(parameters: Mapping[str, str], now: int) -> FanoutQuery:
     """Return the query of a request's parameters. Raises QueryError for one that is unknown or invalid."""
     given = {name: text for name, text in parameters.items() if text and name not in PAGE_PARAMETERS}
     check_names(given, PARAMETERS)
-    window = parse_window(given, now)
+    window = parse_window_of_list(given, now)
     sort = given.get("sort", FanoutSort.END.value)
     if sort not in {each.value for each in FanoutSort}:
         raise QueryError(f"sort must be one of {', '.join(FanoutSort)}")

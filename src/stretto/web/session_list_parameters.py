@@ -12,7 +12,7 @@ from stretto.web.window_parameters import (
     QueryError,
     check_names,
     parse_number_from_one,
-    parse_window,
+    parse_window_of_list,
 )
 
 TEXTS = {"project": "project", "worktree": "worktree", "repository": "repository", "source": "source",
@@ -37,7 +37,7 @@ def parse_session_query(
     """
     given = {name: text for name, text in parameters.items() if text and name not in ignored}
     check_names(given, PARAMETERS)
-    window = parse_window(given, now)
+    window = parse_window_of_list(given, now)
     sort = given.get("sort", f"-{SessionSort.LAST.value}")
     texts: dict[str, Any] = {field: given.get(name) for name, field in TEXTS.items()}
     return SessionQuery(

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from stretto.clock import DAY
 from stretto.format import rfc3339
+from stretto.summaries.snapshot_of_any_window import find_summed_window
 from stretto.summaries.time_window import (
     WINDOW_NAMES,
     TimeWindow,
@@ -45,6 +46,16 @@ def parse_window(parameters: Mapping[str, str], now: int) -> TimeWindow | None:
     if name not in WINDOW_NAMES:
         raise QueryError(f"window must be one of {', '.join(WINDOW_NAMES)}")
     return make_named_window(name, now)
+
+
+def parse_window_of_list(parameters: Mapping[str, str], now: int) -> TimeWindow | None:
+    """Return the window of what is listed, as ``parse_window`` does.
+
+    One with a name begins where its figures do, such as at a full hour: a list has as many rows as the figure
+    that leads to it counts. Bounds that somebody chose are taken as they are.
+    """
+    window = parse_window(parameters, now)
+    return find_summed_window(window, now) if window is not None and window.is_named else window
 
 
 def _parse_bounds(given: Mapping[str, str], now: int) -> TimeWindow:
