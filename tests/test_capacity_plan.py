@@ -46,6 +46,7 @@ def test_widths_of_one_two_and_four_predict_eight() -> None:
         assert predicted.seconds == pytest.approx(true, rel=0.15)
         assert predicted.low < predicted.seconds < predicted.high
         assert (predicted.extrapolated, plan.widths[3].extrapolated) == (True, False)
+        assert plan.to_finding().details["extrapolated_from"] == 5
 
 
 def test_the_slowdown_is_fitted_within_types() -> None:
@@ -98,6 +99,10 @@ def test_a_plan_is_advice_only_if_it_saves_time() -> None:
     assert (plan.usual, plan.advised) == (1, 2)
     finding = plan.to_finding()
     assert finding.advice == "Run 2 agents side by side in release."
+    narrow = plan_capacity("release", *generate_sets([1] * 6, 6, drawn=[30.0] * 8)).to_finding()
+    assert narrow.advice == (
+        "Run 4 agents side by side in release. So many have not run yet: the time is extrapolated."
+    )
     gain = plan.measure_gain()
     assert gain is not None
     assert gain[0] == pytest.approx(plan.widths[0].seconds - plan.widths[1].seconds)

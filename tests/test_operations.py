@@ -660,6 +660,7 @@ def test_growth_and_targets_change_the_answer(month: OperatedStore) -> None:
     grown = run(month, "capacity-planning", PATTERN, {"growth_projection": 300})
     (plan,) = grown["result"]["analysis_results"]["plans"]
     assert plan["advised_agents"] == 2
+    assert [each["agents"] for each in plan["widths"] if each["extrapolated"]] == [3, 4, 5, 6, 7, 8]
     assert grown["result"]["analysis_results"]["growth"] == 3
     tuned = run(month, "tune-suggestions", None, {"target_score": 100})["result"]["analysis_results"]
     assert "no single part reaches it" in tuned["reason"]

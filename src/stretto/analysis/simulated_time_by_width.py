@@ -55,6 +55,7 @@ class WidthForecast:
     memory_share: float | None
     dollars: float | None
     extrapolated: bool
+    """Whether fewer tasks than that have ever run at once."""
     advised: bool
 
 
@@ -108,6 +109,7 @@ class CapacityPlan:
             "growth": self.growth,
             "width_after_growth": None if self.width_after_growth is None else float(self.width_after_growth),
             "contention": self.slowdown.contention if self.slowdown else None,
+            "extrapolated_from": next((float(each.width) for each in self.widths if each.extrapolated), None),
         }
         for each in self.widths:
             details[f"seconds_{each.width}"] = each.seconds
@@ -124,14 +126,16 @@ class CapacityPlan:
                 unit="seconds",
             ),
             reason=self.reason,
-            advice=self._describe(chosen.width, saves=saved[0] is not None) if chosen else "",
+            advice=self._describe(chosen, saves=saved[0] is not None) if chosen else "",
             details=details,
         )
 
-    def _describe(self, width: int, *, saves: bool) -> str:
+    def _describe(self, chosen: WidthForecast, *, saves: bool) -> str:
+        width = chosen.width
         agents = "1 agent" if width == 1 else f"{width} agents"
         if saves:
-            return f"Run {agents} side by side in {self.pattern}."
+            untried = " So many have not run yet: the time is extrapolated." if chosen.extrapolated else ""
+            return f"Run {agents} side by side in {self.pattern}.{untried}"
         plan = f"Of {self.pattern} the plan is {agents} side by side"
         if width == self.usual:
             return f"{plan}, as now."
@@ -189,7 +193,8 @@ def plan_capacity(
     times = _predict_times(occupancy, slowdown).mean(axis=0)
     drawn = np.array([*_draw_times(groups, cells, occupancy, slowdown)])
     memory = _fit_memory(recent)
-    forecasts = _describe_widths(times, drawn, groups)
+    seen = max(*(run.concurrency for group in groups for run in group), *(run.width for run in recent), 1)
+    forecasts = _describe_widths(times, drawn, seen)
     dollars = [run.dollars for run in recent if run.dollars is not None]
     forecasts = [
         _judge_width(each, memory, machine_memory, float(np.mean(dollars)) if dollars else None, least_gain)
@@ -300,12 +305,10 @@ def _split_stages(group: Sequence[TaskRun], slowdown: Slowdown, growth: float) -
     return grown
 
 
-def _describe_widths(
-    times: np.ndarray, drawn: np.ndarray, groups: Sequence[Sequence[TaskRun]]
-) -> list[WidthForecast]:
+def _describe_widths(times: np.ndarray, drawn: np.ndarray, seen: float) -> list[WidthForecast]:
+    """Return the forecast of each width; ``seen`` is the largest number of tasks that ran at once."""
     alone = float(times[0])
     low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2], axis=0)
-    seen = max(run.concurrency for group in groups for run in group)
     forecasts = []
     for place, seconds in enumerate(times):
         width = place + 1
@@ -322,7 +325,7 @@ def _describe_widths(
                 memory=None,
                 memory_share=None,
                 dollars=None,
-                extrapolated=width > max(1.0, seen) + 0.5,
+                extrapolated=width > seen + 0.5,
                 advised=False,
             )
         )

@@ -278,9 +278,11 @@ def project_cost(usage: Mapping[str, Any], known: int, growth: float, horizon: i
 def describe_capacity_plan(finding: Finding, call: OperationCall) -> dict[str, Any]:
     """Return the plan of a pattern: the advised width, what binds, and the time by width."""
     details = finding.details
+    untried = details.get("extrapolated_from")
     widths = [
-        {"agents": int(name.removeprefix("seconds_")), "seconds": value,
-         "efficiency": details.get(f"efficiency_{name.removeprefix('seconds_')}")}
+        {"agents": (agents := int(name.removeprefix("seconds_"))), "seconds": value,
+         "efficiency": details.get(f"efficiency_{agents}"),
+         "extrapolated": isinstance(untried, int | float) and agents >= untried}
         for name, value in details.items()
         if name.startswith("seconds_")
     ]  # fmt: skip
