@@ -411,11 +411,14 @@ def test_the_hook_process_reads_configured_test_commands(
 def test_states_are_listed_with_their_origin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """List, set, default and rollback answer with all states; a wrong change changes nothing."""
+    """List, which needs no word, set, default and rollback answer with all states; a wrong change does nothing."""
     monkeypatch.setenv("STRETTO_STATE", str(tmp_path))
     monkeypatch.setenv("STRETTO_FEATURES_TESTS", "off")
     assert main(["features", "list", "--json"]) == 0
-    document = json.loads(capsys.readouterr().out)
+    listed = capsys.readouterr().out
+    assert main(["features", "--json"]) == 0
+    assert capsys.readouterr().out == listed
+    document = json.loads(listed)
     assert document["level"] == "detailed"
     rows = {row["name"]: row for row in document["features"]}
     assert rows.keys() == FEATURES.keys()

@@ -92,9 +92,11 @@ def add_baseline_save_and_compare(actions: Commands, add_command: AddCommand) ->
 
 
 def add_features(commands: Commands, add_command: AddCommand) -> None:
-    """Add ``stretto features`` with its actions."""
-    features = commands.add_parser("features", help="the optional parts: list, set, rollback")
-    actions = features.add_subparsers(title="actions", metavar="ACTION", required=True)
+    """Add ``stretto features`` with its actions; without one it lists."""
+    features = add_command(
+        commands, "features", "features:list_features", "the optional parts: list, set, rollback"
+    )
+    actions = features.add_subparsers(title="actions", metavar="ACTION", required=False)
     add_command(
         actions, "list", "features:list_features", "list every optional part, its state and its origin"
     )
