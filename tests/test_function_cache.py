@@ -419,13 +419,14 @@ def test_switched_off_at_import_it_is_the_function_itself() -> None:
     ("options", "message"),
     [
         ({"max": -1}, "max must not be below 0"), ({"max_bytes": -1}, "max_bytes"),
-        ({"ttl": float("nan")}, "ttl"),
-        ({"uses": lambda _: []}, "give env= too"),
+        ({"ttl": float("nan")}, "ttl"), ({"ttl": "5m"}, "ttl must be a number; it is '5m'"),
+        ({"max": None}, "max must be a number"), ({"min_confidence": 70}, "min_confidence must be 0 to 1"),
+        ({"uses": lambda _: []}, "give env= too"), ({"env": "git"}, "it is 'git'"),
     ],
 )  # fmt: skip
 def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
-    """A bound below 0, or tools without an environment, is an error where the function is wrapped."""
-    with pytest.raises(ValueError, match=message):
+    """A bound that is none, or tools without an environment, is an error where the function is wrapped."""
+    with pytest.raises((ValueError, TypeError), match=message):
         cached("wrong", **options)
 
 
@@ -546,6 +547,8 @@ def test_a_cancelled_leader_hands_over(compute: Counter) -> None:
     cancelled, *results = asyncio.run(main())
     assert isinstance(cancelled, asyncio.CancelledError)
     assert results == [2] * 5
+    counts = get_cache(function).counts
+    assert (counts.misses, counts.hits) == (2, 4), "each call counts once"
 
 
 def test_a_cancelled_waiter_disturbs_nobody(compute: Counter) -> None:
@@ -568,8 +571,26 @@ def test_a_cancelled_waiter_disturbs_nobody(compute: Counter) -> None:
     assert isinstance(cancelled, asyncio.CancelledError)
 
 
+def test_who_waits_for_another_caller_saves_the_computation(compute: Counter) -> None:
+    """A cache whose calls all come at once saves the work of all but one, and is not useless."""
+
+    @cached("at once")
+    async def function() -> int:
+        await asyncio.sleep(0.05)
+        return compute()
+
+    async def main() -> list[int]:
+        return await asyncio.gather(*(function() for _ in range(300)))
+
+    assert asyncio.run(main()) == [1] * 300
+    counts = get_cache(function).counts
+    assert (counts.misses, counts.hits) == (1, 299)
+    assert counts.saved_seconds >= 299 * 0.04
+    assert get_cache(function).find_faults() == []
+
+
 def test_the_waiters_share_the_leaders_exception() -> None:
-    """A failing computation is not repeated by each caller that waited for it."""
+    """A failing computation is not repeated by each caller that waited for it, and answers nobody."""
     calls = 0
 
     @cached("failing")
@@ -585,10 +606,11 @@ def test_the_waiters_share_the_leaders_exception() -> None:
     results = asyncio.run(main())
     assert all(isinstance(result, ValueError) for result in results)
     assert calls == 1
+    assert (get_cache(function).counts.misses, get_cache(function).counts.hits) == (10, 0)
 
 
 def test_patience_ends(compute: Counter) -> None:
-    """A caller that has waited long enough computes for itself."""
+    """A caller that has waited long enough computes for itself, which is a miss."""
     release = threading.Event()
 
     def function() -> int:
@@ -605,6 +627,7 @@ def test_patience_ends(compute: Counter) -> None:
         assert pool.submit(wrapped).result(timeout=PATIENCE) == 2
         release.set()
         assert leader.result(timeout=PATIENCE) == 1
+    assert (get_cache(wrapped).counts.misses, get_cache(wrapped).counts.hits) == (2, 0)
 
 
 def test_a_forked_process_waits_for_no_thread_of_its_parent() -> None:

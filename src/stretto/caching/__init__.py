@@ -6,11 +6,12 @@ off and to read its counts. ``call_part`` keeps the result of a part while the w
 It needs the extra ``stretto[caching]``. Nothing else of the package imports this room.
 """
 
+from stretto.caching.cache_counts import CacheCounts
 from stretto.caching.cached_subresults import Level, call_part
 from stretto.caching.call_keys import Environment, UncacheableArgumentError
 from stretto.caching.decorator import cached, get_cache
 from stretto.caching.frequent_calls_to_warm_up import FrequentCalls
-from stretto.caching.function_cache import CacheCounts, FunctionCache
+from stretto.caching.function_cache import FunctionCache
 from stretto.caching.task_structure_similarity import SimilarAnswer, compute_similarity
 
 __all__ = [

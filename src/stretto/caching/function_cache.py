@@ -8,13 +8,12 @@ from asyncio import CancelledError
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
 from threading import Lock
 from time import monotonic, perf_counter
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
-from stretto.api import cache_counters
+from stretto.caching.cache_counts import CacheCounts, CacheTally
 from stretto.caching.call_keys import CallBinder
 from stretto.caching.entries_in_memory import CacheEntry, EntryStore
 from stretto.caching.flights import (
@@ -36,27 +35,6 @@ Calls = Iterable[tuple[tuple[Any, ...], dict[str, Any]]]
 """Arguments and keywords of several calls."""
 
 
-@dataclass(slots=True)
-class CacheCounts:
-    """What happened in a cache since its start."""
-
-    hits: int = 0
-    """Lookups answered without computing, those that waited for another caller's result included."""
-    misses: int = 0
-    evictions: int = 0
-    invalidations: int = 0
-    refused: int = 0
-    """Lookups that met an entry and did not answer with it, because it was stale."""
-    evicted_misses: int = 0
-    """Misses that twice the room would have answered."""
-    saved_seconds: float = 0.0
-    """Time that the computations of the answered results had taken."""
-    lookup_seconds: float = 0.0
-    entries: int = 0
-    bytes: int | None = None
-    """Absent if sizes are not measured."""
-
-
 class _Answer(NamedTuple):
     """A lookup's result: an entry, a flight to wait for, or a flight to lead; without any, compute alone."""
 
@@ -65,6 +43,10 @@ class _Answer(NamedTuple):
     led: Flight | None = None
     was_evicted: bool = False
     """Whether the entry was there until it was evicted for want of room."""
+    was_refused: bool = False
+    """Whether an entry was met and was stale."""
+    seconds: float = 0.0
+    """How long the lookup took."""
 
 
 class Ask(NamedTuple):
@@ -77,6 +59,8 @@ class Ask(NamedTuple):
     started: float
     counts: bool = True
     """Whether it counts as a lookup: warming does not."""
+    was_refused: bool = False
+    """Whether an earlier try of the same call met a stale entry."""
 
 
 RUNNING: ContextVar[tuple[tuple[FunctionCache, Hashable], ...]] = ContextVar("stretto_caches", default=())
@@ -100,8 +84,7 @@ class FunctionCache:
         self._lock = Lock()
         self._store = EntryStore(policy.max, policy.max_bytes, policy.ttl)
         self._flights = FlightTable()
-        self._counts = CacheCounts()
-        self._counter = cache_counters.cache(name)
+        self._tally = CacheTally(name)
         self._measures = policy.size is not None or policy.max_bytes is not None
         self._switch = ProgramSwitch("caching", name, clock=clock)
         self._warming = ProgramSwitch("warming", name, clock=clock)
@@ -141,11 +124,14 @@ class FunctionCache:
                     landing.append(ask.function(*ask.args, **ask.kwargs))
                 return landing[0]
             try:
-                value, _ = answer.awaited.await_landing(self.policy.patience)
+                with self._count_vain_wait(ask, answer):
+                    value, seconds = answer.awaited.await_landing(self.policy.patience)
             except AbandonedError:
+                ask = ask._replace(started=perf_counter(), was_refused=answer.was_refused)
                 continue
             except OverdueError:
                 return ask.function(*ask.args, **ask.kwargs)
+            self._count_lookup(ask, answer, saved_seconds=seconds)
             return self._hand_out(value)
 
     async def run_coroutine(self, ask: Ask) -> Any:
@@ -159,11 +145,14 @@ class FunctionCache:
                     landing.append(await ask.function(*ask.args, **ask.kwargs))
                 return landing[0]
             try:
-                value, _ = await answer.awaited.await_landing_in_loop(self.policy.patience)
+                with self._count_vain_wait(ask, answer):
+                    value, seconds = await answer.awaited.await_landing_in_loop(self.policy.patience)
             except AbandonedError:
+                ask = ask._replace(started=perf_counter(), was_refused=answer.was_refused)
                 continue
             except OverdueError:
                 return await ask.function(*ask.args, **ask.kwargs)
+            self._count_lookup(ask, answer, saved_seconds=seconds)
             return self._hand_out(value)
 
     # What a program may ask for.
@@ -250,10 +239,9 @@ class FunctionCache:
         """A copy of the counts now."""
         with self._lock:
             expired = self._store.remove_expired(self._clock())
-        self._count_removals(invalidations=expired)
+        self._tally.add_removals(invalidations=expired)
         with self._lock:
-            size = self._store.bytes if self._measures else None
-            return replace(self._counts, entries=len(self._store), bytes=size)
+            return self._tally.copy_counts(*self._measure_store())
 
     def find_faults(self) -> list[CacheVerdict]:
         """Return whether the cache is useless or too small, with the evidence; nothing for few lookups."""
@@ -274,24 +262,25 @@ class FunctionCache:
         return self.policy.ask(self._binder, args, kwargs)
 
     def _look_up(self, ask: Ask) -> _Answer:
-        """Return the answer to a call, counted.
+        """Return the answer to a call, counted unless it has to wait for another caller first.
 
         An entry is checked outside of the lock, because the check may call functions of the program.
         """
-        question, refused = ask.question, 0
+        question, was_refused = ask.question, ask.was_refused
         while True:
             with self._lock:
                 entry = self._store.read_entry(question.key)
                 answer = self._join_or_lead(question) if entry is None else _Answer(entry)
             if entry is None or self._find_fault(entry, question) is None:
                 break
-            refused = 1
+            was_refused = True
             with self._lock:
                 if self._store.read_entry(question.key) is entry:
                     self._store.remove_entry(question.key)
-            self._count_removals(invalidations=1)
-        if ask.counts:
-            self._count_lookup(ask, answer, refused)
+            self._tally.add_removals(invalidations=1)
+        answer = answer._replace(was_refused=was_refused, seconds=perf_counter() - ask.started)
+        if answer.awaited is None:
+            self._count_lookup(ask, answer, saved_seconds=None if entry is None else entry.seconds)
         return answer
 
     def _join_or_lead(self, question: Question) -> _Answer:
@@ -358,7 +347,7 @@ class FunctionCache:
                 expired = self._store.remove_expired(entry.stored)
                 evicted = self._store.write_entry(ask.question.key, entry)
         flight.future.set_result((shared, seconds))
-        self._count_removals(evictions=evicted, invalidations=expired)
+        self._tally.add_removals(evictions=evicted, invalidations=expired)
         self._report_size()
 
     def _invalidate(
@@ -370,7 +359,7 @@ class FunctionCache:
             expired = self._store.remove_expired(self._clock())
             count = self._store.remove_where(is_chosen)
         if count or expired:
-            self._count_removals(invalidations=count + expired)
+            self._tally.add_removals(invalidations=count + expired)
             self._report_size()
         return count
 
@@ -395,38 +384,34 @@ class FunctionCache:
     def _hand_out(self, value: Any) -> Any:
         return value if self.policy.copy is None else self.policy.copy(value)
 
-    def _count_lookup(self, ask: Ask, answer: _Answer, refused: int) -> None:
-        seconds = perf_counter() - ask.started
-        is_hit = answer.entry is not None or answer.awaited is not None
-        saved = 0.0 if answer.entry is None else answer.entry.seconds
-        with self._lock:
-            counts = self._counts
-            counts.hits += is_hit
-            counts.misses += not is_hit
-            counts.refused += refused
-            counts.evicted_misses += answer.was_evicted
-            counts.saved_seconds += saved
-            counts.lookup_seconds += seconds
-        self._counter.add_lookup(
-            is_hit=is_hit,
-            is_refused=refused > 0,
+    @contextmanager
+    def _count_vain_wait(self, ask: Ask, answer: _Answer) -> Iterator[None]:
+        """Count a miss if the wait for another caller ends without a result and the call is not repeated."""
+        try:
+            yield
+        except AbandonedError:
+            raise
+        except Exception:
+            self._count_lookup(ask, answer, saved_seconds=None)
+            raise
+
+    def _count_lookup(self, ask: Ask, answer: _Answer, *, saved_seconds: float | None) -> None:
+        if not ask.counts:
+            return
+        self._tally.add_lookup(
+            saved_seconds=saved_seconds,
+            is_refused=answer.was_refused,
             was_evicted=answer.was_evicted,
-            saved_seconds=saved,
-            lookup_seconds=seconds,
+            lookup_seconds=answer.seconds,
         )
         if self.policy.frequent is not None:
             self.policy.frequent.note_call(ask.args, dict(ask.kwargs))
 
-    def _count_removals(self, *, evictions: int = 0, invalidations: int = 0) -> None:
-        if evictions or invalidations:
-            with self._lock:
-                self._counts.evictions += evictions
-                self._counts.invalidations += invalidations
-            self._counter.evict(evictions)
-            self._counter.invalidate(invalidations)
+    def _measure_store(self) -> tuple[int, int | None]:
+        return len(self._store), self._store.bytes if self._measures else None
 
     def _report_size(self) -> None:
-        self._counter.size(len(self._store), bytes=self._store.bytes if self._measures else None)
+        self._tally.report_size(*self._measure_store())
 
     def _warn(self, text: str) -> None:
         """Log the first fault of a function that the policy names; the call itself goes on."""
@@ -438,6 +423,7 @@ class FunctionCache:
         """Forget locks and computations of the parent's other threads, which do not exist here."""
         self._lock = Lock()
         self._flights = FlightTable()
+        self._tally.renew_after_fork()
 
 
 _all_caches: WeakSet[FunctionCache] = WeakSet()

@@ -54,12 +54,20 @@ class CachePolicy:
     frequent: FrequentCalls | None = None
 
     def __post_init__(self) -> None:
-        for name, number, least in (
-            ("max", self.max, 0), ("max_bytes", self.max_bytes, 0), ("ttl", self.ttl, 0),
-            ("patience", self.patience, 0), ("min_confidence", self.min_confidence, 0),
+        for name, number, is_optional in (
+            ("max", self.max, False), ("max_bytes", self.max_bytes, True), ("ttl", self.ttl, True),
+            ("patience", self.patience, False), ("min_confidence", self.min_confidence, False),
         ):  # fmt: skip
-            if number is not None and not number >= least:
-                raise ValueError(f"{name} must not be below {least}; it is {number}")
+            if is_optional and number is None:
+                continue
+            if not isinstance(number, int | float) or isinstance(number, bool):
+                raise TypeError(f"{name} must be a number; it is {number!r}")
+            if not number >= 0:
+                raise ValueError(f"{name} must not be below 0; it is {number}")
+        if self.min_confidence > 1:
+            raise ValueError(f"min_confidence must be 0 to 1; it is {self.min_confidence}")
+        if self.env is not None and not callable(self.env):
+            list_environment_versions(self.env)
         if self.uses is not None and self.env is None:
             raise ValueError("uses= names tools of the environment: give env= too")
 
