@@ -411,7 +411,7 @@ def test_the_hook_process_reads_configured_test_commands(
 def test_states_are_listed_with_their_origin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """List, which needs no word, set, default and rollback answer with all states; a wrong change does nothing."""
+    """List, set, default and rollback answer with all states; a wrong change changes nothing."""
     monkeypatch.setenv("STRETTO_STATE", str(tmp_path))
     monkeypatch.setenv("STRETTO_FEATURES_TESTS", "off")
     assert main(["features", "list", "--json"]) == 0
