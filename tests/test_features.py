@@ -483,7 +483,7 @@ def test_a_service_with_everything_off_still_answers(tmp_path: Path) -> None:
     with started(config) as service:
         assert (config.state / "hook" / "collect").read_text() == "minimal agents executions tests"
         for payload in recorded_session():
-            service.append_hook(json.dumps(payload).encode())
+            service.intake.append_hook(json.dumps(payload).encode())
         assert until(
             lambda: (
                 service.snapshot is not None

@@ -69,8 +69,8 @@ def test_the_number_of_senders_is_bounded() -> None:
 def test_the_service_tells_it(tmp_path: Path) -> None:
     """Counts are series, and the problems that page and doctor show have a sentence on each."""
     with started(configured(tmp_path)) as service:
-        service.receive_otlp(Signal.TRACES, as_json(traces(plain(20), service="shop")), JSON, "")
-        service.count_grpc_attempt()
+        service.intake.receive_otlp(Signal.TRACES, as_json(traces(plain(20), service="shop")), JSON, "")
+        service.intake.count_grpc_attempt()
         figures = {figure.name: figure.value for figure in service.list_own_figures()}
         unread, grpc = service.list_problems()
 

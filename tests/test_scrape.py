@@ -215,7 +215,7 @@ def test_the_whole_service_is_exposed_as_the_table_says(tmp_path: Path) -> None:
         # A web request tells nothing, which is counted.
         times = {"startTimeUnixNano": str(at(1)), "endTimeUnixNano": str(at(2))}
         request = as_json(traces([{**span("GET /", 1), **times}]))
-        service.receive_otlp(Signal.TRACES, request, JSON, "")
+        service.intake.receive_otlp(Signal.TRACES, request, JSON, "")
         assert_sound(service.registry)
         told = {family.name for family in families(service.registry)}
     finally:

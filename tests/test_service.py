@@ -178,7 +178,9 @@ def test_an_http_hook_is_in_the_journal_when_it_returns(tmp_path: Path) -> None:
     """An HTTP hook is in the journal before its answer, as a hook process would write it."""
     config = configured(tmp_path)
     with started(config) as service:
-        service.append_hook(json.dumps({"session_id": "s", "hook_event_name": "SessionStart"}).encode())
+        service.intake.append_hook(
+            json.dumps({"session_id": "s", "hook_event_name": "SessionStart"}).encode()
+        )
 
         names = [name for name in journal.list_file_sizes(config.journal) if name != "recording.jsonl"]
         batch = journal.read_batch(config.journal, names[0], 0)
@@ -204,10 +206,10 @@ def test_a_trace_that_outlives_the_service_is_one_session(
     """Spans from before and after a restart are one session, under the first name that a span gives it."""
     config = configured(tmp_path)
     with started(config) as service:
-        service.receive_otlp(Signal.TRACES, agents_of(2, 3, session=before), "application/json", "")
+        service.intake.receive_otlp(Signal.TRACES, agents_of(2, 3, session=before), "application/json", "")
     with started(config) as service:
         late = agents_of(4, root=True, session=after)
-        service.receive_otlp(Signal.TRACES, late, "application/json", "")
+        service.intake.receive_otlp(Signal.TRACES, late, "application/json", "")
         assert until(lambda: [(row.turns, row.tasks) for row in list_latest(service, 10)] == [(1, 3)])
         assert [row.id for row in list_latest(service, 10)] == [before or after or TRACE]
 

@@ -173,7 +173,7 @@ class Soak:
             at = begin + (number + 1) * 10 * SECOND
             each.update(startTimeUnixNano=str(at), endTimeUnixNano=str(at + 20 * SECOND))
             each["traceId"] = f"{begin // SECOND:016x}{agent:016x}"
-        self.service.receive_otlp(Signal.TRACES, as_json(traces(spans)), JSON, "")
+        self.service.intake.receive_otlp(Signal.TRACES, as_json(traces(spans)), JSON, "")
 
     def _wait_until_ingested(self) -> None:
         """Wait until the store has the whole journal and a snapshot shows it."""

@@ -169,7 +169,9 @@ def _run_service(
                     interval=read_push_interval(context.environ),
                 )
                 stack.callback(push.close)
-            serve_http(create_app(backend), backend.updates, listeners, bounds, service.count_grpc_attempt)
+            serve_http(
+                create_app(backend), backend.updates, listeners, bounds, service.intake.count_grpc_attempt
+            )
     except KeyboardInterrupt as stop:
         context.print_note(describe_stop(stop))
     finally:
@@ -220,7 +222,7 @@ def _start_grpc(config: Config, service: Service, stack: ExitStack) -> str:
         install = describe_extra_install("grpc")
         return f"OTLP over HTTP on port {OTLP_HTTP_PORT}; for gRPC on {OTLP_GRPC_PORT}: {install}"
     host = f"[{config.host}]" if ":" in config.host else config.host
-    stack.callback(start_grpc_server(f"{host}:{OTLP_GRPC_PORT}", service.receive_otlp, config.token))
+    stack.callback(start_grpc_server(f"{host}:{OTLP_GRPC_PORT}", service.intake.receive_otlp, config.token))
     return f"OTLP over HTTP on port {OTLP_HTTP_PORT}, over gRPC on port {OTLP_GRPC_PORT}"
 
 
@@ -314,9 +316,9 @@ def _build_backend(
         expose=service.expose_metrics,
         # A team's engine that scrapes this address must not gather what is simulated.
         profiles={} if is_simulated else {FLEET_PROFILE: service.expose_fleet_metrics},
-        append_hook=service.append_hook,
+        append_hook=service.intake.append_hook,
         append_scores=service.append_scores,
-        receive_otlp=service.receive_otlp,
+        receive_otlp=service.intake.receive_otlp,
         notifications=log,
         gate_baselines=BaselineFolder(config.state / GATES),
         announce=announcer.announce,

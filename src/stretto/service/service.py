@@ -1,6 +1,6 @@
 """The running service: the worker, the sampler and the answers that HTTP routes ask for.
 
-Answers are read from the store or the last snapshot. Input is appended to the journal, never to the store.
+Answers are read from the store or the last snapshot. Input goes to the journal: ``journal_intake``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from stretto.exporter.scrape import (
     encode_metrics,
 )
 from stretto.exporter.sum_metrics_for_fleet import MachineSumsCollector
-from stretto.features.collection_filter import decide_collection
 from stretto.features.feature_switches import FEATURES
 from stretto.feeds.orchestrator_feed_items import FeedInput
 from stretto.figures.figure import Figure
@@ -39,10 +38,8 @@ from stretto.findings.regression_and_experiment_figures import (
     compute_finding_figures,
 )
 from stretto.fleet.identity import MachineIdentity
-from stretto.hook.client.client import build_record, identify_boot_and_pid_namespace
-from stretto.hook.install.client_copy import ensure_secret, write_collection_words, write_test_commands
+from stretto.hook.client.client import identify_boot_and_pid_namespace
 from stretto.model.decisions import Decision
-from stretto.model.event import Event
 from stretto.names import NONE, Label
 from stretto.notifications.alert_states_from_notifications import (
     describe_alerting_gap,
@@ -61,6 +58,7 @@ from stretto.service.configured_snapshot import make_score_settings
 from stretto.service.execution_start_and_end_notices import ParallelNotices, wants_notices
 from stretto.service.forgetting import ForgetRequest
 from stretto.service.health import Health, describe_lag
+from stretto.service.journal_intake import JournalIntake
 from stretto.service.operation_sources_of_a_store import StoreSources
 from stretto.service.rebuild_progress_and_store_damage import (
     RebuildRequest,
@@ -75,9 +73,6 @@ from stretto.service.store_reader import StoreReader
 from stretto.service.store_update_worker import Worker
 from stretto.shipping.back_off import BackOff
 from stretto.shipping.ship_batches import Shipper
-from stretto.sources.otlp.claude_code_values import CallWork
-from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, OtlpTranslator, RequestResult, Signal
-from stretto.sources.redact import redact_for_journal
 from stretto.store import find_work_that_a_score_judges as judged
 from stretto.store import journal_queries, open_session_queries
 from stretto.store.database import get_store_size
@@ -112,10 +107,12 @@ class Service:
         self.registry = create_empty_registry()
         describe_own_process(self.registry)
         self._live = LiveMetrics(self.registry, since=clock(), version=version)
+        self.intake = JournalIntake(config, clock)
+        """Appends input to the journal."""
         self.sampling = SamplerThread(
             Sampler(clock, host=identify_boot_and_pid_namespace(), service_cpu=self._measure_cpu),
             self._find_watched,
-            self._append_samples,
+            self.intake.append_events,
             interval=config.resources_interval_seconds,
         )
         self._machine_memory = machine.read().memory
@@ -176,18 +173,7 @@ class Service:
             is_ready=lambda: self._is_up_to_date() and self.analyses.is_first_round_over,
             send=make_report_sender(self._find_alertmanager, config.url, clock),
         )
-        self._secret = ensure_secret(config.state)
         self._identity = [] if identity is None else [_build_identity_figure(identity, config, version)]
-        self._collection = decide_collection(config.features)
-        write_collection_words(config.state, self._collection.to_hook_line())
-        write_test_commands(config.state, config.test_commands)
-        self._otlp = OtlpTranslator(
-            self._encode_collected,
-            work=CallWork(self._secret, config.test_commands),
-            dropped=self._collection.dropped_roles,
-        )
-        self.grpc_attempts = 0
-        """Connections that spoke gRPC to the HTTP port."""
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -228,16 +214,16 @@ class Service:
             problems.append(f"the store is not up to date: {self.health.error}")
         lag = describe_lag(self._measure_lag(), self.health.pending_bytes)
         problems += [lag] if lag is not None else []
-        problems += self._otlp.unread.describe_silent_sources()
+        problems += self.intake.unread.describe_silent_sources()
         if unready is None:
             with self._reader.use() as connection:
                 problems += describe_sessions_that_seem_one_run(connection, self._clock())
         folded = None if self.snapshot is None else describe_folded_names(self.snapshot.folded_names)
         if folded is not None:
             problems.append(folded)
-        if self.grpc_attempts:
+        if self.intake.grpc_attempts:
             problems.append(
-                f"{self.grpc_attempts} connection(s) spoke gRPC to {self.config.address}: set "
+                f"{self.intake.grpc_attempts} connection(s) spoke gRPC to {self.config.address}: set "
                 "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or install grpcio and run stretto up --otlp-ports"
             )
         if self._sender.failing:
@@ -366,52 +352,14 @@ class Service:
         """Return the result of the last request to forget, or that it is under way."""
         return self.worker.forgotten
 
-    def append_hook(self, payload: bytes) -> None:
-        """Append the payload of an HTTP hook. Raises OSError if the journal cannot be written."""
-        now = self._clock()
-        self._append_to_journal(
-            build_record(
-                payload,
-                now,
-                key=self._secret,
-                describe=self.config.descriptions,
-                test_commands=lambda: list(self.config.test_commands),
-                collect=self._collection.to_hook_line(),
-            ),
-            now,
-        )
-
-    def receive_otlp(
-        self, signal: Signal, body: bytes, content_type: str, content_encoding: str
-    ) -> RequestResult:
-        """Append the events of an OTLP request.
-
-        Raises RefusedError, and OSError if the journal cannot be written.
-        """
-        now = self._clock()
-        received = self._otlp.receive_request(
-            signal, body, content_type=content_type, content_encoding=content_encoding, now=now
-        )
-        if received.records:
-            self._append_to_journal(received.records, now)
-        return received
-
-    def count_grpc_attempt(self) -> None:
-        """Count a connection that spoke gRPC to the HTTP port."""
-        self.grpc_attempts += 1
-
     def append_scores(self, items: Sequence[object]) -> list[judged.ScoreReceipt]:
         """Append scores from outside; return for each how it was read, or the reason of its refusal.
 
         Raises OSError if the journal cannot be written.
         """
-        now = self._clock()
         with self._reader.use() as connection:
-            receipts = judged.read_scores(connection, items, now, self.config.scores.scales)
-        events = [receipt.event for receipt in receipts if receipt.event is not None]
-        records = b"".join(journal.encode_event(event) for event in events)
-        if records:
-            self._append_to_journal(records, now)
+            receipts = judged.read_scores(connection, items, self._clock(), self.config.scores.scales)
+        self.intake.append_events(receipt.event for receipt in receipts if receipt.event is not None)
         return receipts
 
     def start(
@@ -421,7 +369,7 @@ class Service:
 
         ``report`` is called with the progress after each batch.
         """
-        self._otlp.recall_sessions(journal.find_recent_events(self.config.journal, TRACE_NOTE_PATTERN))
+        self.intake.recall_sessions()
         self.worker.start(demo_wanted=demo_wanted, report=report)
         self.sampling.start()
         with self._reader.use() as connection:
@@ -447,13 +395,6 @@ class Service:
         self._reader.close()
         self.worker.close()
 
-    def _encode_collected(self, event: Event) -> bytes:
-        """Return the journal's line of an event, or nothing if it is not collected."""
-        kept = self._collection.keep_event(event)
-        if kept is None:
-            return b""
-        return journal.encode_event(redact_for_journal(kept, describe=self.config.descriptions))
-
     def _make_shipping(self, hub: Shipper) -> SessionShipping:
         return SessionShipping(
             hub,
@@ -466,10 +407,6 @@ class Service:
     def _store_receipts(self, connection: sqlite3.Connection) -> None:
         if self.shipping is not None:
             self.shipping.store_receipts(connection)
-
-    def _append_to_journal(self, records: bytes, now: int) -> None:
-        # The worker looks at its pace: woken by each hook, it would delay the hook's answer.
-        journal.append_records(journal.get_day_file(self.config.journal, now), records)
 
     def _find_alertmanager(self) -> AlertmanagerTarget | None:
         """Return the Alertmanager that reports and notices are handed to; None while there is none."""
@@ -489,9 +426,6 @@ class Service:
         with self._reader.use() as connection:
             busy = open_session_queries.list_busy_session_processes(connection)
         return [WatchedSession(id, start, process) for id, start, process in busy if process is not None]
-
-    def _append_samples(self, samples: Sequence[Event]) -> None:
-        self._append_to_journal(b"".join(journal.encode_event(sample) for sample in samples), self._clock())
 
     def _shows_recording(self) -> bool:
         """Return whether the figures are those of the recording in an empty store."""
@@ -537,9 +471,9 @@ class Service:
                 yield Figure("stretto_names_folded", (("label", dimension),), count, count)
             for reason, count in sorted(journal_queries.count_reject_kinds(snapshot.rejects).items()):
                 yield Figure("stretto_rejected_lines", (("reason", reason),), count, count)
-        for (source, scope), count in self._otlp.unread.list_counts():
+        for (source, scope), count in self.intake.unread.list_counts():
             yield Figure("stretto_unread_items", (("scope", scope), ("source", source)), count, count)
-        yield Figure("stretto_grpc_attempts", (), self.grpc_attempts, 1)
+        yield Figure("stretto_grpc_attempts", (), self.intake.grpc_attempts, 1)
         yield Figure("stretto_snapshot_duration_seconds", (), self.health.snapshot_seconds, 1)
         yield Figure("stretto_ingest_pending_bytes", (), self.health.pending_bytes, 1)
         yield Figure("stretto_ingest_lag_seconds", (), self._measure_lag(), 1)
