@@ -65,7 +65,7 @@ class ExperimentEntry:
     """Its planned end (ns)."""
     state: str
     people: Mapping[str, int] = field(default_factory=dict)
-    """Arm → people; while it runs at least so many, in fives, by the last whole week."""
+    """Arm → people of the answer; empty without one."""
     verdict: str | None = None
     effect: float | None = None
     low: float | None = None

@@ -1,4 +1,4 @@
-"""Conclude the experiments of a tenant that are over, and count the people of those that run once a week."""
+"""Conclude the experiments of a tenant that are over."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import astuple, dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from stretto.clock import DAY, Clock
+from stretto.clock import Clock
 from stretto.errors import AnalysisNotInstalledError
 from stretto.fleet.session_document import SESSION_ROWS, TASK_ROWS, SessionDocument
 from stretto.fleet.team_experiment_messages import TASK_SECONDS, ExperimentOrder
 from stretto.hub.access_tokens import list_opted_in
-from stretto.hub.conclude_experiment import conclude_experiment, count_people_in_fives
+from stretto.hub.conclude_experiment import conclude_experiment
 from stretto.hub.engine import REREAD, Mark, SessionChange, iterate_changes
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.team_experiment import (
@@ -32,14 +32,12 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-WEEK = 7 * DAY
-
 _BATCH = 500
 """Changes that are read at once."""
 
 
 def conclude_due_experiments(database: HubDatabase, tenant: str, clock: Clock) -> int:
-    """Conclude the experiments of a tenant whose time is over, and count weekly; return how many changed.
+    """Conclude the experiments of a tenant whose time is over; return how many were concluded.
 
     They are looked at by the time when they are due. One that cannot be concluded is logged, and holds up no
     other. Raises AnalysisNotInstalledError if there is one to conclude and the analyses cannot run.
@@ -51,17 +49,15 @@ def conclude_due_experiments(database: HubDatabase, tenant: str, clock: Clock) -
     experiments.sort(key=lambda each: each[1].due)
     changed = 0
     for place, (before, experiment) in enumerate(experiments):
-        if experiment.state is not ExperimentState.RUNNING:
+        if experiment.state is not ExperimentState.RUNNING or now < experiment.due:
             continue
         others = [other for _, other in experiments if other is not experiment]
         try:
-            newer = _continue_experiment(database, tenant, experiment, others, now)
+            newer = conclude_experiment(experiment, read_chosen_runs(database, tenant, experiment), others)
         except AnalysisNotInstalledError:
             raise
         except Exception:
             LOG.exception("the experiment %r of %s cannot be concluded", experiment.name, tenant)
-            continue
-        if newer is None:
             continue
         row = make_stored_experiment(newer, max(now, before.at + 1))
         if not database.write_experiment(tenant, row, replaces=before.at):
@@ -72,33 +68,17 @@ def conclude_due_experiments(database: HubDatabase, tenant: str, clock: Clock) -
     return changed
 
 
-def _continue_experiment(
-    database: HubDatabase,
-    tenant: str,
-    experiment: TeamExperiment,
-    others: Iterable[TeamExperiment],
-    now: int,
-) -> TeamExperiment | None:
-    """Return an experiment that runs as it is from now (ns) on; None if nothing changes."""
-    if now >= experiment.due:
-        return conclude_experiment(experiment, read_chosen_runs(database, tenant, experiment), others)
-    weeks = (now - experiment.start) // WEEK
-    if weeks > experiment.weeks:
-        runs = read_runs(database, tenant, experiment, until=experiment.start + weeks * WEEK)
-        return count_people_in_fives(experiment, runs, weeks)
-    return None
-
-
 def read_chosen_runs(database: HubDatabase, tenant: str, experiment: TeamExperiment) -> list[PersonRun]:
     """Return the runs that an experiment compares, of those that arrived in time.
 
+    Owners who opted in are no people, and owners of one name in two teams are one person.
     The lengths of tasks are adjusted for their types by the tasks of these runs alone: so people who are
     left out change no value.
     """
     from stretto.analysis.experiment_among_people import choose_runs  # noqa: PLC0415  # loads numpy
 
     order = experiment.order
-    rows = _read_rows(database, tenant, experiment, until=experiment.due)
+    rows = _read_rows(database, tenant, experiment)
     while True:
         runs = _list_runs(experiment, rows)
         chosen = choose_runs(runs, order.arms, is_paired=order.is_paired)
@@ -106,16 +86,6 @@ def read_chosen_runs(database: HubDatabase, tenant: str, experiment: TeamExperim
         if len(chosen) == len(runs) or len(fewer.sessions) == len(rows.sessions):
             return chosen
         rows = fewer
-
-
-def read_runs(
-    database: HubDatabase, tenant: str, experiment: TeamExperiment, *, until: int
-) -> list[PersonRun]:
-    """Return the runs of an experiment that arrived up to a time (ns), of owners who did not opt in.
-
-    An owner of one name in two teams counts as one person.
-    """
-    return _list_runs(experiment, _read_rows(database, tenant, experiment, until=until))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +106,13 @@ class _ExperimentRows:
         )
 
 
-def _read_rows(
-    database: HubDatabase, tenant: str, experiment: TeamExperiment, *, until: int
-) -> _ExperimentRows:
+def _read_rows(database: HubDatabase, tenant: str, experiment: TeamExperiment) -> _ExperimentRows:
     opted_in = list_opted_in(database.list_tokens(tenant), experiment.start)
     type = experiment.order.type
     sessions: list[SessionRun] = []
     tasks: list[TaskRun] = []
     person_of: dict[str, str] = {}
-    for change in _list_arrivals(database, tenant, experiment, until):
+    for change in _list_arrivals(database, tenant, experiment):
         if change.stored is None or change.key.owner in opted_in:
             continue
         document = change.stored.document
@@ -204,13 +172,11 @@ def _name_counted_tasks(
     return listed
 
 
-def _list_arrivals(
-    database: HubDatabase, tenant: str, experiment: TeamExperiment, until: int
-) -> Iterator[SessionChange]:
-    """Return the sessions that arrived since the start of an experiment, each in its newest revision."""
+def _list_arrivals(database: HubDatabase, tenant: str, experiment: TeamExperiment) -> Iterator[SessionChange]:
+    """Return the sessions that arrived in time for an experiment, each in its newest revision."""
     scope, after = experiment.make_scope(tenant), Mark(max(0, experiment.start - REREAD))
     changes = iterate_changes(database, scope, after, _BATCH)
-    return takewhile(lambda change: change.mark.received <= until, changes)
+    return takewhile(lambda change: change.mark.received <= experiment.due, changes)
 
 
 def _list_counted(document: SessionDocument, id: str, experiment: TeamExperiment) -> Iterator[SessionRun]:

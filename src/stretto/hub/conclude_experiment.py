@@ -30,17 +30,6 @@ _Arm = Mapping[str, str]
 """Person → digest."""
 
 
-def count_people_in_fives(
-    experiment: TeamExperiment, runs: Iterable[PersonRun], weeks: int
-) -> TeamExperiment:
-    """Return a running experiment with its people after some whole weeks, rounded down to fives."""
-    people: dict[str, set[str]] = {arm: set() for arm in experiment.order.arms}
-    for run in runs:
-        people[run.arm].add(run.person)
-    counts = {arm: len(of_arm) // COHORT * COHORT for arm, of_arm in people.items()}
-    return replace(experiment, weeks=weeks, people=counts)
-
-
 def conclude_experiment(
     experiment: TeamExperiment, runs: Sequence[PersonRun], others: Iterable[TeamExperiment]
 ) -> TeamExperiment:
@@ -58,7 +47,7 @@ def conclude_experiment(
     if any(len(people) < COHORT for people in members.values()) or not is_safe_beside(
         members, [other.seen for other in others]
     ):
-        return replace(experiment, state=ExperimentState.WITHHELD, people={})
+        return replace(experiment, state=ExperimentState.WITHHELD)
     compared = compare_arms(chosen, ExperimentMetric(order.metric), order.arms, is_paired=order.is_paired)
     estimate = compared.estimate
     result = ExperimentResult(compared.verdict)
@@ -71,13 +60,7 @@ def conclude_experiment(
             estimate.unit,
             None if compared.detectable is None else round(compared.detectable, _DECIMALS),
         )
-    return replace(
-        experiment,
-        state=ExperimentState.CONCLUDED,
-        people={arm: len(people) for arm, people in members.items()},
-        result=result,
-        seen=members,
-    )
+    return replace(experiment, state=ExperimentState.CONCLUDED, result=result, seen=members)
 
 
 def is_safe_beside(members: Members, seen: Iterable[Members]) -> bool:

@@ -80,10 +80,6 @@ class TeamExperiment:
     end: int
     """Its planned end (ns). Later runs do not count."""
     state: ExperimentState = ExperimentState.RUNNING
-    weeks: int = 0
-    """Whole weeks since its start of which people were counted."""
-    people: Mapping[str, int] = field(default_factory=dict)
-    """Arm → people; while it runs in fives."""
     result: ExperimentResult | None = None
     seen: Members = field(default_factory=dict)
     """The people of the answer that leads saw, also if it was withdrawn. It never leaves the hub."""
@@ -92,6 +88,11 @@ class TeamExperiment:
     def name(self) -> str:
         """Its name, which its team uses once."""
         return self.order.name
+
+    @property
+    def people(self) -> dict[str, int]:
+        """Arm → people of its answer; empty without an answer, so that nobody is counted while it runs."""
+        return {} if self.result is None else {arm: len(people) for arm, people in self.seen.items()}
 
     @property
     def due(self) -> int:
@@ -104,7 +105,7 @@ class TeamExperiment:
 
     def withdraw(self) -> TeamExperiment:
         """Return it without its answer. It is not forgotten who was in an answer that leads saw."""
-        return replace(self, state=ExperimentState.WITHDRAWN, result=None, people={})
+        return replace(self, state=ExperimentState.WITHDRAWN, result=None)
 
 
 decode_team_experiment = msgspec.json.Decoder(TeamExperiment).decode
@@ -150,11 +151,7 @@ def describe_state(experiment: TeamExperiment) -> str:
     end = to_rfc3339(experiment.end)[:10]
     match experiment.state:
         case ExperimentState.RUNNING:
-            counts = ", ".join(
-                f"{experiment.people.get(arm, 0)} or more with {arm}" for arm in experiment.order.arms
-            )
-            by_week = f"; people by the end of week {experiment.weeks}: {counts}" if experiment.weeks else ""
-            return f"it is worked out once, six hours after it ends on {end} at 00:00 UTC{by_week}"
+            return f"it is worked out once, six hours after it ends on {end} at 00:00 UTC"
         case ExperimentState.WITHHELD:
             return (
                 f"it ended with fewer than {COHORT} people in an arm,"
@@ -206,7 +203,7 @@ def make_experiment_finding(experiment: TeamExperiment, name: str) -> Finding:
         subject={"experiment": name, "metric": experiment.order.metric},
         verdict=result.verdict,
         evidence=FindingEvidence(
-            sum(experiment.people.values()) if experiment.result else 0,
+            sum(experiment.people.values()),
             effect=result.effect,
             low=result.low,
             high=result.high,
