@@ -71,7 +71,8 @@ from stretto.web.findings_view import describe_answers
 from tests.fakes import Store, store
 from tests.month import end_of_day, month_of_sessions
 from tests.run_makers import generate_runs
-from tests.scenes import BEGIN, Drawing
+from tests.scenes import BEGIN, Drawing, straggler
+from tests.waiting import until
 
 DAYS = 38
 SLOW_DAY = 30
@@ -293,6 +294,31 @@ def test_answers_are_stored_with_their_history_and_a_failure_keeps_them(tmp_path
         assert (result.at, result.failed_at, result.error) == (BEGIN + 100, BEGIN + 200, "out of memory")
         assert [stored.is_open for stored in read_finding_history(opened.connection)] == [True]
         assert schedule.cpu_seconds == 1.5
+
+
+def test_a_decision_is_looked_at_once_it_is_stored(tmp_path: Path) -> None:
+    """Whoever recorded it: what was answered is asked for again, though no analysis is due."""
+    asked: list[AnalysisRequest] = []
+
+    def reply(request: AnalysisRequest) -> AnalysisRound:
+        asked.append(request)
+        return AnalysisRound(request.instant, request.names, AnalysisReplies((), 0.0))
+
+    with store(tmp_path) as opened:
+        opened.take(straggler().events)
+        schedule = AnalysisSchedule(
+            tmp_path / "stretto.db", opened.folder, clock=lambda: BEGIN + DAY, zone="UTC", run=reply
+        )
+        schedule.start(opened.connection)
+        schedule.store_round(opened.connection)
+        schedule.run_soon()
+        assert until(lambda: len(asked) == 1)
+        append_decisions(opened.folder, [Decision("1", BEGIN, DecisionKind.ANNOTATION, text="new client")])
+        opened.take()
+        schedule.store_round(opened.connection)
+        assert until(lambda: len(asked) == 2)
+        schedule.stop()
+    assert asked[0].names == asked[1].names
 
 
 def test_reports_wait_for_the_first_round_and_no_longer_than_its_bound(tmp_path: Path) -> None:

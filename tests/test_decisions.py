@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stretto import journal
 from stretto.clock import DAY
-from stretto.model.decisions import Decision, DecisionKind
+from stretto.model.decisions import RECORDED, Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.state.retention_settings import Retention
 from stretto.store import session_queries
@@ -50,6 +50,16 @@ def test_decisions_are_read_back_in_order_and_belong_to_no_session(tmp_path: Pat
         assert read_decisions(opened.connection, DecisionKind.APPLIED) == [APPLIED]
         assert read_decisions(opened.connection, at=at(15)) == [UPGRADE]
         assert [row.id for row in session_queries.list_sessions(opened.connection)] == ["straggler"]
+
+
+def test_a_decision_about_an_earlier_time_is_known_since_it_was_recorded(tmp_path: Path) -> None:
+    """A look back at the time between knows nothing of it."""
+    late = replace(APPLIED, details={RECORDED: at(30)})
+    with store(tmp_path) as opened:
+        append_decisions(opened.folder, [late])
+        opened.take()
+        assert read_decisions(opened.connection, at=at(29)) == []
+        assert read_decisions(opened.connection, at=at(30)) == [late]
 
 
 def test_decisions_survive_pruning_and_a_rebuild(tmp_path: Path) -> None:

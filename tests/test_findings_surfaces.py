@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from stretto import journal
-from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
+from stretto.clock import DAY, HOUR, MINUTE, SECOND, to_rfc3339
 from stretto.figures.overdue_limits_and_time_left import OverdueLimit, TimeLeft
 from stretto.findings.explain_work_or_session import explain_session, explain_unknown_holdups
 from stretto.findings.finding_sentences import describe_finding, describe_left, describe_standing
@@ -22,10 +22,11 @@ from stretto.findings.findings_snapshot import (
     UNKNOWN_CHECKS,
     FindingsState,
     add_explained_session,
+    build_findings_document,
     read_findings_state,
 )
 from stretto.format.rfc3339 import to_exact_rfc3339
-from stretto.model.decisions import Decision, DecisionKind
+from stretto.model.decisions import RECORDED, Decision, DecisionKind
 from stretto.model.findings import Finding, FindingEvidence, FindingVerdict, RunLink
 from stretto.reports.finding_sections import (
     PeriodFindings,
@@ -423,6 +424,41 @@ def test_decisions_are_made_by_program_and_by_form(client: httpx.Client, decided
     assert decided[1].details == {"new_normal": True}
 
 
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("2026-11-20T09:30:00+01:00", NOON - 3 * HOUR - 30 * MINUTE),
+        ("2026-11-20T08:30", NOON - 3 * HOUR - 30 * MINUTE),
+        ("2026-11-20", NOON - 12 * HOUR),
+        ("", NOON),
+    ],
+)
+def test_a_decision_may_be_about_an_earlier_time(
+    client: httpx.Client, decided: list[Decision], sent: str, read: int
+) -> None:
+    """With a zone, as the page's field sends it, or as a date in UTC; when it was recorded is kept too."""
+    item = {"kind": "applied", "finding": ID, "time": sent}
+    assert client.post("/api/decisions", json=item).status_code == 200
+    assert client.post("/api/decisions", data=item).status_code == 303
+    assert [(each.time, each.recorded_at) for each in decided] == [(read, NOON)] * 2
+    assert 'type="datetime-local" name="time"' in client.get(f"/findings/{ID}").text
+
+
+def test_the_decision_that_was_recorded_last_counts() -> None:
+    """Accepted today and then applied since yesterday, it is applied, though that is the earlier time."""
+    accepted = Decision("1", NOON - HOUR, DecisionKind.ACCEPTED, ID)
+    applied = Decision("2", NOON - 2 * HOUR, DecisionKind.APPLIED, ID, details={RECORDED: NOON})
+    state = replace(STATE, decisions=(applied, accepted))
+    assert state.find_last_decision(STATE.findings[0]) is DecisionKind.APPLIED
+    (document,) = build_findings_document(state)["open"]
+    listed = [(each["kind"], each["time"], each["recorded"]) for each in document["decisions"]]
+    assert listed == [
+        ("applied", to_exact_rfc3339(NOON - 2 * HOUR), to_exact_rfc3339(NOON)),
+        ("accepted", to_exact_rfc3339(NOON - HOUR), to_exact_rfc3339(NOON - HOUR)),
+    ]
+    assert all(each["details"] == {} for each in document["decisions"])
+
+
 def test_a_recommendation_says_how_its_kind_fared() -> None:
     """What was decided about a kind, and whether it helped, moves it in the order; the counts are shown."""
     advice = Finding(
@@ -448,6 +484,11 @@ def test_a_recommendation_says_how_its_kind_fared() -> None:
         (
             {"kind": "annotation", "text": "x", "time": "2030-01-01T00:00:00Z"},
             "time must not lie in the future",
+        ),
+        ({"kind": "annotation", "text": "x", "time": "tuesday"}, "time must be a date or an RFC 3339 time"),
+        (
+            {"kind": "applied", "finding": ID, "time": "2026-11-19T11:59:59Z"},
+            "time must not lie before 2026-11-19T12:00:00.000000000Z, when the finding began",
         ),
         ({"kind": "annotation", "text": "x" * 201}, "at most 200 characters"),
         ({"kind": "accepted", "finding": ID, "why": "x"}, "'why' is not known"),
@@ -518,8 +559,13 @@ def test_the_terminal_finds_decides_and_explains(
     assert why["standing"]["similar"] > 0
     assert {each["subject"].get("pattern") for each in why["findings"]} <= {None, "release"}
     assert "task_length" in {each["kind"] for each in answer(capsys, "why")["findings"]}
-    applied = answer(capsys, "decide", "applied", ID, "--note", "two agents")
+    applied = answer(capsys, "decide", "applied", ID, "--note", "two agents", "--at", "6h")
     assert (applied["kind"], applied["finding"]) == ("applied", ID)
+    (decision,) = answer(capsys, "findings")["open"][0]["decisions"]
+    assert decision["time"] == to_exact_rfc3339(end_of_day(37) - 6 * HOUR)
+    for at, problem in (("2d", "before"), ("2999-01-01", "in the future")):
+        code, _, error = run(capsys, "decide", "applied", ID, "--at", at)
+        assert (code, problem in error) == (2, True)
     listed = run(capsys, "findings", "--all")[1]
     assert listed.startswith(f"{ID}  ")
     assert "applied two agents" in listed.splitlines()[1]

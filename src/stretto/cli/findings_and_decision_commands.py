@@ -34,6 +34,7 @@ from stretto.findings.findings_snapshot import (
     read_findings_state,
 )
 from stretto.format.quantities import format_age, format_count_with_noun
+from stretto.format.rfc3339 import to_exact_rfc3339
 from stretto.model.findings import HOLDUP_PREFIX, FindingVerdict
 from stretto.operations.analysis_reader import AnswerReader
 from stretto.operations.older_session_explainer import OlderSessionExplainer
@@ -132,15 +133,29 @@ def _explain_session(context: CommandContext, state: FindingsState, name: str) -
 
 def decide(context: CommandContext, options: argparse.Namespace) -> int:
     """Record a decision about a finding."""
-    return record_decision(context, {"kind": options.kind, "finding": options.finding, "text": options.note})
+    return record_decision(
+        context,
+        {"kind": options.kind, "finding": options.finding, "text": options.note, "time": read_time(options)},
+    )
 
 
 def annotate(context: CommandContext, options: argparse.Namespace) -> int:
     """Record an annotation."""
     return record_decision(
         context,
-        {"kind": "annotation", "text": options.text, "time": options.at, "new_normal": options.new_normal},
+        {
+            "kind": "annotation",
+            "text": options.text,
+            "time": read_time(options),
+            "new_normal": options.new_normal,
+        },
     )
+
+
+def read_time(options: argparse.Namespace) -> str | None:
+    """Return the instant of ``--at`` as a decision has it; None without it. Raises UsageError."""
+    at = parse_past_instant(options.at)
+    return None if at is None else to_exact_rfc3339(at)
 
 
 def record_decision(context: CommandContext, item: dict[str, Any]) -> int:
@@ -165,7 +180,9 @@ def parse_past_instant(text: str | None) -> int | None:
     now = read_wall_clock()
     at = None if text is None else parse_since(text, now, "--at")
     if at is not None and at > now:
-        raise UsageError(f"--at: {text!r} lies in the future", hint="findings are of now or of the past")
+        raise UsageError(
+            f"--at: {text!r} lies in the future", hint="findings and decisions are of now or of the past"
+        )
     return at
 
 

@@ -39,6 +39,7 @@ def add_findings(commands: Commands, add_command: AddCommand) -> None:
                         help="accepted, rejected or applied")  # fmt: skip
     decide.add_argument("finding", metavar="ID", help="the finding's id or the beginning of it")
     decide.add_argument("--note", default="", help="why, in at most 200 characters")
+    _add_instant(decide, "since when it holds")
     annotate = add_command(
         commands,
         "annotate",
@@ -46,16 +47,16 @@ def add_findings(commands: Commands, add_command: AddCommand) -> None:
         "note a change, such as an upgrade of the client",
     )
     annotate.add_argument("text", metavar="TEXT", help="at most 200 characters")
-    annotate.add_argument("--at", metavar="TIME", help="when it was, as in 2026-11-20T16:49:25Z (now)")
+    _add_instant(annotate, "when it was")
     annotate.add_argument(
         "--new-normal", action="store_true", help="compare only later runs: earlier ones were something else"
     )
     _add_experiment(commands, add_command)
 
 
-def _add_instant(parser: argparse.ArgumentParser) -> None:
+def _add_instant(parser: argparse.ArgumentParser, meaning: str = "as it was then") -> None:
     parser.add_argument(
-        "--at", metavar="WHEN", help="as it was then: 24h (ago), 2026-11-20, or an RFC 3339 time (now)"
+        "--at", metavar="WHEN", help=f"{meaning}: 24h (ago), 2026-11-20, or an RFC 3339 time (now)"
     )
 
 

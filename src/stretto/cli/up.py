@@ -297,7 +297,7 @@ def _build_backend(
     )
     operations = OperationRunner(
         service.make_operation_sources(
-            log.list_newest, lambda: describe_alerting_gap(log.watchdog_heard, read_wall_clock())
+            log.list_newest, lambda: describe_alerting_gap(log.watchdog_heard, service.clock())
         )
     )
     return Backend(
@@ -340,6 +340,7 @@ def _build_backend(
         report=service.reports.folder.read_report,
         writes_reports=service.reports.is_on,
         request_forget=service.request_forget,
+        clock=service.clock,
         forget_document=service.get_forget_document,
         runbook=_read_runbook,
         alerts=lambda: sorted(_find_runbooks()),

@@ -83,9 +83,9 @@ def _judge(given: AnalysisInput) -> list[Finding]:
 
 
 def _list_decided(given: AnalysisInput) -> list[tuple[Decision, Finding]]:
-    """Return the last decision of each kind about each recommendation."""
+    """Return the decision of each kind about each recommendation that was recorded last."""
     decided: dict[tuple[str, DecisionKind], tuple[Decision, Finding]] = {}
-    for decision in given.decisions:
+    for decision in sorted(given.decisions, key=lambda each: each.recorded_at):
         finding = given.history.get(decision.subject or "")
         if finding is not None and finding.kind.startswith(RECOMMENDATION_PREFIX):
             decided[str(decision.subject), decision.kind] = (decision, finding)

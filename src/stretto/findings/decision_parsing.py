@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from uuid import uuid4
 
 from stretto.findings.analysis_input_and_answer import NEW_NORMAL
 from stretto.findings.findings_snapshot import FindingsState, find_stored
-from stretto.format.rfc3339 import parse_rfc3339
-from stretto.model.decisions import ABOUT_FINDINGS, Decision, DecisionKind
+from stretto.format.rfc3339 import parse_rfc3339, to_exact_rfc3339
+from stretto.model.decisions import ABOUT_FINDINGS, RECORDED, Decision, DecisionKind
 from stretto.model.event import Value
 
 LONGEST_TEXT = 200
@@ -22,7 +23,8 @@ def parse_decision(  # noqa: PLR0911  # a rule per line
     """Return the decision that an object describes, or the reason why it is none.
 
     Example: ``{"kind": "applied", "finding": "3f2a", "text": "two more agents"}``. An annotation has no
-    finding, and may have ``time`` (RFC 3339) and ``new_normal``.
+    finding, and may have ``new_normal``. Both may have a ``time`` since when they hold: RFC 3339, in UTC
+    where the zone is left out, a date from its beginning on. It is neither to come nor before the finding.
     """
     if not isinstance(item, Mapping):
         return "a decision is an object"
@@ -38,24 +40,37 @@ def parse_decision(  # noqa: PLR0911  # a rule per line
     if isinstance(time, str):
         return time
     details: dict[str, Value] = {NEW_NORMAL: True} if item.get(NEW_NORMAL) in {True, "on"} else {}
-    if kind == DecisionKind.ANNOTATION:
-        if not text.strip():
-            return "an annotation needs a text"
-        return Decision(uuid4().hex, time, DecisionKind.ANNOTATION, None, text.strip(), details)
-    wanted = item.get("finding")
+    if time is not None:
+        details[RECORDED] = now
+    decision = Decision(
+        uuid4().hex, now if time is None else time, DecisionKind(kind), None, text.strip(), details
+    )
+    if decision.kind is DecisionKind.ANNOTATION:
+        return decision if decision.text else "an annotation needs a text"
+    return _name_finding(decision, item.get("finding"), state)
+
+
+def _name_finding(decision: Decision, wanted: object, state: FindingsState) -> Decision | str:
+    """Return the decision with the finding that it is about, or the reason why it is about none."""
     found = find_stored(state.findings, wanted) if isinstance(wanted, str) else []
     if len(found) != 1:
         return f"{len(found)} findings begin with {wanted!r}" if found else f"there is no finding {wanted!r}"
-    return Decision(
-        uuid4().hex, max(time, found[0].first_seen), DecisionKind(kind), found[0].id, text.strip(), details
-    )
+    id, first_seen = found[0].id, found[0].first_seen
+    if decision.time < first_seen and RECORDED in decision.details:
+        return f"time must not lie before {to_exact_rfc3339(first_seen)}, when the finding began"
+    # A clock that was set back meanwhile does not make a decision one about the time before the finding.
+    return replace(decision, time=max(decision.time, first_seen), subject=id)
 
 
-def _parse_time(text: object, now: int) -> int | str:
+def _parse_time(text: object, now: int) -> int | str | None:
+    """Return the instant (ns) of a text, None of none, or the reason why it is none."""
     if text in (None, ""):
-        return now
-    try:
-        time = parse_rfc3339(str(text))
-    except ValueError:
-        return "time must be an RFC 3339 time, for example 2026-11-20T16:49:25Z"
-    return time if 0 < time <= now else "time must not lie in the future"
+        return None
+    # A field of a form has neither zone nor seconds.
+    for candidate in (f"{text}{rest}" for rest in ("", "Z", ":00Z", "T00:00:00Z")):
+        try:
+            time = parse_rfc3339(candidate)
+        except ValueError:
+            continue
+        return time if 0 < time <= now else "time must not lie in the future"
+    return "time must be a date or an RFC 3339 time, for example 2026-11-20T16:49:25Z"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from stretto.model.findings import EFFECT_PREFIX, Finding, FindingVerdict
+from stretto.model.findings import EFFECT_PREFIX, FEEDBACK, Finding, FindingVerdict
 from stretto.store.finding_history_and_last_answers import (
     BEGAN,
     CHANGED,
@@ -56,7 +56,8 @@ def list_finding_changes(
 ) -> list[FindingChange]:
     """Return what happened to the findings of one analysis with its new answer at ``now`` (ns).
 
-    A finding changed if its verdict did, or if its size left the interval that was stored.
+    A finding changed if its verdict did, if its size left the interval that was stored, or, of advice, if
+    other advice of its kind was decided about or judged.
     """
     before = {each.id: each for each in known if each.analysis == analysis and each.is_open}
     kept: Mapping[str, Finding] = {
@@ -80,6 +81,8 @@ def list_finding_changes(
 
 def _differs(before: Finding, now: Finding) -> bool:
     if before.verdict is not now.verdict or before.since != now.since:
+        return True
+    if any(before.details.get(name) != now.details.get(name) for name in FEEDBACK):
         return True
     effect, low, high = now.evidence.effect, before.evidence.low, before.evidence.high
     if effect is None or low is None or high is None:

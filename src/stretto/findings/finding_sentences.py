@@ -15,6 +15,7 @@ from stretto.model.findings import (
     COINCIDES,
     DAY_KINDS,
     EFFECT_PREFIX,
+    FEEDBACK,
     FORECAST_SUFFIX,
     HOLDUP_PREFIX,
     PEOPLE,
@@ -151,7 +152,7 @@ def _describe_feedback(finding: Finding) -> str:
     """Return how recommendations of this kind fared, which moves them up or down; nothing without any."""
     counts = {
         name.replace("_", " "): count
-        for name in ("accepted", "rejected", "helped", "without_effect")
+        for name in FEEDBACK
         if isinstance(count := finding.details.get(name), float) and count
     }
     if not finding.kind.startswith(RECOMMENDATION_PREFIX) or not counts:

@@ -16,7 +16,7 @@ from stretto.findings.coverage_reasons import explain_unknown_coverage
 from stretto.findings.finding_changes import ADVICE, NOTABLE, count_checks, is_notable, is_quiet_effect
 from stretto.findings.finding_sentences import describe_finding
 from stretto.format.rfc3339 import to_exact_rfc3339
-from stretto.model.decisions import ABOUT_FINDINGS, Decision, DecisionKind
+from stretto.model.decisions import ABOUT_FINDINGS, RECORDED, Decision, DecisionKind
 from stretto.model.findings import Finding, FindingVerdict
 from stretto.store.decision_rows import read_decisions
 from stretto.store.finding_history_and_last_answers import (
@@ -152,9 +152,9 @@ class FindingsState:
         return self.checks[FindingVerdict.NO_EVIDENCE.value]
 
     def find_last_decision(self, stored: StoredFinding) -> DecisionKind | None:
-        """Return the last decision about a finding since it began, if there is any."""
-        kinds = [decision.kind for decision in self.list_decisions(stored)]
-        return kinds[-1] if kinds else None
+        """Return the decision about a finding that was recorded last since it began, if there is any."""
+        decisions = sorted(self.list_decisions(stored), key=lambda each: each.recorded_at)
+        return decisions[-1].kind if decisions else None
 
     def list_decisions(self, stored: StoredFinding) -> list[Decision]:
         """Return the decisions about a finding since it began, by time."""
@@ -282,10 +282,11 @@ def _build_decision(decision: Decision) -> dict[str, Any]:
     return {
         "id": decision.id,
         "time": to_exact_rfc3339(decision.time),
+        "recorded": to_exact_rfc3339(decision.recorded_at),
         "kind": decision.kind.value,
         "subject": decision.subject,
         "text": decision.text,
-        "details": dict(decision.details),
+        "details": {name: value for name, value in decision.details.items() if name != RECORDED},
     }
 
 

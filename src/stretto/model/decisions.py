@@ -16,6 +16,9 @@ DECIDER = "decisions"
 
 TEXT_ATTRIBUTE = "text"
 
+RECORDED = "recorded"
+"""The detail of a decision about an earlier time: when it was recorded (ns)."""
+
 
 class DecisionKind(StrEnum):
     """What is decided."""
@@ -51,6 +54,12 @@ class Decision:
     """The id of a finding, or the name of an experiment."""
     text: str = ""
     details: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def recorded_at(self) -> int:
+        """When it was recorded (ns): later than ``time`` if somebody said so only afterwards."""
+        recorded = self.details.get(RECORDED)
+        return recorded if isinstance(recorded, int) else self.time
 
 
 def make_finding_decision_event(decision: Decision) -> Event:

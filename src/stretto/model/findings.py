@@ -20,6 +20,9 @@ RECOMMENDATION_PREFIX = "recommendation_"
 EFFECT_PREFIX = "effect_"
 """Beginnings of the kinds of findings about hold-ups, recommendations, and effects of applied ones."""
 
+FEEDBACK = ("accepted", "rejected", "helped", "without_effect")
+"""The details of a recommendation that count what became of those of its kind."""
+
 FORECAST_SUFFIX = "_forecast"
 """End of the kinds of findings about the next week of a series; the kind of the series is before it."""
 

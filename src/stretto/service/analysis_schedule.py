@@ -103,6 +103,8 @@ class AnalysisSchedule:
         """Newest run, number of decisions and hour of the last answers."""
         self._seen: tuple[int, int] | None = None
         """Rows of decisions and of changes of findings that ``state`` was read with."""
+        self._decided: int | None = None
+        """Rows of decisions at the last look."""
         self._answered: dict[str, int | None] = {}
         """When each analysis was last tried (ns)."""
         self._wait_until = 0
@@ -129,18 +131,26 @@ class AnalysisSchedule:
         self._asked.set()
 
     def run_soon(self) -> None:
-        """Work all analyses out again now, as after a decision."""
+        """Work all analyses out again now."""
         self._answered = {}
         self._mark = None
         self._asked.set()
 
     def store_round(self, connection: sqlite3.Connection) -> bool:
-        """Store the answers that wait, in the worker's thread; return whether the findings changed."""
+        """Store the answers that wait, in the worker's thread; return whether the findings changed.
+
+        After a decision all analyses are worked out again.
+        """
         while not self.rounds.empty():
             self._store_answers(connection, self.rounds.get())
             self._wait_until = 0
             self._seen = None
-        seen = _count_rows(connection, "decisions"), _count_rows(connection, "finding_history")
+        decided, earlier = _count_rows(connection, "decisions"), self._decided
+        self._decided = decided
+        if earlier is not None and decided > earlier:
+            # Only now, as an answer that was asked for before the decision was stored would not know it.
+            self.run_soon()
+        seen = decided, _count_rows(connection, "finding_history")
         if seen == self._seen:
             return False
         self._seen = seen

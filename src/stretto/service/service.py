@@ -99,7 +99,8 @@ class Service:
         hub: Shipper | None = None,
     ) -> None:
         self.config = config
-        self._clock = clock
+        self.clock = clock
+        """The one clock (ns): pages and decisions are of its time, too."""
         self._sender = sender
         self._version = version
         self.declared = DeclaredBaselineReader(config.state)
@@ -217,7 +218,7 @@ class Service:
         problems += self.intake.unread.describe_silent_sources()
         if unready is None:
             with self._reader.use() as connection:
-                problems += describe_sessions_that_seem_one_run(connection, self._clock())
+                problems += describe_sessions_that_seem_one_run(connection, self.clock())
         folded = None if self.snapshot is None else describe_folded_names(self.snapshot.folded_names)
         if folded is not None:
             problems.append(folded)
@@ -264,9 +265,9 @@ class Service:
         alerting_gap: Callable[[], str | None] = lambda: None,
     ) -> OperationSources:
         """Return what operations read: figures and findings from memory, the rest from the store."""
-        store = StoreSources(self.config, self._clock, self.declared, self._refuse_unready)
+        store = StoreSources(self.config, self.clock, self.declared, self._refuse_unready)
         return OperationSources(
-            clock=self._clock,
+            clock=self.clock,
             zone=self.config.timezone,
             database=str(self.config.database),
             connect=store.open_store,
@@ -315,22 +316,21 @@ class Service:
         return self.worker.spending
 
     def append_decision(self, decision: Decision) -> None:
-        """Append a decision, and look again soon. Raises OSError if the journal cannot be written."""
+        """Append a decision, after which analyses look again. Raises OSError if it cannot be written."""
         append_decisions(self.config.journal, [decision])
-        self.analyses.run_soon()
         self.worker.wake()
 
     def list_expected_tasks(self) -> list[ExpectedTask]:
         """Return the running tasks with their time left, the overdue ones first."""
-        return self.worker.expectations.list_expected(self._clock())
+        return self.worker.expectations.list_expected(self.clock())
 
     def list_expected_fanouts(self) -> list[ExpectedFanout]:
         """Return the running parallel executions with their progress and time left, by start."""
-        return self.worker.expectations.list_expected_fanouts(self._clock())
+        return self.worker.expectations.list_expected_fanouts(self.clock())
 
     def read_feed_input(self, log: NotificationLog) -> FeedInput:
         """Return what the feeds are made from; an analysis that failed is there with its last good answer."""
-        now = self._clock()
+        now = self.clock()
         firing = find_newest_alert_states(log.list_newest(), log.watchdog_heard, now).firing
         machine = {"cores": float(os.cpu_count() or 0), "memory_bytes": self._machine_memory}
         return FeedInput(
@@ -358,7 +358,7 @@ class Service:
         Raises OSError if the journal cannot be written.
         """
         with self._reader.use() as connection:
-            receipts = judged.read_scores(connection, items, self._clock(), self.config.scores.scales)
+            receipts = judged.read_scores(connection, items, self.clock(), self.config.scores.scales)
         self.intake.append_events(receipt.event for receipt in receipts if receipt.event is not None)
         return receipts
 
@@ -442,7 +442,7 @@ class Service:
 
     def _yield_finding_figures(self) -> Iterator[Figure]:
         yield from compute_finding_figures(self.analyses.state)
-        now, expectations = self._clock(), self.worker.expectations
+        now, expectations = self.clock(), self.worker.expectations
         yield from compute_spending_figures(self.worker.spending)
         running = len(expectations.running)
         yield Figure("stretto_overdue_tasks", (), expectations.count_overdue(now), running)
@@ -482,7 +482,7 @@ class Service:
         sampler_seconds = self.sampling.cpu_seconds
         yield Figure("stretto_sampler_cpu_seconds", (), sampler_seconds, 1, self.sampling.use.reason)
         yield from compute_answer_age_and_cost_figures(
-            self.analyses.state, self._clock(), self.analyses.cpu_seconds
+            self.analyses.state, self.clock(), self.analyses.cpu_seconds
         )
         yield Figure("stretto_spans_sent", (), self._sender.sent, 1)
         yield Figure("stretto_spans_dropped", (), self.worker.spans.dropped, 1)

@@ -53,13 +53,18 @@ def write_decisions(connection: sqlite3.Connection, events: Iterable[Event]) -> 
 def read_decisions(
     connection: sqlite3.Connection, *kinds: DecisionKind, at: int | None = None
 ) -> list[Decision]:
-    """Return the decisions of some kinds, of all without any, as far as made by ``at`` (ns), by time."""
+    """Return the decisions of some kinds, of all without any, as far as recorded by ``at`` (ns), by time."""
+    known = bound_instant(at)
     rows = connection.execute(
         "SELECT id, time, kind, subject, text, details FROM decisions WHERE time <= ? ORDER BY time, id",
-        (bound_instant(at),),
+        (known,),
     )
     decisions = (
         Decision(id, time, DecisionKind(kind), subject, text, _decode(details))
         for id, time, kind, subject, text, details in rows
     )
-    return [decision for decision in decisions if not kinds or decision.kind in kinds]
+    return [
+        decision
+        for decision in decisions
+        if (not kinds or decision.kind in kinds) and decision.recorded_at <= known
+    ]

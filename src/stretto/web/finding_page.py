@@ -150,7 +150,7 @@ def describe_result(state: FindingsState, stored: StoredFinding) -> list[str]:
     ]
     applied = [each for each in state.list_decisions(stored) if each.kind is DecisionKind.APPLIED]
     if applied and not sentences:
-        days = (state.at - applied[-1].time) // DAY
+        days = (state.at - max(applied, key=lambda each: each.recorded_at).time) // DAY
         sentences.append(
             "Not judged yet: a recommendation that was applied is judged after seven days of sessions"
             f" ({days} passed)."

@@ -28,7 +28,8 @@ PAGE = "/findings"
 FORM = "application/x-www-form-urlencoded"
 
 _HINT = (
-    'send {"kind": "accepted", "finding": "<id>", "text": "why"}, or {"kind": "annotation", "text": "..."}'
+    'send {"kind": "accepted", "finding": "<id>", "text": "why"}, or {"kind": "annotation", "text": "..."},'
+    ' with "time" if it holds since an earlier one'
 )
 
 
