@@ -209,6 +209,33 @@ def test_an_experiment_is_replaced_only_in_the_state_that_was_read(engine: HubDa
     assert engine.list_experiments(tenant) == [concluded]
 
 
+def test_of_hubs_that_store_at_the_same_instant_one_stores(engine: HubDatabase, tenant: str) -> None:
+    """All have read the same state; the others learn that they were slower, and their state is nowhere."""
+    gate = threading.Barrier(4)
+
+    def store(hub: int, seen: tuple[int | None, int | None], number: int) -> tuple[bool, bool]:
+        at, document = number * 10 + hub, b'{"hub": %d}' % hub
+        gate.wait()
+        return (
+            engine.write_experiment(
+                tenant, StoredExperiment("red", "cache", TODAY, at, document), replaces=seen[0]
+            ),
+            engine.write_release(tenant, StoredRelease(TODAY, at, document), replaces=seen[1]),
+        )
+
+    replaces: tuple[int | None, int | None] = None, None
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(1, 6):
+            answers = [*pool.map(store, range(4), [replaces] * 4, [number] * 4)]
+            (experiment,), (release,) = engine.list_experiments(tenant), engine.list_releases(tenant)
+            states = (experiment.at, experiment.document), (release.at, release.document)
+            for state, is_stored in zip(states, zip(*answers, strict=True), strict=True):
+                assert sum(is_stored) == 1
+                hub = is_stored.index(True)
+                assert state == (number * 10 + hub, b'{"hub": %d}' % hub)
+            replaces = experiment.at, release.at
+
+
 def test_hubs_that_write_the_same_sessions_at_once_lose_and_double_nothing(
     engine: HubDatabase, tenant: str
 ) -> None:

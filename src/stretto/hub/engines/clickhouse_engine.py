@@ -18,6 +18,7 @@ from stretto.hub.access_tokens import TOKEN_COLUMNS, AccessToken, to_access_toke
 from stretto.hub.engine import FleetScope, Mark, OwnerSum, ReceivedSession, SessionChange, SessionKey
 from stretto.hub.engines.clickhouse_tables import (
     SESSION_COLUMNS,
+    STATE_TYPES,
     TOKEN_TYPES,
     VERSION,
     find_database,
@@ -295,20 +296,9 @@ class ClickhouseEngine(TokenLookup):
 
     def write_release(self, tenant: str, release: StoredRelease, *, replaces: int | None) -> bool:
         """Store a release durably unless another hub was faster; return whether it was stored."""
-        query = (
-            f"SELECT at FROM {self._releases} FINAL WHERE tenant = {{tenant:String}} AND day = {{day:Date}}"  # noqa: S608  # an identifier
-        )
-        rows = self._fetch(query, {"tenant": tenant, "day": to_date(release.day)})
-        if (rows[0][0] if rows else None) != replaces:
-            return False
-        with self._report_errors():
-            self._client.insert(
-                self._releases,
-                [[tenant, to_date(release.day), release.at, release.document]],
-                column_names=["tenant", "day", "at", "document"],
-                column_type_names=["String", "Date", "Int64", "String"],
-            )
-        return True
+        key = {"tenant": tenant, "day": to_date(release.day)}
+        state = {"at": release.at, "document": release.document}
+        return self._store_state(self._releases, key, state, replaces)
 
     def list_releases(self, tenant: str, after: int = 0) -> list[StoredRelease]:
         """Return the releases made after a time (ns), in the order in which they were made."""
@@ -321,30 +311,13 @@ class ClickhouseEngine(TokenLookup):
 
     def write_experiment(self, tenant: str, experiment: StoredExperiment, *, replaces: int | None) -> bool:
         """Store a state durably unless another hub was faster; return whether it was stored."""
-        query = (
-            f"SELECT at FROM {self._experiments} FINAL WHERE tenant = {{tenant:String}}"  # noqa: S608  # an identifier
-            " AND team = {team:String} AND name = {name:String}"
-        )
-        rows = self._fetch(query, {"tenant": tenant, "team": experiment.team, "name": experiment.name})
-        if (rows[0][0] if rows else None) != replaces:
-            return False
-        with self._report_errors():
-            self._client.insert(
-                self._experiments,
-                [
-                    [
-                        tenant,
-                        experiment.team,
-                        experiment.name,
-                        to_date(experiment.day),
-                        experiment.at,
-                        experiment.document,
-                    ]
-                ],
-                column_names=["tenant", "team", "name", "day", "at", "document"],
-                column_type_names=["String", "String", "String", "Date", "Int64", "String"],
-            )
-        return True
+        key = {"tenant": tenant, "team": experiment.team, "name": experiment.name}
+        state = {
+            "day": to_date(experiment.day),
+            "at": experiment.at,
+            "document": experiment.document,
+        }
+        return self._store_state(self._experiments, key, state, replaces)
 
     def list_experiments(self, tenant: str) -> list[StoredExperiment]:
         """Return the experiments of a tenant by team and name."""
@@ -363,6 +336,29 @@ class ClickhouseEngine(TokenLookup):
     def close(self) -> None:
         """Close every connection."""
         self._client.close()
+
+    def _store_state(
+        self, table: str, key: Mapping[str, Any], state: Mapping[str, Any], replaces: int | None
+    ) -> bool:
+        """Store the next state of a key unless another hub was faster; return whether it was stored."""
+        where = " AND ".join(f"{column} = {{{column}:{STATE_TYPES[column]}}}" for column in key)
+        rows = self._fetch(f"SELECT at FROM {table} FINAL WHERE {where}", key)  # noqa: S608  # constants
+        if (rows[0][0] if rows else None) != replaces:
+            return False
+        row = {**key, **state}
+        # Of the inserts with one token the server takes the first: of one state there is one next.
+        token = "\0".join(map(str, (*key.values(), replaces)))
+        with self._report_errors():
+            self._client.insert(
+                table,
+                [[*row.values()]],
+                column_names=[*row],
+                column_type_names=[STATE_TYPES[column] for column in row],
+                settings={"async_insert": 0, "insert_deduplicate": 1, "insert_deduplication_token": token},
+            )
+        query = f"SELECT document FROM {table} WHERE {where} AND at = {{at:Int64}}"  # noqa: S608  # constants
+        stored = self._fetch(query, {**key, "at": state["at"]})
+        return any(_to_bytes(document) == state["document"] for (document,) in stored)
 
     def _fetch(self, query: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         with self._report_errors():

@@ -60,6 +60,19 @@ TOKEN_TYPES = {
 }
 """Columns of a token. The row of a revoked one has the higher version."""
 
+STATE_TYPES = {
+    "tenant": "String",
+    "team": "String",
+    "name": "String",
+    "day": "Date",
+    "at": "Int64",
+    "document": "String",
+}
+"""Columns of releases and experiments, of which one state takes the place of another."""
+
+_INSERTS_REMEMBERED = 10_000
+"""So many inserts later a hub that was slower than another is still refused."""
+
 
 def find_database(url: str) -> str:
     """Return the database that a URL names, or the usual one."""
@@ -82,7 +95,6 @@ def list_table_statements(database: str) -> list[str]:
     CREATE TABLE IF NOT EXISTS {database}.tokens ({token_columns})
     ENGINE = ReplacingMergeTree(version) ORDER BY hash
     """
-    # Of two hubs that release a day at once, the later wins; both have read the same sums.
     releases = f"""
     CREATE TABLE IF NOT EXISTS {database}.releases
       (tenant String, day Date, at Int64, document String CODEC(ZSTD(3)))
@@ -94,7 +106,6 @@ def list_table_statements(database: str) -> list[str]:
       (tenant String, day Date, team String, owner String, at Int64)
     ENGINE = ReplacingMergeTree(at) ORDER BY (tenant, day, team, owner) TTL day + INTERVAL {DAYS_KEPT} DAY
     """
-    # Of two hubs that store a state at once, the later wins: no statement compares and writes.
     experiments = f"""
     CREATE TABLE IF NOT EXISTS {database}.experiments
       (tenant String, team String, name String, day Date, at Int64, document String CODEC(ZSTD(3)))
@@ -115,6 +126,13 @@ def list_table_statements(database: str) -> list[str]:
       FROM {database}.releases FINAL)
     ARRAY JOIN JSONExtractArrayRaw(pair.2) AS cell
     """  # noqa: S608  # an identifier
+    # No statement compares and writes. Instead an insert with the token of an earlier one does nothing, and
+    # the engine takes the state that a row replaces as the token.
+    remember = [
+        f"ALTER TABLE {database}.{table} MODIFY SETTING"
+        f" non_replicated_deduplication_window = {_INSERTS_REMEMBERED}"
+        for table in ("releases", "experiments")
+    ]
     columns = "(version UInt32) ENGINE = MergeTree ORDER BY version"
     versions = f"CREATE TABLE IF NOT EXISTS {database}.versions {columns}"
     return [
@@ -124,6 +142,7 @@ def list_table_statements(database: str) -> list[str]:
         releases,
         forgettings,
         experiments,
+        *remember,
         released_sums,
         versions,
     ]

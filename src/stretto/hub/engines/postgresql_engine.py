@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple
+from dataclasses import astuple
 from typing import Any, Literal
 
 import psycopg
@@ -245,17 +245,9 @@ class PostgresqlEngine(TokenLookup):
 
     def write_release(self, tenant: str, release: StoredRelease, *, replaces: int | None) -> bool:
         """Store a release durably unless another hub was faster; return whether it was stored."""
-        values = tenant, release.day, release.at, release.document
-        with self._change(tenant) as connection:
-            if replaces is None:
-                query = f"INSERT INTO {SCHEMA}.releases VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"  # noqa: S608  # a constant
-                return connection.execute(query, values).rowcount > 0
-            cursor = connection.execute(
-                f"UPDATE {SCHEMA}.releases SET at = %s, document = %s"  # noqa: S608  # a constant
-                " WHERE tenant = %s AND day = %s AND at = %s",
-                (release.at, release.document, tenant, release.day, replaces),
-            )
-            return cursor.rowcount > 0
+        key = {"tenant": tenant, "day": release.day}
+        state = {"at": release.at, "document": release.document}
+        return self._store_state("releases", key, state, replaces)
 
     def list_releases(self, tenant: str, after: int = 0) -> list[StoredRelease]:
         """Return the releases made after a time (ns), in the order in which they were made."""
@@ -268,19 +260,28 @@ class PostgresqlEngine(TokenLookup):
 
     def write_experiment(self, tenant: str, experiment: StoredExperiment, *, replaces: int | None) -> bool:
         """Store a state durably unless another hub was faster; return whether it was stored."""
-        values = {"tenant": tenant, **asdict(experiment), "replaces": replaces}
-        with self._change(tenant) as connection:
-            if replaces is None:
-                query = (
-                    f"INSERT INTO {SCHEMA}.experiments VALUES"  # noqa: S608  # a constant
-                    " (%(tenant)s, %(team)s, %(name)s, %(day)s, %(at)s, %(document)s) ON CONFLICT DO NOTHING"
-                )
-            else:
-                query = (
-                    f"UPDATE {SCHEMA}.experiments SET day = %(day)s, at = %(at)s, document = %(document)s"  # noqa: S608  # a constant
-                    " WHERE tenant = %(tenant)s AND team = %(team)s AND name = %(name)s AND at = %(replaces)s"
-                )
-            return connection.execute(query, values).rowcount > 0
+        key = {"tenant": tenant, "team": experiment.team, "name": experiment.name}
+        state = {"day": experiment.day, "at": experiment.at, "document": experiment.document}
+        return self._store_state("experiments", key, state, replaces)
+
+    def _store_state(
+        self, table: str, key: Mapping[str, Any], state: Mapping[str, Any], replaces: int | None
+    ) -> bool:
+        """Store the next state of a key unless another hub was faster; return whether it was stored."""
+        row = {**key, **state}
+        if replaces is None:
+            values = ", ".join(f"%({column})s" for column in row)
+            query = (
+                f"INSERT INTO {SCHEMA}.{table} ({', '.join(row)}) VALUES ({values}) ON CONFLICT DO NOTHING"  # noqa: S608  # constants
+            )
+        else:
+            changes, where = (
+                sep.join(f"{column} = %({column})s" for column in columns)
+                for sep, columns in ((", ", state), (" AND ", key))
+            )
+            query = f"UPDATE {SCHEMA}.{table} SET {changes} WHERE {where} AND at = %(replaces)s"  # noqa: S608  # constants
+        with self._change(key["tenant"]) as connection:
+            return connection.execute(query, {**row, "replaces": replaces}).rowcount > 0
 
     def list_experiments(self, tenant: str) -> list[StoredExperiment]:
         """Return the experiments of a tenant by team and name."""

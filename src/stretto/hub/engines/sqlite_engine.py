@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
@@ -284,17 +284,8 @@ class SqliteEngine(TokenLookup):
 
     def write_release(self, tenant: str, release: StoredRelease, *, replaces: int | None) -> bool:
         """Store a release durably unless another hub was faster; return whether it was stored."""
-        with self._change():
-            row = self._connection.execute(
-                "SELECT at FROM releases WHERE tenant = ? AND day = ?", (tenant, release.day)
-            ).fetchone()
-            if (None if row is None else row[0]) != replaces:
-                return False
-            self._connection.execute(
-                "INSERT OR REPLACE INTO releases VALUES (?, ?, ?, ?)",
-                (tenant, release.day, release.at, release.document),
-            )
-            return True
+        key = {"tenant": tenant, "day": release.day}
+        return self._store_state("releases", key, (release.at, release.document), replaces)
 
     def list_releases(self, tenant: str, after: int = 0) -> list[StoredRelease]:
         """Return the releases made after a time (ns), in the order in which they were made."""
@@ -303,16 +294,21 @@ class SqliteEngine(TokenLookup):
 
     def write_experiment(self, tenant: str, experiment: StoredExperiment, *, replaces: int | None) -> bool:
         """Store a state durably unless another hub was faster; return whether it was stored."""
+        key = {"tenant": tenant, "team": experiment.team, "name": experiment.name}
+        state = experiment.day, experiment.at, experiment.document
+        return self._store_state("experiments", key, state, replaces)
+
+    def _store_state(
+        self, table: str, key: Mapping[str, Any], state: Sequence[Any], replaces: int | None
+    ) -> bool:
+        """Store the next state of a key unless another hub was faster; return whether it was stored."""
+        where, values = " AND ".join(f"{column} = ?" for column in key), [*key.values()]
         with self._change():
-            row = self._connection.execute(
-                "SELECT at FROM experiments WHERE tenant = ? AND team = ? AND name = ?",
-                (tenant, experiment.team, experiment.name),
-            ).fetchone()
+            row = self._connection.execute(f"SELECT at FROM {table} WHERE {where}", values).fetchone()  # noqa: S608  # constants
             if (None if row is None else row[0]) != replaces:
                 return False
-            self._connection.execute(
-                "INSERT OR REPLACE INTO experiments VALUES (?, ?, ?, ?, ?, ?)", (tenant, *astuple(experiment))
-            )
+            places = ", ".join("?" for _ in (*values, *state))
+            self._connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({places})", (*values, *state))  # noqa: S608  # constants
             return True
 
     def list_experiments(self, tenant: str) -> list[StoredExperiment]:
