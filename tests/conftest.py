@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.long_tests import name_test, read_long_tests
-from tests.needed_parts import IS_SWITCHED_OFF, find_needed_parts, switch_off_all_but
+from tests.needed_parts import ALL, IS_SWITCHED_OFF, find_needed_parts, switch_off_all_but
 
 if TYPE_CHECKING:
     from tests.operated import OperatedStore
@@ -41,6 +41,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--boards", help="folder below the root that keeps the pictures of dashboards")
 
 
+SHARED_MONTHS = frozenset({"operated_month", "varied_month"})
+
 COLLECTOR_OF_GARBAGE = (10_000, 20, 20)
 """Its thresholds while tests run: what they keep, such as syntax trees, is looked through less often."""
 
@@ -64,7 +66,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """In the run with every optional part switched off, switch on what the test needs."""
     if IS_SWITCHED_OFF:
         parts = find_needed_parts(item.path.stem, getattr(item, "originalname", item.name))
-        switch_off_all_but(parts, os.environ)
+        # A month is made once, for whichever test comes first, and has the answers of all analyses.
+        is_of_a_month = not SHARED_MONTHS.isdisjoint(getattr(item, "fixturenames", ()))
+        switch_off_all_but(ALL if is_of_a_month else parts, os.environ)
 
 
 def pytest_collection_finish() -> None:

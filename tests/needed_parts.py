@@ -28,10 +28,13 @@ CALLS = frozenset({LEVEL, "executions"})
 EVENTS = frozenset({LEVEL, "executions", "agents", "tests"})
 """Everything that a recorded session has."""
 CACHES = frozenset({"caching", "warming", "similar_answers"})
+HUB_ANALYSES = frozenset({"analysis_changes", "analysis_experiments"})
+"""Those of teams."""
 REPORTED_CACHES = frozenset({LEVEL, "caching", "caches"})
 
 NEEDED: dict[str, frozenset[str]] = {
     "test_api_cache_counters": REPORTED_CACHES,
+    "test_budget::test_budgets_stand_where_people_look": PAGES,
     "test_cache_findings": PAGES | {"analysis_caches"},
     "test_calls_of_latest_sessions::test_the_page_of_a_tool_lists_its_calls_with_links": PAGES,
     "test_calls_of_latest_sessions::test_the_page_of_a_tool_reads_its_calls_once": PAGES,
@@ -40,24 +43,31 @@ NEEDED: dict[str, frozenset[str]] = {
     "test_cli_report": PAGES | {"reports"},
     "test_collection_levels": ALL,
     "test_config": ALL,
+    "test_conversations::test_the_network_of_a_pattern_is_drawn_over_a_window": PAGES,
     "test_conversations::test_the_page_of_a_pattern_says_who_talked_to_whom": PAGES,
     "test_doctor": frozenset({"resources"}),
     "test_examples": REPORTED_CACHES | EVENTS,
+    "test_failed_tasks_by_kind::test_the_page_of_agents_lists_them": PAGES,
     "test_failing_operation_doors": ALL,
     "test_faults": EVENTS,
     "test_features": ALL,
     "test_findings_surfaces": ALL,
     "test_function_cache": CACHES,
     "test_history_watch": CALLS,
+    "test_hooks_by_event_and_command::test_the_page_of_tools_has_both_tables": PAGES,
     "test_hub_app": PAGES,
+    "test_hub_app::test_leads_learn_what_got_worse_and_nothing_of_a_person": HUB_ANALYSES,
     "test_import_command": EVENTS,
     "test_latest_notifications": PAGES,
+    "test_machine_limits::test_the_activity_draws_the_machine_below_the_agents": PAGES,
+    "test_machine_limits::test_the_activity_says_why_the_machine_is_not_judged": PAGES | {"resources"},
     "test_mcp": ALL,
     "test_openapi": ALL,
     "test_operation_doors": ALL,
     "test_operation_options": ALL,
     "test_operations": ALL,
     "test_otlp_python_api": ALL,
+    "test_packed_session::test_the_page_of_a_packed_session_is_that_of_its_facts": PAGES,
     "test_parallel_notices": frozenset({"alerting"}),
     "test_plugin_file": EVENTS,
     "test_promises::test_every_path_is_served": PAGES,
@@ -68,6 +78,8 @@ NEEDED: dict[str, frozenset[str]] = {
     "test_session_finder": PAGES,
     "test_store_healing": ALL,
     "test_switched_off": ALL,
+    "test_team_experiments::test_leads_read_it_on_the_page_and_by_the_api_and_no_name_of_a_person": PAGES
+    | {"analysis_experiments"},
     "test_top": ALL,
     "test_verdict_surfaces": PAGES,
     "test_warm_up_calls": CACHES,
