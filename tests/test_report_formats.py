@@ -39,9 +39,28 @@ GO = """goos: linux
 cpu: Quick CPU @ 3GHz
 BenchmarkParse-8   \t 1000\t  1500 ns/op\t 12 B/op
 BenchmarkParse-8   \t 1000\t  1.6e+03 ns/op
-BenchmarkPrint/long\t 10\t 2000000 ns/op
+BenchmarkPrint/long-8\t 10\t 2000000 ns/op
 PASS
 """
+GO_ON_ONE_PROCESSOR = """pkg: example.org/sums
+BenchmarkSum/size-10 \t 4907199\t 10 ns/op
+BenchmarkSum/size-100\t 808216\t 70 ns/op
+"""
+GO_ON_SOME_PROCESSORS = "BenchmarkSum  \t 10\t 10 ns/op\nBenchmarkSum-2 \t 10\t 20 ns/op\n"
+GO_OF_TWO_PACKAGES = """pkg: a
+BenchmarkSum-4 \t 10\t 10 ns/op
+pkg: b
+BenchmarkSum-4 \t 10\t 20 ns/op
+"""
+HYPERFINE_WITH_PARAMETERS = {
+    "results": [
+        {"command": "build", "median": seconds, "parameters": {"threads": threads}}
+        for threads, seconds in (("1", 4.0), ("4", 1.5))
+    ]
+}
+JUNIT_OF_A_REPEATED_TEST = (
+    "<testsuite>" + '<testcase name="a" time="3"/>' * 2 + '<testcase name="a" time="9"/></testsuite>'
+)
 GO_JSON = [
     {"Action": "start"}, {"Action": "output", "Output": "BenchmarkParse-8 \t"},
     {"Action": "output", "Output": " 1000\t 1500 ns/op\n"}, {"Action": "pass"},
@@ -66,6 +85,15 @@ def lines(documents: Sequence[object]) -> str:
         (json.dumps(HYPERFINE), {"sleep 1": (1.0, 1.2), "true": (0.01,)}, "hyperfine"),
         (JUNIT, {"c.a": (1000.5,), "b": (1e-9,)}, "junit"),
         (GO, {"BenchmarkParse": (1.5e-6, 1.6e-6), "BenchmarkPrint/long": (0.002,)}, "go"),
+        (GO_ON_ONE_PROCESSOR, {"BenchmarkSum/size-10": (1e-8,), "BenchmarkSum/size-100": (7e-8,)}, "go"),
+        (GO_ON_SOME_PROCESSORS, {"BenchmarkSum": (1e-8,), "BenchmarkSum-2": (2e-8,)}, "go"),
+        (GO_OF_TWO_PACKAGES, {"a.BenchmarkSum": (1e-8,), "b.BenchmarkSum": (2e-8,)}, "go"),
+        (
+            json.dumps(HYPERFINE_WITH_PARAMETERS),
+            {"build threads=1": (4.0,), "build threads=4": (1.5,)},
+            "hyperfine",
+        ),
+        (JUNIT_OF_A_REPEATED_TEST, {"a": (3.0,)}, "junit"),
         (lines(GO_JSON), {"BenchmarkParse": (1.5e-6,)}, "go"),
         (lines(CRITERION), {"parse/short": (1.1e-7,)}, "criterion"),
     ],
@@ -95,6 +123,15 @@ def test_a_folder_is_several_runs(tmp_path: Path) -> None:
     sample.parent.mkdir(parents=True)
     sample.write_text(json.dumps({"iters": [10, 20], "times": [100, 220]}), encoding="utf-8")
     assert read_reports(sample).runs == {"parse/short": pytest.approx((1.05e-8,))}
+    # The folder that Criterion leaves has the run before, a saved one and what was computed of each.
+    for run, times in (("base", [900, 900]), ("change", None), ("saved", [800, 800])):
+        other = tmp_path / "crit" / "parse" / "short" / run
+        other.mkdir()
+        (other / "estimates.json").write_text("{}", encoding="utf-8")
+        if times:
+            (other / "sample.json").write_text(json.dumps({"iters": [10, 20], "times": times}))
+    sample.with_name("benchmark.json").write_text('{"full_id": "parse it/short"}', encoding="utf-8")
+    assert read_reports(tmp_path / "crit").runs == {"parse it/short": pytest.approx((1.05e-8,))}
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(MeasurementError, match="there is no report"):
@@ -119,6 +156,7 @@ def test_a_folder_is_several_runs(tmp_path: Path) -> None:
         (json.dumps({"benchmarks": [{"name": "a", "stats": {"median": -1}}]}), "not a number of seconds"),
         (json.dumps({"results": [{"command": "a", "times": ["x"]}]}), "not a number of seconds"),
         (json.dumps({"results": [{"command": "a", "times": [1], "exit_codes": [0, 0]}]}), "ValueError"),
+        (json.dumps({"results": [{"command": "a", "median": 1}] * 2}), "two commands have the same name"),
         (json.dumps({"format": 2, "runs": {}}), "format 2"),
         (json.dumps({"format": 1, "runs": []}), "not a baseline"),
         (lines([{"Action": "output", "Output": "ok"}]), "no benchmark has a result"),

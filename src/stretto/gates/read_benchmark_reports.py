@@ -30,7 +30,9 @@ SUFFIXES = (".json", ".jsonl", ".txt", ".xml")
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 LARGEST_REPORT = 256 * 1024 * 1024
 
-_GO_LINE = re.compile(r"^(Benchmark\S+?)(?:-\d+)?\s+\d+\s+([\d.eE+]+) ns/op", re.MULTILINE)
+_GO_RESULT = re.compile(r"^(Benchmark\S+)\s+\d+\s+([\d.eE+]+) ns/op", re.MULTILINE)
+_GO_LINE = re.compile(rf"{_GO_RESULT.pattern}|^pkg: (\S+)", re.MULTILINE)
+_GO_END = re.compile(r"-\d+$")
 _NOT_PASSED = ("failure", "error", "skipped")
 _GO_CPU = re.compile(r"^cpu: (.+)$", re.MULTILINE)
 
@@ -42,7 +44,7 @@ def read_reports(path: Path) -> Measurements:
     """Return the runs of a report, or of all reports in a folder. Raises MeasurementError."""
     if path.is_dir():
         inside = sorted(
-            each for each in path.rglob("*") if each.suffix in {".json", ".xml", ".txt", ".jsonl"}
+            each for each in path.rglob("*") if each.suffix in SUFFIXES and not _is_beside_a_sample(each)
         )
         if not inside:
             raise MeasurementError(
@@ -61,11 +63,35 @@ def read_report(path: Path) -> Measurements:
     except (OSError, UnicodeDecodeError) as error:
         raise MeasurementError("the report cannot be read", where=str(path), cause=str(error)) from error
     measurements = parse_report(text, str(path))
-    # Criterion's sample.json has no name: its folder's has.
+    # Criterion's sample.json has no name: the file beside it has, else its folder's.
     if set(measurements.runs) == {""}:
-        name = "/".join(path.parts[-4:-2]) or path.stem
+        name = _read_criterion_name(path) or "/".join(path.parts[-4:-2]) or path.stem
         measurements = Measurements({name: measurements.runs[""]}, measurements.machine, measurements.source)
     return measurements
+
+
+def _is_beside_a_sample(path: Path) -> bool:
+    """Return whether a file of Criterion's is no report of its latest run.
+
+    ``target/criterion`` has for each benchmark the folders ``new``, ``base``, ``change`` and those of saved
+    baselines. A folder of a run has ``sample.json``, and beside it what was computed of it.
+    """
+    if path.name == "sample.json":
+        latest = path.parent.parent / "new" / "sample.json"
+        return path != latest and latest.exists()
+    is_computed = path.name in {"benchmark.json", "estimates.json", "tukey.json"}
+    return is_computed and any(
+        (folder / "sample.json").exists() for folder in (path.parent, path.parent.parent / "new")
+    )
+
+
+def _read_criterion_name(sample: Path) -> str | None:
+    """Return the benchmark's name from the file that Criterion writes beside its sample, if it is there."""
+    try:
+        name = json.loads(sample.with_name("benchmark.json").read_text(encoding="utf-8"))["full_id"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return name if isinstance(name, str) and name else None
 
 
 def parse_report(text: str, where: str) -> Measurements:
@@ -73,7 +99,7 @@ def parse_report(text: str, where: str) -> Measurements:
     head = text.lstrip()[:1]
     if head == "<":
         return _read_junit(text, where)
-    if _GO_LINE.search(text):
+    if _GO_RESULT.search(text):
         return _read_go(text, where)
     if head not in {"{", "["}:
         raise MeasurementError("the report is of no known format", where=where, hint=f"known are {KNOWN}")
@@ -115,7 +141,7 @@ def _read_junit(text: str, where: str) -> Measurements:
         root = ET.fromstring(text)  # noqa: S314  # entities are refused above
     except ET.ParseError as error:
         raise MeasurementError("the report is not XML", where=where, cause=str(error)) from error
-    runs = {}
+    times: defaultdict[str, list[float]] = defaultdict(list)
     for case in root.iter("testcase"):
         if case.get("time") is None or any(
             case.find(tag) is not None for tag in ("failure", "error", "skipped")
@@ -128,17 +154,34 @@ def _read_junit(text: str, where: str) -> Measurements:
             raise MeasurementError(
                 "a time is not a number", where=f"{where}: {name}", cause=str(error)
             ) from error
-        runs[name] = (check_seconds(seconds, where),)
-    if not runs:
+        times[name].append(check_seconds(seconds, where))
+    if not times:
         raise MeasurementError("no test has a time", where=where, hint="JUnit's testcase needs time=")
-    return Measurements(runs, source="junit")
+    # A name that comes again in a report is the same test once more, which is a round of the run.
+    return Measurements({name: (median(each),) for name, each in times.items()}, source="junit")
 
 
 def _read_go(text: str, where: str) -> Measurements:
-    """Return the runs of ``go test -bench``: ``-count N`` prints each benchmark N times."""
+    """Return the runs of ``go test -bench``: ``-count N`` prints each benchmark N times.
+
+    Go adds the number of processors to each name, as in ``-8``, but for a single one. Where not all names
+    end alike the ends are the benchmarks' (``size-10``, ``size-100``), or ``-cpu`` varied them: they stay.
+    Of several packages the names have the package in front.
+    """
+    results: list[tuple[str, str, float]] = []
+    package = ""
+    for name, nanoseconds, named_package in _GO_LINE.findall(text):
+        if named_package:
+            package = named_package
+        else:
+            results.append((package, name, check_seconds(float(nanoseconds) * 1e-9, where)))
+    found_ends = (_GO_END.search(name) for _, name, _ in results)
+    ends = {"" if found is None else found.group() for found in found_ends}
+    end = ends.pop() if len(ends) == 1 else ""
+    has_packages = len({package for package, _, _ in results}) > 1
     runs: defaultdict[str, list[float]] = defaultdict(list)
-    for name, nanoseconds in _GO_LINE.findall(text):
-        runs[name].append(check_seconds(float(nanoseconds) * 1e-9, where))
+    for package, name, seconds in results:
+        runs[(f"{package}." if has_packages else "") + name.removesuffix(end)].append(seconds)
     cpu = _GO_CPU.search(text)
     machine = BenchMachine(cpu.group(1).strip()) if cpu else None
     return Measurements({name: tuple(values) for name, values in runs.items()}, machine, "go")
@@ -147,7 +190,7 @@ def _read_go(text: str, where: str) -> Measurements:
 def _read_go_json(documents: list[Any], where: str) -> Measurements:
     """Return the runs of ``go test -bench -json``; test2json splits a result's line into pieces."""
     text = "".join(event.get("Output", "") for event in documents if event.get("Action") == "output")
-    if not _GO_LINE.search(text):
+    if not _GO_RESULT.search(text):
         raise MeasurementError("no benchmark has a result", where=where, hint="run go test -bench=. -json")
     return _read_go(text, where)
 
@@ -171,14 +214,24 @@ def _read_pytest_benchmark(documents: list[Any], where: str) -> Measurements:
 
 
 def _read_hyperfine(documents: list[Any], where: str) -> Measurements:
+    """Return the runs of hyperfine. Parameters tell commands apart that were given the same name."""
     (document,) = documents
+    names = [result["command"] for result in document["results"]]
     runs = {}
     for result in document["results"]:
+        name = result["command"]
+        if names.count(name) > 1:
+            parts = [f"{key}={value}" for key, value in (result.get("parameters") or {}).items()]
+            name = " ".join([name, *parts])
+        if name in runs:
+            raise MeasurementError(
+                "two commands have the same name", where=f"{where}: {name}", hint="name each with -n"
+            )
         times = result.get("times") or [result["median"]]
         codes = result.get("exit_codes") or []
         kept = [t for t, code in zip(times, codes, strict=True) if code == 0] if codes else times
         if kept:
-            runs[result["command"]] = tuple(check_seconds(value, where) for value in kept)
+            runs[name] = tuple(check_seconds(value, where) for value in kept)
     return Measurements(runs, source="hyperfine")
 
 
