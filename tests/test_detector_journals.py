@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from stretto.clock import SECOND
+from stretto.clock import HOUR, SECOND
+from stretto.findings.analysis_run import read_analysis_input
 from tests.detectors.journal_rows import JournalPlan, judge_journals
-from tests.detectors.journal_sessions import read_back, schedule_on_lanes
+from tests.detectors.journal_sessions import schedule_on_lanes
+from tests.detectors.journaled_store import find_last_end, open_journaled_store
 from tests.run_makers import generate_runs
 
 
@@ -25,7 +27,8 @@ def test_a_slow_down_is_found_through_the_journal_as_in_the_drawn_runs(tmp_path:
 def test_a_drawn_session_is_read_as_it_was_drawn() -> None:
     """Tasks, phases, time of tools, hooks, models, waits and a failed task are those that were drawn."""
     drawn = generate_runs(1, 3, fault="failed_work")
-    read = read_back(drawn)
+    with open_journaled_store(drawn) as journaled:
+        read = read_analysis_input(journaled.opened.connection, find_last_end(drawn) + HOUR, "UTC")
     before = sorted(drawn.tasks, key=lambda run: (run.start, run.task))
     for now, run in zip(read.tasks, before, strict=True):
         assert (now.task, now.type, now.agent, now.phase, now.outcome) == (

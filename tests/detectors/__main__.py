@@ -22,6 +22,7 @@ from tests.detectors import (
     advice_rates,
     change_rows,
     journal_answers,
+    journal_decisions,
     journal_faults,
     journal_rows,
     journal_sessions,
@@ -76,6 +77,7 @@ PARTS: dict[str, Callable[..., Iterator[Row]]] = {
     "journal-answers": journal_answers.measure_journal_answers,
     "journal-faults": journal_faults.measure_journal_faults,
     "journal-sessions": journal_sessions.measure_journal_sessions,
+    "journal-decisions": journal_decisions.measure_journal_decisions,
     **{part: partial(advice_rates.measure_advice, part) for part in advice_rates.MEASURES},
     "public": measure_benchmarks,
 }

@@ -18,12 +18,12 @@ import numpy as np
 from stretto.clock import DAY, SECOND
 from stretto.figures.overdue_limits_and_time_left import find_overdue_limit
 from stretto.findings.analysis_input_and_answer import AnalysisInput
-from stretto.findings.analysis_run import AnalysisRequest, answer_request
 from stretto.findings.analysis_table import ANALYSES
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding
 from stretto.model.run_rows_for_analyses import TaskRun
 from stretto.summaries.running_tasks import HISTORY_DAYS, read_successful_task_lengths
+from tests.detectors.journaled_store import ask_analyses
 from tests.detectors.other_rows import WEEKDAYS
 from tests.detectors.rows import Row, make_exact, make_rate
 from tests.detectors.run_events import draw_tasks_as_events
@@ -127,11 +127,8 @@ def compare_answers(runs: Sequence[TaskRun], folder: Path, counts: AnswerCounts)
         opened.take(draw_tasks_as_events(runs))
         lengths = read_successful_task_lengths(opened.connection, instant)
     drawn = AnalysisInput(instant, sorted(runs, key=lambda run: (run.start, run.session)), ())
-    request = AnalysisRequest(str(folder / "stretto.db"), instant, tuple(ANSWER_OF))
     analyses = {analysis.name: analysis for analysis in ANALYSES}
-    for reply in answer_request(request):
-        if reply.error is not None:
-            raise RuntimeError(reply.error)
+    for reply in ask_analyses(folder, instant, *ANSWER_OF):
         answer = ANSWER_OF[reply.name]
         stored = {make_key(finding): finding for finding in reply.findings}
         for finding in analyses[reply.name].run(drawn).findings:

@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stretto.clock import HOUR
-from stretto.findings.analysis_run import AnalysisRequest, answer_request
 from stretto.findings.analysis_table import HOLDUPS
 from stretto.model.findings import HOLDUP_PREFIX, Finding
+from tests.detectors.journaled_store import ask_analyses
 from tests.detectors.rows import Row, make_wilson_rate
 from tests.detectors.run_events import draw_sessions_as_events
 from tests.fakes import store
@@ -78,9 +78,7 @@ def judge_later_session(usual: Path, folder: Path, seed: int, fault: str | None)
     made = generate_runs(1, seed, fault=fault, first=FIRST_LATER)
     take_sessions(folder, made, file="later.jsonl")
     instant = made.sessions[0].end + HOUR // 60
-    (reply,) = answer_request(AnalysisRequest(str(folder / "stretto.db"), instant, (HOLDUPS,)))
-    if reply.error is not None:
-        raise RuntimeError(reply.error)
+    (reply,) = ask_analyses(folder, instant, HOLDUPS)
     ranked = sorted(filter(is_holdup, reply.findings), key=get_rank)
     return [finding.kind.removeprefix(HOLDUP_PREFIX) for finding in ranked]
 

@@ -17,11 +17,11 @@ import numpy as np
 from stretto.analysis.performance_regressions import judge_changes
 from stretto.analysis.series_of_run_values import make_all_task_value_series
 from stretto.clock import DAY, SECOND
-from stretto.findings.analysis_run import AnalysisRequest, answer_request
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingVerdict
 from stretto.model.run_rows_for_analyses import TaskRun
 from tests.detectors.change_rows import MOST_FALSE, SHORT, WITHIN_7
+from tests.detectors.journaled_store import ask_analyses
 from tests.detectors.rows import Row, make_exact, make_frequency, make_rate
 from tests.detectors.run_events import AGENT, draw_tasks_as_events
 from tests.detectors.scenarios import SCENARIOS, TYPICAL, draw_logs
@@ -110,19 +110,16 @@ def measure_quiet_months(*, long: bool) -> Iterator[Row]:
     for seed in range(QUIET_STORES):
         with TemporaryDirectory() as folder, store(Path(folder)) as opened:
             opened.take(month_of_sessions(QUIET_WARM_DAYS + QUIET_DAYS, seed=seed))
-            database = str(Path(folder) / "stretto.db")
             silent += not any(
-                find_regressions(database, end_of_day(QUIET_WARM_DAYS + day)) for day in range(QUIET_DAYS)
+                find_regressions(Path(folder), end_of_day(QUIET_WARM_DAYS + day)) for day in range(QUIET_DAYS)
             )
     name = "nothing planted in a whole store: no regression on 30 days"
     yield make_rate(ANSWER, name, silent, QUIET_STORES)
 
 
-def find_regressions(database: str, instant: int) -> list[Finding]:
+def find_regressions(folder: Path, instant: int) -> list[Finding]:
     """Return the regressions that a store has at an instant (ns)."""
-    (reply,) = answer_request(AnalysisRequest(database, instant, ("changes",)))
-    if reply.error is not None:
-        raise RuntimeError(reply.error)
+    (reply,) = ask_analyses(folder, instant, "changes")
     return [finding for finding in reply.findings if finding.verdict is FindingVerdict.REGRESSION]
 
 
@@ -140,13 +137,10 @@ def judge_journals(
         for day in range(plan.days):
             of_day = [run for run in runs if run.start // DAY == BEGIN // DAY + day]
             opened.take(draw_tasks_as_events(of_day), file=f"day-{day:03}.jsonl")
-    database = str(folder / "stretto.db")
     verdicts = []
     for judged in plan.judged_days:
         instant = BEGIN + (plan.warm_days + judged) * DAY
-        (reply,) = answer_request(AnalysisRequest(database, instant, ("changes",)))
-        if reply.error is not None:
-            raise RuntimeError(reply.error)
+        (reply,) = ask_analyses(folder, instant, "changes")
         known = [run for run in runs if run.start + (run.length or 0) <= instant]
         verdicts.append(
             (

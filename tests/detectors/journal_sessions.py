@@ -1,84 +1,76 @@
-"""The table's rows of widths, comparisons, experiments, advice and conditions that go through a journal.
+"""The table's rows of widths, comparisons, standings and conditions that go through a journal.
 
-Sessions are drawn, written as events, taken into a store and read as the analyses read them. Answers must be
-those of the drawn sessions, or as near to the truth as is promised of them.
+Sessions are drawn, written as events and taken into a store, which the operation or the analysis is asked
+about. Answers must be those of the drawn sessions, or as near to the truth as is promised of them.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from stretto.analysis.experiment_definition_and_plan import ExperimentDefinition, ExperimentMetric
-from stretto.analysis.experiment_units import list_experiment_sessions
-from stretto.analysis.experiments import judge_experiment
 from stretto.analysis.outcome_conditions import find_outcome_conditions
-from stretto.analysis.recommendation import RecommendationKind
-from stretto.analysis.recommendation_rules import apply_rules
-from stretto.analysis.rule_inputs_and_promised_gains import RuleInputs
 from stretto.analysis.session_group_comparison import compare_groups
-from stretto.analysis.simulated_time_by_width import plan_capacity
 from stretto.analysis.slowdown_fit import Slowdown
 from stretto.analysis.standing_among_like_sessions import rank_session_by_time_per_task
-from stretto.clock import DAY, HOUR, SECOND
-from stretto.findings.analysis_input_and_answer import AnalysisInput
-from stretto.findings.analysis_run import read_analysis_input
+from stretto.clock import HOUR, SECOND
 from stretto.model.event import Outcome
+from stretto.model.findings import FindingVerdict
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
+from tests.detectors.journaled_store import find_last_end, open_journaled_store
 from tests.detectors.rows import Row, make_exact, make_wilson_rate
-from tests.detectors.run_events import draw_sessions_as_events
-from tests.fakes import store
-from tests.run_makers import (
-    GeneratedRuns,
-    generate_runs,
-    judge_fix,
-    simulate_lanes,
-    spread_over_days,
-)
+from tests.run_makers import GeneratedRuns, simulate_lanes
 from tests.scenes import BEGIN
 
-PATTERN = "release"
+PATTERN, OTHER_PATTERN = "release", "hotfix"
 SLOWDOWN = Slowdown(0.06, 0.0)
 SET = 16
 """Tasks of a set."""
 
+WIDEST, ASKED = 4, 8
+"""Lanes of the widest set that runs, and those whose time is asked for."""
+
 GAP = 5 * SECOND // 1_000
 """From the end of a task to the start of the next one of its lane (ns)."""
 
+SESSIONS = 300
+"""Sessions of a store of two patterns, an hour apart."""
+
+NEAR = 1e-4
+"""Share by which ratios may differ: events have times to some nanoseconds."""
+
 
 def measure_journal_sessions(*, long: bool) -> Iterator[Row]:
-    """Yield rows of answers E, F, G, I and J."""
+    """Yield rows of answers E, F and J."""
     yield from measure_widths(20 if long else 1)
-    yield from measure_arms(20 if long else 2)
-    yield from measure_fixes(20 if long else 1)
-    yield from measure_circumstances(10 if long else 1)
-
-
-def read_back(made: GeneratedRuns) -> AnalysisInput:
-    """Return the runs of sessions as analyses read them of a store that took in their events."""
-    with TemporaryDirectory() as folder, store(Path(folder)) as opened:
-        opened.take(draw_sessions_as_events(made.sessions, made.tasks))
-        instant = max(run.end for run in made.sessions) + DAY
-        return read_analysis_input(opened.connection, instant, "UTC")
+    yield from measure_circumstances(20 if long else 1)
 
 
 def measure_widths(seeds: int) -> Iterator[Row]:
-    """Yield how often sessions of widths 1, 2 and 4, read from a store, predict the time of eight lanes."""
-    near = 0
+    """Yield how often the plan for sessions of widths 1, 2 and 4 predicts the time of eight lanes."""
+    near = named = 0
     for seed in range(seeds):
         rng = np.random.default_rng([seed, 41])
-        read = read_back(draw_sets([1, 2, 4] * 10, rng))
-        plan = plan_capacity(PATTERN, read.sessions_by_pattern[PATTERN], read.tasks_by_session)
-        true = np.mean([simulate_lanes(draw_lengths(rng), 8, SLOWDOWN) for _ in range(60)])
-        near += abs(plan.widths[7].seconds / float(true) - 1) <= 0.15
+        made = draw_sets([1, 2, WIDEST] * 10, rng)
+        with open_journaled_store(made) as journaled:
+            result = journaled.run_operation("capacity-planning", PATTERN, find_last_end(made) + HOUR)
+        (plan,) = result["analysis_results"]["plans"]
+        widths = {each["agents"]: each for each in plan["widths"]}
+        true = np.mean([simulate_lanes(draw_lengths(rng), ASKED, SLOWDOWN) for _ in range(60)])
+        near += abs(widths[ASKED]["seconds"] / float(true) - 1) <= 0.15
+        named += all(each["extrapolated"] is (agents > WIDEST) for agents, each in widths.items())
     yield make_wilson_rate(
         "E", "through journals: widths 1, 2 and 4 predict 8 within 15 %", near, seeds,
         at_least=0.95,
+    )  # fmt: skip
+    yield make_exact(
+        "E", "through journals: widths above 4 are called extrapolated, the others not", named / seeds,
+        at_least=1.0, cases=f"{named} of {seeds} plans",
     )  # fmt: skip
 
 
@@ -126,99 +118,83 @@ def schedule_on_lanes(lengths: Sequence[float], width: int) -> list[tuple[float,
     return [(clock[start], clock[end]) for start, end in spans]
 
 
-def measure_arms(seeds: int) -> Iterator[Row]:
-    """Yield how often an experiment, read from a store, has verdict and ratio of the drawn sessions."""
-    definition = ExperimentDefinition("x", ExperimentMetric.TASK_SECONDS, 20)
-    same = 0
-    for seed in range(seeds):
-        rng = np.random.default_rng([seed, 42])
-        made = GeneratedRuns()
-        for number in range(40):
-            arm = "AB"[number % 2]
-            slower = 1.5 if arm == "B" and seed % 2 else 1.0
-            _add_session(made, f"arm-{number}", number, rng, labels={definition.label: arm}, slower=slower)
-        read = read_back(made)
-        stored, drawn = (
-            judge_experiment(definition, list_experiment_sessions(definition, sessions, tasks))
-            for sessions, tasks in ((read.sessions, read.tasks), (made.sessions, made.tasks))
-        )
-        assert drawn.estimate is not None
-        same += (
-            stored.estimate is not None
-            and stored.verdict is drawn.verdict
-            and bool(np.isclose(stored.estimate.effect, drawn.estimate.effect, rtol=1e-6))
-        )
-    yield make_exact(
-        "G", "experiments through journals: verdict and ratio of the drawn sessions", same / seeds,
-        at_least=1.0, cases=f"{same} of {seeds} experiments of 40 sessions",
-    )  # fmt: skip
-
-
-def measure_fixes(stores: int) -> Iterator[Row]:
-    """Yield how often a fix of an imbalance, both read from a store, lands within what was promised."""
-    within = 0
-    for seed in range(stores):
-        before = spread_over_days(generate_runs(56, seed, fault="imbalance"), 2)
-        after = spread_over_days(generate_runs(14, seed + 5_000, first=56), 2)
-        read = read_back(GeneratedRuns(before.sessions + after.sessions, before.tasks + after.tasks))
-        applied = after.sessions[0].start
-        earlier, later = (
-            GeneratedRuns(
-                [run for run in read.sessions if (run.start >= applied) is is_later],
-                [run for run in read.tasks if (run.start >= applied) is is_later],
-            )
-            for is_later in (False, True)
-        )
-        advice, _ = apply_rules(RuleInputs(PATTERN, tuple(earlier.sessions), earlier.by_session))
-        promises = [each.gain for each in advice if each.kind is RecommendationKind.UNBALANCED_AGENTS]
-        within += any(judge_fix(earlier, later, promise).within_promise for promise in promises)
-    yield make_wilson_rate(
-        "I", "through journals: an applied fix lands within its promise", within, stores,
-        at_least=0.80,
-    )  # fmt: skip
-
-
 def measure_circumstances(stores: int) -> Iterator[Row]:
-    """Yield whether groups, standings and conditions of sessions are those of the drawn ones."""
-    groups = standings = conditions = shown = 0
+    """Yield how stores of two equal patterns are answered about patterns, sessions and conditions."""
+    counts: Counter[str] = Counter()
     for seed in range(stores):
-        rng = np.random.default_rng([seed, 43])
-        made = GeneratedRuns()
-        for number in range(300):
-            circumstances = {"effort": str(rng.choice(["high", "low"])), "branch": f"b{rng.integers(2)}"}
-            success = rng.random() < (0.75 if circumstances["effort"] == "high" else 0.5)
-            outcome = Outcome.SUCCESS if success else Outcome.FAILURE
-            _add_session(made, f"run-{number}", number, rng, outcome=outcome, covariates=circumstances)
-        stored = list(read_back(made).sessions)
-        both = (stored, made.sessions)
-        verdicts = [compare_groups(runs[:150], runs[150:]).verdict for runs in both]
-        groups += verdicts[0] is verdicts[1]
-        ranks = [rank_session_by_time_per_task(runs[-1], runs).percentile for runs in both]
-        standings += ranks[0] == ranks[1]
-        found = [{each.condition for each in find_outcome_conditions(runs).found} for runs in both]
-        conditions += found[0] == found[1]
-        shown += any(condition.startswith("effort=") for condition in found[0])
-    for answer, name, same in (
-        ("F", "comparisons of groups", groups),
-        ("F", "standings of sessions", standings),
-        ("J", "conditions", conditions),
+        count_answers(draw_circumstances(seed), counts)
+    for answer, name in (
+        ("F", "verdict and ratio of two patterns are those of the drawn sessions"),
+        ("F", "the rank of a session is that among the drawn ones"),
+        ("F", "the similarity of a session with itself is 1"),
+        ("J", "conditions are those of the drawn sessions"),
     ):
         yield make_exact(
-            answer, f"{name} through journals: those of the drawn sessions", same / stores,
-            at_least=1.0, cases=f"{same} of {stores} stores of 300 sessions",
+            answer, f"through journals: {name}", counts[name] / stores,
+            at_least=1.0, cases=f"{counts[name]} of {stores} stores of {SESSIONS} sessions",
         )  # fmt: skip
     yield make_wilson_rate(
-        "J", "through journals: a lift of 1.5 is found in 300 sessions", shown, stores,
+        "F", "through journals: equal patterns are called different", counts["different"], stores,
+        at_most=0.05,
+    )  # fmt: skip
+    yield make_wilson_rate(
+        "J", f"through journals: a lift of 1.5 is found in {SESSIONS} sessions", counts["lift"], stores,
         at_least=0.90,
     )  # fmt: skip
 
 
-def _add_session(
+def count_answers(made: GeneratedRuns, counts: Counter[str]) -> None:
+    """Count which answers of a store are those of the drawn sessions, or show what was planted."""
+    instant, last = find_last_end(made) + HOUR, made.sessions[-1]
+    with open_journaled_store(made) as journaled:
+        beside = journaled.run_operation("comparative", PATTERN, instant, compare_against=[OTHER_PATTERN])
+        alone = journaled.run_operation("comparative", last.session, instant, compare_against=[last.session])
+        reply = journaled.ask_analysis("conditions", instant)
+    (groups,), (itself,) = (each["performance_data"]["comparisons"] for each in (beside, alone))
+    like, others = (
+        [run for run in made.sessions if run.pattern == pattern] for pattern in (PATTERN, OTHER_PATTERN)
+    )
+    # Of patterns with as many sessions the effect is that of the first by name.
+    drawn = compare_groups(like, others)
+    assert drawn.elapsed is not None
+    counts["verdict and ratio of two patterns are those of the drawn sessions"] += groups[
+        "verdict"
+    ] == drawn.verdict.value and math.isclose(groups["elapsed"]["effect"], drawn.elapsed.effect, rel_tol=NEAR)
+    counts["different"] += groups["verdict"] in {FindingVerdict.REGRESSION, FindingVerdict.IMPROVEMENT}
+    rank = rank_session_by_time_per_task(last, like if last.pattern == PATTERN else others).percentile
+    counts["the rank of a session is that among the drawn ones"] += (
+        alone["analysis_results"]["standing"]["percentile"] == rank
+    )
+    counts["the similarity of a session with itself is 1"] += itself["similarity"] == 1
+    conditions = {finding.subject["condition"] for finding in reply.findings}
+    counts["conditions are those of the drawn sessions"] += conditions == {
+        each.condition for each in find_outcome_conditions(made.sessions).found
+    }
+    counts["lift"] += any(condition.startswith("effort=") for condition in conditions)
+
+
+def draw_circumstances(seed: int) -> GeneratedRuns:
+    """Return sessions of two patterns by turns; effort goes with success, and nothing with their length."""
+    rng = np.random.default_rng([seed, 43])
+    made = GeneratedRuns()
+    for number in range(SESSIONS):
+        covariates = {"effort": str(rng.choice(["high", "low"])), "branch": f"b{rng.integers(2)}"}
+        success = rng.random() < (0.75 if covariates["effort"] == "high" else 0.5)
+        outcome = Outcome.SUCCESS if success else Outcome.FAILURE
+        pattern = (PATTERN, OTHER_PATTERN)[number % 2]
+        add_session(
+            made, f"run-{number}", number, rng, pattern=pattern, outcome=outcome, covariates=covariates
+        )
+    return made
+
+
+def add_session(
     made: GeneratedRuns,
     name: str,
     number: int,
     rng: np.random.Generator,
     *,
+    pattern: str = PATTERN,
     labels: dict[str, str] | None = None,
     covariates: dict[str, str] | None = None,
     outcome: Outcome = Outcome.SUCCESS,
@@ -230,12 +206,12 @@ def _add_session(
     starts = [begin, begin + lengths[0] + SECOND]
     end = starts[1] + lengths[1] + SECOND
     made.tasks += [
-        TaskRun(name, f"{name}.{place}", start, length, Outcome.SUCCESS, "code", "worker", pattern=PATTERN)
+        TaskRun(name, f"{name}.{place}", start, length, Outcome.SUCCESS, "code", "worker", pattern=pattern)
         for place, (start, length) in enumerate(zip(starts, lengths, strict=True))
     ]
     made.sessions.append(
         SessionRun(
-            name, begin, end, outcome, PATTERN, labels=labels or {}, task_types={"code": 2},
+            name, begin, end, outcome, pattern, labels=labels or {}, task_types={"code": 2},
             work=sum(lengths), delivered_work=sum(lengths), covariates=covariates or {},
         )
     )  # fmt: skip

@@ -178,7 +178,7 @@ def test_a_month_with_nothing_planted_is_silent(tmp_path: Path) -> None:
         )
         until("their age", lambda: quiet.query('stretto_analysis_age_seconds{analysis="changes"}') or None)
         for day in range(DAYS - QUIET_DAYS, DAYS):
-            assert find_regressions(str(tmp_path / "stretto.db"), end_of_day(day) + shift) == [], day
+            assert find_regressions(tmp_path, end_of_day(day) + shift) == [], day
         wait_for_evaluation_of_rules(quiet)
         assert quiet.query("stretto_regression_ratio") == []
         assert quiet.query('ALERTS{alertname!="StrettoWatchdog"}') == []
