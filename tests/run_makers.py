@@ -37,7 +37,17 @@ FAULTS = (
     "retries",
     "failed_work",
     "waiting_on_agents",
+    "conflicts",
 )
+
+CONFLICT_SHARE = 0.25
+"""Share of usual sessions in which two tasks write the same file; of a faulty one half of the tasks do."""
+
+CONFLICTING = 12
+"""Tasks in conflict of a session with that fault."""
+
+CONFLICT_SECONDS = 75.0
+"""Time in which the main agent puts right what a task in conflict delivered."""
 
 
 @dataclass
@@ -78,7 +88,10 @@ def generate_runs(
     rng = np.random.default_rng([seed, FAULTS.index(fault) + 1 if fault else 0])
     made = GeneratedRuns()
     for number in range(first, first + count):
-        _add_session(made, rng, number, fault, pattern, noise, dict(covariates or {}))
+        luck = np.random.default_rng([seed, number, 7])
+        conflicts = CONFLICTING if fault == "conflicts" else 2 * int(luck.random() < CONFLICT_SHARE)
+        mending = conflicts * CONFLICT_SECONDS * float(luck.lognormal(0, 0.2))
+        _add_session(made, rng, number, fault, pattern, noise, dict(covariates or {}), conflicts, mending)
     return made
 
 
@@ -127,12 +140,14 @@ def _add_session(  # noqa: PLR0917  # all that a session is made of
     pattern: str,
     noise: float,
     covariates: dict[str, str],
+    conflicts: int,
+    mending: float,
 ) -> None:
     session = f"{pattern}-{number}"
     start = BEGIN + number * HOUR
     parts = {
-        "main_tools": 30 * rng.lognormal(0, 0.4),
-        "model": 60 * rng.lognormal(0, 0.4),
+        "main_tools": 30 * rng.lognormal(0, 0.4) + 0.4 * mending,
+        "model": 60 * rng.lognormal(0, 0.4) + 0.6 * mending,
         "hooks": 4 * rng.lognormal(0, 0.5),
         "waiting": 20 * rng.lognormal(0, 1.0),
         "nothing": 5 * rng.lognormal(0, 0.6),
@@ -202,6 +217,7 @@ def _add_session(  # noqa: PLR0917  # all that a session is made of
             wall_parts={"parallel": round(elapsed * SECOND)}
             | {part: round(seconds * SECOND) for part, seconds in parts.items()},
             retries=sum(run.outcome is Outcome.FAILURE for run in runs) if fault == "retries" else 0,
+            conflicts=conflicts,
             covariates=covariates,
         )
     )

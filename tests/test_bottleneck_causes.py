@@ -41,7 +41,7 @@ def make_task(name: str, start: float, length: float, agent: str | None = None, 
 
 
 def test_planted_faults_are_ranked_first(usual: GeneratedRuns) -> None:
-    """Each of twelve faults in three sessions is among the first three hold-ups, nearly always the first."""
+    """Each of thirteen faults in three sessions is among the first three hold-ups, mostly the first."""
     first = 0
     for fault in FAULTS:
         faulty = generate_runs(3, seed=3, fault=fault, first=30)

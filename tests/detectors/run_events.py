@@ -53,6 +53,8 @@ def _draw_session(run: SessionRun, tasks: Sequence[TaskRun]) -> Drawing:
     drawing.prompt(_to_second(run.start), "p1")
     _draw_half_of_parts(drawing, run, _to_second(run.start), 1)
     _draw_tasks(drawing, tasks)
+    if run.conflicts is not None:
+        _draw_writes(drawing, tasks, run.conflicts)
     for phase in dict.fromkeys(task.phase for task in tasks if task.phase):
         inside = [task for task in tasks if task.phase == phase]
         drawing.staged(
@@ -99,6 +101,14 @@ def _draw_tasks(drawing: Drawing, tasks: Iterable[TaskRun]) -> None:
         if run.tool_time is not None:
             took = run.tool_time / SECOND
             drawing.call(f"{run.task}-tool", start, start + took, parent=run.task, took=took)
+
+
+def _draw_writes(drawing: Drawing, tasks: Iterable[TaskRun], conflicts: int) -> None:
+    """Let each task write a file as it ends; each two of the first ``conflicts`` tasks write the same."""
+    for place, run in enumerate(tasks):
+        file = f"shared-{place // 2}" if place < conflicts else f"file-{place}"
+        end = _to_second(run.start + (run.length or 0))
+        drawing.call(f"{run.task}-write", end, end, tool="Write", parent=run.task, took=0, wrote=file)
 
 
 def _to_second(time: int) -> float:
