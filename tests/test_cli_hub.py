@@ -13,9 +13,10 @@ from urllib.request import Request, urlopen
 import pytest
 
 from stretto.cli.hub import name_store_folder
-from stretto.cli.hub_options import HUB_ROLES
+from stretto.cli.hub_options import COMPARED_METRICS, HUB_ROLES
 from stretto.cli.main import main
 from stretto.fleet.session_document import encode_session_document
+from stretto.fleet.team_experiment_messages import TEAM_METRICS
 from stretto.hub.access_tokens import TokenRole
 from tests.ports import find_free_port
 from tests.test_hub_app import draw, make_documents
@@ -127,9 +128,10 @@ def test_the_sql_for_a_reader_is_printed_and_not_run(
         assert file in capsys.readouterr().err
 
 
-def test_roles_of_the_command_line_are_those_of_the_hub() -> None:
+def test_roles_and_metrics_of_the_command_line_are_those_of_the_hub() -> None:
     """The parser repeats them, so that only the hub imports its rooms."""
     assert tuple(role.value for role in TokenRole) == HUB_ROLES
+    assert COMPARED_METRICS == TEAM_METRICS
 
 
 def test_a_hub_stores_what_a_machine_ships_and_stops_by_a_signal(

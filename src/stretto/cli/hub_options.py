@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from stretto.cli.gate_profile_and_feature_options import AddCommand, Commands
-from stretto.fleet.team_experiment_messages import TEAM_METRICS
 
 HUB_ROLES = ("me", "lead", "admin")
 """The roles of tokens; a test compares them with the hub's."""
+
+COMPARED_METRICS = ("task_seconds", "elapsed_seconds", "wall_seconds", "tokens", "dollars", "success")
+"""The metrics of teams' experiments; a test compares them with the hub's, whose messages load msgspec."""
 
 BOTH_ARMS, ONE_ARM = "both-arms", "one-arm"
 """How people take part in an experiment of a team: each person runs both arms, or one of them."""
@@ -90,7 +92,7 @@ def _add_experiments(actions: Commands, add_command: AddCommand) -> None:
         "begin an experiment of a team; its answer is worked out once, at its end",
     )
     define.add_argument("name", metavar="NAME", help="which its team uses once")
-    define.add_argument("--metric", required=True, choices=TEAM_METRICS, help="what is compared")
+    define.add_argument("--metric", required=True, choices=COMPARED_METRICS, help="what is compared")
     define.add_argument("--days", type=int, default=14, metavar="N", help="whole days after today (14)")
     define.add_argument(
         "--arms",
