@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from stretto.analysis.experiment_among_people import PersonRun, choose_runs
 from stretto.cli.main import main
-from stretto.clock import DAY, HOUR, SECOND
+from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
 from stretto.fleet.hub_exchange import FORGET_PATH
 from stretto.fleet.team_experiment_messages import EXPERIMENTS_PATH, WITHDRAW_PATH, ExperimentOrder
-from stretto.hub import hub_app, scope_service
+from stretto.hub import answer_experiment_orders, hub_app, scope_service
 from stretto.hub.access_tokens import ALL_TEAMS, AccessToken, TokenRole
 from stretto.hub.conclude_due_experiments import conclude_due_experiments
 from stretto.hub.conclude_experiment import conclude_experiment
@@ -28,6 +28,7 @@ from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.enough_people_release_rule import COHORT
 from stretto.hub.team_experiment import (
     MOST_RUNNING,
+    YEAR,
     ExperimentState,
     TeamExperiment,
     decode_team_experiment,
@@ -458,6 +459,28 @@ def test_only_leads_define_and_withdraw_and_only_for_their_team(hub: Hub) -> Non
     assert other.post(WITHDRAW_PATH, json={"name": "e0"}).status_code == 400
     assert other.post(EXPERIMENTS_PATH, json={**ORDER, "name": "e0"}).status_code == 200
     assert other.post(EXPERIMENTS_PATH, json={**ORDER, "name": "e0"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("most", "whose", "team"),
+    [("MOST_OF_TEAM", "the team", "red"), ("MOST_OF_TENANT", "the organisation", "blue")],
+)
+def test_so_many_experiments_begin_in_a_year(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, most: str, whose: str, team: str
+) -> None:
+    """Withdrawn ones are among them. The refusal says from when on there may be another."""
+    monkeypatch.setattr(answer_experiment_orders, most, 2)
+    for number in range(2):
+        hub.now[0] = BEGIN + number * DAY
+        assert define(hub, name=f"e{number}").status_code == 200
+    red, lead = (hub.client("lea", name, TokenRole.LEAD) for name in ("red", team))
+    assert red.post(WITHDRAW_PATH, json={"name": "e0"}).status_code == 200
+    refused = lead.post(EXPERIMENTS_PATH, json={**ORDER, "name": "e2"})
+    assert refused.status_code == 400
+    assert f"{whose} began 2 experiments within 365 days" in refused.text
+    assert f"after {to_rfc3339(BEGIN + YEAR)}" in refused.text
+    hub.now[0] = BEGIN + YEAR
+    assert lead.post(EXPERIMENTS_PATH, json={**ORDER, "name": "e2"}).status_code == 200
 
 
 RUNS = st.lists(

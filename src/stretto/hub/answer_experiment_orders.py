@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import msgspec
 
-from stretto.clock import Clock
+from stretto.clock import Clock, to_rfc3339
 from stretto.fleet.team_experiment_messages import (
     ExperimentEntry,
     ExperimentList,
@@ -17,7 +17,10 @@ from stretto.fleet.team_experiment_messages import (
 from stretto.hub.access_tokens import ALL_TEAMS, AccessToken
 from stretto.hub.engine_opening import HubDatabase
 from stretto.hub.team_experiment import (
+    MOST_OF_TEAM,
+    MOST_OF_TENANT,
     MOST_RUNNING,
+    YEAR,
     ExperimentError,
     ExperimentState,
     TeamExperiment,
@@ -36,17 +39,25 @@ def define_experiment_of_lead(
     """Store the experiment of an order; its team is the token's. Raises ExperimentError, EngineError."""
     order, now = _decode(decode_experiment_order, body), clock()
     experiment = define_team_experiment(order, token.team, now)
-    running = sum(
-        decode_team_experiment(stored.document).state is ExperimentState.RUNNING
-        for stored in database.list_experiments(token.tenant)
-        if stored.team == token.team
-    )
-    if running >= MOST_RUNNING:
+    of_tenant = list_experiments_of_lead(database, token.tenant, ALL_TEAMS)
+    of_team = [each for each in of_tenant if each.team == token.team]
+    if sum(each.state is ExperimentState.RUNNING for each in of_team) >= MOST_RUNNING:
         raise ExperimentError(f"{MOST_RUNNING} experiments of the team run already: withdraw one of them")
+    _check_number(of_team, MOST_OF_TEAM, "team", now)
+    _check_number(of_tenant, MOST_OF_TENANT, "organisation", now)
     row = make_stored_experiment(experiment, now)
     if not database.write_experiment(token.tenant, row, replaces=None):
         raise ExperimentError(f"there was an experiment {order.name!r} already: take another name")
     return make_entry(experiment)
+
+
+def _check_number(experiments: Iterable[TeamExperiment], most: int, whose: str, now: int) -> None:
+    starts = sorted(each.start for each in experiments if each.start > now - YEAR)
+    if len(starts) >= most:
+        raise ExperimentError(
+            f"the {whose} began {most} experiments within 365 days:"
+            f" it may begin the next after {to_rfc3339(starts[-most] + YEAR)}"
+        )
 
 
 def list_experiments_of_lead(database: HubDatabase, tenant: str, team: str) -> list[TeamExperiment]:

@@ -36,6 +36,14 @@ LONGEST_TEXT = 128
 MOST_RUNNING = 10
 """Most experiments of a team that run at once."""
 
+YEAR = 365 * DAY
+
+MOST_OF_TEAM, MOST_OF_TENANT = 100, 1_000
+"""Most experiments that begin within a YEAR, whatever became of them.
+
+Each answer is one more number about the same people, and is compared with all the others before it is shown.
+"""
+
 Members = Mapping[str, Mapping[str, str]]
 """Arm → person → digests of the runs that count: 12 digits of the sessions, 12 of these with their tasks."""
 
