@@ -206,7 +206,11 @@ def test_stop_leaves_no_process_and_no_pid_file(tmp_path: Path) -> None:
 
 def test_a_leftover_of_a_killed_service_is_stopped(tmp_path: Path) -> None:
     """The next start ends the server that a killed service left running."""
-    left = subprocess.Popen([sys.executable, "-c", SLEEPER, str(tmp_path)], stdout=subprocess.DEVNULL)
+    left = subprocess.Popen([sys.executable, "-c", SLEEPER, str(tmp_path)], stdout=subprocess.PIPE)
+    assert left.stdout is not None
+    with left.stdout:
+        # A process that has just been started has no arguments yet, by which it is recognised.
+        assert left.stdout.readline() == b"up\n"
     server = sleeper(tmp_path)
     server.pid_file.write_text(json.dumps({"pid": left.pid, "address": server.address}), encoding="utf-8")
 
