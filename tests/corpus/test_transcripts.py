@@ -15,6 +15,8 @@ from msgspec import structs
 
 from stretto import journal
 from stretto.demo.recorded_sessions import parse_hook_payload
+from stretto.features.collection_filter import Collection
+from stretto.features.feature_switches import MINIMAL
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.conclude_session import conclude_session
 from stretto.model.entities import Session, Task
@@ -88,6 +90,26 @@ def erk() -> Corpus:
 def spotter() -> Corpus:
     """Return long sessions with the files of their agents, of clients 2.1.38 and 2.1.39."""
     return corpus(SPOTTER)
+
+
+def test_at_level_minimal_a_session_is_five_times_smaller(erk: Corpus, spotter: Corpus) -> None:
+    """The journals of both corpora are, and each session has the tasks of the whole record."""
+    minimal = Collection(level=MINIMAL)
+    for read in (erk, spotter):
+        kept = {
+            id: [event for event in events if minimal.keep_event(event) is not None]
+            for id, events in read.events.items()
+        }
+        detailed_bytes, minimal_bytes = (
+            sum(len(journal.encode_event(event)) for events in each.values() for event in events)
+            for each in (read.events, kept)
+        )
+        assert detailed_bytes >= 5 * minimal_bytes
+        for id, session in read.sessions.items():
+            tasks = conclude_events(kept[id], lost=True).tasks
+            assert [(task.id, task.agent, task.start, task.end) for task in tasks] == [
+                (task.id, task.agent, task.start, task.end) for task in session.tasks
+            ]
 
 
 def lines_of(folder: Path) -> Iterator[dict[str, Any]]:
