@@ -68,6 +68,19 @@ def test_a_faster_test_is_an_improvement() -> None:
     assert (verdict.word, verdict.exit_code) == (GateWord.IMPROVEMENT, 0)
 
 
+def test_amounts_of_different_kinds_share_no_noise() -> None:
+    """Ten runs are too few for a noisy time, and enough for a memory that hardly differs from run to run."""
+    rng = Random(15)
+    noises = {"time": 0.4, "cpu": 0.3, "memory": 0.002}
+    some, other = (
+        Measurements({name: runs(rng, 1.0, noise=noise) for name, noise in noises.items()}) for _ in range(2)
+    )
+    verdict = judge_measurements(some, other, RULES, is_two_sided=True)
+    assert {test.name: test.word for test in verdict.tests} == {
+        "time": GateWord.TOO_LITTLE_DATA, "cpu": GateWord.TOO_LITTLE_DATA, "memory": GateWord.NO_EVIDENCE,
+    }  # fmt: skip
+
+
 def test_a_changed_mix_is_called_so() -> None:
     """A suite that takes longer because of a new test has not become slower."""
     rng = Random(6)

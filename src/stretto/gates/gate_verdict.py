@@ -99,7 +99,8 @@ def judge_measurements(
     """Return the verdict. Raises MeasurementError if the machines differ and nothing calibrates them.
 
     ``is_pooled``: values are those of single tasks, whose number may differ between both sides.
-    ``is_two_sided``: improvements are looked for as much as regressions, so both share the false alarms.
+    ``is_two_sided``: improvements are looked for as much as regressions, so both share the false alarms. The
+    names are then amounts of different kinds, such as time and memory, which share no noise.
     """
     new, notes = _calibrate(new, old)
     common = [name for name in old.runs if new.runs.get(name) and old.runs[name]]
@@ -108,7 +109,8 @@ def judge_measurements(
     if is_two_sided:
         rises, falls = ([min(1.0, 2 * p) for p in p_values] for p_values in (rises, falls))
     adjusted_rises, adjusted_falls = adjust_p_values(rises), adjust_p_values(falls)
-    noises = _estimate_noises(new, old, common)
+    noises = _estimate_noises(new, old, common, is_shared=not is_two_sided)
+    needed_level = rules.level / max(1, len(common)) / (2 if is_two_sided else 1)
     tests = [
         _judge_test(
             name,
@@ -116,7 +118,7 @@ def judge_measurements(
             (adjusted_rises[index], adjusted_falls[index]),
             rules,
             noise=noises[name],
-            tests=len(common),
+            needed_level=needed_level,
         )
         for index, name in enumerate(common)
     ]
@@ -149,7 +151,7 @@ def _judge_test(
     rules: GateRules,
     *,
     noise: float,
-    tests: int,
+    needed_level: float,
 ) -> BenchmarkVerdict:
     new, old = runs
     ratio = compute_ratio(new, old)
@@ -162,7 +164,7 @@ def _judge_test(
     else:
         # Rounded up, so that the plans of a suite's tests are mostly the same and made once.
         noise = math.ceil(noise * 200) / 200
-        needed = plan_runs(noise, rules.effect, level=rules.level / tests, gate=rules.threshold)
+        needed = plan_runs(noise, rules.effect, level=needed_level, gate=rules.threshold)
         missing = max(0, needed - min(len(new), len(old)))
         if missing:
             word = GateWord.TOO_LITTLE_DATA
@@ -170,8 +172,10 @@ def _judge_test(
     return BenchmarkVerdict(name, word, ratio, compute_interval(new, old), min(rise, fall), sizes, missing)
 
 
-def _estimate_noises(new: Measurements, old: Measurements, common: list[str]) -> dict[str, float]:
-    """Return each test's noise, drawn towards the suite's median by as much as its runs are few."""
+def _estimate_noises(
+    new: Measurements, old: Measurements, common: list[str], *, is_shared: bool
+) -> dict[str, float]:
+    """Return each test's noise, if shared drawn towards the suite's median by as much as its runs are few."""
     own = {name: estimate_noise(new.runs[name], old.runs[name]) for name in common}
     freedoms = {name: max(0, len(new.runs[name]) + len(old.runs[name]) - 2) for name in common}
     known = [noise for name, noise in own.items() if freedoms[name]]
@@ -179,7 +183,7 @@ def _estimate_noises(new: Measurements, old: Measurements, common: list[str]) ->
         # A single run on each side has no noise: the usual one of a quiet machine asks for enough to see it.
         return dict.fromkeys(common, 0.05)
     usual = median(known)
-    prior = PRIOR_FREEDOM if len(known) > 1 else 0
+    prior = PRIOR_FREEDOM if is_shared and len(known) > 1 else 0
     return {
         name: ((prior * usual**2 + freedoms[name] * own[name] ** 2) / max(1, prior + freedoms[name])) ** 0.5
         for name in common
