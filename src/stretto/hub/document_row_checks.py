@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -28,9 +28,6 @@ what is beyond as the largest number of 64 bits, or read it as a float.
 MOST_COUNT = 1 << 39
 """No number of things in a document reaches this: ten million such documents fit into 64 bits."""
 
-_ADDED_UP = frozenset({"busy", "running", "width"})
-"""Columns of numbers of things that readers add up over sessions."""
-
 _OF_THE_STORE = frozenset({"session", "kept"})
 """Columns of keys: with values of its own, a row would outlive its session, or take the place of another."""
 
@@ -38,10 +35,22 @@ _ADDED_HERE = frozenset({"id", *_OF_THE_STORE, "lost", "agents", "labels", "type
                          "word_row", "arrived"})  # fmt: skip
 """Columns without a default that a document need not have: the store of a scope fills them."""
 
-_TIMES = frozenset({"start", "end", "last"})
-
 _Amount = Annotated[int, msgspec.Meta(gt=-MOST_AMOUNT, lt=MOST_AMOUNT)]
 _Number = Annotated[float, msgspec.Meta(gt=-MOST_AMOUNT, lt=MOST_AMOUNT)]
+_Count = Annotated[int, msgspec.Meta(gt=-MOST_COUNT, lt=MOST_COUNT)]
+_Time = Annotated[int, msgspec.Meta(ge=0)]
+_Length = Annotated[int, msgspec.Meta(ge=0, lt=MOST_AMOUNT)]
+
+_TYPES: Mapping[str, Any] = {"TEXT": str, "INTEGER": _Amount, "REAL": _Number}
+"""Type of a column in the schema → type of its values."""
+
+_TYPES_BY_NAME: Mapping[str, Any] = {
+    **dict.fromkeys(("start", "end", "last"), _Time),
+    **dict.fromkeys(("busy", "running", "width"), _Count),
+    "length": _Length,
+    "outcome": Outcome,
+}
+"""Column → type of its values, where that of the schema is too wide. Readers add up the numbers of things."""
 
 _decode_names = msgspec.json.Decoder(list[str]).decode
 _decode_texts = msgspec.json.Decoder(dict[str, str]).decode
@@ -62,54 +71,33 @@ _JSON_COLUMNS = {
 }
 """Column of JSON → the decoder of its shape. The labels of a session's row are another list: see below."""
 
-_OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 
+class _RowRule(NamedTuple):
+    """What a row of a table must be."""
 
-class _ColumnRule(NamedTuple):
-    """The rules of the schema for a column."""
-
-    type: str
-    """TEXT, INTEGER or REAL."""
-    may_be_empty: bool
-    is_needed: bool
-    """Whether a document's row must have it."""
+    type: Any
+    """A Struct of the columns that the hub knows. Others are a newer machine's: the store leaves them out."""
+    times: tuple[str, ...]
+    json_columns: tuple[str, ...]
 
 
 def find_row_fault(table: str, row: KeptRow, latest: int) -> str | None:
     """Return why a row of a table cannot be taken, or None. No time of it may be after ``latest`` (ns)."""
-    rules = _read_column_rules()[table]
-    if missing := [name for name in _list_needed_columns(table) if row.get(name) is None]:
-        return f"a row of {table} lacks {', '.join(missing)}"
+    rule = _read_row_rules()[table]
     if taken := _OF_THE_STORE & row.keys():
         return f"a row of {table} has the column {', '.join(sorted(taken))}, which the hub fills"
-    for name, value in row.items():
-        rule = rules.get(name)
-        if rule is None:
-            # Of a newer machine: the store leaves it out.
-            continue
-        if fault := _find_value_fault(name, value, rule, latest):
-            return f"the column {name} of a row of {table} {fault}"
-        if table == "sessions" and name == "labels":
-            continue
-        if name in _JSON_COLUMNS and value is not None and not _has_shape(name, str(value)):
+    try:
+        read = msgspec.convert(row, rule.type)
+    except msgspec.ValidationError as error:
+        return f"a row of {table} does not fit its columns: {error}"
+    for name in rule.times:
+        if (getattr(read, name) or 0) > latest:
+            return f"the column {name} of a row of {table} is more than a day ahead of the hub's clock"
+    for name in rule.json_columns:
+        text = getattr(read, name)
+        if text is not None and not _has_shape(name, text):
             return f"the column {name} of a row of {table} is not JSON of its shape"
     return None
-
-
-def _find_value_fault(name: str, value: str | float | None, rule: _ColumnRule, latest: int) -> str | None:
-    if value is None:
-        return None if rule.may_be_empty else "may not be empty"
-    if rule.type == "TEXT":
-        if not isinstance(value, str):
-            return "is not text"
-        return "is not known" if name == "outcome" and value not in _OUTCOMES else None
-    if isinstance(value, str) or (rule.type == "INTEGER" and not isinstance(value, int)):
-        return "is not a number" if rule.type == "REAL" else "is not a whole number"
-    if name in _TIMES:
-        return None if 0 <= value <= latest else "is before 1970, or more than a day ahead of the hub's clock"
-    most = MOST_COUNT if name in _ADDED_UP else MOST_AMOUNT
-    fault = None if abs(value) < most else f"reaches {most}"
-    return "is negative" if name == "length" and value < 0 else fault
 
 
 def _has_shape(name: str, text: str) -> bool:
@@ -121,20 +109,29 @@ def _has_shape(name: str, text: str) -> bool:
 
 
 @cache
-def _list_needed_columns(table: str) -> tuple[str, ...]:
-    return tuple(sorted(name for name, rule in _read_column_rules()[table].items() if rule.is_needed))
-
-
-@cache
-def _read_column_rules() -> Mapping[str, Mapping[str, _ColumnRule]]:
+def _read_row_rules() -> Mapping[str, _RowRule]:
     with closing(sqlite3.connect(":memory:")) as connection:
         create_tables(connection)
         return {
-            table: {
-                name: _ColumnRule(
-                    type, not must_have, bool(must_have and default is None and name not in _ADDED_HERE)
-                )
-                for _, name, type, must_have, default, _ in connection.execute(f"PRAGMA table_info({table})")
-            }
+            table: _make_row_rule(table, connection.execute(f"PRAGMA table_info({table})").fetchall())
             for table in ("sessions", *KEPT_TABLES)
         }
+
+
+def _make_row_rule(table: str, columns: list[tuple[Any, ...]]) -> _RowRule:
+    """Make the rule of a table from SQLite's table_info; a column that need not be there is None then."""
+    fields: list[Any] = []
+    for _, name, type, must_have, default, _ in columns:
+        value_type = _TYPES_BY_NAME.get(name, _TYPES[type])
+        if must_have and default is None and name not in _ADDED_HERE:
+            fields.append((name, value_type))
+        else:
+            fields.append((name, value_type if must_have else value_type | None, None))
+    names = [field[0] for field in fields]
+    # The labels of a session's row are a list, those of its runs are pairs.
+    shaped = _JSON_COLUMNS.keys() - {"labels"} if table == "sessions" else _JSON_COLUMNS.keys()
+    return _RowRule(
+        msgspec.defstruct(table, fields, kw_only=True),
+        tuple(name for name in names if _TYPES_BY_NAME.get(name) is _Time),
+        tuple(name for name in names if name in shaped),
+    )
