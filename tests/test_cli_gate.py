@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,6 +14,8 @@ import pytest
 import yaml
 
 from stretto.cli.main import main
+from tests.fakes import store
+from tests.scenes import Drawing
 from tests.test_examples import EXAMPLES
 
 CI = Path(__file__).parents[1] / "deploy" / "ci"
@@ -82,6 +86,7 @@ def test_a_name_is_saved_in_the_folder_of_the_service(folder: Path) -> None:
         (("nowhere", "--baseline", "main"), 3, "the report does not exist"),
         (("before", "--baseline", "main", "--effect", "5"), 2, "above the threshold"),
         (("session:none", "--baseline", "main"), 3, "no store"),
+        (("before", "--baseline", "main", "--since", "7d"), 2, "give pattern:NAME"),
     ],
 )
 def test_wrong_use_is_named(
@@ -92,6 +97,42 @@ def test_wrong_use_is_named(
     run("gate", "before", "--save", "main")
     assert run("gate", *arguments) == code
     assert message in capsys.readouterr().err
+
+
+def draw_releases(day: int, *, reviews: int, slower: float = 1.0) -> Iterator[Drawing]:
+    """Draw ten sessions of a day: reviews of about a minute and one test run of about ten."""
+    rng = Random(day)
+    for number in range(10):
+        start = day * 86_400 + number * 3_600
+        drawing = Drawing(f"d{day}n{number}").opens(start, pattern="release").prompt(start)
+        lengths = [("tests", 600.0), *(("review", 60.0 * slower) for _ in range(reviews))]
+        for index, (kind, seconds) in enumerate(lengths):
+            length = seconds * rng.lognormvariate(0, 0.02)
+            drawing.task(f"d{day}n{number}t{index}", start + 1, start + 1 + length, kind)
+        yield drawing.stop(start + 900).ends(start + 901)
+
+
+def test_sessions_are_judged_by_task_type(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Sessions of a day against those of the day before: slower reviews fail, another mix is called so."""
+    days = (
+        draw_releases(0, reviews=6),
+        draw_releases(1, reviews=6, slower=1.5),
+        draw_releases(2, reviews=1),
+    )
+    with store(folder.parent / "state") as opened:
+        for day in days[:1]:
+            opened.take([event for drawing in day for event in drawing.events])
+        assert run("gate", "pattern:release", "--save", "releases") == 0
+        opened.take([event for drawing in days[1] for event in drawing.events])
+        capsys.readouterr()
+        assert run("gate", "pattern:release", "--since", "2026-01-02", "--baseline", "releases") == 1
+        printed = capsys.readouterr().out
+        assert "regression       review: 1.4" in printed or "regression       review: 1.5" in printed
+        assert "10 and 10 runs" in printed
+        opened.take([event for drawing in days[2] for event in drawing.events])
+        assert run("gate", "pattern:release", "--since", "2026-01-03", "--baseline", "releases") == 0
+        assert "because the mix changed" in capsys.readouterr().out
+    assert run("gate", "session:d2n0", "--baseline", "releases") == 4, "one run is too little"
 
 
 def test_another_machine_is_refused_unless_calibrated(
@@ -187,6 +228,29 @@ def test_the_github_action_runs_as_a_runner_would(folder: Path) -> None:
     assert run_action(folder, reports="thin", baseline="main")[0] == 0
     code, printed, output = run_action(folder, reports="thin", baseline="main", **{"too-little-data": "fail"})
     assert (code, output) == (4, "verdict=4\n"), printed
+
+
+def test_a_runner_without_stretto_installs_it(tmp_path: Path) -> None:
+    """The action from the repository that it is in or from what is named, GitLab's job from what is named."""
+    (tmp_path / "bash").symlink_to(shutil.which("bash") or "")
+    python = tmp_path / "python3"
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o700)
+    action = yaml.safe_load((CI / "github" / "action.yml").read_text())["runs"]["steps"][0]["run"]
+    (job,) = read_gitlab_job()[1]["before_script"]
+
+    def install(script: str, package: str) -> subprocess.CompletedProcess[str]:
+        variables = {"PATH": str(tmp_path), "PACKAGE": package, "GITHUB_ACTION_PATH": str(CI / "github")}
+        return run_shell(script, tmp_path, **variables)
+
+    *words, source = install(action, "").stdout.split()
+    assert words == ["-m", "pip", "install", "--quiet"]
+    assert (Path(source) / "pyproject.toml").resolve() == CI.parents[1] / "pyproject.toml"
+    assert install(action, "stretto==1").stdout.split()[-1] == "stretto==1"
+    assert install(job, "stretto==1").stdout.split()[-1] == "stretto==1"
+    nothing = install(job, "")
+    assert nothing.returncode != 0
+    assert "name what pip installs" in nothing.stderr
 
 
 def read_gitlab_job() -> tuple[str, dict[str, Any]]:

@@ -87,9 +87,10 @@ def render_page(command: str, profiles: Sequence[Measurements], text: str) -> st
         amount = format_amount(name, median(values))
         rows.append(f"<tr><td>{escape(name)}</td><td>{amount}</td><td>{drawing}</td></tr>")
     title = f"Profile of {escape(command)}"
+    second = "; the second row is the other command" if len(profiles) > 1 else ""
     return (
         f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-        f"<h1>{title}</h1><p>A dot is a run, from 0 at the left; the second row is the other command.</p>"
+        f"<h1>{title}</h1><p>A dot is a run, from 0 at the left{second}.</p>"
         f"<table><tr><th>amount</th><th>median</th><th>runs</th></tr>{''.join(rows)}</table>"
         f"<pre>{escape(text)}</pre></html>\n"
     )

@@ -16,7 +16,8 @@ from statistics import median
 from stretto.cli.command_context import CommandContext
 from stretto.cli.load_and_save_gate_baselines import GATES, load_baseline, save_baseline
 from stretto.cli.session_commands import match_sessions
-from stretto.clock import SECOND
+from stretto.cli.time_args import parse_since
+from stretto.clock import SECOND, read_wall_clock
 from stretto.errors import UsageError
 from stretto.gates import gate_texts, read_benchmark_reports
 from stretto.gates.benchmark_measurements import (
@@ -44,7 +45,10 @@ def run_gate(context: CommandContext, options: argparse.Namespace) -> int:
             "nothing to do", hint="name a baseline: --baseline NAME to compare, --save NAME to save"
         )
     is_pooled = options.reports[0].startswith((SESSION, PATTERN))
-    new = merge_all(_read_input(context, name) for name in options.reports)
+    since = None if options.since is None else parse_since(options.since, read_wall_clock())
+    if since is not None and not any(name.startswith(PATTERN) for name in options.reports):
+        raise UsageError("--since chooses among the sessions of a pattern", hint="give pattern:NAME")
+    new = merge_all(_read_input(context, name, since) for name in options.reports)
     new = _add_machine(new, is_calibrated=options.calibrate)
     if not options.baseline:
         save_baseline(context, options.save, new, options.service)
@@ -74,10 +78,10 @@ def run_gate(context: CommandContext, options: argparse.Namespace) -> int:
     return verdict.exit_code
 
 
-def _read_input(context: CommandContext, name: str) -> Measurements:
+def _read_input(context: CommandContext, name: str, since: int | None) -> Measurements:
     """Return the runs of a report, or the tasks of sessions of ours."""
     if name.startswith((SESSION, PATTERN)):
-        return _read_sessions(context, name)
+        return _read_sessions(context, name, since or 0)
     path = Path(name)
     if not path.exists():
         raise MeasurementError(
@@ -86,8 +90,11 @@ def _read_input(context: CommandContext, name: str) -> Measurements:
     return read_benchmark_reports.read_reports(path)
 
 
-def _read_sessions(context: CommandContext, name: str) -> Measurements:
-    """Return the lengths of the tasks that succeeded, by task type; a session is a run of each type."""
+def _read_sessions(context: CommandContext, name: str, since: int) -> Measurements:
+    """Return the lengths of the tasks that succeeded, by task type; a session is a run of each type.
+
+    Of a pattern only sessions count that began at ``since`` (ns) or later and are over.
+    """
     config = context.config
     runs: dict[str, list[float]] = {}
     counts: dict[str, int] = {}
@@ -99,7 +106,11 @@ def _read_sessions(context: CommandContext, name: str) -> Measurements:
         else:
             pattern = name.removeprefix(PATTERN)
             rows = session_queries.list_sessions(connection, limit=MOST_SESSIONS)
-            ids = [row.id for row in rows if row.pattern == pattern and row.outcome is not Outcome.RUNNING]
+            ids = [
+                row.id
+                for row in rows
+                if row.pattern == pattern and row.start >= since and row.outcome is not Outcome.RUNNING
+            ]
         for id in ids:
             session = session_queries.read_session(connection, id, config.task_types.classify)
             lengths: dict[str, list[float]] = {}

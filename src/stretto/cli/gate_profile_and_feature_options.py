@@ -31,6 +31,9 @@ def add_gate(commands: Commands, add_command: AddCommand) -> None:
         metavar="NEW",
         help="reports of runs, folders of them, session:ID or pattern:NAME",
     )
+    gate.add_argument(
+        "--since", metavar="WHEN", help="of pattern:NAME only sessions that began since: 24h, 7d, 2026-11-20"
+    )
     gate.add_argument("--baseline", metavar="NAME", help="the baseline: a file, or a name")
     gate.add_argument("--save", metavar="NAME", help="save the runs as a baseline, unless they are slower")
     gate.add_argument(
