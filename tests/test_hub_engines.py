@@ -389,6 +389,26 @@ def test_days_of_sums_that_were_there_before_a_change_have_changed_too(
     assert engine.list_changed_days(tenant, BEGIN + 4) == []
 
 
+def test_owners_of_some_days_are_listed_with_those_who_had_them_forgotten(
+    engine: HubDatabase, tenant: str
+) -> None:
+    """By the days of their sums, in this revision or an earlier one."""
+    slots = {"ann": (TODAY, TODAY + 1), "ben": (TODAY + 2,), "cat": (TODAY + 3,), "dan": (TODAY - 1,)}
+    sessions = [
+        make_session(
+            tenant=tenant,
+            owner=owner,
+            sums=[(day * SLOTS_A_DAY, "tasks", ("review", "critic", "success"), 1) for day in days],
+        )
+        for owner, days in slots.items()
+    ]
+    engine.write_sessions([*sessions, make_session(tenant=tenant, team="b")])
+    engine.forget_sessions(FleetScope(tenant=tenant, owners=(("a", "ben"),)), at=BEGIN + 1)
+    assert engine.list_owners(tenant, TODAY, TODAY + 2) == [("a", "ann"), ("a", "ben"), ("b", "ann")]
+    assert engine.list_owners(tenant, TODAY + 1, TODAY + 1) == [("a", "ann")]
+    assert engine.list_owners(f"not {tenant}", TODAY, TODAY + 2) == []
+
+
 def test_the_days_of_forgotten_sessions_are_kept_without_their_names(
     engine: HubDatabase, tenant: str
 ) -> None:

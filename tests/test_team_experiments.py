@@ -60,7 +60,7 @@ def make_run(owner: str, arm: str, number: int, seconds: float, **rest: Any) -> 
         "team": "red",
         "received": end + SECOND,
         "rows": {"session_runs": (row,)},
-        "sums": (),
+        "sums": ((end // (300 * SECOND), "tasks", ("review", "critic", "success"), 1),),
     }
     return make_session(f"{arm} {number}", **{**named, **rest})
 
@@ -75,6 +75,11 @@ def make_runs(people: Iterable[str], ratio: float = 1.0) -> list[ReceivedSession
         for arm in ("A", "B")
         for number in range(3)
     ]
+
+
+def make_outsiders() -> list[ReceivedSession]:
+    """Make a session of each of five people of the team who are in no arm."""
+    return [make_run(f"q{number}", "C", 0, 60) for number in range(5)]
 
 
 def add_tasks(session: ReceivedSession, **seconds: int) -> ReceivedSession:
@@ -262,6 +267,42 @@ def test_what_lies_outside_of_the_experiment_does_not_count(hub: Hub) -> None:
     assert get_entry(hub)["people"] == {"A": 5, "B": 5}
 
 
+@pytest.mark.parametrize(
+    ("inside", "outside", "team", "compared"),
+    [
+        (6, 0, "red", 6),
+        (6, 1, "red", None),
+        (6, 1, "blue", None),
+        (6, 5, "blue", 6),
+        (8, 2, "red", 5),
+        (8, 2, "blue", 5),
+        (6, 5, "red", 6),
+    ],
+)
+def test_those_at_work_who_are_outside_are_nobody_or_five(
+    hub: Hub, inside: int, outside: int, team: str, compared: int | None
+) -> None:
+    """If they are fewer, some of the others are left out, too, as long as five are inside."""
+    define(hub)
+    others = [make_run(person, "C", 0, 60, team=team) for person in PEOPLE[inside : inside + outside]]
+    hub.database.write_sessions([*make_runs(PEOPLE[:inside]), *others])
+    conclude(hub)
+    entry = get_entry(hub)
+    assert entry["state"] == ("withheld" if compared is None else "concluded")
+    assert entry["people"] == ({} if compared is None else {"A": compared, "B": compared})
+
+
+def test_who_was_at_work_is_outside_also_if_it_is_forgotten_and_not_as_a_runner(hub: Hub) -> None:
+    """Leads saw that day of the team. A pool of runners they see anyway, and other days are no part of it."""
+    add_runners(hub)
+    define(hub)
+    others = make_run("ci", "C", 0, 60), make_run("fay", "C", -12, 60, received=BEGIN - HOUR)
+    hub.database.write_sessions([*make_runs(PEOPLE[:6]), *make_outsiders(), *others])
+    assert hub.client("q0").post(FORGET_PATH, json={"sessions": ["C 0"]}).json() == {"forgotten": 1}
+    conclude(hub)
+    assert get_entry(hub)["people"] == {"A": 6, "B": 6}
+
+
 def _set_arm(session: ReceivedSession, arm: str) -> ReceivedSession:
     (row,) = session.document.rows["session_runs"]
     return session if "C" in str(row["labels"]) else change_row(session, labels=json.dumps({"arm": arm}))
@@ -278,6 +319,7 @@ def test_two_answers_cannot_be_subtracted_to_fewer_than_five_people(
     everybody = hub.client("max", ALL_TEAMS, TokenRole.LEAD)
     hub.database.write_sessions(make_runs(PEOPLE[:6]))
     hub.database.write_sessions([replace(each, team="blue") for each in make_runs(PEOPLE[6 : 6 + others])])
+    hub.database.write_sessions(make_outsiders())
     hub.now[0] += SECOND
     everybody.post(EXPERIMENTS_PATH, json={**ORDER, "name": "wide"})
     # In the order of teams: all teams come first.
@@ -312,7 +354,8 @@ def test_a_document_of_impossible_lengths_holds_nothing_up(
     """Its tasks do not count; and an experiment that fails all the same is logged, the others go on."""
     define(hub, metric="task_seconds")
     hub.database.write_sessions([add_tasks(session, tests=60) for session in make_runs(PEOPLE[:6])])
-    hub.database.write_sessions([add_tasks(make_run("eve", "A", 0, 60), tests=-5)])
+    others = [add_tasks(make_run(person, "A", 0, 60), tests=-5) for person in PEOPLE[6:11]]
+    hub.database.write_sessions(others)
     define(hub, name="wall")
 
     def fail_once(experiment: TeamExperiment, *rest: Any) -> TeamExperiment:
@@ -339,6 +382,7 @@ def test_answers_by_two_metrics_cannot_be_subtracted_either(hub: Hub, metric: st
     everybody.post(EXPERIMENTS_PATH, json={**ORDER, "name": "wide", "metric": metric})
     others = (replace(each, team="blue") for each in make_runs(PEOPLE[6:7]))
     hub.database.write_sessions([add_tasks(each, tests=60) for each in (*make_runs(PEOPLE[:6]), *others)])
+    hub.database.write_sessions(make_outsiders())
     conclude(hub)
     assert get_entry(hub)["state"] == "withheld"
 
@@ -354,9 +398,9 @@ def test_who_is_left_out_changes_no_length_of_tasks(hub: Hub) -> None:
             for number, each in enumerate(make_runs(PEOPLE[:6]))
         ]
     )
-    xavier = make_run("xavier", "A", -1, 60, received=BEGIN + HOUR)
-    xavier = change_row(xavier, start=BEGIN + SECOND)
-    hub.database.write_sessions([add_tasks(xavier, tests=1, review=1000)])
+    early = (make_run(person, "A", -1, 60, received=BEGIN + HOUR) for person in PEOPLE[6:11])
+    early = (change_row(run, start=BEGIN + SECOND) for run in early)
+    hub.database.write_sessions([add_tasks(run, tests=1, review=1000) for run in early])
     conclude(hub)
     first, later = get_entry(hub), get_entry(hub, "later")
     assert first["state"] == later["state"] == "concluded"
@@ -514,7 +558,7 @@ def test_no_two_shown_answers_differ_by_fewer_than_five_people(
         order = ExperimentOrder(name=f"e{number}", metric=metric, days=1, is_paired=is_paired)
         experiment = TeamExperiment(team="red", order=order, start=start, end=start + length)
         inside = list_runs_inside(runs, range(start, start + length), types)
-        ended = conclude_experiment(experiment, inside, concluded)
+        ended = conclude_experiment(experiment, inside, concluded, {})
         concluded.append(ended)
         if ended.state is ExperimentState.CONCLUDED:
             parts: dict[str, dict[str, set[tuple[str, ...]]]] = {"A": defaultdict(set), "B": defaultdict(set)}

@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from stretto.clock import Clock
+from stretto.clock import DAY, Clock
 from stretto.errors import AnalysisNotInstalledError
 from stretto.fleet.session_document import SESSION_ROWS, TASK_ROWS, SessionDocument
 from stretto.fleet.team_experiment_messages import TASK_SECONDS, ExperimentOrder
@@ -18,6 +18,7 @@ from stretto.hub.access_tokens import list_opted_in
 from stretto.hub.conclude_experiment import conclude_experiment
 from stretto.hub.engine import REREAD, Mark, SessionChange, iterate_changes
 from stretto.hub.engine_opening import HubDatabase
+from stretto.hub.people_outside_an_answer import Teams, draw_one_to_leave_out
 from stretto.hub.team_experiment import (
     ExperimentState,
     TeamExperiment,
@@ -53,7 +54,9 @@ def conclude_due_experiments(database: HubDatabase, tenant: str, clock: Clock) -
             continue
         others = [other for _, other in experiments if other is not experiment]
         try:
-            newer = conclude_experiment(experiment, read_chosen_runs(database, tenant, experiment), others)
+            teams = list_people_at_work(database, tenant, experiment)
+            runs = read_chosen_runs(database, tenant, experiment, teams)
+            newer = conclude_experiment(experiment, runs, others, teams)
         except AnalysisNotInstalledError:
             raise
         except Exception:
@@ -68,9 +71,12 @@ def conclude_due_experiments(database: HubDatabase, tenant: str, clock: Clock) -
     return changed
 
 
-def read_chosen_runs(database: HubDatabase, tenant: str, experiment: TeamExperiment) -> list[PersonRun]:
+def read_chosen_runs(
+    database: HubDatabase, tenant: str, experiment: TeamExperiment, teams: Teams
+) -> list[PersonRun]:
     """Return the runs that an experiment compares, of those that arrived in time.
 
+    If some, but few, of those at work would be left over, others are left out with them.
     Owners who opted in are no people, and owners of one name in two teams are one person.
     The lengths of tasks are adjusted for their types by the tasks of these runs alone: so people who are
     left out change no value.
@@ -84,8 +90,26 @@ def read_chosen_runs(database: HubDatabase, tenant: str, experiment: TeamExperim
         chosen = choose_runs(runs, order.arms, is_paired=order.is_paired)
         fewer = rows.keep({run.id for run in chosen})
         if len(chosen) == len(runs) or len(fewer.sessions) == len(rows.sessions):
-            return chosen
+            arms = [frozenset(run.person for run in chosen if run.arm == arm) for arm in order.arms]
+            left_out = draw_one_to_leave_out(arms, teams)
+            if left_out is None:
+                return chosen
+            fewer = rows.keep({run.id for run in chosen if run.person != left_out})
         rows = fewer
+
+
+def list_people_at_work(database: HubDatabase, tenant: str, experiment: TeamExperiment) -> Teams:
+    """Return team → its people with sessions on the UTC days of an experiment, also if these are forgotten.
+
+    It is of whole days, as what leads see of a team, and of all teams of the tenant.
+    """
+    opted_in = list_opted_in(database.list_tokens(tenant), experiment.start)
+    first, last = experiment.start // DAY, (experiment.end - 1) // DAY
+    people = defaultdict[str, set[str]](set)
+    for team, owner in database.list_owners(tenant, first, last):
+        if owner not in opted_in:
+            people[team].add(owner)
+    return {team: frozenset(owners) for team, owners in people.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Each arm has five people and more, and each of them counts alike: nobody's share of an arm exceeds a fifth.
 Example: of 12 people in an answer, 10 are in that of another experiment of the same weeks, by the same
-sessions. Both answers could be subtracted down to 2 people, so the second one is withheld for good.
+sessions. Both answers could be subtracted down to 2 people, so the second one is withheld for good. So is
+one beside which 2 people of the team were at work.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from stretto.hub.enough_people_release_rule import COHORT
+from stretto.hub.people_outside_an_answer import Teams, is_safe_beside_teams
 from stretto.hub.team_experiment import ExperimentResult, ExperimentState, Members, TeamExperiment
 
 if TYPE_CHECKING:
@@ -31,12 +33,15 @@ _Arm = Mapping[str, str]
 
 
 def conclude_experiment(
-    experiment: TeamExperiment, runs: Sequence[PersonRun], others: Iterable[TeamExperiment]
+    experiment: TeamExperiment,
+    runs: Sequence[PersonRun],
+    others: Iterable[TeamExperiment],
+    teams: Teams,
 ) -> TeamExperiment:
     """Return an experiment with its answer, or as withheld. It is over either way.
 
-    ``runs`` are those of its time and arms, ``others`` the experiments of the tenant. Raises
-    AnalysisNotInstalledError.
+    ``runs`` are those of its time and arms, ``others`` the experiments of the tenant. ``teams`` are those
+    at work in its time. Raises AnalysisNotInstalledError.
     """
     from stretto.analysis.experiment_among_people import choose_runs, compare_arms  # noqa: PLC0415  # loads numpy
     from stretto.analysis.experiment_definition_and_plan import ExperimentMetric  # noqa: PLC0415  # loads scipy
@@ -44,8 +49,11 @@ def conclude_experiment(
     order = experiment.order
     chosen = choose_runs(runs, order.arms, is_paired=order.is_paired)
     members = _digest_people(chosen, order.arms)
-    if any(len(people) < COHORT for people in members.values()) or not is_safe_beside(
-        members, [other.seen for other in others]
+    is_enough = all(len(people) >= COHORT for people in members.values())
+    if not (
+        is_enough
+        and is_safe_beside_teams(map(frozenset, members.values()), teams)
+        and is_safe_beside(members, [other.seen for other in others])
     ):
         return replace(experiment, state=ExperimentState.WITHHELD)
     compared = compare_arms(chosen, ExperimentMetric(order.metric), order.arms, is_paired=order.is_paired)

@@ -135,6 +135,12 @@ class Engine(Protocol):
         Days that a session had sums of before its change are among them.
         """
 
+    def list_owners(self, tenant: str, first: int, last: int) -> list[tuple[str, str]]:
+        """Return (team, owner) of those who have or had sums on UTC days from ``first`` to ``last``.
+
+        These are numbers of days. Owners whose sessions are forgotten are among them.
+        """
+
     def list_changes(self, scope: FleetScope, after: Mark, limit: int) -> Iterator[SessionChange]:
         """Yield at most ``limit`` changes after a mark, in the order of their marks."""
 

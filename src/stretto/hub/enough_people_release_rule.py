@@ -134,7 +134,7 @@ def release_day(
     teams = {team: sums for team, sums in sums_by_team.items() if sums}
     if before is None or not before.teams:
         people = {team: frozenset(each.owner for each in sums) - opted_in for team, sums in teams.items()}
-        composition = _pool_few(people, {}, POOL)
+        composition = pool_few(people, {}, POOL)
         before = None
     else:
         composition = _keep_groups(before, teams)
@@ -196,7 +196,7 @@ def _is_enough(people: frozenset[str] | set[str]) -> bool:
     return not people or len(people) >= COHORT
 
 
-def _pool_few(
+def pool_few(
     people_by_name: Mapping[str, frozenset[str]], changed_by_name: Mapping[str, frozenset[str]], pool: str
 ) -> dict[str, tuple[str, ...]]:
     """Return names by group: each with enough people and changes by itself, the others in a pool.
@@ -258,7 +258,7 @@ def _release_group(
         # What leads have not seen has no difference.
         changes_of = changed if any(_split(part)[0] == dimension for part in seen or ()) else {}
         becomes: dict[str, str] = {}
-        for group, members in _pool_few(people_of, changes_of, f"{dimension}:{OTHER}").items():
+        for group, members in pool_few(people_of, changes_of, f"{dimension}:{OTHER}").items():
             if not _is_enough(_unite(changes_of, members)):
                 return None
             if _is_enough(_unite(people_of, members)):

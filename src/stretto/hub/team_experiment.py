@@ -162,8 +162,8 @@ def describe_state(experiment: TeamExperiment) -> str:
             return f"it is worked out once, six hours after it ends on {end} at 00:00 UTC"
         case ExperimentState.WITHHELD:
             return (
-                f"it ended with fewer than {COHORT} people in an arm,"
-                f" or with fewer than {COHORT} others than another experiment of the time"
+                f"it ended with fewer than {COHORT} people in an arm, with some but fewer than {COHORT}"
+                f" outside of it, or with fewer than {COHORT} others than another experiment of the time"
             )
         case ExperimentState.WITHDRAWN:
             return "it was withdrawn"

@@ -218,6 +218,14 @@ class ClickhouseEngine(TokenLookup):
         rows = self._fetch(query, {"tenant": tenant, "since": since})
         return [(team, to_day(changed)) for team, changed in rows]
 
+    def list_owners(self, tenant: str, first: int, last: int) -> list[tuple[str, str]]:
+        """Return (team, owner) of those who have or had sums on UTC days from ``first`` to ``last``."""
+        query = (
+            f"SELECT DISTINCT team, owner FROM {self._sessions} FINAL WHERE tenant = {{tenant:String}}"  # noqa: S608  # constants
+            " AND arrayExists(each -> each BETWEEN {first:Date} AND {last:Date}, days) ORDER BY team, owner"
+        )
+        return self._fetch(query, {"tenant": tenant, "first": to_date(first), "last": to_date(last)})
+
     def list_changes(self, scope: FleetScope, after: Mark, limit: int) -> Iterator[SessionChange]:
         """Yield at most ``limit`` changes after a mark, in the order of their marks."""
         where, parameters = _select_scope(scope)

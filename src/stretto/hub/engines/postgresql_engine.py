@@ -169,6 +169,15 @@ class PostgresqlEngine(TokenLookup):
         )
         return self._fetch(query, {"tenant": tenant, "since": since})
 
+    def list_owners(self, tenant: str, first: int, last: int) -> list[tuple[str, str]]:
+        """Return (team, owner) of those who have or had sums on UTC days from ``first`` to ``last``."""
+        query = (
+            f"SELECT DISTINCT team, owner FROM {SCHEMA}.sessions WHERE tenant = %(tenant)s"  # noqa: S608  # a constant
+            " AND EXISTS (SELECT 1 FROM unnest(days) AS of_sums WHERE of_sums BETWEEN %(first)s AND %(last)s)"
+            " ORDER BY team, owner"
+        )
+        return self._fetch(query, {"tenant": tenant, "first": first, "last": last})
+
     def list_changes(self, scope: FleetScope, after: Mark, limit: int) -> Iterator[SessionChange]:
         """Yield at most ``limit`` changes after a mark, in the order of their marks."""
         where, parameters = _select_scope(scope)

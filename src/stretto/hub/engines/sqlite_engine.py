@@ -224,6 +224,14 @@ class SqliteEngine(TokenLookup):
         )
         return self._fetch(query, (tenant, since))
 
+    def list_owners(self, tenant: str, first: int, last: int) -> list[tuple[str, str]]:
+        """Return (team, owner) of those who have or had sums on UTC days from ``first`` to ``last``."""
+        query = (
+            "SELECT DISTINCT team, owner FROM sessions, json_each(days) AS day_of_sums"
+            " WHERE tenant = ? AND day_of_sums.value BETWEEN ? AND ? ORDER BY team, owner"
+        )
+        return self._fetch(query, (tenant, first, last))
+
     def list_changes(self, scope: FleetScope, after: Mark, limit: int) -> Iterator[SessionChange]:
         """Yield at most ``limit`` changes after a mark, in the order of their marks."""
         where, parameters = _select_scope(scope)

@@ -1,0 +1,62 @@
+"""Keep those at work whom the answer of an experiment is not about nobody, or at least five people.
+
+Leads know the sums of whole teams. Beside an answer about all but two people of a team, these two would be
+what is left. So others are left out, too, until five are.
+
+Example: of 20 people of a team at work, 18 took part. Three of them are left out by lot: the answer is about
+15 people, and not about 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+
+from stretto.hub.enough_people_release_rule import COHORT, POOL, pool_few
+
+Teams = Mapping[str, frozenset[str]]
+"""Every team of the tenant → its people who were at work in the time of an experiment."""
+
+
+def is_safe_beside_teams(arms: Iterable[frozenset[str]], teams: Teams) -> bool:
+    """Return whether neither an arm nor all together differ from whole teams by one to four people.
+
+    ``arms`` are the people of each. Teams of few people are taken together, as they are in released days.
+    """
+    groups = [
+        frozenset[str]().union(*(teams[team] for team in pooled))
+        for pooled in pool_few(teams, {}, POOL).values()
+    ]
+    of_arms = [*arms]
+    return all(_is_far_from_whole(people, groups) for people in (*of_arms, frozenset[str]().union(*of_arms)))
+
+
+def draw_one_to_leave_out(arms: Iterable[frozenset[str]], teams: Teams) -> str | None:
+    """Return whom an answer is not to be about, so that others are not left over; None if nobody need be.
+
+    Nor is there somebody if each arm needs all of its people. The lot is the same in all experiments:
+    answers about the same runs are then about the same people, and both can be shown.
+    """
+    of_arms = [*arms]
+    if is_safe_beside_teams(of_arms, teams):
+        return None
+    needed = frozenset[str]().union(*(people for people in of_arms if len(people) <= COHORT))
+    return min(frozenset[str]().union(*of_arms) - needed, key=_draw_lot, default=None)
+
+
+def _draw_lot(person: str) -> bytes:
+    return sha256(person.encode("utf-8", "surrogatepass")).digest()
+
+
+def _is_far_from_whole(people: frozenset[str], groups: Sequence[frozenset[str]]) -> bool:
+    """Return whether people are some of the groups exactly, or differ from any union of them by five.
+
+    A group of which there are none, or all, need not be looked at: it has five people itself.
+    """
+    differences = {people.difference(*groups)}
+    for group in groups:
+        sides = people & group, group - people
+        if all(sides):
+            longer = {known | side for known in differences for side in sides}
+            differences = {each for each in longer if len(each) < COHORT}
+    return not any(len(each) in range(1, COHORT) for each in differences)
