@@ -95,8 +95,8 @@ def test_an_answer_says_on_how_much_of_its_runs_it_rests() -> None:
     assert found["failure_share"] == 0.8
     since = ComparisonBoundary(45 * DAY)
     assert read_coverage(judge_changes(series, 60 * DAY, UTC, [since]))["task_tokens"] == 1.0
-    # Of the last thirty days, the first fifteen have half of the tokens.
-    assert read_coverage(judge_trends(series, 60 * DAY))["task_tokens_trend"] == 0.75
+    # Of the sixty days that are known of the last ninety, the first 45 have half of the tokens.
+    assert read_coverage(judge_trends(series, 60 * DAY))["task_tokens_trend"] == 0.625
     calls = make_series_of_day_sums(SeriesKind.TOOL_LENGTH, {"tool": "Bash"}, [(DAY, {MINUTE: 9})])
     assert read_coverage(judge_changes([calls], 45 * DAY)) == {"tool_length": None}
 

@@ -50,6 +50,24 @@ def test_a_rise_is_a_trend_with_its_size_in_thirty_days() -> None:
     assert finding.verdict is FindingVerdict.IMPROVEMENT
 
 
+def test_a_slow_rise_is_seen_over_ninety_days() -> None:
+    """A tenth a month is seen once 90 days are known; what is steep in the last 30 days is theirs."""
+    slow = rising(1.1, days=90)
+    (finding,) = judge_trends([slow], FIRST_DAY + 90 * DAY)
+    assert (finding.verdict, finding.details["window_days"]) == (FindingVerdict.REGRESSION, 90)
+    assert finding.evidence.effect == pytest.approx(1.1, abs=0.02)
+    assert finding.advice.endswith("], over the last 90 days.")
+    steep = replace(slow, values=np.concatenate([rising(1.0, days=60).values, rising(1.5).values]))
+    (finding,) = judge_trends([steep], FIRST_DAY + 90 * DAY)
+    assert finding.details["window_days"] == 30
+    assert finding.evidence.effect == pytest.approx(1.5, abs=0.1)
+    (quiet,) = judge_trends([rising(1.0, days=90)], FIRST_DAY + 90 * DAY)
+    assert (quiet.verdict, quiet.evidence.n) == (FindingVerdict.NO_EVIDENCE, 90)
+    sparse = replace(slow, times=slow.times[310:], values=slow.values[310:])
+    (finding,) = judge_trends([sparse], FIRST_DAY + 90 * DAY)
+    assert finding.details["window_days"] == 30
+
+
 def test_without_a_trend_the_detectable_one_is_given() -> None:
     """Silence names how large a trend would have broken it."""
     (finding,) = judge_trends([rising(1.0)], FIRST_DAY + 30 * DAY)

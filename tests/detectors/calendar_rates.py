@@ -9,8 +9,9 @@ import numpy as np
 
 from stretto.analysis.calendar_patterns import find_hour_pattern, find_weekday_pattern
 from stretto.analysis.series_of_run_values import Series, SeriesKind
-from stretto.analysis.series_trends import TREND_LEVEL, estimate_trend
+from stretto.analysis.series_trends import judge_trends
 from stretto.clock import DAY
+from stretto.model.findings import FindingVerdict
 from tests.detectors.scenarios import FIRST_DAY, draw_series, follow, place_ends
 
 DAY_SPREAD = 0.10
@@ -18,15 +19,19 @@ DAY_SPREAD = 0.10
 
 
 def count_trends(likeness: float, days: int, factor: float, cases: int, seed: int) -> int:
-    """Return in how many of the cases a trend is seen; ``factor`` is the planted change in 30 days."""
+    """Return in how many of the cases a trend is seen; ``factor`` is the planted change in 30 days.
+
+    A case is a series of one value a day of which so many days are known.
+    """
     rng = np.random.default_rng([seed, days, round(likeness * 10)])
     numbers = np.arange(float(days))
-    slope = math.log(factor) / 30
-    trends = [
-        estimate_trend(numbers, follow(rng, days, likeness, DAY_SPREAD) + slope * numbers)
-        for _ in range(cases)
-    ]
-    return sum(trend is not None and trend.p <= TREND_LEVEL for trend in trends)
+    times = place_ends(days, 1)
+    seen = 0
+    for _ in range(cases):
+        values = follow(rng, days, likeness, DAY_SPREAD) + math.log(factor) / 30 * numbers
+        (finding,) = judge_trends([Series(SeriesKind.TASK_LENGTH, {}, times, values)], FIRST_DAY + days * DAY)
+        seen += finding.verdict is not FindingVerdict.NO_EVIDENCE
+    return seen
 
 
 def count_weekday_patterns(cases: int, seed: int, *, planted: float = 0.0) -> int:

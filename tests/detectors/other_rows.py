@@ -26,6 +26,8 @@ def measure_trends(*, long: bool) -> Iterator[Row]:
     for likeness in (0.0, 0.3, 0.6):
         seen = count_trends(likeness, 30, 1.0, cases, 1)
         yield make_rate("B", f"30 days, likeness {likeness}: false trends", seen, cases, at_most=0.09)
+        seen = count_trends(likeness, 90, 1.0, cases, 3)
+        yield make_rate("B", f"90 days, likeness {likeness}: false trends", seen, cases, at_most=0.09)
         seen = count_trends(likeness, 90, 1.1, cases, 2)
         name = f"90 days, likeness {likeness}: +10 % a month found"
         yield make_rate("B", name, seen, cases, at_least=0.95)

@@ -3,13 +3,15 @@
 The slope shown is Theil and Sen's, which a few wild days do not turn. Whether it differs from 0 is judged by
 the least-squares slope. Its variance is widened by (1 + r) / (1 - r), r being the autocorrelation of the days
 around the line; as many days fewer count as independent.
+
+A month shows a rise of a tenth only if the days hardly scatter, so that three months are looked at as well.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
 import numpy as np
@@ -22,6 +24,15 @@ from stretto.model.findings import TREND_SUFFIX, Finding, FindingEvidence, Findi
 
 TREND_DAYS = 30
 """Days over which a trend is looked for, and by which its size is given."""
+
+LONG_DAYS = 90
+"""Days over which a trend is looked for too, where enough of them have runs."""
+
+FEWEST_LONG_DAYS = 60
+"""Fewest of them with runs."""
+
+RECENT_PENALTY = 10.0
+"""Factor of the p value of the last 30 days where 90 are looked at too, so that both are hardly ever false."""
 
 FEWEST_DAYS = 14
 """Fewest days with runs that have a trend."""
@@ -105,30 +116,59 @@ def average_days(series: Series, instant: int, zone: tzinfo, count: int) -> tupl
     return known.astype(np.float64), np.asarray(sums[known] / sizes[known], dtype=np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class _JudgedTrend:
+    """The trend of a series over so many days, of which some have runs; None if it cannot be estimated."""
+
+    series: Series
+    window: int
+    days_with_runs: int
+    trend: Trend | None
+    p: float = 1.0
+    """By which it is judged."""
+
+
 def judge_trends(
     series: Iterable[Series], instant: int, zone: tzinfo = UTC, *, days: int = TREND_DAYS
 ) -> list[Finding]:
-    """Return a finding about the trend of each series; the effect is its change in 30 days.
+    """Return a finding about the trend of each series over ``days``; the effect is its change in 30 days.
 
-    A trend counts if p ≤ .05, and if at most a tenth of the trends that are seen together are false.
+    Where 60 of the last 90 days have runs, a trend over these is looked for too, and shown where the last
+    days alone have none. A trend counts if p ≤ .05, and if at most a tenth of the trends that are seen
+    together are false.
     """
-    rows = [(each, *average_days(each, instant, zone, days)) for each in series]
-    trends = [
-        estimate_trend(numbers, values) if len(values) >= FEWEST_DAYS else None for _, numbers, values in rows
-    ]
-    p_values = np.array([trend.p for trend in trends if trend is not None])
+    looked = [_look_both_ways(each, instant, zone, days) for each in series]
+    p_values = np.array([min(each.p for each in both) for both in looked if both[0].trend is not None])
     level = min(TREND_LEVEL, select_discoveries(p_values, FALSE_TRENDS))
-    starts = list_local_days(instant, days, zone).starts
-    return [
-        _conclude_trend(each, len(values), trend, level).add_coverage(
-            each.measure_coverage(int(starts[0]), int(starts[-1]))
-        )
-        for (each, _, values), trend in zip(rows, trends, strict=True)
-    ]
+    findings = []
+    for both in looked:
+        shown = next((each for each in both if each.p <= level), both[-1])
+        starts = list_local_days(instant, shown.window, zone).starts
+        coverage = shown.series.measure_coverage(int(starts[0]), int(starts[-1]))
+        findings.append(_conclude_trend(shown, level).add_coverage(coverage))
+    return findings
 
 
-def _conclude_trend(series: Series, days: int, trend: Trend | None, level: float) -> Finding:
-    """Return the finding about the trend of a number of daily values."""
+def _look_both_ways(series: Series, instant: int, zone: tzinfo, days: int) -> list[_JudgedTrend]:
+    """Return the trend of the last days, then that of 90 days if so many are known."""
+    recent = _look_at_days(series, instant, zone, days)
+    if recent.trend is None or days >= LONG_DAYS:
+        return [recent]
+    longer = _look_at_days(series, instant, zone, LONG_DAYS)
+    if longer.trend is None or longer.days_with_runs < FEWEST_LONG_DAYS:
+        return [recent]
+    return [replace(recent, p=recent.p * RECENT_PENALTY), longer]
+
+
+def _look_at_days(series: Series, instant: int, zone: tzinfo, days: int) -> _JudgedTrend:
+    numbers, values = average_days(series, instant, zone, days)
+    trend = estimate_trend(numbers, values) if len(values) >= FEWEST_DAYS else None
+    return _JudgedTrend(series, days, len(values), trend, 1.0 if trend is None else trend.p)
+
+
+def _conclude_trend(judged: _JudgedTrend, level: float) -> Finding:
+    """Return the finding about a trend."""
+    series, trend, days = judged.series, judged.trend, judged.days_with_runs
     kind, unit = f"{series.kind.value}{TREND_SUFFIX}", series.scale.value
     subject = dict(series.subject)
     if days < FEWEST_DAYS:
@@ -153,7 +193,7 @@ def _conclude_trend(series: Series, days: int, trend: Trend | None, level: float
         for slope in (trend.slope, trend.low, trend.high, trend.detectable)
     )
     verdict = FindingVerdict.NO_EVIDENCE
-    if trend.p <= level:
+    if judged.p <= level:
         worse = (trend.slope > 0) == series.less_is_better
         verdict = FindingVerdict.REGRESSION if worse else FindingVerdict.IMPROVEMENT
     return Finding(
@@ -163,13 +203,20 @@ def _conclude_trend(series: Series, days: int, trend: Trend | None, level: float
         FindingEvidence(
             n=trend.days, effect=effect, low=low, high=high, unit=unit, p=trend.p, detectable=detectable
         ),
-        advice=describe_trend(series, effect, low, high) if verdict is not FindingVerdict.NO_EVIDENCE else "",
-        details={"effective_days": trend.effective_days},
+        advice=""
+        if verdict is FindingVerdict.NO_EVIDENCE
+        else describe_trend(series, effect, low, high, window=judged.window),
+        details={"effective_days": trend.effective_days, "window_days": float(judged.window)},
     )
 
 
-def describe_trend(series: Series, effect: float, low: float, high: float) -> str:
-    """Return a trend as a sentence: ``Task length (tests) rose by 12 % in 30 days [4, 21].``."""
+def describe_trend(
+    series: Series, effect: float, low: float, high: float, *, window: int = TREND_DAYS
+) -> str:
+    """Return a trend as a sentence: ``Task length (tests) rose by 12 % in 30 days [4, 21].``.
+
+    A trend over more days, ``window``, has their number too.
+    """
     name = f"{series.kind.value.replace('_', ' ').capitalize()} ({', '.join(series.subject.values())})"
     if series.scale is SeriesScale.RATIO:
         effect, low, high = effect - 1, low - 1, high - 1
@@ -177,7 +224,9 @@ def describe_trend(series: Series, effect: float, low: float, high: float) -> st
     sign = 1 if effect >= 0 else -1
     ends = sorted((round(100 * sign * low), round(100 * sign * high)))
     word = "rose" if effect >= 0 else "fell"
-    return f"{name} {word} by {round(100 * abs(effect))}{unit} in {TREND_DAYS} days [{ends[0]}, {ends[1]}]."
+    over = f", over the last {window} days" if window > TREND_DAYS else ""
+    size = f"{round(100 * abs(effect))}{unit} in {TREND_DAYS} days [{ends[0]}, {ends[1]}]"
+    return f"{name} {word} by {size}{over}."
 
 
 def describe_lacking_days(days: int, needed: int = FEWEST_DAYS) -> str:

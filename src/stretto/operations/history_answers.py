@@ -31,7 +31,7 @@ from stretto.store.finding_history_and_last_answers import AnalysisResult
 
 FEWEST_TREND_DAYS = 14
 TREND_TIME = 30 * DAY
-"""Time (ns) of which trends are worked out."""
+"""Time (ns) of which trends are worked out at least; where more is known also those of 90 days."""
 FEWEST_REGRESSION_DAYS = 15
 FEWEST_PATTERN_SESSIONS = 100
 HISTORY = 154 * DAY
@@ -76,7 +76,7 @@ def answer_trends(call: OperationCall) -> OperationAnswer:
     span: int = call.options["timeframe"]
     runs = call.read_pattern_runs(span)
     days = describe_days(runs, call.sources.zone)
-    # A short list of days takes nothing from the trends, which are those of the last thirty days.
+    # A short list of days takes nothing from the trends, which are those of thirty days at least.
     known = days
     if span < TREND_TIME:
         known = describe_days(call.read_pattern_runs(TREND_TIME), call.sources.zone)

@@ -128,7 +128,10 @@ _ROWS: tuple[Operation, ...] = (
         history_answers.answer_trends,
         (
             _take(
-                "timeframe", TimeSpan(DAY, 154 * DAY), "30_days", "days to list; a trend is that of 30 days"
+                "timeframe",
+                TimeSpan(DAY, 154 * DAY),
+                "30_days",
+                "days to list; a trend is that of 30 days, or of 90",
             ),
             _take_all(
                 "metrics", ("efficiency", "execution_time", "resource_usage"), "which trends to look for"
