@@ -18,7 +18,7 @@ import numpy as np
 from stretto.clock import DAY, SECOND
 from stretto.figures.overdue_limits_and_time_left import find_overdue_limit
 from stretto.findings.analysis_input_and_answer import AnalysisInput
-from stretto.findings.analysis_table import ANALYSES
+from stretto.findings.analysis_table import ANALYSES, TRENDS
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding
 from stretto.model.run_rows_for_analyses import TaskRun
@@ -34,7 +34,10 @@ from tests.scenes import BEGIN
 PER_DAY = 20
 STEP = DAY // PER_DAY
 RISE = 1.5
-"""Change of the type ``rising`` in 30 days, the days of a trend: a rise of 10 % needs 90 to be found."""
+"""Change of the type ``rising`` in 30 days."""
+
+SLOW_RISE, SLOW_DAYS, SLOW_STORES = 1.1, 90, 20
+"""Change in 30 days that takes so many days to be found, and the stores in which it is planted."""
 
 NEAR = 1e-4
 """Share by which numbers may differ: events have times to some nanoseconds, which move a fit by 1e-5."""
@@ -92,6 +95,32 @@ def measure_journal_answers(*, long: bool) -> Iterator[Row]:
     if long:
         for name, (answer, _, _) in PLANTED.items():
             yield make_rate(answer, f"through journals: {name}", counts.shown[name], stores, at_least=0.95)
+        yield from measure_slow_rises()
+
+
+def measure_slow_rises() -> Iterator[Row]:
+    """Yield how often tasks that rise by a tenth a month are found to after 90 days, and others to change."""
+    shown: Counter[str] = Counter()
+    for seed in range(SLOW_STORES):
+        rng = np.random.default_rng([seed, 44])
+        steady, rising = (draw_logs("a", rng, SLOW_DAYS, PER_DAY) for _ in range(2))
+        rising += math.log(SLOW_RISE) / 30 * np.repeat(np.arange(SLOW_DAYS), PER_DAY)
+        runs = [*make_runs("steady", steady), *make_runs("rising", rising)]
+        with TemporaryDirectory() as folder, store(Path(folder)) as opened:
+            opened.take(draw_tasks_as_events(runs))
+            (reply,) = ask_analyses(Path(folder), BEGIN + SLOW_DAYS * DAY + 60 * SECOND, TRENDS)
+        shown.update(
+            finding.subject["type"]
+            for finding in reply.findings
+            if finding.kind == "task_length_trend" and finding.advice
+        )
+    yield make_rate(
+        "B", f"through journals: +10 % a month found in {SLOW_DAYS} days", shown["rising"], SLOW_STORES,
+        at_least=0.95,
+    )  # fmt: skip
+    yield make_rate(
+        "B", "through journals: false trends beside it", shown["steady"], SLOW_STORES, at_most=0.09
+    )
 
 
 def draw_tasks(seed: int, days: int) -> list[TaskRun]:

@@ -32,7 +32,7 @@ FEWEST_LONG_DAYS = 60
 """Fewest of them with runs."""
 
 RECENT_PENALTY = 10.0
-"""Factor of the p value of the last 30 days where 90 are looked at too, so that both are hardly ever false."""
+"""Factor of the p value of the last 30 days where 90 are looked at too: both are hardly ever false."""
 
 FEWEST_DAYS = 14
 """Fewest days with runs that have a trend."""
