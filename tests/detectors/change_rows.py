@@ -24,6 +24,13 @@ MOST_FALSE = dict.fromkeys("abcdegh", 0.15) | {"f": 0.30}
 MOST_FALSE_DISCOVERIES = 0.10
 WITHIN_7 = {**dict.fromkeys("aefgh", 0.99), **dict.fromkeys("bd", 0.70)}
 WITHIN_14 = {**dict.fromkeys("aefg", 0.65), "h": 0.55}
+SETS, MORE_SETS = 4, {"f": 20}
+"""Sets of the long form; a scenario that is near its bounds at 20 a day has more of them."""
+
+KNOWN = {
+    "f": "the level itself may fall as far in that week; a rule that finds more raises too many false ones"
+}
+"""Scenario → why a change of half is known to be found later than is asked."""
 
 
 def measure_changes(*, long: bool, first: int = 0) -> Iterator[Row]:
@@ -31,9 +38,10 @@ def measure_changes(*, long: bool, first: int = 0) -> Iterator[Row]:
 
     ``first`` is the number of the first set: each number is another draw.
     """
-    sets = range(first, first + (4 if long else 2))
+    sets = range(first, first + (SETS if long else 2))
     for scenario in "abcdefgh" if long else SHORT:
-        yield from measure_scenario(scenario, 20, sets)
+        more = range(first, first + MORE_SETS.get(scenario, SETS)) if long else sets
+        yield from measure_scenario(scenario, 20, more)
         yield from measure_scenario(scenario, 5, sets, finds=False)
 
 
@@ -59,8 +67,10 @@ def measure_scenario(scenario: str, per_day: int, sets: range, *, finds: bool = 
     if scenario in WITHIN_7:
         yield make_rate(
             ANSWER, f"{label} +50 % found within 7 days", large.within_7, large.changed,
-            at_least=WITHIN_7[scenario],
+            at_least=WITHIN_7[scenario], known=KNOWN.get(scenario, ""),
         )  # fmt: skip
+    if scenario in KNOWN:
+        yield make_rate(ANSWER, f"{label} +50 % found within 14 days", large.within_14, large.changed)
     if scenario in WITHIN_14:
         small = ChangeCounts()
         for number in sets:
