@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from stretto.analysis.experiment_among_people import PersonRun, choose_runs
 from stretto.cli.main import main
 from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
+from stretto.errors import EngineError
 from stretto.fleet.hub_exchange import FORGET_PATH
 from stretto.fleet.team_experiment_messages import EXPERIMENTS_PATH, WITHDRAW_PATH, ExperimentOrder
 from stretto.hub import answer_experiment_orders, hub_app, scope_service
@@ -647,6 +648,45 @@ def test_a_hub_that_was_slower_goes_on_with_nothing_that_it_read_before(tmp_path
         assert faster.of_slower == 0
         states = [decode_team_experiment(each.document).state for each in database.list_experiments("acme")]
         assert states == [ExperimentState.CONCLUDED, ExperimentState.WITHHELD]
+
+
+def test_a_hub_that_cannot_conclude_one_goes_on_only_if_no_other_hub_could(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one has concluded it meanwhile, and the answer that follows would show a single person."""
+    with run_engine("sqlite", tmp_path) as database, run_hub(tmp_path, database, {}) as hub:
+        hub.now[0] = BEGIN
+        define(hub)
+        hub.now[0] += SECOND
+        everybody = hub.client("max", ALL_TEAMS, TokenRole.LEAD)
+        everybody.post(EXPERIMENTS_PATH, json={**ORDER, "name": "wide"})
+        others = (replace(each, team="blue") for each in make_runs(PEOPLE[6:7]))
+        database.write_sessions([*make_runs(PEOPLE[:6]), *others, *make_outsiders()])
+        now = END + 6 * HOUR
+        module = "stretto.hub.conclude_due_experiments"
+
+        class Stopped(OtherHub):
+            """A hub that is stopped after its first answer."""
+
+            def write_experiment(self, *words: Any, **rest: Any) -> bool:
+                if words[1].name != "wide":
+                    raise EngineError("the hub is stopped")
+                return database.write_experiment(*words, **rest)
+
+        def fail_after_the_other(*_: Any) -> TeamExperiment:
+            monkeypatch.setattr(f"{module}.conclude_experiment", conclude_experiment)
+            with pytest.raises(EngineError):
+                conclude_due_experiments(Stopped(database), "acme", lambda: now)
+            raise ValueError("math domain error")
+
+        monkeypatch.setattr(f"{module}.conclude_experiment", fail_after_the_other)
+        assert conclude_due_experiments(database, "acme", lambda: now + 5) == 0
+        assert conclude_due_experiments(database, "acme", lambda: now + 9) == 1
+        states = {
+            each.name: decode_team_experiment(each.document).state
+            for each in database.list_experiments("acme")
+        }
+        assert states == {"wide": ExperimentState.CONCLUDED, "cache": ExperimentState.WITHHELD}
 
 
 def test_an_experiment_ends_with_a_whole_day() -> None:

@@ -40,8 +40,9 @@ _BATCH = 500
 def conclude_due_experiments(database: HubDatabase, tenant: str, clock: Clock) -> int:
     """Conclude the experiments of a tenant whose time is over; return how many were concluded.
 
-    They are looked at by the time when they are due. One that cannot be concluded is logged, and holds up no
-    other. Raises AnalysisNotInstalledError if there is one to conclude and the analyses cannot run.
+    They are looked at by the time when they are due. One that cannot be concluded is logged and stored as it
+    was, and holds up no other. Raises AnalysisNotInstalledError if there is one to conclude and the analyses
+    cannot run.
     """
     now = clock()
     experiments = [
@@ -61,13 +62,14 @@ def conclude_due_experiments(database: HubDatabase, tenant: str, clock: Clock) -
             raise
         except Exception:
             LOG.exception("the experiment %r of %s cannot be concluded", experiment.name, tenant)
-            continue
+            # It is stored all the same: a hub that concludes it meanwhile must not do so beside what follows.
+            newer = experiment
         row = make_stored_experiment(newer, max(now, before.at + 1))
         if not database.write_experiment(tenant, row, replaces=before.at):
             # Whoever withdrew it, or was faster, has the last word, and what follows depends on it.
             return changed
         experiments[place] = row, newer
-        changed += 1
+        changed += newer is not experiment
     return changed
 
 
