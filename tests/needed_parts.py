@@ -78,8 +78,7 @@ NEEDED: dict[str, frozenset[str]] = {
     "test_session_finder": PAGES,
     "test_store_healing": ALL,
     "test_switched_off": ALL,
-    "test_team_experiments::test_leads_read_it_on_the_page_and_by_the_api_and_no_name_of_a_person": PAGES
-    | {"analysis_experiments"},
+    "test_team_experiments": PAGES | HUB_ANALYSES,
     "test_top": ALL,
     "test_verdict_surfaces": PAGES,
     "test_warm_up_calls": CACHES,
