@@ -13,9 +13,12 @@ unexport PYTHONDONTWRITEBYTECODE
   engines stack stack-down clean
 
 # Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
-# share its servers, so a file is not divided. Each worker imports all files of its paths: these, or those in ARGS.
+# share its servers, so a file is not divided; those that take longest begin (tests/long_tests.py). Each worker
+# imports all files of its paths: these, or those in ARGS.
 SERVER_TESTS := 4
 OF_SERVERS := tests/stack tests/test_engine_kills.py tests/test_hub_app.py tests/test_hub_boards.py tests/test_hub_engines.py
+# The others wait, too, for programs that they start: one more runs at once than there are processors.
+WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 WITHOUT_SERVERS := not slow and not stack and not npm and not corpus and not shown
 # Folders without a test of such a run are passed over, or each worker would import what they need.
 NO_SERVERS := --ignore=tests/stack --ignore=tests/shown
@@ -49,11 +52,11 @@ test: $(READY) ## check style and types, run the tests, those of real servers to
 	  tests-without-servers tests-of-servers style
 
 tests-without-servers: $(READY) ## run the tests that need no real servers
-	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack and not shown" $(NO_SERVERS) $(ARGS) \
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow and not stack and not shown" $(NO_SERVERS) $(ARGS) \
 	  $(UNLESS_EMPTY)
 
 tests-of-servers: $(READY) ## run the tests of real servers
-	$(BIN)/pytest -n $(SERVER_TESTS) --dist loadfile -o testpaths="$(OF_SERVERS)" -m "stack and not slow" $(ARGS) \
+	$(BIN)/pytest -n $(SERVER_TESTS) --dist loadfile --no-loadscope-reorder -o testpaths="$(OF_SERVERS)" -m "stack and not slow" $(ARGS) \
 	  $(UNLESS_EMPTY)
 
 slow: $(READY) ## run the tests that take minutes

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.long_tests import name_test, read_long_tests
+from tests.long_tests import FIRST_FILES, name_test, read_long_tests
+from tests.made_once import copy_made_once
 from tests.needed_parts import ALL, IS_SWITCHED_OFF, find_needed_parts, switch_off_all_but
 
 if TYPE_CHECKING:
@@ -54,11 +55,12 @@ def pytest_collection() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the listed long tests, which `make quick` leaves out."""
+    """Mark the listed long tests, which `make quick` leaves out, and let the longest files begin."""
     long_tests = read_long_tests()
     for item in items:
         if name_test(item.nodeid) in long_tests:
             item.add_marker(pytest.mark.long)
+    items.sort(key=lambda item: item.path.name not in FIRST_FILES)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -102,14 +104,14 @@ def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def operated_month(tmp_path_factory: pytest.TempPathFactory) -> OperatedStore:
     """Return a month of a pattern with the answers of its analyses, for tests that only read it."""
-    from tests.operated import make_month  # noqa: PLC0415  # most tests need no analyses
+    from tests.operated import fill_month, make_operated  # noqa: PLC0415  # most tests need no analyses
 
-    return make_month(tmp_path_factory.mktemp("month"))
+    return make_operated(copy_made_once(tmp_path_factory, "month", fill_month))
 
 
 @pytest.fixture(scope="session")
 def varied_month(tmp_path_factory: pytest.TempPathFactory) -> OperatedStore:
     """Return a month of two patterns with everything that operations read, for tests that only read it."""
-    from tests.operated import make_varied_month  # noqa: PLC0415  # most tests need no analyses
+    from tests.operated import fill_varied_month, open_varied_month  # noqa: PLC0415  # likewise
 
-    return make_varied_month(tmp_path_factory.mktemp("varied"))
+    return open_varied_month(copy_made_once(tmp_path_factory, "varied", fill_varied_month))

@@ -20,6 +20,7 @@ from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
 from stretto.notifications.notification_log import Notification
 from stretto.operations.operation_runner import OperationRunner
 from stretto.operations.operation_sources import OperationSources
+from stretto.service.analysis_process import AnalysisRound
 from stretto.service.operation_sources_of_a_store import StoreSources
 from stretto.store.database import open_transaction, open_writer
 from stretto.store.finding_history_and_last_answers import AnalysisResult, write_analysis_result
@@ -156,19 +157,29 @@ def ask_here(request: AnalysisRequest) -> AnalysisReplies | str:
     return AnalysisReplies(tuple(answer_request(request)), 0.0)
 
 
-def make_month(folder: Path) -> OperatedStore:
-    """Return a store of a month in which tests became slower, with the answers of its analyses."""
-    return _make_analysed_store(folder, month_of_sessions(DAYS, slower={SLOW_DAY: SLOW_FACTOR}), ())
+def run_here(request: AnalysisRequest, *_: object, **__: object) -> AnalysisRound:
+    """Run the analyses as their process does, but here: that one is nice, and starves beside other tests."""
+    return AnalysisRound(request.instant, request.names, AnalysisReplies(tuple(answer_request(request)), 0.0))
 
 
-def make_varied_month(folder: Path) -> OperatedStore:
-    """Return a store of a month with everything that operations read, and an alert of three days ago."""
-    operated = _make_analysed_store(folder, draw_varied_month(DAYS), (RESTRUCTURING,))
+def fill_month(folder: Path) -> None:
+    """Fill a folder with a store of a month in which tests became slower, and the answers of its analyses."""
+    _fill_analysed_store(folder, month_of_sessions(DAYS, slower={SLOW_DAY: SLOW_FACTOR}), ())
+
+
+def fill_varied_month(folder: Path) -> None:
+    """Fill a folder with a store of a month that has everything operations read but an alert."""
+    _fill_analysed_store(folder, draw_varied_month(DAYS), (RESTRUCTURING,))
+
+
+def open_varied_month(folder: Path) -> OperatedStore:
+    """Return the sources over a filled folder, and an alert of three days ago."""
+    operated = make_operated(folder)
     return replace(operated, sources=replace(operated.sources, notifications=lambda: (OLD_ALERT,)))
 
 
-def _make_analysed_store(folder: Path, events: Iterable[Event], advice: tuple[Finding, ...]) -> OperatedStore:
-    """Return a store with the answers of its analyses, to which some advice is added."""
+def _fill_analysed_store(folder: Path, events: Iterable[Event], advice: tuple[Finding, ...]) -> None:
+    """Fill a folder with a store and the answers of its analyses, to which some advice is added."""
     state = folder / "state"
     with store(state) as opened:
         opened.take(events)
@@ -181,7 +192,6 @@ def _make_analysed_store(folder: Path, events: Iterable[Event], advice: tuple[Fi
             result = AnalysisResult(reply.name, NOW, reply.seconds, findings, reply.extra)
             write_analysis_result(connection, result)
         write_analysis_result(connection, AnalysisResult("outlooks", NOW, 1.0, (), FORECAST))
-    return make_operated(folder)
 
 
 def make_nothing(folder: Path) -> OperatedStore:

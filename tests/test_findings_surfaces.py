@@ -51,6 +51,7 @@ from stretto.web.finding_page import format_chance
 from stretto.web.findings_view import rank_open
 from tests.fakes import append, store
 from tests.month import end_of_day, month_of_sessions
+from tests.operated import run_here
 from tests.scenes import BEGIN, Drawing, by_description
 from tests.test_cli import _own_world, answer, run  # noqa: F401  # the fixture applies by its name
 from tests.web_served import NOON, Store, Work, served
@@ -553,6 +554,8 @@ def test_the_terminal_finds_decides_and_explains(
     document = answer(capsys, "findings")
     assert document["quiet_checks"] > 0
     assert {each["name"] for each in document["analyses"]} >= {"changes", "holdups"}
+    # The first command has shown that their process answers.
+    monkeypatch.setattr("stretto.cli.findings_and_decision_commands.run_analysis_process", run_here)
     assert [each["text"] for each in document["annotations"]] == ["upgraded the client"]
     why = answer(capsys, "why", "last")
     assert why["session"] == "d37n7"

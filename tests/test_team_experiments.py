@@ -38,6 +38,7 @@ from stretto.hub.team_experiment import (
 from stretto.hub.team_experiments_table import StoredExperiment
 from stretto.web.live_updates import UpdateStreams
 from tests.hub_engines import TODAY, make_session, run_engine
+from tests.operated import run_here
 from tests.test_hub_app import Hub, run_hub
 from tests.waiting import until
 from tests.web_served import serve_app
@@ -148,8 +149,11 @@ def test_the_answer_is_worked_out_once_at_the_planned_end(hub: Hub) -> None:
     assert get_entry(hub) == entry
 
 
-def test_leads_read_it_on_the_page_and_by_the_api_and_no_name_of_a_person(hub: Hub) -> None:
+def test_leads_read_it_on_the_page_and_by_the_api_and_no_name_of_a_person(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While it runs there is no number, not even of people; then there is the answer."""
+    monkeypatch.setattr(scope_service, "run_analysis_process", run_here)
     lead, everybody = hub.client("lea", role=TokenRole.LEAD), hub.client("max", ALL_TEAMS, TokenRole.LEAD)
     assert define(hub, days=10).status_code == 200
     people = tuple(f"person-{number}" for number in range(8))

@@ -20,6 +20,12 @@ def test_every_listed_test_exists() -> None:
         assert all(f"def {name}(" in text or f"class {name}" in text for name in names), line
 
 
+def test_files_that_begin_first_exist() -> None:
+    """A renamed file would begin late again."""
+    files = {path.name for path in (ROOT / "tests/stack").glob("test_*.py")}
+    assert files >= long_tests.FIRST_FILES
+
+
 def test_the_list_has_the_long_tests_of_a_report_without_guards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
