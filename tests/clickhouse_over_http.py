@@ -70,7 +70,14 @@ def main(port: int, folder: str, settings: str) -> None:
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    _Server(("127.0.0.1", port), Handler).serve_forever()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # Who asked may have been killed.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def read_form(content_type: str | None, body: bytes) -> dict[str, str]:
