@@ -96,12 +96,15 @@ def ask(month: Store, day: int, *names: str) -> dict[str, tuple[Finding, ...]]:
     return {reply.name: reply.findings for reply in replies}
 
 
-def test_a_planted_slow_down_is_found_with_factor_and_date(month: Store) -> None:
+@pytest.fixture(scope="module")
+def latest(month: Store) -> dict[str, tuple[Finding, ...]]:
+    """The findings of all analyses at the end of the month."""
+    return ask(month, DAYS - 1)
+
+
+def test_a_planted_slow_down_is_found_with_factor_and_date(latest: dict[str, tuple[Finding, ...]]) -> None:
     """A week after the change the tests' series has 1.6 since day 30; the reviews' series has nothing."""
-    findings = {
-        finding.kind + str(finding.subject.get("type", "")): finding
-        for finding in ask(month, 37, "changes")["changes"]
-    }
+    findings = {finding.kind + str(finding.subject.get("type", "")): finding for finding in latest["changes"]}
     tests = findings["task_lengthtests"]
     assert tests.verdict is FindingVerdict.REGRESSION
     assert tests.evidence.low is not None
@@ -169,23 +172,22 @@ def test_before_the_change_the_month_is_quiet(month: Store) -> None:
     )
 
 
-def test_all_analyses_answer_over_one_store(month: Store) -> None:
+def test_all_analyses_answer_over_one_store(latest: dict[str, tuple[Finding, ...]]) -> None:
     """Each analysis of the table gives an answer without an error, also where its data is too little."""
-    answers = ask(month, 37)
-    assert answers.keys() == set(NAMES)
-    assert {finding.kind for finding in answers["widths"]} == {"capacity"}
-    trends = {(finding.kind, *finding.subject.values()) for finding in answers["trends"]}
+    assert latest.keys() == set(NAMES)
+    assert {finding.kind for finding in latest["widths"]} == {"capacity"}
+    trends = {(finding.kind, *finding.subject.values()) for finding in latest["trends"]}
     assert {("adoption_trend", "all"), ("adoption_trend", "release")} <= trends
-    assert {finding.kind for finding in answers["gains"]} == {"gain_by_width"}
+    assert {finding.kind for finding in latest["gains"]} == {"gain_by_width"}
 
 
-def test_the_process_answers_like_the_function(month: Store) -> None:
+def test_the_process_answers_like_the_function(month: Store, latest: dict[str, tuple[Finding, ...]]) -> None:
     """The process of its own gives the same findings, with the processor time that it took."""
     database = month.connection.execute("PRAGMA database_list").fetchone()[2]
-    request = AnalysisRequest(database, end_of_day(37), ("changes",))
+    request = AnalysisRequest(database, end_of_day(DAYS - 1), ("changes",))
     done = run_analysis_process(request)
     assert done.replies is not None
-    assert done.replies.replies[0].findings == ask(month, 37, "changes")["changes"]
+    assert done.replies.replies[0].findings == latest["changes"]
     assert done.replies.cpu_seconds > 0
 
 
@@ -600,9 +602,9 @@ def test_feedback_and_realised_effects_come_from_decisions() -> None:
     assert answer.extra["calibration"]["judged"] == 0
 
 
-def test_each_finding_has_its_coverage_or_says_why_not(month: Store) -> None:
+def test_each_finding_has_its_coverage_or_says_why_not(latest: dict[str, tuple[Finding, ...]]) -> None:
     """Those of a month, and every kind that there is: none falls back on the reason of unknown kinds."""
-    found = [finding for findings in ask(month, DAYS - 1).values() for finding in findings]
+    found = [finding for findings in latest.values() for finding in findings]
     kinds = {finding.kind for finding in found if finding.evidence.coverage is not None}
     assert kinds >= {
         "task_length",
