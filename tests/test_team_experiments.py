@@ -34,6 +34,7 @@ from stretto.hub.team_experiment import (
     TeamExperiment,
     decode_team_experiment,
     define_team_experiment,
+    make_stored_experiment,
 )
 from stretto.hub.team_experiments_table import StoredExperiment
 from stretto.web.live_updates import UpdateStreams
@@ -306,6 +307,34 @@ def test_who_was_at_work_is_outside_also_if_it_is_forgotten_and_not_as_a_runner(
     assert hub.client("q0").post(FORGET_PATH, json={"sessions": ["C 0"]}).json() == {"forgotten": 1}
     conclude(hub)
     assert get_entry(hub)["people"] == {"A": 6, "B": 6}
+
+
+def test_who_is_left_out_by_lot_changes_no_number(tmp_path: Path) -> None:
+    """The answer is the same, whatever the others did, their types of tasks included."""
+    order = ExperimentOrder(name="cache", metric="task_seconds", days=3)
+    runs = [
+        add_tasks(run, tests=10 + number % 7, **({"review": 20 + number % 3} if number % 4 else {}))
+        for number, run in enumerate(make_runs(PEOPLE[:8]))
+    ]
+
+    def answer(name: str, runs: list[ReceivedSession]) -> TeamExperiment:
+        folder = tmp_path / name
+        folder.mkdir()
+        with run_engine("sqlite", folder) as database:
+            defined = make_stored_experiment(define_team_experiment(order, "red", BEGIN), BEGIN)
+            assert database.write_experiment("acme", defined, replaces=None)
+            database.write_sessions([*runs, *(make_run(f"q{number}", "C", 0, 60) for number in range(2))])
+            assert conclude_due_experiments(database, "acme", lambda: END + 6 * HOUR) == 1
+            (concluded,) = database.list_experiments("acme")
+        return decode_team_experiment(concluded.document)
+
+    first = answer("first", runs)
+    assert first.people == {"A": 5, "B": 5}
+    assert first.result is not None
+    left_out = {*PEOPLE[:8]} - first.seen["A"].keys()
+    others = [add_tasks(run, tests=900, review=1) if run.owner in left_out else run for run in runs]
+    assert others != runs
+    assert answer("second", others) == first
 
 
 def _set_arm(session: ReceivedSession, arm: str) -> ReceivedSession:

@@ -9,6 +9,7 @@ Example: of 20 people of a team at work, 18 took part. Three of them are left ou
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
@@ -51,12 +52,14 @@ def _draw_lot(person: str) -> bytes:
 def _is_far_from_whole(people: frozenset[str], groups: Sequence[frozenset[str]]) -> bool:
     """Return whether people are some of the groups exactly, or differ from any union of them by five.
 
-    A group of which there are none, or all, need not be looked at: it has five people itself.
+    A union has a group, and differs by its other people, or lacks it, and differs by those inside. Who is of
+    another group, too, may be in the union all the same, so nobody counts on that.
     """
+    number_of_groups = Counter(person for group in groups for person in group)
+    shared = {person for person, number in number_of_groups.items() if number > 1}
     differences = {people.difference(*groups)}
     for group in groups:
-        sides = people & group, group - people
-        if all(sides):
-            longer = {known | side for known in differences for side in sides}
-            differences = {each for each in longer if len(each) < COHORT}
+        sides = (people & group) - shared, group - people
+        longer = {known | side for known in differences for side in sides}
+        differences = {each for each in longer if len(each) < COHORT}
     return not any(len(each) in range(1, COHORT) for each in differences)
