@@ -6,12 +6,18 @@ Nothing but the events is made here: what a service advises of them, and what it
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import structs
 
 from stretto import journal
+from stretto.clock import Clock
+from stretto.config.loading import load_config
+from stretto.features.feature_switches import FEATURES
 from stretto.model.event import Event
+from stretto.otlp_export.span_sender import NullSender
+from stretto.service.service import Service
 from tests.detectors.run_events import draw_sessions_as_events
 from tests.run_makers import generate_runs, spread_over_days
 
@@ -47,3 +53,25 @@ def write_events_by_day(folder: Path, events: Iterable[Event], shift: int = 0) -
         lines.setdefault(journal.get_day_file(folder, moved.time), []).append(journal.encode_event(moved))
     for path, records in lines.items():
         journal.append_records(path, b"".join(records))
+
+
+@contextmanager
+def advising(state: Path, clock: Clock) -> Iterator[Service]:
+    """Run a service over a state folder, of whose analyses only advice and its effects are on.
+
+    The others would take processor time and change nothing here.
+    """
+    off = {
+        feature.variable: "0"
+        for feature in FEATURES.values()
+        if feature.group == "analysis" and feature.name not in {"analysis_advice", "analysis_effects"}
+    }
+    service = Service(
+        load_config(off, state, state=str(state)), version="1", clock=clock, sender=NullSender()
+    )
+    try:
+        service.start()
+        service.analyses.run_soon()
+        yield service
+    finally:
+        service.stop()

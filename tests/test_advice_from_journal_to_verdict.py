@@ -16,15 +16,12 @@ import pytest
 
 from stretto.cli.up import _build_backend
 from stretto.clock import DAY, HOUR
-from stretto.config.loading import load_config
-from stretto.features.feature_switches import FEATURES
 from stretto.format.rfc3339 import to_exact_rfc3339
-from stretto.otlp_export.span_sender import NullSender
-from stretto.service.service import Service
 from tests.advised_month import (
     AGENT,
     PATTERN,
     SESSIONS_A_DAY,
+    advising,
     draw_even_days,
     draw_uneven_days,
     write_events_by_day,
@@ -84,42 +81,33 @@ def list_advice(client: httpx.Client) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """A service that advised after 28 days, was followed by two doors, and judges nine days later."""
-    folder = tmp_path_factory.mktemp("advised")
-    off = {
-        feature.variable: "0"
-        for feature in FEATURES.values()
-        if feature.group == "analysis" and feature.name not in {"analysis_advice", "analysis_effects"}
-    }
-    config = load_config(off, folder, state=str(folder / "state"))
+    state = tmp_path_factory.mktemp("advised")
     now = [RAISED]
-    write_events_by_day(config.journal, draw_uneven_days(UNEVEN_DAYS))
-    service = Service(config, version="1", clock=lambda: now[0], sender=NullSender())
-    try:
-        service.start()
-        service.analyses.run_soon()
-        with served(_build_backend(config, service, service.list_problems)) as client:
-            assert until(lambda: bool(list_advice(client)))
-            (advised,) = list_advice(client)
-            accepted = {"kind": "accepted", "finding": advised["id"], "text": "from tomorrow on"}
-            assert client.post("/api/decisions", json=accepted).status_code == 200
-            now[0] = FOLLOWED
-            applied = {"kind": "applied", "finding": advised["id"], "text": "four tasks moved"}
-            assert client.post("/api/decisions", data=applied).status_code == 303
-            write_events_by_day(config.journal, draw_even_days(UNEVEN_DAYS, EVEN_DAYS))
-            last = f"{PATTERN}-{(UNEVEN_DAYS + EVEN_DAYS) * SESSIONS_A_DAY - 1}"
-            assert until(lambda: [row.id for row in list_latest(service, 1)] == [last])
-            now[0] = JUDGED
+    write_events_by_day(state / "journal", draw_uneven_days(UNEVEN_DAYS))
+    with (
+        advising(state, lambda: now[0]) as service,
+        served(_build_backend(service.config, service, service.list_problems)) as client,
+    ):
+        assert until(lambda: bool(list_advice(client)))
+        (advised,) = list_advice(client)
+        accepted = {"kind": "accepted", "finding": advised["id"], "text": "from tomorrow on"}
+        assert client.post("/api/decisions", json=accepted).status_code == 200
+        now[0] = FOLLOWED
+        applied = {"kind": "applied", "finding": advised["id"], "text": "four tasks moved"}
+        assert client.post("/api/decisions", data=applied).status_code == 303
+        write_events_by_day(state / "journal", draw_even_days(UNEVEN_DAYS, EVEN_DAYS))
+        last = f"{PATTERN}-{(UNEVEN_DAYS + EVEN_DAYS) * SESSIONS_A_DAY - 1}"
+        assert until(lambda: [row.id for row in list_latest(service, 1)] == [last])
+        now[0] = JUDGED
 
-            def is_judged() -> bool:
-                document = client.get("/api/findings").json()
-                ages = {each["name"]: each["at"] for each in document["analyses"]}
-                changed = Story(client, advised, document).advice["last_change"]
-                return {ages["effects"], changed} == {to_exact_rfc3339(JUDGED)}
+        def is_judged() -> bool:
+            document = client.get("/api/findings").json()
+            ages = {each["name"]: each["at"] for each in document["analyses"]}
+            changed = Story(client, advised, document).advice["last_change"]
+            return {ages["effects"], changed} == {to_exact_rfc3339(JUDGED)}
 
-            assert until(is_judged)
-            yield Story(client, advised, client.get("/api/findings").json())
-    finally:
-        service.stop()
+        assert until(is_judged)
+        yield Story(client, advised, client.get("/api/findings").json())
 
 
 def test_the_service_raises_the_advice_by_itself(story: Story) -> None:

@@ -11,6 +11,7 @@ from stretto.findings.analysis_run import read_analysis_input
 from tests.detectors.journal_rows import JournalPlan, judge_journals
 from tests.detectors.journal_sessions import schedule_on_lanes
 from tests.detectors.journaled_store import find_last_end, open_journaled_store
+from tests.detectors.quiet_months import look_at_month, read_limits
 from tests.run_makers import generate_runs
 
 
@@ -47,3 +48,11 @@ def test_tasks_on_lanes_slow_each_other_down() -> None:
     starts, ends = zip(*schedule_on_lanes([10, 10, 5], 2), strict=True)
     assert starts == pytest.approx((0, 0, 10.6))
     assert ends == pytest.approx((10.6, 10.6, 15.6))
+
+
+def test_a_month_that_is_not_silent_is_counted() -> None:
+    """A draw in which chance alone slows parallel executions: one episode, above both limits of alerts."""
+    month, limits = look_at_month(seed=9, days=7), read_limits()
+    assert 0 < month.series < 8, "rare tails have too little data in the first weeks"
+    assert month.episodes == 1
+    assert 1 < limits["warning"] < limits["critical"] < month.highest

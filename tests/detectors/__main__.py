@@ -27,6 +27,7 @@ from tests.detectors import (
     journal_rows,
     journal_sessions,
     other_rows,
+    quiet_months,
 )
 from tests.detectors.public_benchmarks import list_missing_data, measure_benchmarks
 from tests.detectors.rows import Row, make_exact
@@ -65,7 +66,7 @@ def measure_speed(*, long: bool) -> Iterator[Row]:
 PARTS: dict[str, Callable[..., Iterator[Row]]] = {
     "changes": change_rows.measure_changes,
     "journals": journal_rows.measure_journals,
-    "quiet-months": journal_rows.measure_quiet_months,
+    "quiet-months": quiet_months.measure_quiet_months,
     "tails": change_rows.measure_tails,
     "slower-stores": change_rows.measure_slower_stores,
     "mixes": change_rows.measure_mixes,

@@ -26,7 +26,6 @@ from tests.detectors.rows import Row, make_exact, make_frequency, make_rate
 from tests.detectors.run_events import AGENT, draw_tasks_as_events
 from tests.detectors.scenarios import SCENARIOS, TYPICAL, draw_logs
 from tests.fakes import store
-from tests.month import end_of_day, month_of_sessions
 from tests.scenes import BEGIN, at
 
 ANSWER = "A"
@@ -34,9 +33,6 @@ FACTOR = 1.5
 PER_DAY = 20
 STEP = 4_000
 """Seconds from the start of a task to that of the next: none overlaps, so that there is no parallel work."""
-
-QUIET_STORES, QUIET_WARM_DAYS, QUIET_DAYS = 40, 10, 30
-"""Drawn stores without a change, the days before the first look, and the days that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,30 +93,6 @@ def measure_journals(*, long: bool) -> Iterator[Row]:
             ANSWER, f"{label} +50 % found within 8 days", len(found), plan.changed,
             at_least=WITHIN_7.get(scenario),
         )  # fmt: skip
-
-
-def measure_quiet_months(*, long: bool) -> Iterator[Row]:
-    """Yield, if long, the share of stores with nothing planted that have no regression on any of 30 days.
-
-    A store has several series, so this is no rate of one series, and it has no bound of its own.
-    """
-    if not long:
-        return
-    silent = 0
-    for seed in range(QUIET_STORES):
-        with TemporaryDirectory() as folder, store(Path(folder)) as opened:
-            opened.take(month_of_sessions(QUIET_WARM_DAYS + QUIET_DAYS, seed=seed))
-            silent += not any(
-                find_regressions(Path(folder), end_of_day(QUIET_WARM_DAYS + day)) for day in range(QUIET_DAYS)
-            )
-    name = "nothing planted in a whole store: no regression on 30 days"
-    yield make_rate(ANSWER, name, silent, QUIET_STORES)
-
-
-def find_regressions(folder: Path, instant: int) -> list[Finding]:
-    """Return the regressions that a store has at an instant (ns)."""
-    (reply,) = ask_analyses(folder, instant, "changes")
-    return [finding for finding in reply.findings if finding.verdict is FindingVerdict.REGRESSION]
 
 
 def unchanged_types(plan: JournalPlan) -> set[str]:

@@ -1,29 +1,31 @@
-"""A month with a planted slow-down, from the journal to the webhook; a fix that is judged; a quiet month."""
+"""A month with a planted slow-down, from the journal to the webhook; advice that is judged; a quiet month.
+
+The events and, before the real service starts, the clock of the one that advises are made here. The advice,
+what is decided through the service's door, and everything that follows are the product's.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from stretto import journal
-from stretto.clock import DAY, SECOND, read_wall_clock
-from stretto.model.decisions import Decision, DecisionKind
-from stretto.model.event import Event
-from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
-from stretto.store.decision_rows import append_decisions
-from stretto.store.finding_history_and_last_answers import (
-    BEGAN,
-    FindingChange,
-    append_finding_changes,
-    make_finding_id,
+from stretto.clock import DAY, HOUR, SECOND, read_wall_clock, to_rfc3339
+from tests import run_makers
+from tests.advised_month import (
+    AGENT,
+    PATTERN,
+    advising,
+    draw_even_days,
+    draw_uneven_days,
+    write_events_by_day,
 )
-from tests.detectors.journal_rows import find_regressions
+from tests.detectors.quiet_months import judge_changes_of_store, list_regressions
 from tests.month import end_of_day, month_of_sessions
 from tests.scenes import BEGIN
 from tests.stack.running import Running, require_servers, running, until
@@ -32,31 +34,12 @@ pytestmark = pytest.mark.stack
 
 DAYS = 40
 CHANGE = 31
-"""Day of the slow-down, and of the fix."""
-
-ADVICE = Finding(
-    "recommendation_load_balance",
-    {"pattern": "review"},
-    FindingVerdict.NO_EVIDENCE,
-    FindingEvidence(n=30, effect=40.0, low=10.0, high=90.0, unit="seconds"),
-    advice="Share the tests among two agents.",
-)
-
+"""Day of the slow-down, and the first on which the advice is followed."""
 
 QUIET_DAYS = 30
 
 QUIET_SEED = 4
 """A draw without a false episode. How many draws of a month have some: docs/detectors.md."""
-
-
-def write_month(folder: Path, events: Iterable[Event], shift: int) -> None:
-    """Write events as hooks would have, each into the file of its day."""
-    lines: dict[Path, list[bytes]] = {}
-    for event in events:
-        moved = replace(event, time=event.time + shift)
-        lines.setdefault(journal.get_day_file(folder, moved.time), []).append(journal.encode_event(moved))
-    for path, records in lines.items():
-        journal.append_records(path, b"".join(records))
 
 
 def find_shift() -> int:
@@ -66,18 +49,33 @@ def find_shift() -> int:
 
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A service over a month in which tests of one pattern got slower, and a fix of another was applied."""
+    """A service over a month in which tests of a pattern got slower, and advice on another was followed."""
     require_servers()
     state = tmp_path_factory.mktemp("changed")
     folder, shift = state / "journal", find_shift()
-    write_month(folder, month_of_sessions(DAYS, slower={CHANGE: 1.6}), shift)
-    write_month(folder, month_of_sessions(DAYS, slower={CHANGE: 0.4}, pattern="review", seed=2), shift)
-    applied = BEGIN + shift + CHANGE * DAY
-    id = make_finding_id(ADVICE.kind, ADVICE.subject)
-    append_finding_changes(folder, [FindingChange(id, applied - DAY, BEGAN, "advice", ADVICE)])
-    append_decisions(folder, [Decision("d", applied, DecisionKind.APPLIED, id, "two agents")])
+    followed = BEGIN + shift + CHANGE * DAY
+    to_followed = followed - run_makers.BEGIN - CHANGE * DAY
+    write_events_by_day(folder, draw_uneven_days(CHANGE), to_followed)
+    with advising(state, lambda: followed - HOUR) as service:
+        until("the advice", lambda: service.get_findings().open_findings)
+    write_events_by_day(folder, draw_even_days(CHANGE, DAYS - CHANGE), to_followed)
+    write_events_by_day(folder, month_of_sessions(DAYS, slower={CHANGE: 1.6}), shift)
     with running(state) as found:
+        advice = find_advice(found)
+        applied = {"kind": "applied", "finding": advice["id"], "time": to_rfc3339(followed)}
+        assert found.post("/api/decisions", json.dumps(applied).encode()) == 200
         yield found
+
+
+def find_advice(service: Running) -> dict[str, Any]:
+    """Return the service's advice about the agent that has too much to do."""
+    document = service.get("/api/findings")
+    (advice,) = [
+        each
+        for each in [*document["open"], *document["settled"]]
+        if each["kind"] == "recommendation_unbalanced_agents"
+    ]
+    return dict(advice)
 
 
 def notices(service: Running, name: str) -> list[dict[str, Any]]:
@@ -111,24 +109,25 @@ def test_a_planted_slow_down_reaches_the_webhook_with_subject_factor_and_date(ch
 
 
 def test_an_applied_recommendation_is_judged(changed: Running) -> None:
-    """Nine days after the fix it is an improvement, with an interval, as promised, and promises are rated."""
+    """Said to be applied nine days ago, it is an improvement since then, as promised, and that is rated."""
 
     def find_effect() -> dict[str, Any] | None:
         value = changed.query("stretto_recommendation_calibration_ratio")
         return value[0] if value else None
 
     until("the effect in Prometheus", find_effect)
-    assert (changed.value('stretto_recommendation_seconds{kind="load_balance",state="realised"}') or 0) > 0
+    realised = 'stretto_recommendation_seconds{kind="unbalanced_agents",state="realised"}'
+    assert (changed.value(realised) or 0) > 0
     answers = [each for kept in changed.get("/api/findings")["analyses"] for each in kept["answers"]]
-    (judged,) = [each for each in answers if each["kind"] == f"effect_{ADVICE.kind.partition('_')[2]}"]
-    evidence, promised = judged["evidence"], ADVICE.evidence
-    assert (judged["subject"], judged["verdict"]) == (dict(ADVICE.subject), "improvement")
+    (judged,) = [each for each in answers if each["kind"] == "effect_unbalanced_agents"]
+    evidence, advice = judged["evidence"], find_advice(changed)
+    (decision,) = advice["decisions"]
+    assert decision["time"] < decision["recorded"]
+    assert judged["since"] == decision["time"]
+    assert (judged["subject"], judged["verdict"]) == (advice["subject"], "improvement")
     assert 0 < evidence["low"] < evidence["effect"] < evidence["high"]
-    assert promised.low is not None
-    assert promised.high is not None
-    assert promised.low <= evidence["effect"] <= promised.high
     assert judged["details"]["within_promise"] == "yes"
-    assert "load balance (review) saves" in changed.text("/findings")
+    assert f"unbalanced agents ({AGENT} of {PATTERN}) saves" in changed.text("/findings")
 
 
 def test_an_accepted_regression_is_settled_everywhere(changed: Running) -> None:
@@ -168,7 +167,7 @@ def test_a_month_with_nothing_planted_is_silent(tmp_path: Path) -> None:
     """No alert fires or is about to once all checks are scraped, and none of 30 days had a regression."""
     require_servers()
     shift = find_shift()
-    write_month(tmp_path / "journal", month_of_sessions(DAYS, seed=QUIET_SEED), shift)
+    write_events_by_day(tmp_path / "journal", month_of_sessions(DAYS, seed=QUIET_SEED), shift)
     with running(tmp_path) as quiet:
         until(
             "the checks in Prometheus",
@@ -178,7 +177,8 @@ def test_a_month_with_nothing_planted_is_silent(tmp_path: Path) -> None:
         )
         until("their age", lambda: quiet.query('stretto_analysis_age_seconds{analysis="changes"}') or None)
         for day in range(DAYS - QUIET_DAYS, DAYS):
-            assert find_regressions(tmp_path, end_of_day(day) + shift) == [], day
+            findings = judge_changes_of_store(tmp_path, end_of_day(day) + shift)
+            assert list_regressions(findings) == [], day
         wait_for_evaluation_of_rules(quiet)
         assert quiet.query("stretto_regression_ratio") == []
         assert quiet.query('ALERTS{alertname!="StrettoWatchdog"}') == []
