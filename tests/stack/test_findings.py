@@ -54,11 +54,11 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     state = tmp_path_factory.mktemp("changed")
     folder, shift = state / "journal", find_shift()
     followed = BEGIN + shift + CHANGE * DAY
-    to_followed = followed - run_makers.BEGIN - CHANGE * DAY
-    write_events_by_day(folder, draw_uneven_days(CHANGE), to_followed)
+    shift_of_runs = BEGIN + shift - run_makers.BEGIN
+    write_events_by_day(folder, draw_uneven_days(CHANGE), shift_of_runs)
     with advising(state, lambda: followed - HOUR) as service:
         until("the advice", lambda: service.get_findings().open_findings)
-    write_events_by_day(folder, draw_even_days(CHANGE, DAYS - CHANGE), to_followed)
+    write_events_by_day(folder, draw_even_days(CHANGE, DAYS - CHANGE), shift_of_runs)
     write_events_by_day(folder, month_of_sessions(DAYS, slower={CHANGE: 1.6}), shift)
     with running(state) as found:
         advice = find_advice(found)
