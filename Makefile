@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SERVER_TESTS := 4
 OF_SERVERS := tests/stack tests/test_engine_kills.py tests/test_hub_app.py tests/test_hub_boards.py tests/test_hub_engines.py
 # The others wait, too, for programs that they start: one more runs at once than there are processors.
-WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
 WITHOUT_SERVERS := not slow and not stack and not npm and not corpus and not shown
 # Folders without a test of such a run are passed over, or each worker would import what they need.
 NO_SERVERS := --ignore=tests/stack --ignore=tests/shown
