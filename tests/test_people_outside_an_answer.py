@@ -63,9 +63,7 @@ def test_answers_differ_from_whole_teams_by_nobody_or_five_people(
     if all(len(people) >= COHORT for people in inside):
         shown = (*inside, inside[0] | inside[1])
         is_far = [count_fewest_between(people, teams) >= COHORT for people in shown]
-        # Of people of two teams it is not looked at which of them has them, so more is withheld.
-        if is_safe_beside_teams(inside, teams) or sum(map(len, teams.values())) == sum(sizes):
-            assert is_safe_beside_teams(inside, teams) == all(is_far)
+        assert is_safe_beside_teams(inside, teams) == all(is_far)
 
 
 def test_all_of_some_teams_may_be_in_an_answer() -> None:
@@ -83,6 +81,11 @@ def test_who_is_of_another_team_too_hides_nobody() -> None:
     inside, outside, others = (frozenset(PEOPLE[slice(*part)]) for part in ((0, 8), (8, 12), (12, 17)))
     assert not is_safe_beside_teams([inside], {"red": inside | outside, "blue": others | {PEOPLE[0]}})
     assert is_safe_beside_teams([inside], {"red": inside | outside | {"ann"}, "blue": others | {PEOPLE[0]}})
+    red, blue, grey = (frozenset(PEOPLE[first : first + 8]) for first in (0, 8, 16))
+    shared = {PEOPLE[29]}
+    assert not is_safe_beside_teams(
+        [red | shared], {"red": red, "blue": blue | shared, "grey": grey | shared}
+    )
 
 
 def test_of_an_arm_of_five_nobody_is_left_out() -> None:

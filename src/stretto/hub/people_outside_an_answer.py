@@ -52,14 +52,15 @@ def _draw_lot(person: str) -> bytes:
 def _is_far_from_whole(people: frozenset[str], groups: Sequence[frozenset[str]]) -> bool:
     """Return whether people are some of the groups exactly, or differ from any union of them by five.
 
-    A union has a group, and differs by its other people, or lacks it, and differs by those inside. Who is of
-    another group, too, may be in the union all the same, so nobody counts on that.
+    Only unions are followed up that may still be near: few in them are not of these people, and few of
+    these people are in groups that the union lacks. Of the latter, people of several groups do not count.
     """
     number_of_groups = Counter(person for group in groups for person in group)
     shared = {person for person, number in number_of_groups.items() if number > 1}
-    differences = {people.difference(*groups)}
+    near = {(frozenset[str](), frozenset[str]())}
     for group in groups:
-        sides = (people & group) - shared, group - people
-        longer = {known | side for known in differences for side in sides}
-        differences = {each for each in longer if len(each) < COHORT}
-    return not any(len(each) in range(1, COHORT) for each in differences)
+        alone = (people & group) - shared
+        longer = {(union | group, lacking) for union, lacking in near}
+        longer |= {(union, lacking | alone) for union, lacking in near}
+        near = {(union, lacking) for union, lacking in longer if len((union - people) | lacking) < COHORT}
+    return not any(len(union ^ people) in range(1, COHORT) for union, _ in near)
