@@ -11,9 +11,9 @@ from stretto.model.event import Event, Kind, Value
 from stretto.sources import redact
 from stretto.sources.redact import (
     redact_event,
-    redact_events,
     redact_for_journal,
     redact_id_if_secret,
+    redact_session_events,
     redact_text,
 )
 from stretto.sources.secret_formats import STRUCK
@@ -214,7 +214,8 @@ def test_events_redacted_together_are_as_those_redacted_alone(secret: dict[str, 
         Event(kind=Kind.TOOL_START, session="s", time=time, id=f"toolu_{time}", name="Bash", parent="a1")
         for time in range(1, 4)
     ]
-    mixed = [*plain, replace(plain[0], **secret)]
-    assert list(redact_events(plain)) == plain
-    assert list(redact_events(mixed)) == [redact_event(event) for event in mixed]
-    assert SECRET not in repr(redact_events(mixed))
+    session = secret.get("session", "s")
+    mixed = [*[replace(event, session=session) for event in plain], replace(plain[0], **secret)]
+    assert list(redact_session_events(plain)) == plain
+    assert list(redact_session_events(mixed)) == [redact_event(event) for event in mixed]
+    assert SECRET not in repr(redact_session_events(mixed))

@@ -88,7 +88,7 @@ def store_runs(connection: sqlite3.Connection, a_day: int) -> None:
                 make_row(random, session, number, BEGIN + day * DAY + number * SECOND, circumstances)
                 for number in range(TYPES * a_day)
             ]
-            write_run_rows(connection, session, (NO_RUNS[0], rows))
+            write_run_rows(connection, session, (NO_RUNS[0], rows), NO_RUNS)
     connection.execute("COMMIT")
 
 

@@ -18,12 +18,7 @@ from stretto.figures.sums_by_dimension import Sums, sum_by, sum_up
 from stretto.figures.wall_time_parts import OUT_OF_WORK, WallPart, find_hooks_by_agent
 from stretto.figures.work_tree import Stretch, WorkerKind, walk_tasks
 from stretto.model.entities import Sample, Session
-from stretto.model.interval import (
-    Interval,
-    measure_outside,
-    merge_intervals,
-    subtract_intervals,
-)
+from stretto.model.interval import measure_outside
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
@@ -78,17 +73,17 @@ def measure_overhead(
         if part not in OUT_OF_WORK and part not in {WallPart.PARALLEL, WallPart.SINGLE}
     )
     hooks = find_hooks_by_agent(session)
-    agents_time, waited = main_only, 0
+    agents_time, waited, task = main_only, 0, WorkerKind.TASK
     for stretch in walk_tasks(root) if wall else ():
         if stretch is root or stretch.task is None:
             continue
-        delegated = [_to_interval(inner) for inner in stretch.inner if inner.worker is WorkerKind.TASK]
-        away = [*delegated, *stretch.task.waits]
-        agents_time += sum(part.length for part in subtract_intervals(_to_interval(stretch), away))
+        # Pairs of plain times, since a session has some for each of its calls.
+        first, last, waits = stretch.start, stretch.end, stretch.task.waits
+        delegated = [(inner.start, inner.end) for inner in stretch.inner if inner.worker is task]
+        agents_time += measure_outside([(first, last)], [*delegated, *waits])
         if stretch.id in hooks:
-            busy = [*away, *(_to_interval(inner) for inner in stretch.inner)]
-            runs = merge_intervals(hooks[stretch.id], _to_interval(stretch))
-            waited += measure_outside(runs, busy)
+            runs = [(max(start, first), min(end, last)) for start, end in hooks[stretch.id]]
+            waited += measure_outside(runs, [*waits, *[(inner.start, inner.end) for inner in stretch.inner]])
     parts: dict[OverheadPart, int] = {}
     if session.hooks_run or any(call.overhead is not None for call in session.tool_calls):
         parts[OverheadPart.MAIN_HOOKS] = wall.get(WallPart.HOOKS, 0)
@@ -133,7 +128,3 @@ def compute_overhead_figures(window: str, sums: Sums) -> Iterator[Figure]:
     cost = sum(by_part.values())
     yield Figure("stretto_window_overhead_seconds", at, cost / SECOND, sessions)
     yield make_ratio("stretto_overhead_ratio", at, cost, agents_time, sessions)
-
-
-def _to_interval(stretch: Stretch) -> Interval:
-    return Interval(stretch.start, stretch.end)

@@ -7,6 +7,7 @@ waiting, and that before parts that are only concluded from missing evidence.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -199,7 +200,7 @@ def _find_main_tools(session: Session, requests: Mapping[str, AskedCall]) -> Ite
         is_work = call.task is None and not is_waiting_tool(call.tool)
         execution = find_call_execution(call, requests) if is_work else None
         if execution is not None:
-            yield execution
+            yield Interval(*execution)
 
 
 def _split_waits_for_agents(
@@ -240,20 +241,21 @@ def find_waits_for_agents(
     if not calls:
         return []
     matched = find_asked_calls(session) if requests is None else requests
-    return [wait for call in calls if (wait := find_call_execution(call, matched)) is not None]
+    return [Interval(*wait) for call in calls if (wait := find_call_execution(call, matched)) is not None]
 
 
-def find_hooks_by_agent(session: Session) -> dict[str | None, list[Interval]]:
-    """Return when hooks ran, by the task whose agent waited for them; None is the main agent.
+def find_hooks_by_agent(session: Session) -> Mapping[str | None, Sequence[tuple[int, int]]]:
+    """Return start and end (ns) of hooks by the task whose agent waited for them; None is the main agent.
 
     The hooks of a call run before it executes.
     """
-    hooks: dict[str | None, list[Interval]] = {}
+    hooks: defaultdict[str | None, list[tuple[int, int]]] = defaultdict(list)
     for call in session.tool_calls:
-        if call.overhead and call.start is not None:
-            hooks.setdefault(call.task, []).append(Interval(call.start, call.start + call.overhead))
+        start, overhead = call.start, call.overhead
+        if overhead and start is not None:
+            hooks[call.task].append((start, start + overhead))
     for run in session.hooks_run:
-        hooks.setdefault(run.task, []).append(Interval(run.start, run.start + run.duration))
+        hooks[run.task].append((run.start, run.start + run.duration))
     return hooks
 
 

@@ -18,7 +18,6 @@ from stretto.model.delivered_and_wasted_tasks import get_agent_id_of_task
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATING_TOOLS
-from stretto.model.interval import Interval
 from stretto.model.permission_waits import AskedCall, find_asked_calls
 from stretto.model.tools_that_wait_for_agents import is_waiting_tool
 
@@ -103,8 +102,8 @@ def build_work_tree(session: Session) -> Stretch:
     return root
 
 
-def find_call_execution(call: ToolCall, requests: Mapping[str, AskedCall]) -> Interval | None:
-    """Return when a call executed: the execution ends at the call's reported end.
+def find_call_execution(call: ToolCall, requests: Mapping[str, AskedCall]) -> tuple[int, int] | None:
+    """Return when a call began and ended to execute (ns): its execution ends at its reported end.
 
     None if the length is unknown: without an end, or if a person was asked in between and the execution was
     not measured without the waiting.
@@ -113,7 +112,7 @@ def find_call_execution(call: ToolCall, requests: Mapping[str, AskedCall]) -> In
         return None
     if call.id in requests and not requests[call.id].is_measured:
         return None
-    return Interval(call.end - call.duration, call.end)
+    return call.end - call.duration, call.end
 
 
 def walk_tasks(root: Stretch) -> Iterator[Stretch]:

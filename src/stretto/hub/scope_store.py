@@ -32,7 +32,7 @@ from stretto.store.database import open_transaction, open_writer
 from stretto.store.database_schema import KEPT_TABLES
 from stretto.store.owner_day_rows import create_owner_days, delete_owner_days_before, replace_owner_days
 from stretto.store.records_of_pruned_sessions import add_kept_record
-from stretto.store.session_search import delete_words, encode_items, number_words, write_words
+from stretto.store.session_search import delete_words, encode_items, insert_words, number_words
 from stretto.store.sums_by_time_slot import SLOTS, Cells, add_kept_sums
 from stretto.store.team_experiment_rows import read_team_experiments
 
@@ -274,7 +274,7 @@ def _write_session_row(connection: sqlite3.Connection, id: str, document: Sessio
         "labels": encode_items([f"{key}={value}" for key, value in sorted(labels.items())]),
     }
     words = " ".join(str(document.row.get(name) or NONE) for name in ("project", "pattern", "source"))
-    write_words(connection, id, start, words)
+    insert_words(connection, id, start, words)
     columns = {row[1] for row in connection.execute("PRAGMA table_info(sessions)")}
     known = {name: value for name, value in values.items() if name in columns}
     names, marks = ", ".join(f'"{name}"' for name in known), ", ".join("?" * len(known))

@@ -20,8 +20,8 @@ class Interval(NamedTuple):
         return end - start if end > start else 0
 
 
-def measure_union_length(intervals: Iterable[Interval]) -> int:
-    """Return the nanoseconds covered by at least one interval."""
+def measure_union_length(intervals: Iterable[tuple[int, int]]) -> int:
+    """Return the nanoseconds covered by at least one interval, (start, end)."""
     total = 0
     covered_until: int | None = None
     for start, end in sorted(intervals):
@@ -68,11 +68,14 @@ def merge_intervals(intervals: Iterable[Interval], limits: Interval) -> list[Int
         merged.append((begin, covered_until))
     # Clipped last, since there are far fewer than before.
     first, last = limits
-    clipped = [Interval(max(start, first), min(end, last)) for start, end in merged]
-    return [interval for interval in clipped if interval.start < interval.end]
+    if first >= last:
+        return []
+    return [
+        Interval(max(start, first), min(end, last)) for start, end in merged if start < last and end > first
+    ]
 
 
-def measure_outside(intervals: Sequence[Interval], others: Sequence[Interval]) -> int:
+def measure_outside(intervals: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]) -> int:
     """Return the length of the union of intervals that lies outside all of the others."""
     return measure_union_length([*intervals, *others]) - measure_union_length(others)
 

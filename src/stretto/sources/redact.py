@@ -77,8 +77,8 @@ def redact_event(event: Event) -> Event:
     return _redact_texts(event)
 
 
-def redact_events(events: Sequence[Event]) -> Sequence[Event]:
-    """Return the events with all of their texts redacted, as ``redact_event`` does with each of them.
+def redact_session_events(events: Sequence[Event]) -> Sequence[Event]:
+    """Return events of one session with all of their texts redacted, as ``redact_event`` does with each.
 
     The names and ids of many events are few, so each distinct text is looked up once.
     """
@@ -94,9 +94,9 @@ def redact_for_journal(event: Event, *, describe: bool) -> Event:
 
 
 def _are_plain(events: Sequence[Event]) -> bool:
-    """Return whether the events have only plain texts. False is no proof of the contrary."""
+    """Return whether events of one session have only plain texts. False is no proof of the contrary."""
     ids: set[str | None] = {event.parent for event in events}
-    ids.update([event.session for event in events])
+    ids.add(events[0].session)
     # Most calls are reported twice.
     for id in {event.id for event in events}:
         if id is not None and not (id.startswith("toolu_") and id.isidentifier()) and not _is_plain_id(id):

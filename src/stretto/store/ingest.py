@@ -29,7 +29,7 @@ from stretto.model.conclude_tasks import Classify
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.fold import NO_SIGN_OF_LIFE
 from stretto.model.score_scales import SCALES, Scales
-from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_events, redact_text
+from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_session_events, redact_text
 from stretto.store import journal_queries, store_notes
 from stretto.store.concluded_session import NewlyEnded, Rules
 from stretto.store.contributions.registry import get_sums_version
@@ -546,6 +546,6 @@ def _group_by_session(events: Iterable[Event]) -> dict[str, list[Event]]:
     by_session: dict[str, list[Event]] = {}
     # Texts repeat within a session, so its events are redacted together.
     for session_events in as_written.values():
-        redacted = redact_events(session_events)
+        redacted = redact_session_events(session_events)
         by_session.setdefault(redacted[0].session, []).extend(redacted)
     return by_session

@@ -75,10 +75,14 @@ def get_cost_and_usage_coverage(rows: RunRows | None) -> tuple[float | None, flo
     return dollars, share
 
 
-def write_run_rows(connection: sqlite3.Connection, session_id: str, rows: RunRows) -> None:
-    """Replace the stored rows of a session."""
+def write_run_rows(
+    connection: sqlite3.Connection, session_id: str, rows: RunRows, before: RunRows | None
+) -> None:
+    """Replace the stored rows of a session; ``before`` is None if these are unknown."""
     for (delete, insert), table_rows in zip(_STATEMENTS, rows, strict=True):
-        connection.execute(delete, (session_id,))
+        # Most sessions are written once, and every statement takes its time.
+        if before != NO_RUNS:
+            connection.execute(delete, (session_id,))
         connection.executemany(insert, table_rows)
 
 

@@ -33,12 +33,13 @@ from stretto.store.incremental_tool_call_sums import ToolCallSums
 from stretto.store.packed_session import pack_session_if_long
 from stretto.store.reused_conclusion import Conclusion
 from stretto.store.run_rows import NO_RUNS, RunRows
+from stretto.store.session_search import NO_WORDS
 from stretto.store.session_task_counts import TaskCounts
 from stretto.store.settled_part import SettledPart
 from stretto.store.settled_tasks import find_settled_tasks
 from stretto.store.stored_facts import FactsForm, find_facts_form, load_all_facts
 from stretto.store.sums_by_time_slot import Additions
-from stretto.store.write_execution_rows import ExecutionRows
+from stretto.store.write_execution_rows import NO_ROWS, ExecutionRows
 
 T = TypeVar("T")
 
@@ -87,7 +88,7 @@ class SessionState:
     """Their executions."""
     rest_follows: SettledPart | None = None
     """The settled part that these executions were found beside."""
-    executions: ExecutionRows | None = None
+    executions: ExecutionRows | None = NO_ROWS
     """The stored rows of fan-outs and sequential runs. None if unknown."""
     written: ConcludedSession | None = None
     """The state whose executions were last written."""
@@ -95,7 +96,7 @@ class SessionState:
     """The counts of the tasks of ``written``."""
     run_rows: RunRows | None = NO_RUNS
     """The stored rows of what the session leaves. None if unknown."""
-    words: tuple[int, str] | None = None
+    words: tuple[int, str] | None = NO_WORDS
     """Start (ns) and words of the session as they are stored for searches. None if unknown."""
     reported_ends: dict[str, set[str]] = field(default_factory=dict)
     """The ids of entities already reported as ended, by kind."""
@@ -355,13 +356,14 @@ class SessionState:
 
 def load_session_state(connection: sqlite3.Connection, session_id: str, rules: Rules) -> SessionState:
     """Return the state of a stored session, its additions computed again, or that of a new session."""
-    facts = load_all_facts(connection, session_id)
     row = connection.execute("SELECT lost, arrived FROM sessions WHERE id = ?", (session_id,)).fetchone()
-    state = SessionState(facts, lost=bool(row and row[0]), arrived=row[1] if row else "")
-    if row:
-        state.facts_form = find_facts_form(connection, session_id)
-        state.run_rows = None
-        state.tool_calls.mark_changed(facts.calls)
-        state.changed_model_calls = set(facts.model_calls)
-        state.update_sums(rules, Counter(), NewlyEnded())
+    if row is None:
+        return SessionState(SessionFacts(session_id))
+    facts = load_all_facts(connection, session_id)
+    state = SessionState(facts, lost=bool(row[0]), arrived=row[1])
+    state.facts_form = find_facts_form(connection, session_id)
+    state.executions, state.run_rows, state.words = None, None, None
+    state.tool_calls.mark_changed(facts.calls)
+    state.changed_model_calls = set(facts.model_calls)
+    state.update_sums(rules, Counter(), NewlyEnded())
     return state

@@ -16,11 +16,13 @@ from stretto.store.concluded_session import ConcludedSession
 from stretto.store.run_rows import NO_RUNS, get_cost_and_usage_coverage, make_run_rows, write_run_rows
 from stretto.store.session_in_memory import SessionState
 from stretto.store.session_search import (
+    NO_WORDS,
+    delete_words,
     encode_items,
+    insert_words,
     iterate_task_words,
     list_words,
     number_words,
-    write_words,
 )
 from stretto.store.session_task_counts import TaskCounts, count_tasks
 from stretto.store.write_execution_rows import make_execution_rows, write_execution_rows
@@ -61,7 +63,7 @@ def _write_runs(connection: sqlite3.Connection, state: SessionState, session_id:
     rows = NO_RUNS if context is None else make_run_rows(context)
     # A session that runs on and was not over before has no rows.
     if state.run_rows != rows:
-        write_run_rows(connection, session_id, rows)
+        write_run_rows(connection, session_id, rows, state.run_rows)
         state.run_rows = rows
 
 
@@ -80,7 +82,9 @@ def _write_words(connection: sqlite3.Connection, state: SessionState, concluded:
         task_words = chain(settled.words, iterate_task_words(concluded.rest_tasks))
     words = (session.start, list_words(session, task_words))
     if state.words != words:
-        write_words(connection, session.id, *words)
+        if state.words != NO_WORDS:
+            delete_words(connection, session.id)
+        insert_words(connection, session.id, *words)
         state.words = words
 
 

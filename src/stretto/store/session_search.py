@@ -35,6 +35,9 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 _HASH_BITS = (1 << 20) - 1
 
+NO_WORDS = (0, "")
+"""Start and words of a session that is not stored."""
+
 
 class SessionSort(StrEnum):
     """The columns by which a list of sessions can be sorted."""
@@ -319,9 +322,8 @@ def _take_distinct(words: Iterable[str]) -> Iterable[str]:
     return distinct
 
 
-def write_words(connection: sqlite3.Connection, session_id: str, start: int, words: str) -> None:
-    """Store the words of a session in place of its earlier words, before its row in ``sessions``."""
-    delete_words(connection, session_id)
+def insert_words(connection: sqlite3.Connection, session_id: str, start: int, words: str) -> None:
+    """Store the words of a session that has none stored."""
     connection.execute(
         "INSERT OR REPLACE INTO session_words (rowid, session, words) VALUES (?, ?, ?)",
         (number_words(session_id, start), session_id, words),

@@ -20,7 +20,8 @@ SLOTS = (300, 3_600, 86_400)
 Each width is a multiple of the width before, so the number of the narrowest slot gives those of all.
 """
 
-_NARROWEST = SLOTS[0] * SECOND
+NARROWEST = SLOTS[0] * SECOND
+"""Nanoseconds of the narrowest slot."""
 
 Addition = tuple[int, str, tuple[str | int, ...]]
 """(number of the narrowest slot, measure, values of its dimensions). A plain tuple: ingest makes many."""
@@ -44,7 +45,7 @@ decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
 
 def find_slot_number(time: int) -> int:
     """Return the number of the narrowest slot that an instant (ns) falls into."""
-    return time // _NARROWEST
+    return time // NARROWEST
 
 
 def sum_by_measure(additions: Iterable[Additions]) -> dict[str, dict[tuple[str | int, ...], int]]:
@@ -100,8 +101,8 @@ def _to_rows(width: int, cells: Cells, *, kept: bool) -> list[tuple[int, int, st
     """Return the rows of a width, in the order of the table."""
     return [
         (width, *cell, kept, value if -_LARGEST <= value <= _LARGEST else _clip(value))
-        for cell, value in sorted(cells.items())
-        if value
+        for cell in sorted(cells)
+        if (value := cells[cell])
     ]
 
 

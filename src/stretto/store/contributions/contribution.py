@@ -24,7 +24,7 @@ from stretto.model.facts import SessionFacts
 from stretto.model.interval import Interval
 from stretto.model.score_scales import SCALES, Scales
 from stretto.store.contributions.contribution_parts_by_task_or_fanout import Part, add_up_parts
-from stretto.store.sums_by_time_slot import Additions
+from stretto.store.sums_by_time_slot import NARROWEST, Additions
 
 # Looking up a member of an enumeration takes ten times as long as a name, and every call is counted.
 _RUNNING = Outcome.RUNNING
@@ -189,8 +189,12 @@ class TimedEntity(Protocol):
         """When it ended (ns), if known."""
 
 
-def get_counted_time(entity: TimedEntity) -> int | None:
-    """Return when an entity is counted (ns): at its end, else at its start. None while it runs."""
+def find_counted_slot(entity: TimedEntity) -> int | None:
+    """Return the slot of time in which an entity is counted: that of its end, else of its start.
+
+    None while it runs.
+    """
     if entity.outcome is _RUNNING:
         return None
-    return entity.start if entity.end is None else entity.end
+    at = entity.start if entity.end is None else entity.end
+    return None if at is None else at // NARROWEST

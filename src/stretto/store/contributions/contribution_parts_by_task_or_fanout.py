@@ -60,8 +60,9 @@ class PartSums:
                 continue
             self._parts[key] = part
             part.add_up(change, *part.inputs)
-        # What is left has changed or is gone.
-        change.subtract(add_up_parts(before.values()))
+        if before:
+            # What is left has changed or is gone.
+            change.subtract(add_up_parts(before.values()))
 
     def take_over(self, parts: Iterable[Part], sums: PartSums, change: Additions) -> None:
         """Take these parts over from other sums; a part that these do not have is added to ``change``."""

@@ -8,9 +8,9 @@ from stretto.figures.waste import find_wasted_tasks
 from stretto.model.entities import Task
 from stretto.model.task_delivery_classes import WasteReason
 from stretto.names import NONE, measures
-from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.contributions.contribution import SessionContext, find_counted_slot
 from stretto.store.contributions.contribution_parts_by_task_or_fanout import Part
-from stretto.store.sums_by_time_slot import Additions, find_slot_number
+from stretto.store.sums_by_time_slot import Additions
 
 
 def list_delivery_parts(context: SessionContext) -> Iterator[Part]:
@@ -23,17 +23,17 @@ def list_delivery_parts(context: SessionContext) -> Iterator[Part]:
 
 
 def _add_delivery(added: Additions, task: Task) -> None:
-    at, delivery = get_counted_time(task), task.delivery
-    if at is not None and delivery is not None:
+    slot, delivery = find_counted_slot(task), task.delivery
+    if slot is not None and delivery is not None:
         dims = (task.task_type, task.agent or NONE, delivery.delivery.value)
-        added[find_slot_number(at), measures.DELIVERIES, dims] += 1
+        added[slot, measures.DELIVERIES, dims] += 1
 
 
 def _add_waste(added: Additions, task: Task, reason: WasteReason, length: int) -> None:
-    at = get_counted_time(task)
-    if at is None:
+    slot = find_counted_slot(task)
+    if slot is None:
         return
     dims = (task.task_type, task.agent or NONE, reason.value)
-    added[find_slot_number(at), measures.WASTED_TASKS, dims] += 1
+    added[slot, measures.WASTED_TASKS, dims] += 1
     if length:
-        added[find_slot_number(at), measures.WASTED_TIME, dims] += length
+        added[slot, measures.WASTED_TIME, dims] += length

@@ -11,8 +11,8 @@ from stretto.model.event import Outcome
 from stretto.model.facts import EntityFacts, SessionFacts, get_text
 from stretto.names import NONE, fact_fields, measures
 from stretto.names.fact_fields import make_stamped_key
-from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.sums_by_time_slot import Additions, find_slot_number
+from stretto.store.contributions.contribution import SessionContext, find_counted_slot
+from stretto.store.sums_by_time_slot import Additions
 
 
 def add_up_failed_tasks(context: SessionContext) -> Additions:
@@ -22,12 +22,12 @@ def add_up_failed_tasks(context: SessionContext) -> Additions:
         return added
     session, inside = context.whole, _ErrorsInTasks(context.facts, context.whole)
     for task in session.tasks:
-        at = get_counted_time(task)
-        if at is None or task.outcome not in {Outcome.FAILURE, Outcome.CANCELLED}:
+        slot = find_counted_slot(task)
+        if slot is None or task.outcome not in {Outcome.FAILURE, Outcome.CANCELLED}:
             continue
         kind = inside.find_kind(task)
         dims = (task.phase or NONE, task.agent or NONE, kind.value)
-        added[find_slot_number(at), measures.FAILED_TASKS, dims] += 1
+        added[slot, measures.FAILED_TASKS, dims] += 1
     return added
 
 

@@ -13,7 +13,7 @@ from stretto.model.phases_messages_and_scores_from_facts import (
     conclude_phases,
 )
 from stretto.names import NONE, measures
-from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.contributions.contribution import SessionContext, find_counted_slot
 from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
@@ -21,13 +21,13 @@ def add_up_phases(context: SessionContext) -> Additions:
     """Return the sums of the phases that are over."""
     added: Additions = Counter()
     for phase in conclude_phases(context.facts, closed=context.closed):
-        at = get_counted_time(phase)
-        if at is None:
+        slot = find_counted_slot(phase)
+        if slot is None:
             continue
-        added[find_slot_number(at), measures.PHASES, (phase.name, phase.outcome.value)] += 1
+        added[slot, measures.PHASES, (phase.name, phase.outcome.value)] += 1
         if phase.interval is not None:
             bucket = find_bucket(phase.interval.length)
-            added[find_slot_number(at), measures.PHASE_TIME, (phase.name, bucket)] += 1
+            added[slot, measures.PHASE_TIME, (phase.name, bucket)] += 1
     return added
 
 

@@ -50,9 +50,11 @@ class ContributionSums:
                 before, additions = self._whole.pop(name, None), contribution.compute(context)
                 if additions:
                     self._whole[name] = additions
-                if additions != before:
+                if before is None:
                     change.update(additions)
-                    change.subtract(before or {})
+                elif additions != before:
+                    change.update(additions)
+                    change.subtract(before)
         self.context, self._has_returned = context, False
 
     def settle(self, newly_settled: SessionContext, rest: SessionContext, change: Additions) -> None:

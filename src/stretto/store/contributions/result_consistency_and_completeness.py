@@ -15,7 +15,7 @@ from stretto.model.entities import Phase
 from stretto.model.event import Outcome
 from stretto.model.phases_messages_and_scores_from_facts import conclude_phases
 from stretto.names import NONE, measures
-from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.contributions.contribution import SessionContext, find_counted_slot
 from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
@@ -52,20 +52,20 @@ def add_up_fanout_checks_and_known_ends(context: SessionContext) -> Additions:
     # Counted in one go: a session has many calls, and few distinct keys.
     calls_of_agents = Counter(
         [
-            (find_slot_number(called_at), agents[call.task], call.outcome if call.end is not None else None)
+            (called_in, agents[call.task], call.outcome if call.end is not None else None)
             for call in calls
-            if call.task in agents and (called_at := get_counted_time(call)) is not None
+            if call.task in agents and (called_in := find_counted_slot(call)) is not None
         ]
     )
     for (slot, agent, outcome), count in calls_of_agents.items():
         of_agent = (agent, (outcome or Outcome.UNKNOWN).value)
         added[slot, measures.AGENT_CALLS, of_agent] += count
     for task in session.tasks:
-        at = get_counted_time(task)
-        if at is not None and task.id in complete:
+        counted_in = find_counted_slot(task)
+        if counted_in is not None and task.id in complete:
             work = (pattern, task.task_type, task.agent or NONE)
-            added[find_slot_number(at), measures.COMPLETE, work] += round(complete[task.id] * MICRO)
-            added[find_slot_number(at), measures.COMPLETE_TASKS, work] += 1
+            added[counted_in, measures.COMPLETE, work] += round(complete[task.id] * MICRO)
+            added[counted_in, measures.COMPLETE_TASKS, work] += 1
     return added
 
 

@@ -17,7 +17,7 @@ from stretto.model.phases_messages_and_scores_from_facts import (
 from stretto.model.score_scales import Scales
 from stretto.model.task_type import OTHER, to_label_value
 from stretto.names import NONE, measures
-from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.contributions.contribution import SessionContext, find_counted_slot
 from stretto.store.contributions.task_outcomes_retries_and_delegating_turns import find_execution_modes
 from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
@@ -112,9 +112,9 @@ def add_up_phase_outcomes_and_gaps(context: SessionContext) -> Additions:
     phases = conclude_phases(context.facts, closed=context.closed)
     pattern = context.session.pattern or NONE
     for phase in phases:
-        at = get_counted_time(phase)
-        if at is not None:
-            added[find_slot_number(at), measures.PATTERN_PHASES, (pattern, phase.outcome.value)] += 1
+        slot = find_counted_slot(phase)
+        if slot is not None:
+            added[slot, measures.PATTERN_PHASES, (pattern, phase.outcome.value)] += 1
     intervals = [phase.interval for phase in phases if phase.interval is not None]
     if len(intervals) > 1 and len(intervals) == len(phases):
         end = max(interval.end for interval in intervals)

@@ -15,7 +15,7 @@ from stretto.figures.work_signature import build_work_signature
 from stretto.model.call_cost_and_usage_types import Price
 from stretto.model.entities import ModelCall, Task
 from stretto.names import NONE, measures
-from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.contributions.contribution import SessionContext, find_counted_slot
 from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
@@ -39,10 +39,10 @@ def add_up_cost_of_fanouts_and_waste(context: SessionContext) -> Additions:
 
 def _add_task(added: Additions, task: Task, calls: Iterable[ModelCall], price: Price) -> None:
     with_tokens = [call for call in calls if _sum_tokens(call) is not None]
-    at, delivery = get_counted_time(task), task.delivery
-    if not with_tokens or at is None or delivery is None:
+    slot, delivery = find_counted_slot(task), task.delivery
+    if not with_tokens or slot is None or delivery is None:
         return
-    slot, agent = find_slot_number(at), task.agent or NONE
+    agent = task.agent or NONE
     tokens = sum(_sum_tokens(call) or 0 for call in with_tokens)
     costs = [price(call) for call in with_tokens]
     cost = None if None in costs else sum(cost.amount for cost in costs if cost is not None)

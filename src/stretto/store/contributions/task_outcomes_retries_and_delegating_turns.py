@@ -14,7 +14,7 @@ from stretto.figures.retries_and_recoveries import Recovery, find_retries
 from stretto.figures.scores.sums_by_pattern_type_or_agent import ALONE, PARALLEL, UNPLACED
 from stretto.model.entities import Task
 from stretto.names import NONE, measures
-from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.contributions.contribution import SessionContext, find_counted_slot
 from stretto.store.contributions.contribution_parts_by_task_or_fanout import Part
 from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
@@ -51,10 +51,10 @@ def list_recovery_parts(context: SessionContext) -> Iterator[Part]:
 
 
 def _add_task(added: Additions, task: Task, place: str, pattern: str) -> None:
-    at = get_counted_time(task)
-    if at is None:
+    slot = find_counted_slot(task)
+    if slot is None:
         return
-    slot, length = find_slot_number(at), task.length
+    length = task.length
     work = (pattern, task.task_type, task.agent or NONE)
     added[slot, measures.WORK_ENDS, (*work, place, task.outcome.value)] += 1
     if not task.is_wasted:
@@ -67,20 +67,20 @@ def _add_task(added: Additions, task: Task, place: str, pattern: str) -> None:
 
 
 def _add_retry(added: Additions, task: Task, pattern: str) -> None:
-    at = get_counted_time(task)
-    if at is None:
+    slot = find_counted_slot(task)
+    if slot is None:
         return
     work = (pattern, task.task_type, task.agent or NONE)
-    added[find_slot_number(at), measures.RETRY_ENDS, (*work, task.outcome.value)] += 1
+    added[slot, measures.RETRY_ENDS, (*work, task.outcome.value)] += 1
     if task.length is not None:
-        added[find_slot_number(at), measures.RETRY_TIME, work] += task.length
+        added[slot, measures.RETRY_TIME, work] += task.length
 
 
 def _add_recovery(added: Additions, recovery: Recovery) -> None:
-    at = get_counted_time(recovery.success)
-    if at is not None:
+    slot = find_counted_slot(recovery.success)
+    if slot is not None:
         dims = (recovery.failed.task_type, find_bucket(recovery.length))
-        added[find_slot_number(at), measures.RECOVERY_TIME, dims] += 1
+        added[slot, measures.RECOVERY_TIME, dims] += 1
 
 
 def _add_turn(added: Additions, at: int, tasks: tuple[Task, ...], pattern: str) -> None:

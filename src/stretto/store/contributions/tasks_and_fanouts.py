@@ -10,7 +10,7 @@ from stretto.figures.quantile_sketch import find_bucket
 from stretto.figures.work_signature import make_work_identity
 from stretto.model.entities import Session, Task
 from stretto.names import NONE, measures
-from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.contributions.contribution import SessionContext, find_counted_slot
 from stretto.store.contributions.contribution_parts_by_task_or_fanout import Part, add_up_parts
 from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
@@ -34,10 +34,10 @@ def _list_parts(session: Session, fanouts: Iterable[Fanout]) -> Iterator[Part]:
 
 
 def _add_task(added: Additions, task: Task) -> None:
-    at = get_counted_time(task)
-    if at is None:
+    slot = find_counted_slot(task)
+    if slot is None:
         return
-    slot, agent = find_slot_number(at), task.agent or NONE
+    agent = task.agent or NONE
     added[slot, measures.TASKS, (task.task_type, agent, task.outcome.value)] += 1
     added[slot, measures.ENDS_EXPECTED, ()] += 1
     if task.end is not None:

@@ -10,8 +10,8 @@ from stretto.model.entities import TestRun, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.tools_with_length import is_orchestrator_check, takes_time_of_its_own
 from stretto.names import NONE, measures
-from stretto.store.contributions.contribution import get_counted_time
-from stretto.store.sums_by_time_slot import Additions, Amount, find_slot_number
+from stretto.store.contributions.contribution import find_counted_slot
+from stretto.store.sums_by_time_slot import Additions, Amount
 
 _SUITE_MEASURES = {
     False: (measures.FULL_TEST_RUNS, measures.FULL_TEST_SECONDS),
@@ -29,10 +29,10 @@ def add_up_tool_calls(calls: Iterable[ToolCall], sign: int, sums: Additions) -> 
     overheads: dict[tuple[int, int], int] = {}
     seconds: dict[int, int] = {}
     for call in calls:
-        at = get_counted_time(call)
-        if at is None:
+        slot = find_counted_slot(call)
+        if slot is None:
             continue
-        slot, tool, duration, overhead = find_slot_number(at), call.tool or NONE, call.duration, call.overhead
+        tool, duration, overhead = call.tool or NONE, call.duration, call.overhead
         counted = (slot, tool, call.outcome if call.end is not None else None)
         outcomes[counted] = outcomes.get(counted, 0) + 1
         if duration is not None and takes_time_of_its_own(call):

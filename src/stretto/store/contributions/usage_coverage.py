@@ -6,7 +6,7 @@ from collections import Counter
 
 from stretto.figures.unreported_tool_calls import ToolCallGaps
 from stretto.names import measures
-from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.contributions.contribution import SessionContext, find_counted_slot
 from stretto.store.sums_by_time_slot import Additions, find_slot_number
 
 
@@ -34,12 +34,12 @@ def count_tasks_with_all_tool_calls(context: SessionContext) -> Additions:
     gaps = ToolCallGaps(context.whole)
     partial = {task.id for task in gaps.partial_tasks}
     for task in gaps.over:
-        at = get_counted_time(task)
-        if at is None:
+        slot = find_counted_slot(task)
+        if slot is None:
             continue
-        added[find_slot_number(at), measures.TOOL_CALL_TASKS, ()] += 1
+        added[slot, measures.TOOL_CALL_TASKS, ()] += 1
         if task.id not in partial:
-            added[find_slot_number(at), measures.TOOL_CALL_TASKS_REPORTED, ()] += 1
+            added[slot, measures.TOOL_CALL_TASKS_REPORTED, ()] += 1
     return added
 
 
