@@ -56,7 +56,8 @@ def conclude_calls(
     find_run = index_runs_by_agent(facts, tasks)
     calls: list[ToolCall] = []
     for key, call_facts in facts.calls.items():
-        agent_id = get_text(call_facts, fact_fields.AGENT_ID) if fact_fields.AGENT_ID in call_facts else None
+        # A field has values of one type, and every call of a session is asked.
+        agent_id: Any = call_facts[fact_fields.AGENT_ID][1] if fact_fields.AGENT_ID in call_facts else None
         if agent_id is not None and agent_id not in facts.tasks:
             agent_id = find_enclosing_task(facts, agent_id)
         for call in concluded.get(key) or conclude_calls_under_key(facts, key, closed=closed):

@@ -182,7 +182,10 @@ class SessionFacts:
                 yield call_id, call_facts
 
     def index_permission_key(self, call_id: str, call_facts: EntityFacts) -> None:
-        """Update the index of calls by permission key after a call's facts changed."""
+        """Update the index of calls by permission key after a call's facts changed.
+
+        There is none before the session's first permission request.
+        """
         if self._calls_by_permission is not None:
             self._calls_by_permission.setdefault(make_permission_key_of_call(call_facts), set()).add(call_id)
 

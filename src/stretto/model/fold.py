@@ -33,6 +33,9 @@ from stretto.model.plausible_values import (
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind, make_stamped_key, pack_timed_text
 
+_CALL = EntityKind.CALL
+"""Most events are about calls, and looking up a member takes four times as long as a name."""
+
 _MILLISECOND = 1_000_000
 _MAX_FIRST_TOKEN_MS = 30 * 86_400_000
 """Milliseconds: thirty days. A longer wait for a first token is implausible."""
@@ -284,7 +287,7 @@ def _fold_tool_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
             value = read_text(event.attributes, name)
             if value:
                 merge_fact(call, name, rank, value)
-    return ((EntityKind.CALL, call_id),)
+    return ((_CALL, call_id),)
 
 
 def _fold_tool_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
@@ -302,7 +305,7 @@ def _fold_tool_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
         if event.outcome:
             merge_fact(call, fact_fields.OUTCOME, rank, event.outcome)
     merge_plausible_duration(call, fact_fields.DURATION, event, rank)
-    touched: Touched = ((EntityKind.CALL, call_id),)
+    touched: Touched = ((_CALL, call_id),)
     if event.attributes:
         error = read_text(event.attributes, "error")
         if error and event.id is not None:
@@ -342,7 +345,8 @@ def _fold_call(facts: SessionFacts, event: Event, call_id: str, rank: int) -> En
             merge_fact(call, fact_fields.AGENT_ID, rank, agent_id)
     if tool in DELEGATING_TOOLS or call_id in facts.delegating:
         facts.index_delegating(call_id, call)
-    facts.index_permission_key(call_id, call)
+    if facts.permissions:
+        facts.index_permission_key(call_id, call)
     if attributes and not _CALL_ATTRIBUTES.isdisjoint(attributes):
         _merge_work(call, event, rank)
     return call

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import logging
 import sqlite3
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -535,14 +535,10 @@ def _weigh_state(state: SessionState) -> int:
 
 def _group_by_session(events: Iterable[Event]) -> dict[str, list[Event]]:
     """Return the events by session, redacted; decisions belong to no session."""
-    as_written: dict[str, list[Event]] = {}
+    as_written: defaultdict[str, list[Event]] = defaultdict(list)
     for event in events:
-        if event.kind is _DECISION:
-            continue
-        session_events = as_written.get(event.session)
-        if session_events is None:
-            session_events = as_written[event.session] = []
-        session_events.append(event)
+        if event.kind is not _DECISION:
+            as_written[event.session].append(event)
     by_session: dict[str, list[Event]] = {}
     # Texts repeat within a session, so its events are redacted together.
     for session_events in as_written.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from stretto.figures.quantile_sketch import find_bucket
@@ -24,25 +25,22 @@ def add_up_tool_calls(calls: Iterable[ToolCall], sign: int, sums: Additions) -> 
     """Add ``sign`` times all that some calls add to ``sums``; a running call adds nothing."""
     # A session has many calls, and those of a slot resemble each other: they are counted by the little that
     # an addition depends on, and each addition is then made once.
-    outcomes: dict[tuple[int, str, Outcome | None], int] = {}
-    lengths: dict[tuple[int, str, int], int] = {}
-    overheads: dict[tuple[int, int], int] = {}
-    seconds: dict[int, int] = {}
+    outcomes: defaultdict[tuple[int, str, Outcome | None], int] = defaultdict(int)
+    lengths: defaultdict[tuple[int, str, int], int] = defaultdict(int)
+    overheads: defaultdict[tuple[int, int], int] = defaultdict(int)
+    seconds: defaultdict[int, int] = defaultdict(int)
     for call in calls:
         slot = find_counted_slot(call)
         if slot is None:
             continue
         tool, duration, overhead = call.tool or NONE, call.duration, call.overhead
-        counted = (slot, tool, call.outcome if call.end is not None else None)
-        outcomes[counted] = outcomes.get(counted, 0) + 1
+        outcomes[slot, tool, call.outcome if call.end is not None else None] += 1
         if duration is not None and takes_time_of_its_own(call):
-            length = (slot, tool, find_bucket(duration))
-            lengths[length] = lengths.get(length, 0) + 1
+            lengths[slot, tool, find_bucket(duration)] += 1
             if duration:
-                seconds[slot] = seconds.get(slot, 0) + duration
+                seconds[slot] += duration
         if overhead is not None:
-            around = (slot, find_bucket(overhead))
-            overheads[around] = overheads.get(around, 0) + 1
+            overheads[slot, find_bucket(overhead)] += 1
         if call.tests is not None:
             for addition, amount in _yield_test_amounts(slot, call, call.tests):
                 sums[addition] += sign * amount
