@@ -33,6 +33,7 @@ HUB_ANALYSES = frozenset({"analysis_changes", "analysis_experiments"})
 REPORTED_CACHES = frozenset({LEVEL, "caching", "caches"})
 
 NEEDED: dict[str, frozenset[str]] = {
+    "test_advice_from_journal_to_verdict": ALL,
     "test_api_cache_counters": REPORTED_CACHES,
     "test_budget::test_budgets_stand_where_people_look": PAGES,
     "test_cache_findings": PAGES | {"analysis_caches"},
