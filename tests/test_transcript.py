@@ -30,6 +30,7 @@ from stretto.sources.transcript import (
     Checkpoint,
     TranscriptChunk,
     TranscriptFile,
+    find_newest_time,
     find_transcripts,
     identify_transcript,
     read_transcript,
@@ -359,6 +360,18 @@ def test_rest_is_at_the_end_of_the_file(tmp_path: Path) -> None:
         )
         events += chunk.events
     assert only(events, Kind.TURN_END).time == when(5)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz"])
+def test_newest_time_is_looked_for_before_long_last_lines(tmp_path: Path, suffix: str) -> None:
+    """The newest time is that of the last lines, or of lines before where the last are long and have none."""
+    undated = {"type": "summary", "summary": "s" * 100_000}
+    for lines, newest in (([prompt(1), undated], 1), ([prompt(1), undated, prompt(9), prompt(5)], 9)):
+        path = tmp_path / f"s.{suffix}"
+        text = written(tmp_path / "plain.jsonl", lines).read_bytes()
+        path.write_bytes(gzip.compress(text) if suffix.endswith("gz") else text)
+        assert find_newest_time(path) == when(newest)
+    assert find_newest_time(path, latest=when(4)) == when(1)
 
 
 def test_interrupted_turn_is_cancelled(tmp_path: Path) -> None:

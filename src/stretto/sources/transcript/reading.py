@@ -23,6 +23,9 @@ LINE_LIMIT = 1 << 28
 TAIL = 1 << 18
 """Bytes at a file's beginning or end in which its first line or its newest time is searched."""
 
+LAST_LINES = 1 << 15
+"""Bytes at a file's end, searched first: nearly always the newest time is in them."""
+
 SIDECAR_LIMIT = 1 << 16
 """Bytes read of a sidecar."""
 
@@ -201,19 +204,28 @@ def find_newest_time(path: Path, *, latest: int = LATEST) -> int | None:
     A copied or extracted file is as new as its last line, not as the copy. Later times than ``latest`` (ns)
     are no times.
     """
-    try:
-        with _open_transcript(path) as stream:
-            if path.suffix == ".gz":
-                tail = b""
-                while piece := stream.read(TAIL):
-                    tail = (tail + piece)[-TAIL:]
-            else:
-                stream.seek(max(0, stream.seek(0, 2) - TAIL))
-                tail = stream.read(TAIL)
-    except (OSError, EOFError, zlib.error):
-        return None
-    times = (time for data in tail.split(b"\n") if data.strip() for time in schema.list_times(data))
-    return max((time for time in times if time <= latest), default=None)
+    for length in (LAST_LINES, TAIL):
+        try:
+            tail = _read_tail(path, length)
+        except (OSError, EOFError, zlib.error):
+            return None
+        times = (time for data in tail.split(b"\n") if data.strip() for time in schema.list_times(data))
+        newest = max((time for time in times if time <= latest), default=None)
+        if newest is not None:
+            return newest
+    return None
+
+
+def _read_tail(path: Path, length: int) -> bytes:
+    """Return the last ``length`` bytes of a transcript's content, all of it if it is shorter."""
+    with _open_transcript(path) as stream:
+        if path.suffix != ".gz":
+            stream.seek(max(0, stream.seek(0, 2) - length))
+            return stream.read(length)
+        tail = b""
+        while piece := stream.read(TAIL):
+            tail = (tail + piece)[-length:]
+        return tail
 
 
 @dataclass(frozen=True, slots=True)
