@@ -185,6 +185,8 @@ def test_leads_read_it_on_the_page_and_by_the_api_and_no_name_of_a_person(
     for text in (page, json.dumps(found), json.dumps(get_entry(hub))):
         assert "person-" not in text
     assert hub.client("leo", "blue", TokenRole.LEAD).get(EXPERIMENTS_PATH).json() == {"experiments": []}
+    assert lead.post(WITHDRAW_PATH, json={"name": "cache"}).status_code == 200
+    assert until(lambda: list_open(lead) == []), "the answer is still shown after it was withdrawn"
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from stretto.names.measures import Dimension
 from stretto.store import store_notes
 from stretto.store.database import open_transaction, open_writer
 from stretto.store.database_schema import KEPT_TABLES
+from stretto.store.finding_history_and_last_answers import read_finding_history
 from stretto.store.owner_day_rows import create_owner_days, delete_owner_days_before, replace_owner_days
 from stretto.store.records_of_pruned_sessions import add_kept_record
 from stretto.store.session_search import delete_words, encode_items, insert_words, number_words
@@ -156,10 +157,14 @@ def find_end_of_released_days(connection: sqlite3.Connection) -> int | None:
 
 
 def find_newest_release(connection: sqlite3.Connection) -> int | None:
-    """Return when the newest release in a store was made (ns); 0 if it has experiments alone, else None."""
+    """Return when the newest release in a store was made (ns).
+
+    It is 0 if the store has experiments alone, or findings about such, which must end when a lead takes the
+    last one back; and None if there is nothing.
+    """
     (at,) = connection.execute("SELECT MAX(at) FROM hub_releases").fetchone()
     if at is None:
-        return 0 if read_team_experiments(connection) else None
+        return 0 if read_team_experiments(connection) or read_finding_history(connection) else None
     return int(at)
 
 
