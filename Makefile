@@ -98,7 +98,7 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python -m tests.bench.bench_http_hook
 	$(BIN)/python -m tests.bench.bench_service
 	$(BIN)/python tests/bench/bench_statusline.py
-	$(BIN)/python tests/bench/bench_store.py --floor 0.12
+	$(BIN)/python tests/bench/bench_store.py --floor 0.13
 	$(BIN)/python -m tests.bench.bench_runs --floor 1.5
 	$(BIN)/python -m tests.bench.bench_import --floor 10
 	$(BIN)/python -m tests.bench.bench_live_session --floor 3.3
