@@ -28,7 +28,7 @@ SETS, MORE_SETS = 4, {"f": 20}
 """Sets of the long form; a scenario that is near its bounds at 20 a day has more of them."""
 
 KNOWN = {
-    "f": "the level itself may fall as far in that week; a rule that finds more raises too many false ones"
+    "f": "the level itself may fall as far in that week; the one other rule that was tried found no more"
 }
 """Scenario → why a change of half is known to be found later than is asked."""
 
