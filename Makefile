@@ -118,9 +118,14 @@ detectors: $(READY) ## measure the error rates of the analyses beside their boun
 baselines: $(READY) ## print how often a measured baseline is admitted, over generated stores and recordings
 	$(BIN)/python -m tests.bench.bench_baselines $(ARGS)
 
-bench-peer: $(READY) ## measure OTLP ingest beside Arize Phoenix, installed in .venv-peer for it
-	test -x .venv-peer/bin/phoenix || { $(PYTHON) -m venv .venv-peer && .venv-peer/bin/pip install --quiet arize-phoenix; }
+# Newer versions of ccusage are programs for some systems only; codeburn needs a newer Node than Debian has.
+bench-peer: $(READY) ## measure OTLP ingest and imports beside other programs, installed in .venv-peer for it
+	test -x .venv-peer/bin/agentsview || \
+	  { $(PYTHON) -m venv .venv-peer && .venv-peer/bin/pip install --quiet arize-phoenix agentsview; }
+	test -x .venv-peer/npm/node_modules/.bin/codeburn || \
+	  npm install --silent --no-fund --no-audit --prefix .venv-peer/npm codeburn ccusage@18 node@22
 	$(BIN)/python tests/bench/bench_otlp.py --peer .venv-peer/bin/python
+	$(BIN)/python -m tests.bench.bench_import_peers $(ARGS)
 
 docs: $(READY) ## write the generated files: metrics, commands, dashboards' page, plugin's hooks
 	$(BIN)/python docs/generate.py

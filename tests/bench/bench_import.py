@@ -70,8 +70,9 @@ def main() -> int:
         written = write_corpus(folder / "projects", *(LONG if options.long else SHORT))
         write_corpus(folder / "first" / "projects", 1, 10_000)
         reference = measure_decoding(folder / "projects")
-        now = measure_import(folder, source)
-        before = None if options.before is None else measure_import(folder, options.before)
+        now = measure_import(folder, source, folder / "projects")
+        older = options.before
+        before = None if older is None else measure_import(folder, older, folder / "projects")
     ratio = now.seconds / reference
     of_before = None if before is None else now.seconds / before.seconds
     if options.json:
@@ -105,11 +106,14 @@ def measure_decoding(folder: Path) -> float:
     return time.process_time() - started
 
 
-def measure_import(folder: Path, source: Path) -> ImportCost:
-    """Import the corpus into an empty state folder, by the version in a source folder."""
+def measure_import(folder: Path, source: Path, projects: Path) -> ImportCost:
+    """Import transcripts into an empty state folder, by the version in a source folder.
+
+    ``folder`` has the small session that is imported first, in ``first``, and gets the compiled modules.
+    """
     compiled = folder / "compiled"
     _run_import(folder / "first" / "projects", source, compiled)
-    return _run_import(folder / "projects", source, compiled)
+    return _run_import(projects, source, compiled)
 
 
 def _run_import(projects: Path, source: Path, compiled: Path) -> ImportCost:
