@@ -99,3 +99,31 @@ def test_of_an_arm_of_five_nobody_is_left_out() -> None:
     assert len(left_out) == 3
     assert small.isdisjoint(left_out)
     assert is_safe_beside_teams([small, large], teams)
+
+
+def test_an_answer_beside_each_stretch_of_time() -> None:
+    """People who worked only on the first, partial day hide nobody who is left over on the whole days."""
+    inside, outside, earlier = (frozenset(PEOPLE[slice(*part)]) for part in ((0, 18), (18, 20), (20, 25)))
+    every_day, whole_days = {"red": inside | outside | earlier}, {"red": inside | outside}
+    assert is_safe_beside_teams([inside], every_day)
+    assert not is_safe_beside_teams([inside], every_day, whole_days)
+    assert draw_one_to_leave_out([inside], every_day, whole_days) in inside
+
+
+def test_many_teams_of_the_same_people_end_without_an_answer() -> None:
+    """Of twenty teams that share all of their people not each union is looked at; teams alike count once."""
+    people = [f"{team}-{number}" for team in range(20) for number in range(5)]
+    teams = {
+        f"{way} {place}": frozenset(
+            people[place::20] if way == "across" else people[5 * place : 5 * place + 5]
+        )
+        for way in ("across", "along")
+        for place in range(20)
+    }
+    assert not is_safe_beside_teams([frozenset(people)], teams)
+    renamed = {
+        f"{age} {place}": frozenset(people[5 * place : 5 * place + 5])
+        for age in ("old", "new")
+        for place in range(20)
+    }
+    assert is_safe_beside_teams([frozenset(people)], renamed)

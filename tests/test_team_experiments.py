@@ -594,7 +594,7 @@ def test_no_two_shown_answers_differ_by_fewer_than_five_people(
         order = ExperimentOrder(name=f"e{number}", metric=metric, days=1, is_paired=is_paired)
         experiment = TeamExperiment(team="red", order=order, start=start, end=start + length)
         inside = list_runs_inside(runs, range(start, start + length), types)
-        ended = conclude_experiment(experiment, inside, concluded, {})
+        ended = conclude_experiment(experiment, inside, concluded, [])
         concluded.append(ended)
         if ended.state is ExperimentState.CONCLUDED:
             parts: dict[str, dict[str, set[tuple[str, ...]]]] = {"A": defaultdict(set), "B": defaultdict(set)}

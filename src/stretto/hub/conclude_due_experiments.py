@@ -51,18 +51,20 @@ def conclude_due_experiments(database: HubDatabase, tenant: str, clock: Clock) -
     experiments.sort(key=lambda each: each[1].due)
     changed = 0
     for place, (before, experiment) in enumerate(experiments):
-        if experiment.state is not ExperimentState.RUNNING or now < experiment.due:
+        if not _is_due(experiment, now):
             continue
         others = [other for _, other in experiments if other is not experiment]
         try:
-            teams = list_people_at_work(database, tenant, experiment)
-            runs = read_chosen_runs(database, tenant, experiment, teams)
-            newer = conclude_experiment(experiment, runs, others, teams)
+            times = list_people_at_work(database, tenant, experiment)
+            runs = read_chosen_runs(database, tenant, experiment, times)
+            newer = conclude_experiment(experiment, runs, others, times)
         except AnalysisNotInstalledError:
             raise
         except Exception:
             LOG.exception("the experiment %r of %s cannot be concluded", experiment.name, tenant)
             # It is stored all the same: a hub that concludes it meanwhile must not do so beside what follows.
+            if not any(_is_due(each, now) for _, each in experiments[place + 1 :]):
+                continue
             newer = experiment
         row = make_stored_experiment(newer, max(now, before.at + 1))
         if not database.write_experiment(tenant, row, replaces=before.at):
@@ -73,8 +75,12 @@ def conclude_due_experiments(database: HubDatabase, tenant: str, clock: Clock) -
     return changed
 
 
+def _is_due(experiment: TeamExperiment, now: int) -> bool:
+    return experiment.state is ExperimentState.RUNNING and now >= experiment.due
+
+
 def read_chosen_runs(
-    database: HubDatabase, tenant: str, experiment: TeamExperiment, teams: Teams
+    database: HubDatabase, tenant: str, experiment: TeamExperiment, times: Sequence[Teams]
 ) -> list[PersonRun]:
     """Return the runs that an experiment compares, of those that arrived in time.
 
@@ -93,25 +99,29 @@ def read_chosen_runs(
         fewer = rows.keep({run.id for run in chosen})
         if len(chosen) == len(runs) or len(fewer.sessions) == len(rows.sessions):
             arms = [frozenset(run.person for run in chosen if run.arm == arm) for arm in order.arms]
-            left_out = draw_one_to_leave_out(arms, teams)
+            left_out = draw_one_to_leave_out(arms, *times)
             if left_out is None:
                 return chosen
             fewer = rows.keep({run.id for run in chosen if run.person != left_out})
         rows = fewer
 
 
-def list_people_at_work(database: HubDatabase, tenant: str, experiment: TeamExperiment) -> Teams:
+def list_people_at_work(database: HubDatabase, tenant: str, experiment: TeamExperiment) -> list[Teams]:
     """Return team → its people with sessions on the UTC days of an experiment, also if these are forgotten.
 
-    It is of whole days, as what leads see of a team, and of all teams of the tenant.
+    It is of whole days, as what leads see of a team, and of all teams of the tenant: once with the day on
+    which the experiment was defined, of which a part counts, and once without.
     """
     opted_in = list_opted_in(database.list_tokens(tenant), experiment.start)
-    first, last = experiment.start // DAY, (experiment.end - 1) // DAY
-    people = defaultdict[str, set[str]](set)
-    for team, owner in database.list_owners(tenant, first, last):
-        if owner not in opted_in:
-            people[team].add(owner)
-    return {team: frozenset(owners) for team, owners in people.items()}
+    last = (experiment.end - 1) // DAY
+    times: list[Teams] = []
+    for first in sorted({experiment.start // DAY, -(-experiment.start // DAY)}):
+        people = defaultdict[str, set[str]](set)
+        for team, owner in database.list_owners(tenant, first, last) if first <= last else ():
+            if owner not in opted_in:
+                people[team].add(owner)
+        times.append({team: frozenset(owners) for team, owners in people.items()})
+    return times
 
 
 @dataclass(frozen=True, slots=True)

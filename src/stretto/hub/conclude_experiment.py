@@ -36,12 +36,12 @@ def conclude_experiment(
     experiment: TeamExperiment,
     runs: Sequence[PersonRun],
     others: Iterable[TeamExperiment],
-    teams: Teams,
+    times: Sequence[Teams],
 ) -> TeamExperiment:
     """Return an experiment with its answer, or as withheld. It is over either way.
 
-    ``runs`` are those of its time and arms, ``others`` the experiments of the tenant. ``teams`` are those
-    at work in its time. Raises AnalysisNotInstalledError.
+    ``runs`` are those of its time and arms, ``others`` the experiments of the tenant. ``times`` are the
+    teams at work in its time (``list_people_at_work``). Raises AnalysisNotInstalledError.
     """
     from stretto.analysis.experiment_among_people import choose_runs, compare_arms  # noqa: PLC0415  # loads numpy
     from stretto.analysis.experiment_definition_and_plan import ExperimentMetric  # noqa: PLC0415  # loads scipy
@@ -52,7 +52,7 @@ def conclude_experiment(
     is_enough = all(len(people) >= COHORT for people in members.values())
     if not (
         is_enough
-        and is_safe_beside_teams(map(frozenset, members.values()), teams)
+        and is_safe_beside_teams(map(frozenset, members.values()), *times)
         and is_safe_beside(members, [other.seen for other in others])
     ):
         return replace(experiment, state=ExperimentState.WITHHELD)
