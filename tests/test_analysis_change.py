@@ -32,6 +32,9 @@ from stretto.analysis.tracked_change_episodes import (
     track_changes,
 )
 from stretto.clock import DAY, HOUR
+from stretto.findings.analysis_input_and_answer import AnalysisInput
+from stretto.findings.analysis_table import find_changes
+from stretto.model.decisions import RECORDED, Decision, DecisionKind
 from stretto.model.event import Outcome
 from stretto.model.findings import Finding, FindingVerdict
 from tests.detectors.change_rates import list_raised_days
@@ -169,6 +172,24 @@ def test_an_accepted_change_is_the_new_normal() -> None:
     assert judge(series, 90, [other]).verdict is REGRESSION
     assert judge(series, 90, [accepted]).verdict is NO_EVIDENCE
     assert judge(series, 78, [accepted]).verdict is TOO_LITTLE
+
+
+def test_of_several_decisions_about_a_change_the_last_recorded_counts() -> None:
+    """Accepted too late a date leaves too little; an earlier one corrects it, and a refusal takes it away."""
+    logs = draw_logs("a", np.random.default_rng(1), 80, 20, factor=1.5, since=50)
+    tasks = make_task_runs(logs, place_ends(80, 20), pattern="release")
+    given = AnalysisInput(FIRST_DAY + 80 * DAY, tasks, ())
+    (slower,) = [each for each in find_changes(given).findings if each.kind == SeriesKind.TASK_LENGTH]
+    late = Decision("late", FIRST_DAY + 75 * DAY, DecisionKind.ACCEPTED, "f")
+    recorded = {RECORDED: FIRST_DAY + 76 * DAY}
+    corrected = Decision("corrected", FIRST_DAY + 52 * DAY, DecisionKind.ACCEPTED, "f", details=recorded)
+    refused = Decision("refused", FIRST_DAY + 77 * DAY, DecisionKind.REJECTED, "f")
+    verdicts = []
+    for decisions in ((), (late,), (corrected, late), (corrected, late, refused)):
+        decided = AnalysisInput(given.instant, tasks, (), decisions, history={"f": slower})
+        (finding,) = [each for each in find_changes(decided).findings if each.kind == SeriesKind.TASK_LENGTH]
+        verdicts.append(finding.verdict)
+    assert verdicts == [REGRESSION, TOO_LITTLE, NO_EVIDENCE, REGRESSION]
 
 
 def test_an_annotation_cuts_every_series_from_its_time_on() -> None:

@@ -480,6 +480,14 @@ def test_a_recommendation_says_how_its_kind_fared() -> None:
     ("item", "problem"),
     [
         ({"kind": "loved", "finding": ID}, "kind must be one of"),
+        ({"kind": ["accepted"], "finding": ID}, "kind must be one of"),
+        ({"kind": "accepted", "finding": [ID]}, "there is no finding ['"),
+        ({"kind": "annotation", "text": "x", "new_normal": [1]}, "new_normal must be true or false"),
+        ({"kind": "annotation", "text": "x", "new_normal": "yes"}, "new_normal must be true or false"),
+        (
+            {"kind": "annotation", "text": "x", "time": "1969-12-31"},
+            "time must lie after the beginning of 1970",
+        ),
         ({"kind": "accepted", "finding": "none"}, "there is no finding 'none'"),
         ({"kind": "annotation"}, "an annotation needs a text"),
         (

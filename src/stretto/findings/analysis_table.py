@@ -26,7 +26,7 @@ from stretto.findings.calendar_trend_and_forecast_analyses import (
 from stretto.findings.circumstances_of_a_change import add_coinciding_circumstances
 from stretto.findings.issued_forecasts import OUTLOOKS
 from stretto.findings.useless_or_small_cache_findings import judge_caches
-from stretto.model.decisions import DecisionKind
+from stretto.model.decisions import DecisionKind, list_last_decisions
 from stretto.model.findings import Finding, FindingVerdict
 
 FIVE_MINUTES, HOUR_SECONDS = 300, 3_600
@@ -88,7 +88,7 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
         for decision in given.decisions
         if decision.kind is DecisionKind.ANNOTATION and decision.details.get(NEW_NORMAL) is True
     ]
-    for decision in given.decisions:
+    for decision in list_last_decisions(given.decisions):
         about = given.history.get(decision.subject or "")
         if decision.kind is DecisionKind.ACCEPTED and about and about.kind in set(SeriesKind):
             boundaries.append(ComparisonBoundary(decision.time, SeriesKind(about.kind), about.subject))

@@ -14,6 +14,10 @@ from stretto.model.event import Value
 
 LONGEST_TEXT = 200
 
+_TICKED = (True, "on")
+_UNTICKED = (False, "off", "", None)
+"""Values of a box of a form or of JSON. They are tuples: a list from outside cannot be looked up in a set."""
+
 _ALLOWED = {kind.value for kind in (*ABOUT_FINDINGS, DecisionKind.ANNOTATION)}
 
 
@@ -32,14 +36,16 @@ def parse_decision(  # noqa: PLR0911  # a rule per line
     if unknown:
         return f"{min(map(str, unknown))!r} is not known"
     kind, text = item.get("kind"), item.get("text", "")
-    if kind not in _ALLOWED:
+    if not isinstance(kind, str) or kind not in _ALLOWED:
         return f"kind must be one of {', '.join(sorted(_ALLOWED))}"
     if not isinstance(text, str) or len(text) > LONGEST_TEXT:
         return f"text must be a text of at most {LONGEST_TEXT} characters"
+    if item.get(NEW_NORMAL) not in _TICKED + _UNTICKED:
+        return f"{NEW_NORMAL} must be true or false"
     time = _parse_time(item.get("time"), now)
     if isinstance(time, str):
         return time
-    details: dict[str, Value] = {NEW_NORMAL: True} if item.get(NEW_NORMAL) in {True, "on"} else {}
+    details: dict[str, Value] = {NEW_NORMAL: True} if item.get(NEW_NORMAL) in _TICKED else {}
     if time is not None:
         details[RECORDED] = now
     decision = Decision(
@@ -72,5 +78,7 @@ def _parse_time(text: object, now: int) -> int | str | None:
             time = parse_rfc3339(candidate)
         except ValueError:
             continue
-        return time if 0 < time <= now else "time must not lie in the future"
+        if time <= 0:
+            return "time must lie after the beginning of 1970"
+        return time if time <= now else "time must not lie in the future"
     return "time must be a date or an RFC 3339 time, for example 2026-11-20T16:49:25Z"

@@ -5,7 +5,7 @@ A decision is about the installation and not about a session. A rebuild reads th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -60,6 +60,13 @@ class Decision:
         """When it was recorded (ns): later than ``time`` if somebody said so only afterwards."""
         recorded = self.details.get(RECORDED)
         return recorded if isinstance(recorded, int) else self.time
+
+
+def list_last_decisions(decisions: Iterable[Decision]) -> list[Decision]:
+    """Return of the decisions about each finding the one that was recorded last, which alone counts."""
+    about = [decision for decision in decisions if decision.kind in ABOUT_FINDINGS]
+    last = {decision.subject: decision for decision in sorted(about, key=lambda each: each.recorded_at)}
+    return [*last.values()]
 
 
 def make_finding_decision_event(decision: Decision) -> Event:
