@@ -87,6 +87,7 @@ def test_a_name_is_saved_in_the_folder_of_the_service(folder: Path) -> None:
         (("before", "--baseline", "main", "--effect", "5"), 2, "above the threshold"),
         (("session:none", "--baseline", "main"), 3, "no store"),
         (("before", "--baseline", "main", "--since", "7d"), 2, "give pattern:NAME"),
+        (("pattern:a", "--baseline", "main", "--since", "2999-01-01"), 2, "lies in the future"),
     ],
 )
 def test_wrong_use_is_named(

@@ -61,6 +61,10 @@ HYPERFINE_WITH_PARAMETERS = {
 JUNIT_OF_A_REPEATED_TEST = (
     "<testsuite>" + '<testcase name="a" time="3"/>' * 2 + '<testcase name="a" time="9"/></testsuite>'
 )
+JUNIT_OF_TWO_SUITES = """<testsuites>
+<testsuite name="A"><testcase name="x" time="1"/><testcase classname="c" name="y" time="2"/></testsuite>
+<testsuite name="B"><testcase name="x" time="9"/><testcase classname="c" name="y" time="8"/></testsuite>
+</testsuites>"""
 GO_JSON = [
     {"Action": "start"}, {"Action": "output", "Output": "BenchmarkParse-8 \t"},
     {"Action": "output", "Output": " 1000\t 1500 ns/op\n"}, {"Action": "pass"},
@@ -84,17 +88,25 @@ def lines(documents: Sequence[object]) -> str:
         (json.dumps(PYTEST), {"tests/t.py::test_a": (0.2,), "test_b": (0.5,)}, "pytest-benchmark"),
         (json.dumps(HYPERFINE), {"sleep 1": (1.0, 1.2), "true": (0.01,)}, "hyperfine"),
         (JUNIT, {"c.a": (1000.5,), "b": (1e-9,)}, "junit"),
-        (GO, {"BenchmarkParse": (1.5e-6, 1.6e-6), "BenchmarkPrint/long": (0.002,)}, "go"),
-        (GO_ON_ONE_PROCESSOR, {"BenchmarkSum/size-10": (1e-8,), "BenchmarkSum/size-100": (7e-8,)}, "go"),
+        (GO, {"BenchmarkParse-8": (1.5e-6, 1.6e-6), "BenchmarkPrint/long-8": (0.002,)}, "go"),
+        (
+            GO_ON_ONE_PROCESSOR,
+            {
+                "example.org/sums.BenchmarkSum/size-10": (1e-8,),
+                "example.org/sums.BenchmarkSum/size-100": (7e-8,),
+            },
+            "go",
+        ),
         (GO_ON_SOME_PROCESSORS, {"BenchmarkSum": (1e-8,), "BenchmarkSum-2": (2e-8,)}, "go"),
-        (GO_OF_TWO_PACKAGES, {"a.BenchmarkSum": (1e-8,), "b.BenchmarkSum": (2e-8,)}, "go"),
+        (GO_OF_TWO_PACKAGES, {"a.BenchmarkSum-4": (1e-8,), "b.BenchmarkSum-4": (2e-8,)}, "go"),
         (
             json.dumps(HYPERFINE_WITH_PARAMETERS),
             {"build threads=1": (4.0,), "build threads=4": (1.5,)},
             "hyperfine",
         ),
         (JUNIT_OF_A_REPEATED_TEST, {"a": (3.0,)}, "junit"),
-        (lines(GO_JSON), {"BenchmarkParse": (1.5e-6,)}, "go"),
+        (JUNIT_OF_TWO_SUITES, {"A.x": (1.0,), "B.x": (9.0,), "A.c.y": (2.0,), "B.c.y": (8.0,)}, "junit"),
+        (lines(GO_JSON), {"BenchmarkParse-8": (1.5e-6,)}, "go"),
         (lines(CRITERION), {"parse/short": (1.1e-7,)}, "criterion"),
     ],
 )
@@ -105,6 +117,21 @@ def test_each_format_is_read(text: str, runs: dict[str, tuple[float, ...]], sour
     assert measurements.runs.keys() == runs.keys()
     for name, values in runs.items():
         assert measurements.runs[name] == pytest.approx(values)
+
+
+def test_the_name_of_a_benchmark_does_not_depend_on_the_others_in_its_report(tmp_path: Path) -> None:
+    """One size is no other size, a package the same beside others; files of packages are not pooled."""
+    for size in (10, 100):
+        assert [*parse_report(f"BenchmarkSize-{size} 10 {size} ns/op", "report").runs] == [
+            f"BenchmarkSize-{size}"
+        ]
+    first, second = (f"pkg: {package}\nBenchmarkA-4 10 10 ns/op\n" for package in "ab")
+    assert parse_report(first, "report").runs.keys() < parse_report(first + second, "report").runs.keys()
+    (tmp_path / "a.txt").write_text(first, encoding="utf-8")
+    (tmp_path / "b.txt").write_text(second, encoding="utf-8")
+    assert {*read_reports(tmp_path).runs} == {"a.BenchmarkA-4", "b.BenchmarkA-4"}
+    suite = '<testsuite name="A"><testcase name="x" time="1"/></testsuite>'
+    assert [*parse_report(suite, "report").runs] == ["A.x"]
 
 
 def test_the_machine_is_read_where_the_report_names_it() -> None:
@@ -132,6 +159,8 @@ def test_a_folder_is_several_runs(tmp_path: Path) -> None:
             (other / "sample.json").write_text(json.dumps({"iters": [10, 20], "times": times}))
     sample.with_name("benchmark.json").write_text('{"full_id": "parse it/short"}', encoding="utf-8")
     assert read_reports(tmp_path / "crit").runs == {"parse it/short": pytest.approx((1.05e-8,))}
+    saved = tmp_path / "crit" / "parse" / "short" / "saved"
+    assert [*read_reports(saved).runs.values()] == [pytest.approx((6e-8,))]
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(MeasurementError, match="there is no report"):
@@ -153,6 +182,7 @@ def test_a_folder_is_several_runs(tmp_path: Path) -> None:
         ('<testcase name="a" time="soon"/>', "not a number"),
         ('<testcase name="a" time="nan"/>', "not a number"),
         (json.dumps({"benchmarks": [{"name": "a"}]}), "damaged .*KeyError"),
+        ("BenchmarkA-8 10 1.2.3 ns/op", "damaged .*ValueError"),
         (json.dumps({"benchmarks": [{"name": "a", "stats": {"median": -1}}]}), "not a number of seconds"),
         (json.dumps({"results": [{"command": "a", "times": ["x"]}]}), "not a number of seconds"),
         (json.dumps({"results": [{"command": "a", "times": [1], "exit_codes": [0, 0]}]}), "ValueError"),

@@ -10,7 +10,7 @@ from typing import Any
 from stretto.cli.command_context import CommandContext
 from stretto.cli.import_command import update_store
 from stretto.cli.session_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
-from stretto.cli.time_args import parse_since
+from stretto.cli.time_args import parse_past_time
 from stretto.clock import SECOND, read_wall_clock, to_rfc3339
 from stretto.errors import UsageError
 from stretto.findings.analysis_run import AnalysisRequest
@@ -177,13 +177,11 @@ def record_decision(context: CommandContext, item: dict[str, Any]) -> int:
 
 def parse_past_instant(text: str | None) -> int | None:
     """Return the instant (ns) of ``--at``; None without it. Raises UsageError for none, or one to come."""
-    now = read_wall_clock()
-    at = None if text is None else parse_since(text, now, "--at")
-    if at is not None and at > now:
-        raise UsageError(
-            f"--at: {text!r} lies in the future", hint="findings and decisions are of now or of the past"
-        )
-    return at
+    if text is None:
+        return None
+    return parse_past_time(
+        text, read_wall_clock(), "--at", "findings and decisions are of now or of the past"
+    )
 
 
 def read_state(

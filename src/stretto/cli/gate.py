@@ -16,7 +16,7 @@ from statistics import median
 from stretto.cli.command_context import CommandContext
 from stretto.cli.load_and_save_gate_baselines import GATES, load_baseline, save_baseline
 from stretto.cli.session_commands import match_sessions
-from stretto.cli.time_args import parse_since
+from stretto.cli.time_args import parse_past_time
 from stretto.clock import SECOND, read_wall_clock
 from stretto.errors import UsageError
 from stretto.gates import gate_texts, read_benchmark_reports
@@ -45,7 +45,11 @@ def run_gate(context: CommandContext, options: argparse.Namespace) -> int:
             "nothing to do", hint="name a baseline: --baseline NAME to compare, --save NAME to save"
         )
     is_pooled = options.reports[0].startswith((SESSION, PATTERN))
-    since = None if options.since is None else parse_since(options.since, read_wall_clock())
+    since = None
+    if options.since is not None:
+        since = parse_past_time(
+            options.since, read_wall_clock(), "--since", "sessions of a pattern began in the past"
+        )
     if since is not None and not any(name.startswith(PATTERN) for name in options.reports):
         raise UsageError("--since chooses among the sessions of a pattern", hint="give pattern:NAME")
     new = merge_all(_read_input(context, name, since) for name in options.reports)

@@ -32,6 +32,14 @@ def parse_duration_ns(text: str) -> float:
     return length
 
 
+def parse_past_time(text: str, now: int, option: str, hint: str) -> int:
+    """Return the instant (ns) as ``parse_since`` does. Raises UsageError, with the hint, for one to come."""
+    instant = parse_since(text, now, option)
+    if instant > now:
+        raise UsageError(f"{option}: {text!r} lies in the future", hint=hint)
+    return instant
+
+
 def parse_since(text: str, now: int, option: str = "--since") -> int:
     """Return the instant (ns) of ``24h`` (ago), ``2026-11-20`` or an RFC 3339 time. Raises UsageError."""
     for candidate in (text, f"{text}T00:00:00Z"):

@@ -32,7 +32,6 @@ LARGEST_REPORT = 256 * 1024 * 1024
 
 _GO_RESULT = re.compile(r"^(Benchmark\S+)\s+\d+\s+([\d.eE+]+) ns/op", re.MULTILINE)
 _GO_LINE = re.compile(rf"{_GO_RESULT.pattern}|^pkg: (\S+)", re.MULTILINE)
-_GO_END = re.compile(r"-\d+$")
 _NOT_PASSED = ("failure", "error", "skipped")
 _GO_CPU = re.compile(r"^cpu: (.+)$", re.MULTILINE)
 
@@ -44,7 +43,9 @@ def read_reports(path: Path) -> Measurements:
     """Return the runs of a report, or of all reports in a folder. Raises MeasurementError."""
     if path.is_dir():
         inside = sorted(
-            each for each in path.rglob("*") if each.suffix in SUFFIXES and not _is_beside_a_sample(each)
+            each
+            for each in path.rglob("*")
+            if each.suffix in SUFFIXES and not _is_beside_a_sample(each, path)
         )
         if not inside:
             raise MeasurementError(
@@ -70,15 +71,16 @@ def read_report(path: Path) -> Measurements:
     return measurements
 
 
-def _is_beside_a_sample(path: Path) -> bool:
-    """Return whether a file of Criterion's is no report of its latest run.
+def _is_beside_a_sample(path: Path, given: Path) -> bool:
+    """Return whether a file of Criterion's in the given folder is no report of the latest run there.
 
     ``target/criterion`` has for each benchmark the folders ``new``, ``base``, ``change`` and those of saved
-    baselines. A folder of a run has ``sample.json``, and beside it what was computed of it.
+    baselines. A folder of a run has ``sample.json``, and beside it what was computed of it. Where the given
+    folder is itself that of a run, such as a saved baseline's, its sample is the report.
     """
     if path.name == "sample.json":
         latest = path.parent.parent / "new" / "sample.json"
-        return path != latest and latest.exists()
+        return path != latest and latest.is_relative_to(given) and latest.exists()
     is_computed = path.name in {"benchmark.json", "estimates.json", "tukey.json"}
     return is_computed and any(
         (folder / "sample.json").exists() for folder in (path.parent, path.parent.parent / "new")
@@ -96,6 +98,18 @@ def _read_criterion_name(sample: Path) -> str | None:
 
 def parse_report(text: str, where: str) -> Measurements:
     """Return the runs of a report's text. Raises MeasurementError."""
+    try:
+        return _read_known(text, where)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise MeasurementError(
+            "the report is damaged",
+            where=where,
+            cause=f"{type(error).__name__}: {error}",
+            hint=AGAIN,
+        ) from error
+
+
+def _read_known(text: str, where: str) -> Measurements:
     head = text.lstrip()[:1]
     if head == "<":
         return _read_junit(text, where)
@@ -107,17 +121,9 @@ def parse_report(text: str, where: str) -> Measurements:
         documents = [json.loads(text)]
     except ValueError:
         documents = _split_lines(text, where)
-    try:
-        for fits, read in _READERS:
-            if fits(documents):
-                return read(documents, where)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise MeasurementError(
-            "the report is damaged",
-            where=where,
-            cause=f"{type(error).__name__}: {error}",
-            hint=AGAIN,
-        ) from error
+    for fits, read in _READERS:
+        if fits(documents):
+            return read(documents, where)
     raise MeasurementError("the report is of no known format", where=where, hint=f"known are {KNOWN}")
 
 
@@ -134,20 +140,33 @@ def _split_lines(text: str, where: str) -> list[Any]:
 
 
 def _read_junit(text: str, where: str) -> Measurements:
-    """Return one run: the time of each test that passed; failed and skipped ones have no time to compare."""
+    """Return one run: the time of each test that passed; failed and skipped ones have no time to compare.
+
+    The suite's name stands in front of a test without a class, and of one that several suites name alike.
+    """
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise MeasurementError("the report declares entities", where=where, hint="JUnit reports need none")
     try:
         root = ET.fromstring(text)  # noqa: S314  # entities are refused above
     except ET.ParseError as error:
         raise MeasurementError("the report is not XML", where=where, cause=str(error)) from error
+    top = ET.Element("testsuites")
+    top.append(root)
+    cases = [
+        (suite.get("name", "") if suite.tag == "testsuite" else "", case)
+        for suite in top.iter()
+        for case in suite.findall("testcase")
+    ]
+    suites: defaultdict[tuple[str | None, ...], set[str]] = defaultdict(set)
+    for suite_name, case in cases:
+        suites[case.get("classname"), case.get("name")].add(suite_name)
     times: defaultdict[str, list[float]] = defaultdict(list)
-    for case in root.iter("testcase"):
-        if case.get("time") is None or any(
-            case.find(tag) is not None for tag in ("failure", "error", "skipped")
-        ):
+    for suite_name, case in cases:
+        if case.get("time") is None or any(case.find(tag) is not None for tag in _NOT_PASSED):
             continue
-        name = ".".join(part for part in (case.get("classname"), case.get("name")) if part)
+        class_name, test = case.get("classname"), case.get("name")
+        has_suite = not class_name or len(suites[class_name, test]) > 1
+        name = ".".join(part for part in (suite_name if has_suite else "", class_name, test) if part)
         try:
             seconds = float((case.get("time") or "").replace(",", ""))
         except ValueError as error:
@@ -157,31 +176,24 @@ def _read_junit(text: str, where: str) -> Measurements:
         times[name].append(check_seconds(seconds, where))
     if not times:
         raise MeasurementError("no test has a time", where=where, hint="JUnit's testcase needs time=")
-    # A name that comes again in a report is the same test once more, which is a round of the run.
+    # A name that comes again in a suite is the same test once more, which is a round of the run.
     return Measurements({name: (median(each),) for name, each in times.items()}, source="junit")
 
 
 def _read_go(text: str, where: str) -> Measurements:
     """Return the runs of ``go test -bench``: ``-count N`` prints each benchmark N times.
 
-    Go adds the number of processors to each name, as in ``-8``, but for a single one. Where not all names
-    end alike the ends are the benchmarks' (``size-10``, ``size-100``), or ``-cpu`` varied them: they stay.
-    Of several packages the names have the package in front.
+    Names have the package in front and end as Go prints them. Go adds the number of processors, as in ``-8``,
+    but for a single one. No report tells that end from one of the benchmark's (``size-10``): it stays, as
+    benchstat leaves it. So a name depends on nothing else in the report.
     """
-    results: list[tuple[str, str, float]] = []
+    runs: defaultdict[str, list[float]] = defaultdict(list)
     package = ""
     for name, nanoseconds, named_package in _GO_LINE.findall(text):
         if named_package:
-            package = named_package
+            package = f"{named_package}."
         else:
-            results.append((package, name, check_seconds(float(nanoseconds) * 1e-9, where)))
-    found_ends = (_GO_END.search(name) for _, name, _ in results)
-    ends = {"" if found is None else found.group() for found in found_ends}
-    end = ends.pop() if len(ends) == 1 else ""
-    has_packages = len({package for package, _, _ in results}) > 1
-    runs: defaultdict[str, list[float]] = defaultdict(list)
-    for package, name, seconds in results:
-        runs[(f"{package}." if has_packages else "") + name.removesuffix(end)].append(seconds)
+            runs[package + name].append(check_seconds(float(nanoseconds) * 1e-9, where))
     cpu = _GO_CPU.search(text)
     machine = BenchMachine(cpu.group(1).strip()) if cpu else None
     return Measurements({name: tuple(values) for name, values in runs.items()}, machine, "go")
