@@ -28,7 +28,7 @@ from stretto.findings.analysis_table import ANALYSES
 from stretto.findings.explain_work_or_session import ONLY_LATEST, explain_session
 from stretto.model.decisions import Decision, DecisionKind
 from stretto.model.event import Outcome
-from stretto.model.findings import Finding, FindingEvidence, FindingVerdict
+from stretto.model.findings import WINDOW_DAYS, Finding, FindingEvidence, FindingVerdict
 from stretto.model.run_rows_for_analyses import SessionRun, TaskRun
 from stretto.notifications.alert_states_from_notifications import describe_alerting_gap
 from stretto.operations.advice_and_forecast_answers import project_cost
@@ -376,6 +376,32 @@ def test_quiet_trends_do_not_hide_changes(varied_month: OperatedStore) -> None:
     assert (found["trends"], count) == ([], 2)
     (sentence,) = found["summary"]
     assert sentence.replace("\N{NO-BREAK SPACE}", " ").endswith(" 2 changes stand below.")
+
+
+def test_trends_say_over_how_many_days_they_were_looked_for(month: OperatedStore) -> None:
+    """A store of months has trends of 90 days too: answer and sentence have the days of the findings."""
+    state = month.sources.findings()
+    known = state.results["trends"]
+    for windows, days, text in (
+        ((), 30, "30"),
+        ((30,), 30, "30"),
+        ((30, 90), 90, "30 or 90"),
+        ((90,), 90, "90"),
+    ):
+        series = [
+            Finding("task_length_trend", {"type": str(window)}, FindingVerdict.NO_EVIDENCE,
+                    FindingEvidence(n=window), details={WINDOW_DAYS: float(window)})
+            for window in windows
+        ]  # fmt: skip
+        looked = replace(state, results={**state.results, "trends": replace(known, findings=tuple(series))})
+        found = run(month, "trends", None, findings=lambda looked=looked: looked)["result"][
+            "analysis_results"
+        ]
+        assert found["trend_days"] == days
+        sentence = found["summary"][0].replace("\N{NO-BREAK SPACE}", " ")
+        assert sentence.startswith(
+            f"No trend can be seen in {len(windows)} series over the last {text} days."
+        )
 
 
 def test_a_session_has_a_rank_in_a_pattern(month: OperatedStore) -> None:

@@ -4,7 +4,8 @@ The slope shown is Theil and Sen's, which a few wild days do not turn. Whether i
 the least-squares slope. Its variance is widened by (1 + r) / (1 - r), r being the autocorrelation of the days
 around the line; as many days fewer count as independent.
 
-A month shows a rise of a tenth only if the days hardly scatter, so that three months are looked at as well.
+A month shows a rise of a tenth only if the days hardly scatter, so that three months are looked at as well
+where the month itself can be judged.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from scipy import special, stats
 from stretto.analysis.recent_days_rank_tests import select_discoveries
 from stretto.analysis.series_of_run_values import Floats, Series, SeriesScale
 from stretto.analysis.values_by_local_day import list_local_days
-from stretto.model.findings import TREND_SUFFIX, Finding, FindingEvidence, FindingVerdict
+from stretto.model.findings import TREND_SUFFIX, WINDOW_DAYS, Finding, FindingEvidence, FindingVerdict
 
 TREND_DAYS = 30
 """Days over which a trend is looked for, and by which its size is given."""
@@ -134,8 +135,8 @@ def judge_trends(
     """Return a finding about the trend of each series over ``days``; the effect is its change in 30 days.
 
     Where 60 of the last 90 days have runs, a trend over these is looked for too, and shown where the last
-    days alone have none. A trend counts if p ≤ .05, and if at most a tenth of the trends that are seen
-    together are false.
+    days alone have none. Where fewer than 14 of the last days have runs, or all are alike, they alone are
+    judged. A trend counts if p ≤ .05, and if at most a tenth of the trends that are seen together are false.
     """
     looked = [_look_both_ways(each, instant, zone, days) for each in series]
     p_values = np.array([min(each.p for each in both) for both in looked if both[0].trend is not None])
@@ -150,7 +151,7 @@ def judge_trends(
 
 
 def _look_both_ways(series: Series, instant: int, zone: tzinfo, days: int) -> list[_JudgedTrend]:
-    """Return the trend of the last days, then that of 90 days if so many are known."""
+    """Return the trend of the last days, then that of 90 days where both can be estimated."""
     recent = _look_at_days(series, instant, zone, days)
     if recent.trend is None or days >= LONG_DAYS:
         return [recent]
@@ -206,7 +207,7 @@ def _conclude_trend(judged: _JudgedTrend, level: float) -> Finding:
         advice=""
         if verdict is FindingVerdict.NO_EVIDENCE
         else describe_trend(series, effect, low, high, window=judged.window),
-        details={"effective_days": trend.effective_days, "window_days": float(judged.window)},
+        details={"effective_days": trend.effective_days, WINDOW_DAYS: float(judged.window)},
     )
 
 

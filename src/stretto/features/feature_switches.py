@@ -52,7 +52,7 @@ _ANALYSES = {
     "widths": "how many agents side by side pay",
     "gains": "what each further agent brings",
     "conditions": "under which circumstances sessions succeed or fail",
-    "trends": "trends over 30 days",
+    "trends": "trends over 30 and 90 days",
     "unusual": "days with more unusually long tasks than by chance",
     "caches": "caches that are useless or too small",
     "agents": "agents compared with each other",

@@ -107,7 +107,7 @@ def find_changes(given: AnalysisInput) -> AnalysisAnswer:
 
 
 def find_trends(given: AnalysisInput) -> AnalysisAnswer:
-    """Answer which way lengths, failures, resources, money, adoption and efficiency went over 30 days."""
+    """Answer which way lengths, failures, resources, money, adoption and efficiency go over 30 or 90 days."""
     from stretto.analysis.series_of_run_values import (  # noqa: PLC0415  # loads numpy
         make_adoption_series,
         make_efficiency_series,

@@ -26,7 +26,7 @@ from stretto.store.fanout_and_baseline_queries import make_baseline_finder
 from stretto.store.sum_queries import read_sums_by_slot
 
 SCORE_DAYS = 30
-"""Days whose scores are computed: those that a trend looks at."""
+"""Days whose scores are computed. A trend of scores is of these alone, and never of 90 days."""
 
 SCORE_MEASURES = (
     *sorted(SPLIT_BY_PATTERN),

@@ -29,6 +29,9 @@ FORECAST_SUFFIX = "_forecast"
 TREND_SUFFIX = "_trend"
 """End of the kinds of findings about the trend of a series by day."""
 
+WINDOW_DAYS = "window_days"
+"""The detail of a trend with the number of days that it was looked for in."""
+
 
 class FindingVerdict(StrEnum):
     """What an analysis concludes about one subject."""

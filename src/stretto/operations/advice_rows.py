@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stretto.model.findings import RECOMMENDATION_PREFIX, Finding
+from stretto.model.findings import FEEDBACK, RECOMMENDATION_PREFIX, Finding
 
 
 def describe_advice(finding: Finding) -> dict[str, Any]:
@@ -39,9 +39,7 @@ def describe_advice(finding: Finding) -> dict[str, Any]:
         "breaks": None,
         "needs_trial": details.get("needs_trial") == "yes",
         "timeline": None,
-        "feedback": {
-            name: details.get(name) for name in ("accepted", "rejected", "helped", "without_effect")
-        },
+        "feedback": {name: details.get(name) for name in FEEDBACK},
         "absent": {
             "breaks": "the figures cannot tell whether a change of code breaks anything"
             if changes_code

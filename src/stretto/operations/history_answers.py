@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from stretto.clock import DAY, SECOND
 from stretto.findings.finding_sentences import describe_finding
 from stretto.findings.measure_local_days import find_date
 from stretto.format import quantities
-from stretto.model.findings import COINCIDES, Finding, FindingVerdict
+from stretto.model.findings import COINCIDES, WINDOW_DAYS, Finding, FindingVerdict
 from stretto.operations.find_named_workflow import refuse_later_session
 from stretto.operations.measure_finished_runs import (
     NO_COST,
@@ -86,9 +86,10 @@ def answer_trends(call: OperationCall) -> OperationAnswer:
     answer = call.read_answer("trends")
     about = [finding for finding in answer.findings if finding.kind in wanted and call.is_about(finding)]
     notable = [finding for finding in about if finding.verdict in _CHANGED]
+    windows = list_trend_windows(about)
     changes = call.select_findings(call.try_answer("changes"))
     analysis: dict[str, Any] = {
-        "trend_days": TREND_TIME // DAY,
+        "trend_days": windows[-1],
         "trends": [call.describe(finding) for finding in notable],
         "quiet": len(about) - len(notable),
         "regressions": [
@@ -107,7 +108,9 @@ def answer_trends(call: OperationCall) -> OperationAnswer:
         analysis["correlations"] = pairs.extra.get("correlations", [])
         call.note_unfiltered("correlations")
     sentences = [each.advice for each in notable if each.advice]
-    quiet = f"No trend can be seen in {len(about)} series over {len(known)} days with runs."
+    quiet = (
+        f"No trend can be seen in {len(about)} series over the last {' or '.join(map(str, windows))} days."
+    )
     if stepped := len(analysis["regressions"]) + len(analysis["improvements"]):
         changed = quantities.format_count_with_noun(stepped, "change stands", "changes stand")
         quiet += f" {changed} below."
@@ -122,6 +125,12 @@ def answer_trends(call: OperationCall) -> OperationAnswer:
         analysis,
         next_steps=["stretto regression", "stretto predictions"],
     )
+
+
+def list_trend_windows(trends: Iterable[Finding]) -> list[int]:
+    """Return the numbers of days that trends were looked for in, the fewest first; 30 where none is given."""
+    days = {each.details.get(WINDOW_DAYS) for each in trends}
+    return sorted(int(each) for each in days if isinstance(each, float)) or [TREND_TIME // DAY]
 
 
 def _list_score_trends(call: OperationCall) -> list[dict[str, Any]]:
