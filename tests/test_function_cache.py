@@ -10,8 +10,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stretto.caching import Level, UncacheableArgumentError, cached, call_part, get_cache
@@ -422,12 +424,18 @@ def test_switched_off_at_import_it_is_the_function_itself() -> None:
         ({"ttl": float("nan")}, "ttl"), ({"ttl": "5m"}, "ttl must be a number; it is '5m'"),
         ({"max": None}, "max must be a number"), ({"min_confidence": 70}, "min_confidence must be 0 to 1"),
         ({"uses": lambda _: []}, "give env= too"), ({"env": "git"}, "it is 'git'"),
+        ({"env": iter(["git"])}, "env= is read more than once"), ({"tags": iter("a")}, "tags= is read more"),
     ],
 )  # fmt: skip
 def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
     """A bound that is none, or tools without an environment, is an error where the function is wrapped."""
     with pytest.raises((ValueError, TypeError), match=message):
         cached("wrong", **options)
+
+
+def test_numbers_of_other_libraries_are_numbers() -> None:
+    """A bound may be a whole number or a fraction of any type that Python counts among the numbers."""
+    assert CachePolicy(max=np.int64(5), ttl=np.float32(0.5), patience=Fraction(1, 2)).max == 5  # type: ignore[arg-type]  # NumPy's
 
 
 def test_what_cannot_be_cached_is_refused(compute: Counter) -> None:
@@ -569,6 +577,28 @@ def test_a_cancelled_waiter_disturbs_nobody(compute: Counter) -> None:
     first, second, cancelled, fourth = asyncio.run(main())
     assert (first, second, fourth) == (1, 1, 1)
     assert isinstance(cancelled, asyncio.CancelledError)
+
+
+def test_a_waiter_that_is_cancelled_counts_once() -> None:
+    """Its call got nothing from the cache: it is a miss, as the leader's is, and the other waiter's a hit."""
+    release = asyncio.Event()
+
+    @cached("cancelled while waiting")
+    async def function() -> None:
+        await release.wait()
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(function()) for _ in range(3)]
+        # The first turn starts all three; the second cancels one that waits already.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        tasks[2].cancel()
+        release.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(main())
+    counts = get_cache(function).counts
+    assert (counts.misses, counts.hits) == (2, 1)
 
 
 def test_who_waits_for_another_caller_saves_the_computation(compute: Counter) -> None:

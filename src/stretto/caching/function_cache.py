@@ -386,12 +386,15 @@ class FunctionCache:
 
     @contextmanager
     def _count_vain_wait(self, ask: Ask, answer: _Answer) -> Iterator[None]:
-        """Count a miss if the wait for another caller ends without a result and the call is not repeated."""
+        """Count a miss if the wait for another caller ends without a result and the call is not repeated.
+
+        A wait that is cancelled or interrupted ends so, too.
+        """
         try:
             yield
         except AbandonedError:
             raise
-        except Exception:
+        except BaseException:
             self._count_lookup(ask, answer, saved_seconds=None)
             raise
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple
 
 from stretto.caching.call_keys import CallBinder, Environment, freeze, list_environment_versions
@@ -60,12 +61,17 @@ class CachePolicy:
         ):  # fmt: skip
             if is_optional and number is None:
                 continue
-            if not isinstance(number, int | float) or isinstance(number, bool):
+            if not isinstance(number, Real) or isinstance(number, bool):
                 raise TypeError(f"{name} must be a number; it is {number!r}")
             if not number >= 0:
                 raise ValueError(f"{name} must not be below 0; it is {number}")
         if self.min_confidence > 1:
             raise ValueError(f"min_confidence must be 0 to 1; it is {self.min_confidence}")
+        for name, values in (("env", self.env), ("tags", self.tags)):
+            if isinstance(values, Iterator):
+                raise TypeError(
+                    f"{name}= is read more than once: give a list or a function; it is {values!r}"
+                )
         if self.env is not None and not callable(self.env):
             list_environment_versions(self.env)
         if self.uses is not None and self.env is None:
