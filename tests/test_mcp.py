@@ -18,7 +18,7 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from stretto.cli.main import main
-from stretto.cli.mcp_endpoint_of_the_service import build_known_session, build_sessions_document
+from stretto.cli.make_mcp_endpoint_for_service import build_known_session, build_sessions_document
 from stretto.errors import SettingsError
 from stretto.findings.findings_snapshot import build_findings_document
 from stretto.hook.install.agents import Scope

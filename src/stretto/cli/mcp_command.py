@@ -12,7 +12,7 @@ from stretto.cli.ask_operation_command import OperationAsker
 from stretto.cli.command_context import CommandContext
 from stretto.cli.findings_and_decision_commands import read_state
 from stretto.cli.http_client import get_response
-from stretto.cli.mcp_endpoint_of_the_service import LISTED, build_known_session, build_sessions_document
+from stretto.cli.make_mcp_endpoint_for_service import LISTED, build_known_session, build_sessions_document
 from stretto.cli.mcp_extra import require_mcp
 from stretto.clock import read_wall_clock
 from stretto.findings.findings_snapshot import FindingsState, build_findings_document

@@ -21,7 +21,7 @@ from stretto.cli.ingest_progress import IngestProgress
 from stretto.cli.listen_until_stopped import bind_address, describe_stop, interrupt_on_sigterm
 from stretto.cli.load_and_save_gate_baselines import GATES
 from stretto.cli.machine_identity import build_push_configuration, find_machine_identity
-from stretto.cli.mcp_endpoint_of_the_service import make_mcp_endpoint
+from stretto.cli.make_mcp_endpoint_for_service import make_mcp_endpoint
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import UsageError

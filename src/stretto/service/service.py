@@ -1,6 +1,6 @@
 """The running service: the worker, the sampler and the answers that HTTP routes ask for.
 
-Answers are read from the store or the last snapshot. Input goes to the journal: ``journal_intake``.
+Answers are read from the store or the last snapshot. Input goes to the journal: ``append_input_to_journal``.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ from stretto.resources.sampler_thread import SamplerThread
 from stretto.servers.post_to_alertmanager import AlertmanagerTarget, find_alertmanager
 from stretto.service.analysis_process import ask_analysis_process
 from stretto.service.analysis_schedule import AnalysisSchedule
+from stretto.service.append_input_to_journal import JournalIntake
 from stretto.service.configured_snapshot import make_score_settings
 from stretto.service.execution_start_and_end_notices import ParallelNotices, wants_notices
 from stretto.service.forgetting import ForgetRequest
 from stretto.service.health import Health, describe_lag
-from stretto.service.journal_intake import JournalIntake
 from stretto.service.operation_sources_of_a_store import StoreSources
 from stretto.service.rebuild_progress_and_store_damage import (
     RebuildRequest,
