@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from stretto.findings.analysis_input_and_answer import NEW_NORMAL
 from stretto.findings.findings_snapshot import FindingsState, find_stored
-from stretto.format.rfc3339 import parse_rfc3339, to_exact_rfc3339
+from stretto.format.rfc3339 import parse_time_of_field, to_exact_rfc3339
 from stretto.model.decisions import ABOUT_FINDINGS, RECORDED, Decision, DecisionKind
 from stretto.model.event import Value
 
@@ -72,13 +72,10 @@ def _parse_time(text: object, now: int) -> int | str | None:
     """Return the instant (ns) of a text, None of none, or the reason why it is none."""
     if text in (None, ""):
         return None
-    # A field of a form has neither zone nor seconds.
-    for candidate in (f"{text}{rest}" for rest in ("", "Z", ":00Z", "T00:00:00Z")):
-        try:
-            time = parse_rfc3339(candidate)
-        except ValueError:
-            continue
-        if time <= 0:
-            return "time must lie after the beginning of 1970"
-        return time if time <= now else "time must not lie in the future"
-    return "time must be a date or an RFC 3339 time, for example 2026-11-20T16:49:25Z"
+    try:
+        time, _ = parse_time_of_field(str(text))
+    except ValueError:
+        return "time must be a date or an RFC 3339 time, for example 2026-11-20T16:49:25Z"
+    if time <= 0:
+        return "time must lie after the beginning of 1970"
+    return time if time <= now else "time must not lie in the future"

@@ -16,7 +16,7 @@ from stretto.findings.coverage_reasons import explain_unknown_coverage
 from stretto.findings.finding_changes import ADVICE, NOTABLE, count_checks, is_notable, is_quiet_effect
 from stretto.findings.finding_sentences import describe_finding
 from stretto.format.rfc3339 import to_exact_rfc3339
-from stretto.model.decisions import ABOUT_FINDINGS, RECORDED, Decision, DecisionKind
+from stretto.model.decisions import ABOUT_FINDINGS, RECORDED, Decision, DecisionKind, list_last_decisions
 from stretto.model.findings import Finding, FindingVerdict
 from stretto.store.decision_rows import read_decisions
 from stretto.store.finding_history_and_last_answers import (
@@ -153,8 +153,8 @@ class FindingsState:
 
     def find_last_decision(self, stored: StoredFinding) -> DecisionKind | None:
         """Return the decision about a finding that was recorded last since it began, if there is any."""
-        decisions = sorted(self.list_decisions(stored), key=lambda each: each.recorded_at)
-        return decisions[-1].kind if decisions else None
+        last = list_last_decisions(self.list_decisions(stored))
+        return last[0].kind if last else None
 
     def list_decisions(self, stored: StoredFinding) -> list[Decision]:
         """Return the decisions about a finding since it began, by time."""

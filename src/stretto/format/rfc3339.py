@@ -38,6 +38,20 @@ def parse_rfc3339_if_valid(text: str | None) -> int | None:
         return None
 
 
+def parse_time_of_field(text: str) -> tuple[int, bool]:
+    """Return the instant of a time or a date in nanoseconds, and whether it is a date alone.
+
+    A field of a form has neither zone nor seconds: without a zone it is of UTC, and a date is its beginning.
+    Raises ValueError.
+    """
+    for rest in ("", "Z", ":00Z"):
+        try:
+            return parse_rfc3339(text + rest), False
+        except ValueError:
+            continue
+    return parse_rfc3339(f"{text}T00:00:00Z"), True
+
+
 def to_exact_rfc3339(time_ns: int) -> str:
     """Return an instant as RFC 3339 in UTC with nine fractional digits, exact to the nanosecond."""
     return f"{to_rfc3339(time_ns)[:20]}{time_ns % SECOND:09d}Z"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from stretto.model.entities import HostProcesses
 from stretto.model.phases_messages_and_scores_from_facts import conclude_host_processes
-from stretto.store.session_queries import SESSION_COLUMNS, SessionRow, to_session_row
+from stretto.store.session_queries import SessionRow, select_sessions
 from stretto.store.stored_facts import (
     load_facts_of_session_alone,
 )
@@ -79,19 +79,11 @@ def read_host_processes(connection: sqlite3.Connection, session_id: str) -> Host
 
 def list_sessions_with_running_tasks(connection: sqlite3.Connection, began_before: int) -> list[SessionRow]:
     """Return the open sessions that began before a time (ns) and have a running task."""
-    rows = connection.execute(
-        f"SELECT {SESSION_COLUMNS} FROM sessions WHERE outcome = 'running' AND running AND start < ?"  # noqa: S608  # a constant
-        " ORDER BY start, id",
-        (began_before,),
-    )
-    return [to_session_row(row) for row in rows]
+    rest = "WHERE outcome = 'running' AND running AND start < ? ORDER BY start, id"
+    return select_sessions(connection, rest, (began_before,))
 
 
 def list_open_sessions(connection: sqlite3.Connection, limit: int) -> list[SessionRow]:
     """Return the open sessions without recordings: busy ones first, then by latest event."""
-    rows = connection.execute(
-        f"SELECT {SESSION_COLUMNS} FROM sessions WHERE outcome = 'running' AND NOT recording"  # noqa: S608  # a constant
-        " ORDER BY busy DESC, last DESC, id LIMIT ?",
-        (limit,),
-    )
-    return [to_session_row(row) for row in rows]
+    rest = "WHERE outcome = 'running' AND NOT recording ORDER BY busy DESC, last DESC, id LIMIT ?"
+    return select_sessions(connection, rest, (limit,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stretto.figures.sums_by_dimension import Sums
@@ -85,8 +85,13 @@ SESSION_COLUMNS = (
 
 def list_sessions(connection: sqlite3.Connection, *, limit: int = 50) -> list[SessionRow]:
     """Return sessions, the latest event first, those with an event at the same instant by id."""
-    query = f"SELECT {SESSION_COLUMNS} FROM sessions ORDER BY last DESC, id LIMIT ?"  # noqa: S608  # a constant
-    return [to_session_row(row) for row in connection.execute(query, (limit,))]
+    return select_sessions(connection, "ORDER BY last DESC, id LIMIT ?", (limit,))
+
+
+def select_sessions(connection: sqlite3.Connection, rest: str, parameters: Sequence[int]) -> list[SessionRow]:
+    """Return the sessions that the rest of a query, a constant of the caller's, chooses and orders."""
+    query = f"SELECT {SESSION_COLUMNS} FROM sessions {rest}"  # noqa: S608  # constants
+    return [to_session_row(row) for row in connection.execute(query, parameters)]
 
 
 def find_session_begun_last(connection: sqlite3.Connection, at: int) -> str | None:

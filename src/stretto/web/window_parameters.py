@@ -93,11 +93,11 @@ def parse_instant(given: Mapping[str, str], name: str, whole_day: int) -> int | 
     text = given.get(name)
     if text is None:
         return None
-    # A plus sign that was not encoded arrives as a space.
-    times = (text.replace(" ", "+"), f"{text}Z", f"{text}:00Z")
-    for candidate, more in (*((time, 0) for time in times), (f"{text}T00:00:00Z", whole_day)):
-        try:
-            return min(max(rfc3339.parse_rfc3339(candidate) + more, _FIRST), _LAST)
-        except (ValueError, OverflowError):
-            continue
-    raise QueryError(f"{name} must be a date or an RFC 3339 time, for example 2026-11-20T16:49:25Z")
+    try:
+        # A plus sign that was not encoded arrives as a space.
+        instant, is_date = rfc3339.parse_time_of_field(text.replace(" ", "+"))
+    except ValueError:
+        raise QueryError(
+            f"{name} must be a date or an RFC 3339 time, for example 2026-11-20T16:49:25Z"
+        ) from None
+    return min(max(instant + (whole_day if is_date else 0), _FIRST), _LAST)

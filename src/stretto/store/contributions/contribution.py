@@ -197,4 +197,5 @@ def find_counted_slot(entity: TimedEntity) -> int | None:
     if entity.outcome is _RUNNING:
         return None
     at = entity.start if entity.end is None else entity.end
+    # As find_slot_number does; a call of it would be one more for each call of a tool.
     return None if at is None else at // NARROWEST
